@@ -1,0 +1,46 @@
+"""The exceptions of hloc_lite: each message says what was expected, what came, and what to do.
+
+A query that cannot be localized is not an error but a value (see ``types.Status``).
+"""
+
+from __future__ import annotations
+
+
+class HlocLiteError(Exception):
+    """Base of every error a user can cause and mend; the CLI prints it as one line, exit 2."""
+
+
+class ConfigError(HlocLiteError):
+    """An unknown option, a value of the wrong type, or one out of its range."""
+
+
+class UnknownNameError(ConfigError):
+    """A registry was asked for a name it does not have."""
+
+
+class ShapeError(HlocLiteError):
+    """An array has another shape or dtype than the function states."""
+
+
+class FormatError(HlocLiteError):
+    """A file does not have the layout its format asks for."""
+
+
+class ImageError(HlocLiteError):
+    """An image is missing, truncated, too large, or no image at all."""
+
+
+class WeightsError(HlocLiteError):
+    """A weights file is missing and cannot be fetched, or is not the file its checksum names."""
+
+
+class StaleArtefactError(HlocLiteError):
+    """An artefact on disk was made by another config, other weights or other images."""
+
+
+class MappingError(HlocLiteError):
+    """No map can be built: nothing registered, nothing triangulated, or too few images."""
+
+
+class MissingDependencyError(HlocLiteError):
+    """An optional or outdated package is needed for what was asked."""

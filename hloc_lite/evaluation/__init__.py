@@ -1,0 +1,1 @@
+"""Errors, recalls, reports, plots."""

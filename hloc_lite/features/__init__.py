@@ -1,0 +1,1 @@
+"""Image -> local features; one adapter per file."""

@@ -1,0 +1,1 @@
+"""Rigid transforms, cameras and alignment: NumPy float64, no files."""

@@ -1,0 +1,1 @@
+"""The borders of the program: images, COLMAP, stores, text formats, weights."""

@@ -1,0 +1,81 @@
+"""Text and bytes to and from disk: whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hloc_lite.errors import FormatError, HlocLiteError
+
+MAX_TEXT_BYTES = 2 << 30
+"""Text files beyond 2 GiB are refused before reading: no list or pose file comes near it."""
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``; renamed to it when the block ends without an error.
+
+    Raises:
+        HlocLiteError: the folder cannot be written or the disk is full.
+    """
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise HlocLiteError(
+            f"cannot write {path}: {error.strerror or error}. What was there before is unchanged; "
+            f"free some space or choose another folder, then run again"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write UTF-8 text; a crash leaves the old file or the new one."""
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json_atomic(path: Path, value: Any) -> None:
+    """Write JSON (UTF-8, no NaN); a crash leaves the old file or the new one."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    write_text_atomic(path, text + "\n")
+
+
+def read_text(path: Path) -> str:
+    """UTF-8 text of a file.
+
+    Raises:
+        FormatError: missing, unreadable, too large, or not UTF-8 text.
+    """
+    try:
+        if path.stat().st_size > MAX_TEXT_BYTES:
+            raise FormatError(f"{path} is larger than {MAX_TEXT_BYTES >> 30} GiB; not a text list")
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise FormatError(f"{path} does not exist") from None
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path} is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def read_json(path: Path) -> Any:
+    """The JSON of a file.
+
+    Raises:
+        FormatError: missing, unreadable or not JSON.
+    """
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{path} is not JSON: {error}") from None

@@ -1,0 +1,1 @@
+"""The Localizer: puts the stages together for a query."""

@@ -1,0 +1,1 @@
+"""Photos -> map: pairs, verification, reconstruction, and the Map and its life."""

@@ -1,0 +1,1 @@
+"""Two sets of local features -> matches."""

@@ -1,0 +1,129 @@
+"""Names of models and estimators, and where their classes are: explicit tables, loaded on demand.
+
+Every class is called as ``Class(name, config, runtime)``: the registry name (one class may serve
+several), the config dataclass of its role, and the ``Runtime`` it may use.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from hloc_lite.errors import UnknownNameError
+from hloc_lite.types import Camera, Correspondences, Float32, LocalFeatures, Matches, Photo
+from hloc_lite.types import PoseEstimate as PoseEstimate
+
+FEATURES: Mapping[str, str] = {
+    "aliked-t16": "hloc_lite.features.aliked:AlikedExtractor",
+    "aliked-n16": "hloc_lite.features.aliked:AlikedExtractor",
+    "aliked-n16rot": "hloc_lite.features.aliked:AlikedExtractor",
+    "aliked-n32": "hloc_lite.features.aliked:AlikedExtractor",
+    "disk": "hloc_lite.features.disk:DiskExtractor",
+    "xfeat": "hloc_lite.features.xfeat:XFeatExtractor",
+    "rootsift": "hloc_lite.features.rootsift:RootSiftExtractor",
+}
+MATCHERS: Mapping[str, str] = {
+    "mutual-nn": "hloc_lite.matching.nearest:NearestMatcher",
+    "lightglue-aliked": "hloc_lite.matching.lightglue:LightGlueMatcher",
+    "lightglue-disk": "hloc_lite.matching.lightglue:LightGlueMatcher",
+    "lighterglue-xfeat": "hloc_lite.matching.lightglue:LightGlueMatcher",
+}
+GLOBAL_DESCRIPTORS: Mapping[str, str] = {
+    "netvlad-lite0": "hloc_lite.retrieval.netvlad:NetVladLite",
+    "gem-lite0": "hloc_lite.retrieval.gem:GemLite",
+    "netvlad-pitts30k": "hloc_lite.retrieval.netvlad_vgg16:NetVladVgg16",
+}
+ESTIMATORS: Mapping[str, str] = {
+    "poselib": "hloc_lite.pose.poselib_estimator:PoseLibEstimator",
+    "pycolmap": "hloc_lite.pose.pycolmap_estimator:PycolmapEstimator",
+}
+DEFAULT_MATCHER: Mapping[str, str] = {
+    "aliked-n16": "lightglue-aliked",
+    "aliked-n16rot": "lightglue-aliked",
+    "aliked-n32": "lightglue-aliked",
+    "aliked-t16": "mutual-nn",  # 64-D descriptors: no LightGlue was trained for them
+    "disk": "lightglue-disk",
+    "xfeat": "lighterglue-xfeat",
+    "rootsift": "mutual-nn",
+}
+
+
+class Weights(Protocol):
+    """Where network weights come from; ``io.weights.WeightsStore`` is the real one."""
+
+    def path(self, name: str) -> Path:
+        """A local file whose sha256 was checked; fetched first if absent and allowed.
+
+        Raises:
+            WeightsError: not present and not fetchable, or with another checksum.
+        """
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What a model may use of its surroundings."""
+
+    weights: Weights
+    device: str = "cpu"
+    """torch's name: cpu, cuda, cuda:1, mps."""
+
+
+class FeatureExtractor(Protocol):
+    """Image -> local features. ``descriptor_dim`` is D of its descriptors."""
+
+    descriptor_dim: int
+
+    def extract(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
+        """Features of each photo, in order; photos of one size run as one batch."""
+
+
+class Matcher(Protocol):
+    """Two sets of local features -> matches."""
+
+    def match(self, pairs: Sequence[tuple[LocalFeatures, LocalFeatures]]) -> list[Matches]:
+        """Matches of each pair, in order. Empty features give empty matches."""
+
+
+class GlobalDescriptor(Protocol):
+    """Image -> one unit vector. ``fit`` learns what depends on the map's own images (a vocabulary);
+    its answer is stored with the map and given back to ``load_state``."""
+
+    def fit(self, photos: Sequence[Photo]) -> None: ...
+
+    def state(self) -> dict[str, Any]:
+        """Arrays to store with the map; empty if nothing was learned."""
+
+    def load_state(self, state: Mapping[str, Any]) -> None: ...
+
+    def describe(self, photos: Sequence[Photo]) -> Float32:
+        """(B, D) float32 unit rows."""
+
+
+class PoseEstimator(Protocol):
+    """2D-3D correspondences -> pose."""
+
+    def estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
+        """None if no pose with at least the configured number of inliers was found."""
+
+
+def create(table: Mapping[str, str], name: str, config: object, runtime: Runtime) -> Any:
+    """The model of that name.
+
+    Raises:
+        UnknownNameError: with the nearest names, if the table does not have it.
+    """
+    module_name, class_name = lookup(table, name).split(":")
+    return getattr(import_module(module_name), class_name)(name, config, runtime)
+
+
+def lookup(table: Mapping[str, str], name: str) -> str:
+    """``table[name]``, or an ``UnknownNameError`` that lists the names."""
+    if name in table:
+        return table[name]
+    near = difflib.get_close_matches(name, table, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise UnknownNameError(f"unknown name {name!r}; known are {', '.join(sorted(table))}.{hint}")

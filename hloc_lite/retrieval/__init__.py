@@ -1,0 +1,1 @@
+"""Image -> global descriptor; index of the map images."""

@@ -1,0 +1,1 @@
+"""Rendered scenes with exact pose, depth and labels."""

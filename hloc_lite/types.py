@@ -1,0 +1,359 @@
+"""The values that stages exchange: frozen, with read-only arrays and checked shapes.
+
+Conventions (all of the package; converted only in ``io``):
+
+* Pixels are COLMAP's: x right, y down, (0.5, 0.5) is the centre of the top-left pixel, at the
+  resolution of the original image (after its EXIF rotation).
+* ``a_from_b`` maps coordinates of frame b to frame a; ``cam_from_world`` is x_cam = R x_world + t,
+  with the camera looking along +z.
+* Image names are POSIX paths relative to the image root, unique as whole paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+
+import numpy as np
+import numpy.typing as npt
+
+from hloc_lite.errors import ShapeError
+
+Float64 = npt.NDArray[np.float64]
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+Int32 = npt.NDArray[np.int32]
+UInt8 = npt.NDArray[np.uint8]
+Bool = npt.NDArray[np.bool_]
+
+NO_POINT = -1
+"""``point3D_idxs`` entry of a keypoint that observes no 3D point."""
+
+
+def frozen_array(
+    value: npt.ArrayLike, dtype: npt.DTypeLike, shape: tuple[int | None, ...], name: str
+) -> npt.NDArray[np.generic]:
+    """``value`` as a read-only array of ``dtype``; ``None`` in ``shape`` fits any length.
+
+    Raises:
+        ShapeError: if the shape is another one.
+    """
+    array = np.array(value, dtype=dtype, copy=None)
+    fits = len(array.shape) == len(shape) and all(
+        want is None or got == want for got, want in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+        raise ShapeError(f"{name}: expected shape {wanted}, got {array.shape}")
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _freeze(owner: object, name: str, dtype: npt.DTypeLike, *shape: int | None) -> None:
+    label = f"{type(owner).__name__}.{name}"
+    object.__setattr__(owner, name, frozen_array(getattr(owner, name), dtype, shape, label))
+
+
+@dataclass(frozen=True, eq=False)
+class Rigid3:
+    """x_in_a = rotation @ x_in_b + translation; bind it to a name ``a_from_b``."""
+
+    rotation: Float64
+    """(3, 3), orthonormal."""
+    translation: Float64
+    """(3,), map units, in frame a."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "rotation", np.float64, 3, 3)
+        _freeze(self, "translation", np.float64, 3)
+
+    @classmethod
+    def identity(cls) -> Rigid3:
+        return cls(np.eye(3), np.zeros(3))
+
+    def inverse(self) -> Rigid3:
+        """``b_from_a`` of this ``a_from_b``."""
+        return Rigid3(self.rotation.T, -self.rotation.T @ self.translation)
+
+    def compose(self, b_from_c: Rigid3) -> Rigid3:
+        """``a_from_c`` = this ``a_from_b`` after ``b_from_c``."""
+        return Rigid3(
+            self.rotation @ b_from_c.rotation,
+            self.rotation @ b_from_c.translation + self.translation,
+        )
+
+    def apply(self, points_in_b: npt.NDArray[np.floating]) -> Float64:
+        """(..., 3) points of frame b, in frame a."""
+        return np.asarray(points_in_b, np.float64) @ self.rotation.T + self.translation
+
+    @property
+    def center(self) -> Float64:
+        """(3,) origin of frame a in frame b: for ``cam_from_world``, the camera centre."""
+        return -self.rotation.T @ self.translation
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """Intrinsics in COLMAP's models and parameter order; pixels as in the module docstring."""
+
+    model: str
+    """COLMAP's name, e.g. ``SIMPLE_RADIAL`` (see ``geometry.cameras.CAMERA_MODELS``)."""
+    width: int
+    height: int
+    params: Float64
+    """(P,), in COLMAP's order for the model; focal lengths and principal point in pixels."""
+    has_prior_focal: bool = True
+    """False if the focal length is a guess that may be refined."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "params", np.float64, None)
+        if self.width <= 0 or self.height <= 0:
+            raise ShapeError(f"Camera: size must be positive, got {self.width} x {self.height}")
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A decoded image: upright after its EXIF rotation."""
+
+    name: str
+    pixels: UInt8
+    """(H, W, 3) RGB."""
+    mask: Bool | None = None
+    """(H, W), False where features must be ignored."""
+    exif: Mapping[str, float | str] = field(default_factory=dict)
+    """What the file says of its camera: any of ``focal_px``, ``make``, ``model``, ``focal_mm``."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "pixels", np.uint8, None, None, 3)
+        if self.mask is not None:
+            _freeze(self, "mask", np.bool_, *self.pixels.shape[:2])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class LocalFeatures:
+    """N keypoints of one image with their descriptors, best score first."""
+
+    keypoints: Float32
+    """(N, 2) x, y in pixels of the original image; never half precision."""
+    descriptors: Float32
+    """(N, D) unit rows; kept as float16 where stored, compared in float32."""
+    scores: Float32
+    """(N,) of the detector; the scale is the extractor's own."""
+    image_size: tuple[int, int]
+    """(width, height) of the original image, pixels."""
+    scales: Float32 | None = None
+    """(N,) keypoint diameters in pixels, where the detector gives them (SIFT)."""
+    orientations_rad: Float32 | None = None
+    """(N,) where the detector gives them."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "keypoints", np.float32, None, 2)
+        n = len(self.keypoints)
+        _freeze(self, "descriptors", np.float32, n, None)
+        _freeze(self, "scores", np.float32, n)
+        for name in ("scales", "orientations_rad"):
+            if getattr(self, name) is not None:
+                _freeze(self, name, np.float32, n)
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """K matches between two sets of local features."""
+
+    indices: Int32
+    """(K, 2) [index into the first, index into the second]; no -1, each index at most once."""
+    scores: Float32
+    """(K,) in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "indices", np.int32, None, 2)
+        _freeze(self, "scores", np.float32, len(self.indices))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @classmethod
+    def empty(cls) -> Matches:
+        return cls(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class RetrievalHits:
+    """The k most similar map images, best first; equal similarities ordered by name."""
+
+    names: tuple[str, ...]
+    similarities: Float32
+    """(k,) cosine."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "similarities", np.float32, len(self.names))
+
+
+@dataclass(frozen=True, eq=False)
+class Correspondences:
+    """K pairs of an image point and a map point; each (keypoint, point) pair at most once."""
+
+    points2D: Float64
+    """(K, 2) pixels."""
+    points3D: Float64
+    """(K, 3) world, map units."""
+    keypoint_idxs: Int64
+    """(K,) into the query's features."""
+    point3D_idxs: Int64
+    """(K,) into the map's points."""
+    weights: Float64
+    """(K,) >= 0; what RANSAC sees. All ones where there is no evidence."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "points2D", np.float64, None, 2)
+        k = len(self.points2D)
+        _freeze(self, "points3D", np.float64, k, 3)
+        _freeze(self, "keypoint_idxs", np.int64, k)
+        _freeze(self, "point3D_idxs", np.int64, k)
+        _freeze(self, "weights", np.float64, k)
+
+    def __len__(self) -> int:
+        return len(self.points2D)
+
+    def subset(self, selection: npt.NDArray[np.generic]) -> Correspondences:
+        """The rows that a mask or index array selects."""
+        return Correspondences(
+            self.points2D[selection],
+            self.points3D[selection],
+            self.keypoint_idxs[selection],
+            self.point3D_idxs[selection],
+            self.weights[selection],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PoseEstimate:
+    """The answer of an estimator."""
+
+    cam_from_world: Rigid3
+    inlier_mask: Bool
+    """(K,) over the correspondences that were given."""
+    num_trials: int
+    """Minimal samples drawn; 0 where the estimator does not say."""
+    covariance: Float64 | None
+    """(6, 6) of (rotation vector in rad, translation in map units), both as a left perturbation in
+    the camera frame: cam_from_world_true = exp(d) cam_from_world. None if not determined."""
+    camera: Camera
+    """The camera used; its focal length differs from the given one if it was estimated."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "inlier_mask", np.bool_, None)
+        if self.covariance is not None:
+            _freeze(self, "covariance", np.float64, 6, 6)
+
+    @property
+    def num_inliers(self) -> int:
+        return int(self.inlier_mask.sum())
+
+
+class Status(StrEnum):
+    """What became of a query."""
+
+    LOCALIZED = auto()
+    UNREADABLE = auto()
+    """The image could not be decoded, or its intrinsics make no sense."""
+    NO_RETRIEVAL = auto()
+    """No map image could be retrieved for it."""
+    TOO_FEW_MATCHES = auto()
+    NO_POSE = auto()
+    """Matches, but no pose that enough of them agree on."""
+
+
+@dataclass(frozen=True, eq=False)
+class LocalizationResult:
+    """One query's answer. ``pose`` is set if and only if ``status`` is LOCALIZED."""
+
+    query_name: str
+    status: Status
+    reason: str
+    """One sentence for people."""
+    pose: PoseEstimate | None
+    correspondences: Correspondences | None
+    """What the pose was estimated from (of the winning cluster)."""
+    features: LocalFeatures | None
+    hits: RetrievalHits
+    counts: Mapping[str, int]
+    """keypoints, retrieved, clusters, matches, correspondences, inliers, and what was dropped."""
+    timings_ms: Mapping[str, float]
+    """Wall time of each stage."""
+    fallback: Rigid3 | None = None
+    """Pose of the best retrieved image, only if asked for and not localized; never ``pose``."""
+    fallback_name: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SfmImage:
+    """A registered map image."""
+
+    image_id: int
+    name: str
+    camera_id: int
+    cam_from_world: Rigid3
+    keypoints: Float64
+    """(N, 2) pixels."""
+    point3D_idxs: Int64
+    """(N,) rows of ``SfmModel.xyz``, ``NO_POINT`` where a keypoint has no point."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "keypoints", np.float64, None, 2)
+        _freeze(self, "point3D_idxs", np.int64, len(self.keypoints))
+
+
+@dataclass(frozen=True, eq=False)
+class SfmModel:
+    """A structure-from-motion model in arrays; tracks are what the images' ``point3D_idxs`` say."""
+
+    cameras: Mapping[int, Camera]
+    images: tuple[SfmImage, ...]
+    """Sorted by name."""
+    point3D_ids: Int64
+    """(M,) COLMAP's ids, ascending."""
+    xyz: Float64
+    """(M, 3) world, map units."""
+    rgb: UInt8
+    """(M, 3)."""
+    errors_px: Float64
+    """(M,) mean reprojection error; NaN or -1 where unknown."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "point3D_ids", np.int64, None)
+        m = len(self.point3D_ids)
+        _freeze(self, "xyz", np.float64, m, 3)
+        _freeze(self, "rgb", np.uint8, m, 3)
+        _freeze(self, "errors_px", np.float64, m)
+        ordered = tuple(sorted(self.images, key=lambda image: image.name))
+        object.__setattr__(self, "images", ordered)
+
+    @property
+    def num_points(self) -> int:
+        return len(self.point3D_ids)
+
+    def image_named(self, name: str) -> SfmImage | None:
+        """The image of that name; None if it is not registered."""
+        return self._by_name.get(name)
+
+    @property
+    def _by_name(self) -> dict[str, SfmImage]:
+        cached = self.__dict__.get("_names")
+        if cached is None:
+            cached = {image.name: image for image in self.images}
+            object.__setattr__(self, "_names", cached)
+        return cached
