@@ -1,0 +1,208 @@
+"""Arrays of many items in one HDF5 file, and folders of such files that survive a kill.
+
+A *bank* holds, for each field, the items' arrays one after another plus their offsets: one dataset
+a field however many items there are, and any item is read alone. Item keys are any Unicode text.
+A *sharded store* is a folder of small banks: each is written under a temporary name and renamed, so
+what was computed before a kill is there afterwards, whole.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from hloc_lite.errors import FormatError, StaleArtefactError
+from hloc_lite.io.files import atomic_path, read_json, write_json_atomic
+
+logger = logging.getLogger(__name__)
+Arrays = Mapping[str, np.ndarray]
+BANK_SCHEMA = "hloc_lite.bank/1"
+MAX_OPEN_SHARDS = 32
+"""Far below the usual limit of 1024 open files a process."""
+
+
+def write_bank(path: Path, items: Iterable[tuple[str, Arrays]], attrs: Mapping[str, Any]) -> None:
+    """Write items (key, field -> (N, ...) array) one by one; memory holds one at a time.
+
+    All items have the same fields, dtypes and trailing shapes.
+    """
+    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+        keys: list[str] = []
+        offsets: dict[str, list[int]] = {}
+        for key, arrays in items:
+            keys.append(key)
+            for field, array in arrays.items():
+                if field not in file:
+                    offsets[field] = [0]
+                    shape = (0, *array.shape[1:])
+                    maxshape = (None, *array.shape[1:])
+                    file.create_dataset(field, shape, array.dtype, maxshape=maxshape, chunks=True)
+                start = offsets[field][-1]
+                offsets[field].append(start + len(array))
+                dataset = file[field]
+                dataset.resize(start + len(array), axis=0)
+                dataset[start:] = array
+        for field, values in offsets.items():
+            file[f"offsets/{field}"] = np.array(values, np.int64)
+        header = {"schema": BANK_SCHEMA, "keys": keys, "attrs": dict(attrs)}
+        # a dataset, not an attribute: those end at 64 KiB
+        file["header"] = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
+
+
+class Bank(Mapping[str, dict[str, np.ndarray]]):
+    """Reads a bank: a mapping from key to its arrays, read from disk when asked for."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises FormatError if the file is not a whole bank."""
+        try:
+            self._file = h5py.File(path, "r")
+            header = json.loads(bytes(self._file["header"][()]))
+            if header["schema"] != BANK_SCHEMA:
+                raise FormatError(f"{path}: expected schema {BANK_SCHEMA}, got {header['schema']}")
+            self.attrs: dict[str, Any] = header["attrs"]
+            self._rows = {key: row for row, key in enumerate(header["keys"])}
+            offsets = self._file.get("offsets", {})
+            self._offsets = {field: offsets[field][()] for field in offsets}
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise FormatError(f"{path} is not a readable bank of arrays: {error}") from None
+        self._path = path
+
+    def __getitem__(self, key: str) -> dict[str, np.ndarray]:
+        return self.read(key)
+
+    def read(self, key: str, fields: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+        """The arrays of an item, or only some of its fields."""
+        row = self._rows[key]
+        wanted = self._offsets if fields is None else fields
+        try:
+            return {
+                f: self._file[f][self._offsets[f][row] : self._offsets[f][row + 1]] for f in wanted
+            }
+        except OSError as error:
+            raise FormatError(f"{self._path}: cannot read {key!r}: {error}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
+    """Key -> arrays on disk, added to in the course of a long computation."""
+
+    def __init__(
+        self,
+        folder: Path,
+        fingerprint: str,
+        what: str,
+        *,
+        flush_s: float = 10.0,
+        flush_mb: float = 64,
+    ) -> None:
+        """Open or begin the store of ``what`` made with ``fingerprint``.
+
+        Items are committed when ``flush_mb`` megabytes or ``flush_s`` seconds have gathered: that
+        much is at risk when the process is killed.
+
+        Raises:
+            StaleArtefactError: the folder was made with another fingerprint.
+        """
+        self._folder, self._flush_s, self._flush_mb = folder, flush_s, flush_mb
+        check_fingerprint(folder / "store.json", fingerprint, what)
+        self._where: dict[str, Path] = {}
+        self._open: OrderedDict[Path, Bank] = OrderedDict()
+        self._pending: dict[str, Arrays] = {}
+        self._last_flush = time.monotonic()
+        for path in sorted(folder.glob("*.h5")):
+            self._adopt(path)
+        for path in folder.glob(".*.partial"):
+            path.unlink(missing_ok=True)
+
+    def _adopt(self, path: Path) -> None:
+        try:
+            bank = Bank(path)
+        except FormatError as error:
+            logger.warning("%s; its items are computed again", error)
+            path.rename(path.with_suffix(".broken"))
+            return
+        self._where.update(dict.fromkeys(bank, path))
+        self._keep_open(path, bank)
+
+    def _bank(self, path: Path) -> Bank:
+        bank = self._open.pop(path) if path in self._open else Bank(path)
+        return self._keep_open(path, bank)
+
+    def _keep_open(self, path: Path, bank: Bank) -> Bank:
+        self._open[path] = bank
+        if len(self._open) > MAX_OPEN_SHARDS:
+            self._open.popitem(last=False)[1].close()
+        return bank
+
+    def add(self, key: str, arrays: Arrays) -> None:
+        """Keep an item; on disk at the latest with the next ``flush``."""
+        self._pending[key] = arrays
+        megabytes = sum(a.nbytes for item in self._pending.values() for a in item.values()) / 1e6
+        if megabytes > self._flush_mb or time.monotonic() - self._last_flush > self._flush_s:
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit what was added since the last time."""
+        self._last_flush = time.monotonic()
+        if not self._pending:
+            return
+        number = len(list(self._folder.glob("shard-*")))
+        path = self._folder / f"shard-{number:06d}.h5"
+        write_bank(path, self._pending.items(), {})
+        self._pending = {}
+        self._adopt(path)
+
+    def __getitem__(self, key: str) -> dict[str, np.ndarray]:
+        return (
+            dict(self._pending[key]) if key in self._pending else self._bank(self._where[key])[key]
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._where, **self._pending})
+
+    def __len__(self) -> int:
+        return len({**self._where, **self._pending})
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._pending or key in self._where
+
+    def close(self) -> None:
+        """Commit and close all files."""
+        self.flush()
+        for bank in self._open.values():
+            bank.close()
+        self._open.clear()
+
+
+def check_fingerprint(path: Path, fingerprint: str, what: str) -> None:
+    """Record ``fingerprint`` in a JSON file, or compare with the one recorded.
+
+    Raises:
+        StaleArtefactError: with both, if they differ.
+    """
+    if path.is_file():
+        found = read_json(path).get("fingerprint")
+        if found != fingerprint:
+            raise StaleArtefactError(
+                f"{what} in {path.parent} were made with other settings, weights or images: "
+                f"fingerprint {found} there, {fingerprint} asked for. Use --overwrite to compute "
+                f"them again, or another output folder"
+            )
+        return
+    write_json_atomic(path, {"schema": BANK_SCHEMA, "what": what, "fingerprint": fingerprint})

@@ -1,0 +1,239 @@
+"""Photos from folders or memory: decoded, upright, within size limits, with what EXIF says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageOps
+
+from hloc_lite.config import ImagesConfig
+from hloc_lite.errors import FormatError, ImageError
+from hloc_lite.types import Photo, UInt8
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
+_DIAGONAL_35MM = float(np.hypot(36.0, 24.0))
+
+
+class ImageSource(Protocol):
+    """Where photos come from: names, and how to load each."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def load(self, name: str) -> Photo:
+        """The decoded photo. Raises ImageError if it cannot be."""
+
+    def fingerprint(self, name: str) -> str:
+        """16 hex digits of the image's (and its mask's) content. Raises ImageError."""
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """Images of a folder by their relative names; masks as COLMAP names them (NAME.png)."""
+
+    root: Path
+    names: tuple[str, ...]
+    config: ImagesConfig = field(default_factory=ImagesConfig)
+    mask_dir: Path | None = None
+
+    def load(self, name: str) -> Photo:
+        photo = read_photo(self.root / name, name, self.config)
+        mask_path = self._mask_path(name)
+        if mask_path is None:
+            return photo
+        mask = read_mask(mask_path, (photo.width, photo.height), self.config)
+        return Photo(photo.name, photo.pixels, mask, photo.exif)
+
+    def fingerprint(self, name: str) -> str:
+        digest = hashlib.sha256(_read_bytes(self.root / name, self.config))
+        mask_path = self._mask_path(name)
+        if mask_path is not None:
+            digest.update(_read_bytes(mask_path, self.config))
+        return digest.hexdigest()[:16]
+
+    def _mask_path(self, name: str) -> Path | None:
+        path = None if self.mask_dir is None else self.mask_dir / f"{name}.png"
+        return path if path is not None and path.is_file() else None
+
+
+@dataclass(frozen=True, eq=False)
+class MemorySource:
+    """Images given as (H, W, 3) uint8 RGB arrays."""
+
+    images: Mapping[str, npt.NDArray[np.uint8]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self.images))
+
+    def load(self, name: str) -> Photo:
+        return Photo(name, self.images[name])
+
+    def fingerprint(self, name: str) -> str:
+        pixels = np.ascontiguousarray(self.images[name])
+        digest = hashlib.sha256(str(pixels.shape).encode())
+        digest.update(pixels.data)
+        return digest.hexdigest()[:16]
+
+
+def folder_source(
+    root: Path,
+    config: ImagesConfig,
+    names: Sequence[str] | None = None,
+    mask_dir: Path | None = None,
+) -> FolderSource:
+    """The folder's images (all below it, sorted), or those of a list.
+
+    Raises:
+        ImageError: no such folder, no image in it, or a listed one is missing.
+    """
+    if not root.is_dir():
+        raise ImageError(f"image folder {root} does not exist")
+    if mask_dir is not None and not mask_dir.is_dir():
+        raise ImageError(f"mask folder {mask_dir} does not exist")
+    found = list_images(root) if names is None else tuple(sorted(set(names)))
+    if not found:
+        raise ImageError(f"no images below {root}: expected files ending in {', '.join(SUFFIXES)}")
+    for name in found if names is not None else ():
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ImageError(f"image name {name!r} leaves the image folder; names are relative")
+    missing = [name for name in found if not (root / name).is_file()]
+    if missing:
+        raise ImageError(
+            f"{len(missing)} of {len(found)} listed images are not below {root}, first: "
+            f"{missing[0]!r}. Names are paths relative to the image folder"
+        )
+    return FolderSource(root, found, config, mask_dir)
+
+
+def list_images(root: Path) -> tuple[str, ...]:
+    """Sorted POSIX names, relative to the root, of all files that look like images."""
+    files = (path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return tuple(sorted(p.relative_to(root).as_posix() for p in files if p.is_file()))
+
+
+def read_photo(path: Path, name: str, config: ImagesConfig) -> Photo:
+    """Decode one image file.
+
+    Raises:
+        ImageError: missing, too large, truncated, or not an image.
+    """
+    _check_file_size(path, config)
+    try:
+        with Image.open(path) as image:
+            _check_pixels(image, path, config)
+            exif = _exif_of(image)
+            image.load()
+            turned = ImageOps.exif_transpose(image) if config.exif_rotation else image
+            pixels = _to_rgb8(turned)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, EOFError) as error:
+        raise ImageError(f"cannot read image {path}: {_short(error)}") from None
+    focal = _focal_px(exif, pixels.shape[1], pixels.shape[0])
+    return Photo(name, pixels, None, exif if focal is None else {**exif, "focal_px": focal})
+
+
+def read_mask(path: Path, size: tuple[int, int], config: ImagesConfig) -> npt.NDArray[np.bool_]:
+    """(H, W) bool, False where the mask image is black (COLMAP's convention).
+
+    Raises:
+        ImageError: unreadable.
+        FormatError: of another size than its image, (width, height) in pixels.
+    """
+    pixels = read_photo(path, path.name, config).pixels
+    if (pixels.shape[1], pixels.shape[0]) != size:
+        raise FormatError(
+            f"mask {path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, "
+            f"its image {size[0]} x {size[1]}"
+        )
+    return pixels.max(axis=2) > 0
+
+
+def _read_bytes(path: Path, config: ImagesConfig) -> bytes:
+    _check_file_size(path, config)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"cannot read image {path}: {_short(error)}") from None
+
+
+def _check_file_size(path: Path, config: ImagesConfig) -> None:
+    try:
+        size_mb = path.stat().st_size / 1e6
+    except OSError:
+        raise ImageError(f"image {path} does not exist") from None
+    if size_mb > config.max_file_mb:
+        raise ImageError(
+            f"image {path} has {size_mb:.0f} MB, the limit is {config.max_file_mb:g} "
+            f"(images.max_file_mb)"
+        )
+
+
+def _check_pixels(image: Image.Image, path: Path, config: ImagesConfig) -> None:
+    megapixels = image.width * image.height / 1e6
+    if megapixels > config.max_megapixels:
+        raise ImageError(
+            f"image {path} has {megapixels:.0f} megapixels, the limit is "
+            f"{config.max_megapixels:g} (images.max_megapixels)"
+        )
+
+
+def _to_rgb8(image: Image.Image) -> UInt8:
+    if image.mode.startswith("I;16") or image.mode == "I":
+        # 16-bit grey: its upper byte; PIL's own conversion would clip at 255
+        grey = np.clip(np.asarray(image, np.int64) >> 8, 0, 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.asarray(image.convert("RGB"))
+
+
+def _exif_of(image: Image.Image) -> dict[str, float | str]:
+    try:
+        exif = image.getexif()
+        detail = exif.get_ifd(ExifTags.IFD.Exif)
+    except Exception:  # EXIF is optional and often broken; PIL raises all sorts of errors on it
+        return {}
+    found: dict[str, float | str] = {}
+    for key, tag in (("make", ExifTags.Base.Make), ("model", ExifTags.Base.Model)):
+        if exif.get(tag):
+            found[key] = str(exif[tag]).strip("\0 ")
+    numbers = {
+        "focal_mm": detail.get(ExifTags.Base.FocalLength),
+        "focal_35mm": detail.get(ExifTags.Base.FocalLengthIn35mmFilm),
+        "plane_x_resolution": detail.get(ExifTags.Base.FocalPlaneXResolution),
+        "plane_unit": detail.get(ExifTags.Base.FocalPlaneResolutionUnit),
+        "plane_width": detail.get(ExifTags.Base.ExifImageWidth),
+    }
+    for key, value in numbers.items():
+        try:
+            number = float(value) if value is not None else 0.0
+        except (TypeError, ValueError, ZeroDivisionError):
+            continue
+        if np.isfinite(number) and number > 0:
+            found[key] = number
+    return found
+
+
+def _focal_px(exif: Mapping[str, float | str], width: int, height: int) -> float | None:
+    """Focal length in pixels of an image of that size, from the 35 mm equivalent or the sensor."""
+    side = max(width, height)
+    focal = None
+    if "focal_35mm" in exif:
+        focal = float(exif["focal_35mm"]) * float(np.hypot(width, height)) / _DIAGONAL_35MM
+    elif "focal_mm" in exif and "plane_x_resolution" in exif:
+        mm_per_unit = {2.0: 25.4, 3.0: 10.0, 4.0: 1.0}.get(float(exif.get("plane_unit", 2.0)))
+        if mm_per_unit is not None:
+            focal = float(exif["focal_mm"]) * float(exif["plane_x_resolution"]) / mm_per_unit
+            # the resolution holds at the size the camera wrote, not after later shrinking
+            focal *= side / float(exif.get("plane_width", side))
+    plausible = focal is not None and 0.2 * side < focal < 30 * side
+    return focal if plausible else None
+
+
+def _short(error: BaseException) -> str:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return text[:200]

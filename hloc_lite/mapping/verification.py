@@ -1,0 +1,90 @@
+"""Matches between two map images checked against geometry: known poses, or a two-view model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hloc_lite.config import GeometryConfig
+from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
+from hloc_lite.geometry.rotations import cross_matrices
+from hloc_lite.io.pycolmap_adapter import TwoView, verify_pair
+from hloc_lite.types import Camera, Float64, Matches, Rigid3
+
+
+def verify_with_poses(
+    cameras: tuple[Camera, Camera],
+    cams_from_world: tuple[Rigid3, Rigid3],
+    keypoints: tuple[Float64, Float64],
+    matches: Matches,
+    config: GeometryConfig,
+) -> TwoView:
+    """Keep the matches whose points lie on each other's epipolar lines under the known poses."""
+    points = tuple(keypoints[i][matches.indices[:, i]] for i in range(2))
+    bounds = tuple(error_bound_px(camera, config) for camera in cameras)
+    errors = epipolar_errors_px(cameras, cams_from_world, (points[0], points[1]))
+    with np.errstate(invalid="ignore"):
+        good = (errors[0] <= bounds[0]) & (errors[1] <= bounds[1])
+    return TwoView(matches.indices[good], "CALIBRATED" if good.any() else "DEGENERATE")
+
+
+def verify_without_poses(
+    cameras: tuple[Camera, Camera],
+    keypoints: tuple[Float64, Float64],
+    matches: Matches,
+    config: GeometryConfig,
+) -> TwoView:
+    """Keep the inliers of a two-view geometry estimated from the matches themselves."""
+    points = tuple(keypoints[i][matches.indices[:, i]] for i in range(2))
+    mask, kind = verify_pair(
+        cameras,
+        (points[0], points[1]),
+        max_error_px=max(error_bound_px(camera, config) for camera in cameras),
+        min_inliers=config.min_inliers,
+        seed=config.seed,
+    )
+    return TwoView(matches.indices[mask], kind)
+
+
+def error_bound_px(camera: Camera, config: GeometryConfig) -> float:
+    """The inlier bound for this camera's resolution: never below the configured one."""
+    side = max(camera.width, camera.height)
+    return config.max_epipolar_error_px * max(1.0, side / config.reference_side_px)
+
+
+def epipolar_errors_px(
+    cameras: tuple[Camera, Camera],
+    cams_from_world: tuple[Rigid3, Rigid3],
+    points2D: tuple[Float64, Float64],
+) -> tuple[Float64, Float64]:
+    """Distances of matched points from each other's epipolar lines.
+
+    Args:
+        points2D: two (K, 2) arrays of pixels.
+
+    Returns:
+        Two (K,) arrays in pixels of the respective image (lines are straight on the z = 1 plane,
+        distances scaled by the focal length); NaN where a pixel cannot be undistorted. Where both
+        cameras are at one place, distances from the rotated point instead.
+    """
+    rays = [_homogeneous(cam_from_img(c, p)) for c, p in zip(cameras, points2D, strict=True)]
+    focals = [float(focal_lengths(camera).mean()) for camera in cameras]
+    second_from_first = cams_from_world[1].compose(cams_from_world[0].inverse())
+    baseline = np.linalg.norm(second_from_first.translation)
+    scale = 1.0 + max(np.linalg.norm(pose.center) for pose in cams_from_world)
+    if baseline < 1e-9 * scale:
+        rotated = rays[0] @ second_from_first.rotation.T
+        error = np.linalg.norm(rotated[:, :2] / rotated[:, 2:] - rays[1][:, :2], axis=1)
+        return error * focals[0], error * focals[1]
+    translation = second_from_first.translation / baseline
+    essential = cross_matrices(translation[None])[0] @ second_from_first.rotation
+    lines_in_second = rays[0] @ essential.T
+    lines_in_first = rays[1] @ essential
+    value = np.abs((rays[1] * lines_in_second).sum(axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        in_first = value / np.linalg.norm(lines_in_first[:, :2], axis=1) * focals[0]
+        in_second = value / np.linalg.norm(lines_in_second[:, :2], axis=1) * focals[1]
+    return in_first, in_second
+
+
+def _homogeneous(points: Float64) -> Float64:
+    return np.concatenate([points, np.ones_like(points[:, :1])], axis=1)
