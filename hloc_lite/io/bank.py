@@ -95,6 +95,9 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
+
     def close(self) -> None:
         self._file.close()
 
@@ -168,10 +171,16 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
         self._pending = {}
         self._adopt(path)
 
+    def read(self, key: str, fields: Iterable[str]) -> dict[str, np.ndarray]:
+        """Some of an item's arrays."""
+        if key in self._pending:
+            return {field: self._pending[key][field] for field in fields}
+        return self._bank(self._where[key]).read(key, fields)
+
     def __getitem__(self, key: str) -> dict[str, np.ndarray]:
-        return (
-            dict(self._pending[key]) if key in self._pending else self._bank(self._where[key])[key]
-        )
+        if key in self._pending:
+            return dict(self._pending[key])
+        return self._bank(self._where[key])[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter({**self._where, **self._pending})

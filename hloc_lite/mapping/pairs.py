@@ -49,9 +49,9 @@ def parse_spec(config: PairsConfig, num_images: int, reference: SfmModel | None 
         return PairSpec(kind, int(number))
     if Path(spec).is_file():
         return PairSpec("file", file=Path(spec))
+    kinds = ", ".join(f"{kind}:K" for kind in KINDS[1:])
     raise ConfigError(
-        f"--pairs {spec!r}: expected exhaustive, {', '.join(k + ':K' for k in KINDS[1:])} with K > 0, "
-        f"or an existing file of name pairs"
+        f"--pairs {spec!r}: expected exhaustive, {kinds} with K > 0, or a file of name pairs"
     )
 
 

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Pair = tuple[str, str]
 Arrays = Mapping[str, np.ndarray]
+MAX_WAITING_SIZES = 8
+"""Image sizes that wait for their batch to fill: bounds the photos held in memory."""
 
 
 def extract_features(
@@ -184,6 +186,8 @@ def _same_size_batches(
         batch.append(load)
         if len(batch) >= batch_size:
             yield waiting.pop(load.pixels.shape)
+        elif len(waiting) > MAX_WAITING_SIZES:
+            yield waiting.pop(next(iter(waiting)))
     yield from waiting.values()
 
 

@@ -1,0 +1,185 @@
+"""``build_map``: photos -> features -> pairs -> verified matches -> model -> Map.
+
+Each long stage keeps what it computed in MAP/work, under a fingerprint of all that went into it:
+a killed run resumes, and one with other settings is refused instead of mixed in.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock, Timeout
+
+from hloc_lite.clock import StageClock
+from hloc_lite.config import Config
+from hloc_lite.errors import MappingError
+from hloc_lite.io.images import ImageSource, MemorySource, folder_source
+from hloc_lite.io.weights import WeightsStore
+from hloc_lite.io.weights_recording import RecordingWeights
+from hloc_lite.mapping.assemble import assemble, colored
+from hloc_lite.mapping.map import BusyMapError, Map, StoredFeatures, in_memory
+from hloc_lite.mapping.reconstruction import (
+    build_model,
+    cameras_of,
+    min_verified,
+    two_view,
+    verify_pairs,
+)
+from hloc_lite.mapping.reference import common_names
+from hloc_lite.mapping.report import map_report
+from hloc_lite.mapping.retrieval import choose, global_descriptors
+from hloc_lite.mapping.run import MapInputs, Run, check_finished, load_models
+from hloc_lite.mapping.stages import CachedFeatures, extract_features, match_pairs
+from hloc_lite.registry import Runtime, Weights
+
+logger = logging.getLogger(__name__)
+Images = Path | str | Mapping[str, npt.NDArray[np.uint8]] | ImageSource
+STAGES = ("features", "matches", "verified")
+CACHED_IMAGES = 256
+"""Images whose features stay in memory while pairs are matched: 64 MB at 1024 x 128 half floats."""
+
+
+def build_map(
+    images: Images,
+    config: Config | None = None,
+    *,
+    inputs: MapInputs | None = None,
+    output: Path | str | None = None,
+    weights: Weights | None = None,
+    device: str = "cpu",
+    overwrite: bool = False,
+    keep_work: bool = False,
+    progress: bool = False,
+) -> Map:
+    """A map of the place that the images show.
+
+    Args:
+        images: a folder, name -> (H, W, 3) uint8 RGB arrays, or an ``ImageSource``.
+        config: None: the defaults of profile ``balanced``.
+        inputs: known poses, intrinsics, masks, image list.
+        output: the map's folder; None: nothing is kept on disk.
+        weights: where networks come from; None: the default store, fetching what is missing.
+        device: torch's name of the device the networks run on.
+        overwrite: discard what another config or other images left in ``output``.
+        keep_work: leave MAP/work (features and matches of all images) for the next run.
+        progress: bars on stderr.
+
+    Raises:
+        ImageError: no images.
+        StaleArtefactError: ``output`` holds a map or intermediate results of something else.
+        MappingError: nothing could be registered or triangulated.
+    """
+    config = config or Config()
+    inputs = inputs or MapInputs()
+    source = _source(images, config, inputs)
+    recording = RecordingWeights(WeightsStore() if weights is None else weights)
+    models = load_models(config, Runtime(recording, device))
+    used = recording.used
+    if output is None:
+        with tempfile.TemporaryDirectory(prefix="hloc_lite_map_") as temporary:
+            run = Run(source, config, inputs, models, used, Path(temporary), progress)
+            return in_memory(_build(run))
+    folder = Path(output)
+    run = Run(source, config, inputs, models, used, folder, progress)
+    with _locked(folder):
+        if overwrite:
+            _discard(folder)
+        result = _build(run)
+        if not keep_work:
+            shutil.rmtree(folder / "work", ignore_errors=True)
+        return result
+
+
+def _build(run: Run) -> Map:
+    names, skipped = _usable_names(run)
+    made_from = run.fingerprint(names)
+    if check_finished(run.folder, made_from):
+        logger.info("%s is already complete (fingerprint %s)", run.folder, made_from)
+        return Map.open(run.folder)
+    clock = StageClock()
+    with ExitStack() as stack:
+        stores = [stack.enter_context(closing(run.store(what))) for what in STAGES]
+        features, matches, verified = stores
+        with clock("features"):
+            batch = run.config.features.batch_size
+            skipped |= extract_features(
+                run.source, names, run.models.extractor, features, batch, progress=run.progress
+            )
+        names = [name for name in names if name in features]
+        if len(names) < 2:
+            reasons = "; ".join(f"{name!r}: {reason}" for name, reason in [*skipped.items()][:3])
+            raise MappingError(f"a map needs at least 2 images, got {len(names)}. {reasons}")
+        with clock("retrieval"):
+            descriptors = global_descriptors(run, names)
+            pairs = choose(run, names, descriptors)
+        with clock("matching"):
+            cached = CachedFeatures(StoredFeatures(features).__getitem__, CACHED_IMAGES)
+            batch = run.config.matching.batch_size
+            match_pairs(pairs, cached, run.models.matcher, matches, batch, progress=run.progress)
+        with clock("verification"):
+            cameras = cameras_of(run, names, features)
+            verify_pairs(run, pairs, matches, features, cameras, verified)
+        with clock("reconstruction"):
+            model, num_dropped = build_model(run, pairs, verified, features, cameras)
+        report = map_report(
+            model,
+            [*names, *skipped],
+            skipped,
+            {name: len(features.read(name, ["scores"])["scores"]) for name in names},
+            {pair: len(two_view(verified, pair).inliers) for pair in pairs},
+            num_dropped,
+            min_verified(run),
+        )
+        report["timings_s"] = clock.seconds
+        model = colored(model, features)
+        result = assemble(run, model, features, names, descriptors, made_from, report)
+        result.save(run.folder)
+    return Map.open(run.folder)
+
+
+def _usable_names(run: Run) -> tuple[list[str], dict[str, str]]:
+    """Names of the images that a pose or at least a readable file stands behind, and why not."""
+    names, skipped = list(run.source.names), {}
+    if run.inputs.reference is not None:
+        names = common_names(run.inputs.reference, names)
+        skipped = dict.fromkeys(run.source.names, "not in the reference model")
+        skipped = {name: reason for name, reason in skipped.items() if name not in set(names)}
+        absent = {image.name for image in run.inputs.reference.images}.difference(names)
+        if absent:
+            logger.warning("%d images of the reference are not there", len(absent))
+    return names, skipped
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock").acquire(timeout=0):
+            yield
+    except Timeout:
+        raise BusyMapError(
+            f"another process is building {folder}; wait for it, or choose another folder"
+        ) from None
+    except OSError as error:
+        raise MappingError(f"cannot write to {folder}: {error.strerror or error}") from None
+
+
+def _source(images: Images, config: Config, inputs: MapInputs) -> ImageSource:
+    if isinstance(images, str | Path):
+        return folder_source(Path(images), config.images, inputs.names, inputs.masks)
+    return MemorySource(images) if isinstance(images, Mapping) else images
+
+
+def _discard(folder: Path) -> None:
+    (folder / "map.json").unlink(missing_ok=True)
+    for name in ("features.h5", "retrieval.h5", "report.json"):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("work", "sfm"):
+        shutil.rmtree(folder / name, ignore_errors=True)

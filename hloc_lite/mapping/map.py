@@ -1,0 +1,171 @@
+"""The map: one folder with a COLMAP model, the images' features, the retrieval index, its origin.
+
+MAP/map.json       schema, config, fingerprint, weights; written last, so it marks a whole map
+MAP/sfm/           COLMAP model (.bin), readable by COLMAP
+MAP/features.h5    keypoints (float32), descriptors (float16), scores of each registered image
+MAP/retrieval.h5   global descriptors and what was learned for them (a vocabulary)
+MAP/report.json    what became of each image, and why
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hloc_lite.config import Config, config_from_dict
+from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.io.bank import Bank, ShardedStore, write_bank
+from hloc_lite.io.colmap_model import read_model, write_model
+from hloc_lite.io.files import read_json, write_json_atomic
+from hloc_lite.mapping.stages import features_from_arrays
+from hloc_lite.types import Float32, LocalFeatures, SfmModel
+
+MAP_SCHEMA = "hloc_lite.map/1"
+_FEATURE_FIELDS = ("keypoints", "descriptors", "scores", "image_size")
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """A place that can be localized in."""
+
+    model: SfmModel
+    features: Mapping[str, LocalFeatures]
+    """Of each registered image; may be read from disk when asked for."""
+    global_names: tuple[str, ...]
+    """Registered images in the order of ``global_descriptors``."""
+    global_descriptors: Float32
+    """(M, D) unit rows."""
+    retrieval_state: Mapping[str, np.ndarray]
+    """What the global descriptor learned from the map's images."""
+    config: Config
+    fingerprint: str
+    weights: Mapping[str, str]
+    """Name -> sha256 of the networks the map was made with."""
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        missing = [i.name for i in self.model.images if i.name not in self.features]
+        if missing:
+            raise FormatError(f"the map has no features of {len(missing)} images: {missing[:3]}")
+        for image in self.model.images[:1]:
+            expected, got = len(image.keypoints), len(self.features[image.name])
+            if expected != got:
+                raise FormatError(
+                    f"{image.name!r} has {expected} keypoints in the model, {got} in the features"
+                )
+
+    @classmethod
+    def open(cls, path: Path | str) -> Map:
+        """The map in a folder; features stay on disk until they are asked for.
+
+        Raises:
+            FormatError: no map there, an unfinished one, another schema, or a broken file.
+        """
+        folder = Path(path)
+        if not folder.is_dir():
+            raise FormatError(f"map {folder} does not exist")
+        if not (folder / "map.json").is_file():
+            begun = (folder / "work").is_dir()
+            raise FormatError(
+                f"{folder} holds no finished map"
+                + ("; run the same `hloc-lite map` again, it resumes" if begun else "")
+            )
+        header = read_json(folder / "map.json")
+        if not isinstance(header, dict) or header.get("schema") != MAP_SCHEMA:
+            found = header.get("schema") if isinstance(header, dict) else header
+            raise FormatError(f"{folder}/map.json: expected schema {MAP_SCHEMA}, got {found!r}")
+        bank = Bank(folder / "retrieval.h5")
+        try:
+            names = tuple(bank.attrs["names"])
+            descriptors = bank["descriptors"]["values"].reshape(len(names), -1)
+            return cls(
+                model=read_model(folder / "sfm"),
+                features=StoredFeatures(Bank(folder / "features.h5")),
+                global_names=names,
+                global_descriptors=np.asarray(descriptors, np.float32),
+                retrieval_state=_read_state(bank),
+                config=config_from_dict(header["config"]),
+                fingerprint=header["fingerprint"],
+                weights=header["weights"],
+                report=read_json(folder / "report.json"),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"{folder} is not a whole map: {error!r}") from None
+        finally:
+            bank.close()
+
+    def save(self, path: Path | str) -> None:
+        """Write the map into a folder; map.json comes last and marks it whole."""
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "map.json").unlink(missing_ok=True)
+        write_model(folder / "sfm", self.model)
+        features = ((image.name, self._feature_arrays(image.name)) for image in self.model.images)
+        write_bank(folder / "features.h5", features, {})
+        write_bank(folder / "retrieval.h5", self._retrieval_items(), self._retrieval_attrs())
+        write_json_atomic(folder / "report.json", dict(self.report))
+        header = {
+            "schema": MAP_SCHEMA,
+            "fingerprint": self.fingerprint,
+            "config": self.config.model_dump(),
+            "weights": dict(self.weights),
+            "images": len(self.model.images),
+            "points": self.model.num_points,
+        }
+        write_json_atomic(folder / "map.json", header)
+
+    def _feature_arrays(self, name: str) -> dict[str, np.ndarray]:
+        features = self.features[name]
+        return {
+            "keypoints": features.keypoints,
+            "descriptors": features.descriptors.astype(np.float16),
+            "scores": features.scores,
+            "image_size": np.array(features.image_size, np.int32),
+        }
+
+    def _retrieval_items(self) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+        yield "descriptors", {"values": np.asarray(self.global_descriptors, np.float32).ravel()}
+        for name, array in sorted(self.retrieval_state.items()):
+            yield f"state/{name}", {"values": np.asarray(array, np.float32).ravel()}
+
+    def _retrieval_attrs(self) -> dict[str, Any]:
+        shapes = {name: list(np.shape(array)) for name, array in self.retrieval_state.items()}
+        return {"names": list(self.global_names), "state_shapes": shapes}
+
+
+class StoredFeatures(Mapping[str, LocalFeatures]):
+    """Features read from disk one image at a time."""
+
+    def __init__(self, bank: Bank | ShardedStore) -> None:
+        self._bank = bank
+
+    def __getitem__(self, name: str) -> LocalFeatures:
+        return features_from_arrays(self._bank.read(name, _FEATURE_FIELDS))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._bank)
+
+    def __len__(self) -> int:
+        return len(self._bank)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._bank  # Mapping's own test would read the item
+
+
+def in_memory(opened: Map) -> Map:
+    """The map with all its features loaded, independent of its folder."""
+    features = {image.name: opened.features[image.name] for image in opened.model.images}
+    return Map(**{**vars(opened), "features": features})
+
+
+def _read_state(bank: Bank) -> dict[str, np.ndarray]:
+    shapes = bank.attrs["state_shapes"]
+    return {name: bank[f"state/{name}"]["values"].reshape(shape) for name, shape in shapes.items()}
+
+
+class BusyMapError(HlocLiteError):
+    """Another process is building the map."""

@@ -1,0 +1,130 @@
+"""From matches to a model: cameras, verification of every pair, mapper or triangulation."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from hloc_lite.errors import FormatError, MappingError
+from hloc_lite.geometry.cameras import rescaled
+from hloc_lite.io.bank import ShardedStore
+from hloc_lite.io.pycolmap_adapter import TwoView, reconstruct, triangulate
+from hloc_lite.mapping.cameras import assign_cameras
+from hloc_lite.mapping.pairs import Pair
+from hloc_lite.mapping.reference import image_of, reference_cameras, subset
+from hloc_lite.mapping.run import Run
+from hloc_lite.mapping.stages import pair_key, stored_matches
+from hloc_lite.mapping.verification import verify_with_poses, verify_without_poses
+from hloc_lite.types import Camera, Float64, SfmModel
+
+logger = logging.getLogger(__name__)
+Cameras = tuple[Mapping[int, Camera], Mapping[str, int]]
+"""Cameras by id, and the id for each image name."""
+
+
+def cameras_of(run: Run, names: Sequence[str], features: ShardedStore) -> Cameras:
+    """The reference's cameras, given intrinsics, or guesses from EXIF, for each image."""
+    sizes = {name: _size(features, name) for name in names}
+    if run.inputs.reference is not None:
+        return reference_cameras(run.inputs.reference, sizes)
+    exifs = {name: json.loads(bytes(features.read(name, ["exif"])["exif"])) for name in names}
+    given = {}
+    for name, camera in (run.inputs.cameras or {}).items():
+        if name in sizes:
+            try:
+                given[name] = rescaled(camera, *sizes[name])
+            except FormatError as error:
+                raise FormatError(f"image {name!r}: {error}") from None
+    return assign_cameras(sizes, exifs, given, run.config.mapping)
+
+
+def verify_pairs(
+    run: Run,
+    pairs: Sequence[Pair],
+    matches: ShardedStore,
+    features: ShardedStore,
+    cameras: Cameras,
+    store: ShardedStore,
+) -> None:
+    """Verified matches of all pairs into the store, those already there left alone."""
+    by_id, id_of = cameras
+    keypoints = keypoints_of(features, list(id_of))
+    reference, config = run.inputs.reference, run.config.geometry
+    todo = [pair for pair in pairs if pair_key(pair) not in store]
+    quiet = not run.progress or not todo
+    for pair in tqdm(todo, "verification", unit="pair", disable=quiet):
+        found = stored_matches(matches, pair)
+        both = (by_id[id_of[pair[0]]], by_id[id_of[pair[1]]])
+        points = (keypoints[pair[0]], keypoints[pair[1]])
+        if reference is None:
+            view = verify_without_poses(both, points, found, config)
+        else:
+            poses = [image_of(reference, name).cam_from_world for name in pair]
+            view = verify_with_poses(both, (poses[0], poses[1]), points, found, config)
+        kind = np.frombuffer(view.kind.encode(), np.uint8)
+        store.add(pair_key(pair), {"inliers": view.inliers, "kind": kind})
+    store.flush()
+
+
+def build_model(
+    run: Run,
+    pairs: Sequence[Pair],
+    verified: ShardedStore,
+    features: ShardedStore,
+    cameras: Cameras,
+) -> tuple[SfmModel, int]:
+    """The model, and how many separate smaller ones were dropped.
+
+    Raises:
+        MappingError: no usable pair, nothing registered, or nothing triangulated.
+    """
+    by_id, id_of = cameras
+    keypoints = keypoints_of(features, list(id_of))
+    at_least = min_verified(run)
+    views = ((pair, two_view(verified, pair)) for pair in pairs)
+    usable = [(pair, view) for pair, view in views if len(view.inliers) >= at_least]
+    if not usable:
+        raise MappingError(
+            f"none of the {len(pairs)} pairs of images has {at_least} matches that agree with a "
+            f"geometry: the images do not overlap enough, or the given poses are wrong"
+        )
+    config = run.config.mapping
+    if run.inputs.reference is not None:
+        posed = subset(run.inputs.reference, list(id_of), by_id)
+        return triangulate(posed, keypoints, usable, config), 0
+    models = reconstruct(by_id, id_of, keypoints, usable, config)
+    if not models or models[0].num_points == 0:
+        other = "global" if config.mapper == "incremental" else "incremental"
+        raise MappingError(
+            f"no image could be registered ({config.mapper} mapper, {len(usable)} verified pairs): "
+            f"take more photos with more overlap and from more places, or try --mapper {other}"
+        )
+    if len(models) > 1:
+        sizes = ", ".join(str(len(model.images)) for model in models)
+        logger.warning("%d separate models (%s images); the largest is kept", len(models), sizes)
+    return models[0], len(models) - 1
+
+
+def min_verified(run: Run) -> int:
+    """Verified matches that make a pair usable: with known poses every single one is evidence."""
+    return 1 if run.inputs.reference is not None else run.config.geometry.min_inliers
+
+
+def two_view(verified: ShardedStore, pair: Pair) -> TwoView:
+    arrays = verified[pair_key(pair)]
+    return TwoView(arrays["inliers"], bytes(arrays["kind"]).decode())
+
+
+def keypoints_of(features: ShardedStore, names: Sequence[str]) -> dict[str, Float64]:
+    """(N, 2) float64 pixels of each image."""
+    read = ((name, features.read(name, ["keypoints"])) for name in names)
+    return {name: arrays["keypoints"].astype(np.float64) for name, arrays in read}
+
+
+def _size(features: ShardedStore, name: str) -> tuple[int, int]:
+    width, height = features.read(name, ["image_size"])["image_size"]
+    return int(width), int(height)

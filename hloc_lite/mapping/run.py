@@ -1,0 +1,133 @@
+"""What one run of ``build_map`` is given, the models it uses, the fingerprints of its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hloc_lite.config import Config, fingerprint
+from hloc_lite.errors import StaleArtefactError
+from hloc_lite.io.bank import ShardedStore
+from hloc_lite.io.files import read_json
+from hloc_lite.io.images import ImageSource
+from hloc_lite.mapping.reference import pose_values
+from hloc_lite.registry import (
+    DEFAULT_MATCHER,
+    FEATURES,
+    GLOBAL_DESCRIPTORS,
+    MATCHERS,
+    FeatureExtractor,
+    GlobalDescriptor,
+    Matcher,
+    Runtime,
+    create,
+    lookup,
+)
+from hloc_lite.types import Camera, SfmModel
+
+
+@dataclass(frozen=True, eq=False)
+class MapInputs:
+    """What a map is made from, besides the photos and the config."""
+
+    reference: SfmModel | None = None
+    """Known poses and cameras."""
+    cameras: Mapping[str, Camera] | None = None
+    """Known intrinsics by image name, where there is no reference."""
+    masks: Path | None = None
+    """Folder of masks (NAME.png, black = ignored)."""
+    names: Sequence[str] | None = None
+    """Only these images of a folder."""
+
+
+@dataclass(frozen=True, eq=False)
+class Models:
+    """The networks of a map."""
+
+    extractor: FeatureExtractor
+    matcher: Matcher
+    describer: GlobalDescriptor
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Everything that stays the same during one run."""
+
+    source: ImageSource
+    config: Config
+    inputs: MapInputs
+    models: Models
+    weights: Mapping[str, str]
+    """Name -> sha256 of the networks in use."""
+    folder: Path
+    progress: bool
+
+    def store(self, what: str) -> ShardedStore:
+        """The intermediate results ``features``, ``matches`` or ``verified`` in MAP/work.
+
+        Raises:
+            StaleArtefactError: they were made with something else.
+        """
+        parts = self._parts(what)
+        return ShardedStore(self.folder / "work" / what, fingerprint(*parts), what)
+
+    def _parts(self, what: str) -> list[object]:
+        config = self.config
+        parts: list[object] = ["1", config.features, config.images, self.weights]
+        parts += [str(self.inputs.masks), config.matching]
+        if what == "features":
+            return parts[:-1]
+        if what == "verified":
+            parts += [config.geometry, config.mapping.camera_model, config.mapping.cameras]
+            parts += [pose_values(self.inputs.reference), _intrinsics(self.inputs.cameras)]
+        return parts
+
+    def fingerprint(self, names: Sequence[str]) -> str:
+        """Of the map that this run makes from the images of these names."""
+        contents = {name: self.source.fingerprint(name) for name in names}
+        poses = pose_values(self.inputs.reference)
+        cameras = _intrinsics(self.inputs.cameras)
+        masks = str(self.inputs.masks)
+        return fingerprint("1", self.config, dict(self.weights), contents, poses, cameras, masks)
+
+
+def load_models(config: Config, runtime: Runtime) -> Models:
+    """The extractor, matcher and global descriptor that the config names."""
+    return Models(
+        create(FEATURES, config.features.name, config.features, runtime),
+        create(MATCHERS, matcher_name(config), config.matching, runtime),
+        create(GLOBAL_DESCRIPTORS, config.retrieval.name, config.retrieval, runtime),
+    )
+
+
+def matcher_name(config: Config) -> str:
+    """The configured matcher, ``auto`` resolved by the features."""
+    if config.matching.name != "auto":
+        return config.matching.name
+    return lookup(DEFAULT_MATCHER, config.features.name)
+
+
+def check_finished(folder: Path, made_from: str) -> bool:
+    """Whether the folder holds the finished map of that fingerprint.
+
+    Raises:
+        StaleArtefactError: it holds another one.
+    """
+    path = folder / "map.json"
+    if not path.is_file():
+        return False
+    header: Any = read_json(path)
+    found = header.get("fingerprint") if isinstance(header, dict) else None
+    if found == made_from:
+        return True
+    raise StaleArtefactError(
+        f"{folder} holds a map made with other settings, weights or images: fingerprint {found} "
+        f"there, {made_from} asked for. Use --overwrite to replace it, or another output folder"
+    )
+
+
+def _intrinsics(cameras: Mapping[str, Camera] | None) -> dict[str, list[object]]:
+    given = cameras or {}
+    return {n: [c.model, c.width, c.height, *c.params.tolist()] for n, c in given.items()}
