@@ -1,0 +1,102 @@
+"""Why poses score nothing: the usual mix-ups of conventions, tried out on the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from hloc_lite.geometry.rotations import (
+    pose_errors,
+    quat_wxyz_from_rotation,
+    rotation_from_quat_wxyz,
+)
+from hloc_lite.types import Float64, Rigid3
+
+MIN_POSES = 3
+"""Fewer poses can agree with a wrong convention by chance."""
+
+
+def diagnose(estimated: Mapping[str, Rigid3], true: Mapping[str, Rigid3]) -> str | None:
+    """One sentence if the poses fit far better under another convention; None if not.
+
+    Meant for scores near zero. Tried are world_from_cam instead of cam_from_world, the camera
+    centre instead of the translation, x y z w quaternions, and another world frame or scale.
+    """
+    names = [name for name in true if name in estimated]
+    if len(names) < MIN_POSES:
+        return None
+    plain = _median_errors(estimated, true, names, lambda pose: pose)
+    for convention, what in MISREADINGS.items():
+        distance, angle_deg = _median_errors(estimated, true, names, what)
+        if distance < 0.1 * plain[0] and angle_deg < max(0.5 * plain[1], 5.0):
+            return (
+                f"the poses look like {convention}: read so, the median errors would be "
+                f"{distance:.3g} map units and {angle_deg:.3g} deg instead of {plain[0]:.3g} and "
+                f"{plain[1]:.3g}. The format asks for cam_from_world, qw qx qy qz tx ty tz"
+            )
+    return _other_frame(estimated, true, names, plain[0])
+
+
+def _world_from_cam(pose: Rigid3) -> Rigid3:
+    return pose.inverse()
+
+
+def _center_for_translation(pose: Rigid3) -> Rigid3:
+    return Rigid3(pose.rotation, -pose.rotation @ pose.translation)
+
+
+def _xyzw(pose: Rigid3) -> Rigid3:
+    x, y, z, w = quat_wxyz_from_rotation(pose.rotation)
+    return Rigid3(rotation_from_quat_wxyz([w, x, y, z]), pose.translation)
+
+
+MISREADINGS: Mapping[str, Callable[[Rigid3], Rigid3]] = {
+    "world_from_cam (camera-to-world)": _world_from_cam,
+    "camera centres in place of translations": _center_for_translation,
+    "quaternions in the order x y z w": _xyzw,
+}
+
+
+def _median_errors(
+    estimated: Mapping[str, Rigid3],
+    true: Mapping[str, Rigid3],
+    names: list[str],
+    reading: Callable[[Rigid3], Rigid3],
+) -> tuple[float, float]:
+    errors = [pose_errors(reading(estimated[name]), true[name]) for name in names]
+    distance, angle_deg = np.median(np.array(errors), axis=0)
+    return float(distance), float(angle_deg)
+
+
+def _other_frame(
+    estimated: Mapping[str, Rigid3],
+    true: Mapping[str, Rigid3],
+    names: list[str],
+    plain_distance: float,
+) -> str | None:
+    if len(names) <= MIN_POSES:  # three centres always fit a similarity well
+        return None
+    found = np.array([estimated[name].center for name in names])
+    wanted = np.array([true[name].center for name in names])
+    scale, residuals = _similarity_residuals(found, wanted)
+    residual = float(np.median(residuals))
+    if not residual < 0.1 * plain_distance:
+        return None
+    return (
+        f"the poses are in another world frame than the ground truth: after a similarity with "
+        f"scale {scale:.4g} the median distance would be {residual:.3g} instead of "
+        f"{plain_distance:.3g} map units. Build the map from the known poses (--reference), or "
+        f"align it to them"
+    )
+
+
+def _similarity_residuals(source: Float64, target: Float64) -> tuple[float, Float64]:
+    """Least-squares similarity of (N, 3) points (Umeyama 1991): scale and (N,) distances left."""
+    a, b = source - source.mean(axis=0), target - target.mean(axis=0)
+    u, singular, vt = np.linalg.svd(b.T @ a)
+    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    spread = float((a**2).sum())
+    scale = float((singular * flip).sum()) / spread if spread > 0 else 1.0
+    moved = scale * a @ (u @ np.diag(flip) @ vt).T
+    return scale, np.linalg.norm(moved - b, axis=1)

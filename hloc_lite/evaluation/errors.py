@@ -1,0 +1,202 @@
+"""Pose errors, recalls and medians with confidence intervals. A query without a pose is a failure.
+
+Errors are those of visuallocalization.net: distance of the camera centres, and angle of the
+rotation between the two orientations (Sattler et al. 2018).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from hloc_lite.config import Section
+from hloc_lite.errors import HlocLiteError
+from hloc_lite.evaluation.thresholds import Threshold
+from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.types import Float64, Rigid3
+
+
+class BootstrapConfig(Section):
+    num_resamples: int = Field(2000, ge=100, le=1000000)
+    """Its own noise on a 95 % bound is then well below a tenth of the interval."""
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    """Of the two-sided interval."""
+    seed: int = Field(0, ge=0)
+
+
+@dataclass(frozen=True)
+class QueryError:
+    """Both errors of one query; infinite if it has no pose."""
+
+    name: str
+    distance: float
+    """Between the camera centres, map units."""
+    angle_deg: float
+
+    @property
+    def localized(self) -> bool:
+        return math.isfinite(self.distance)
+
+    def within(self, threshold: Threshold) -> bool:
+        """Whether both errors are at most the threshold's."""
+        return self.distance <= threshold.max_distance and self.angle_deg <= threshold.max_angle_deg
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate between its confidence bounds."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What became of a set of queries with known poses."""
+
+    errors: tuple[QueryError, ...]
+    """One per true pose, in its order."""
+    thresholds: tuple[Threshold, ...]
+    recalls: tuple[Interval, ...]
+    """Fraction of all queries within each threshold."""
+    median_distance: Interval
+    """Map units, over all queries; infinite if at least half have no pose."""
+    median_angle_deg: Interval
+
+    @property
+    def num_queries(self) -> int:
+        return len(self.errors)
+
+    @property
+    def num_localized(self) -> int:
+        return sum(error.localized for error in self.errors)
+
+    @property
+    def failed_names(self) -> tuple[str, ...]:
+        return tuple(error.name for error in self.errors if not error.localized)
+
+    def num_within(self, threshold: Threshold) -> int:
+        return sum(error.within(threshold) for error in self.errors)
+
+
+def score(
+    estimated: Mapping[str, Rigid3],
+    true: Mapping[str, Rigid3],
+    thresholds: Sequence[Threshold],
+    bootstrap: BootstrapConfig | None = None,
+) -> Scores:
+    """Errors of ``cam_from_world`` poses of equal names; true poses without estimate are failures.
+
+    Names that only ``estimated`` has do not count; ``names.align_names`` reports them.
+
+    Raises:
+        HlocLiteError: no true poses.
+    """
+    if not true:
+        raise HlocLiteError("the ground truth has no poses: there is nothing to score against")
+    bootstrap = bootstrap or BootstrapConfig()
+    errors = tuple(_query_error(name, estimated.get(name), true[name]) for name in true)
+    recalls = tuple(
+        recall_interval(sum(error.within(t) for error in errors), len(errors), bootstrap)
+        for t in thresholds
+    )
+    return Scores(
+        errors,
+        tuple(thresholds),
+        recalls,
+        median_interval(np.array([error.distance for error in errors]), bootstrap),
+        median_interval(np.array([error.angle_deg for error in errors]), bootstrap),
+    )
+
+
+def score_conditions(
+    estimated: Mapping[str, Rigid3],
+    conditions: Mapping[str, Mapping[str, Rigid3]],
+    thresholds: Sequence[Threshold],
+    bootstrap: BootstrapConfig | None = None,
+) -> dict[str, Scores]:
+    """``score`` for each condition, then for all of them together if there are several.
+
+    Raises:
+        HlocLiteError: a condition is empty or is one of several named "all", or two give
+            different poses for one query.
+    """
+    if len(conditions) > 1 and "all" in conditions:
+        raise HlocLiteError('the row of all conditions is named "all": rename that condition')
+    rows = {
+        condition: score(estimated, true, thresholds, bootstrap)
+        for condition, true in conditions.items()
+    }
+    if len(rows) > 1:
+        rows["all"] = score(estimated, merge_conditions(conditions), thresholds, bootstrap)
+    return rows
+
+
+def merge_conditions(conditions: Mapping[str, Mapping[str, Rigid3]]) -> dict[str, Rigid3]:
+    """All true poses; a query may be in several conditions, with one and the same pose.
+
+    Raises:
+        HlocLiteError: two conditions give different poses for one query.
+    """
+    merged: dict[str, Rigid3] = {}
+    for condition, poses in conditions.items():
+        for name, pose in poses.items():
+            distance, angle_deg = pose_errors(merged.setdefault(name, pose), pose)
+            if distance > 1e-6 * (1 + float(np.abs(pose.center).max())) or angle_deg > 1e-4:
+                raise HlocLiteError(
+                    f"{name!r} has another true pose in {condition!r} than before: names must be "
+                    f"unique over all ground truth files"
+                )
+    return merged
+
+
+def recall_interval(num_within: int, num_queries: int, bootstrap: BootstrapConfig) -> Interval:
+    """Fraction with its percentile bootstrap interval (Efron 1979).
+
+    Resampling hits and misses is drawing from a binomial. If all queries agree the bootstrap sees
+    no spread, however few they are; then the exact bound of Clopper and Pearson 1934 stands in.
+    """
+    fraction = num_within / num_queries
+    tail = (1 - bootstrap.confidence) / 2
+    if num_within == 0:
+        return Interval(fraction, 0.0, 1 - tail ** (1 / num_queries))
+    if num_within == num_queries:
+        return Interval(fraction, tail ** (1 / num_queries), 1.0)
+    generator = np.random.default_rng(bootstrap.seed)
+    counts = generator.binomial(num_queries, fraction, bootstrap.num_resamples)
+    low, high = np.quantile(counts / num_queries, [tail, 1 - tail])
+    return Interval(fraction, float(min(low, fraction)), float(max(high, fraction)))
+
+
+def median_interval(values: Float64, bootstrap: BootstrapConfig) -> Interval:
+    """Median of (N,) values, which may be infinite, with its percentile bootstrap interval."""
+    generator = np.random.default_rng(bootstrap.seed)
+    medians = np.array(
+        [
+            _median(values[generator.integers(0, len(values), len(values))])
+            for _ in range(bootstrap.num_resamples)
+        ]
+    )
+    tail = (1 - bootstrap.confidence) / 2
+    # inverted_cdf picks values that occur: interpolating towards an infinite one has no meaning
+    low, high = np.quantile(medians, [tail, 1 - tail], method="inverted_cdf")
+    median = _median(values)
+    return Interval(median, float(min(low, median)), float(max(high, median)))
+
+
+def _median(values: Float64) -> float:
+    return float(np.median(values))
+
+
+def _query_error(name: str, estimated: Rigid3 | None, true: Rigid3) -> QueryError:
+    if estimated is None:
+        return QueryError(name, math.inf, math.inf)
+    distance, angle_deg = pose_errors(estimated, true)
+    if not (math.isfinite(distance) and math.isfinite(angle_deg)):
+        return QueryError(name, math.inf, math.inf)
+    return QueryError(name, distance, angle_deg)

@@ -1,0 +1,93 @@
+"""Matplotlib figures as SVG for a page that may be light or dark; no global state is kept."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+INK = "#010203"
+"""Stands for the page's text colour; ``svg_of`` replaces it."""
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
+"""Okabe and Ito 2008: told apart with every kind of colour blindness, readable on both themes."""
+
+DASHES = ("-", "--", ":", "-.")
+
+
+def new_axes(width_in: float, height_in: float) -> tuple[Figure, Axes]:
+    """A transparent figure with one pair of axes in the page's ink."""
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    FigureCanvasSVG(figure)
+    figure.patch.set_alpha(0)
+    axes = figure.add_subplot()
+    axes.patch.set_alpha(0)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for spine in axes.spines.values():
+        spine.set(color=INK, alpha=0.45)
+    axes.tick_params(which="both", colors=INK, labelsize=9, width=0.6)
+    axes.grid(which="major", color=INK, alpha=0.12, linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def label_axes(axes: Axes, x: str, y: str) -> None:
+    """Axis labels in the page's ink."""
+    axes.set_xlabel(x, color=INK, fontsize=9.5)
+    axes.set_ylabel(y, color=INK, fontsize=9.5)
+
+
+def add_legend(axes: Axes, **placement: Any) -> None:
+    """A frameless legend in the page's ink."""
+    axes.legend(fontsize=9, frameon=False, labelcolor=INK, **placement)
+
+
+def svg_of(figure: Figure, description: str) -> str:
+    """The figure as an inline ``<svg>`` that scales with the page and speaks to screen readers."""
+    buffer = io.StringIO()
+    # text stays text: smaller, searchable, in the page's font; the salt makes ids reproducible
+    options: Any = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": description,
+        "font.family": "sans-serif",
+    }
+    with matplotlib.rc_context(options):
+        figure.savefig(buffer, format="svg", dpi=150, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = text.replace(INK, "currentColor")
+    width, height = figure.get_size_inches() * 72
+    opening = (
+        f'<svg class="figure" role="img" aria-label="{_attribute(description)}" '
+        f'viewBox="0 0 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg" '
+        f'xmlns:xlink="http://www.w3.org/1999/xlink">'
+    )
+    return re.sub(r"<svg[^>]*>", lambda _: opening, text, count=1)
+
+
+def data_uri(data: bytes, media_type: str) -> str:
+    """Bytes as a ``data:`` address."""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def log_limits(values: np.ndarray, floor: float = 1e-9) -> tuple[float, float]:
+    """Axis limits for positive values on a logarithmic axis, with a margin; robust to outliers."""
+    finite = values[np.isfinite(values)]
+    finite = np.maximum(finite, floor)
+    if not len(finite):
+        return 1e-3, 1.0
+    low, high = np.quantile(finite, [0.0, 1.0])
+    return float(low) / 1.5, float(high) * 1.5
+
+
+def _attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

@@ -1,0 +1,155 @@
+"""A query with its inliers, beside the retrieved map image that sees most of them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from PIL import Image
+
+from hloc_lite.evaluation.figures import data_uri
+from hloc_lite.types import (
+    NO_POINT,
+    Bool,
+    Int64,
+    LocalizationResult,
+    Photo,
+    SfmImage,
+    SfmModel,
+    UInt8,
+)
+
+HEIGHT_PX, MAX_WIDTH_PX = 440, 800
+"""Photos are shrunk to this height, panoramas further: two of them fill the page's width."""
+MAX_LINES = 120
+"""Lines drawn; more hide the photos."""
+INLIER, OUTLIER = "#3fd0ff", "#ff9d3a"
+
+
+@dataclass(frozen=True)
+class MatchPicture:
+    """A picture as a ``data:`` address, with what it shows."""
+
+    uri: str
+    width: int
+    height: int
+    map_name: str | None
+    num_lines: int
+    """Inliers that the map image sees; some of them are drawn as lines."""
+
+
+def best_map_image(result: LocalizationResult, model: SfmModel) -> tuple[SfmImage, Int64] | None:
+    """The retrieved image that sees most inliers, with (L, 2) rows [correspondence, keypoint].
+
+    Of equal ones the first retrieved; None if no retrieved image sees any.
+    """
+    if result.correspondences is None:
+        return None
+    shown = np.flatnonzero(shown_inliers(result)).astype(np.int64)
+    wanted = result.correspondences.point3D_idxs[shown]
+    best: tuple[SfmImage, Int64] | None = None
+    for name in result.hits.names:
+        image = model.image_named(name)
+        if image is None:
+            continue
+        lines = _common(image, wanted, shown)
+        if len(lines) and (best is None or len(lines) > len(best[1])):
+            best = image, lines
+    return best
+
+
+def shown_inliers(result: LocalizationResult) -> Bool:
+    """(K,) the pose's inliers; all False without a pose."""
+    assert result.correspondences is not None
+    num = len(result.correspondences)
+    if result.pose is None or len(result.pose.inlier_mask) != num:
+        return np.zeros(num, np.bool_)
+    return result.pose.inlier_mask
+
+
+def draw_matches(
+    result: LocalizationResult,
+    query: Photo,
+    map_image: tuple[SfmImage, Photo, Int64] | None,
+) -> MatchPicture:
+    """The query's matched keypoints (inliers blue, others orange), lines to the map image.
+
+    Args:
+        result: of the query.
+        query: its photo.
+        map_image: image, its photo and the rows of ``best_map_image``; None: the query alone.
+    """
+    left, left_scale = _shrunk(query)
+    right, right_scale = _shrunk(map_image[1]) if map_image else (left[:0, :0], 1.0)
+    gap = 8 if map_image else 0
+    height = max(left.shape[0], right.shape[0])
+    width = left.shape[1] + gap + right.shape[1]
+    canvas = np.full((height, width, 4), 0, np.uint8)
+    canvas[: left.shape[0], : left.shape[1]] = _opaque(left)
+    offset = np.array([left.shape[1] + gap, 0.0])
+    if map_image:
+        canvas[: right.shape[0], left.shape[1] + gap :] = _opaque(right)
+
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    target = FigureCanvasAgg(figure)
+    figure.patch.set_alpha(0)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(canvas, extent=(0, width, height, 0), interpolation="nearest")
+    axes.set_axis_off()
+    if result.correspondences is not None:
+        points = result.correspondences.points2D * left_scale
+        inliers = shown_inliers(result)
+        x, y = points[~inliers].T
+        axes.scatter(x, y, s=5, color=OUTLIER, alpha=0.8, linewidths=0)
+        if map_image:
+            _draw_lines(axes, points, map_image[0], map_image[2], right_scale, offset)
+        x, y = points[inliers].T
+        axes.scatter(x, y, s=11, color=INLIER, linewidths=0.5, edgecolors="#08303f")
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    target.draw()
+    name, num_lines = (map_image[0].name, len(map_image[2])) if map_image else (None, 0)
+    return MatchPicture(_encoded(target), width, height, name, num_lines)
+
+
+def _common(image: SfmImage, wanted: Int64, shown: Int64) -> Int64:
+    """(L, 2) rows [correspondence, keypoint of the image] that are one map point."""
+    keypoints = np.flatnonzero(image.point3D_idxs != NO_POINT)
+    _, of_shown, of_image = np.intersect1d(
+        wanted, image.point3D_idxs[keypoints], return_indices=True
+    )
+    return np.stack([shown[of_shown], keypoints[of_image]], axis=1)
+
+
+def _draw_lines(axes, points, image, rows, scale, offset) -> None:  # type: ignore[no-untyped-def]
+    ends = image.keypoints[rows[:, 1]] * scale + offset
+    starts = points[rows[:, 0]]
+    order = np.argsort(starts[:, 1], kind="stable")
+    chosen = order[np.linspace(0, len(order) - 1, min(len(order), MAX_LINES)).astype(int)]
+    segments = np.stack([starts[chosen], ends[chosen]], axis=1)
+    # neighbours differ in hue, so that the eye can follow one line across
+    colors = colormaps["viridis"](np.linspace(0.25, 1.0, len(chosen)))
+    axes.add_collection(LineCollection(list(segments), colors=colors, linewidths=0.7, alpha=0.75))
+    axes.scatter(*ends.T, s=11, color=INLIER, linewidths=0.5, edgecolors="#08303f")
+
+
+def _shrunk(photo: Photo) -> tuple[UInt8, float]:
+    scale = min(1.0, HEIGHT_PX / photo.height, MAX_WIDTH_PX / photo.width)
+    size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
+    image = Image.fromarray(photo.pixels).resize(size, Image.Resampling.LANCZOS)
+    return np.asarray(image), size[0] / photo.width
+
+
+def _opaque(pixels: UInt8) -> UInt8:
+    return np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
+
+
+def _encoded(target: FigureCanvasAgg) -> str:
+    buffer = io.BytesIO()
+    image = Image.fromarray(np.asarray(target.buffer_rgba()))
+    image.save(buffer, "WEBP", quality=82)  # small, and transparent where a photo is shorter
+    return data_uri(buffer.getvalue(), "image/webp")

@@ -1,0 +1,151 @@
+"""The map from above: points, true and estimated cameras, in the plane of the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hloc_lite.evaluation.figures import INK, PALETTE, add_legend, label_axes, new_axes, svg_of
+from hloc_lite.evaluation.thresholds import DistanceUnit
+from hloc_lite.types import Float64, Rigid3
+
+MAX_POINTS = 20000
+"""Points drawn; more only makes the picture heavier."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlanQuery:
+    """A query's poses, as far as they are known."""
+
+    estimated: Rigid3 | None
+    true: Rigid3 | None
+
+
+def up_direction(cams_from_world: Sequence[Rigid3]) -> Float64:
+    """(3,) unit vector of the world's up, from the orientations of upright photos.
+
+    People hold cameras level: the image's x axis is horizontal whichever way it looks, so up is the
+    direction most perpendicular to all x axes, weighted against rolled photos. If all of them look
+    the same way, the mean of the images' own up directions decides what is left open.
+    """
+    if not cams_from_world:
+        return np.array([0.0, 0.0, 1.0])
+    right = np.array([pose.rotation[0] for pose in cams_from_world])
+    camera_up = -np.array([pose.rotation[1] for pose in cams_from_world])
+    rough = np.median(camera_up, axis=0)
+    rough = rough / max(float(np.linalg.norm(rough)), 1e-12)
+    up = rough
+    for _ in range(10):
+        weights = 1 / (0.05 + np.abs(right @ up))
+        spread = (right * weights[:, None]).T @ right / weights.sum()
+        # the small pull decides where the x axes leave a direction open
+        _, vectors = np.linalg.eigh(spread - 0.01 * np.outer(rough, rough))
+        up = vectors[:, 0] * (1.0 if vectors[:, 0] @ rough >= 0 else -1.0)
+    return np.asarray(up)
+
+
+def ground_axes(up: Float64, points: Float64) -> Float64:
+    """(2, 3) rows: the plan's x and y axes, perpendicular to ``up``; x along the widest spread."""
+    helper = np.eye(3)[np.argmin(np.abs(up))]
+    east = np.cross(helper, up)
+    east = east / np.linalg.norm(east)
+    plane = np.stack([east, np.cross(up, east)])
+    if len(points) < 2:
+        return plane
+    flat = (points - np.median(points, axis=0)) @ plane.T
+    radius = np.linalg.norm(flat, axis=1)
+    flat = flat[radius <= np.quantile(radius, 0.9)]  # stray points must not turn the plan
+    axis = np.linalg.eigh(flat.T @ flat)[1][:, 1]
+    axis = axis * (1.0 if axis[np.argmax(np.abs(axis))] > 0 else -1.0)
+    turn = np.array([axis, [-axis[1], axis[0]]])
+    return turn @ plane
+
+
+def plan_view_svg(
+    points: Float64,
+    map_poses: Sequence[Rigid3],
+    queries: Sequence[PlanQuery],
+    unit: DistanceUnit,
+) -> tuple[str, int] | None:
+    """The plan as SVG, and how many estimated cameras lie outside of it; None if nothing is there.
+
+    Args:
+        points: (M, 3) map points, world.
+        map_poses: cam_from_world of the map images.
+        queries: what is known of each query.
+        unit: of the axes; the scale bar of a map without metric scale.
+    """
+    true = [query.true for query in queries if query.true is not None]
+    estimated = [query.estimated for query in queries if query.estimated is not None]
+    trusted = [*map_poses, *(true or estimated)]
+    if not trusted:
+        return None
+    everywhere = np.concatenate([points, _centers(trusted)])
+    axes_2x3 = ground_axes(up_direction(trusted), everywhere)
+    low, high = _limits(points @ axes_2x3.T, _centers(trusted) @ axes_2x3.T)
+    outside = sum(
+        bool((_flat(p, axes_2x3) < low).any() or (_flat(p, axes_2x3) > high).any())
+        for p in estimated
+    )
+
+    size = high - low
+    figure, axes = new_axes(9.0, float(np.clip(9.0 * size[1] / size[0], 3.5, 9.0)))
+    step = max(1, -(-len(points) // MAX_POINTS))
+    flat = points[::step] @ axes_2x3.T
+    axes.scatter(
+        flat[:, 0], flat[:, 1], s=1.2, color="#8a8a8a", alpha=0.35, linewidths=0, rasterized=True
+    )
+    length = 0.02 * float(size.max())
+    _draw_cameras(axes, map_poses, axes_2x3, 0.6 * length, "#999999", "map images", 0.6)
+    _draw_cameras(axes, true, axes_2x3, length, PALETTE[0], "true", 1.6)
+    for query in queries:
+        if query.true is not None and query.estimated is not None:
+            ends = np.stack([_flat(query.true, axes_2x3), _flat(query.estimated, axes_2x3)])
+            axes.plot(*ends.T, color=PALETTE[1], linewidth=0.8, alpha=0.8)
+    _draw_cameras(axes, estimated, axes_2x3, length, PALETTE[1], "estimated", 1.0)
+    failed = [query.true for query in queries if query.true is not None and not query.estimated]
+    if failed:
+        axes.plot(
+            *np.array([_flat(pose, axes_2x3) for pose in failed]).T,
+            linestyle="none", marker="x", color=INK, markersize=8, markeredgewidth=1.6,
+            label="not localized (true place)",
+        )  # fmt: skip
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+    name = unit.symbol if unit.symbol != "%" else "map units"
+    label_axes(axes, name, name)
+    add_legend(axes, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderaxespad=0)
+    return svg_of(figure, "Plan view of the map with true and estimated cameras"), outside
+
+
+def _draw_cameras(axes, poses, axes_2x3, length, color, label, width) -> None:  # type: ignore
+    """Each camera as a wedge that opens where it looks."""
+    from matplotlib.collections import LineCollection
+
+    if not poses:
+        return
+    wedges = []
+    for pose in poses:
+        # a 50 degree field of view, as most phones have
+        corners = np.array([[-0.47, 0, 1.0], [0, 0, 0], [0.47, 0, 1.0]]) * length
+        world = pose.inverse().apply(corners)
+        wedges.append((world @ axes_2x3.T)[[0, 1, 2, 0]])
+    axes.add_collection(LineCollection(wedges, colors=color, linewidths=width, label=label))
+
+
+def _limits(points: Float64, centers: Float64) -> tuple[Float64, Float64]:
+    low, high = centers.min(axis=0), centers.max(axis=0)
+    if len(points):
+        low = np.minimum(low, np.quantile(points, 0.01, axis=0))
+        high = np.maximum(high, np.quantile(points, 0.99, axis=0))
+    margin = 0.06 * float((high - low).max()) or 1.0
+    return low - margin, high + margin
+
+
+def _centers(poses: Sequence[Rigid3]) -> Float64:
+    return np.array([pose.center for pose in poses]).reshape(-1, 3)
+
+
+def _flat(pose: Rigid3, axes_2x3: Float64) -> Float64:
+    return np.asarray(axes_2x3 @ pose.center)

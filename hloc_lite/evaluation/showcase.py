@@ -1,0 +1,84 @@
+"""The queries that a report shows in pictures: best, middle, worst and failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hloc_lite.evaluation.errors import QueryError
+from hloc_lite.evaluation.evaluate import Evaluation
+from hloc_lite.evaluation.match_picture import best_map_image, draw_matches
+from hloc_lite.evaluation.records import QueryRecord
+from hloc_lite.evaluation.tables import angle_text, distance_text
+from hloc_lite.evaluation.thresholds import DistanceUnit
+
+if TYPE_CHECKING:
+    from hloc_lite.evaluation.report import ReportInput
+
+NUM_EACH = 2
+"""Queries shown of each kind."""
+
+
+def match_cards(
+    report: ReportInput,
+    records: Sequence[QueryRecord],
+    errors: Mapping[str, QueryError],
+    unit: DistanceUnit,
+) -> list[dict[str, Any]]:
+    """Pictures of the best, middle, worst and some failed queries, as far as photos are there."""
+    cards = []
+    for kind, record in _chosen(records, errors, report.evaluation):
+        result = report.load_result(record.name)
+        photo = report.load_query_photo(result.query_name) if result else None
+        if result is None or photo is None:
+            continue
+        best = best_map_image(result, report.model) if report.model else None
+        map_photo = report.load_map_photo(best[0].name) if best else None
+        beside = (best[0], map_photo, best[1]) if best and map_photo else None
+        error = errors.get(record.name)
+        cards.append(
+            {
+                "kind": kind,
+                "name": record.name,
+                "picture": draw_matches(result, photo, beside),
+                "rank": 1 + result.hits.names.index(best[0].name) if best else None,
+                "num_retrieved": len(result.hits.names),
+                "num_inliers": record.num_inliers,
+                "num_matches": len(result.correspondences) if result.correspondences else 0,
+                "errors": f"{distance_text(error.distance, unit)}, {angle_text(error.angle_deg)}"
+                if error and error.localized
+                else None,
+                "reason": record.reason,
+            }
+        )
+    return cards
+
+
+def _chosen(
+    records: Sequence[QueryRecord],
+    errors: Mapping[str, QueryError],
+    evaluation: Evaluation | None,
+) -> list[tuple[str, QueryRecord]]:
+    """Ranked by error over the first threshold; without truth, by inliers."""
+    localized = [r for r in records if r.localized and (evaluation is None or r.name in errors)]
+    if evaluation is not None and evaluation.overall.thresholds:
+        first = evaluation.overall.thresholds[0]
+
+        def badness(record: QueryRecord) -> float:
+            error = errors[record.name]
+            return max(error.distance / first.max_distance, error.angle_deg / first.max_angle_deg)
+    else:
+
+        def badness(record: QueryRecord) -> float:
+            return -(record.num_inliers or 0)
+
+    ranked = sorted(localized, key=badness)
+    middle = max(0, (len(ranked) - NUM_EACH) // 2)
+    picks = [("best", r) for r in ranked[:NUM_EACH]]
+    picks += [("middle", r) for r in ranked[middle : middle + NUM_EACH]]
+    picks += [("worst", r) for r in ranked[::-1][:NUM_EACH]]
+    picks += [("failed", r) for r in [r for r in records if not r.localized][:NUM_EACH]]
+    once: dict[str, tuple[str, QueryRecord]] = {}
+    for kind, record in picks:
+        once.setdefault(record.name, (kind, record))
+    return list(once.values())

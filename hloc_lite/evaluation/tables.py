@@ -1,0 +1,109 @@
+"""Scores as a text table for terminals and as plain JSON values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hloc_lite.evaluation.errors import Interval, Scores
+from hloc_lite.evaluation.evaluate import Evaluation
+from hloc_lite.evaluation.thresholds import DistanceUnit
+
+SCHEMA_VERSION = 1
+
+
+def text_table(rows: Mapping[str, Scores], unit: DistanceUnit) -> str:
+    """Aligned columns: condition, queries, localized, recalls in percent, medians."""
+    first = next(iter(rows.values()))
+    labels = [threshold.label for threshold in first.thresholds]
+    header = ["", "queries", "localized", *labels, "median", "median"]
+    lines = [header]
+    for condition, scores in rows.items():
+        recalls = [percent_text(recall) for recall in scores.recalls]
+        lines.append(
+            [
+                condition,
+                str(scores.num_queries),
+                str(scores.num_localized),
+                *recalls,
+                distance_text(scores.median_distance.value, unit),
+                angle_text(scores.median_angle_deg.value),
+            ]
+        )
+    return _aligned(lines)
+
+
+def percent_text(recall: Interval) -> str:
+    """``97.5 [92.5, 100.0]`` in percent."""
+    return f"{100 * recall.value:.1f} [{100 * recall.low:.1f}, {100 * recall.high:.1f}]"
+
+
+def distance_text(distance: float, unit: DistanceUnit) -> str:
+    """Three digits and the unit; ``no pose`` for an infinite distance."""
+    return f"{unit.of(distance):.3g} {unit.symbol}" if math.isfinite(distance) else "no pose"
+
+
+def angle_text(angle_deg: float) -> str:
+    """Three digits and the unit; ``no pose`` for an infinite angle."""
+    return f"{angle_deg:.3g} deg" if math.isfinite(angle_deg) else "no pose"
+
+
+def evaluation_to_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Plain JSON values without NaN or infinity: null stands for the error of a failure."""
+    unit = evaluation.unit
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "distance_unit": {"symbol": unit.symbol, "length_in_map_units": unit.length},
+        "conditions": {name: _scores_to_json(scores) for name, scores in evaluation.rows.items()},
+        "unknown_names": list(evaluation.names.unknown),
+        "notes": evaluation.notes,
+    }
+
+
+def _scores_to_json(scores: Scores) -> dict[str, Any]:
+    return {
+        "num_queries": scores.num_queries,
+        "num_localized": scores.num_localized,
+        "recalls": [
+            {
+                "threshold": threshold.label,
+                "max_distance": threshold.max_distance,
+                "max_angle_deg": threshold.max_angle_deg,
+                "num_within": scores.num_within(threshold),
+                **_interval_to_json(recall),
+            }
+            for threshold, recall in zip(scores.thresholds, scores.recalls, strict=True)
+        ],
+        "median_distance": _interval_to_json(scores.median_distance),
+        "median_angle_deg": _interval_to_json(scores.median_angle_deg),
+        "errors": {
+            error.name: {
+                "distance": _finite_or_none(error.distance),
+                "angle_deg": _finite_or_none(error.angle_deg),
+            }
+            for error in scores.errors
+        },
+    }
+
+
+def _interval_to_json(interval: Interval) -> dict[str, float | None]:
+    return {
+        "value": _finite_or_none(interval.value),
+        "low": _finite_or_none(interval.low),
+        "high": _finite_or_none(interval.high),
+    }
+
+
+def _finite_or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    texts = []
+    for line in lines:
+        cells = [line[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
+        texts.append("  ".join(cells).rstrip())
+    return "\n".join(texts)

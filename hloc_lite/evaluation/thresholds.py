@@ -1,0 +1,109 @@
+"""Accuracy thresholds, and the unit in which distances are shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hloc_lite.errors import ConfigError
+
+METRES: Mapping[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001, "": 1.0}
+"""Units of a threshold's distance, in map units; none means map units."""
+
+PRESETS: Mapping[str, str] = {
+    "aachen": "0.25m,2deg 0.5m,5deg 5m,10deg",  # also RobotCar Seasons and Extended CMU
+    "inloc": "0.25m,10deg 0.5m,10deg 1m,10deg",
+}
+"""Thresholds of the benchmarks on visuallocalization.net."""
+
+_PATTERN = re.compile(
+    r"(?P<distance>\d*\.?\d+(?:e-?\d+)?)\s*(?P<unit>mm|cm|m|%|)\s*[,/]\s*"
+    r"(?P<angle>\d*\.?\d+(?:e-?\d+)?)\s*(?:deg|°|)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A pose counts if both its errors are at most these."""
+
+    max_distance: float
+    """Of the camera centre, map units."""
+    max_angle_deg: float
+    label: str = ""
+    """How it was written; made from the numbers if empty."""
+
+    def __post_init__(self) -> None:
+        if not (self.max_distance > 0 and self.max_angle_deg > 0):
+            raise ConfigError(
+                f"a threshold needs a distance and an angle above zero, got "
+                f"{self.max_distance:g} and {self.max_angle_deg:g} deg"
+            )
+        if not self.label:
+            label = f"{self.max_distance:g}m,{self.max_angle_deg:g}deg"
+            object.__setattr__(self, "label", label)
+
+
+@dataclass(frozen=True)
+class DistanceUnit:
+    """How distances are shown: ``length`` map units are 1 ``symbol``."""
+
+    symbol: str = "m"
+    length: float = 1.0
+
+    def of(self, distance: float) -> float:
+        """A distance in map units, in this unit."""
+        return distance / self.length
+
+
+def percent_of(unit_length: float) -> DistanceUnit:
+    """Percent of a length of the map: for maps without metric scale.
+
+    Raises:
+        ConfigError: if the length is not above zero.
+    """
+    if not 0 < unit_length < float("inf"):
+        raise ConfigError(f"the unit length must be above zero, got {unit_length:g}")
+    return DistanceUnit("%", unit_length / 100)
+
+
+def is_threshold(text: str) -> bool:
+    """Whether the text is written like a threshold or names a preset."""
+    return text.lower() in PRESETS or _PATTERN.fullmatch(text.strip()) is not None
+
+
+def parse_threshold(text: str, unit_length: float | None = None) -> Threshold:
+    """``0.25m,2deg`` (m, cm, mm or no unit: map units), or ``1%,0.5deg`` of ``unit_length``.
+
+    Raises:
+        ConfigError: it is not written so, is not above zero, or percents of an unknown length.
+    """
+    found = _PATTERN.fullmatch(text.strip())
+    if found is None:
+        raise ConfigError(
+            f"a threshold is a distance and an angle such as 0.25m,2deg or 1%,0.5deg, or one of "
+            f"{', '.join(PRESETS)}; got {text!r}"
+        )
+    unit = found["unit"].lower()
+    if unit == "%":
+        if unit_length is None:
+            raise ConfigError(f"{text!r} is relative: say with --unit-length of what length")
+        factor = percent_of(unit_length).length
+    else:
+        factor = METRES[unit]
+    distance, angle = float(found["distance"]), float(found["angle"])
+    return Threshold(distance * factor, angle, f"{distance:g}{unit or 'm'},{angle:g}deg")
+
+
+def parse_thresholds(
+    texts: Iterable[str], unit_length: float | None = None
+) -> tuple[Threshold, ...]:
+    """Thresholds of texts that each hold presets and thresholds, separated by spaces or ';'.
+
+    Raises:
+        ConfigError: as ``parse_threshold``.
+    """
+    words = " ".join(texts).replace(";", " ").split()
+    expanded = " ".join(PRESETS.get(word.lower(), word) for word in words).split()
+    return tuple(dict.fromkeys(parse_threshold(word, unit_length) for word in expanded))
