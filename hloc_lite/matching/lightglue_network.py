@@ -74,7 +74,8 @@ def load_lightglue(
         network.load_state_dict(parameters, strict=True)
     except (OSError, RuntimeError, KeyError, ValueError, AttributeError, EOFError) as error:
         raise WeightsError(
-            f"{file} is not a LightGlue checkpoint that can be used ({error}); fetch it again"
+            f"{file} is not a LightGlue checkpoint that can be used ({str(error)[:200]}); "
+            f"fetch it again: hloc-lite weights fetch NAME"
         ) from error
     return network.eval().requires_grad_(False).to(device)
 

@@ -1,0 +1,146 @@
+"""EfficientNet-Lite0 (Tan 2019; the Lite variant has ReLU6 and no squeeze-and-excite) in torch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from hloc_lite.errors import WeightsError
+
+
+class Stage(NamedTuple):
+    """A row of the architecture's table."""
+
+    kernel: int
+    stride: int
+    """Of the first block; the others have 1."""
+    expansion: int
+    channels: int
+    num_blocks: int
+
+
+STAGES = (
+    Stage(3, 1, 1, 16, 1),
+    Stage(3, 2, 6, 24, 2),
+    Stage(5, 2, 6, 40, 2),
+    Stage(3, 2, 6, 80, 3),
+    Stage(5, 1, 6, 112, 3),
+    Stage(5, 2, 6, 192, 4),
+    Stage(3, 1, 6, 320, 1),
+)
+STEM_CHANNELS = 32
+HEAD_CHANNELS = 1280
+STRIDE16_STAGE = 5
+"""The features after so many stages have stride 16 and 112 channels."""
+STRIDE16_CHANNELS = STAGES[STRIDE16_STAGE - 1].channels
+NUM_CLASSES = 1000
+PIXEL_MEAN, PIXEL_STD = 0.498, 0.502
+"""Of RGB / 255; the checkpoint's own, the same for the three channels."""
+
+
+class SamePaddedConv(nn.Conv2d):
+    """Convolution with TensorFlow's SAME padding, as in training: ceil(size / stride) outputs,
+    an odd pad goes to the right and the bottom."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) -> (B, C', ceil(H / stride), ceil(W / stride))."""
+        height, width = self._pad(x.shape[-2]), self._pad(x.shape[-1])
+        padding = (width // 2, width - width // 2, height // 2, height - height // 2)
+        return super().forward(nn.functional.pad(x, padding) if any(padding) else x)
+
+    def _pad(self, size: int) -> int:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        return max((-(-size // stride) - 1) * stride + kernel - size, 0)
+
+
+class InvertedResidual(nn.Module):
+    """Expand, depthwise convolution, project (MBConv of Sandler 2018, without attention)."""
+
+    def __init__(self, stage: Stage, inputs: int, stride: int) -> None:
+        super().__init__()
+        hidden = inputs * stage.expansion
+        self.has_expansion = stage.expansion > 1
+        if self.has_expansion:
+            self.expand_conv = SamePaddedConv(inputs, hidden, 1, bias=False)
+            self.bn0 = _batch_norm(hidden)
+        self.depthwise_conv = SamePaddedConv(
+            hidden, hidden, stage.kernel, stride, groups=hidden, bias=False
+        )
+        self.bn1 = _batch_norm(hidden)
+        self.project_conv = SamePaddedConv(hidden, stage.channels, 1, bias=False)
+        self.bn2 = _batch_norm(stage.channels)
+        self.has_skip = stride == 1 and inputs == stage.channels
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) -> (B, C', H / stride, W / stride)."""
+        relu6 = nn.functional.relu6
+        y = relu6(self.bn0(self.expand_conv(x))) if self.has_expansion else x
+        y = relu6(self.bn1(self.depthwise_conv(y)))
+        y = self.bn2(self.project_conv(y))
+        return x + y if self.has_skip else y
+
+
+class EfficientNetLite0(nn.Module):
+    """The ImageNet classifier; ``stride16`` and ``head`` are its feature maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_stem = SamePaddedConv(3, STEM_CHANNELS, 3, 2, bias=False)
+        self.bn0 = _batch_norm(STEM_CHANNELS)
+        blocks: list[InvertedResidual] = []
+        inputs = STEM_CHANNELS
+        for stage in STAGES:
+            for index in range(stage.num_blocks):
+                blocks.append(InvertedResidual(stage, inputs, stage.stride if index == 0 else 1))
+                inputs = stage.channels
+        self.blocks = nn.ModuleList(blocks)
+        self.conv_head = SamePaddedConv(inputs, HEAD_CHANNELS, 1, bias=False)
+        self.bn1 = _batch_norm(HEAD_CHANNELS)
+        self.fc = nn.Linear(HEAD_CHANNELS, NUM_CLASSES)
+        self.num_stride16_blocks = sum(stage.num_blocks for stage in STAGES[:STRIDE16_STAGE])
+
+    def stride16(self, rgb: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) RGB in [0, 1] -> (B, 112, ceil(H / 16), ceil(W / 16)), signed."""
+        x = nn.functional.relu6(self.bn0(self.conv_stem((rgb - PIXEL_MEAN) / PIXEL_STD)))
+        for block in self.blocks[: self.num_stride16_blocks]:
+            x = block(x)
+        return x
+
+    def head(self, stride16: torch.Tensor) -> torch.Tensor:
+        """``stride16``'s answer -> (B, 1280, ceil(H / 32), ceil(W / 32)), in [0, 6]."""
+        x = stride16
+        for block in self.blocks[self.num_stride16_blocks :]:
+            x = block(x)
+        return nn.functional.relu6(self.bn1(self.conv_head(x)))
+
+    def forward(self, rgb: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) RGB in [0, 1] -> (B, 1000) logits of the ImageNet classes."""
+        return self.fc(self.head(self.stride16(rgb)).mean(dim=(-2, -1)))
+
+
+def load_lite0(file: Path, device: str) -> EfficientNetLite0:
+    """The network with the weights of an ``efficientnet-lite0`` file, ready for inference.
+
+    Raises:
+        WeightsError: if the file is not such a checkpoint.
+    """
+    network = EfficientNetLite0()
+    try:
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+        # the file's names are these with a leading underscore: _blocks.3._expand_conv.weight
+        renamed = {re.sub(r"(^|\.)_", r"\1", name): value for name, value in checkpoint.items()}
+        network.load_state_dict(renamed, strict=True)
+    except (OSError, RuntimeError, AttributeError, EOFError) as error:
+        raise WeightsError(
+            f"{file} is not an EfficientNet-Lite0 checkpoint that can be used "
+            f"({str(error)[:200]}); fetch it again: hloc-lite weights fetch efficientnet-lite0"
+        ) from error
+    return network.eval().requires_grad_(False).to(device)
+
+
+def _batch_norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3)  # TensorFlow's epsilon, as in training

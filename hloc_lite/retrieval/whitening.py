@@ -1,0 +1,45 @@
+"""PCA-whitening of global descriptors (Jegou and Chum 2012)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hloc_lite.retrieval.aggregation import unit
+from hloc_lite.types import Float32, frozen_array
+
+MIN_VARIANCE_RATIO = 1e-6
+"""Directions with less of the greatest variance are noise that whitening would blow up."""
+
+
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """y = projection (x - mean), L2-normalized."""
+
+    mean: Float32
+    """(D,)."""
+    projection: Float32
+    """(E, D), rows are principal directions over their standard deviation."""
+
+    def __post_init__(self) -> None:
+        mean = frozen_array(self.mean, np.float32, (None,), "Whitening.mean")
+        shape = (None, len(mean))
+        projection = frozen_array(self.projection, np.float32, shape, "Whitening.projection")
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "projection", projection)
+
+    def apply(self, descriptors: Float32) -> Float32:
+        """(B, D) -> (B, E) unit rows."""
+        return unit((descriptors - self.mean) @ self.projection.T)
+
+
+def learn_whitening(descriptors: Float32, output_dim: int) -> Whitening:
+    """From (M, D) descriptors, M >= 2; E is less than asked for where the data spans less."""
+    mean = descriptors.mean(axis=0, dtype=np.float64)
+    centered = descriptors - mean
+    covariance = centered.T @ centered / (len(descriptors) - 1)
+    variances, directions = np.linalg.eigh(covariance)  # ascending
+    keep = np.flatnonzero(variances > MIN_VARIANCE_RATIO * variances[-1])[::-1]
+    keep = keep[: min(output_dim, len(descriptors) - 1)]
+    return Whitening(mean, (directions[:, keep] / np.sqrt(variances[keep])).T)
