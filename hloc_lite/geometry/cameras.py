@@ -192,6 +192,18 @@ def img_from_cam(camera: Camera, points_in_cam: Float64) -> Float64:
     return distorted * focal_lengths(camera) + principal_point(camera)
 
 
+def projection_jacobian(camera: Camera, points_in_cam: Float64) -> Float64:
+    """(N, 2, 3) derivative of ``img_from_cam`` in pixels per map unit, for points in front."""
+    model = model_of(camera)
+    x, y, z = np.moveaxis(np.asarray(points_in_cam, np.float64), -1, 0)
+    uv = np.stack([x / z, y / z], axis=-1)
+    zero = np.zeros_like(z)
+    rows = [1 / z, zero, -x / z**2, zero, 1 / z, -y / z**2]
+    plane_from_cam = np.stack(rows, axis=-1).reshape(*z.shape, 2, 3)
+    distorted = distortion_jacobian(model, uv, camera.params[model.extra_start :])
+    return focal_lengths(camera)[:, None] * (distorted @ plane_from_cam)
+
+
 def cam_from_img(camera: Camera, points2D: Float64) -> Float64:
     """(N, 2) points of the z = 1 plane for (N, 2) pixels; inverse of ``img_from_cam``.
 
@@ -206,7 +218,7 @@ def cam_from_img(camera: Camera, points2D: Float64) -> Float64:
     uv = _initial_guess(model, target)
     for _ in range(50):
         residual = model.distort(uv, extra) - target
-        step = _solve_2x2(_distortion_jacobian(model, uv, extra), residual)
+        step = _solve_2x2(distortion_jacobian(model, uv, extra), residual)
         # a bounded step keeps strong distortion from jumping over the turning point
         limit = 0.5 * (1 + np.linalg.norm(uv, axis=-1, keepdims=True))
         length = np.linalg.norm(step, axis=-1, keepdims=True)
@@ -245,6 +257,18 @@ def rescaled(camera: Camera, width: int, height: int) -> Camera:
     return replace(camera, width=width, height=height, params=params)
 
 
+def distortion_jacobian(model: CameraModel, uv: Float64, extra: Float64) -> Float64:
+    """(N, 2, 2) derivative of the model's distortion at (N, 2) points of the z = 1 plane."""
+    h = 1e-6 * (1 + np.abs(uv))
+    columns = []
+    for axis in range(2):
+        offset = np.zeros_like(uv)
+        offset[..., axis] = h[..., axis]
+        difference = model.distort(uv + offset, extra) - model.distort(uv - offset, extra)
+        columns.append(difference / (2 * h[..., axis : axis + 1]))
+    return np.stack(columns, axis=-1)
+
+
 def camera_from_focal(
     model: str, width: int, height: int, focal_px: float, *, has_prior_focal: bool
 ) -> Camera:
@@ -269,17 +293,6 @@ def _initial_guess(model: CameraModel, target: Float64) -> Float64:
     r = np.linalg.norm(target, axis=-1, keepdims=True)
     angle = np.minimum(r, 1.5)  # short of 90 degrees, where the z = 1 plane ends
     return target * np.where(r > 1e-12, np.tan(angle) / np.maximum(r, 1e-12), 1.0)
-
-
-def _distortion_jacobian(model: CameraModel, uv: Float64, extra: Float64) -> Float64:
-    h = 1e-6 * (1 + np.abs(uv))
-    columns = []
-    for axis in range(2):
-        offset = np.zeros_like(uv)
-        offset[..., axis] = h[..., axis]
-        difference = model.distort(uv + offset, extra) - model.distort(uv - offset, extra)
-        columns.append(difference / (2 * h[..., axis : axis + 1]))
-    return np.stack(columns, axis=-1)
 
 
 def _solve_2x2(matrix: Float64, rhs: Float64) -> Float64:

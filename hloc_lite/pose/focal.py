@@ -1,0 +1,59 @@
+"""Pose of a photo whose focal length nobody knows: the best of a range, then refined."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from hloc_lite.config import LocalizeConfig, PoseConfig
+from hloc_lite.geometry.cameras import with_focal
+from hloc_lite.pose.common import finish, max_error_px
+from hloc_lite.pose.refine import inlier_mask
+from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
+
+QUICK_TRIALS = 1000
+"""RANSAC trials for each candidate: enough to rank them at 15 % inliers."""
+
+
+class QuickRansac(Protocol):
+    """An estimator that can be stopped early."""
+
+    def ransac(
+        self, correspondences: Correspondences, camera: Camera, max_num_trials: int
+    ) -> tuple[Rigid3, int] | None: ...
+
+
+def estimate_with_focal(
+    estimator: QuickRansac,
+    correspondences: Correspondences,
+    camera: Camera,
+    pose_config: PoseConfig,
+    config: LocalizeConfig,
+) -> PoseEstimate | None:
+    """Pose and focal length together.
+
+    Candidates from ``config.min_focal_ratio`` to ``config.max_focal_ratio`` of the longer side
+    (evenly in their logarithm) and the camera's own are ranked by inliers; the best is refined with
+    its focal length free.
+    """
+    side = max(camera.width, camera.height)
+    ratios = np.geomspace(config.min_focal_ratio, config.max_focal_ratio, config.focal_candidates)
+    candidates = [camera, *(with_focal(camera, ratio * side) for ratio in ratios)]
+    best: tuple[int, Camera, Rigid3] | None = None
+    for candidate in candidates:
+        found = estimator.ransac(correspondences, candidate, QUICK_TRIALS)
+        if found is None:
+            continue
+        inliers = int(
+            inlier_mask(
+                correspondences.points2D, correspondences.points3D, candidate, found[0],
+                max_error_px(candidate, pose_config),
+            ).sum()
+        )  # fmt: skip
+        if best is None or inliers > best[0]:
+            best = (inliers, candidate, found[0])
+    if best is None:
+        return None
+    trials = QUICK_TRIALS * len(candidates)
+    return finish(correspondences, best[1], best[2], pose_config, trials, refine_focal=True)

@@ -1,0 +1,71 @@
+"""PoseLib's LO-RANSAC P3P, refined on the distorted pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hloc_lite.config import PoseConfig
+from hloc_lite.errors import MissingDependencyError
+from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
+from hloc_lite.pose.common import finish, max_error_px
+from hloc_lite.registry import Runtime
+from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
+
+
+class PoseLibEstimator:
+    """``registry.PoseEstimator``; points are undistorted first, so every camera model works."""
+
+    def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
+        self._config = config
+
+    def estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
+        """As ``registry.PoseEstimator``."""
+        pose_and_trials = self.ransac(correspondences, camera, self._config.max_num_trials)
+        if pose_and_trials is None:
+            return None
+        return finish(correspondences, camera, pose_and_trials[0], self._config, pose_and_trials[1])
+
+    def ransac(
+        self, correspondences: Correspondences, camera: Camera, max_num_trials: int
+    ) -> tuple[Rigid3, int] | None:
+        """(cam_from_world, trials) before this package's own refinement; None if there is none."""
+        if len(correspondences) < max(4, self._config.min_inliers):
+            return None
+        import poselib
+
+        focal = float(focal_lengths(camera).mean())
+        plane = cam_from_img(camera, correspondences.points2D)
+        usable = np.isfinite(plane).all(axis=1)
+        if usable.sum() < max(4, self._config.min_inliers):
+            return None
+        pinhole = {
+            "model": "SIMPLE_PINHOLE",
+            "width": camera.width,
+            "height": camera.height,
+            "params": [focal, 0.0, 0.0],
+        }
+        options = poselib.RansacOptions()
+        options |= {
+            _error_key(options): max_error_px(camera, self._config),
+            "max_iterations": max_num_trials,
+            "min_iterations": min(self._config.min_num_trials, max_num_trials),
+            "success_prob": self._config.confidence,
+            "seed": self._config.seed,
+        }
+        points2D = np.ascontiguousarray(plane[usable] * focal)
+        points3D = np.ascontiguousarray(correspondences.points3D[usable])
+        pose, info = poselib.estimate_absolute_pose(points2D, points3D, pinhole, options, {})
+        if info["num_inliers"] < 4 or not np.isfinite(pose.Rt).all():
+            return None
+        return Rigid3(pose.R, pose.t), int(info["iterations"])
+
+
+def _error_key(options: dict[str, object]) -> str:
+    """The name of the inlier bound; unknown keys would be ignored in silence."""
+    for key in ("max_reproj_error", "max_error"):
+        if key in options:
+            return key
+    raise MissingDependencyError(
+        "this version of poselib names its inlier bound in a way that is not known here: "
+        "pip install 'poselib>=2.0.4,<3'"
+    )
