@@ -49,8 +49,11 @@ class SamePaddedConv(nn.Conv2d):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) -> (B, C', ceil(H / stride), ceil(W / stride))."""
         height, width = self._pad(x.shape[-2]), self._pad(x.shape[-1])
-        padding = (width // 2, width - width // 2, height // 2, height - height // 2)
-        return super().forward(nn.functional.pad(x, padding) if any(padding) else x)
+        symmetric = (height // 2, width // 2)
+        if height % 2 or width % 2:
+            x = nn.functional.pad(x, (width // 2, -(-width // 2), height // 2, -(-height // 2)))
+            symmetric = (0, 0)
+        return nn.functional.conv2d(x, self.weight, None, self.stride, symmetric, 1, self.groups)
 
     def _pad(self, size: int) -> int:
         kernel, stride = self.kernel_size[0], self.stride[0]
@@ -139,7 +142,9 @@ def load_lite0(file: Path, device: str) -> EfficientNetLite0:
             f"{file} is not an EfficientNet-Lite0 checkpoint that can be used "
             f"({str(error)[:200]}); fetch it again: hloc-lite weights fetch efficientnet-lite0"
         ) from error
-    return network.eval().requires_grad_(False).to(device)
+    network = network.eval().requires_grad_(False).to(device)
+    # the depthwise convolutions run twice as fast on CPUs in this order
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
