@@ -80,7 +80,7 @@ def command(
     found = evaluate(estimated, conditions, chosen, unit, BootstrapConfig(seed=seed), tried)
 
     click.echo(text_table(found.rows, unit))
-    for note in found.notes:
+    for note in [*found.failures, *found.caveats]:
         click.echo(note)
     if json_file is not None:
         write_json_atomic(json_file, evaluation_to_json(found))

@@ -39,15 +39,19 @@ class Evaluation:
         return list(self.rows.values())[-1]
 
     @property
-    def notes(self) -> list[str]:
-        """What a reader of the scores must know, a sentence each."""
+    def failures(self) -> list[str]:
+        """One sentence on the queries without a pose, if there are any."""
+        failed = self.overall.failed_names
+        count = f"{len(failed)} of {self.overall.num_queries} queries"
+        return [f"{count} have no pose and count as failures: {_some(failed)}"] if failed else []
+
+    @property
+    def caveats(self) -> list[str]:
+        """What a reader must know before believing the scores, a sentence each."""
         notes = []
-        names, failed = self.names, self.overall.failed_names
+        names = self.names
         if names.num_parts is not None:
             notes.append(names.explanation)
-        if failed:
-            count = f"{len(failed)} of {self.overall.num_queries} queries"
-            notes.append(f"{count} have no pose and count as failures: {_some(failed)}")
         if names.unknown:
             notes.append(
                 f"{len(names.unknown)} names are not in the ground truth and are not scored: "

@@ -65,6 +65,8 @@ def svg_of(figure: Figure, description: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = text.replace(INK, "currentColor")
+    for i, color in enumerate(PALETTE):  # the page lightens them on a dark ground
+        text = text.replace(color.lower(), f"var(--series-{i}, {color})")
     width, height = figure.get_size_inches() * 72
     opening = (
         f'<svg class="figure" role="img" aria-label="{_attribute(description)}" '

@@ -1,4 +1,4 @@
-"""A query with its inliers, beside the retrieved map image that sees most of them."""
+"""A query with its matches, beside the retrieved map image that sees most of its inliers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hloc_lite.types import (
 
 HEIGHT_PX, MAX_WIDTH_PX = 440, 800
 """Photos are shrunk to this height, panoramas further: two of them fill the page's width."""
-MAX_LINES = 120
+MAX_LINES = 60
 """Lines drawn; more hide the photos."""
 INLIER, OUTLIER = "#3fd0ff", "#ff9d3a"
 
@@ -40,17 +40,19 @@ class MatchPicture:
     height: int
     map_name: str | None
     num_lines: int
-    """Inliers that the map image sees; some of them are drawn as lines."""
+    """Correspondences that the map image sees: inliers, or all of them where there is no pose."""
 
 
 def best_map_image(result: LocalizationResult, model: SfmModel) -> tuple[SfmImage, Int64] | None:
     """The retrieved image that sees most inliers, with (L, 2) rows [correspondence, keypoint].
 
-    Of equal ones the first retrieved; None if no retrieved image sees any.
+    Without a pose all correspondences count, to show what went wrong. Of equal ones the first
+    retrieved; None if no retrieved image sees any.
     """
     if result.correspondences is None:
         return None
-    shown = np.flatnonzero(shown_inliers(result)).astype(np.int64)
+    inliers = shown_inliers(result)
+    shown = np.flatnonzero(inliers | (not inliers.any())).astype(np.int64)
     wanted = result.correspondences.point3D_idxs[shown]
     best: tuple[SfmImage, Int64] | None = None
     for name in result.hits.names:
@@ -107,7 +109,8 @@ def draw_matches(
         x, y = points[~inliers].T
         axes.scatter(x, y, s=5, color=OUTLIER, alpha=0.8, linewidths=0)
         if map_image:
-            _draw_lines(axes, points, map_image[0], map_image[2], right_scale, offset)
+            color = INLIER if inliers.any() else OUTLIER
+            _draw_lines(axes, points, map_image[0], map_image[2], right_scale, offset, color)
         x, y = points[inliers].T
         axes.scatter(x, y, s=11, color=INLIER, linewidths=0.5, edgecolors="#08303f")
     axes.set(xlim=(0, width), ylim=(height, 0))
@@ -125,7 +128,7 @@ def _common(image: SfmImage, wanted: Int64, shown: Int64) -> Int64:
     return np.stack([shown[of_shown], keypoints[of_image]], axis=1)
 
 
-def _draw_lines(axes, points, image, rows, scale, offset) -> None:  # type: ignore[no-untyped-def]
+def _draw_lines(axes, points, image, rows, scale, offset, color) -> None:  # type: ignore[no-untyped-def]
     ends = image.keypoints[rows[:, 1]] * scale + offset
     starts = points[rows[:, 0]]
     order = np.argsort(starts[:, 1], kind="stable")
@@ -134,7 +137,7 @@ def _draw_lines(axes, points, image, rows, scale, offset) -> None:  # type: igno
     # neighbours differ in hue, so that the eye can follow one line across
     colors = colormaps["viridis"](np.linspace(0.25, 1.0, len(chosen)))
     axes.add_collection(LineCollection(list(segments), colors=colors, linewidths=0.7, alpha=0.75))
-    axes.scatter(*ends.T, s=11, color=INLIER, linewidths=0.5, edgecolors="#08303f")
+    axes.scatter(*ends.T, s=11, color=color, linewidths=0.5, edgecolors="#08303f")
 
 
 def _shrunk(photo: Photo) -> tuple[UInt8, float]:

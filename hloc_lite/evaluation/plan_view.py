@@ -15,6 +15,10 @@ MAX_POINTS = 20000
 """Points drawn; more only makes the picture heavier."""
 
 
+WIDTH_IN = 12.0
+"""So that its letters come out as large as those of the curves, of which two fill the page."""
+
+
 @dataclass(frozen=True, eq=False)
 class PlanQuery:
     """A query's poses, as far as they are known."""
@@ -91,7 +95,7 @@ def plan_view_svg(
     )
 
     size = high - low
-    figure, axes = new_axes(9.0, float(np.clip(9.0 * size[1] / size[0], 3.5, 9.0)))
+    figure, axes = new_axes(WIDTH_IN, float(np.clip(WIDTH_IN * size[1] / size[0], 4.0, 9.0)))
     step = max(1, -(-len(points) // MAX_POINTS))
     flat = points[::step] @ axes_2x3.T
     axes.scatter(

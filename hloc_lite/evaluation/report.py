@@ -123,7 +123,7 @@ def _context(report: ReportInput) -> dict[str, Any]:
         "title": report.title,
         "subtitle": report.subtitle,
         "written": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        "notes": [*report.notes, *(evaluation.notes if evaluation else [])],
+        "notes": [*report.notes, *(evaluation.caveats if evaluation else [])],
         "tiles": tiles(records, evaluation),
         "recalls": recall_rows(evaluation) if evaluation else None,
         "position_curve": position_curve_svg(evaluation.rows, unit) if evaluation else None,

@@ -33,9 +33,9 @@ def tiles(records: Sequence[QueryRecord], evaluation: Evaluation | None) -> list
             )
         distance, angle = overall.median_distance, overall.median_angle_deg
         found.append(
-            _tile("median position error", distance_text(distance.value, evaluation.unit),
+            _tile("median position", distance_text(distance.value, evaluation.unit),
                   "over all queries"))  # fmt: skip
-        found.append(_tile("median rotation error", angle_text(angle.value), "over all queries"))
+        found.append(_tile("median rotation", angle_text(angle.value), "over all queries"))
     else:
         inliers = [record.num_inliers for record in records if record.num_inliers is not None]
         if inliers:
@@ -43,7 +43,7 @@ def tiles(records: Sequence[QueryRecord], evaluation: Evaluation | None) -> list
     totals = [record.total_ms for record in records if record.total_ms is not None]
     if totals:
         p95 = f"95 % under {_time_text(float(np.quantile(totals, 0.95)))}"
-        found.append(_tile("median time per query", _time_text(float(np.median(totals))), p95))
+        found.append(_tile("median time", _time_text(float(np.median(totals))), p95))
     return found
 
 

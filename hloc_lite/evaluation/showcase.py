@@ -74,11 +74,13 @@ def _chosen(
 
     ranked = sorted(localized, key=badness)
     middle = max(0, (len(ranked) - NUM_EACH) // 2)
-    picks = [("best", r) for r in ranked[:NUM_EACH]]
+    best, worst = ("best", "worst") if evaluation else ("most inliers", "fewest inliers")
+    picks = [(best, r) for r in ranked[:NUM_EACH]]
+    picks += [(worst, r) for r in ranked[NUM_EACH:][::-1][:NUM_EACH]]
     picks += [("middle", r) for r in ranked[middle : middle + NUM_EACH]]
-    picks += [("worst", r) for r in ranked[::-1][:NUM_EACH]]
     picks += [("failed", r) for r in [r for r in records if not r.localized][:NUM_EACH]]
     once: dict[str, tuple[str, QueryRecord]] = {}
     for kind, record in picks:
         once.setdefault(record.name, (kind, record))
-    return list(once.values())
+    order = [best, "middle", worst, "failed"]
+    return sorted(once.values(), key=lambda pick: order.index(pick[0]))

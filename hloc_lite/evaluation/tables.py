@@ -57,7 +57,7 @@ def evaluation_to_json(evaluation: Evaluation) -> dict[str, Any]:
         "distance_unit": {"symbol": unit.symbol, "length_in_map_units": unit.length},
         "conditions": {name: _scores_to_json(scores) for name, scores in evaluation.rows.items()},
         "unknown_names": list(evaluation.names.unknown),
-        "notes": evaluation.notes,
+        "notes": evaluation.caveats,
     }
 
 

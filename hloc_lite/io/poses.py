@@ -5,12 +5,13 @@ Names may contain spaces: lines are read from the end (poses) or around the came
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from hloc_lite.errors import FormatError
+from hloc_lite.errors import FormatError, ShapeError
 from hloc_lite.geometry.cameras import CAMERA_MODELS, check_camera
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
 from hloc_lite.io.files import read_text, write_text_atomic
@@ -41,7 +42,12 @@ def read_poses(path: Path) -> dict[str, Rigid3]:
 
 
 def write_poses(path: Path, poses: Mapping[str, Rigid3]) -> None:
-    """Write poses in the format of ``read_poses``, in the mapping's order, all digits kept."""
+    """Write poses in the format of ``read_poses``, in the mapping's order, all digits kept.
+
+    Raises:
+        FormatError: a name that such a file cannot hold.
+    """
+    check_names(poses)
     write_text_atomic(path, "".join(pose_line(name, pose) + "\n" for name, pose in poses.items()))
 
 
@@ -68,7 +74,12 @@ def read_queries(path: Path) -> dict[str, Camera]:
 
 
 def write_queries(path: Path, queries: Mapping[str, Camera]) -> None:
-    """Write query intrinsics in the format of ``read_queries``."""
+    """Write query intrinsics in the format of ``read_queries``.
+
+    Raises:
+        FormatError: a name that such a file cannot hold.
+    """
+    check_names(queries)
     lines = []
     for name, camera in queries.items():
         numbers = " ".join(repr(float(value)) for value in camera.params)
@@ -90,16 +101,31 @@ def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
     known = set(names)
     pairs = []
     for number, line in _content_lines(path):
-        words = line.split(" ")
-        splits = ((" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words)))
-        found = [(a.strip(), b.strip()) for a, b in splits]
-        pair = next(((a, b) for a, b in found if a in known and b in known and a != b), None)
-        if pair is None:
+        gaps = [(gap.start(), gap.end()) for gap in re.finditer(r"\s+", line)]
+        splits = [(line[:start], line[end:]) for start, end in gaps]
+        found = [(a, b) for a, b in splits if a in known and b in known and a != b]
+        if len(found) != 1:
+            what = "may be split in several ways" if found else "got"
             raise FormatError(
-                f"{path}, line {number}: expected two names of the image list, got {line[:120]!r}"
+                f"{path}, line {number}: expected two different names of the image list, {what} "
+                f"{line[:120]!r}"
             )
-        pairs.append(pair)
+        pairs += found
     return pairs
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse names that a line of text cannot hold, before they are written.
+
+    Raises:
+        FormatError: an empty name, spaces at its ends, a line break in it, or '#' at its start.
+    """
+    for name in names:
+        if not name or name != name.strip() or "\n" in name or "\r" in name or name[0] == "#":
+            raise FormatError(
+                f"a text file cannot hold the name {name!r}: names must not be empty, start with "
+                f"'#', contain line breaks, or begin or end with spaces. Rename the image"
+            )
 
 
 def _parse_query(line: str, where: str) -> tuple[str, Camera]:
@@ -108,12 +134,15 @@ def _parse_query(line: str, where: str) -> tuple[str, Camera]:
     for i in reversed(candidates):
         if len(words) - i - 3 != CAMERA_MODELS[words[i]].num_params:
             continue
-        name = line[: line.rindex(f" {words[i]} ")].strip()
+        # the name is what stands before the model; it may hold any white space inside
+        name = line.rsplit(maxsplit=len(words) - i)[0]
         values = _floats(words[i + 1 :], where)
+        if not (values[0].is_integer() and values[1].is_integer()):
+            raise FormatError(f"{where}: width and height are whole pixels, got {words[i + 1 :]}")
         try:
             size = int(values[0]), int(values[1])
             return name, check_camera(Camera(words[i], *size, np.array(values[2:])))
-        except (FormatError, ValueError) as error:
+        except (FormatError, ShapeError) as error:
             raise FormatError(f"{where}: {error}") from None
     if candidates:
         model = words[candidates[-1]]
@@ -136,6 +165,7 @@ def _floats(words: Sequence[str], where: str) -> list[float]:
 
 
 def _content_lines(path: Path) -> list[tuple[int, str]]:
-    numbered = enumerate(read_text(path).splitlines(), start=1)
+    # not splitlines(): it also breaks at characters that names may contain (U+2028 and the like)
+    numbered = enumerate(re.split("\r\n|\r|\n", read_text(path)), start=1)
     stripped = ((number, line.strip()) for number, line in numbered)
     return [(number, line) for number, line in stripped if line and not line.startswith("#")]
