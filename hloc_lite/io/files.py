@@ -6,7 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
             f"free some space or choose another folder, then run again"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing could be written, nothing is left behind
+            partial.unlink(missing_ok=True)
 
 
 def write_text_atomic(path: Path, text: str) -> None:

@@ -1,0 +1,181 @@
+"""Every camera model: projection as COLMAP's, its inverse, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hloc_lite.errors import FormatError, ShapeError
+from hloc_lite.geometry.cameras import (
+    CAMERA_MODELS,
+    bearings,
+    calibration_matrix,
+    cam_from_img,
+    camera_from_focal,
+    check_camera,
+    focal_lengths,
+    img_from_cam,
+    principal_point,
+    rescaled,
+    with_focal,
+)
+from hloc_lite.types import Camera
+
+WIDTH, HEIGHT = 1024, 768
+
+EXTRA = {
+    "SIMPLE_PINHOLE": [],
+    "PINHOLE": [],
+    "SIMPLE_RADIAL": [-0.08],
+    "RADIAL": [-0.1, 0.02],
+    "OPENCV": [-0.1, 0.02, 0.001, -0.002],
+    "OPENCV_FISHEYE": [-0.03, 0.004, -0.002, 0.0003],
+    "FULL_OPENCV": [-0.1, 0.02, 0.001, -0.002, 0.003, 0.02, -0.01, 0.002],
+    "FOV": [0.7],
+    "SIMPLE_RADIAL_FISHEYE": [-0.03],
+    "RADIAL_FISHEYE": [-0.03, 0.004],
+    "THIN_PRISM_FISHEYE": [-0.03, 0.004, 0.0005, -0.0003, 0.001, -0.0002, 0.0004, 0.0002],
+}
+"""Distortion of real lenses; a model without an entry fails the tests below."""
+
+
+def camera_of(model: str, focal: float = 700.0, extra: list[float] | None = None) -> Camera:
+    focals = [focal] if CAMERA_MODELS[model].num_focals == 1 else [focal, 1.02 * focal]
+    chosen = EXTRA[model] if extra is None else extra
+    return Camera(model, WIDTH, HEIGHT, np.array([*focals, 510.0, 390.0, *chosen]))
+
+
+@pytest.mark.parametrize("model", CAMERA_MODELS)
+@settings(max_examples=30, deadline=None)
+@given(
+    pixels=st.lists(
+        st.tuples(st.floats(0, WIDTH), st.floats(0, HEIGHT)), min_size=1, max_size=20
+    ).map(np.array),
+    depth=st.floats(0.1, 1000),
+)
+def test_unprojected_pixels_project_back(model: str, pixels: np.ndarray, depth: float) -> None:
+    camera = camera_of(model)
+    uv = cam_from_img(camera, pixels)
+    points = depth * np.concatenate([uv, np.ones((len(uv), 1))], axis=1)
+    np.testing.assert_allclose(img_from_cam(camera, points), pixels, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", CAMERA_MODELS)
+@settings(max_examples=30, deadline=None)
+@given(
+    rays=st.lists(
+        st.tuples(st.floats(-0.7, 0.7), st.floats(-0.55, 0.55)), min_size=1, max_size=20
+    ).map(np.array)
+)
+def test_projected_rays_unproject_back(model: str, rays: np.ndarray) -> None:
+    camera = camera_of(model)
+    points = np.concatenate([rays, np.ones((len(rays), 1))], axis=1)
+    np.testing.assert_allclose(cam_from_img(camera, img_from_cam(camera, points)), rays, atol=1e-9)
+
+
+@pytest.mark.parametrize("model", CAMERA_MODELS)
+def test_projection_is_colmaps(model: str) -> None:
+    pycolmap = pytest.importorskip("pycolmap")
+    camera = camera_of(model)
+    theirs = pycolmap.Camera(model=model, width=WIDTH, height=HEIGHT, params=camera.params)
+    generator = np.random.default_rng(0)
+    points = generator.uniform([-3, -2, 3], [3, 2, 9], (50, 3))
+    expected = np.array([theirs.img_from_cam(point.reshape(1, 3))[0] for point in points])
+    np.testing.assert_allclose(img_from_cam(camera, points), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("model", CAMERA_MODELS)
+def test_the_axis_meets_the_principal_point_and_behind_is_nan(model: str) -> None:
+    camera = camera_of(model)
+    pixels = img_from_cam(camera, np.array([[0, 0, 2.0], [0.1, 0, -1.0], [0.1, 0.1, 0.0]]))
+    np.testing.assert_allclose(pixels[0], principal_point(camera), atol=1e-12)
+    assert np.isnan(pixels[1:]).all()
+
+
+def test_a_fisheye_sees_far_to_the_side() -> None:
+    camera = camera_of("OPENCV_FISHEYE", focal=300.0, extra=[0.0, 0.0, 0.0, 0.0])
+    pixels = principal_point(camera) + np.array([[300 * np.radians(80), 0]])
+    np.testing.assert_allclose(cam_from_img(camera, pixels), [[np.tan(np.radians(80)), 0]])
+
+
+def test_pixels_beyond_the_turning_point_of_a_distortion_are_nan_not_wrong() -> None:
+    # u (1 - 0.3 u^2) is at most 0.703 at u = 1.054: no ray goes beyond 0.703 * 700 px
+    camera = camera_of("SIMPLE_RADIAL", extra=[-0.3])
+    pixels = principal_point(camera) + np.array([[480.0, 0], [500.0, 0]])
+    inside, outside = cam_from_img(camera, pixels)
+    assert inside[0] - 0.3 * inside[0] ** 3 == pytest.approx(480 / 700, abs=1e-9)
+    assert 0 < inside[0] < 1.054
+    assert np.isnan(outside).all()
+
+
+@pytest.mark.parametrize("model", CAMERA_MODELS)
+def test_no_points_give_no_points(model: str) -> None:
+    camera = camera_of(model)
+    assert cam_from_img(camera, np.zeros((0, 2))).shape == (0, 2)
+    assert img_from_cam(camera, np.zeros((0, 3))).shape == (0, 2)
+
+
+def test_bearings_are_unit_rays_through_the_pixels() -> None:
+    camera = camera_of("OPENCV")
+    points = np.array([[0.3, -0.2, 1.5], [-1.0, 0.5, 4.0]])
+    rays = bearings(camera, img_from_cam(camera, points))
+    np.testing.assert_allclose(rays, points / np.linalg.norm(points, axis=1)[:, None], atol=1e-10)
+
+
+def test_calibration_matrix_of_a_pinhole_projects() -> None:
+    camera = camera_of("PINHOLE")
+    point = np.array([0.3, -0.2, 1.5])
+    x, y, z = calibration_matrix(camera) @ point
+    np.testing.assert_allclose(img_from_cam(camera, point[None])[0], [x / z, y / z])
+
+
+@pytest.mark.parametrize("model", CAMERA_MODELS)
+def test_rescaling_scales_every_pixel(model: str) -> None:
+    camera = camera_of(model)
+    half = rescaled(camera, WIDTH // 2, HEIGHT // 2)
+    points = np.array([[0.3, -0.2, 1.5], [-1.0, 0.5, 4.0]])
+    np.testing.assert_allclose(img_from_cam(half, points), img_from_cam(camera, points) / 2)
+    assert (half.width, half.height) == (WIDTH // 2, HEIGHT // 2)
+
+
+def test_rescaling_allows_rounding_to_whole_pixels_but_not_another_shape() -> None:
+    camera = camera_of("SIMPLE_RADIAL")
+    assert rescaled(camera, 333, 250).width == 333
+    with pytest.raises(FormatError, match="the image has 768 x 1024: the shapes differ"):
+        rescaled(camera, HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize("model", CAMERA_MODELS)
+def test_cameras_of_a_focal_length(model: str) -> None:
+    camera = camera_from_focal(model, WIDTH, HEIGHT, 900.0, has_prior_focal=False)
+    np.testing.assert_allclose(focal_lengths(camera), 900.0)
+    np.testing.assert_allclose(principal_point(camera), [512, 384])
+    assert not camera.has_prior_focal
+    np.testing.assert_allclose(focal_lengths(with_focal(camera, 800.0)), 800.0)
+    np.testing.assert_allclose(principal_point(with_focal(camera, 800.0)), [512, 384])
+
+
+@pytest.mark.parametrize(
+    ("camera", "message"),
+    [
+        (Camera("NO_SUCH", 10, 10, np.ones(3)), "unknown camera model 'NO_SUCH'; known are SIMPLE"),
+        (Camera("PINHOLE", 10, 10, np.ones(3)), r"has 4 parameters \(fx fy cx cy\), got 3"),
+        (Camera("SIMPLE_PINHOLE", 100, 80, np.array([np.nan, 50, 40])), "must be finite"),
+        (
+            Camera("SIMPLE_PINHOLE", 100, 80, np.array([0.0, 50, 40])),
+            "focal length .* does not",
+        ),
+        (Camera("SIMPLE_PINHOLE", 100, 80, np.array([-90.0, 50, 40])), "focal length .* does not"),
+        (Camera("SIMPLE_PINHOLE", 100, 80, np.array([90.0, 500, 40])), "far outside the image"),
+    ],
+)
+def test_intrinsics_that_cannot_be_are_refused(camera: Camera, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        check_camera(camera)
+
+
+def test_an_image_has_a_size() -> None:
+    with pytest.raises(ShapeError, match="size must be positive, got 0 x 10"):
+        Camera("PINHOLE", 0, 10, np.ones(4))

@@ -1,0 +1,69 @@
+"""Files are written whole or not at all, and unreadable ones are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.io.files import (
+    atomic_path,
+    read_json,
+    read_text,
+    write_json_atomic,
+    write_text_atomic,
+)
+
+
+def test_text_and_json_round_trip_in_new_folders(tmp_path: Path) -> None:
+    write_text_atomic(tmp_path / "a" / "b ä.txt", "Grüße\n")
+    assert read_text(tmp_path / "a" / "b ä.txt") == "Grüße\n"
+    write_json_atomic(tmp_path / "c.json", {"ä": [1, 2.5, None]})
+    assert read_json(tmp_path / "c.json") == {"ä": [1, 2.5, None]}
+
+
+def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(path) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_never_holds_nan(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json_atomic(path, {"x": float("nan")})
+    assert not path.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HlocLiteError, match=r"cannot write .*file/a\.txt"):
+        write_text_atomic(tmp_path / "file" / "a.txt", "x")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "does not exist"), (b"\xff\xfe\x00a", r"is not UTF-8 text \(byte 0\)")],
+)
+def test_unreadable_text_is_named(content: bytes | None, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(FormatError, match=message):
+        read_text(path)
+
+
+def test_a_folder_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="cannot read"):
+        read_text(tmp_path)
+
+
+def test_broken_json_is_named_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": 1,\n}')
+    with pytest.raises(FormatError, match=r"a\.json is not JSON: .*line 2"):
+        read_json(tmp_path / "a.json")

@@ -1,0 +1,144 @@
+"""Results as JSON lines: complete, free of NaN, and read back as they were."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hloc_lite.errors import FormatError
+from hloc_lite.geometry.rotations import exp_so3
+from hloc_lite.io.results import read_results_jsonl, result_to_json, write_results_jsonl
+from hloc_lite.types import (
+    Camera,
+    LocalizationResult,
+    PoseEstimate,
+    RetrievalHits,
+    Rigid3,
+    Status,
+)
+
+POSE = Rigid3(exp_so3([0.1, -0.2, 0.3]), np.array([1.0, 2.0, -3.5]))
+CAMERA = Camera("SIMPLE_RADIAL", 640, 480, np.array([500.0, 320, 240, -0.1]), False)
+
+
+def localized(name: str = "query/Straße 1\u2028.jpg") -> LocalizationResult:
+    mask = np.array([True, False, True, True])
+    covariance = np.diag(np.arange(1.0, 7.0))
+    return LocalizationResult(
+        query_name=name,
+        status=Status.LOCALIZED,
+        reason="3 inliers of 4",
+        pose=PoseEstimate(POSE, mask, 1000, covariance, CAMERA),
+        correspondences=None,
+        features=None,
+        hits=RetrievalHits(("map/a b.jpg", "map/c.jpg"), np.array([0.75, 0.5])),
+        counts={"keypoints": 100, "inliers": 3},
+        timings_ms={"features": 12.5, "pose": 3.0},
+    )
+
+
+def failed(name: str = "b.jpg") -> LocalizationResult:
+    return replace(
+        localized(name),
+        status=Status.TOO_FEW_MATCHES,
+        reason="only 3 matches",
+        pose=None,
+        fallback=POSE,
+        fallback_name="map/c.jpg",
+    )
+
+
+def test_results_round_trip(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    write_results_jsonl(path, iter([localized(), failed()]))
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 2
+    first, second = read_results_jsonl(path)
+
+    assert first.query_name == "query/Straße 1\u2028.jpg"
+    assert first.status is Status.LOCALIZED
+    assert first.pose is not None
+    np.testing.assert_allclose(first.pose.cam_from_world.rotation, POSE.rotation, atol=1e-15)
+    np.testing.assert_array_equal(first.pose.cam_from_world.translation, POSE.translation)
+    assert (first.pose.num_inliers, len(first.pose.inlier_mask)) == (3, 4)
+    assert first.pose.covariance is not None
+    np.testing.assert_array_equal(np.diag(first.pose.covariance), np.arange(1.0, 7.0))
+    assert first.pose.camera.model == "SIMPLE_RADIAL"
+    np.testing.assert_array_equal(first.pose.camera.params, CAMERA.params)
+    assert not first.pose.camera.has_prior_focal
+    assert first.hits.names == ("map/a b.jpg", "map/c.jpg")
+    assert first.counts == {"keypoints": 100, "inliers": 3}
+    assert first.timings_ms == {"features": 12.5, "pose": 3.0}
+    assert first.fallback is None
+
+    assert (second.status, second.reason) == (Status.TOO_FEW_MATCHES, "only 3 matches")
+    assert second.pose is None
+    assert second.fallback_name == "map/c.jpg"
+    assert second.fallback is not None
+    np.testing.assert_array_equal(second.fallback.translation, POSE.translation)
+
+
+def test_a_fallback_is_never_the_pose() -> None:
+    value = result_to_json(failed())
+    assert value["pose"] is None
+    assert value["fallback"]["name"] == "map/c.jpg"
+
+
+def test_the_center_is_the_cameras_place() -> None:
+    value = result_to_json(localized())
+    np.testing.assert_allclose(POSE.apply(np.array(value["pose"]["center"])), 0, atol=1e-12)
+
+
+def test_numbers_that_are_not_finite_become_null() -> None:
+    result = localized()
+    assert result.pose is not None
+    unknown = replace(result.pose, covariance=np.full((6, 6), np.nan))
+    odd = replace(result, pose=unknown, timings_ms={"pose": float("inf")})
+    value = result_to_json(odd)
+    json.dumps(value, allow_nan=False)
+    assert value["covariance"] is None
+    assert value["timings_ms"] == {"pose": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema_version": 99}, "expected results of schema version 1, got 99"),
+        ({"status": "dancing"}, "bad value: 'dancing' is not a valid Status"),
+        ({"status": "no_pose"}, "does not go with pose"),
+        ({"pose": None}, "does not go with pose"),
+        ({"name": 7}, "expected a text, got 7"),
+        ({"counts": 3}, "bad value"),
+        ({"retrieved": {"names": ["a"], "similarities": []}}, "RetrievalHits.similarities"),
+    ],
+)
+def test_bad_values_are_named_with_their_line(
+    change: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    good, bad = result_to_json(localized()), {**result_to_json(localized("other")), **change}
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps(good) + "\n" + json.dumps(bad) + "\n")
+    with pytest.raises(FormatError, match=f"line 2: .*{message}"):
+        read_results_jsonl(path)
+
+
+@pytest.mark.parametrize("line", ["[]", "{", "3", "[" * 100000])
+def test_lines_that_are_no_results_are_named(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(FormatError, match="line 1: "):
+        read_results_jsonl(path)
+
+
+def test_a_missing_key_and_a_name_twice_are_named(tmp_path: Path) -> None:
+    value = result_to_json(localized())
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps({k: v for k, v in value.items() if k != "counts"}))
+    with pytest.raises(FormatError, match="line 1: the result lacks the key 'counts'"):
+        read_results_jsonl(path)
+    path.write_text(2 * (json.dumps(value) + "\n"))
+    with pytest.raises(FormatError, match=r"line 2: .* is there twice"):
+        read_results_jsonl(path)
