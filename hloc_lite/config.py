@@ -134,6 +134,11 @@ class PoseConfig(Section):
 class LocalizeConfig(Section):
     num_retrieved: int = Field(20, ge=1, le=1000)
     """Map images a query is matched against."""
+    only_landmarks: bool = True
+    """Match only those keypoints of a map image that have a 3D point: others cannot help a pose,
+    and leaving them out makes LightGlue faster."""
+    cached_images: int = Field(512, ge=1, le=1000000)
+    """Map images whose features stay in memory: 256 MB at 1024 keypoints of 128 floats."""
     covisibility_clustering: bool = True
     """Solve each group of retrieved images that share points by itself; the best one counts."""
     max_clusters: int = Field(4, ge=1, le=1000)

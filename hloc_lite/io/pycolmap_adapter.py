@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing, redirect_stderr
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,12 +115,10 @@ def triangulate(
         write_model(folder / "in", bare)
         reconstruction = pycolmap.Reconstruction(str(folder / "in"))
         options = _incremental_options(config)
-        result = _silently(
-            lambda: pycolmap.triangulate_points(
+        result = pycolmap.triangulate_points(
                 reconstruction, str(database), str(folder), str(folder / "out"),
                 clear_points=True, options=options, refine_intrinsics=False,
-            )
-        )  # fmt: skip
+            )  # fmt: skip
         result.write_binary(str(folder / "out"))
         model = read_model(folder / "out")
     if model.num_points == 0:
@@ -166,7 +164,7 @@ def reconstruct(
                 *arguments, options, next_image_callback=on_registered
             )
         models = []
-        for number, reconstruction in _silently(run).items():
+        for number, reconstruction in run().items():
             target = folder / f"model{number}"
             target.mkdir()
             reconstruction.write_binary(str(target))
@@ -212,13 +210,6 @@ def _pycolmap() -> Any:
     pycolmap.logging.minloglevel = pycolmap.logging.Level.ERROR.value
     pycolmap.logging.logtostderr = True  # its log files would go to a shared folder
     return pycolmap
-
-
-def _silently(call: Callable[[], Any]) -> Any:
-    """Run native code whose Python-side messages nobody asked for."""
-    pycolmap = _pycolmap()
-    with redirect_stderr(None), pycolmap.ostream():
-        return call()
 
 
 def _to_pycolmap(camera: Camera, camera_id: int) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -12,19 +13,29 @@ from hloc_lite.mapping.pairs import Pair, choose_pairs, parse_spec
 from hloc_lite.mapping.run import Run
 from hloc_lite.mapping.stages import prefetch
 from hloc_lite.retrieval.index import RetrievalIndex
-from hloc_lite.types import Float32, RetrievalHits
+from hloc_lite.types import Float32, Photo, RetrievalHits
 
 logger = logging.getLogger(__name__)
 
 
+class _Photos(Sequence[Photo]):
+    """The images, loaded when indexed."""
+
+    def __init__(self, run: Run, names: Sequence[str]) -> None:
+        self._run, self._names = run, names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._run.source.load(self._names[index])
+
+
 def global_descriptors(run: Run, names: Sequence[str]) -> Float32:
     """(M, D) unit rows of the images in order; what the descriptor has to learn (a vocabulary) it
-    learns first, from a seeded sample of them."""
-    config, describer = run.config.retrieval, run.models.describer
-    rng = np.random.default_rng(config.seed)
-    count = min(len(names), config.vocabulary_images)
-    sample = [names[row] for row in sorted(rng.choice(len(names), count, replace=False))]
-    describer.fit([run.source.load(name) for name in sample])
+    learns first."""
+    describer = run.models.describer
+    describer.fit(_Photos(run, names))
     photos = prefetch(run.source.load, names, ahead=2)
     bar = tqdm(photos, "retrieval", len(names), unit="image", disable=not run.progress)
     return np.concatenate([describer.describe([photo]) for photo in bar])

@@ -1,0 +1,311 @@
+"""``Localizer``: a map and its models, loaded once, answering query after query in memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hloc_lite.clock import StageClock
+from hloc_lite.config import Config
+from hloc_lite.errors import ConfigError, HlocLiteError, StaleArtefactError
+from hloc_lite.geometry.cameras import check_camera, rescaled
+from hloc_lite.io.images import read_photo
+from hloc_lite.io.weights import WeightsStore
+from hloc_lite.io.weights_recording import RecordingWeights
+from hloc_lite.localize.lifting import Landmarks, covisibility_clusters, landmarks_of, lift
+from hloc_lite.mapping.cameras import guess_camera
+from hloc_lite.mapping.map import Map
+from hloc_lite.mapping.run import load_models
+from hloc_lite.pose.focal import estimate_with_focal
+from hloc_lite.registry import ESTIMATORS, Runtime, Weights, create
+from hloc_lite.retrieval.index import RetrievalIndex
+from hloc_lite.types import (
+    Camera,
+    Correspondences,
+    Float32,
+    LocalFeatures,
+    LocalizationResult,
+    Matches,
+    Photo,
+    PoseEstimate,
+    RetrievalHits,
+    Status,
+)
+
+BAKED_SECTIONS = ("features", "retrieval")
+"""Config that queries must share with the map, or their descriptors cannot be compared."""
+NO_HITS = RetrievalHits((), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """The correspondences of one group of map images, and the pose they gave."""
+
+    correspondences: Correspondences
+    pose: PoseEstimate | None
+
+
+class Localizer:
+    """Finds the camera poses of photos in one map; keeps models and map features warm.
+
+    Args:
+        place: the map.
+        config: None: the map's own; else its features and retrieval must be those of the map.
+        weights: where networks come from; None: the default store.
+        device: torch's name.
+
+    Raises:
+        ConfigError: the config asks for other features or retrieval than the map has.
+        StaleArtefactError: the networks are not those that the map was made with.
+    """
+
+    def __init__(
+        self,
+        place: Map,
+        config: Config | None = None,
+        *,
+        weights: Weights | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.map = place
+        self.config = place.config if config is None else config
+        _check_baked(self.config, place.config)
+        recording = RecordingWeights(WeightsStore() if weights is None else weights)
+        runtime = Runtime(recording, device)
+        models = load_models(self.config, runtime)
+        _check_weights(recording.used, place.weights)
+        models.describer.load_state(place.retrieval_state)
+        self._models = models
+        self._estimator = create(ESTIMATORS, self.config.pose.estimator, self.config.pose, runtime)
+        # without points there is nothing an image could contribute to a pose
+        useful = [i for i, name in enumerate(place.global_names) if _num_points(place, name)]
+        names = [place.global_names[i] for i in useful]
+        self._index = RetrievalIndex(names, place.global_descriptors[useful])
+        self._landmarks: OrderedDict[str, Landmarks] = OrderedDict()
+
+    @classmethod
+    def open(cls, path: Path | str, config: Config | None = None, **options: object) -> Localizer:
+        """The localizer of the map in a folder; ``options`` as for the class."""
+        return cls(Map.open(path), config, **options)  # type: ignore[arg-type]
+
+    def localize(
+        self,
+        image: Photo | npt.NDArray[np.uint8] | Path | str,
+        camera: Camera | None = None,
+        *,
+        name: str | None = None,
+        fallback: bool = False,
+    ) -> LocalizationResult:
+        """Where a photo was taken.
+
+        Args:
+            image: a file, an (H, W, 3) uint8 RGB array, or a decoded photo.
+            camera: its intrinsics, rescaled if they are for another resolution; None: from EXIF, or
+                the focal length is estimated along with the pose.
+            name: what to call it in the result; None: its file name.
+            fallback: give a failed query the pose of its best retrieved image, in ``fallback``.
+
+        Returns:
+            A result whose status says whether there is a pose, and its reason why not. Unreadable
+            images and intrinsics that do not fit come back as ``Status.UNREADABLE``.
+        """
+        clock = StageClock()
+        label = name if name is not None else _name_of(image)
+        try:
+            with clock("read"):
+                photo = _photo(image, label, self.config)
+                known = self._camera(photo, camera)
+        except HlocLiteError as error:
+            return _failure(label, Status.UNREADABLE, str(error), clock)
+        return self._localize(photo, known, label, clock, fallback=fallback)
+
+    def _localize(
+        self, photo: Photo, camera: Camera, label: str, clock: StageClock, *, fallback: bool
+    ) -> LocalizationResult:
+        with clock("features"):
+            (features,) = self._models.extractor.extract([photo])
+        with clock("retrieval"):
+            described = self._models.describer.describe([photo])
+            (hits,) = self._index.search(described, self.config.localize.num_retrieved)
+        counts = {"keypoints": len(features), "retrieved": len(hits.names)}
+        if len(features) == 0:
+            reason = "no keypoints found: the image is blank, masked away or far too dark"
+            return _failure(label, Status.TOO_FEW_MATCHES, reason, clock, counts, features, hits)
+        if not hits.names:
+            reason = "the map has no image to compare with"
+            return _failure(label, Status.NO_RETRIEVAL, reason, clock, counts, features, hits)
+        with clock("matching"):
+            matched = self._match(features, hits.names)
+        with clock("pose"):
+            attempt, num_clusters = self._best_attempt(features.keypoints, matched, camera)
+        counts |= {
+            "matches": sum(len(matches) for matches, _ in matched.values()),
+            "clusters": num_clusters,
+            "correspondences": len(attempt.correspondences),
+            "inliers": attempt.pose.num_inliers if attempt.pose else 0,
+        }
+        result = self._verdict(label, attempt, features, hits, counts, clock)
+        return self._with_fallback(result) if fallback else result
+
+    def _camera(self, photo: Photo, camera: Camera | None) -> Camera:
+        if camera is not None:
+            return rescaled(check_camera(camera), photo.width, photo.height)
+        model = self.config.mapping.camera_model
+        return guess_camera(model, (photo.width, photo.height), photo.exif)
+
+    def _match(
+        self, features: LocalFeatures, names: Sequence[str]
+    ) -> dict[str, tuple[Matches, Landmarks]]:
+        landmarks = [self._landmarks_of(name) for name in names]
+        found = self._models.matcher.match([(features, each.features) for each in landmarks])
+        return dict(zip(names, zip(found, landmarks, strict=True), strict=True))
+
+    def _landmarks_of(self, name: str) -> Landmarks:
+        kept = self._landmarks.pop(name, None)
+        if kept is None:
+            image = self.map.model.image_named(name)
+            if image is None:
+                raise HlocLiteError(f"the map's index names {name!r}, which is not in its model")
+            kept = landmarks_of(
+                self.map.features[name],
+                image.point3D_idxs,
+                only_landmarks=self.config.localize.only_landmarks,
+            )
+        self._landmarks[name] = kept
+        if len(self._landmarks) > self.config.localize.cached_images:
+            self._landmarks.popitem(last=False)
+        return kept
+
+    def _best_attempt(
+        self,
+        keypoints: Float32,
+        matched: Mapping[str, tuple[Matches, Landmarks]],
+        camera: Camera,
+    ) -> tuple[Attempt, int]:
+        """The group of map images whose pose has most inliers; without one, the largest group."""
+        points = {name: landmarks.point3D_idxs for name, (_, landmarks) in matched.items()}
+        groups = [list(matched)]
+        if self.config.localize.covisibility_clustering:
+            groups = covisibility_clusters(points)
+        lifted = [lift(keypoints, [matched[n] for n in g], self.map.model) for g in groups]
+        lifted.sort(key=len, reverse=True)
+        attempts = [
+            Attempt(correspondences, self._estimate(correspondences, camera))
+            for correspondences in lifted[: self.config.localize.max_clusters]
+        ]
+        best = max(attempts, key=lambda a: a.pose.num_inliers if a.pose else -1)
+        return best, len(groups)
+
+    def _estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
+        if len(correspondences) < self.config.pose.min_inliers:
+            return None
+        if camera.has_prior_focal or not hasattr(self._estimator, "ransac"):
+            found: PoseEstimate | None = self._estimator.estimate(correspondences, camera)
+            return found
+        return estimate_with_focal(
+            self._estimator, correspondences, camera, self.config.pose, self.config.localize
+        )
+
+    def _verdict(
+        self,
+        label: str,
+        attempt: Attempt,
+        features: LocalFeatures,
+        hits: RetrievalHits,
+        counts: Mapping[str, int],
+        clock: StageClock,
+    ) -> LocalizationResult:
+        needed, got = self.config.pose.min_inliers, len(attempt.correspondences)
+        if attempt.pose is not None:
+            status = Status.LOCALIZED
+            reason = f"{attempt.pose.num_inliers} of {got} correspondences agree"
+        elif got < needed:
+            status = Status.TOO_FEW_MATCHES
+            reason = (
+                f"{got} correspondences with the map, {needed} are needed: the photo shows another "
+                f"place, or too different a view or light (best retrieved: {hits.names[0]!r})"
+            )
+        else:
+            status = Status.NO_POSE
+            reason = (
+                f"no pose agrees with {needed} of the {got} correspondences: they are likely "
+                f"wrong, or the intrinsics are (best retrieved: {hits.names[0]!r})"
+            )
+        return LocalizationResult(
+            label, status, reason, attempt.pose, attempt.correspondences, features, hits, counts,
+            _milliseconds(clock),
+        )  # fmt: skip
+
+    def _with_fallback(self, result: LocalizationResult) -> LocalizationResult:
+        if result.status is Status.LOCALIZED or not result.hits.names:
+            return result
+        image = self.map.model.image_named(result.hits.names[0])
+        if image is None:
+            return result
+        borrowed = {"fallback": image.cam_from_world, "fallback_name": image.name}
+        return LocalizationResult(**{**vars(result), **borrowed})
+
+
+def _photo(image: Photo | npt.NDArray[np.uint8] | Path | str, label: str, config: Config) -> Photo:
+    if isinstance(image, Photo):
+        return image
+    if isinstance(image, str | Path):
+        return read_photo(Path(image), label, config.images)
+    return Photo(label, image)
+
+
+def _name_of(image: Photo | npt.NDArray[np.uint8] | Path | str) -> str:
+    if isinstance(image, Photo):
+        return image.name
+    return Path(image).name if isinstance(image, str | Path) else "query"
+
+
+def _failure(
+    label: str,
+    status: Status,
+    reason: str,
+    clock: StageClock,
+    counts: Mapping[str, int] | None = None,
+    features: LocalFeatures | None = None,
+    hits: RetrievalHits = NO_HITS,
+) -> LocalizationResult:
+    return LocalizationResult(
+        label, status, reason, None, None, features, hits, counts or {}, _milliseconds(clock)
+    )
+
+
+def _milliseconds(clock: StageClock) -> dict[str, float]:
+    stages = {stage: round(1000 * seconds, 3) for stage, seconds in clock.seconds.items()}
+    return {**stages, "total": round(sum(stages.values()), 3)}
+
+
+def _num_points(place: Map, name: str) -> int:
+    image = place.model.image_named(name)
+    return 0 if image is None else int((image.point3D_idxs >= 0).sum())
+
+
+def _check_baked(config: Config, baked: Config) -> None:
+    for section in BAKED_SECTIONS:
+        asked, made = getattr(config, section), getattr(baked, section)
+        for key in type(asked).model_fields:
+            # a photo may have more or fewer keypoints than the map's images, or run in batches
+            free = section == "features" and key in ("max_keypoints", "batch_size", "max_side_px")
+            if getattr(asked, key) != getattr(made, key) and not free:
+                raise ConfigError(
+                    f"{section}.{key}: the map was made with {getattr(made, key)!r}, "
+                    f"{getattr(asked, key)!r} was asked for; queries must be described alike"
+                )
+
+
+def _check_weights(used: Mapping[str, str], baked: Mapping[str, str]) -> None:
+    for name, digest in used.items():
+        if name in baked and baked[name] != digest:
+            raise StaleArtefactError(
+                f"weights {name!r}: the map was made with sha256 {baked[name][:16]}, here is "
+                f"{digest[:16]}; build the map again, or put the old file back"
+            )
