@@ -45,7 +45,7 @@ def up_direction(cams_from_world: Sequence[Rigid3]) -> Float64:
         weights = 1 / (0.05 + np.abs(right @ up))
         spread = (right * weights[:, None]).T @ right / weights.sum()
         # the small pull decides where the x axes leave a direction open
-        _, vectors = np.linalg.eigh(spread - 0.01 * np.outer(rough, rough))
+        _, vectors = np.linalg.eigh(spread - 0.001 * np.outer(rough, rough))
         up = vectors[:, 0] * (1.0 if vectors[:, 0] @ rough >= 0 else -1.0)
     return np.asarray(up)
 

@@ -1,0 +1,194 @@
+"""``hloc-lite evaluate`` from files to table, JSON and report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hloc_lite.cli.main import main
+from hloc_lite.io.poses import write_poses
+from hloc_lite.io.results import write_results_jsonl
+from hloc_lite.types import Rigid3
+
+from .scenes import failed_result, level_camera, moved, random_poses, result_of, ring_model
+
+Run = Callable[..., tuple[int, str, str]]
+
+DAY = {
+    f"query/day/IMG {i}.jpg": level_camera((7 * np.cos(i), 7 * np.sin(i), 1.5), i + 3.0, 0.0)
+    for i in range(5)
+}
+NIGHT = {f"query/night/ä {i}.jpg": level_camera((i, 7, 1.5), i + 0.5, 0.1) for i in range(4)}
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(tmp_path)
+    write_poses(Path("gt_day.txt"), DAY)
+    write_poses(Path("gt_night.txt"), NIGHT)
+    estimated = {name: moved(pose, 0.3, 1.0) for name, pose in {**DAY, **NIGHT}.items()}
+    estimated.pop("query/night/ä 3.jpg")
+    write_poses(Path("poses.txt"), estimated)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(["evaluate", *arguments])
+        captured = capsys.readouterr()
+        return int(stop.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+def test_one_file_is_one_row_named_by_the_file(run: Run) -> None:
+    code, out, _ = run("poses.txt", "gt_day.txt")
+    assert code == 0
+    header, row, *notes = out.splitlines()
+    assert header.split()[:5] == ["queries", "localized", "0.25m,2deg", "0.5m,5deg", "5m,10deg"]
+    assert row.split()[:4] == ["day", "5", "5", "0.0"]
+    assert row.split()[-4:] == ["0.3", "m", "1", "deg"]
+    assert notes[0].startswith("3 names are not in the ground truth")
+
+
+def test_several_files_are_rows_with_their_sum(run: Run) -> None:
+    code, out, _ = run("poses.txt", "gt_day.txt", "dark=gt_night.txt", "--thresholds", "inloc")
+    assert code == 0
+    rows = [line.split() for line in out.splitlines()]
+    assert [row[0] for row in rows[1:4]] == ["day", "dark", "all"]
+    assert [row[1:3] for row in rows[1:4]] == [["5", "5"], ["4", "3"], ["9", "8"]]
+    assert "1 of 9 queries have no pose and count as failures: query/night/ä 3.jpg" in out
+
+
+def test_by_folder_splits_one_file(run: Run) -> None:
+    write_poses(Path("gt.txt"), {**DAY, **NIGHT})
+    _, out, _ = run("poses.txt", "gt.txt", "--by-folder")
+    assert [line.split()[0] for line in out.splitlines()[1:4]] == ["day", "night", "all"]
+    _, out, _ = run("poses.txt", "gt.txt")
+    assert out.splitlines()[1].split()[:3] == ["all", "9", "8"]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--thresholds", "0.2m,2deg", "--thresholds", "0.4m,2deg"],
+        ["--thresholds", "0.2m,2deg", "0.4m,2deg"],
+        ["--thresholds", "0.2m,2deg 0.4m,2deg"],
+        ["--thresholds", "2%,2deg", "4%,2deg", "--unit-length", "10"],
+    ],
+)
+def test_thresholds_may_be_given_in_several_ways(flags: list[str], run: Run) -> None:
+    code, _, _ = run("poses.txt", "gt_day.txt", *flags, "--json", "out.json")
+    assert code == 0
+    recalls = json.loads(Path("out.json").read_text())["conditions"]["day"]["recalls"]
+    assert [(round(r["max_distance"], 9), r["value"]) for r in recalls] == [(0.2, 0), (0.4, 1)]
+
+
+def test_json_has_every_number_and_null_for_failures(run: Run) -> None:
+    run("poses.txt", "gt_night.txt", "--json", "sub/out.json", "--unit-length", "10")
+    found = json.loads(Path("sub/out.json").read_text())
+    assert found["schema_version"] == 1
+    assert found["distance_unit"] == {"symbol": "%", "length_in_map_units": 0.1}
+    night = found["conditions"]["night"]
+    assert (night["num_queries"], night["num_localized"]) == (4, 3)
+    assert night["errors"]["query/night/ä 3.jpg"] == {"distance": None, "angle_deg": None}
+    assert night["errors"]["query/night/ä 0.jpg"]["distance"] == pytest.approx(0.3)
+    assert len(found["unknown_names"]) == 5
+
+
+def test_the_seed_reaches_the_intervals(run: Run) -> None:
+    true = random_poses([f"q{i}" for i in range(300)])
+    write_poses(Path("true.txt"), true)
+    noisy = {name: moved(pose, 0.01 * i, 1.0) for i, (name, pose) in enumerate(true.items())}
+    write_poses(Path("noisy.txt"), noisy)
+    found = []
+    for seed in ("1", "1", "2", "3"):
+        run("noisy.txt", "true.txt", "--json", "s.json", "--seed", seed)
+        found.append(json.loads(Path("s.json").read_text())["conditions"]["true"])
+    assert found[0] == found[1]
+    assert any(other != found[0] for other in found[2:])
+
+
+def test_percent_is_shown_with_a_unit_length(run: Run) -> None:
+    _, out, _ = run("poses.txt", "gt_day.txt", "--unit-length", "10")
+    assert out.splitlines()[1].split()[-4:] == ["3", "%", "1", "deg"]
+
+
+def test_basenames_are_said_to_be_used(run: Run) -> None:
+    write_poses(Path("short.txt"), {name.rsplit("/")[-1]: pose for name, pose in DAY.items()})
+    code, out, _ = run("short.txt", "gt_day.txt", "--report", "rep")
+    assert code == 0
+    assert out.splitlines()[1].split()[:4] == ["day", "5", "5", "100.0"]
+    assert "names matched by their basename" in out
+    html = Path("rep/report.html").read_text(encoding="utf-8")
+    assert "5 of 5 queries" in html
+
+
+def test_a_file_of_no_poses_is_all_failures_and_says_so(run: Run) -> None:
+    Path("none.txt").write_text("")
+    code, out, _ = run("none.txt", "gt_day.txt")
+    assert code == 0
+    assert out.splitlines()[1].split()[:3] == ["day", "5", "0"]
+    assert "5 of 5 queries have no pose" in out
+
+
+def test_a_mix_up_is_hinted_at(run: Run) -> None:
+    write_poses(Path("inverse.txt"), {name: pose.inverse() for name, pose in DAY.items()})
+    _, out, _ = run("inverse.txt", "gt_day.txt")
+    assert "hint: the poses look like world_from_cam" in out
+
+
+def test_the_report_takes_reasons_and_times_from_the_results(run: Run) -> None:
+    model = ring_model()
+    results = [result_of(n, model, p, moved(p, 0.3, 1.0)) for n, p in DAY.items()]
+    results[4] = failed_result(results[4].query_name, "only 7 matches of Ü")
+    write_results_jsonl(Path("results.jsonl"), results)
+    poses = {r.query_name: r.pose.cam_from_world for r in results if r.pose}
+    write_poses(Path("day.txt"), poses)
+    arguments = ["gt_day.txt", "--results", "results.jsonl", "--report", "rep"]
+    code, out, _ = run("day.txt", *arguments)
+    assert code == 0
+    assert "report: rep/report.html" in out
+    html = Path("rep/report.html").read_text(encoding="utf-8")
+    assert "only 7 matches of Ü" in html
+    assert "median time" in html
+
+    code, _, err = run("poses.txt", *arguments)
+    assert code == 2
+    assert "another pose of 'query/day/IMG 4.jpg' than the pose file, or none" in err
+
+
+def other_names() -> dict[str, Rigid3]:
+    return {f"other {i}.jpg": pose for i, pose in enumerate(DAY.values())}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["poses.txt", "missing.txt"], "missing.txt does not exist"),
+        (["missing.txt", "gt_day.txt"], "missing.txt does not exist"),
+        (["other.txt", "gt_day.txt"], "none of the 5 estimated names is in the ground truth"),
+        (["poses.txt", "empty.txt"], "empty.txt has no poses"),
+        (["poses.txt", "gt_day.txt", "a/gt_day.txt"], "two files make the row 'day'"),
+        (["poses.txt", "gt_day.txt", "--thresholds", "1"], "such as 0.25m,2deg"),
+        (["poses.txt", "gt_day.txt", "--thresholds", "1%,1deg"], "--unit-length"),
+        (["poses.txt", "gt_day.txt", "--unit-length", "0"], "above zero"),
+        (["poses.txt", "gt_day.txt", "--unit-length", "nan"], "above zero"),
+        (["poses.txt", "--thresholds", "aachen", "inloc"], "at least one file of true poses"),
+        (["bad.txt", "gt_day.txt"], "bad.txt, line 1: expected 'name qw"),
+        (["poses.txt", "gt_day.txt", "--results", "bad.txt"], "bad.txt, line 1: "),
+        (["poses.txt", "gt_day.txt", "--json", "bad.txt/x.json"], "cannot write"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(arguments: list[str], message: str, run: Run) -> None:
+    write_poses(Path("other.txt"), other_names())
+    Path("empty.txt").write_text("# nothing\n")
+    Path("bad.txt").write_text("hello\n")
+    Path("a").mkdir()
+    write_poses(Path("a/gt_day.txt"), DAY)
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
