@@ -146,7 +146,10 @@ def merge_conditions(conditions: Mapping[str, Mapping[str, Rigid3]]) -> dict[str
     merged: dict[str, Rigid3] = {}
     for condition, poses in conditions.items():
         for name, pose in poses.items():
-            distance, angle_deg = pose_errors(merged.setdefault(name, pose), pose)
+            before = merged.setdefault(name, pose)
+            if before is pose:
+                continue
+            distance, angle_deg = pose_errors(before, pose)
             if distance > 1e-6 * (1 + float(np.abs(pose.center).max())) or angle_deg > 1e-4:
                 raise HlocLiteError(
                     f"{name!r} has another true pose in {condition!r} than before: names must be "

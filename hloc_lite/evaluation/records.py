@@ -25,6 +25,13 @@ class QueryRecord:
     counts: Mapping[str, int] = field(default_factory=dict)
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     fallback_name: str | None = None
+    own_name: str | None = None
+    """Of the query, where ``name`` is another one that the truth has for it."""
+
+    @property
+    def query_name(self) -> str:
+        """By which its photo and result are found."""
+        return self.name if self.own_name is None else self.own_name
 
     @property
     def localized(self) -> bool:
@@ -52,6 +59,7 @@ def record_of_result(result: LocalizationResult, name: str | None = None) -> Que
         counts=dict(result.counts),
         timings_ms=dict(result.timings_ms),
         fallback_name=result.fallback_name,
+        own_name=result.query_name,
     )
 
 

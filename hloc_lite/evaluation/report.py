@@ -47,9 +47,8 @@ class ReportInput:
     model: SfmModel | None = None
     """Of the map: for the plan view and the match pictures."""
     load_result: Callable[[str], LocalizationResult | None] = field(default=lambda _: None)
-    """The full result of a record by its name, asked for the few that are shown."""
+    """The full result by query name, asked for the few that are shown."""
     load_query_photo: Callable[[str], Photo | None] = no_photo
-    """By the result's own ``query_name``."""
     load_map_photo: Callable[[str], Photo | None] = no_photo
     subtitle: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -84,7 +83,7 @@ def report_input_of_results(
         chosen = thresholds or parse_thresholds(["aachen"])
         evaluation = evaluate(estimated, conditions, chosen, unit, bootstrap, tried)
     records = records_of_results(results, evaluation)
-    by_name = {record.name: result for record, result in zip(records, results, strict=True)}
+    by_name = {result.query_name: result for result in results}
     return ReportInput(title, records, evaluation, load_result=by_name.get, **rest)
 
 

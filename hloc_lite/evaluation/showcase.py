@@ -28,8 +28,8 @@ def match_cards(
     """Pictures of the best, middle, worst and some failed queries, as far as photos are there."""
     cards = []
     for kind, record in _chosen(records, errors, report.evaluation):
-        result = report.load_result(record.name)
-        photo = report.load_query_photo(result.query_name) if result else None
+        result = report.load_result(record.query_name)
+        photo = report.load_query_photo(record.query_name)
         if result is None or photo is None:
             continue
         best = best_map_image(result, report.model) if report.model else None
