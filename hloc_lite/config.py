@@ -139,6 +139,8 @@ class LocalizeConfig(Section):
     and leaving them out makes LightGlue faster."""
     cached_images: int = Field(512, ge=1, le=1000000)
     """Map images whose features stay in memory: 256 MB at 1024 keypoints of 128 floats."""
+    exclude_same_name: bool = True
+    """A map image of the query's own name is not retrieved: it would be the query itself."""
     covisibility_clustering: bool = True
     """Solve each group of retrieved images that share points by itself; the best one counts."""
     max_clusters: int = Field(4, ge=1, le=1000)
@@ -184,15 +186,16 @@ def load_config(
     file: Path | None = None,
     settings: Sequence[str] = (),
     overrides: Mapping[str, Any] | None = None,
+    base: Config | None = None,
 ) -> Config:
-    """Profile, then TOML file, then ``overrides`` (nested), then ``key=value`` settings.
+    """``base`` or profile, then TOML file, then ``overrides`` (nested), then ``key=value``.
 
     Raises:
         ConfigError: unknown profile or key, a wrong type, or a value out of its range.
     """
     if profile not in PROFILES:
         raise ConfigError(f"unknown profile {profile!r}; known are {', '.join(PROFILES)}")
-    merged = _merge({}, PROFILES[profile])
+    merged = _merge({}, PROFILES[profile]) if base is None else base.model_dump()
     if file is not None:
         merged = _merge(merged, _read_toml(file))
     merged = _merge(merged, overrides or {})

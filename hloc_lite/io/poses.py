@@ -73,6 +73,15 @@ def read_queries(path: Path) -> dict[str, Camera]:
     return queries
 
 
+def parse_camera(text: str, where: str) -> Camera:
+    """``MODEL W H params...`` -> camera; ``where`` is named in errors.
+
+    Raises:
+        FormatError: another layout, or intrinsics that cannot be a camera's.
+    """
+    return _parse_query(f"camera {text.strip()}", where)[1]
+
+
 def write_queries(path: Path, queries: Mapping[str, Camera]) -> None:
     """Write query intrinsics in the format of ``read_queries``.
 

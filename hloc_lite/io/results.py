@@ -62,12 +62,16 @@ def write_results_jsonl(path: Path, results: Iterable[LocalizationResult]) -> No
         HlocLiteError: the file cannot be written.
     """
     with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
-        for result in results:
-            line = json.dumps(result_to_json(result), ensure_ascii=False, allow_nan=False)
-            # these three end a line for some readers, but may stand in JSON strings
-            for separator in "\u0085\u2028\u2029":
-                line = line.replace(separator, f"\\u{ord(separator):04x}")
-            file.write(line + "\n")
+        file.writelines(result_line(result) for result in results)
+
+
+def result_line(result: LocalizationResult) -> str:
+    """One JSON line with its line end."""
+    line = json.dumps(result_to_json(result), ensure_ascii=False, allow_nan=False)
+    # these three end a line for some readers, but may stand in JSON strings
+    for separator in "\u0085\u2028\u2029":
+        line = line.replace(separator, f"\\u{ord(separator):04x}")
+    return line + "\n"
 
 
 def read_results_jsonl(path: Path) -> list[LocalizationResult]:

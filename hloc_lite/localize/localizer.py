@@ -124,6 +124,10 @@ class Localizer:
             return _failure(label, Status.UNREADABLE, str(error), clock)
         return self._localize(photo, known, label, clock, fallback=fallback)
 
+    def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
+        """The result of a query whose image could not even be decoded."""
+        return _failure(name, Status.UNREADABLE, str(error), StageClock())
+
     def _localize(
         self, photo: Photo, camera: Camera, label: str, clock: StageClock, *, fallback: bool
     ) -> LocalizationResult:
@@ -131,7 +135,8 @@ class Localizer:
             (features,) = self._models.extractor.extract([photo])
         with clock("retrieval"):
             described = self._models.describer.describe([photo])
-            (hits,) = self._index.search(described, self.config.localize.num_retrieved)
+            itself = [label] if self.config.localize.exclude_same_name else None
+            (hits,) = self._index.search(described, self.config.localize.num_retrieved, itself)
         counts = {"keypoints": len(features), "retrieved": len(hits.names)}
         if len(features) == 0:
             reason = "no keypoints found: the image is blank, masked away or far too dark"

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
 from hloc_lite.errors import MappingError
-from hloc_lite.io.images import ImageSource, MemorySource, folder_source
+from hloc_lite.io.images import FolderSource, ImageSource, MemorySource, folder_source
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.io.weights_recording import RecordingWeights
 from hloc_lite.mapping.assemble import assemble, colored
@@ -137,7 +137,7 @@ def _build(run: Run) -> Map:
             num_dropped,
             min_verified(run),
         )
-        report["timings_s"] = clock.seconds
+        report |= {"timings_s": clock.seconds, "images_folder": _folder_of(run.source)}
         model = colored(model, features)
         result = assemble(run, model, features, names, descriptors, made_from, report)
         result.save(run.folder)
@@ -175,6 +175,11 @@ def _source(images: Images, config: Config, inputs: MapInputs) -> ImageSource:
     if isinstance(images, str | Path):
         return folder_source(Path(images), config.images, inputs.names, inputs.masks)
     return MemorySource(images) if isinstance(images, Mapping) else images
+
+
+def _folder_of(source: ImageSource) -> str | None:
+    """Where the photos lay: only reports look there again, and do without if they are gone."""
+    return str(source.root.resolve()) if isinstance(source, FolderSource) else None
 
 
 def _discard(folder: Path) -> None:

@@ -1,0 +1,151 @@
+"""``hloc-lite localize``: photos -> camera poses in a map."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hloc_lite.cli.options import check_device, config_options, runtime_options, show_progress
+from hloc_lite.config import load_config
+from hloc_lite.errors import ConfigError, HlocLiteError
+
+if TYPE_CHECKING:
+    from hloc_lite.types import Camera
+
+
+@click.command("localize")
+@click.argument("map_folder", metavar="MAP", type=click.Path(path_type=Path))
+@click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--images", type=click.Path(path_type=Path), help="Folder of the query images.")
+@click.option(
+    "--queries",
+    type=click.Path(path_type=Path),
+    help="Queries with intrinsics: lines 'NAME MODEL W H params...'. Without: all of --images.",
+)
+@click.option(
+    "--camera", help="Intrinsics of single PHOTOS: 'MODEL W H params...'. Without: EXIF, estimated."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Poses, a line per query.")
+@click.option("--jsonl", type=click.Path(path_type=Path), help="All that is known of each query.")
+@click.option("--report", type=click.Path(path_type=Path), help="Folder for report.html.")
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="True poses, scored in the report; one file a condition.",
+)
+@click.option(
+    "--map-images", type=click.Path(path_type=Path), help="Images of the map, for the report."
+)
+@click.option(
+    "--names",
+    type=click.Choice(["full", "basename", "parent"]),
+    default="full",
+    show_default=True,
+    help="Names in the poses file: Aachen wants basenames, RobotCar its folder too (parent).",
+)
+@click.option(
+    "--fallback",
+    type=click.Choice(["none", "retrieval"]),
+    default="none",
+    show_default=True,
+    help="retrieval: failed queries get the pose of the best retrieved image, marked in --jsonl.",
+)
+@config_options
+@runtime_options
+def command(
+    map_folder: Path,
+    photos: tuple[Path, ...],
+    images: Path | None,
+    queries: Path | None,
+    camera: str | None,
+    output: Path | None,
+    jsonl: Path | None,
+    report: Path | None,
+    truth: tuple[Path, ...],
+    map_images: Path | None,
+    names: str,
+    fallback: str,
+    config_file: Path | None,
+    settings: tuple[str, ...],
+    device: str,
+    offline: bool,
+) -> None:
+    """Find where photos were taken, in MAP.
+
+    Either single PHOTOS, or a folder (--images) with a list of intrinsics (--queries). Exit code 1:
+    the run went well but no photo could be localized.
+    """
+    if bool(photos) == (images is not None):
+        raise ConfigError("give either PHOTOS or --images DIR (with --queries), not both")
+    if queries is not None and images is None:
+        raise ConfigError("--queries needs --images DIR, the folder its names are relative to")
+    if images is not None and output is None:
+        raise ConfigError("--images needs -o POSES.txt to write to")
+    from hloc_lite.cli.localize_output import Outputs, print_single, print_summary, write_outputs
+    from hloc_lite.io.images import FolderSource
+    from hloc_lite.io.weights import WeightsStore
+    from hloc_lite.localize.batch import localize_all
+    from hloc_lite.localize.localizer import Localizer
+    from hloc_lite.mapping.map import Map
+
+    place = Map.open(map_folder)
+    config = load_config(file=config_file, settings=settings, base=place.config)
+    cameras = _cameras(photos, images, queries, camera, names)
+    store = WeightsStore(offline=offline)
+    localizer = Localizer(place, config, weights=store, device=check_device(device))
+    outputs = Outputs(output, jsonl, report, truth, map_images, names)
+    root = images or Path()
+    results = localize_all(
+        localizer,
+        FolderSource(root, tuple(cameras), config.images),
+        cameras,
+        outputs.progress_file,
+        fallback=fallback == "retrieval",
+        progress=show_progress(),
+    )
+    write_outputs(outputs, results, localizer, root, cameras)
+    if outputs.progress_file is not None:
+        outputs.progress_file.unlink(missing_ok=True)
+    if images is not None:
+        print_summary(results, output)
+    for result in results if images is None else ():
+        print_single(result)
+    if not any(result.pose for result in results):
+        sys.exit(1)
+
+
+def _cameras(
+    photos: tuple[Path, ...],
+    images: Path | None,
+    queries: Path | None,
+    camera: str | None,
+    names: str,
+) -> dict[str, Camera | None]:
+    """Query name -> its intrinsics, None where they are not given."""
+    from hloc_lite.cli.localize_output import shown_name
+    from hloc_lite.io.images import list_images
+    from hloc_lite.io.poses import parse_camera, read_queries
+
+    if images is None:
+        known = None if camera is None else parse_camera(camera, "--camera")
+        return dict.fromkeys((str(photo) for photo in photos), known)
+    if not images.is_dir():
+        raise HlocLiteError(f"image folder {images} does not exist")
+    found: dict[str, Camera | None] = dict.fromkeys(list_images(images))
+    if queries is not None:
+        found = dict(read_queries(queries))
+    if not found:
+        raise HlocLiteError(f"no queries in {queries or images}")
+    shown = Counter(shown_name(name, names) for name in found)
+    twice = [name for name, count in shown.items() if count > 1]
+    if twice:
+        raise ConfigError(
+            f"--names {names}: {len(twice)} names would stand for several queries, first "
+            f"{twice[0]!r}; use --names full"
+        )
+    return found

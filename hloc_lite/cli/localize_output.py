@@ -1,0 +1,129 @@
+"""What ``hloc-lite localize`` writes and prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+from hloc_lite.evaluation.conditions import read_conditions
+from hloc_lite.evaluation.photos import photo_loader
+from hloc_lite.evaluation.report import report_input_of_results, write_report
+from hloc_lite.io.poses import pose_line, write_poses
+from hloc_lite.io.results import write_results_jsonl
+from hloc_lite.localize.localizer import Localizer
+from hloc_lite.types import Camera, LocalizationResult
+
+SHOWN_FAILURES = 10
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where results go; None: not wanted."""
+
+    poses: Path | None
+    jsonl: Path | None
+    report: Path | None
+    truth: tuple[Path, ...]
+    map_images: Path | None
+    names: str
+    """full, basename or parent."""
+
+    @property
+    def progress_file(self) -> Path | None:
+        """Beside the poses, while a run is under way."""
+        return None if self.poses is None else self.poses.with_name(f".{self.poses.name}.progress")
+
+
+def shown_name(name: str, style: str) -> str:
+    """The name in a poses file: whole, its last part, or its last two parts."""
+    keep = {"full": 0, "basename": -1, "parent": -2}[style]
+    return "/".join(name.split("/")[keep:])
+
+
+def write_outputs(
+    outputs: Outputs,
+    results: Sequence[LocalizationResult],
+    localizer: Localizer,
+    query_root: Path,
+    cameras: Mapping[str, Camera | None],
+) -> None:
+    """The files that were asked for."""
+    if outputs.poses is not None:
+        found = ((r, r.pose.cam_from_world if r.pose else r.fallback) for r in results)
+        poses = {shown_name(r.query_name, outputs.names): pose for r, pose in found if pose}
+        write_poses(outputs.poses, poses)
+    if outputs.jsonl is not None:
+        write_results_jsonl(outputs.jsonl, results)
+    if outputs.report is not None:
+        _write_report(outputs.report, outputs, results, localizer, query_root, cameras)
+
+
+def _write_report(
+    target: Path,
+    outputs: Outputs,
+    results: Sequence[LocalizationResult],
+    localizer: Localizer,
+    query_root: Path,
+    cameras: Mapping[str, Camera | None],
+) -> None:
+    config, place = localizer.config, localizer.map
+    recorded = place.report.get("images_folder")
+    map_images = outputs.map_images or (None if recorded is None else Path(recorded))
+    load_query = photo_loader(query_root, config.images)
+
+    def again(name: str) -> LocalizationResult | None:
+        """The few queries that are shown: once more, for their correspondences."""
+        photo = load_query(name)
+        return None if photo is None else localizer.localize(photo, cameras.get(name), name=name)
+
+    report = report_input_of_results(
+        results,
+        title=f"Localization of {len(results)} queries",
+        conditions=read_conditions([str(path) for path in outputs.truth]) or None,
+        model=place.model,
+        load_query_photo=load_query,
+        load_map_photo=photo_loader(map_images, config.images),
+        config=config.model_dump(),
+        versions={name: f"sha256 {digest[:16]}" for name, digest in place.weights.items()},
+    )
+    click.echo(f"report: {write_report(target, replace(report, load_result=again))}")
+
+
+def print_single(result: LocalizationResult) -> None:
+    """One photo: its pose as a line of a poses file, what goes with it as '#' comments."""
+    total = result.timings_ms.get("total", 0)
+    click.echo(f"# {result.query_name}: {result.status}: {result.reason} ({total:.0f} ms)")
+    if result.pose is None:
+        if result.fallback is not None:
+            click.echo(f"# pose of the most similar map image {result.fallback_name!r}, borrowed:")
+            click.echo(pose_line(result.query_name, result.fallback))
+        return
+    pose, camera = result.pose, result.pose.camera
+    if pose.covariance is not None:
+        angle = float(np.degrees(np.sqrt(np.trace(pose.covariance[:3, :3]))))
+        position = float(np.sqrt(np.trace(pose.covariance[3:, 3:])))
+        click.echo(f"# one sigma: position {position:.3g} map units, rotation {angle:.3g} deg")
+    parameters = " ".join(f"{value:.6g}" for value in camera.params)
+    click.echo(f"# camera: {camera.model} {camera.width} {camera.height} {parameters}")
+    center = " ".join(f"{value:.6g}" for value in pose.cam_from_world.center)
+    click.echo(f"# camera centre in the map: {center}")
+    click.echo("# name qw qx qy qz tx ty tz (cam_from_world)")
+    click.echo(pose_line(result.query_name, pose.cam_from_world))
+
+
+def print_summary(results: Sequence[LocalizationResult], output: Path | None) -> None:
+    """Many queries: how many of each status, and the first failures with their reasons."""
+    counts = Counter(str(result.status) for result in results)
+    parts = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    totals = [result.timings_ms.get("total", 0) for result in results]
+    click.echo(f"{output}: {len(results)} queries: {parts}; median {np.median(totals):.0f} ms")
+    failed = [result for result in results if result.pose is None]
+    for result in failed[:SHOWN_FAILURES]:
+        click.echo(f"  {result.query_name}: {result.status}: {result.reason}")
+    if len(failed) > SHOWN_FAILURES:
+        click.echo(f"  and {len(failed) - SHOWN_FAILURES} more (all of them with --jsonl FILE)")

@@ -1,0 +1,126 @@
+"""``hloc-lite map``: photos -> map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hloc_lite.cli.options import (
+    check_device,
+    config_options,
+    nested,
+    runtime_options,
+    show_progress,
+)
+from hloc_lite.config import PROFILES, load_config
+
+
+@click.command("map")
+@click.argument("images", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The map.")
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    help="COLMAP model with known poses (.bin or .txt, points optional): triangulate only.",
+)
+@click.option("--image-list", type=click.Path(path_type=Path), help="Use only these names.")
+@click.option(
+    "--cameras",
+    "cameras_file",
+    type=click.Path(path_type=Path),
+    help="Known intrinsics: lines 'NAME MODEL W H params...'.",
+)
+@click.option(
+    "--masks", type=click.Path(path_type=Path), help="Folder of masks NAME.png, black = ignored."
+)
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="balanced", show_default=True)
+@click.option("--features", help="Local features, e.g. aliked-n16, disk, xfeat, rootsift.")
+@click.option("--matcher", help="auto, mutual-nn, lightglue-aliked, ...")
+@click.option("--retrieval", help="Global descriptor, e.g. netvlad-lite0.")
+@click.option(
+    "--pairs", help="exhaustive | retrieval:K | covisible:K | poses:K | sequential:K | FILE."
+)
+@click.option("--mapper", type=click.Choice(["incremental", "global"]))
+@click.option("--overwrite", is_flag=True, help="Replace what other settings left in the output.")
+@click.option("--keep-work", is_flag=True, help="Keep features and matches of all images.")
+@config_options
+@runtime_options
+def command(
+    images: Path,
+    output: Path,
+    reference: Path | None,
+    image_list: Path | None,
+    cameras_file: Path | None,
+    masks: Path | None,
+    profile: str,
+    features: str | None,
+    matcher: str | None,
+    retrieval: str | None,
+    pairs: str | None,
+    mapper: str | None,
+    overwrite: bool,
+    keep_work: bool,
+    config_file: Path | None,
+    settings: tuple[str, ...],
+    device: str,
+    offline: bool,
+) -> None:
+    """Build a map from the photos in IMAGES (all images below that folder).
+
+    A run that was killed resumes when the same command is given again.
+    """
+    from hloc_lite.io.colmap_model import read_model
+    from hloc_lite.io.poses import read_image_list, read_queries
+    from hloc_lite.io.weights import WeightsStore
+    from hloc_lite.mapping.build import build_map
+    from hloc_lite.mapping.run import MapInputs
+
+    overrides = nested(
+        {
+            "features.name": features,
+            "matching.name": matcher,
+            "retrieval.name": retrieval,
+            "pairs.spec": pairs,
+            "mapping.mapper": mapper,
+        }
+    )
+    config = load_config(profile, config_file, settings, overrides)
+    inputs = MapInputs(
+        reference=None if reference is None else read_model(reference),
+        cameras=None if cameras_file is None else read_queries(cameras_file),
+        masks=masks,
+        names=None if image_list is None else read_image_list(image_list),
+    )
+    built = build_map(
+        images,
+        config,
+        inputs=inputs,
+        output=output,
+        weights=WeightsStore(offline=offline),
+        device=check_device(device),
+        overwrite=overwrite,
+        keep_work=keep_work,
+        progress=show_progress(),
+    )
+    _print_summary(output, built.report)
+
+
+def _print_summary(output: Path, report: object) -> None:
+    from collections.abc import Mapping
+
+    if not isinstance(report, Mapping):
+        return
+    left_out = {n: i["reason"] for n, i in report["images"].items() if not i["registered"]}
+    error = report["mean_reprojection_error_px"]
+    click.echo(
+        f"{output}: {report['registered']} of {report['images_given']} images registered, "
+        f"{report['points']} points, tracks of {report['mean_track_length']:.1f}"
+        + (f", reprojection error {error:.2f} px" if error is not None else "")
+    )
+    for name, reason in list(left_out.items())[:10]:
+        click.echo(f"  not registered: {name}: {reason}")
+    if len(left_out) > 10:
+        click.echo(f"  and {len(left_out) - 10} more, see {output / 'report.json'}")
+    times = ", ".join(f"{stage} {s:.1f} s" for stage, s in report["timings_s"].items())
+    click.echo(f"  {times}")

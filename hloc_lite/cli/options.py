@@ -1,0 +1,75 @@
+"""Options that several verbs share, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from hloc_lite.errors import ConfigError
+
+F = TypeVar("F", bound=Callable[..., Any])
+EXISTING_FOLDER = click.Path(path_type=Path)
+
+
+def config_options(function: F) -> F:
+    """--config and --set."""
+    function = click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="One config value, e.g. pose.max_error_px=6. May be given several times.",
+    )(function)
+    return click.option(
+        "--config", "config_file", type=click.Path(path_type=Path), help="Config in TOML."
+    )(function)
+
+
+def runtime_options(function: F) -> F:
+    """--device and --offline."""
+    function = click.option(
+        "--offline", is_flag=True, help="Never download weights; say what is missing instead."
+    )(function)
+    return click.option(
+        "--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps."
+    )(function)
+
+
+def check_device(device: str) -> str:
+    """The device, if torch has it.
+
+    Raises:
+        ConfigError: unknown or not there.
+    """
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"--device {device!r} cannot be used here ({reason}); `hloc-lite doctor` lists what can"
+        ) from None
+    return device
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"features.name": "disk"}`` as nested dictionaries; None values are left out."""
+    tree: dict[str, Any] = {}
+    for dotted, value in values.items():
+        if value is not None:
+            section, _, key = dotted.partition(".")
+            tree.setdefault(section, {})[key] = value
+    return tree
+
+
+def show_progress() -> bool:
+    """Whether bars are wanted: not with --quiet, and only where somebody watches."""
+    import logging
+    import sys
+
+    loud = logging.getLogger("hloc_lite").getEffectiveLevel() <= logging.INFO
+    return loud and sys.stderr.isatty()

@@ -1,0 +1,92 @@
+"""``hloc-lite town render``: a rendered town with exact poses, depth and labels."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+from tqdm import tqdm
+
+from hloc_lite.errors import ConfigError
+
+
+@click.group("town")
+def command() -> None:
+    """A rendered town to try things on: exact poses, depth and labels."""
+
+
+@command.command("render")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR")
+@click.option("--map", "num_map", default=120, show_default=True, help="Map images.")
+@click.option("--queries", "num_queries", default=40, show_default=True, help="Each condition.")
+@click.option(
+    "--conditions", default="day,night,changed", show_default=True, help="Of the queries."
+)
+@click.option("--seed", default=7, show_default=True, help="Another seed is another place.")
+@click.option("--size", default="1024x768", show_default=True, metavar="WxH", help="Pixels.")
+@click.option("--no-depth", is_flag=True, help="Leave out depth/.")
+@click.option("--no-labels", is_flag=True, help="Leave out labels/.")
+@click.option("--jobs", type=int, default=None, help="Processes.  [default: one a core]")
+@click.option("--overwrite", is_flag=True, help="Replace a town of another config in DIR.")
+def render(
+    output: Path,
+    num_map: int,
+    num_queries: int,
+    conditions: str,
+    seed: int,
+    size: str,
+    no_depth: bool,
+    no_labels: bool,
+    jobs: int | None,
+    overwrite: bool,
+) -> None:
+    """Render a town into DIR; finished images of an earlier run are kept.
+
+    DIR gets images/, model/ (COLMAP), queries_CONDITION.txt, gt_CONDITION.txt, depth/ and labels/.
+    """
+    from hloc_lite.synthetic.config import TownConfig
+    from hloc_lite.synthetic.dataset import write_dataset
+
+    width, height = _parse_size(size)
+    try:
+        config = TownConfig(
+            seed=seed,
+            num_map=num_map,
+            num_queries=num_queries,
+            conditions=tuple(name.strip() for name in conditions.split(",") if name.strip()),
+            width=width,
+            height=height,
+        )
+    except ValidationError as error:
+        item = error.errors()[0]
+        what = "".join(str(part) for part in item["loc"][:1])
+        raise ConfigError(f"{what}: {item['msg']}, got {item['input']!r}") from None
+    if jobs is not None and jobs < 1:
+        raise ConfigError(f"--jobs must be at least 1, got {jobs}")
+    bar = tqdm(total=0, unit="image", desc="rendering", disable=None)
+
+    def advance(done: int, total: int) -> None:
+        bar.total = total
+        bar.n = done
+        bar.refresh()
+
+    with bar:
+        write_dataset(
+            output,
+            config,
+            with_depth=not no_depth,
+            with_labels=not no_labels,
+            jobs=jobs if jobs is not None else os.cpu_count() or 1,
+            overwrite=overwrite,
+            progress=advance,
+        )
+    click.echo(f"{output}: {num_map} map images, {num_queries} queries of each of {conditions}")
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    width, separator, height = text.lower().partition("x")
+    if not separator or not width.strip().isdigit() or not height.strip().isdigit():
+        raise ConfigError(f"--size takes WIDTHxHEIGHT in pixels (e.g. 1024x768), got {text!r}")
+    return int(width), int(height)

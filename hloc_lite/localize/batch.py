@@ -1,0 +1,128 @@
+"""Many queries, one after another: results kept on disk as they come, so a killed run resumes."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from hloc_lite.config import fingerprint
+from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.io.images import ImageSource
+from hloc_lite.io.results import result_from_json, result_line
+from hloc_lite.localize.localizer import Localizer
+from hloc_lite.mapping.stages import prefetch
+from hloc_lite.types import Camera, LocalizationResult, Photo
+
+logger = logging.getLogger(__name__)
+
+
+def localize_all(
+    localizer: Localizer,
+    source: ImageSource,
+    cameras: Mapping[str, Camera | None],
+    progress_file: Path | None = None,
+    *,
+    fallback: bool = False,
+    progress: bool = False,
+) -> list[LocalizationResult]:
+    """Localize all queries, in order; an unreadable one is a result with that status.
+
+    Args:
+        localizer: of the map.
+        source: where the photos come from.
+        cameras: name -> intrinsics, or None to take them from EXIF or estimate them.
+        progress_file: results are appended here, and taken from here if it is the file of the same
+            run; the caller removes it when all is written.
+        fallback: as for ``Localizer.localize``.
+        progress: a bar on stderr.
+
+    Returns:
+        Results without features and correspondences, which would fill the memory.
+    """
+    run = _run_fingerprint(localizer, source, cameras, fallback)
+    done = {} if progress_file is None else _read_progress(progress_file, run)
+    todo = [name for name in cameras if name not in done]
+    if done:
+        logger.info("resuming: %d of %d queries are done", len(done), len(cameras))
+    photos = prefetch(lambda name: _load(source, name), todo, ahead=2)
+    bar = tqdm(photos, "queries", len(todo), unit="query", disable=not progress or not todo)
+    for name, photo in zip(todo, bar, strict=True):
+        if isinstance(photo, HlocLiteError):
+            result = localizer.unreadable(name, photo)
+        else:
+            result = localizer.localize(photo, cameras[name], name=name, fallback=fallback)
+        done[name] = replace(result, features=None, correspondences=None)
+        if progress_file is not None:
+            _append(progress_file, result_line(result))
+    return [done[name] for name in cameras]
+
+
+def _run_fingerprint(
+    localizer: Localizer,
+    source: ImageSource,
+    cameras: Mapping[str, Camera | None],
+    fallback: bool,
+) -> str:
+    intrinsics = {
+        name: None if c is None else [c.model, c.width, c.height, *c.params.tolist()]
+        for name, c in cameras.items()
+    }
+    contents = {name: _content(source, name) for name in cameras}
+    place = localizer.map.fingerprint
+    return fingerprint("1", place, localizer.config, intrinsics, contents, fallback)
+
+
+def _content(source: ImageSource, name: str) -> str | None:
+    try:
+        return source.fingerprint(name)
+    except HlocLiteError:
+        return None
+
+
+def _load(source: ImageSource, name: str) -> Photo | HlocLiteError:
+    try:
+        return source.load(name)
+    except HlocLiteError as error:
+        return error
+
+
+def _read_progress(path: Path, run: str) -> dict[str, LocalizationResult]:
+    """What an earlier run of the same fingerprint finished; a last line cut off is left out."""
+    if not path.is_file():
+        _append(path, json.dumps({"run": run}) + "\n")
+        return {}
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    whole = lines[:-1]  # what follows the last line end was being written
+    try:
+        if json.loads(whole[0])["run"] == run:
+            results = [result_from_json(json.loads(line)) for line in whole[1:]]
+            _cut(path, whole)
+            return {result.query_name: result for result in results}
+        logger.warning("%s is of a run with other settings, map or images: starting anew", path)
+    except (IndexError, KeyError, TypeError, ValueError, FormatError):
+        logger.warning("%s is not readable: starting anew", path)
+    path.unlink()
+    return _read_progress(path, run)
+
+
+def _cut(path: Path, whole_lines: list[str]) -> None:
+    size = sum(len(line.encode("utf-8")) + 1 for line in whole_lines)
+    with path.open("r+b") as file:
+        file.truncate(size)
+
+
+def _append(path: Path, line: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(line)
+    except OSError as error:
+        raise HlocLiteError(
+            f"cannot write {path}: {error.strerror or error}. The queries done so far are kept; "
+            f"free some space and run again, it resumes"
+        ) from error
