@@ -1,0 +1,239 @@
+"""A town on disk: images with exact poses, depth and labels, and the lists that go with them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from hloc_lite.config import fingerprint
+from hloc_lite.errors import FormatError, HlocLiteError, StaleArtefactError
+from hloc_lite.io.colmap_model import write_model
+from hloc_lite.io.files import atomic_path, read_json, write_json_atomic, write_text_atomic
+from hloc_lite.io.poses import write_poses, write_queries
+from hloc_lite.synthetic.config import SCHEMA_VERSION, TownConfig
+from hloc_lite.synthetic.render import Rendering, Stage, render
+from hloc_lite.synthetic.sharing import render_in_processes
+from hloc_lite.synthetic.town import Town, build_town
+from hloc_lite.synthetic.views import View, map_points, map_views, plan_walks, query_views
+from hloc_lite.types import Float64, SfmImage, SfmModel
+
+Progress = Callable[[int, int], None]
+"""(images done, images in all)."""
+OUTPUTS = ("images/map", "images/query", "depth", "labels", "model")
+MAX_DEPTH_M = 65.535
+README = """A rendered town: no place on earth, every pose exact.
+
+images/map, images/query/CONDITION   photographs; names in all lists are relative to images/
+model/                               COLMAP model of the map images: cameras and poses, no points
+map_images.txt                       names of the map images
+queries_CONDITION.txt                name, camera model, width, height, parameters
+gt_CONDITION.txt                     name qw qx qy qz tx ty tz (cam_from_world, metres)
+depth/NAME.png                       uint16 millimetres along the optical axis at pixel centres;
+                                     0: sky, or farther than 65.535 m
+labels/NAME.png                      uint8 Cityscapes train ids, 255 unknown
+town.json                            config, fingerprint, schema version, counts
+
+World: metres, z up. `changed` is another season with other signs, cars and building works.
+"""
+
+
+def write_dataset(
+    out_dir: Path,
+    config: TownConfig,
+    *,
+    with_depth: bool = True,
+    with_labels: bool = True,
+    jobs: int = 1,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Renders a town into ``out_dir``; what is there already and complete is kept.
+
+    The same config gives the same bytes, whatever ``jobs`` is.
+
+    Raises:
+        StaleArtefactError: ``out_dir`` holds a town of another config (unless ``overwrite``).
+        HlocLiteError: ``out_dir`` holds something else, or cannot be written.
+    """
+    _prepare_folder(out_dir, config, overwrite)
+    town, views = plan_dataset(config)
+    _write_lists(out_dir, config, views)
+    todo = [view for view in views if not _complete(out_dir, view, with_depth, with_labels)]
+    done = len(views) - len(todo)
+    report = progress or (lambda *_: None)
+    report(done, len(views))
+    if jobs > 1 and len(todo) > 1:
+        for _ in render_in_processes(out_dir, town, todo, jobs, with_depth, with_labels):
+            done += 1
+            report(done, len(views))
+    else:
+        for _ in render_views(out_dir, town, todo, with_depth, with_labels):
+            done += 1
+            report(done, len(views))
+    _write_town_json(out_dir, config, views, complete=True)
+    return out_dir
+
+
+def plan_dataset(config: TownConfig) -> tuple[Town, list[View]]:
+    """The town of a config and all its views: the map's, then each condition's queries."""
+    from hloc_lite.synthetic.layout import make_plan
+
+    walks, _ = plan_walks(make_plan(config.seed), config)
+    town = build_town(config, near=map_points(walks))
+    stages = {name: Stage(town, name) for name in ("map0", "map1", *config.conditions)}
+    mapped = map_views(config, town.plan, stages)
+    views = list(mapped)
+    for condition in config.conditions:
+        views += query_views(config, town.plan, stages, mapped, condition)
+    return town, views
+
+
+def render_views(out_dir, town, views, with_depth, with_labels):  # type: ignore[no-untyped-def]
+    """Renders and writes views one after the other; yields the name of each when written."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        pass_name, stage = "", None
+        for view in sorted(views, key=lambda view: (view.pass_name, view.name)):
+            if view.pass_name != pass_name:
+                pass_name, stage = view.pass_name, Stage(town, view.pass_name)
+            rng = image_rng(town.config.seed, view.name)
+            rendering = render(stage, view.camera, view.cam_from_world, rng)
+            _write(out_dir, view.name, rendering, town.config, with_depth, with_labels)
+            yield view.name
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def image_rng(seed: int, name: str) -> np.random.Generator:
+    """The generator of an image's noise: of its name, not of the order of rendering."""
+    return np.random.default_rng([seed, 90, *name.encode()])
+
+
+def _write(
+    out_dir: Path,
+    name: str,
+    rendering: Rendering,
+    config: TownConfig,
+    with_depth: bool,
+    with_labels: bool,
+) -> None:
+    fast_png = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, 2]
+    if with_depth:
+        millimetres = np.where(rendering.depth < MAX_DEPTH_M, rendering.depth * 1000, 0)
+        _write_image(out_dir / "depth" / f"{name}.png", np.rint(millimetres).astype(np.uint16), fast_png)
+    if with_labels:
+        _write_image(out_dir / "labels" / f"{name}.png", rendering.labels, fast_png)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
+    bgr = cv2.cvtColor(rendering.pixels, cv2.COLOR_RGB2BGR)
+    _write_image(out_dir / "images" / name, bgr, quality)
+
+
+def _write_image(path: Path, image: np.ndarray, options: Sequence[int]) -> None:
+    ok, data = cv2.imencode(path.suffix, image, options)
+    if not ok:
+        raise HlocLiteError(f"cannot encode {path.name}")
+    with atomic_path(path) as partial:
+        partial.write_bytes(data.tobytes())
+
+
+def _complete(out_dir: Path, view: View, with_depth: bool, with_labels: bool) -> bool:
+    wanted = [out_dir / "images" / view.name]
+    wanted += [out_dir / "depth" / f"{view.name}.png"] * with_depth
+    wanted += [out_dir / "labels" / f"{view.name}.png"] * with_labels
+    return all(path.is_file() for path in wanted)
+
+
+def _prepare_folder(out_dir: Path, config: TownConfig, overwrite: bool) -> None:
+    record = out_dir / "town.json"
+    if record.is_file():
+        found = _recorded_fingerprint(record)
+        wanted = town_fingerprint(config)
+        if found == wanted and not overwrite:
+            return
+        if not overwrite:
+            raise StaleArtefactError(
+                f"{out_dir} holds a town of another config: its fingerprint is {found}, wanted is "
+                f"{wanted}. Choose another folder, or pass --overwrite to render anew"
+            )
+        for name in OUTPUTS:
+            shutil.rmtree(out_dir / name, ignore_errors=True)
+    elif out_dir.is_dir() and any(out_dir.iterdir()):
+        raise HlocLiteError(
+            f"{out_dir} is not empty and holds no town.json: it was not made by 'town render'. "
+            f"Choose another folder"
+        )
+    elif out_dir.exists() and not out_dir.is_dir():
+        raise HlocLiteError(f"{out_dir} is a file; expected a folder to render into")
+    _write_town_json(out_dir, config, [], complete=False)
+
+
+def town_fingerprint(config: TownConfig) -> str:
+    """Changes with all that changes a rendered byte."""
+    return fingerprint("town", SCHEMA_VERSION, config)
+
+
+def _recorded_fingerprint(record: Path) -> str:
+    content = read_json(record)
+    if not isinstance(content, dict) or not isinstance(content.get("fingerprint"), str):
+        raise FormatError(f"{record} has no fingerprint; delete its folder and render again")
+    return str(content["fingerprint"])
+
+
+def _write_town_json(
+    out_dir: Path, config: TownConfig, views: Sequence[View], *, complete: bool
+) -> None:
+    counts: dict[str, int] = {}
+    for view in views:
+        kind = "map" if view.pass_name.startswith("map") else view.pass_name
+        counts[kind] = counts.get(kind, 0) + 1
+    record: dict[str, Any] = {
+        "schema": SCHEMA_VERSION,
+        "fingerprint": town_fingerprint(config),
+        "complete": complete,
+        "seed": config.seed,
+        "counts": counts,
+        "depth": {"unit": "millimetre", "axis": "optical axis (z)", "none": 0, "dtype": "uint16"},
+        "labels": "Cityscapes train ids, 255 unknown",
+        "config": config.model_dump(mode="json"),
+    }
+    write_json_atomic(out_dir / "town.json", record)
+
+
+def _write_lists(out_dir: Path, config: TownConfig, views: Sequence[View]) -> None:
+    mapped = [view for view in views if view.pass_name.startswith("map")]
+    write_text_atomic(out_dir / "README.md", README)
+    write_text_atomic(out_dir / "map_images.txt", "".join(f"{view.name}\n" for view in mapped))
+    for condition in config.conditions:
+        queries = [view for view in views if view.pass_name == condition]
+        cameras = {view.name: view.camera for view in queries}
+        write_queries(out_dir / f"queries_{condition}.txt", cameras)
+        poses = {view.name: view.cam_from_world for view in queries}
+        write_poses(out_dir / f"gt_{condition}.txt", poses)
+    write_model(out_dir / "model", map_model(mapped))
+
+
+def map_model(mapped: Sequence[View]) -> SfmModel:
+    """The map's cameras and poses as a model without points."""
+    cameras = {1 + int(view.pass_name[3:]): view.camera for view in mapped}
+    nothing: Float64 = np.zeros((0, 2))
+    images = tuple(
+        SfmImage(
+            number,
+            view.name,
+            1 + int(view.pass_name[3:]),
+            view.cam_from_world,
+            nothing,
+            np.zeros(0, np.int64),
+        )
+        for number, view in enumerate(mapped, start=1)
+    )
+    empty = np.zeros((0, 3))
+    return SfmModel(
+        cameras, images, np.zeros(0, np.int64), empty, empty.astype(np.uint8), np.zeros(0)
+    )

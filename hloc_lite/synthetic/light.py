@@ -1,0 +1,114 @@
+"""Sun, sky, lamps and the camera's exposure in each condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hloc_lite.types import Float32
+
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Light:
+    sun_azimuth_deg: float
+    sun_elevation_deg: float
+    sun: Colour
+    """Linear, on a surface that faces it."""
+    sky: Colour
+    """Ambient from above."""
+    bounce: Colour
+    """Ambient from below."""
+    horizon: Colour
+    zenith: Colour
+    clouds: float
+    """Share of the sky covered, about."""
+    lamps: Colour
+    """Of street lamps and lit windows; black: off."""
+    exposure: float
+    noise: float
+    """Deviation of 8-bit values at mid gray."""
+    blur_px: float
+    vignetting: float
+    """Light lost in the corners."""
+
+    @property
+    def sun_direction(self) -> Float32:
+        """(3,) unit, towards the sun."""
+        azimuth, elevation = np.radians([self.sun_azimuth_deg, self.sun_elevation_deg])
+        level = np.cos(elevation)
+        vector = [level * np.sin(azimuth), level * np.cos(azimuth), np.sin(elevation)]
+        return np.array(vector, np.float32)
+
+
+_MAP = Light(
+    sun_azimuth_deg=205,
+    sun_elevation_deg=47,
+    sun=(1.15, 1.06, 0.9),
+    sky=(0.46, 0.5, 0.56),
+    bounce=(0.3, 0.28, 0.26),
+    horizon=(0.78, 0.84, 0.9),
+    zenith=(0.22, 0.38, 0.68),
+    clouds=0.45,
+    lamps=(0, 0, 0),
+    exposure=0.82,
+    noise=2.0,
+    blur_px=0.55,
+    vignetting=0.12,
+)
+_DAY = Light(
+    sun_azimuth_deg=228,
+    sun_elevation_deg=39,
+    sun=(1.12, 1.0, 0.8),
+    sky=(0.47, 0.5, 0.55),
+    bounce=(0.3, 0.28, 0.25),
+    horizon=(0.82, 0.84, 0.86),
+    zenith=(0.26, 0.4, 0.66),
+    clouds=0.55,
+    lamps=(0, 0, 0),
+    exposure=0.84,
+    noise=2.6,
+    blur_px=0.6,
+    vignetting=0.18,
+)
+_NIGHT = Light(
+    sun_azimuth_deg=120,
+    sun_elevation_deg=35,
+    sun=(0, 0, 0),
+    sky=(0.012, 0.016, 0.03),
+    bounce=(0.01, 0.009, 0.008),
+    horizon=(0.022, 0.022, 0.034),
+    zenith=(0.004, 0.006, 0.014),
+    clouds=0.4,
+    lamps=(1.3, 0.92, 0.5),
+    exposure=1.7,
+    noise=8.0,
+    blur_px=0.95,
+    vignetting=0.4,
+)
+_CHANGED = Light(
+    sun_azimuth_deg=128,
+    sun_elevation_deg=24,
+    sun=(0.62, 0.56, 0.48),
+    sky=(0.56, 0.6, 0.68),
+    bounce=(0.34, 0.34, 0.35),
+    horizon=(0.8, 0.82, 0.85),
+    zenith=(0.5, 0.56, 0.64),
+    clouds=0.9,
+    lamps=(0, 0, 0),
+    exposure=0.85,
+    noise=3.2,
+    blur_px=0.65,
+    vignetting=0.2,
+)
+LIGHTS: Mapping[str, Light] = {
+    "map0": _MAP,
+    "map1": _MAP,
+    "day": _DAY,
+    "night": _NIGHT,
+    "changed": _CHANGED,
+}
+"""Pass -> its light."""

@@ -1,0 +1,203 @@
+"""Tiling textures: photographs that scikit-image ships, and drawn ones with their grain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import cv2
+import numpy as np
+import skimage.data
+
+from hloc_lite.synthetic.atlas import TILE_PX
+from hloc_lite.types import Float32, UInt8
+
+N = TILE_PX
+
+
+def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cells: float) -> Float32:
+    """(h, w) noise in about [-1, 1] with about ``cells`` bumps along the longer side."""
+    height, width = shape
+    step = max(height, width) / cells
+    small = (max(2, round(height / step) + 1), max(2, round(width / step) + 1))
+    coarse = rng.uniform(-1, 1, small).astype(np.float32)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def fractal_noise(
+    rng: np.random.Generator, shape: tuple[int, int], cells: float, octaves: int, gain: float = 0.55
+) -> Float32:
+    """(h, w) sum of ``smooth_noise`` at doubling frequencies, about in [-1, 1]."""
+    if max(shape) >= 256 and octaves > 2 and cells * 8 < max(shape) / 4:
+        # the coarse octaves need no full resolution
+        small = (max(8, shape[0] // 4), max(8, shape[1] // 4))
+        split = min(octaves, 3)
+        part = _octaves(rng, small, cells, range(split), gain)
+        total = cv2.resize(part, shape[::-1], interpolation=cv2.INTER_LINEAR)
+        total += _octaves(rng, shape, cells, range(split, octaves), gain)
+    else:
+        total = _octaves(rng, shape, cells, range(octaves), gain)
+    return total / np.float32(0.7 * sum(gain**octave for octave in range(octaves)))
+
+
+def _octaves(
+    rng: np.random.Generator, shape: tuple[int, int], cells: float, octaves: range, gain: float
+) -> Float32:
+    total = np.zeros(shape, np.float32)
+    for octave in octaves:
+        total += np.float32(gain**octave) * smooth_noise(rng, shape, cells * 2**octave)
+    return total
+
+
+def make_tiles(rng: np.random.Generator) -> Mapping[str, UInt8]:
+    """Name -> (TILE_PX, TILE_PX, 3) RGB that tiles without seams."""
+    makers: Mapping[str, Callable[[np.random.Generator], Float32]] = {
+        "brick": _brick_drawn,
+        "brick_photo": _brick_photo,
+        "gravel": lambda _: _seamless(skimage.data.gravel().astype(np.float32)),
+        "grass": lambda _: _seamless(skimage.data.grass().astype(np.float32)),
+        "asphalt": _asphalt,
+        "plaster": _plaster,
+        "stone": _stone,
+        "cobbles": _cobbles,
+        "paving": _paving,
+        "wood": _wood,
+        "roof": _roof,
+        "bark": _bark,
+        "leaf": _leaf,
+        "metal": _metal,
+        "fabric": _fabric,
+    }
+    tiles = {}
+    for name, make in makers.items():
+        image = np.clip(make(rng), 4, 255).astype(np.uint8)
+        tiles[name] = np.ascontiguousarray(np.dstack([image] * 3) if image.ndim == 2 else image)
+    return tiles
+
+
+def _gravel() -> Float32:
+    """Zero-mean grain of the gravel photo, unit deviation."""
+    photo = _seamless(skimage.data.gravel().astype(np.float32))
+    return (photo - photo.mean()) / photo.std()
+
+
+def _seamless(image: Float32) -> Float32:
+    """Blends a strip of each border with the opposite side's continuation."""
+    band = 48
+    weight = np.linspace(0, 1, band, dtype=np.float32)
+    for _ in range(2):
+        core = image[:, band:].copy()
+        core[:, -band:] = core[:, -band:] * (1 - weight) + image[:, :band] * weight
+        image = core.T
+    return cv2.resize(image, (N, N), interpolation=cv2.INTER_CUBIC)
+
+
+def _periodic(rng: np.random.Generator, cells: float, octaves: int = 4) -> Float32:
+    return _seamless(fractal_noise(rng, (N + 60, N + 60), cells, octaves))
+
+
+def _courses(
+    rng: np.random.Generator, rows: int, columns: int, gap_px: float, spread: float, round_px: int
+) -> tuple[Float32, Float32]:
+    """Running bond: ((N, N) tone of each stone about 0, (N, N) 1 on stones and 0 in joints)."""
+    tone, mask = np.zeros((N, N), np.float32), np.zeros((N, N), np.float32)
+    row_height, width = N / rows, N / columns
+    for row in range(rows):
+        shift = (row % 2) * width / 2
+        for column in range(columns):
+            x0, y0 = column * width + shift, row * row_height
+            jitter = rng.uniform(-0.35, 0.35, 4) * gap_px
+            left, right = x0 + gap_px / 2 + jitter[0], x0 + width - gap_px / 2 + jitter[1]
+            top, bottom = y0 + gap_px / 2 + jitter[2], y0 + row_height - gap_px / 2 + jitter[3]
+            value = float(np.clip(rng.normal(0, spread), -2.5 * spread, 2.5 * spread))
+            for wrap in (0, -N):
+                corners = (round(left + wrap), round(top)), (round(right + wrap), round(bottom))
+                cv2.rectangle(tone, *corners, value, -1)
+                cv2.rectangle(mask, *corners, 1.0, -1)
+    if round_px:
+        mask = cv2.GaussianBlur(mask, (0, 0), round_px)
+        mask = np.clip((mask - 0.35) / 0.3, 0, 1)
+    return tone, mask
+
+
+def _brick_drawn(rng: np.random.Generator) -> Float32:
+    tone, mask = _courses(rng, 16, 5, 5, 22, 1)
+    grain = 7 * _gravel() + 12 * _periodic(rng, 40)
+    brick = np.stack([168 + tone, 98 + 0.75 * tone, 76 + 0.6 * tone], axis=-1) + grain[..., None]
+    mortar = np.array([168, 162, 152], np.float32) + (8 * _periodic(rng, 90))[..., None]
+    return mask[..., None] * brick + (1 - mask[..., None]) * mortar
+
+
+def _brick_photo(rng: np.random.Generator) -> Float32:
+    # the photo looks along the wall: the courses converge upwards; straighten and lay them flat
+    source = np.array([[90, 0], [360, 0], [435, 512], [15, 512]], np.float32)
+    half = N // 2
+    target = np.array([[0, 0], [half, 0], [half, half], [0, half]], np.float32)
+    homography = cv2.getPerspectiveTransform(source, target)
+    flat = cv2.warpPerspective(skimage.data.brick(), homography, (half, half)).T.astype(np.float32)
+    flat = (flat - flat.mean()) / flat.std()
+    mirrored = np.hstack([flat, flat[:, ::-1]])
+    mirrored = np.vstack([mirrored, mirrored[::-1]])
+    uneven = 14 * _periodic(rng, 8)
+    gray = 118 + 26 * mirrored + uneven
+    return gray[..., None] * np.array([1.25, 0.95, 0.8], np.float32)
+
+
+def _asphalt(rng: np.random.Generator) -> Float32:
+    return 150 + 18 * _gravel() + 10 * _periodic(rng, 12) + rng.normal(0, 7, (N, N))
+
+
+def _plaster(rng: np.random.Generator) -> Float32:
+    rough = cv2.GaussianBlur(rng.normal(0, 1, (N, N)).astype(np.float32), (0, 0), 1.6)
+    return 212 + 55 * rough / 2.2 + 9 * _periodic(rng, 10) + 3 * _gravel()
+
+
+def _stone(rng: np.random.Generator) -> Float32:
+    tone, mask = _courses(rng, 6, 3, 6, 18, 2)
+    face = 188 + tone + 9 * _gravel() + 12 * _periodic(rng, 14)
+    gray = mask * face + (1 - mask) * 95
+    return gray[..., None] * np.array([1.0, 0.97, 0.9], np.float32)
+
+
+def _cobbles(rng: np.random.Generator) -> Float32:
+    tone, mask = _courses(rng, 14, 12, 9, 20, 3)
+    gray = mask * (150 + tone + 11 * _gravel()) + (1 - mask) * (62 + 9 * _periodic(rng, 60))
+    return gray[..., None] * np.array([1.0, 0.99, 0.98], np.float32)
+
+
+def _paving(rng: np.random.Generator) -> Float32:
+    tone, mask = _courses(rng, 4, 4, 5, 9, 1)
+    return mask * (182 + tone + 7 * _gravel() + 8 * _periodic(rng, 16)) + (1 - mask) * 96
+
+
+def _wood(rng: np.random.Generator) -> Float32:
+    planks = np.repeat(rng.normal(0, 12, 8), N // 8).astype(np.float32)[None, :]
+    grain = cv2.resize(rng.normal(0, 1, (10, N)).astype(np.float32), (N, N))
+    gray = 165 + planks + 13 * grain + 6 * _periodic(rng, 20)
+    gray[:, :: N // 8] = gray[:, 1 :: N // 8] = gray[:, 2 :: N // 8] = 60
+    return gray
+
+
+def _roof(rng: np.random.Generator) -> Float32:
+    tone, _ = _courses(rng, 12, 16, 0, 17, 0)
+    rows = np.arange(N, dtype=np.float32)[:, None] % (N / 12) / (N / 12)
+    columns = np.cos(np.arange(N, dtype=np.float32) * 2 * np.pi / (N / 16))[None, :]
+    gray = 150 + tone + 35 * (rows - 0.5) + 18 * columns + 8 * _gravel() - 60 * (rows > 0.93)
+    return gray[..., None] * np.array([1.05, 0.8, 0.7], np.float32)
+
+
+def _bark(rng: np.random.Generator) -> Float32:
+    streaks = cv2.resize(rng.normal(0, 1, (40, N)).astype(np.float32), (N, N))
+    return 115 + 38 * cv2.GaussianBlur(streaks, (0, 0), 2.5) + 12 * _gravel()
+
+
+def _leaf(rng: np.random.Generator) -> Float32:
+    grass = _seamless(skimage.data.grass().astype(np.float32))
+    return 150 + 1.1 * (grass - grass.mean())
+
+
+def _metal(rng: np.random.Generator) -> Float32:
+    return 225 + 5 * _periodic(rng, 6) + rng.normal(0, 2, (N, N))
+
+
+def _fabric(rng: np.random.Generator) -> Float32:
+    return 205 + 22 * _periodic(rng, 7, 3) + rng.normal(0, 5, (N, N))
