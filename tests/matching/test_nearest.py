@@ -67,6 +67,7 @@ def test_equals_the_definition_in_any_block_size(seed, n, m, max_ratio, min_simi
     indices, similarities = match_descriptors(
         torch.tensor(a), torch.tensor(b), max_ratio, min_similarity, block_side
     )
+    indices = indices.numpy()
     assert [tuple(row) for row in indices.tolist()] == by_loop(a, b, max_ratio, min_similarity)
     np.testing.assert_allclose(
         similarities, (a[indices[:, 0]] * b[indices[:, 1]]).sum(1), atol=1e-6
