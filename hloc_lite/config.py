@@ -95,6 +95,9 @@ class GeometryConfig(Section):
     """The image side at which the bound above holds."""
     min_inliers: int = Field(15, ge=5, le=1000)
     """Pairs with fewer verified matches are dropped (COLMAP's default)."""
+    min_pose_agreement: float = Field(0.2, ge=0, le=1)
+    """Share of its matches that must agree with given poses, in the best pair of the median image;
+    right poses give 0.6 to 1, wrong ones below 0.1."""
     seed: int = Field(0, ge=0)
 
 

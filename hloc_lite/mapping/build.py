@@ -127,7 +127,7 @@ def _build(run: Run) -> Map:
             cameras = cameras_of(run, names, features)
             verify_pairs(run, pairs, matches, features, cameras, verified)
         with clock("reconstruction"):
-            model, num_dropped = build_model(run, pairs, verified, features, cameras)
+            model, num_dropped = build_model(run, pairs, matches, verified, features, cameras)
         report = map_report(
             model,
             [*names, *skipped],

@@ -73,6 +73,7 @@ def verify_pairs(
 def build_model(
     run: Run,
     pairs: Sequence[Pair],
+    matches: ShardedStore,
     verified: ShardedStore,
     features: ShardedStore,
     cameras: Cameras,
@@ -94,6 +95,7 @@ def build_model(
         )
     config = run.config.mapping
     if run.inputs.reference is not None:
+        _check_pose_agreement(run, usable, matches)
         posed = subset(run.inputs.reference, list(id_of), by_id)
         return triangulate(posed, keypoints, usable, config), 0
     models = reconstruct(by_id, id_of, keypoints, usable, config)
@@ -107,6 +109,26 @@ def build_model(
         sizes = ", ".join(str(len(model.images)) for model in models)
         logger.warning("%d separate models (%s images); the largest is kept", len(models), sizes)
     return models[0], len(models) - 1
+
+
+def _check_pose_agreement(
+    run: Run, usable: Sequence[tuple[Pair, TwoView]], matches: ShardedStore
+) -> None:
+    best: dict[str, float] = {}
+    for pair, view in usable:
+        tried = len(stored_matches(matches, pair))
+        if tried >= run.config.geometry.min_inliers:
+            share = len(view.inliers) / tried
+            best |= {name: max(best.get(name, 0.0), share) for name in pair}
+    typical = float(np.median([*best.values()])) if best else 1.0
+    needed = run.config.geometry.min_pose_agreement
+    if typical < needed:
+        raise MappingError(
+            f"the given poses do not fit the images: of the matches of an image's best pair only "
+            f"{100 * typical:.0f} % agree with them, {100 * needed:.0f} "
+            f"are needed (geometry.min_pose_agreement). Check that the reference model belongs to "
+            f"these images, and that its poses are cam_from_world"
+        )
 
 
 def min_verified(run: Run) -> int:

@@ -1,0 +1,30 @@
+"""What all tests share: where weights come from, and when a test that needs them is skipped."""
+
+from __future__ import annotations
+
+import pytest
+
+from hloc_lite.io.weights import WeightsStore
+from hloc_lite.registry import Runtime
+
+WEIGHTS_USED = (
+    "aliked-t16", "aliked-n16", "aliked-n16rot", "aliked-n32", "disk", "xfeat",
+    "lightglue-aliked", "lightglue-disk", "lighterglue-xfeat", "efficientnet-lite0",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def runtime() -> Runtime:
+    """Real weights, already fetched; tests never touch the network."""
+    return Runtime(WeightsStore(offline=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    store = WeightsStore(offline=True)
+    missing = [name for name in WEIGHTS_USED if not store.is_present(name)]
+    if not missing:
+        return
+    reason = f"weights missing: run `hloc-lite weights fetch {' '.join(missing)}`"
+    for item in items:
+        if item.get_closest_marker("weights"):
+            item.add_marker(pytest.mark.skip(reason=reason))

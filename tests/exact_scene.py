@@ -1,0 +1,151 @@
+"""A scene with a known answer: points, cameras, and models that see them exactly.
+
+The image of camera n is a small picture whose pixels spell n; the stand-in extractor reads n and
+returns the exact projections of the points that camera n sees, each with the point's own
+descriptor. What mapping and localization make of that must be right to numerical precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hloc_lite import registry
+from hloc_lite.config import Config, FeaturesConfig, load_config
+from hloc_lite.geometry.cameras import img_from_cam
+from hloc_lite.types import (
+    Camera,
+    Float32,
+    LocalFeatures,
+    Photo,
+    Rigid3,
+    SfmImage,
+    SfmModel,
+    UInt8,
+)
+
+SIZE = (320, 240)
+DIM = 64
+
+
+@dataclass(frozen=True, eq=False)
+class ExactScene:
+    """M cameras on an arc, looking at N points in front of them."""
+
+    points: np.ndarray
+    descriptors: np.ndarray
+    poses: tuple[Rigid3, ...]
+    camera: Camera
+    noise_px: float = 0.0
+
+    def image(self, index: int) -> UInt8:
+        """(H, W, 3): a texture, and the index spelled in the first pixels."""
+        rng = np.random.default_rng(index)
+        pixels = rng.integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
+        pixels[:8, :8] = index  # a whole JPEG block would survive; PNG keeps it anyway
+        return pixels
+
+    def features(self, index: int, max_keypoints: int) -> LocalFeatures:
+        """The exact projections of what camera ``index`` sees."""
+        xy = img_from_cam(self.camera, self.poses[index].apply(self.points))
+        rng = np.random.default_rng(1000 + index)
+        xy = xy + self.noise_px * rng.standard_normal(xy.shape)
+        with np.errstate(invalid="ignore"):
+            seen = ((xy > 0) & (xy < SIZE)).all(axis=1)
+        rows = np.flatnonzero(seen)[:max_keypoints]
+        scores = np.linspace(1, 0.5, len(rows))
+        return LocalFeatures(xy[rows], self.descriptors[rows], scores, SIZE)
+
+    def write_images(self, folder: Path, names: Mapping[str, int]) -> None:
+        """PNG files name -> image of that camera."""
+        for name, index in names.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(self.image(index)).save(path)
+
+    def reference(self, names: Mapping[str, int]) -> SfmModel:
+        """Poses and camera of the named images, without points."""
+        images = tuple(
+            SfmImage(i, name, 1, self.poses[index], np.zeros((0, 2)), np.zeros(0, np.int64))
+            for i, (name, index) in enumerate(sorted(names.items()), start=1)
+        )
+        none = np.zeros((0, 3))
+        return SfmModel(
+            {1: self.camera},
+            images,
+            np.zeros(0, np.int64),
+            none,
+            none.astype(np.uint8),
+            np.zeros(0),
+        )
+
+
+def make_scene(num_cameras: int = 10, num_points: int = 400, seed: int = 0) -> ExactScene:
+    """A deterministic scene; one unit is about a metre."""
+    rng = np.random.default_rng(seed)
+    points = rng.uniform((-4, -2, 5), (4, 2, 9), (num_points, 3))
+    descriptors = rng.standard_normal((num_points, DIM))
+    descriptors /= np.linalg.norm(descriptors, axis=1, keepdims=True)
+    poses = []
+    for t in np.linspace(-1, 1, num_cameras):
+        center = np.array([2.5 * t, 1.2 * np.sin(5 * t), 0.2 * t])
+        angle = 0.25 * t
+        rotation = np.array(
+            [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+        )
+        poses.append(Rigid3(rotation, -rotation @ center))
+    camera = Camera("SIMPLE_RADIAL", *SIZE, np.array([300.0, 160.0, 120.0, -0.05]))
+    return ExactScene(points, descriptors.astype(np.float32), tuple(poses), camera)
+
+
+def use_scene(monkeypatch: pytest.MonkeyPatch, scene: ExactScene) -> Config:
+    """Make the scene's stand-ins known to the registry; the config that uses them."""
+
+    class Extractor:
+        descriptor_dim = DIM
+
+        def __init__(self, name: str, config: FeaturesConfig, runtime: Any) -> None:
+            self.max_keypoints = config.max_keypoints
+
+        def extract(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
+            return [scene.features(int(p.pixels[4, 4, 0]), self.max_keypoints) for p in photos]
+
+    class Describer:
+        def __init__(self, name: str, config: Any, runtime: Any) -> None:
+            pass
+
+        def fit(self, photos: Sequence[Photo]) -> None:
+            pass
+
+        def state(self) -> dict[str, Any]:
+            return {"learned": np.ones((2, 3), np.float32)}
+
+        def load_state(self, state: Mapping[str, Any]) -> None:
+            assert state["learned"].shape == (2, 3)
+
+        def describe(self, photos: Sequence[Photo]) -> Float32:
+            angles = [0.1 * float(p.pixels[4, 4, 0]) for p in photos]
+            return np.array([[np.cos(a), np.sin(a)] for a in angles], np.float32)
+
+    monkeypatch.setattr("tests.exact_scene.Extractor", Extractor, raising=False)
+    monkeypatch.setattr("tests.exact_scene.Describer", Describer, raising=False)
+    for table, name, target in (
+        (registry.FEATURES, "exact", "tests.exact_scene:Extractor"),
+        (registry.GLOBAL_DESCRIPTORS, "exact", "tests.exact_scene:Describer"),
+        (registry.DEFAULT_MATCHER, "exact", "mutual-nn"),
+    ):
+        monkeypatch.setitem(table, name, target)  # type: ignore[arg-type]
+    return load_config(overrides={"features": {"name": "exact"}, "retrieval": {"name": "exact"}})
+
+
+class NoWeights:
+    """A weights store for models that need none."""
+
+    def path(self, name: str) -> Path:
+        raise AssertionError(f"weights {name!r} were asked for")
