@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from hloc_lite.evaluation.errors import Scores
 from hloc_lite.evaluation.figures import (
@@ -93,8 +95,11 @@ def _cumulative_svg(curves: Mapping[str, Float64], marks: Sequence[float], label
     return svg_of(figure, f"Cumulative {label}; dotted lines are the thresholds")
 
 
-def _plain_ticks(axis) -> None:  # type: ignore[no-untyped-def]  # matplotlib's Axis is untyped
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+def _plain_ticks(axis: Axis) -> None:
+    """Plain numbers on a logarithmic axis; at 2 and 5, too, where there are few decades."""
+    low, high = axis.get_view_interval()
+    if high / low < 300:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())

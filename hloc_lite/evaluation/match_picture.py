@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ from hloc_lite.evaluation.figures import data_uri
 from hloc_lite.types import (
     NO_POINT,
     Bool,
+    Float64,
     Int64,
     LocalizationResult,
     Photo,
@@ -111,8 +113,7 @@ def draw_matches(
         if map_image:
             color = INLIER if inliers.any() else OUTLIER
             _draw_lines(axes, points, map_image[0], map_image[2], right_scale, offset, color)
-        x, y = points[inliers].T
-        axes.scatter(x, y, s=11, color=INLIER, linewidths=0.5, edgecolors="#08303f")
+        _draw_dots(axes, points[inliers], INLIER)
     axes.set(xlim=(0, width), ylim=(height, 0))
     target.draw()
     name, num_lines = (map_image[0].name, len(map_image[2])) if map_image else (None, 0)
@@ -128,7 +129,15 @@ def _common(image: SfmImage, wanted: Int64, shown: Int64) -> Int64:
     return np.stack([shown[of_shown], keypoints[of_image]], axis=1)
 
 
-def _draw_lines(axes, points, image, rows, scale, offset, color) -> None:  # type: ignore[no-untyped-def]
+def _draw_lines(
+    axes: Axes,
+    points: Float64,
+    image: SfmImage,
+    rows: Int64,
+    scale: float,
+    offset: Float64,
+    color: str,
+) -> None:
     ends = image.keypoints[rows[:, 1]] * scale + offset
     starts = points[rows[:, 0]]
     order = np.argsort(starts[:, 1], kind="stable")
@@ -137,7 +146,14 @@ def _draw_lines(axes, points, image, rows, scale, offset, color) -> None:  # typ
     # neighbours differ in hue, so that the eye can follow one line across
     colors = colormaps["viridis"](np.linspace(0.25, 1.0, len(chosen)))
     axes.add_collection(LineCollection(list(segments), colors=colors, linewidths=0.7, alpha=0.75))
-    axes.scatter(*ends.T, s=11, color=color, linewidths=0.5, edgecolors="#08303f")
+    _draw_dots(axes, ends, color)
+
+
+def _draw_dots(axes: Axes, points: Float64, color: str) -> None:
+    """Outlined dots, smaller where they are many: the photo must stay visible."""
+    area = float(np.clip(4000 / max(len(points), 1), 3.0, 11.0))
+    x, y = points.T
+    axes.scatter(x, y, s=area, color=color, linewidths=0.04 * area, edgecolors="#08303f")
 
 
 def _shrunk(photo: Photo) -> tuple[UInt8, float]:

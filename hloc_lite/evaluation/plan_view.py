@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 
 from hloc_lite.evaluation.figures import INK, PALETTE, add_legend, label_axes, new_axes, svg_of
 from hloc_lite.evaluation.thresholds import DistanceUnit
@@ -89,12 +91,16 @@ def plan_view_svg(
     everywhere = np.concatenate([points, _centers(trusted)])
     axes_2x3 = ground_axes(up_direction(trusted), everywhere)
     low, high = _limits(points @ axes_2x3.T, _centers(trusted) @ axes_2x3.T)
+    size = high - low
+    if size[1] > size[0]:  # pages are wider than high
+        axes_2x3 = np.stack([axes_2x3[1], -axes_2x3[0]])
+        low, high = np.array([low[1], -high[0]]), np.array([high[1], -low[0]])
+        size = size[::-1]
     outside = sum(
         bool((_flat(p, axes_2x3) < low).any() or (_flat(p, axes_2x3) > high).any())
         for p in estimated
     )
 
-    size = high - low
     figure, axes = new_axes(WIDTH_IN, float(np.clip(WIDTH_IN * size[1] / size[0], 4.0, 9.0)))
     step = max(1, -(-len(points) // MAX_POINTS))
     flat = points[::step] @ axes_2x3.T
@@ -123,10 +129,16 @@ def plan_view_svg(
     return svg_of(figure, "Plan view of the map with true and estimated cameras"), outside
 
 
-def _draw_cameras(axes, poses, axes_2x3, length, color, label, width) -> None:  # type: ignore
+def _draw_cameras(
+    axes: Axes,
+    poses: Sequence[Rigid3],
+    axes_2x3: Float64,
+    length: float,
+    color: str,
+    label: str,
+    width: float,
+) -> None:
     """Each camera as a wedge that opens where it looks."""
-    from matplotlib.collections import LineCollection
-
     if not poses:
         return
     wedges = []

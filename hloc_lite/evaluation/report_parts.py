@@ -12,7 +12,7 @@ from hloc_lite.evaluation.errors import QueryError
 from hloc_lite.evaluation.evaluate import Evaluation
 from hloc_lite.evaluation.plan_view import PlanQuery, plan_view_svg
 from hloc_lite.evaluation.records import QueryRecord
-from hloc_lite.evaluation.tables import angle_text, distance_text
+from hloc_lite.evaluation.tables import degree_text, distance_text
 from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold
 from hloc_lite.types import SfmModel
 
@@ -35,7 +35,7 @@ def tiles(records: Sequence[QueryRecord], evaluation: Evaluation | None) -> list
         found.append(
             _tile("median position", distance_text(distance.value, evaluation.unit),
                   "over all queries"))  # fmt: skip
-        found.append(_tile("median rotation", angle_text(angle.value), "over all queries"))
+        found.append(_tile("median rotation", degree_text(angle.value), "over all queries"))
     else:
         inliers = [record.num_inliers for record in records if record.num_inliers is not None]
         if inliers:
@@ -73,10 +73,10 @@ def recall_rows(evaluation: Evaluation) -> dict[str, Any]:
                     distance_text(scores.median_distance.low, evaluation.unit),
                     distance_text(scores.median_distance.high, evaluation.unit),
                 ),
-                "angle": angle_text(scores.median_angle_deg.value),
+                "angle": degree_text(scores.median_angle_deg.value),
                 "angle_interval": _between(
-                    angle_text(scores.median_angle_deg.low),
-                    angle_text(scores.median_angle_deg.high),
+                    degree_text(scores.median_angle_deg.low),
+                    degree_text(scores.median_angle_deg.high),
                 ),
             }
         )

@@ -9,7 +9,7 @@ from hloc_lite.evaluation.errors import QueryError
 from hloc_lite.evaluation.evaluate import Evaluation
 from hloc_lite.evaluation.match_picture import best_map_image, draw_matches
 from hloc_lite.evaluation.records import QueryRecord
-from hloc_lite.evaluation.tables import angle_text, distance_text
+from hloc_lite.evaluation.tables import degree_text, distance_text
 from hloc_lite.evaluation.thresholds import DistanceUnit
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def match_cards(
                 "num_retrieved": len(result.hits.names),
                 "num_inliers": record.num_inliers,
                 "num_matches": len(result.correspondences) if result.correspondences else 0,
-                "errors": f"{distance_text(error.distance, unit)}, {angle_text(error.angle_deg)}"
+                "errors": f"{distance_text(error.distance, unit)}, {degree_text(error.angle_deg)}"
                 if error and error.localized
                 else None,
                 "reason": record.reason,

@@ -49,6 +49,11 @@ def angle_text(angle_deg: float) -> str:
     return f"{angle_deg:.3g} deg" if math.isfinite(angle_deg) else "no pose"
 
 
+def degree_text(angle_deg: float) -> str:
+    """As ``angle_text``, with the degree sign."""
+    return angle_text(angle_deg).replace(" deg", "°")
+
+
 def evaluation_to_json(evaluation: Evaluation) -> dict[str, Any]:
     """Plain JSON values without NaN or infinity: null stands for the error of a failure."""
     unit = evaluation.unit

@@ -98,3 +98,13 @@ def test_few_points_and_one_camera_still_make_a_plan(num_points: int) -> None:
 
 def test_no_cameras_make_no_plan() -> None:
     assert plan_view_svg(np.zeros((5, 3)), [], [PlanQuery(None, None)], DistanceUnit()) is None
+
+
+def test_the_page_is_wider_than_high_even_if_cameras_stand_far_from_a_wide_wall() -> None:
+    wall = np.random.default_rng(0).uniform([-5, 20, 0], [5, 21, 5], (500, 3))
+    query = PlanQuery(level_camera((0, 0, 1.5), np.pi / 2, 0.0), None)
+    found = plan_view_svg(wall, [], [query], DistanceUnit())
+    assert found is not None
+    width, height = map(float, found[0].split('viewBox="0 0 ')[1].split('"')[0].split())
+    assert width > height
+    assert found[1] == 0

@@ -92,14 +92,19 @@ def full_input(**changes: object) -> ReportInput:
 
 
 @pytest.fixture(scope="module")
-def full_page() -> Page:
-    return Page(render_report(full_input()))
+def full_html() -> str:
+    return render_report(full_input())
 
 
-def test_the_page_refers_to_nothing_outside(full_page: Page) -> None:
+@pytest.fixture(scope="module")
+def full_page(full_html: str) -> Page:
+    return Page(full_html)
+
+
+def test_the_page_refers_to_nothing_outside(full_page: Page, full_html: str) -> None:
     assert full_page.addresses
     assert all(a.startswith(("data:", "#")) for a in full_page.addresses)
-    assert not re.search(r"https?://(?!www\.w3\.org/)", render_report(full_input()))
+    assert not re.search(r"https?://(?!www\.w3\.org/)", full_html)
 
 
 def test_the_numbers_are_those_of_the_scores(full_page: Page) -> None:
@@ -110,7 +115,7 @@ def test_the_numbers_are_those_of_the_scores(full_page: Page) -> None:
     assert "within 5 m, 10° 75.0 %" in text
     assert "10 of 12 queries" in text
     assert "median position 0.48 m" in text  # of (0.32, 0.64)
-    assert "median rotation 0.1 deg" in text
+    assert "median rotation 0.1°" in text
     assert "median time 120 ms" in text
 
 
@@ -119,8 +124,8 @@ def test_failures_are_listed_with_reasons(full_page: Page) -> None:
     assert f"{NAMES[10]} – only 3 matches" in full_page.text
 
 
-def test_best_middle_worst_and_failed_queries_are_shown_with_map_images() -> None:
-    cards = re.findall(r'class="kind">(\w+)</span><b>([^<]*)</b>', render_report(full_input()))
+def test_best_middle_worst_and_failed_queries_are_shown(full_html: str) -> None:
+    cards = re.findall(r'class="kind">(\w+)</span><b>([^<]*)</b>', full_html)
     shown = [(kind, int(name.split()[-1].removesuffix(".jpg"))) for kind, name in cards]
     assert shown[:2] == [("best", 0), ("best", 1)]
     assert shown[2:4] == [("middle", 4), ("middle", 5)]
@@ -215,10 +220,13 @@ def test_distances_in_percent_of_a_length() -> None:
 
 
 def test_photos_that_cannot_be_read_are_left_out() -> None:
-    page = Page(render_report(full_input(load_query_photo=lambda _: None)))
-    assert "Matches" not in page.text
-    page = Page(render_report(full_input(load_map_photo=lambda _: None)))
-    assert "Matches" in page.text
+    failures = [failed_result(name) for name in NAMES]
+    given = report_input_of_results(failures, title="t", load_query_photo=lambda _: None)
+    assert "Matches" not in Page(render_report(given)).text
+    given = report_input_of_results(
+        RESULTS[:1], title="t", model=MODEL, load_query_photo=grey_photo
+    )
+    assert "Matches" in Page(render_report(given)).text
 
 
 def test_results_that_kept_no_correspondences_still_make_a_report() -> None:
