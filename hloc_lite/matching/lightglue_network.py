@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -12,6 +13,12 @@ from kornia.feature import LightGlue
 from kornia.feature.lightglue import CrossBlock
 
 from hloc_lite.errors import WeightsError
+
+UNREADABLE = (
+    OSError, EOFError, RuntimeError, UnpicklingError,
+    KeyError, IndexError, ValueError, TypeError, AttributeError,
+)  # fmt: skip
+"""What torch raises on files that are damaged or no checkpoints, and on other networks' ones."""
 
 
 class FusedCrossBlock(CrossBlock):
@@ -72,7 +79,7 @@ def load_lightglue(
         # derived from the number of layers, hence in no checkpoint
         parameters["confidence_thresholds"] = network.confidence_thresholds
         network.load_state_dict(parameters, strict=True)
-    except (OSError, RuntimeError, KeyError, ValueError, AttributeError, EOFError) as error:
+    except UNREADABLE as error:
         raise WeightsError(
             f"{file} is not a LightGlue checkpoint that can be used ({str(error)[:200]}); "
             f"fetch it again: hloc-lite weights fetch NAME"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import NamedTuple
 
 import torch
@@ -38,6 +39,11 @@ STRIDE16_STAGE = 5
 """The features after so many stages have stride 16 and 112 channels."""
 STRIDE16_CHANNELS = STAGES[STRIDE16_STAGE - 1].channels
 NUM_CLASSES = 1000
+UNREADABLE = (
+    OSError, EOFError, RuntimeError, UnpicklingError,
+    KeyError, IndexError, ValueError, TypeError, AttributeError,
+)  # fmt: skip
+"""What torch raises on files that are damaged or no checkpoints, and on other networks' ones."""
 PIXEL_MEAN, PIXEL_STD = 0.498, 0.502
 """Of RGB / 255; the checkpoint's own, the same for the three channels."""
 
@@ -137,7 +143,7 @@ def load_lite0(file: Path, device: str) -> EfficientNetLite0:
         # the file's names are these with a leading underscore: _blocks.3._expand_conv.weight
         renamed = {re.sub(r"(^|\.)_", r"\1", name): value for name, value in checkpoint.items()}
         network.load_state_dict(renamed, strict=True)
-    except (OSError, RuntimeError, AttributeError, EOFError) as error:
+    except UNREADABLE as error:
         raise WeightsError(
             f"{file} is not an EfficientNet-Lite0 checkpoint that can be used "
             f"({str(error)[:200]}); fetch it again: hloc-lite weights fetch efficientnet-lite0"

@@ -1,0 +1,84 @@
+"""EfficientNet-Lite0: shapes, padding, refusal; with weights, what it sees."""
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+
+from hloc_lite.errors import WeightsError
+from hloc_lite.retrieval.backbone_lite0 import EfficientNetLite0, SamePaddedConv, load_lite0
+from hloc_lite.retrieval.pixels import local_vectors, resized, rgb_tensor
+from hloc_lite.types import Photo
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (50, 33), (1, 1)])
+def test_strides_round_up(height, width):
+    network = EfficientNetLite0().eval()
+    with torch.inference_mode():
+        stride16 = network.stride16(torch.rand(1, 3, height, width))
+        head = network.head(stride16)
+    assert stride16.shape == (1, 112, -(-height // 16), -(-width // 16))
+    assert head.shape == (1, 1280, -(-height // 32), -(-width // 32))
+    assert 0 <= head.min() <= head.max() <= 6
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "expected"),
+    [
+        (4, 3, 2, [0 + 1 + 2, 2 + 3]),  # pads 0 left, 1 right
+        (5, 3, 2, [0 + 1, 1 + 2 + 3, 3 + 4]),  # 1 and 1
+        (4, 3, 1, [0 + 1, 0 + 1 + 2, 1 + 2 + 3, 2 + 3]),
+        (3, 5, 1, [3, 3, 3]),
+        (3, 1, 1, [0, 1, 2]),
+    ],
+)
+def test_padding_is_tensorflows(size, kernel, stride, expected):
+    conv = SamePaddedConv(1, 1, kernel, stride, bias=False)
+    row = torch.zeros(1, 1, size, size)
+    row[0, 0, 0] = torch.arange(size)  # only the first row: sums along it
+    with torch.no_grad():
+        conv.weight.fill_(1)
+        vertical = conv(row).amax(dim=2)
+    assert vertical.flatten().tolist() == expected
+
+
+def test_another_file_is_refused(tmp_path):
+    torch.save({"_conv_stem.weight": torch.zeros(32, 3, 3, 3)}, tmp_path / "other.pth")
+    (tmp_path / "broken.pth").write_bytes(b"broken")
+    for name in ("other.pth", "broken.pth", "absent.pth"):
+        with pytest.raises(WeightsError, match="weights fetch efficientnet-lite0"):
+            load_lite0(tmp_path / name, "cpu")
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(
+    ("picture", "classes", "least"),
+    [("chelsea", (281, 282, 285), 0.8), ("coffee", (967,), 0.8), ("rocket", (657, 744), 0.2)],
+)
+def test_recognizes_pictures(runtime, picture, classes, least):
+    """A cat (tabby, tiger or Egyptian), an espresso, a rocket (missile, projectile)."""
+    network = load_lite0(runtime.weights.path("efficientnet-lite0"), "cpu")
+    pixels = getattr(skimage.data, picture)()
+    height, width, _ = pixels.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    photo = Photo(picture, pixels[top : top + side, left : left + side])
+    with torch.inference_mode():
+        probabilities = network(rgb_tensor(photo, 224, "cpu")).softmax(dim=1)[0].numpy()
+    assert probabilities.argmax() in classes
+    assert probabilities[list(classes)].sum() > least
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((100, 200), (50, 100)), ((200, 100), (100, 50)), ((60, 80), (60, 80)), ((1, 400), (1, 100))],
+)
+def test_photos_are_only_made_smaller(shape, expected):
+    assert resized(np.zeros((*shape, 3), np.uint8), 100).shape == (*expected, 3)
+
+
+def test_local_vectors_are_the_places_of_the_map():
+    feature_map = torch.arange(24.0).reshape(1, 2, 3, 4)
+    rows = local_vectors(feature_map)
+    assert rows.shape == (12, 2)
+    assert rows[5].tolist() == feature_map[0, :, 1, 1].tolist()
