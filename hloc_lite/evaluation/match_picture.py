@@ -151,7 +151,7 @@ def _draw_lines(
 
 def _draw_dots(axes: Axes, points: Float64, color: str) -> None:
     """Outlined dots, smaller where they are many: the photo must stay visible."""
-    area = float(np.clip(4000 / max(len(points), 1), 3.0, 11.0))
+    area = float(np.clip(6000 / max(len(points), 1), 5.0, 11.0))
     x, y = points.T
     axes.scatter(x, y, s=area, color=color, linewidths=0.04 * area, edgecolors="#08303f")
 
