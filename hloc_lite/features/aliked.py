@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from hloc_lite.config import FeaturesConfig
+from hloc_lite.features.aliked_network import FeaturePixels, describe, detect_and_keep, prepare
 from hloc_lite.features.candidates import Candidates, extract_with
 from hloc_lite.features.networks import (
     load_module,
@@ -37,7 +38,7 @@ class AlikedExtractor:
         state = read_state(path)
         # a constant of the detector that the files do not carry
         state.setdefault("dkd.hw_grid", network.dkd.hw_grid)
-        self._network = load_module(network, state, runtime.device, path)
+        self._network = prepare(load_module(network, state, runtime.device, path))
         self.descriptor_dim = 64 if name == "aliked-t16" else 128
         self._config = config
         self._device = runtime.device
@@ -50,24 +51,22 @@ class AlikedExtractor:
     def _detect(self, images: Sequence[UInt8]) -> list[Candidates]:
         height, width = images[0].shape[:2]
         tensor = to_tensor(images, self._device, 1, pad_with_edge)
-        features, scores = self._network.extract_dense_map(tensor)
+        scores, features = detect_and_keep(self._network, tensor)
         return [
-            self._candidates(score[0, :height, :width], feature)
-            for score, feature in zip(scores, features, strict=True)
+            self._candidates(score_map[:height, :width], pixels)
+            for score_map, pixels in zip(scores, features, strict=True)
         ]
 
-    def _candidates(self, score_map: torch.Tensor, features: torch.Tensor) -> Candidates:
+    def _candidates(self, score_map: torch.Tensor, features: FeaturePixels) -> Candidates:
         xy, scores = _refined_maxima(score_map)
-        size = torch.tensor(features.shape[:0:-1], device=features.device)
 
-        def describe(rows: Int64) -> Float32:
+        def describe_rows(rows: Int64) -> Float32:
             with torch.inference_mode():
-                normalized = xy[rows] / (size - 1) * 2 - 1
-                described, _ = self._network.desc_head(features[None], [normalized])
-            found: Float32 = described[0].cpu().numpy()
+                described = describe(self._network.desc_head, features, xy[rows])
+            found: Float32 = described.cpu().numpy()
             return found
 
-        return Candidates(xy.cpu().numpy(), scores.cpu().numpy(), describe)
+        return Candidates(xy.cpu().numpy(), scores.cpu().numpy(), describe_rows)
 
 
 def _refined_maxima(score_map: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

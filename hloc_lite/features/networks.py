@@ -90,7 +90,8 @@ def local_maxima(
     if min(height, width) < side:
         none = score_map.new_zeros(0, dtype=torch.long)
         return none, none, score_map.new_zeros((0, side * side))
-    pooled = F.max_pool2d(score_map[None, None], side, stride=1)[0, 0]
+    rows = F.max_pool2d(score_map[None, None], (1, side), stride=1)
+    pooled = F.max_pool2d(rows, (side, 1), stride=1)[0, 0]
     inner = score_map[radius : height - radius, radius : width - radius]
     y, x = torch.nonzero((inner == pooled) & (inner > threshold), as_tuple=True)
     offsets = torch.arange(side, device=score_map.device)

@@ -68,4 +68,11 @@ def test_same_as_kornia(name, oracle, shape, runtime):
     assert distances.min(axis=1).max() < 0.05
     assert len(set(nearest)) == len(ours)
     assert np.allclose(ours.scores, scores.numpy()[nearest], rtol=1e-3, atol=1e-4)
-    assert np.abs(ours.descriptors - descriptors.numpy()[nearest]).max() < 1e-3
+    differences = np.abs(ours.descriptors - descriptors.numpy()[nearest]).max(axis=1)
+    # ALIKED cuts its patches at the whole pixel below a keypoint: on one, rounding decides which
+    at_step = np.abs(theirs - 0.5 - np.round(theirs - 0.5)).min(axis=1)[nearest] < 1e-3
+    if name.startswith("aliked"):
+        assert at_step.mean() < 0.02
+        assert differences[~at_step].max() < 1e-3
+    else:
+        assert differences.max() < 1e-3
