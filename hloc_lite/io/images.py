@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import FormatError, ImageError
@@ -18,6 +18,16 @@ from hloc_lite.types import Photo, UInt8
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 _DIAGONAL_35MM = float(np.hypot(36.0, 24.0))
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what turns the stored pixels upright."""
 
 
 class ImageSource(Protocol):
@@ -98,24 +108,57 @@ def folder_source(
     if mask_dir is not None and not mask_dir.is_dir():
         raise ImageError(f"mask folder {mask_dir} does not exist")
     found = list_images(root) if names is None else tuple(sorted(set(names)))
+    if not found and names is not None:
+        raise ImageError("the image list is empty: expected a name a line, relative to the folder")
     if not found:
         raise ImageError(f"no images below {root}: expected files ending in {', '.join(SUFFIXES)}")
-    for name in found if names is not None else ():
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ImageError(f"image name {name!r} leaves the image folder; names are relative")
+    check_relative(found)
     missing = [name for name in found if not (root / name).is_file()]
     if missing:
         raise ImageError(
             f"{len(missing)} of {len(found)} listed images are not below {root}, first: "
             f"{missing[0]!r}. Names are paths relative to the image folder"
         )
+    if mask_dir is not None and not any((mask_dir / f"{name}.png").is_file() for name in found):
+        raise ImageError(
+            f"mask folder {mask_dir} has no mask for any image: expected names like "
+            f"{found[0] + '.png'!r}"
+        )
     return FolderSource(root, found, config, mask_dir)
 
 
+def check_relative(names: Iterable[str]) -> None:
+    """Refuse names that lead out of the image folder.
+
+    Raises:
+        ImageError: with the first such name.
+    """
+    for name in names:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ImageError(f"image name {name!r} leaves the image folder; names are relative")
+
+
 def list_images(root: Path) -> tuple[str, ...]:
-    """Sorted POSIX names, relative to the root, of all files that look like images."""
+    """Sorted POSIX names, relative to the root, of all files that look like images.
+
+    Raises:
+        ImageError: a file name that is not UTF-8, which no text file or map could hold.
+    """
     files = (path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return tuple(sorted(p.relative_to(root).as_posix() for p in files if p.is_file()))
+    names = sorted(p.relative_to(root).as_posix() for p in files if p.is_file())
+    for name in names:
+        if not is_unicode(name):
+            raise ImageError(f"the file name {name!r} below {root} is not UTF-8: rename it")
+    return tuple(names)
+
+
+def is_unicode(name: str) -> bool:
+    """Whether a file's name can be written as UTF-8 (it cannot if its bytes on disk are not)."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_photo(path: Path, name: str, config: ImagesConfig) -> Photo:
@@ -129,10 +172,10 @@ def read_photo(path: Path, name: str, config: ImagesConfig) -> Photo:
         with Image.open(path) as image:
             _check_pixels(image, path, config)
             exif = _exif_of(image)
-            image.load()
-            turned = ImageOps.exif_transpose(image) if config.exif_rotation else image
-            pixels = _to_rgb8(turned)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, EOFError) as error:
+            pixels = _to_rgb8(_turned(image, upright=config.exif_rotation))
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's decoders raise all sorts of errors on broken files
         raise ImageError(f"cannot read image {path}: {_short(error)}") from None
     focal = _focal_px(exif, pixels.shape[1], pixels.shape[0])
     return Photo(name, pixels, None, exif if focal is None else {**exif, "focal_px": focal})
@@ -183,6 +226,29 @@ def _check_pixels(image: Image.Image, path: Path, config: ImagesConfig) -> None:
         )
 
 
+def _turned(image: Image.Image, *, upright: bool) -> Image.Image:
+    """The pixels upright as EXIF's orientation says, or as they are stored.
+
+    Pillow's own function fails on other broken tags, and its TIFF reader turns without being asked.
+    """
+    stated = _orientation(image)
+    image.load()
+    left = _orientation(image)  # gone if the reader has turned the image
+    if upright:
+        return image.transpose(_TURNS[left]) if left in _TURNS else image
+    if stated in _TURNS and left != stated:
+        return image.transpose(_TURNS[{6: 8, 8: 6}.get(stated, stated)])
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # as in _exif_of
+        return 1
+    return found if isinstance(found, int) else 1
+
+
 def _to_rgb8(image: Image.Image) -> UInt8:
     if image.mode.startswith("I;16") or image.mode == "I":
         # 16-bit grey: its upper byte; PIL's own conversion would clip at 255
@@ -207,6 +273,7 @@ def _exif_of(image: Image.Image) -> dict[str, float | str]:
         "plane_x_resolution": detail.get(ExifTags.Base.FocalPlaneXResolution),
         "plane_unit": detail.get(ExifTags.Base.FocalPlaneResolutionUnit),
         "plane_width": detail.get(ExifTags.Base.ExifImageWidth),
+        "plane_height": detail.get(ExifTags.Base.ExifImageHeight),
     }
     for key, value in numbers.items():
         try:
@@ -229,7 +296,8 @@ def _focal_px(exif: Mapping[str, float | str], width: int, height: int) -> float
         if mm_per_unit is not None:
             focal = float(exif["focal_mm"]) * float(exif["plane_x_resolution"]) / mm_per_unit
             # the resolution holds at the size the camera wrote, not after later shrinking
-            focal *= side / float(exif.get("plane_width", side))
+            written = [float(exif[key]) for key in ("plane_width", "plane_height") if key in exif]
+            focal *= side / max(written, default=side)
     plausible = focal is not None and 0.2 * side < focal < 30 * side
     return focal if plausible else None
 
