@@ -65,3 +65,11 @@ def test_right_poses_and_random_poses_have_no_hint() -> None:
     assert diagnose(random_poses(list(TRUE), seed=9), TRUE) is None
     few = dict(list(TRUE.items())[:2])
     assert diagnose({n: p.inverse() for n, p in few.items()}, few) is None
+
+
+def test_a_mirrored_world_is_no_similarity() -> None:
+    mirrored = {
+        name: Rigid3(pose.rotation, -pose.rotation @ (pose.center * [-1.0, 1.0, 1.0]))
+        for name, pose in TRUE.items()
+    }
+    assert diagnose(mirrored, TRUE) is None

@@ -75,6 +75,7 @@ def test_a_pose_of_nan_is_a_failure() -> None:
     scores = score(estimated, true, AACHEN, FAST)
     assert scores.num_localized == 0
     assert scores.recalls[-1].value == 0
+    assert math.isinf(scores.median_distance.value)
 
 
 def test_no_truth_is_refused() -> None:
@@ -150,3 +151,8 @@ def test_median_intervals_reach_infinity_where_failures_may_be_the_median() -> N
     values = np.array([0.1] * 11 + [np.inf] * 10)
     interval = median_interval(values, FAST)
     assert (interval.value, interval.low, interval.high) == (0.1, 0.1, math.inf)
+
+
+def test_median_intervals_ignore_a_few_gross_errors() -> None:
+    interval = median_interval(np.array([1.0] * 40 + [1000.0] * 8), FAST)
+    assert (interval.low, interval.value, interval.high) == (1, 1, 1)

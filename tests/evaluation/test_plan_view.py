@@ -101,8 +101,8 @@ def test_no_cameras_make_no_plan() -> None:
 
 
 def test_the_page_is_wider_than_high_even_if_cameras_stand_far_from_a_wide_wall() -> None:
-    wall = np.random.default_rng(0).uniform([-5, 20, 0], [5, 21, 5], (500, 3))
-    query = PlanQuery(level_camera((0, 0, 1.5), np.pi / 2, 0.0), None)
+    wall = np.random.default_rng(0).uniform([3, 20, 0], [13, 21, 5], (500, 3))
+    query = PlanQuery(level_camera((8, 0, 1.5), np.pi / 2, 0.0), None)
     found = plan_view_svg(wall, [], [query], DistanceUnit())
     assert found is not None
     width, height = map(float, found[0].split('viewBox="0 0 ')[1].split('"')[0].split())
