@@ -34,7 +34,7 @@ def build_ground(mesh: MeshBuilder, library: Library, plan: Plan) -> Frame:
     counts = np.ceil(size / CELL_M).astype(int)
     xs = np.linspace(low[0], high[0], counts[0] + 1)
     ys = np.linspace(low[1], high[1], counts[1] + 1)
-    asphalt = library["asphalt"].tinted(0.36, 0.36, 0.37)
+    asphalt = library["asphalt"].tinted(0.47, 0.465, 0.46)
     _sheet(mesh, plan, np.stack(np.meshgrid(xs, ys), axis=-1), 0.0, asphalt, labels.ROAD, frame)
     cobbles = library["cobbles"].tinted(0.85, 0.83, 0.8)
     for street in plan.streets:
@@ -95,13 +95,13 @@ def _paint_ground(plan: Plan, low: Float64, high: Float64) -> UInt8:
     rng = np.random.default_rng([plan.seed, 21])
     size = np.ceil((high - low) * TEXELS_PER_M).astype(int)
     shape = (int(size[1]), int(size[0]))
-    gray = 1 + 0.13 * fractal_noise(rng, shape, 30, 7, 0.75)
+    gray = 1 + 0.17 * fractal_noise(rng, shape, 30, 7, 0.75)
 
     def pixels(points: Float64) -> np.ndarray:
         flipped = np.stack([points[..., 0] - low[0], high[1] - points[..., 1]], axis=-1)
         return np.round(flipped * TEXELS_PER_M).astype(np.int32)
 
-    for _ in range(int((high - low).prod() / 14)):  # repairs and stains
+    for _ in range(int((high - low).prod() / 7)):  # repairs and stains
         centre = rng.uniform(low, high)
         angle, extent_m = rng.uniform(0, np.pi), rng.uniform(0.15, 1.5, 2)
         tone = float(rng.uniform(0.7, 1.2))
@@ -113,7 +113,7 @@ def _paint_ground(plan: Plan, low: Float64, high: Float64) -> UInt8:
             radius = extent_m.min() * rng.uniform(0.5, 1, 12)[:, None] / 2
             shape_px = pixels(centre + radius * np.hstack([np.cos(turn), np.sin(turn)]))
         scale_polygon(gray, shape_px, tone)
-    for _ in range(int((high - low).prod() / 45)):  # cracks, tar seams
+    for _ in range(int((high - low).prod() / 25)):  # cracks, tar seams
         steps = rng.normal(0, 0.35, (14, 2)) + rng.normal(0, 0.25, 2)
         path = np.cumsum(steps, axis=0) + rng.uniform(low, high)
         value = float(rng.choice([0.5, 0.62, 1.2]))

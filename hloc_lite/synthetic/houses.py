@@ -13,6 +13,11 @@ from hloc_lite.synthetic.mesh import Frame, Material, MeshBuilder
 from hloc_lite.synthetic.shapes import Local, box, rect, tube
 
 DEPTH_M = 9.0
+PLASTER_TINTS = (
+    (0.95, 0.86, 0.66), (0.9, 0.72, 0.45), (0.85, 0.83, 0.78), (0.62, 0.68, 0.6),
+    (0.8, 0.55, 0.42), (0.66, 0.72, 0.78), (0.92, 0.9, 0.86), (0.78, 0.66, 0.6), (0.72, 0.42, 0.32),
+)
+"""Cream, ochre, grays, sage, terracotta, pale blue, white, clay, red: linear."""
 FOOT_M = 1.2
 """How far walls reach below the ground line: the terrain is not flat."""
 
@@ -46,9 +51,9 @@ class Style:
 def draw_style(rng: np.random.Generator, width: float, library: Library) -> Style:
     names = ["brick", "brick_photo", "plaster", "plaster", "plaster", "stone"]
     name = names[rng.integers(len(names))]
-    tint = rng.uniform(0.5, 1.05) * (1 + rng.uniform(-1, 1, 3) * (0.28 if name == "plaster" else 0.1))
+    tint = rng.uniform(0.6, 1.05) * (1 + rng.uniform(-0.1, 0.1, 3))
     if name == "plaster":
-        tint *= np.array([1.0, 0.9, 0.74])
+        tint = tint * np.array(PLASTER_TINTS[rng.integers(len(PLASTER_TINTS))])
     wall = library[name].tinted(*np.clip(tint, 0.12, 1.1))
     light = rng.uniform(0.55, 0.95)
     pitch = rng.uniform(2.0, 3.1)
@@ -225,7 +230,7 @@ def _fill_opening(
         patch = mesh.atlas.add_patch(paint.shop_window(rng, *size))
         glow = 0.8 if rng.random() < 0.6 else 0.1
     else:
-        patch = mesh.atlas.add_patch(paint.door(own, 128, 256))
+        patch = library.doors[own.integers(len(library.doors))]
     glass = Material(library["metal"].tile, 1.5, (1.0, 1.0, 1.0), glow)
     top = opening.bottom + opening.height
     args = (opening.left, top, opening.width, opening.height, glass, labels.BUILDING)
@@ -256,7 +261,7 @@ def _paint_facade(
         return int((style.height - up) * scale)
 
     if rng.random() < 0.5:
-        tone = np.array(paint.random_colour(rng, 60, 105, 0.3), np.float32) / 100
+        tone = np.array(paint.random_colour(rng, 60, 105, 0.14), np.float32) / 100
         image[row(style.ground_height) : row(0.0)] *= tone
     if rng.random() < 0.6:
         image[row(0.5) : height] *= rng.uniform(0.55, 0.8)
@@ -354,11 +359,13 @@ def _shell(
 ) -> None:
     """Side and back walls, the roof, chimneys."""
     top = style.height
-    box(mesh, local, (0.01, -FOOT_M, -DEPTH_M), (width - 0.01, top, -0.35), style.wall,
-        labels.BUILDING, faces="lrk")
+    back = library.blind_walls[rng.integers(len(library.blind_walls))]
+    rect(mesh, local, 0.01, top, width - 0.02, top + FOOT_M, style.wall, labels.BUILDING,
+         out=-DEPTH_M, patch=back)
     for side in (0.01, width - 0.01):
-        mesh.quads(local.point(side, top, 0.0), local.vectors([0, 0, -0.4]),
-                   local.vectors([0, -top - FOOT_M, 0]), style.wall, labels.BUILDING)
+        blind = library.blind_walls[rng.integers(len(library.blind_walls))]
+        mesh.quads(local.point(side, top, 0.0), local.vectors([0, 0, -DEPTH_M]),
+                   local.vectors([0, -top - FOOT_M, 0]), style.wall, labels.BUILDING, patch=blind)
     tiles = library["roof"].tinted(*(rng.uniform(0.5, 1.0) * np.array([1.0, 0.85, 0.8])))
     rise = rng.uniform(2.2, 4.0)
     if style.gable:

@@ -38,6 +38,9 @@ class Library:
 
     materials: Mapping[str, Material]
     windows: tuple[Rect, ...]
+    doors: tuple[Rect, ...]
+    blind_walls: tuple[Rect, ...]
+    """Weathering of walls without windows, about 9 by 14 m."""
     posters: tuple[tuple[Rect, ...], tuple[Rect, ...]]
     """Before and after the change of season."""
 
@@ -54,4 +57,8 @@ def make_library(seed: int, atlas: AtlasBuilder) -> Library:
     posters = tuple(
         tuple(atlas.add_patch(paint.poster(rng, 128, 192)) for _ in range(64)) for _ in range(2)
     )
-    return Library(materials, windows, (posters[0], posters[1]))
+    doors = tuple(atlas.add_patch(paint.door(rng, 128, 256)) for _ in range(48))
+    blind = tuple(
+        atlas.add_patch(paint.as_patch(paint.wall_weathering(rng, 9, 14, 20))) for _ in range(10)
+    )
+    return Library(materials, windows, doors, blind, (posters[0], posters[1]))

@@ -91,9 +91,9 @@ def sign(rng: np.random.Generator, width_px: int, height_px: int, text: str) -> 
 def poster(rng: np.random.Generator, width_px: int, height_px: int) -> UInt8:
     """A bill: shapes, a title, lines of small print."""
     image = np.empty((height_px, width_px, 3), np.float32)
-    image[:] = random_colour(rng, 40, 98, 0.5)
+    image[:] = random_colour(rng, 40, 98, 0.35)
     for _ in range(rng.integers(2, 6)):
-        colour = random_colour(rng, 10, 100, 0.9)
+        colour = random_colour(rng, 10, 95, 0.6)
         centre = tuple(int(v) for v in rng.uniform(0, 1, 2) * (width_px, height_px))
         radius = int(rng.uniform(0.08, 0.35) * width_px)
         if rng.random() < 0.5:
@@ -155,7 +155,7 @@ def window(rng: np.random.Generator, width_px: int, height_px: int) -> UInt8:
 def shop_window(rng: np.random.Generator, width_px: int, height_px: int) -> UInt8:
     """A display: shelves of coloured goods behind glass, lettering on the pane."""
     image = np.empty((height_px, width_px, 3), np.float32)
-    image[:] = random_colour(rng, 20, 40, 0.3)
+    image[:] = random_colour(rng, 22, 45, 0.25)
     image *= np.linspace(1.3, 0.7, height_px, dtype=np.float32)[:, None, None]
     for shelf in range(rng.integers(2, 4)):
         base = int(height_px * (0.45 + 0.25 * shelf))
@@ -163,7 +163,7 @@ def shop_window(rng: np.random.Generator, width_px: int, height_px: int) -> UInt
         x = int(rng.uniform(2, 30))
         while x < width_px - 10:
             w, h = (int(v) for v in rng.uniform(0.03, 0.12, 2) * height_px + 6)
-            colour = random_colour(rng, 15, 90, 0.8)
+            colour = random_colour(rng, 15, 90, 0.5)
             cv2.rectangle(image, (x, base - h), (x + w, base), colour, -1)
             x += w + int(rng.uniform(2, 0.08 * width_px + 3))
     band = max(8, int(0.14 * height_px))
@@ -257,15 +257,15 @@ def wall_weathering(
     shape = (max(32, int(height_m * texels_per_m)), max(32, int(width_m * texels_per_m)))
     height, width = shape
     side = max(width_m, height_m)
-    gray = 1 + 0.16 * fractal_noise(rng, shape, side / 2, 6, 0.68)
-    for _ in range(rng.integers(2, 2 + int(width_m * height_m / 18))):  # repairs
+    gray = 1 + 0.24 * fractal_noise(rng, shape, side / 2, 6, 0.72)
+    for _ in range(rng.integers(2, 2 + int(width_m * height_m / 9))):  # repairs
         size = rng.uniform(0.25, 1.4, 2) * texels_per_m
         points = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * size / 2
         points += rng.uniform(0, 1, 2) * (width, height) + rng.normal(0, 0.06 * texels_per_m, (4, 2))
-        scale_polygon(gray, points, rng.uniform(0.78, 1.2))
+        scale_polygon(gray, points, rng.uniform(0.7, 1.22))
     streaks = rng.random((1, width)).astype(np.float32) ** 6
     gray *= 1 - 0.35 * streaks * np.clip(smooth_noise(rng, shape, 5) + 0.2, 0, 1)
-    for _ in range(rng.integers(1, 5)):  # cracks
+    for _ in range(rng.integers(3, 8)):  # cracks
         steps = rng.normal(0, 0.09 * texels_per_m, (26, 2))
         steps[:, 1] += rng.choice([-1, 1]) * 0.06 * texels_per_m
         path = np.cumsum(steps, axis=0) + rng.uniform(0, 1, 2) * (width, height)
@@ -274,7 +274,7 @@ def wall_weathering(
     metres_up = np.arange(len(foot), dtype=np.float32)[::-1, None] / texels_per_m
     foot *= 1 - np.exp(-metres_up / 0.7) * (0.35 + 0.25 * smooth_noise(rng, foot.shape, 14))
     image = cv2.merge([gray * PATCH_NEUTRAL] * 3)
-    for _ in range(rng.poisson(0.8)):
+    for _ in range(rng.poisson(1.3)):
         _graffiti(rng, image, texels_per_m)
     return image
 

@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
+from scipy.interpolate import RectBivariateSpline
 
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.synthetic import labels, mesh as columns
-from hloc_lite.synthetic.atlas import NUM_LEVELS, TILE_PX, Atlas
+from hloc_lite.synthetic.atlas import NUM_LEVELS, PATCH_NEUTRAL, TILE_PX, Atlas
 from hloc_lite.synthetic.light import LIGHTS, Light
 from hloc_lite.synthetic.mesh import LOOK_COLUMNS, Mesh
 from hloc_lite.synthetic.photo import develop
@@ -24,7 +25,7 @@ from hloc_lite.synthetic.tiles import fractal_noise
 from hloc_lite.synthetic.town import Town
 from hloc_lite.types import Camera, Float32, Float64, Int32, Rigid3, UInt8
 
-CHUNK_PX = 1 << 16
+CHUNK_PX = 1 << 15
 TAPS = 3
 """Samples along the longer side of a pixel's footprint on a surface."""
 MIN_INVERSE_DEPTH = np.float32(1e-4)
@@ -33,7 +34,7 @@ LAMP_STEP_PX = 4
 SHADOW_STEP_PX = 2
 _SUN, _AMBIENT = LOOK_COLUMNS, LOOK_COLUMNS + 1
 _H = LOOK_COLUMNS + 2
-SUBSAMPLES_PX = ((0.375, 0.125), (-0.125, 0.375), (-0.375, -0.125), (0.125, -0.375))
+SUBSAMPLES_PX = ((0.33, 0.1), (-0.08, 0.33), (-0.25, -0.33))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +98,15 @@ def render(
 def _grid(key: tuple[str, int, int, bytes]) -> Float32:
     model, width, height, params = key
     camera = Camera(model, width, height, np.frombuffer(params))
-    y, x = np.mgrid[0:height, 0:width] + 0.5
-    uv = cam_from_img(camera, np.stack([x.ravel(), y.ravel()], axis=1))
-    return np.ascontiguousarray(uv.T, np.float32)
+    # lens distortion is undone at knots; a bicubic spline between them is off by less than 1e-4 px
+    x_knots, y_knots = np.linspace(0, width, 33), np.linspace(0, height, 25)
+    x, y = np.meshgrid(x_knots, y_knots)
+    knots = cam_from_img(camera, np.stack([x.ravel(), y.ravel()], axis=1)).reshape(*x.shape, 2)
+    columns_px, rows_px = np.arange(width) + 0.5, np.arange(height) + 0.5
+    planes = [
+        RectBivariateSpline(y_knots, x_knots, knots[..., k])(rows_px, columns_px) for k in (0, 1)
+    ]
+    return np.stack(planes).reshape(2, -1).astype(np.float32)
 
 
 def _pixel_grid(camera: Camera) -> Float32:
@@ -116,6 +123,7 @@ class _View:
         self.center = cam_from_world.center
         self.focal_px = focal_px
         self.table = np.zeros((0, 0), np.float32)
+        self.normals = np.zeros((0, 3), np.float32)
         self.row_of = np.zeros(stage.mesh.num_surfaces + 1, np.int32)
 
     def cast(self, uv: Float32) -> Int32:
@@ -153,17 +161,18 @@ class _View:
         table[-1, _H + 2] = 1e-6  # the sky: far away
         table[-1, columns.TILE_SCALE] = 1e-9
         table[-1, columns.PATCH_W : columns.PATCH_H + 1] = 32
-        self.table = table
+        self.table = np.ascontiguousarray(table.T)
         self.row_of = np.full(stage.mesh.num_surfaces + 1, len(idxs), np.int32)
         self.row_of[idxs] = np.arange(len(idxs), dtype=np.int32)
+        self.normals = np.vstack([towards, np.zeros((1, 3))]).astype(np.float32)
 
     def geometry(
         self, surface: Int32, uv: Float32, shape: tuple[int, int]
     ) -> tuple[Float32, Float32]:
         """(H, W) depth, and (2, H * W) share of the sun and irradiance of the lamps."""
-        homography = np.ascontiguousarray(self.table[:, _H : _H + 3])
-        rows = homography.take(self.row_of[surface], axis=0)
-        inverse = rows[:, 0] * uv[0] + rows[:, 1] * uv[1] + rows[:, 2]
+        rows = self.row_of[surface]
+        h = self.table[_H : _H + 3]
+        inverse = h[0].take(rows) * uv[0] + h[1].take(rows) * uv[1] + h[2].take(rows)
         depth = np.where(surface >= 0, 1 / np.maximum(inverse, MIN_INVERSE_DEPTH), 0).astype(np.float32).reshape(shape)
         lit = np.zeros((2, depth.size), np.float32)
         light = self.stage.light
@@ -181,24 +190,21 @@ class _View:
         points = np.stack([uv[0].reshape(shape)[pick], uv[1].reshape(shape)[pick],
                            np.ones(coarse_surface.shape, np.float32)], axis=-1)
         points = points * depth[pick][..., None]
-        world = (points.reshape(-1, 3) - 0) @ self.rotation.astype(np.float32)
+        world = points.reshape(-1, 3) @ self.rotation.astype(np.float32)
         world += self.center.astype(np.float32)
         value = measure(world, coarse_surface.ravel()).reshape(coarse_surface.shape)
         size = (coarse_surface.shape[1] * step, coarse_surface.shape[0] * step)
+        if step > SHADOW_STEP_PX:  # thin things between the samples would leave dots
+            value = cv2.medianBlur(value, 3)
         full = cv2.resize(value, size, interpolation=cv2.INTER_LINEAR)
         return full[: shape[0], : shape[1]].ravel()
-
-    def _normals(self, surface: Int32) -> Float32:
-        plane = self.stage.mesh.plane[surface]
-        side = np.sign(plane[:, 3] - plane[:, 0:3] @ self.center)[:, None]
-        return (-side * plane[:, 0:3]).astype(np.float32)
 
     def _sunlit(self, world: Float32, surface: Int32) -> Float32:
         direction = self.stage.light.sun_direction
         value = np.zeros(len(world), np.float32)
         rows = self.row_of[surface]
-        facing = np.flatnonzero((surface >= 0) & (self.table[rows, _SUN] > 1e-3))
-        start = world[facing] + 0.02 * self._normals(surface[facing]) + 0.01 * direction
+        facing = np.flatnonzero((surface >= 0) & (self.table[_SUN, rows] > 1e-3))
+        start = world[facing] + np.float32(0.02) * self.normals[rows[facing]]
         rays = np.ascontiguousarray(np.broadcast_to(direction, start.shape))
         value[facing] = 1 - self.stage.blocked(start, rays)
         return value
@@ -206,8 +212,8 @@ class _View:
     def _lamplight(self, world: Float32, surface: Int32) -> Float32:
         value = np.zeros(len(world), np.float32)
         solid = np.flatnonzero(surface >= 0)
-        normals = self._normals(surface[solid])
-        points = world[solid] + 0.03 * normals
+        normals = self.normals[self.row_of[surface[solid]]]
+        points = world[solid] + np.float32(0.03) * normals
         total = np.zeros(len(solid), np.float32)
         for position in self.stage.lamps.astype(np.float32):
             ray = position - points
@@ -235,7 +241,7 @@ class _View:
         return out
 
     def _shade_run(self, surface: Int32, uv: Float32, lit: Float32) -> Float32:
-        rows = self.table.take(self.row_of[surface], axis=0).T
+        rows = self.table.take(self.row_of[surface], axis=1)
         x, y = uv
         h = rows[_H:]
         z = 1 / np.maximum(h[0] * x + h[1] * y + h[2], MIN_INVERSE_DEPTH)
@@ -249,8 +255,8 @@ class _View:
         along = np.where(level, sx, sy), np.where(level, tx, ty)
         footprint = np.sqrt(np.maximum(np.minimum(across, down), np.maximum(across, down) / TAPS**2))
         tile, patch = self._sample(rows, s, t, along, footprint)
-        albedo = tile * tile * (patch * patch)
-        albedo *= np.float32(1 / (255.0**2 * 100.0**2))
+        albedo = cv2.multiply(tile, patch, scale=1 / (TAPS * 255 * PATCH_NEUTRAL), dtype=cv2.CV_32F)
+        albedo *= albedo
         albedo *= rows[columns.TINT_R : columns.TINT_B + 1].T
         light = self.stage.light
         sun = rows[_SUN] * lit[0]
@@ -275,31 +281,33 @@ class _View:
         atlas = self.stage.atlas
         tile_scale = rows[columns.TILE_SCALE]
         su, sv = rows[columns.PATCH_SU], rows[columns.PATCH_SV]
-        tile = patch = None
+        tile = None
         tile_level = _level(footprint * tile_scale)
-        patch_level = _level(footprint * np.maximum(su, sv))
-        tile_inverse, patch_inverse = np.ldexp(np.float32(1), -tile_level), np.ldexp(np.float32(1), -patch_level)
-        tile_origin, patch_origin = atlas.origins[tile_level].T - 0.5, atlas.origins[patch_level].T - 0.5
-        high_u = rows[columns.PATCH_W] * patch_inverse - 0.5
-        high_v = rows[columns.PATCH_H] * patch_inverse - 0.5
+        shrink = np.ldexp(np.float32(1), -tile_level)
+        corner_x = rows[columns.TILE_X] * shrink + atlas.origins[:, 0].take(tile_level) - 0.5
+        corner_y = rows[columns.TILE_Y] * shrink + atlas.origins[:, 1].take(tile_level) - 0.5
+        # in repetitions of the tile, so that wrapping is dropping the whole part
+        repeat = tile_scale * np.float32(1 / TILE_PX)
+        u0 = s * repeat + rows[columns.TILE_U] * np.float32(1 / TILE_PX)
+        v0 = t * repeat + rows[columns.TILE_V] * np.float32(1 / TILE_PX)
+        du, dv = along[0] * repeat, along[1] * repeat
+        size = shrink * TILE_PX
         for tap in range(TAPS):
             shift = np.float32((tap - (TAPS - 1) / 2) / TAPS)
-            ss, tt = s + shift * along[0], t + shift * along[1]
-            u = ss * tile_scale + rows[columns.TILE_U]
-            v = tt * tile_scale + rows[columns.TILE_V]
-            u -= TILE_PX * np.floor(u * np.float32(1 / TILE_PX))
-            v -= TILE_PX * np.floor(v * np.float32(1 / TILE_PX))
-            u = (u + rows[columns.TILE_X]) * tile_inverse + tile_origin[0]
-            v = (v + rows[columns.TILE_Y]) * tile_inverse + tile_origin[1]
-            found = _gather(atlas.pixels, u, v)
-            tile = found if tile is None else tile + found
-            u = np.clip(ss * su * patch_inverse, 0.5, high_u)
-            v = np.clip(tt * sv * patch_inverse, 0.5, high_v)
-            u += rows[columns.PATCH_X] * patch_inverse + patch_origin[0]
-            v += rows[columns.PATCH_Y] * patch_inverse + patch_origin[1]
-            found = _gather(atlas.pixels, u, v)
-            patch = found if patch is None else patch + found
-        return tile * np.float32(1 / TAPS), patch * np.float32(1 / TAPS)
+            u, v = u0 + shift * du, v0 + shift * dv
+            u -= np.floor(u)
+            v -= np.floor(v)
+            found = _gather(atlas.pixels, u * size + corner_x, v * size + corner_y)
+            tile = found.astype(np.uint16) if tile is None else np.add(tile, found, out=tile)
+        su, sv = rows[columns.PATCH_SU], rows[columns.PATCH_SV]
+        level = _level(footprint * np.maximum(su, sv))
+        shrink = np.ldexp(np.float32(1), -level)
+        half = np.float32(0.5)
+        u = np.minimum(np.maximum(s * su * shrink, half), rows[columns.PATCH_W] * shrink - half)
+        v = np.minimum(np.maximum(t * sv * shrink, half), rows[columns.PATCH_H] * shrink - half)
+        u += rows[columns.PATCH_X] * shrink + atlas.origins[:, 0].take(level) - half
+        v += rows[columns.PATCH_Y] * shrink + atlas.origins[:, 1].take(level) - half
+        return tile, _gather(atlas.pixels, u, v)
 
     def _sky(self, uv: Float32) -> Float32:
         rotation = self.rotation.astype(np.float32)
@@ -339,19 +347,19 @@ def _gather(image, u, v) -> Float32:  # type: ignore[no-untyped-def]
         u, v = (np.append(a, np.zeros(padded - n, np.float32)) for a in (u, v))
     grid = (rows_px, columns_px)
     found = cv2.remap(image, u.reshape(grid), v.reshape(grid), cv2.INTER_LINEAR)
-    return found.reshape(padded, *found.shape[2:])[:n].astype(np.float32)
+    return found.reshape(padded, *found.shape[2:])[:n]
 
 
 def _smooth_edges(
     view: _View, image: Float32, surface: Int32, uv: Float32, lit: Float32
 ) -> None:
-    """Replaces pixels at visible outlines by the mean of four samples; in place."""
+    """Replaces pixels at visible outlines by the mean of a few samples; in place."""
     gray = cv2.transform(np.sqrt(np.maximum(image, 0)), np.full((1, 3), 1 / 3, np.float32))
     edge = np.zeros(surface.shape, bool)
     for axis in (0, 1):
         first = (slice(None, -1), slice(None)) if axis == 0 else (slice(None), slice(None, -1))
         second = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))
-        jump = (surface[first] != surface[second]) & (np.abs(gray[first] - gray[second]) > 0.04)
+        jump = (surface[first] != surface[second]) & (np.abs(gray[first] - gray[second]) > 0.05)
         edge[first] |= jump
         edge[second] |= jump
     idxs = np.flatnonzero(edge)

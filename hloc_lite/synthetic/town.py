@@ -146,7 +146,7 @@ def _shop_front(
         size = rng.uniform(0.5, 0.8)
         x = rng.uniform(0.2, width - 0.3)
         patch = mesh.atlas.add_patch(paint.sign(rng, 96, 96, paint.shop_name(rng).split()[0]))
-        for side, turn in ((0.03, 1), (-0.03, -1)):
+        for side, turn in ((-0.03, 1), (0.03, -1)):
             corner = local.point(x + side, 3.4 + size, 0.15 if turn > 0 else 0.15 + size)
             mesh.quads(corner, local.vectors([0, 0, turn * size]), local.vectors([0, -size, 0]),
                        plain, labels.BUILDING, patch=patch)
@@ -215,7 +215,7 @@ def _street_furniture(
             side = 1 if (k + number) % 2 else -1
             lamps.append(lamp(static, library, _walk_point(plan, street, along, side * walk),
                               -side * street.left))
-        if rng.random() < 0.5:
+        if rng.random() < 0.7:
             side = -parking_side(plan, street)
             for along in np.arange(12.0, street.length - 11, rng.uniform(9, 13)):
                 spot = street.start + (along + rng.uniform(-1, 1)) * street.direction

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hloc_lite.geometry.cameras import bearings, img_from_cam
+from hloc_lite.geometry.cameras import bearings, cam_from_img, img_from_cam
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.config import TownConfig
@@ -219,6 +219,17 @@ def query_views(
 
 
 def _query_camera(config: TownConfig, rng: np.random.Generator) -> Camera:
+    """A lens whose distortion can be undone over the whole image."""
+    w, h = config.width, config.height
+    border = np.array([[0, 0], [w, 0], [0, h], [w, h], [w / 2, 0], [0, h / 2]], np.float64)
+    while True:
+        camera = _draw_camera(config, rng)
+        uv = cam_from_img(camera, border)
+        if np.isfinite(uv).all() and np.abs(uv).max() < 2.2:
+            return camera
+
+
+def _draw_camera(config: TownConfig, rng: np.random.Generator) -> Camera:
     w, h = config.width, config.height
     focal = 0.5 * w / np.tan(np.radians(rng.uniform(50, 86)) / 2)
     cx, cy = w / 2 * rng.uniform(0.985, 1.015), h / 2 * rng.uniform(0.985, 1.015)
@@ -226,7 +237,7 @@ def _query_camera(config: TownConfig, rng: np.random.Generator) -> Camera:
     if rng.random() < 0.5:
         k = rng.uniform(-0.16, -0.04) if wide else rng.uniform(-0.1, 0.08)
         return Camera("SIMPLE_RADIAL", w, h, np.array([focal, cx, cy, k]))
-    k1 = rng.uniform(-0.18, -0.05) if wide else rng.uniform(-0.1, 0.06)
+    k1 = rng.uniform(-0.15, -0.04) if wide else rng.uniform(-0.1, 0.06)
     k2 = rng.uniform(0.0, 0.03)
     p1, p2 = rng.uniform(-0.0015, 0.0015, 2)
     params = [focal, focal * rng.uniform(0.995, 1.005), cx, cy, k1, k2, p1, p2]
