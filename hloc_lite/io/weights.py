@@ -108,7 +108,7 @@ class WeightsStore:
                     _require_checksum(card, partial)
             except FetchError as error:
                 failures.append(f"{source}: {error}")
-                logger.info("%s from the %s: %s", name, source, error)
+                logger.debug("%s from the %s: %s", name, source, error)
             else:
                 logger.info("%s: fetched from the %s to %s", name, source, target)
                 return target
