@@ -4,6 +4,8 @@ A *bank* holds, for each field, the items' arrays one after another plus their o
 a field however many items there are, and any item is read alone. Item keys are any Unicode text.
 A *sharded store* is a folder of small banks: each is written under a temporary name and renamed, so
 what was computed before a kill is there afterwards, whole.
+
+All data and HDF5's own structures carry checksums: a damaged file is an error, never wrong numbers.
 """
 
 from __future__ import annotations
@@ -13,18 +15,21 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from hloc_lite.errors import FormatError, StaleArtefactError
+from hloc_lite.errors import FormatError, ShapeError, StaleArtefactError
 from hloc_lite.io.files import atomic_path, read_json, write_json_atomic
 
 logger = logging.getLogger(__name__)
 Arrays = Mapping[str, np.ndarray]
 BANK_SCHEMA = "hloc_lite.bank/1"
+FILE_VERSION = ("v110", "v110")
+"""HDF5's layout since 1.10, the first with checksums of its own structures."""
 MAX_OPEN_SHARDS = 32
 """Far below the usual limit of 1024 open files a process."""
 
@@ -33,28 +38,62 @@ def write_bank(path: Path, items: Iterable[tuple[str, Arrays]], attrs: Mapping[s
     """Write items (key, field -> (N, ...) array) one by one; memory holds one at a time.
 
     All items have the same fields, dtypes and trailing shapes.
+
+    Raises:
+        HlocLiteError: the file cannot be written.
     """
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
-        keys: list[str] = []
-        offsets: dict[str, list[int]] = {}
-        for key, arrays in items:
-            keys.append(key)
-            for field, array in arrays.items():
-                if field not in file:
-                    offsets[field] = [0]
-                    shape = (0, *array.shape[1:])
-                    maxshape = (None, *array.shape[1:])
-                    file.create_dataset(field, shape, array.dtype, maxshape=maxshape, chunks=True)
-                start = offsets[field][-1]
-                offsets[field].append(start + len(array))
-                dataset = file[field]
-                dataset.resize(start + len(array), axis=0)
-                dataset[start:] = array
-        for field, values in offsets.items():
-            file[f"offsets/{field}"] = np.array(values, np.int64)
-        header = {"schema": BANK_SCHEMA, "keys": keys, "attrs": dict(attrs)}
-        # a dataset, not an attribute: those end at 64 KiB
-        file["header"] = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
+    with (
+        atomic_path(path) as partial,
+        _as_os_error(),
+        h5py.File(partial, "w", libver=FILE_VERSION) as file,
+    ):
+        _write_items(file, items, attrs)
+
+
+def _write_items(
+    file: h5py.File, items: Iterable[tuple[str, Arrays]], attrs: Mapping[str, Any]
+) -> None:
+    keys: list[str] = []
+    offsets: dict[str, list[int]] = {}
+    for key, arrays in items:
+        for field, array in arrays.items() if not keys else ():
+            offsets[field] = [0]
+            shape, maxshape = (0, *array.shape[1:]), (None, *array.shape[1:])
+            file.create_dataset(
+                field, shape, array.dtype, maxshape=maxshape, chunks=True, fletcher32=True
+            )
+        if arrays.keys() != offsets.keys():
+            raise ShapeError(f"{key!r} has fields {[*arrays]}, others have {[*offsets]}")
+        keys.append(key)
+        for field, array in arrays.items():
+            start = offsets[field][-1]
+            offsets[field].append(start + len(array))
+            dataset = file[field]
+            dataset.resize(start + len(array), axis=0)
+            dataset[start:] = array
+    for field, values in offsets.items():
+        _write_whole(file, f"offsets/{field}", np.array(values, np.int64))
+    header = {"schema": BANK_SCHEMA, "keys": keys, "attrs": dict(attrs)}
+    # a dataset, not an attribute: those end at 64 KiB
+    encoded = json.dumps(header, ensure_ascii=False).encode()
+    _write_whole(file, "header", np.frombuffer(encoded, np.uint8))
+
+
+def _write_whole(file: h5py.File, name: str, array: np.ndarray) -> None:
+    file.create_dataset(name, data=array, chunks=True, fletcher32=True)
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """HDF5 reports a full disk as either of two exceptions."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(str(error)) from error
+
+
+_READ_ERRORS = (OSError, RuntimeError, KeyError, IndexError, ValueError, TypeError)
+"""What h5py and a header of another layout raise."""
 
 
 class Bank(Mapping[str, dict[str, np.ndarray]]):
@@ -64,6 +103,9 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
         """Raises FormatError if the file is not a whole bank."""
         try:
             self._file = h5py.File(path, "r")
+        except (OSError, RuntimeError) as error:
+            raise FormatError(f"{path} is not a readable bank of arrays: {error}") from None
+        try:
             header = json.loads(bytes(self._file["header"][()]))
             if header["schema"] != BANK_SCHEMA:
                 raise FormatError(f"{path}: expected schema {BANK_SCHEMA}, got {header['schema']}")
@@ -71,8 +113,11 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
             self._rows = {key: row for row, key in enumerate(header["keys"])}
             offsets = self._file.get("offsets", {})
             self._offsets = {field: offsets[field][()] for field in offsets}
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise FormatError(f"{path} is not a readable bank of arrays: {error}") from None
+        except (*_READ_ERRORS, FormatError) as error:
+            self._file.close()
+            if isinstance(error, FormatError):
+                raise
+            raise FormatError(f"{path} is not a readable bank of arrays: {error!r}") from None
         self._path = path
 
     def __getitem__(self, key: str) -> dict[str, np.ndarray]:
@@ -86,7 +131,7 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
             return {
                 f: self._file[f][self._offsets[f][row] : self._offsets[f][row + 1]] for f in wanted
             }
-        except OSError as error:
+        except _READ_ERRORS as error:
             raise FormatError(f"{self._path}: cannot read {key!r}: {error}") from None
 
     def __iter__(self) -> Iterator[str]:
@@ -127,6 +172,7 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
         self._where: dict[str, Path] = {}
         self._open: OrderedDict[Path, Bank] = OrderedDict()
         self._pending: dict[str, Arrays] = {}
+        self._pending_bytes = 0
         self._last_flush = time.monotonic()
         for path in sorted(folder.glob("*.h5")):
             self._adopt(path)
@@ -156,8 +202,11 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
     def add(self, key: str, arrays: Arrays) -> None:
         """Keep an item; on disk at the latest with the next ``flush``."""
         self._pending[key] = arrays
-        megabytes = sum(a.nbytes for item in self._pending.values() for a in item.values()) / 1e6
-        if megabytes > self._flush_mb or time.monotonic() - self._last_flush > self._flush_s:
+        self._pending_bytes += sum(array.nbytes for array in arrays.values())
+        if (
+            self._pending_bytes > 1e6 * self._flush_mb
+            or time.monotonic() - self._last_flush > self._flush_s
+        ):
             self.flush()
 
     def flush(self) -> None:
@@ -165,10 +214,10 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
         self._last_flush = time.monotonic()
         if not self._pending:
             return
-        number = len(list(self._folder.glob("shard-*")))
-        path = self._folder / f"shard-{number:06d}.h5"
+        used = [int(path.stem[6:]) for path in self._folder.glob("shard-[0-9]*")]
+        path = self._folder / f"shard-{max(used, default=-1) + 1:06d}.h5"
         write_bank(path, self._pending.items(), {})
-        self._pending = {}
+        self._pending, self._pending_bytes = {}, 0
         self._adopt(path)
 
     def read(self, key: str, fields: Iterable[str]) -> dict[str, np.ndarray]:
@@ -206,7 +255,8 @@ def check_fingerprint(path: Path, fingerprint: str, what: str) -> None:
         StaleArtefactError: with both, if they differ.
     """
     if path.is_file():
-        found = read_json(path).get("fingerprint")
+        header = read_json(path)
+        found = header.get("fingerprint") if isinstance(header, dict) else None
         if found != fingerprint:
             raise StaleArtefactError(
                 f"{what} in {path.parent} were made with other settings, weights or images: "
