@@ -1,0 +1,69 @@
+"""The command line as a whole: help is instant, errors are one line, every flag arrives."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+
+import click
+import pytest
+
+from hloc_lite.cli.main import VERBS, main
+
+
+def commands():
+    for verb, module in VERBS.items():
+        found = import_module(module).command
+        subcommands = found.commands.values() if isinstance(found, click.Group) else [found]
+        for command in subcommands:
+            yield pytest.param(command, id=f"{verb} {command.name}")
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_flag_reaches_its_function_and_is_explained(command):
+    parameters = {p.name for p in command.params}
+    accepted = set(inspect.signature(command.callback).parameters)
+    assert parameters == accepted
+    options = [p for p in command.params if isinstance(p, click.Option)]
+    unexplained = [o.name for o in options if not o.help and o.metavar is None and not o.required]
+    assert [o for o in unexplained if o != "mapper"] == []
+    assert command.help
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["map", "nowhere", "-o", "out"],
+        ["map", ".", "-o", "out", "--set", "pose.nothing=1"],
+        ["map", ".", "-o", "out", "--pairs", "magic:3"],
+        ["localize", "nowhere", "photo.jpg"],
+        ["localize", "nowhere"],
+        ["evaluate", "nowhere.txt", "nothing.txt"],
+        ["weights", "fetch", "no-such-network"],
+        ["map", ".", "-o", "out", "--no-such-flag"],
+        ["no-such-verb"],
+    ],
+)
+def test_misuse_is_one_line_and_exit_2(arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    errors = capsys.readouterr().err
+    assert "Traceback" not in errors
+    assert any(line.lower().startswith("error:") for line in errors.splitlines())
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from hloc_lite.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert all(verb in run.stdout for verb in VERBS)
