@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @click.option(
     "--queries",
     type=click.Path(path_type=Path),
-    help="Queries with intrinsics: lines 'NAME MODEL W H params...'. Without: all of --images.",
+    multiple=True,
+    help="Queries with intrinsics: lines 'NAME MODEL W H params...'. May be given several times; "
+    "without, all of --images.",
 )
 @click.option(
     "--camera", help="Intrinsics of single PHOTOS: 'MODEL W H params...'. Without: EXIF, estimated."
@@ -61,7 +63,7 @@ def command(
     map_folder: Path,
     photos: tuple[Path, ...],
     images: Path | None,
-    queries: Path | None,
+    queries: tuple[Path, ...],
     camera: str | None,
     output: Path | None,
     jsonl: Path | None,
@@ -82,7 +84,7 @@ def command(
     """
     if bool(photos) == (images is not None):
         raise ConfigError("give either PHOTOS or --images DIR (with --queries), not both")
-    if queries is not None and images is None:
+    if queries and images is None:
         raise ConfigError("--queries needs --images DIR, the folder its names are relative to")
     if images is not None and output is None:
         raise ConfigError("--images needs -o POSES.txt to write to")
@@ -122,14 +124,14 @@ def command(
 def _cameras(
     photos: tuple[Path, ...],
     images: Path | None,
-    queries: Path | None,
+    queries: tuple[Path, ...],
     camera: str | None,
     names: str,
 ) -> dict[str, Camera | None]:
     """Query name -> its intrinsics, None where they are not given."""
     from hloc_lite.cli.localize_output import shown_name
     from hloc_lite.io.images import list_images
-    from hloc_lite.io.poses import parse_camera, read_queries
+    from hloc_lite.io.poses import check_names, parse_camera, read_queries
 
     if images is None:
         known = None if camera is None else parse_camera(camera, "--camera")
@@ -137,10 +139,11 @@ def _cameras(
     if not images.is_dir():
         raise HlocLiteError(f"image folder {images} does not exist")
     found: dict[str, Camera | None] = dict.fromkeys(list_images(images))
-    if queries is not None:
-        found = dict(read_queries(queries))
+    if queries:
+        found = {name: known for file in queries for name, known in read_queries(file).items()}
     if not found:
-        raise HlocLiteError(f"no queries in {queries or images}")
+        raise HlocLiteError(f"no queries in {', '.join(map(str, queries)) or images}")
+    check_names(found)
     shown = Counter(shown_name(name, names) for name in found)
     twice = [name for name, count in shown.items() if count > 1]
     if twice:

@@ -1,0 +1,82 @@
+"""``hloc-lite demo``: the other verbs, one after another, on a small rendered town."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+
+import click
+
+from hloc_lite.cli.options import runtime_options
+from hloc_lite.config import PROFILES
+
+CONDITIONS = ("day", "night", "changed")
+
+
+@click.command("demo")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder for the town, the map, the poses and the report.",
+)
+@click.option("--map", "num_map", default=60, show_default=True, help="Map images.")
+@click.option("--queries", "num_queries", default=12, show_default=True, help="Each condition.")
+@click.option("--size", default="800x600", show_default=True, metavar="WxH", help="Pixels.")
+@click.option("--seed", default=7, show_default=True, help="Another seed is another town.")
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="fast",
+    show_default=True,
+    help="fast: about two minutes on two cores; the others take longer and find more.",
+)
+@runtime_options
+def command(
+    output: Path,
+    num_map: int,
+    num_queries: int,
+    size: str,
+    seed: int,
+    profile: str,
+    device: str,
+    offline: bool,
+) -> None:
+    """Render a small town, map it, localize photos in it, score them, write a report.
+
+    The photos are taken by day, by night, and after a season and new shop signs have changed the
+    town. Each step is an ordinary command, shown before it runs.
+    """
+    start = time.perf_counter()
+    town, place, poses = output / "town", output / "map", output / "poses.txt"
+    models = ["--device", device, *(["--offline"] if offline else [])]
+    truth = [str(town / f"gt_{condition}.txt") for condition in CONDITIONS]
+    render = ["town", "render", "-o", town, "--map", num_map, "--queries", num_queries]
+    render += ["--size", size, "--seed", seed, "--no-depth", "--no-labels"]
+    build = ["map", town / "images", "-o", place, "--image-list", town / "map_images.txt"]
+    build += ["--reference", town / "model", "--profile", profile, *models]
+    find = ["localize", place, "--images", town / "images", "-o", poses]
+    for condition in CONDITIONS:
+        find += ["--queries", town / f"queries_{condition}.txt"]
+    find += ["--jsonl", output / "results.jsonl", "--report", output / "report"]
+    for file in truth:
+        find += ["--truth", file]
+    find += models
+    for arguments in (render, build, find, ["evaluate", poses, *truth]):
+        _run([str(argument) for argument in arguments])
+    minutes = (time.perf_counter() - start) / 60
+    report = (output / "report" / "report.html").resolve()
+    click.echo(f"\nDone in {minutes:.1f} minutes. Open {report.as_uri()}")
+
+
+def _run(arguments: list[str]) -> None:
+    click.secho(f"\n$ hloc-lite {shlex.join(arguments)}", bold=True)
+    root = click.get_current_context().find_root().command
+    try:
+        root.main(arguments, standalone_mode=False)
+    except SystemExit as stopped:
+        if stopped.code not in (None, 0, 1):  # 1: no query was localized; the scores will show it
+            raise
