@@ -34,14 +34,24 @@ from hloc_lite.config import PROFILES, load_config
 @click.option(
     "--masks", type=click.Path(path_type=Path), help="Folder of masks NAME.png, black = ignored."
 )
-@click.option("--profile", type=click.Choice(list(PROFILES)), default="balanced", show_default=True)
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="balanced",
+    show_default=True,
+    help="Features, matcher and sizes that go together.",
+)
 @click.option("--features", help="Local features, e.g. aliked-n16, disk, xfeat, rootsift.")
 @click.option("--matcher", help="auto, mutual-nn, lightglue-aliked, ...")
 @click.option("--retrieval", help="Global descriptor, e.g. netvlad-lite0.")
 @click.option(
     "--pairs", help="exhaustive | retrieval:K | covisible:K | poses:K | sequential:K | FILE."
 )
-@click.option("--mapper", type=click.Choice(["incremental", "global"]))
+@click.option(
+    "--mapper",
+    type=click.Choice(["incremental", "global"]),
+    help="Structure from motion image by image, or all at once.  [default: incremental]",
+)
 @click.option("--overwrite", is_flag=True, help="Replace what other settings left in the output.")
 @click.option("--keep-work", is_flag=True, help="Keep features and matches of all images.")
 @config_options
