@@ -20,6 +20,7 @@ LAYERS = (
     {"evaluation", "synthetic"},
     {"serve"},
     {"cli"},
+    {"__main__"},
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 FREE_AMONG_THEMSELVES = LAYERS[0]
