@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,9 @@ from hloc_lite.types import (
 BAKED_SECTIONS = ("features", "retrieval")
 """Config that queries must share with the map, or their descriptors cannot be compared."""
 NO_HITS = RetrievalHits((), np.zeros(0, np.float32))
+
+
+Solve = Callable[[Correspondences], PoseEstimate | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +86,8 @@ class Localizer:
         models.describer.load_state(place.retrieval_state)
         self._models = models
         self._estimator = create(ESTIMATORS, self.config.pose.estimator, self.config.pose, runtime)
+        # only PoseLib can be stopped early, which ranking focal lengths needs
+        self._quick_estimator = create(ESTIMATORS, "poselib", self.config.pose, runtime)
         # without points there is nothing an image could contribute to a pose
         useful = [i for i, name in enumerate(place.global_names) if _num_points(place, name)]
         names = [place.global_names[i] for i in useful]
@@ -119,17 +125,19 @@ class Localizer:
         try:
             with clock("read"):
                 photo = _photo(image, label, self.config)
-                known = self._camera(photo, camera)
+                intrinsics = self._camera(photo, camera)
         except HlocLiteError as error:
             return _failure(label, Status.UNREADABLE, str(error), clock)
-        return self._localize(photo, known, label, clock, fallback=fallback)
+        estimate = self._estimate if camera is not None else self._estimate_with_focal
+        solve = partial(estimate, camera=intrinsics)
+        return self._localize(photo, solve, label, clock, fallback=fallback)
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
         """The result of a query whose image could not even be decoded."""
         return _failure(name, Status.UNREADABLE, str(error), StageClock())
 
     def _localize(
-        self, photo: Photo, camera: Camera, label: str, clock: StageClock, *, fallback: bool
+        self, photo: Photo, solve: Solve, label: str, clock: StageClock, *, fallback: bool
     ) -> LocalizationResult:
         with clock("features"):
             (features,) = self._models.extractor.extract([photo])
@@ -147,7 +155,7 @@ class Localizer:
         with clock("matching"):
             matched = self._match(features, hits.names)
         with clock("pose"):
-            attempt, num_clusters = self._best_attempt(features.keypoints, matched, camera)
+            attempt, num_clusters = self._best_attempt(features.keypoints, matched, solve)
         counts |= {
             "matches": sum(len(matches) for matches, _ in matched.values()),
             "clusters": num_clusters,
@@ -190,7 +198,7 @@ class Localizer:
         self,
         keypoints: Float32,
         matched: Mapping[str, tuple[Matches, Landmarks]],
-        camera: Camera,
+        solve: Solve,
     ) -> tuple[Attempt, int]:
         """The group of map images whose pose has most inliers; without one, the largest group."""
         points = {name: landmarks.point3D_idxs for name, (_, landmarks) in matched.items()}
@@ -200,20 +208,21 @@ class Localizer:
         lifted = [lift(keypoints, [matched[n] for n in g], self.map.model) for g in groups]
         lifted.sort(key=len, reverse=True)
         attempts = [
-            Attempt(correspondences, self._estimate(correspondences, camera))
+            Attempt(correspondences, solve(correspondences))
             for correspondences in lifted[: self.config.localize.max_clusters]
         ]
         best = max(attempts, key=lambda a: a.pose.num_inliers if a.pose else -1)
         return best, len(groups)
 
     def _estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
-        if len(correspondences) < self.config.pose.min_inliers:
-            return None
-        if camera.has_prior_focal or not hasattr(self._estimator, "ransac"):
-            found: PoseEstimate | None = self._estimator.estimate(correspondences, camera)
-            return found
+        found: PoseEstimate | None = self._estimator.estimate(correspondences, camera)
+        return found
+
+    def _estimate_with_focal(
+        self, correspondences: Correspondences, camera: Camera
+    ) -> PoseEstimate | None:
         return estimate_with_focal(
-            self._estimator, correspondences, camera, self.config.pose, self.config.localize
+            self._quick_estimator, correspondences, camera, self.config.pose, self.config.localize
         )
 
     def _verdict(

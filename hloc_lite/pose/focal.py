@@ -1,4 +1,4 @@
-"""Pose of a photo whose focal length nobody knows: the best of a range, then refined."""
+"""Pose of a photo that was never calibrated: its focal length is estimated along."""
 
 from __future__ import annotations
 
@@ -33,13 +33,15 @@ def estimate_with_focal(
 ) -> PoseEstimate | None:
     """Pose and focal length together.
 
-    Candidates from ``config.min_focal_ratio`` to ``config.max_focal_ratio`` of the longer side
-    (evenly in their logarithm) and the camera's own are ranked by inliers; the best is refined with
-    its focal length free.
+    Where EXIF gives a focal length (``camera.has_prior_focal``) that is the start; else the best,
+    by inliers, of candidates from ``config.min_focal_ratio`` to ``config.max_focal_ratio`` of the
+    longer side, evenly in their logarithm. It is then refined together with the pose.
     """
     side = max(camera.width, camera.height)
     ratios = np.geomspace(config.min_focal_ratio, config.max_focal_ratio, config.focal_candidates)
-    candidates = [camera, *(with_focal(camera, ratio * side) for ratio in ratios)]
+    candidates = [camera]
+    if not camera.has_prior_focal:
+        candidates += [with_focal(camera, float(ratio) * side) for ratio in ratios]
     best: tuple[int, Camera, Rigid3] | None = None
     for candidate in candidates:
         found = estimator.ransac(correspondences, candidate, QUICK_TRIALS)
