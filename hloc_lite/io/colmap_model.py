@@ -8,18 +8,31 @@ need and are left to pycolmap, which adds them when it loads a model without.
 
 from __future__ import annotations
 
+import logging
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from hloc_lite.errors import FormatError
-from hloc_lite.geometry.cameras import CAMERA_MODELS, check_camera
+from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
-from hloc_lite.io.files import atomic_path, read_text
-from hloc_lite.types import NO_POINT, Camera, Float64, Int64, Rigid3, SfmImage, SfmModel
+from hloc_lite.io.colmap_text import (
+    MAX_ID,
+    NO_ID,
+    RawImage,
+    RawPoints,
+    empty_points,
+    file_camera,
+    read_cameras,
+    read_images,
+    read_points,
+)
+from hloc_lite.io.files import atomic_path
+from hloc_lite.types import NO_POINT, Camera, Int64, Rigid3, SfmImage, SfmModel
 
+logger = logging.getLogger(__name__)
 # COLMAP's numbers of the camera models, as its format has them.
 MODEL_IDS = {
     "SIMPLE_PINHOLE": 0,
@@ -74,6 +87,14 @@ class _Cursor:
         except UnicodeDecodeError:
             raise FormatError(f"{self.path}: an image name is not UTF-8: {raw[:60]!r}") from None
 
+    def end(self) -> None:
+        """All has been read: more bytes than the counts account for mean that one is wrong."""
+        if self.at != len(self.data):
+            raise FormatError(
+                f"{self.path} is damaged: {len(self.data) - self.at} bytes are left after the "
+                f"last of its entries"
+            )
+
     def _need(self, size: int) -> None:
         if size < 0 or self.at + size > len(self.data):
             raise FormatError(
@@ -97,23 +118,41 @@ def read_model(folder: Path) -> SfmModel:
     paths = [folder / f"{part}{suffix}" for part in ("cameras", "images", "points3D")]
     if not paths[0].is_file():
         raise FormatError(f"{paths[0]} is missing beside {paths[1].name}")
-    cameras = dict(_cameras_bin(paths[0]) if binary else _cameras_txt(paths[0]))
-    points = _empty_points()
+    listed = list(_cameras_bin(paths[0]) if binary else read_cameras(paths[0]))
+    cameras = dict(listed)
+    if len(cameras) != len(listed):
+        raise FormatError(f"{paths[0]}: a camera id is there twice")
+    points = empty_points()
     if paths[2].is_file():
-        points = _points_bin(paths[2]) if binary else _points_txt(paths[2])
+        points = _points_bin(paths[2]) if binary else read_points(paths[2])
     ids, xyz, rgb, errors = points
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
     if len(np.unique(ids)) != len(ids):
         raise FormatError(f"{paths[2]}: a point id is there twice")
-    if not np.isfinite(xyz).all():
-        raise FormatError(f"{paths[2]}: {int((~np.isfinite(xyz)).any(1).sum())} points are NaN")
-    raw_images = _images_bin(paths[1]) if binary else _images_txt(paths[1])
+    if not _are_sane(xyz):
+        bad = sum(not _are_sane(point) for point in xyz)
+        raise FormatError(f"{paths[2]}: {bad} of {len(xyz)} points are not finite")
+    raw_images = list(_images_bin(paths[1]) if binary else read_images(paths[1]))
     images = [_checked_image(raw, cameras, ids, paths[1]) for raw in raw_images]
     names = [image.name for image in images]
     if len(set(names)) != len(names) or len({i.image_id for i in images}) != len(images):
         raise FormatError(f"{paths[1]}: an image name or id is there twice")
+    _warn_of_lost_points(raw_images, images, paths)
     return SfmModel(cameras, tuple(images), ids, xyz[order], rgb[order], errors[order])
+
+
+def _warn_of_lost_points(
+    raw_images: Sequence[RawImage], images: Sequence[SfmImage], paths: Sequence[Path]
+) -> None:
+    """Poses without points are a model too, but one that has lost some is likely damaged."""
+    named = sum(int((raw[-1] != NO_ID).sum()) for raw in raw_images)
+    found = sum(int((image.point3D_idxs != NO_POINT).sum()) for image in images)
+    if paths[2].is_file() and found < named:
+        logger.warning(
+            "%s: %d of %d observations are of points that %s does not have; they are ignored",
+            paths[1], named - found, named, paths[2].name,
+        )  # fmt: skip
 
 
 def write_model(folder: Path, model: SfmModel) -> None:
@@ -130,15 +169,16 @@ def write_model(folder: Path, model: SfmModel) -> None:
             file.write(chunk)
 
 
-RawImage = tuple[int, np.ndarray, np.ndarray, int, str, Float64, Int64]
-
-
 def _checked_image(raw: RawImage, cameras: dict[int, Camera], ids: Int64, path: Path) -> SfmImage:
     image_id, quat, translation, camera_id, name, xy, point_ids = raw
     if camera_id not in cameras:
         raise FormatError(f"{path}: image {name!r} has camera {camera_id}, which does not exist")
-    if not np.isfinite(translation).all():
+    if not _are_sane(translation):
         raise FormatError(f"{path}: image {name!r} has a pose that is not finite")
+    if not _are_sane(xy):
+        raise FormatError(f"{path}: image {name!r} has keypoints that are not finite")
+    if not _are_sane(quat) or abs(np.linalg.norm(quat) - 1) > 0.05:
+        raise FormatError(f"{path}: image {name!r}: {quat} is not a unit quaternion")
     try:
         rotation = rotation_from_quat_wxyz(quat)
     except FormatError as error:
@@ -151,15 +191,9 @@ def _checked_image(raw: RawImage, cameras: dict[int, Camera], ids: Int64, path: 
     return SfmImage(image_id, name, camera_id, pose, xy, idxs)
 
 
-def _camera(
-    camera_id: int, model: str, width: int, height: int, params: Float64, where: str
-) -> Camera:
-    try:
-        return check_camera(Camera(model, width, height, params))
-    except FormatError as error:
-        raise FormatError(f"{where}: camera {camera_id}: {error}") from None
-    except Exception as error:  # a size of zero
-        raise FormatError(f"{where}: camera {camera_id}: {error}") from None
+def _are_sane(values: np.ndarray) -> bool:
+    """Finite, and small enough to be squared: no scene or image is larger."""
+    return bool((np.abs(values) < 1e15).all())
 
 
 def _cameras_bin(path: Path) -> Iterator[tuple[int, Camera]]:
@@ -171,7 +205,8 @@ def _cameras_bin(path: Path) -> Iterator[tuple[int, Camera]]:
         if name is None:
             raise FormatError(f"{path}: camera {camera_id} has unknown model number {model_id}")
         params = cursor.array("<f8", CAMERA_MODELS[name].num_params)
-        yield camera_id, _camera(camera_id, name, width, height, params, str(path))
+        yield camera_id, file_camera(camera_id, name, width, height, params, str(path))
+    cursor.end()
 
 
 def _images_bin(path: Path) -> Iterator[RawImage]:
@@ -186,9 +221,10 @@ def _images_bin(path: Path) -> Iterator[RawImage]:
         points = cursor.array(_POINT2D, num_points)
         point_ids = points["point3D_id"].astype(np.int64)  # the invalid id becomes -1
         yield image_id, pose[:4], pose[4:], camera_id, name, points["xy"], point_ids
+    cursor.end()
 
 
-def _points_bin(path: Path) -> tuple[np.ndarray, ...]:
+def _points_bin(path: Path) -> RawPoints:
     cursor = _Cursor(path)
     (count,) = cursor.take("Q")
     if count * 43 > len(cursor.data):
@@ -196,73 +232,13 @@ def _points_bin(path: Path) -> tuple[np.ndarray, ...]:
     ids = np.empty(count, np.int64)
     xyz, rgb, errors = np.empty((count, 3)), np.empty((count, 3), np.uint8), np.empty(count)
     for row in range(count):
-        ids[row], *xyz[row], r, g, b, errors[row], length = cursor.take("Q3d3BdQ")
-        rgb[row] = r, g, b
+        point_id, *xyz[row], r, g, b, errors[row], length = cursor.take("Q3d3BdQ")
+        if point_id > MAX_ID:
+            raise FormatError(f"{path}: point id {point_id} is out of range")
+        ids[row], rgb[row] = point_id, (r, g, b)
         cursor.array("<u4", 2 * length)
+    cursor.end()
     return ids, xyz, rgb, errors
-
-
-def _empty_points() -> tuple[np.ndarray, ...]:
-    return np.empty(0, np.int64), np.empty((0, 3)), np.empty((0, 3), np.uint8), np.empty(0)
-
-
-def _text_lines(path: Path, *, keep_empty: bool = False) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if line.startswith("#") or not (line.strip() or keep_empty):
-            continue
-        yield f"{path}, line {number}", line
-
-
-def _numbers(words: list[str], where: str) -> Float64:
-    try:
-        return np.array([float(word) for word in words])
-    except ValueError as error:
-        raise FormatError(f"{where}: {error}") from None
-
-
-def _cameras_txt(path: Path) -> Iterator[tuple[int, Camera]]:
-    for where, line in _text_lines(path):
-        words = line.split()
-        if len(words) < 5:
-            raise FormatError(f"{where}: expected 'CAMERA_ID MODEL WIDTH HEIGHT PARAMS...'")
-        values = _numbers([words[0], *words[2:]], where)
-        if not np.isfinite(values).all():
-            raise FormatError(f"{where}: all numbers must be finite")
-        camera_id, width, height = (int(value) for value in values[:3])
-        yield camera_id, _camera(camera_id, words[1], width, height, values[3:], where)
-
-
-def _images_txt(path: Path) -> Iterator[RawImage]:
-    lines = _text_lines(path, keep_empty=True)
-    for where, line in lines:
-        if not line.strip():
-            continue  # blank lines between images; that of an image without points is taken below
-        words = line.split(maxsplit=9)  # the name is the rest: it may contain spaces
-        if len(words) != 10:
-            raise FormatError(f"{where}: expected 'IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME'")
-        head = _numbers(words[:9], where)
-        if not np.isfinite(head).all():
-            raise FormatError(f"{where}: all numbers must be finite")
-        where_points, points_line = next(lines, (where, ""))
-        values = _numbers(points_line.split(), where_points)
-        if len(values) % 3:
-            raise FormatError(f"{where_points}: expected 'X Y POINT3D_ID' for each point")
-        points = values.reshape(-1, 3)
-        ids = points[:, 2].astype(np.int64)
-        yield int(head[0]), head[1:5], head[5:8], int(head[8]), words[9].strip(), points[:, :2], ids
-
-
-def _points_txt(path: Path) -> tuple[np.ndarray, ...]:
-    rows = []
-    for where, line in _text_lines(path):
-        words = line.split(maxsplit=8)[:8]
-        if len(words) != 8:
-            raise FormatError(f"{where}: expected 'POINT3D_ID X Y Z R G B ERROR TRACK...'")
-        rows.append(_numbers(words, where))
-    if not rows:
-        return _empty_points()
-    table = np.stack(rows)
-    return table[:, 0].astype(np.int64), table[:, 1:4], table[:, 4:7].astype(np.uint8), table[:, 7]
 
 
 def _cameras_bytes(model: SfmModel) -> bytes:
