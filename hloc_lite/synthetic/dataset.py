@@ -126,7 +126,9 @@ def _write(
     fast_png = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, 2]
     if with_depth:
         millimetres = np.where(rendering.depth < MAX_DEPTH_M, rendering.depth * 1000, 0)
-        _write_image(out_dir / "depth" / f"{name}.png", np.rint(millimetres).astype(np.uint16), fast_png)
+        _write_image(
+            out_dir / "depth" / f"{name}.png", np.rint(millimetres).astype(np.uint16), fast_png
+        )
     if with_labels:
         _write_image(out_dir / "labels" / f"{name}.png", rendering.labels, fast_png)
     quality = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]

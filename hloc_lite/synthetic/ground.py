@@ -25,10 +25,10 @@ def extent(plan: Plan) -> tuple[Float64, Float64]:
     return nodes.min(axis=0) - MARGIN_M, nodes.max(axis=0) + MARGIN_M
 
 
-def build_ground(mesh: MeshBuilder, library: Library, plan: Plan) -> Frame:
+def build_ground(mesh: MeshBuilder, library: Library, plan: Plan, detail: float) -> Frame:
     """Adds carriageways, sidewalks and kerbs; returns the frame of their common patch."""
     low, high = extent(plan)
-    patch = mesh.atlas.add_patch(_paint_ground(plan, low, high))
+    patch = mesh.atlas.add_patch(_paint_ground(plan, low, high, detail * TEXELS_PER_M))
     size = high - low
     frame = Frame(patch, np.array([low[0], high[1], 0.0]), float(size[0]), float(size[1]))
     counts = np.ceil(size / CELL_M).astype(int)
@@ -90,16 +90,16 @@ def _sidewalk(
     mesh.quads(edge[:-1], np.diff(edge, axis=0), drop, stone, labels.SIDEWALK, offset=offsets)
 
 
-def _paint_ground(plan: Plan, low: Float64, high: Float64) -> UInt8:
+def _paint_ground(plan: Plan, low: Float64, high: Float64, texels_per_m: float) -> UInt8:
     """(h, w, 3) patch values: stains, repairs, cracks, markings, dirt along the walls."""
     rng = np.random.default_rng([plan.seed, 21])
-    size = np.ceil((high - low) * TEXELS_PER_M).astype(int)
+    size = np.ceil((high - low) * texels_per_m).astype(int)
     shape = (int(size[1]), int(size[0]))
     gray = 1 + 0.17 * fractal_noise(rng, shape, 30, 7, 0.75)
 
     def pixels(points: Float64) -> np.ndarray:
         flipped = np.stack([points[..., 0] - low[0], high[1] - points[..., 1]], axis=-1)
-        return np.round(flipped * TEXELS_PER_M).astype(np.int32)
+        return np.round(flipped * texels_per_m).astype(np.int32)
 
     for _ in range(int((high - low).prod() / 7)):  # repairs and stains
         centre = rng.uniform(low, high)
@@ -121,23 +121,23 @@ def _paint_ground(plan: Plan, low: Float64, high: Float64) -> UInt8:
     shade = np.ones(shape, np.float32)
     for front in plan.frontages:
         wall = pixels(np.stack([front.start, front.end]))
-        cv2.line(shade, tuple(wall[0]), tuple(wall[1]), 0.45, int(0.5 * TEXELS_PER_M))
+        cv2.line(shade, tuple(wall[0]), tuple(wall[1]), 0.45, int(0.5 * texels_per_m))
         kerb = pixels(np.stack([front.kerb_start, front.kerb_end]))
-        cv2.line(shade, tuple(kerb[0]), tuple(kerb[1]), 0.55, int(0.2 * TEXELS_PER_M))
-    gray *= cv2.GaussianBlur(shade, (0, 0), 0.16 * TEXELS_PER_M)
+        cv2.line(shade, tuple(kerb[0]), tuple(kerb[1]), 0.55, int(0.2 * texels_per_m))
+    gray *= cv2.GaussianBlur(shade, (0, 0), 0.16 * texels_per_m)
     gray *= PATCH_NEUTRAL
     image = cv2.merge([as_patch(gray)] * 3)
     for street in plan.streets:
-        _markings(rng, image, street, pixels)
+        _markings(rng, image, street, pixels, texels_per_m)
     return image
 
 
-def _markings(rng, image, street, pixels) -> None:  # type: ignore[no-untyped-def]
+def _markings(rng, image, street, pixels, texels_per_m) -> None:  # type: ignore[no-untyped-def]
     """Zebra crossings, a dashed line, words and arrows, worn."""
     if street.cobbled:
         return
     ends = pixels(np.stack([street.start, street.end]))
-    reach = int(8 * TEXELS_PER_M)
+    reach = int(8 * texels_per_m)
     corner = np.maximum(ends.min(axis=0) - reach, 0)
     far = ends.max(axis=0) + reach
     region = image[corner[1] : far[1], corner[0] : far[0]]
@@ -175,7 +175,9 @@ def manholes(mesh: MeshBuilder, library: Library, plan: Plan) -> None:
             along = rng.uniform(7, street.length - 7)
             across = rng.uniform(-0.8, 0.8) * street.carriageway_half_width
             if rng.random() < 0.3:
-                across = rng.choice([-1, 1]) * (street.half_width - rng.uniform(0.5, 1) * SIDEWALK_M)
+                across = rng.choice([-1, 1]) * (
+                    street.half_width - rng.uniform(0.5, 1) * SIDEWALK_M
+                )
             xy = street.start + along * street.direction + across * street.left
             on_walk = abs(across) > street.carriageway_half_width
             lift = (KERB_M if on_walk else 0.02) + 0.012

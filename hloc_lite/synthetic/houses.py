@@ -14,10 +14,18 @@ from hloc_lite.synthetic.shapes import Local, box, rect, tube
 
 DEPTH_M = 9.0
 PLASTER_TINTS = (
-    (0.95, 0.86, 0.66), (0.9, 0.72, 0.45), (0.85, 0.83, 0.78), (0.62, 0.68, 0.6),
-    (0.8, 0.55, 0.42), (0.66, 0.72, 0.78), (0.92, 0.9, 0.86), (0.78, 0.66, 0.6), (0.72, 0.42, 0.32),
+    (0.95, 0.86, 0.66),
+    (0.9, 0.72, 0.45),
+    (0.85, 0.83, 0.78),
+    (0.62, 0.68, 0.6),
+    (0.8, 0.55, 0.42),
+    (0.66, 0.72, 0.78),
+    (0.92, 0.9, 0.86),
+    (0.78, 0.66, 0.6),
+    (0.72, 0.42, 0.32),
 )
 """Cream, ochre, grays, sage, terracotta, pale blue, white, clay, red: linear."""
+CORNER_INSET_M = 2.4
 FOOT_M = 1.2
 """How far walls reach below the ground line: the terrain is not flat."""
 
@@ -38,6 +46,7 @@ class Style:
     shop: bool
     balconies: bool
     shutters: bool
+    shutter_tone: tuple[float, float, float]
     gable: bool
     quoins: bool
     string_courses: bool
@@ -70,6 +79,7 @@ def draw_style(rng: np.random.Generator, width: float, library: Library) -> Styl
         shop=bool(rng.random() < 0.55),
         balconies=bool(rng.random() < 0.3),
         shutters=bool(rng.random() < 0.3),
+        shutter_tone=tuple(rng.uniform(0.05, 0.3, 3)),
         gable=bool(rng.random() < 0.25),
         quoins=bool(rng.random() < 0.35),
         string_courses=bool(rng.random() < 0.7),
@@ -96,8 +106,10 @@ def build_house(
     style = draw_style(rng, plot.width, library)
     local = plot_frame(plan, plot)
     width, height = plot.width, style.height
-    weathering = paint.wall_weathering(rng, width, height + FOOT_M, texels_per_m)
-    _paint_facade(rng, weathering, style, width, texels_per_m)
+    # painting draws from its own generator: finer texels must not change the geometry
+    brush = np.random.default_rng([*plot.style_key, 8])
+    weathering = paint.wall_weathering(brush, width, height + FOOT_M, texels_per_m)
+    _paint_facade(brush, weathering, style, width, texels_per_m)
     patch = mesh.atlas.add_patch(paint.as_patch(weathering))
     frame = Frame(patch, local.point(0, height), width, height + FOOT_M)
     openings = _ground_openings(rng, style, width)
@@ -111,9 +123,10 @@ def build_house(
             )
     _wall_with_openings(mesh, local, style, frame, openings, width)
     for opening in openings:
-        _fill_opening(mesh, library, local, style, opening, rng, own)
+        _fill_opening(mesh, library, local, style, opening, texels_per_m, rng, own)
     _relief(mesh, library, local, style, width, rng)
-    _shell(mesh, library, local, style, width, rng)
+    corners = (plot.offset < 0.01, plot.offset + width > plot.frontage.length - 0.01)
+    _shell(mesh, library, local, style, width, corners, rng)
     return style
 
 
@@ -218,6 +231,7 @@ def _fill_opening(
     local: Local,
     style: Style,
     opening: Opening,
+    texels_per_m: float,
     rng: np.random.Generator,
     own: np.random.Generator,
 ) -> None:
@@ -226,8 +240,9 @@ def _fill_opening(
         patch = library.windows[rng.integers(len(library.windows))]
         glow = float(rng.uniform(0.25, 0.9)) if rng.random() < 0.22 else 0.0
     elif opening.kind == "shop":
-        size = int(opening.width * 80), int(opening.height * 80)
-        patch = mesh.atlas.add_patch(paint.shop_window(rng, *size))
+        texels = max(24.0, 1.8 * texels_per_m)
+        size = int(opening.width * texels), int(opening.height * texels)
+        patch = mesh.atlas.add_patch(paint.shop_window(paint.branch(rng), *size))
         glow = 0.8 if rng.random() < 0.6 else 0.1
     else:
         patch = library.doors[own.integers(len(library.doors))]
@@ -238,13 +253,19 @@ def _fill_opening(
     right = opening.left + opening.width
     if opening.kind == "door":
         low = (opening.left - 0.15, -FOOT_M, 0.0)
-        box(mesh, local, low, (right + 0.15, opening.bottom, 0.35), library["stone"], labels.SIDEWALK)
+        box(
+            mesh,
+            local,
+            low,
+            (right + 0.15, opening.bottom, 0.35),
+            library["stone"],
+            labels.SIDEWALK,
+        )
         return
     low = (opening.left - 0.08, opening.bottom - 0.09, 0.0)
     box(mesh, local, low, (right + 0.08, opening.bottom, 0.1), style.trim, labels.BUILDING)
     if opening.kind == "window" and style.shutters and opening.bottom > style.ground_height:
-        tone = np.random.default_rng(int(1000 * style.recess)).uniform(0.05, 0.3, 3)
-        wood = library["wood"].tinted(*tone)
+        wood = library["wood"].tinted(*style.shutter_tone)
         half = opening.width / 2 - 0.04
         for left in (opening.left - half - 0.03, right + 0.03):
             corner = (left, opening.bottom, 0.0)
@@ -303,8 +324,13 @@ def _relief(
         for floor in range(style.floors):
             level = style.ground_height + floor * style.floor_height
             box(
-                mesh, local, (0, level - 0.06, 0), (width, level + 0.1, 0.09), style.trim,
-                labels.BUILDING, faces="flrtb",
+                mesh,
+                local,
+                (0, level - 0.06, 0),
+                (width, level + 0.1, 0.09),
+                style.trim,
+                labels.BUILDING,
+                faces="flrtb",
             )
     if style.pilasters and width > 4:
         for k in range(style.columns + 1):
@@ -325,7 +351,14 @@ def _relief(
                 _railing(mesh, local, x0, x1, level, dark)
     x = rng.uniform(0.12, 0.3)
     gray = library["metal"].tinted(0.28, 0.29, 0.3)
-    tube(mesh, local.point(x, -0.3, 0.09), local.point(x, top - 0.3, 0.09), 0.055, gray, labels.BUILDING)
+    tube(
+        mesh,
+        local.point(x, -0.3, 0.09),
+        local.point(x, top - 0.3, 0.09),
+        0.055,
+        gray,
+        labels.BUILDING,
+    )
     for _ in range(rng.integers(1, 4)):  # meters, vents, lamps
         a, b = rng.uniform(0.4, max(0.5, width - 0.7)), rng.uniform(1.3, style.height - 1.0)
         size = rng.uniform(0.15, 0.4, 2)
@@ -355,47 +388,91 @@ def _shell(
     local: Local,
     style: Style,
     width: float,
+    corners: tuple[bool, bool],
     rng: np.random.Generator,
 ) -> None:
-    """Side and back walls, the roof, chimneys."""
+    """Side and back walls, the roof, chimneys.
+
+    At a block's corner they stand back, or they would cover the neighbour's facade around it.
+    """
     top = style.height
+    x0, x1 = 0.01 + CORNER_INSET_M * corners[0], width - 0.01 - CORNER_INSET_M * corners[1]
+    if x1 - x0 < 0.5:
+        return
     back = library.blind_walls[rng.integers(len(library.blind_walls))]
-    rect(mesh, local, 0.01, top, width - 0.02, top + FOOT_M, style.wall, labels.BUILDING,
-         out=-DEPTH_M, patch=back)
-    for side in (0.01, width - 0.01):
+    rect(
+        mesh,
+        local,
+        x0,
+        top,
+        x1 - x0,
+        top + FOOT_M,
+        style.wall,
+        labels.BUILDING,
+        out=-DEPTH_M,
+        patch=back,
+    )
+    for near, far in ((0.01 + 0.3 * corners[0], x0), (width - 0.01 - 0.3 * corners[1], x1)):
         blind = library.blind_walls[rng.integers(len(library.blind_walls))]
-        mesh.quads(local.point(side, top, 0.0), local.vectors([0, 0, -DEPTH_M]),
-                   local.vectors([0, -top - FOOT_M, 0]), style.wall, labels.BUILDING, patch=blind)
+        mesh.quads(
+            local.point(near, top, -0.05),
+            local.vectors([far - near, 0, 0.05 - DEPTH_M]),
+            local.vectors([0, -top - FOOT_M, 0]),
+            style.wall,
+            labels.BUILDING,
+            patch=blind,
+        )
     tiles = library["roof"].tinted(*(rng.uniform(0.5, 1.0) * np.array([1.0, 0.85, 0.8])))
     rise = rng.uniform(2.2, 4.0)
     if style.gable:
-        middle = width / 2
-        gable = local.points([[0, top, -0.02], [width, top, -0.02], [middle, top + rise, -0.02]])
+        middle = (x0 + x1) / 2
+        gable = local.points([[x0, top, -0.02], [x1, top, -0.02], [middle, top + rise, -0.02]])
         mesh.triangles(gable[None], style.wall, labels.BUILDING)
-        for x in (0.0, width):
+        for x in (x0, x1):
             mesh.quads(
                 local.point(middle, top + rise, 0.25),
                 local.vectors([0, 0, -DEPTH_M - 0.25]),
                 local.vectors([(x - middle) * 1.05, -rise * 1.05, 0]),
-                tiles, labels.BUILDING,
+                tiles,
+                labels.BUILDING,
             )
     else:
         half = DEPTH_M / 2
-        mesh.quads(local.point(0, top + rise, -half), local.vectors([width, 0, 0]),
-                   local.vectors([0, -rise * 1.08, half * 1.08]), tiles, labels.BUILDING)
-        mesh.quads(local.point(width, top + rise, -half), local.vectors([-width, 0, 0]),
-                   local.vectors([0, -rise, -half]), tiles, labels.BUILDING)
-        for x in (0.01, width - 0.01):
+        mesh.quads(
+            local.point(x0, top + rise, -half),
+            local.vectors([x1 - x0, 0, 0]),
+            local.vectors([0, -rise * 1.08, half * 1.08]),
+            tiles,
+            labels.BUILDING,
+        )
+        mesh.quads(
+            local.point(x1, top + rise, -half),
+            local.vectors([x0 - x1, 0, 0]),
+            local.vectors([0, -rise, -half]),
+            tiles,
+            labels.BUILDING,
+        )
+        for x in (x0, x1):
             ends = [[x, top, 0], [x, top, -DEPTH_M], [x, top + rise, -half]]
             mesh.triangles(local.points(ends)[None], style.wall, labels.BUILDING)
-        if width > 4 and rng.random() < 0.5:  # a dormer
-            x = rng.uniform(0.8, width - 2.2)
+        if x1 - x0 > 4 and rng.random() < 0.5:  # a dormer
+            x = rng.uniform(x0 + 0.8, x1 - 2.2)
             low, high = (x, top + 0.4, -2.4), (x + 1.4, top + 1.9, -0.6)
             box(mesh, local, low, high, style.trim, labels.BUILDING, faces="lrt")
             pane = library.windows[rng.integers(len(library.windows))]
-            rect(mesh, local, x, top + 1.9, 1.4, 1.5, Material(library["metal"].tile, 1.5),
-                 labels.BUILDING, out=-0.6, patch=pane)
+            rect(
+                mesh,
+                local,
+                x,
+                top + 1.9,
+                1.4,
+                1.5,
+                Material(library["metal"].tile, 1.5),
+                labels.BUILDING,
+                out=-0.6,
+                patch=pane,
+            )
     for _ in range(rng.integers(1, 3)):
-        x, out = rng.uniform(0.3, max(0.4, width - 1.0)), -rng.uniform(2.5, 5.0)
+        x, out = rng.uniform(x0 + 0.3, max(x0 + 0.4, x1 - 1.0)), -rng.uniform(2.5, 5.0)
         low, high = (x, top, out - 0.6), (x + 0.7, top + rise + 0.9, out)
         box(mesh, local, low, high, library["brick"], labels.BUILDING, faces="flrkt")

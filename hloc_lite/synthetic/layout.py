@@ -235,7 +235,10 @@ def _outer_frontages(streets: dict[Edge, Street]) -> list[Frontage]:
         else:
             continue
         ends = []
-        for node, node_xy, sign in ((street.edge[0], street.start, -1), (street.edge[1], street.end, 1)):
+        for node, node_xy, sign in (
+            (street.edge[0], street.start, -1),
+            (street.edge[1], street.end, 1),
+        ):
             corner = node[0] in (0, last_column) and node[1] in (0, last_row)
             reach = 5.2 if corner else 0.6
             ends.append(node_xy + sign * street.direction * reach)

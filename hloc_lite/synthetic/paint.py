@@ -32,6 +32,11 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
         return ImageFont.truetype(str(path), size)
 
 
+def branch(rng: np.random.Generator) -> np.random.Generator:
+    """A generator of its own for a painting: however much it draws, ``rng`` goes on the same."""
+    return np.random.default_rng(int(rng.integers(2**62)))
+
+
 def text_mask(text: str, font: str, height_px: int, width_px: int) -> Float32:
     """(height_px, width_px) coverage in [0, 1] of a line of text that fills the rectangle."""
     face = _font(font, 64)
@@ -223,7 +228,15 @@ def traffic_sign(rng: np.random.Generator, size_px: int) -> UInt8:
         image[size_px // 2 - half : size_px // 2 + half, size_px // 8 : -size_px // 8] = 95
     else:
         image[:] = (18, 34, 80)
-        tip = [(0.5, 0.12), (0.85, 0.5), (0.6, 0.5), (0.6, 0.88), (0.4, 0.88), (0.4, 0.5), (0.15, 0.5)]
+        tip = [
+            (0.5, 0.12),
+            (0.85, 0.5),
+            (0.6, 0.5),
+            (0.6, 0.88),
+            (0.4, 0.88),
+            (0.4, 0.5),
+            (0.15, 0.5),
+        ]
         cv2.fillPoly(image, [(np.array(tip) * size_px).astype(np.int32)], (96, 96, 96))
     return as_patch(image)
 
@@ -261,7 +274,9 @@ def wall_weathering(
     for _ in range(rng.integers(2, 2 + int(width_m * height_m / 9))):  # repairs
         size = rng.uniform(0.25, 1.4, 2) * texels_per_m
         points = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * size / 2
-        points += rng.uniform(0, 1, 2) * (width, height) + rng.normal(0, 0.06 * texels_per_m, (4, 2))
+        points += rng.uniform(0, 1, 2) * (width, height) + rng.normal(
+            0, 0.06 * texels_per_m, (4, 2)
+        )
         scale_polygon(gray, points, rng.uniform(0.7, 1.22))
     streaks = rng.random((1, width)).astype(np.float32) ** 6
     gray *= 1 - 0.35 * streaks * np.clip(smooth_noise(rng, shape, 5) + 0.2, 0, 1)
@@ -281,7 +296,10 @@ def wall_weathering(
 
 def _graffiti(rng: np.random.Generator, image: Float32, texels_per_m: float) -> None:
     height, width = image.shape[:2]
-    tall, wide = int(rng.uniform(0.3, 0.9) * texels_per_m), int(rng.uniform(0.8, 2.4) * texels_per_m)
+    tall, wide = (
+        int(rng.uniform(0.3, 0.9) * texels_per_m),
+        int(rng.uniform(0.8, 2.4) * texels_per_m),
+    )
     x = int(rng.uniform(0, max(1, width - wide)))
     y = height - tall - int(rng.uniform(0.5, 1.6) * texels_per_m)
     wide, tall = min(wide, width - x), min(tall, height - max(y, 0))
@@ -289,7 +307,9 @@ def _graffiti(rng: np.random.Generator, image: Float32, texels_per_m: float) -> 
     colour = random_colour(rng, 10, 110, 0.9)
     if rng.random() < 0.5:
         letters = "".join(chr(65 + int(k)) for k in rng.integers(0, 26, rng.integers(3, 6)))
-        blend(region, text_mask(letters, FONTS[rng.integers(len(FONTS))], *region.shape[:2]), colour)
+        blend(
+            region, text_mask(letters, FONTS[rng.integers(len(FONTS))], *region.shape[:2]), colour
+        )
         return
     points = np.cumsum(rng.normal(0, 0.25 * texels_per_m, (14, 2)), axis=0)
     points -= points.min(axis=0)

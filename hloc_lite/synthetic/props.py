@@ -31,19 +31,37 @@ def tree(
     bark = library["bark"].tinted(0.42, 0.36, 0.3)
     fork = foot + np.array([*rng.normal(0, 0.15, 2), height * 0.42])
     radius = 0.028 * height
-    tube(trunk, foot - [0, 0, 0.3], fork, radius, bark, labels.VEGETATION, sides=8, end_radius=radius * 0.7)
+    tube(
+        trunk,
+        foot - [0, 0, 0.3],
+        fork,
+        radius,
+        bark,
+        labels.VEGETATION,
+        sides=8,
+        end_radius=radius * 0.7,
+    )
     centres = []
     for _ in range(7):
         tip = fork + rng.normal(0, 1, 3) * np.array([0.17, 0.17, 0.08]) * height
         tip[2] = fork[2] + abs(tip[2] - fork[2]) + 0.2 * height
-        tube(trunk, fork, tip, radius * 0.5, bark, labels.VEGETATION, sides=5, end_radius=radius * 0.15)
+        tube(
+            trunk,
+            fork,
+            tip,
+            radius * 0.5,
+            bark,
+            labels.VEGETATION,
+            sides=5,
+            end_radius=radius * 0.15,
+        )
         for _ in range(4):
             twig = tip + rng.normal(0, 0.09, 3) * height
             tube(bare, tip, twig, radius * 0.14, bark, labels.VEGETATION, sides=3, end_radius=0.01)
         centres.append(tip)
     blobs = np.array([*centres, fork + [0, 0, 0.3 * height]])
     green = np.array([0.20, 0.34, 0.09]) * rng.uniform(0.7, 1.25, 3)
-    _crown(leaves, library, rng, blobs, 0.14 * height, 1500, green)
+    _crown(leaves, library, rng, blobs, 0.14 * height, 2600, green)
     _crown(bare, library, rng, blobs, 0.15 * height, 160, np.array([0.5, 0.28, 0.06]))
 
 
@@ -61,14 +79,12 @@ def _crown(
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     reach = rng.uniform(0.45, 1.0, (count, 1))
     middle = centre + direction * reach * spread * np.array([1, 1, 0.8])
-    size = rng.uniform(0.18, 0.42, (count, 1, 1))
+    size = rng.uniform(0.12, 0.3, (count, 1, 1))
     corners = middle[:, None] + size * rng.normal(0, 0.62, (count, 3, 3))
     depth = 0.45 + 0.55 * (reach - 0.45) / 0.55  # darker inside the crown
     tone = depth * rng.uniform(0.55, 1.5, (count, 1)) * (1 + rng.uniform(-0.15, 0.15, (count, 3)))
     offsets = rng.uniform(0, 512, (count, 2))
-    mesh.triangles(
-        corners, library["leaf"], labels.VEGETATION, tints=colour * tone, offset=offsets
-    )
+    mesh.triangles(corners, library["leaf"], labels.VEGETATION, tints=colour * tone, offset=offsets)
 
 
 def lamp(mesh: MeshBuilder, library: Library, foot: Float64, towards: Float64) -> Float64:
@@ -98,7 +114,18 @@ def post_sign(
     patch = mesh.atlas.add_patch(paint.traffic_sign(rng, 96))
     size = rng.uniform(0.5, 0.65)
     plate = library["metal"]
-    rect(mesh, local, -size / 2, height, size, size, plate, labels.TRAFFIC_SIGN, out=0.04, patch=patch)
+    rect(
+        mesh,
+        local,
+        -size / 2,
+        height,
+        size,
+        size,
+        plate,
+        labels.TRAFFIC_SIGN,
+        out=0.04,
+        patch=patch,
+    )
     back = library["metal"].tinted(0.3, 0.3, 0.3)
     rect(mesh, local, -size / 2, height, size, size, back, labels.TRAFFIC_SIGN, out=0.035)
 
@@ -127,7 +154,15 @@ def fence(mesh: MeshBuilder, library: Library, plan: Plan, front: Frontage) -> N
         base = min(z[k], z[k + 1])
         local = Local.upright([*line[k], base], front.right)
         low = (0.0, -0.3, -0.15)
-        box(mesh, local, low, (span, 0.45, 0.15), library["stone"], labels.WALL, offset=(k * 131.0, 0))
+        box(
+            mesh,
+            local,
+            low,
+            (span, 0.45, 0.15),
+            library["stone"],
+            labels.WALL,
+            offset=(k * 131.0, 0),
+        )
         for level in (0.6, 1.5):
             box(mesh, local, (0, level, -0.02), (span, level + 0.04, 0.02), iron, labels.FENCE)
         for x in np.arange(0.06, span, 0.13):
@@ -142,19 +177,31 @@ def garden_wall(
     height = rng.uniform(1.9, 2.5)
     tone = rng.uniform(0.6, 1.0)
     wall = library["brick" if rng.random() < 0.5 else "stone"].tinted(tone, tone, tone)
-    patch = mesh.atlas.add_patch(paint.as_patch(paint.wall_weathering(rng, width, height + 1, 50)))
+    patch = mesh.atlas.add_patch(
+        paint.as_patch(paint.wall_weathering(paint.branch(rng), width, height + 1, 44))
+    )
     frame = Frame(patch, local.point(0, height), width, height + 1)
     rect(mesh, local, 0, height, width, height + 1, wall, labels.WALL, frame=frame)
     rect(mesh, local, 0, height, width, height + 1, wall, labels.WALL, out=-0.3)
-    box(mesh, local, (0, height, -0.35), (width, height + 0.12, 0.06), library["stone"], labels.WALL)
+    box(
+        mesh, local, (0, height, -0.35), (width, height + 0.12, 0.06), library["stone"], labels.WALL
+    )
 
 
 def car(
     mesh: MeshBuilder, library: Library, rng: np.random.Generator, foot: Float64, heading: Float64
 ) -> None:
     """A parked car with its middle at ``foot``."""
-    colours = [(0.6, 0.6, 0.62), (0.02, 0.02, 0.025), (0.25, 0.02, 0.02), (0.03, 0.06, 0.2),
-               (0.75, 0.75, 0.74), (0.12, 0.13, 0.14), (0.05, 0.16, 0.1), (0.5, 0.38, 0.08)]
+    colours = [
+        (0.6, 0.6, 0.62),
+        (0.02, 0.02, 0.025),
+        (0.25, 0.02, 0.02),
+        (0.03, 0.06, 0.2),
+        (0.75, 0.75, 0.74),
+        (0.12, 0.13, 0.14),
+        (0.05, 0.16, 0.1),
+        (0.5, 0.38, 0.08),
+    ]
     body = library["metal"].tinted(*colours[rng.integers(len(colours))])
     glass = library["metal"].tinted(0.03, 0.035, 0.04)
     rubber = library["metal"].tinted(0.015, 0.015, 0.015)
@@ -165,15 +212,29 @@ def car(
     local = Local.upright(foot, heading)
     half = width / 2
     waist = 0.88
-    hull = [(back, 0.35), (front, 0.35), (front, 0.62), (front * 0.95, 0.74), (front * 0.45, waist),
-            (back * 0.97, waist)]
+    hull = [
+        (back, 0.35),
+        (front, 0.35),
+        (front, 0.62),
+        (front * 0.95, 0.74),
+        (front * 0.45, waist),
+        (back * 0.97, waist),
+    ]
     prism(mesh, local, hull, (-half, half), body, labels.CAR)
     hood = 0.72 if van else 0.42
-    cabin = [(back * 0.96, waist), (front * hood, waist), (front * (hood - 0.32), roof),
-             (back * (0.93 if van else 0.72), roof)]
+    cabin = [
+        (back * 0.96, waist),
+        (front * hood, waist),
+        (front * (hood - 0.32), roof),
+        (back * (0.93 if van else 0.72), roof),
+    ]
     prism(mesh, local, cabin, (-half * 0.86, half * 0.86), glass, labels.CAR)
-    top = [(back * (0.93 if van else 0.72), roof - 0.02), (front * (hood - 0.32), roof - 0.02),
-           (front * (hood - 0.33), roof + 0.04), (back * (0.93 if van else 0.72), roof + 0.04)]
+    top = [
+        (back * (0.93 if van else 0.72), roof - 0.02),
+        (front * (hood - 0.32), roof - 0.02),
+        (front * (hood - 0.33), roof + 0.04),
+        (back * (0.93 if van else 0.72), roof + 0.04),
+    ]
     prism(mesh, local, top, (-half * 0.87, half * 0.87), body, labels.CAR)
     for x in (front * hood * 0.55, -0.1 * length):
         for side in (-1, 1):
@@ -194,12 +255,20 @@ def car(
             high = (x + 0.015, 0.72, side * half + 0.3 * half)
             box(mesh, local, low, high, library["metal"].tinted(*tint), labels.CAR)
     letters = "".join(chr(65 + int(k)) for k in rng.integers(0, 26, 2))
-    plate = mesh.atlas.add_patch(paint.as_patch(
-        95 * (1 - paint.text_mask(f"{letters} {rng.integers(100, 999)}", paint.FONTS[2], 32, 128))
-        [..., None] * np.ones(3, np.float32)))
+    plate = mesh.atlas.add_patch(
+        paint.as_patch(
+            95
+            * (1 - paint.text_mask(f"{letters} {rng.integers(100, 999)}", paint.FONTS[2], 32, 128))[
+                ..., None
+            ]
+            * np.ones(3, np.float32)
+        )
+    )
     for x, facing in ((front + 0.01, heading), (back - 0.01, -np.asarray(heading))):
         spot = Local.upright(local.point(x, 0), [-facing[1], facing[0]])
-        rect(mesh, spot, -0.26, 0.52, 0.52, 0.12, library["metal"], labels.CAR, out=0.0, patch=plate)
+        rect(
+            mesh, spot, -0.26, 0.52, 0.52, 0.12, library["metal"], labels.CAR, out=0.0, patch=plate
+        )
 
 
 def person(
@@ -215,7 +284,9 @@ def person(
     hair = cloth.tinted(*(rng.uniform(0.02, 0.3) * np.array([1.0, 0.8, 0.6])))
     stride = rng.uniform(0.1, 0.3)
 
-    def limb(a: tuple[float, float, float], b: tuple[float, float, float], r: float, m: Material) -> None:
+    def limb(
+        a: tuple[float, float, float], b: tuple[float, float, float], r: float, m: Material
+    ) -> None:
         start, end = (local.point(*(scale * np.array(x))) for x in (a, b))
         tube(mesh, start, end, r * scale, m, labels.PERSON, sides=7, end_radius=r * 0.75 * scale)
 
@@ -226,5 +297,17 @@ def person(
         ball(mesh, foot_at, [0.11, 0.09, 0.05], hair, labels.PERSON, rings=3, sides=6)
     limb((0, 0.84, 0), (0, 1.3, 0), 0.19, coat)
     ball(mesh, local.point(0, 1.28 * scale), np.array([0.2, 0.2, 0.2]) * scale, coat, labels.PERSON)
-    ball(mesh, local.point(0.02, 1.6 * scale), np.array([0.095, 0.095, 0.13]) * scale, skin, labels.PERSON)
-    ball(mesh, local.point(-0.02, 1.65 * scale), np.array([0.1, 0.1, 0.11]) * scale, hair, labels.PERSON)
+    ball(
+        mesh,
+        local.point(0.02, 1.6 * scale),
+        np.array([0.095, 0.095, 0.13]) * scale,
+        skin,
+        labels.PERSON,
+    )
+    ball(
+        mesh,
+        local.point(-0.02, 1.65 * scale),
+        np.array([0.1, 0.1, 0.11]) * scale,
+        hair,
+        labels.PERSON,
+    )

@@ -89,9 +89,7 @@ def render(
     image = image.reshape(*shape, 3)
     _smooth_edges(view, image, surface.reshape(shape), uv, lit)
     known = np.append(stage.mesh.labels, np.uint8(labels.SKY))
-    return Rendering(
-        develop(image, stage.light, rng), depth, known[surface].reshape(shape)
-    )
+    return Rendering(develop(image, stage.light, rng), depth, known[surface].reshape(shape))
 
 
 @lru_cache(maxsize=4)
@@ -173,7 +171,11 @@ class _View:
         rows = self.row_of[surface]
         h = self.table[_H : _H + 3]
         inverse = h[0].take(rows) * uv[0] + h[1].take(rows) * uv[1] + h[2].take(rows)
-        depth = np.where(surface >= 0, 1 / np.maximum(inverse, MIN_INVERSE_DEPTH), 0).astype(np.float32).reshape(shape)
+        depth = (
+            np.where(surface >= 0, 1 / np.maximum(inverse, MIN_INVERSE_DEPTH), 0)
+            .astype(np.float32)
+            .reshape(shape)
+        )
         lit = np.zeros((2, depth.size), np.float32)
         light = self.stage.light
         if max(light.sun) > 0:
@@ -187,8 +189,14 @@ class _View:
         shape = depth.shape
         pick = (slice(step // 2, None, step), slice(step // 2, None, step))
         coarse_surface = surface.reshape(shape)[pick]
-        points = np.stack([uv[0].reshape(shape)[pick], uv[1].reshape(shape)[pick],
-                           np.ones(coarse_surface.shape, np.float32)], axis=-1)
+        points = np.stack(
+            [
+                uv[0].reshape(shape)[pick],
+                uv[1].reshape(shape)[pick],
+                np.ones(coarse_surface.shape, np.float32),
+            ],
+            axis=-1,
+        )
         points = points * depth[pick][..., None]
         world = points.reshape(-1, 3) @ self.rotation.astype(np.float32)
         world += self.center.astype(np.float32)
@@ -253,7 +261,9 @@ class _View:
         across, down = sx * sx + tx * tx, sy * sy + ty * ty
         level = across > down
         along = np.where(level, sx, sy), np.where(level, tx, ty)
-        footprint = np.sqrt(np.maximum(np.minimum(across, down), np.maximum(across, down) / TAPS**2))
+        footprint = np.sqrt(
+            np.maximum(np.minimum(across, down), np.maximum(across, down) / TAPS**2)
+        )
         tile, patch = self._sample(rows, s, t, along, footprint)
         albedo = cv2.multiply(tile, patch, scale=1 / (TAPS * 255 * PATCH_NEUTRAL), dtype=cv2.CV_32F)
         albedo *= albedo
@@ -311,7 +321,9 @@ class _View:
 
     def _sky(self, uv: Float32) -> Float32:
         rotation = self.rotation.astype(np.float32)
-        x, y, up = (uv[0] * rotation[0, k] + uv[1] * rotation[1, k] + rotation[2, k] for k in range(3))
+        x, y, up = (
+            uv[0] * rotation[0, k] + uv[1] * rotation[1, k] + rotation[2, k] for k in range(3)
+        )
         length = np.sqrt(x * x + y * y + up * up)
         x, y, up = x / length, y / length, np.maximum(up / length, 0)
         clouds = _clouds(self.stage.light.clouds)
@@ -350,9 +362,7 @@ def _gather(image, u, v) -> Float32:  # type: ignore[no-untyped-def]
     return found.reshape(padded, *found.shape[2:])[:n]
 
 
-def _smooth_edges(
-    view: _View, image: Float32, surface: Int32, uv: Float32, lit: Float32
-) -> None:
+def _smooth_edges(view: _View, image: Float32, surface: Int32, uv: Float32, lit: Float32) -> None:
     """Replaces pixels at visible outlines by the mean of a few samples; in place."""
     gray = cv2.transform(np.sqrt(np.maximum(image, 0)), np.full((1, 3), 1 / 3, np.float32))
     edge = np.zeros(surface.shape, bool)

@@ -138,7 +138,11 @@ def ball(
     polar = np.linspace(0, np.pi, rings + 1)[:, None]
     around = np.linspace(0, 2 * np.pi, sides + 1)[None, :]
     unit = np.stack(
-        [np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar) + 0 * around],
+        [
+            np.sin(polar) * np.cos(around),
+            np.sin(polar) * np.sin(around),
+            np.cos(polar) + 0 * around,
+        ],
         axis=-1,
     )
     grid = np.asarray(centre, np.float64) + unit * np.asarray(radii, np.float64)

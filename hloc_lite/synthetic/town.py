@@ -56,20 +56,22 @@ class Town:
 def build_town(config: TownConfig, near: Float64 | None = None) -> Town:
     """The town of a config's seed.
 
-    Facades within 28 m of a point of ``near`` (N, 2) get 2.3 cm texels, others 8 cm; None: all fine.
+    Facades within 28 m of a point of ``near`` (N, 2) get 2.3 cm texels, others 8 cm; None: all fine. Images less
+    than 1024 pixels wide get coarser textures in proportion; the geometry is always the same.
     """
     plan = make_plan(config.seed)
+    detail = float(np.clip(config.width / 1024, 0.25, 1))
     atlas = AtlasBuilder()
     library = make_library(config.seed, atlas)
     names = sorted({part for parts in PASSES.values() for part in parts})
     parts = {name: MeshBuilder(atlas) for name in names}
-    frame = build_ground(parts["static"], library, plan)
+    frame = build_ground(parts["static"], library, plan, detail)
     manholes(parts["static"], library, plan)
     if plan.park:
         build_lawn(parts["summer"], library, plan, frame, (0.42, 0.62, 0.2))
         build_lawn(parts["autumn"], library, plan, frame, (1.1, 1.12, 1.2))
     for plot in plan.plots:
-        _build_plot(parts, library, plan, plot, near)
+        _build_plot(parts, library, plan, plot, near, detail)
     lamps = _street_furniture(parts, library, plan, frame)
     for name in names:
         if name.startswith("movers_"):
@@ -84,7 +86,12 @@ def build_town(config: TownConfig, near: Float64 | None = None) -> Town:
 
 
 def _build_plot(
-    parts: Mapping[str, MeshBuilder], library: Library, plan: Plan, plot: Plot, near: Float64 | None
+    parts: Mapping[str, MeshBuilder],
+    library: Library,
+    plan: Plan,
+    plot: Plot,
+    near: Float64 | None,
+    detail: float,
 ) -> None:
     static = parts["static"]
     rng = np.random.default_rng([*plot.own_key, 3])
@@ -103,12 +110,12 @@ def _build_plot(
         return
     middle = local.point(plot.width / 2, 0)[:2]
     fine = near is None or bool((np.linalg.norm(near - middle, axis=1) < 28).any())
-    style = build_house(static, library, plan, plot, 44.0 if fine else 12.0)
+    style = build_house(static, library, plan, plot, detail * (44.0 if fine else 12.0))
     if style.shop:
         for part, season in (("signs_before", 0), ("signs_after", 1)):
             key = plot.style_key if season == 0 else plot.own_key
             shop_rng = np.random.default_rng([*key, 40 + season])
-            _shop_front(parts[part], library, shop_rng, local, style, plot.width)
+            _shop_front(parts[part], library, shop_rng, local, style, plot.width, detail)
     for part, season in (("signs_before", 0), ("signs_after", 1)):
         poster_rng = np.random.default_rng([*plot.own_key, 50 + season])
         _posters(parts[part], library, library.posters[season], poster_rng, local, plot.width)
@@ -117,8 +124,12 @@ def _build_plot(
 
 
 def _tree(
-    parts: Mapping[str, MeshBuilder], library: Library, plan: Plan, rng: np.random.Generator,
-    spot: Float64, height: float | None = None,
+    parts: Mapping[str, MeshBuilder],
+    library: Library,
+    plan: Plan,
+    rng: np.random.Generator,
+    spot: Float64,
+    height: float | None = None,
 ) -> None:
     foot = np.array([*spot, float(plan.ground(spot)) + KERB_M])
     tall = rng.uniform(7.0, 10.0) if height is None else height
@@ -126,8 +137,13 @@ def _tree(
 
 
 def _shop_front(
-    mesh: MeshBuilder, library: Library, rng: np.random.Generator, local: Local, style: Style,
+    mesh: MeshBuilder,
+    library: Library,
+    rng: np.random.Generator,
+    local: Local,
+    style: Style,
     width: float,
+    detail: float,
 ) -> None:
     """A lettered board over the shop, perhaps a hanging sign, perhaps an awning."""
     plain = library["metal"]
@@ -137,28 +153,52 @@ def _shop_front(
     left = rng.uniform(0.2, width - 0.2 - length)
     tall = rng.uniform(0.45, 0.62)
     bottom = 2.72
-    board = mesh.atlas.add_patch(paint.sign(rng, int(length * 130), int(tall * 130), paint.shop_name(rng)))
+    size_px = int(length * 130 * detail), int(tall * 130 * detail)
+    name = paint.shop_name(rng)
+    board = mesh.atlas.add_patch(paint.sign(paint.branch(rng), *size_px, name))
     low, high = (left, bottom, 0.0), (left + length, bottom + tall, 0.12)
     box(mesh, local, low, high, plain.tinted(0.1, 0.1, 0.1), labels.BUILDING, faces="lrtb")
     lit = Material(plain.tile, plain.metres, (1.0, 1.0, 1.0), 0.5 if rng.random() < 0.5 else 0.0)
-    rect(mesh, local, left, bottom + tall, length, tall, lit, labels.BUILDING, out=0.12, patch=board)
+    rect(
+        mesh, local, left, bottom + tall, length, tall, lit, labels.BUILDING, out=0.12, patch=board
+    )
     if rng.random() < 0.6:
         size = rng.uniform(0.5, 0.8)
         x = rng.uniform(0.2, width - 0.3)
-        patch = mesh.atlas.add_patch(paint.sign(rng, 96, 96, paint.shop_name(rng).split()[0]))
+        patch = mesh.atlas.add_patch(
+            paint.sign(paint.branch(rng), 96, 96, paint.shop_name(rng).split()[0])
+        )
         for side, turn in ((-0.03, 1), (0.03, -1)):
             corner = local.point(x + side, 3.4 + size, 0.15 if turn > 0 else 0.15 + size)
-            mesh.quads(corner, local.vectors([0, 0, turn * size]), local.vectors([0, -size, 0]),
-                       plain, labels.BUILDING, patch=patch)
+            mesh.quads(
+                corner,
+                local.vectors([0, 0, turn * size]),
+                local.vectors([0, -size, 0]),
+                plain,
+                labels.BUILDING,
+                patch=patch,
+            )
         rod = library["metal"].tinted(0.03, 0.03, 0.03)
         start, end = local.point(x, 3.42 + size, 0), local.point(x, 3.42 + size, 0.2 + size)
         tube(mesh, start, end, 0.02, rod, labels.BUILDING)
     if rng.random() < 0.4:
-        cloth = mesh.atlas.add_patch(paint.stripes(rng, int(length * 60), 64))
-        mesh.quads(local.point(left, bottom, 0.06), local.vectors([length, 0, 0]),
-                   local.vectors([0, -0.45, 1.15]), library["fabric"], labels.BUILDING, patch=cloth)
-        mesh.quads(local.point(left, bottom - 0.45, 1.21), local.vectors([length, 0, 0]),
-                   local.vectors([0, -0.2, 0]), library["fabric"], labels.BUILDING, patch=cloth)
+        cloth = mesh.atlas.add_patch(paint.stripes(paint.branch(rng), int(length * 60), 64))
+        mesh.quads(
+            local.point(left, bottom, 0.06),
+            local.vectors([length, 0, 0]),
+            local.vectors([0, -0.45, 1.15]),
+            library["fabric"],
+            labels.BUILDING,
+            patch=cloth,
+        )
+        mesh.quads(
+            local.point(left, bottom - 0.45, 1.21),
+            local.vectors([length, 0, 0]),
+            local.vectors([0, -0.2, 0]),
+            library["fabric"],
+            labels.BUILDING,
+            patch=cloth,
+        )
 
 
 def _posters(
@@ -175,27 +215,62 @@ def _posters(
         left = rng.uniform(0.1, max(0.15, width - wide - 0.1))
         patch = choice[rng.integers(len(choice))]
         top = rng.uniform(1.3 + tall / 2, 2.1)
-        rect(mesh, local, left, top, wide, tall, library["metal"], labels.BUILDING,
-             out=rng.uniform(0.012, 0.03), patch=patch)
+        rect(
+            mesh,
+            local,
+            left,
+            top,
+            wide,
+            tall,
+            library["metal"],
+            labels.BUILDING,
+            out=rng.uniform(0.012, 0.03),
+            patch=patch,
+        )
 
 
 def _scaffold(
-    mesh: MeshBuilder, library: Library, rng: np.random.Generator, local: Local, style: Style,
+    mesh: MeshBuilder,
+    library: Library,
+    rng: np.random.Generator,
+    local: Local,
+    style: Style,
     width: float,
 ) -> None:
     """Tubes, planks and, above, a tarpaulin in front of a facade."""
-    steel, planks = library["metal"].tinted(0.35, 0.36, 0.37), library["wood"].tinted(0.5, 0.4, 0.28)
+    steel, planks = (
+        library["metal"].tinted(0.35, 0.36, 0.37),
+        library["wood"].tinted(0.5, 0.4, 0.28),
+    )
     tarp = library["fabric"].tinted(*(rng.uniform(0.25, 0.7) * rng.uniform(0.5, 1.2, 3)))
     top = style.height + 0.8
     xs = np.linspace(0.1, width - 0.1, max(2, int(width / 2.2) + 1))
     for x in xs:
         for out in (0.45, 1.25):
-            tube(mesh, local.point(x, -0.5, out), local.point(x, top, out), 0.03, steel, labels.POLE, sides=5)
+            tube(
+                mesh,
+                local.point(x, -0.5, out),
+                local.point(x, top, out),
+                0.03,
+                steel,
+                labels.POLE,
+                sides=5,
+            )
     levels = np.arange(2.1, top, 2.0)
     for level in levels:
-        box(mesh, local, (0.1, level, 0.42), (width - 0.1, level + 0.06, 1.25), planks, labels.UNKNOWN)
+        box(
+            mesh,
+            local,
+            (0.1, level, 0.42),
+            (width - 0.1, level + 0.06, 1.25),
+            planks,
+            labels.UNKNOWN,
+        )
         for rail in (0.5, 1.0):
-            start, end = local.point(0.1, level + rail, 1.28), local.point(width - 0.1, level + rail, 1.28)
+            start, end = (
+                local.point(0.1, level + rail, 1.28),
+                local.point(width - 0.1, level + rail, 1.28),
+            )
             tube(mesh, start, end, 0.025, steel, labels.POLE, sides=5)
     covered = levels[rng.integers(1, max(2, len(levels) - 1)) :]
     if len(covered):
@@ -213,8 +288,14 @@ def _street_furniture(
         walk = street.carriageway_half_width + 0.35
         for k, along in enumerate(np.linspace(8.5, street.length - 8.5, count)):
             side = 1 if (k + number) % 2 else -1
-            lamps.append(lamp(static, library, _walk_point(plan, street, along, side * walk),
-                              -side * street.left))
+            lamps.append(
+                lamp(
+                    static,
+                    library,
+                    _walk_point(plan, street, along, side * walk),
+                    -side * street.left,
+                )
+            )
         if rng.random() < 0.7:
             side = -parking_side(plan, street)
             for along in np.arange(12.0, street.length - 11, rng.uniform(9, 13)):

@@ -249,7 +249,9 @@ def _query_pose(plan: Plan, walk: Walk, rng: np.random.Generator) -> Rigid3:
     free = -parking_side(plan, street)
     step = rng.uniform(walk.start, walk.end)
     on_sidewalk = rng.random() < 0.3
-    across = free * (street.half_width - rng.uniform(1.0, 1.7) if on_sidewalk else rng.uniform(-1.2, 3.0))
+    across = free * (
+        street.half_width - rng.uniform(1.0, 1.7) if on_sidewalk else rng.uniform(-1.2, 3.0)
+    )
     xy = street.start + step * street.direction + across * street.left
     up = rng.uniform(1.2, 2.5) + (KERB_M if on_sidewalk else 0.0)
     heading = np.degrees(np.arctan2(street.direction[1], street.direction[0]))
