@@ -149,7 +149,7 @@ def load_lite0(file: Path, device: str) -> EfficientNetLite0:
             f"({str(error)[:200]}); fetch it again: hloc-lite weights fetch efficientnet-lite0"
         ) from error
     network = network.eval().requires_grad_(False).to(device)
-    # the depthwise convolutions run twice as fast on CPUs in this order
+    # photos come in this order, and the depthwise convolutions are faster in it on CPUs
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
