@@ -54,14 +54,15 @@ class AtlasBuilder:
         border = (TILE_MARGIN_PX,) * 4
         wrapped = cv2.copyMakeBorder(image, *border, cv2.BORDER_WRAP)
         place = self._place(*wrapped.shape[:2])
-        self._images.append((place, wrapped))
+        self._images.append((place, np.asarray(wrapped, np.uint8)))
         return Rect(place.x + TILE_MARGIN_PX, place.y + TILE_MARGIN_PX, TILE_PX, TILE_PX)
 
     def add_patch(self, image: UInt8) -> Rect:
         """A (h, w, 3) image of any size; resampled so that every level has whole texels."""
         height, width = (_aligned(n) for n in image.shape[:2])
         if (height, width) != image.shape[:2]:
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+            resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+            image = np.asarray(resized, np.uint8)
         place = self._place(height, width)
         self._images.append((place, image))
         return place
@@ -75,7 +76,7 @@ class AtlasBuilder:
         x, y = ATLAS_WIDTH_PX, 0
         for _ in range(1, NUM_LEVELS):
             size = (level.shape[1] // 2, level.shape[0] // 2)
-            level = cv2.resize(level, size, interpolation=cv2.INTER_AREA)
+            level = np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_AREA), np.uint8)
             pixels[y : y + size[1], x : x + size[0]] = level
             origins.append((x, y))
             y += size[1]

@@ -16,8 +16,10 @@ from hloc_lite.io.colmap_model import write_model
 from hloc_lite.io.files import atomic_path, read_json, write_json_atomic, write_text_atomic
 from hloc_lite.io.poses import write_poses, write_queries
 from hloc_lite.synthetic.config import SCHEMA_VERSION, TownConfig
-from hloc_lite.synthetic.render import Rendering, Stage, render
+from hloc_lite.synthetic.layout import make_plan
+from hloc_lite.synthetic.render import Rendering, render_stage
 from hloc_lite.synthetic.sharing import render_in_processes
+from hloc_lite.synthetic.stage import Stage
 from hloc_lite.synthetic.town import Town, build_town
 from hloc_lite.synthetic.views import View, map_points, map_views, plan_walks, query_views
 from hloc_lite.types import Float64, SfmImage, SfmModel
@@ -81,8 +83,6 @@ def write_dataset(
 
 def plan_dataset(config: TownConfig) -> tuple[Town, list[View]]:
     """The town of a config and all its views: the map's, then each condition's queries."""
-    from hloc_lite.synthetic.layout import make_plan
-
     walks, _ = plan_walks(make_plan(config.seed), config)
     town = build_town(config, near=map_points(walks))
     stages = {name: Stage(town, name) for name in ("map0", "map1", *config.conditions)}
@@ -103,7 +103,7 @@ def render_views(out_dir, town, views, with_depth, with_labels):  # type: ignore
             if view.pass_name != pass_name:
                 pass_name, stage = view.pass_name, Stage(town, view.pass_name)
             rng = image_rng(town.config.seed, view.name)
-            rendering = render(stage, view.camera, view.cam_from_world, rng)
+            rendering = render_stage(stage, view.camera, view.cam_from_world, rng)
             _write(out_dir, view.name, rendering, town.config, with_depth, with_labels)
             yield view.name
     finally:

@@ -126,7 +126,7 @@ def _paint_ground(plan: Plan, low: Float64, high: Float64, texels_per_m: float) 
         cv2.line(shade, tuple(kerb[0]), tuple(kerb[1]), 0.55, int(0.2 * texels_per_m))
     gray *= cv2.GaussianBlur(shade, (0, 0), 0.16 * texels_per_m)
     gray *= PATCH_NEUTRAL
-    image = cv2.merge([as_patch(gray)] * 3)
+    image = np.asarray(cv2.merge([as_patch(gray)] * 3), np.uint8)
     for street in plan.streets:
         _markings(rng, image, street, pixels, texels_per_m)
     return image
@@ -146,7 +146,7 @@ def _markings(rng, image, street, pixels, texels_per_m) -> None:  # type: ignore
 
     def quad(along: float, across: float, size_along: float, size_across: float) -> None:
         corners = np.array([(0, 0), (size_along, 0), (size_along, size_across), (0, size_across)])
-        steps = corners + (along, across)
+        steps = corners + np.array([along, across])
         points = street.start + steps[:, :1] * street.direction + steps[:, 1:] * street.left
         cv2.fillConvexPoly(layer, pixels(points) - corner, 255, cv2.LINE_AA)
 

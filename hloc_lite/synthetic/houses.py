@@ -291,9 +291,9 @@ def _paint_facade(
         for k in range(int(style.height / step)):
             reach = int((0.55 if k % 2 else 0.34) * scale)
             rows = slice(max(0, row((k + 1) * step) + 1), row(k * step))
-            tone = rng.uniform(1.1, 1.3)
-            image[rows, :reach] *= tone
-            image[rows, -reach:] *= tone
+            stone = rng.uniform(1.1, 1.3)
+            image[rows, :reach] *= stone
+            image[rows, -reach:] *= stone
     for floor in range(style.floors + 1):
         level = style.ground_height + floor * style.floor_height
         top = max(0, row(level))

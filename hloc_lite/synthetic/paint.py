@@ -17,11 +17,11 @@ FONTS = ("DejaVuSans-Bold", "DejaVuSerif-Bold", "DejaVuSansMono-Bold", "STIXGene
 FIRST = (
     "CAFÉ BÄCKEREI BLUMEN APOTHEKE HOTEL FRISEUR BUCHLADEN OPTIK TABAK PIZZERIA ANTIK MODE SCHUHE"
     " BAR FOTO RADIO MUSIK KÄSE FISCH WEIN GALERIE BISTRO KIOSK UHREN SPIELE"
-).split()
+)
 SECOND = (
     "LUNA KRAUSE am Markt MÜLLER ROSSI & Söhne NORD Nº 7 OPAL HANSA VEGA LINDE BAUM 1898 VIOLA"
     " PETERS EULE ORION ADLER FINK SONNE HUBER LANG WEISS"
-).split()
+)
 Colour = tuple[float, float, float]
 
 
@@ -43,10 +43,10 @@ def text_mask(text: str, font: str, height_px: int, width_px: int) -> Float32:
     left, top, right, bottom = face.getbbox(text)
     canvas = Image.new("L", (max(1, int(right - left)) + 8, max(1, int(bottom - top)) + 8))
     ImageDraw.Draw(canvas).text((4 - left, 4 - top), text, fill=255, font=face)
-    drawn = np.asarray(canvas, np.float32) / 255
+    drawn: Float32 = np.asarray(canvas, np.float32) / np.float32(255)
     scale = min(width_px / drawn.shape[1], height_px / drawn.shape[0])
     size = (max(1, int(drawn.shape[1] * scale)), max(1, int(drawn.shape[0] * scale)))
-    drawn = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)
+    drawn = np.asarray(cv2.resize(drawn, size, interpolation=cv2.INTER_AREA), np.float32)
     mask = np.zeros((height_px, width_px), np.float32)
     y, x = (height_px - size[1]) // 2, (width_px - size[0]) // 2
     mask[y : y + size[1], x : x + size[0]] = drawn
@@ -67,8 +67,9 @@ def random_colour(rng: np.random.Generator, low: float, high: float, saturation:
 
 
 def shop_name(rng: np.random.Generator) -> str:
-    first = FIRST[rng.integers(len(FIRST))]
-    return f"{first} {SECOND[rng.integers(len(SECOND))]}" if rng.random() < 0.7 else first
+    first, second = FIRST.split(), SECOND.split()
+    kind, name = first[rng.integers(len(first))], second[rng.integers(len(second))]
+    return f"{kind} {name}" if rng.random() < 0.7 else kind
 
 
 def as_patch(image: Float32) -> UInt8:
@@ -288,7 +289,7 @@ def wall_weathering(
     foot = gray[-int(2.5 * texels_per_m) :]
     metres_up = np.arange(len(foot), dtype=np.float32)[::-1, None] / texels_per_m
     foot *= 1 - np.exp(-metres_up / 0.7) * (0.35 + 0.25 * smooth_noise(rng, foot.shape, 14))
-    image = cv2.merge([gray * PATCH_NEUTRAL] * 3)
+    image = np.asarray(cv2.merge([gray * PATCH_NEUTRAL] * 3), np.float32)
     for _ in range(rng.poisson(1.3)):
         _graffiti(rng, image, texels_per_m)
     return image

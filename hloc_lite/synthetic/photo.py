@@ -15,7 +15,8 @@ def develop(radiance: Float32, light: Light, rng: np.random.Generator) -> UInt8:
     """(H, W, 3) linear radiance to 8-bit RGB."""
     gain = light.exposure * rng.uniform(0.88, 1.14) * rng.uniform(0.97, 1.03, 3)
     image = radiance * gain.astype(np.float32)
-    image = cv2.GaussianBlur(image, (0, 0), light.blur_px * rng.uniform(0.9, 1.15))
+    blurred = cv2.GaussianBlur(image, (0, 0), light.blur_px * rng.uniform(0.9, 1.15))
+    image = np.asarray(blurred, np.float32)
     image *= _falloff(image.shape[0], image.shape[1], light.vignetting)[..., None]
     np.maximum(image, 0, out=image)
     # highlights roll off; the square root is the display's tone curve and levels shot noise

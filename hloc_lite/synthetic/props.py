@@ -59,7 +59,7 @@ def tree(
             twig = tip + rng.normal(0, 0.09, 3) * height
             tube(bare, tip, twig, radius * 0.14, bark, labels.VEGETATION, sides=3, end_radius=0.01)
         centres.append(tip)
-    blobs = np.array([*centres, fork + [0, 0, 0.3 * height]])
+    blobs = np.array([*centres, fork + np.array([0, 0, 0.3 * height])])
     green = np.array([0.20, 0.34, 0.09]) * rng.uniform(0.7, 1.25, 3)
     _crown(leaves, library, rng, blobs, 0.14 * height, 2600, green)
     _crown(bare, library, rng, blobs, 0.15 * height, 160, np.array([0.5, 0.28, 0.06]))
@@ -90,9 +90,9 @@ def _crown(
 def lamp(mesh: MeshBuilder, library: Library, foot: Float64, towards: Float64) -> Float64:
     """A street lamp leaning over the carriageway; returns where its light is, (3,)."""
     iron = library["metal"].tinted(0.06, 0.08, 0.07)
-    top = foot + [0, 0, 4.9]
-    tube(mesh, foot - [0, 0, 0.3], foot + [0, 0, 1.0], 0.09, iron, labels.POLE, sides=8)
-    tube(mesh, foot + [0, 0, 1.0], top, 0.05, iron, labels.POLE, sides=8)
+    top = foot + np.array([0, 0, 4.9])
+    tube(mesh, foot - [0, 0, 0.3], foot + np.array([0, 0, 1.0]), 0.09, iron, labels.POLE, sides=8)
+    tube(mesh, foot + np.array([0, 0, 1.0]), top, 0.05, iron, labels.POLE, sides=8)
     out = np.array([*towards, 0.0])
     head = top + 0.9 * out + [0, 0, 0.15]
     tube(mesh, top, head, 0.035, iron, labels.POLE)
@@ -109,7 +109,7 @@ def post_sign(
     """A traffic sign on a post that faces along ``facing``."""
     steel = library["metal"].tinted(0.4, 0.41, 0.42)
     height = rng.uniform(2.2, 2.7)
-    tube(mesh, foot - [0, 0, 0.3], foot + [0, 0, height], 0.03, steel, labels.POLE)
+    tube(mesh, foot - [0, 0, 0.3], foot + np.array([0, 0, height]), 0.03, steel, labels.POLE)
     local = Local.upright(foot, [-facing[1], facing[0]])
     patch = mesh.atlas.add_patch(paint.traffic_sign(rng, 96))
     size = rng.uniform(0.5, 0.65)
@@ -133,7 +133,7 @@ def post_sign(
 def traffic_light(mesh: MeshBuilder, library: Library, foot: Float64, facing: Float64) -> None:
     """A signal on a post."""
     steel = library["metal"].tinted(0.2, 0.21, 0.22)
-    tube(mesh, foot - [0, 0, 0.3], foot + [0, 0, 2.4], 0.06, steel, labels.POLE, sides=8)
+    tube(mesh, foot - [0, 0, 0.3], foot + np.array([0, 0, 2.4]), 0.06, steel, labels.POLE, sides=8)
     local = Local.upright(foot, [-facing[1], facing[0]])
     dark = library["metal"].tinted(0.02, 0.02, 0.02)
     box(mesh, local, (-0.14, 2.4, -0.1), (0.14, 3.2, 0.12), dark, labels.TRAFFIC_LIGHT)
@@ -150,7 +150,7 @@ def fence(mesh: MeshBuilder, library: Library, plan: Plan, front: Frontage) -> N
     line = front.start + t * (front.end - front.start)
     z = plan.ground(line) + KERB_M
     for k in range(steps):
-        span = np.linalg.norm(line[k + 1] - line[k])
+        span = float(np.linalg.norm(line[k + 1] - line[k]))
         base = min(z[k], z[k + 1])
         local = Local.upright([*line[k], base], front.right)
         low = (0.0, -0.3, -0.15)
@@ -250,9 +250,9 @@ def car(
             near, far = sorted((side * (half - 0.1), side * (half + 0.03)))
             prism(mesh, local, hub, (near, far), library["metal"].tinted(0.4, 0.4, 0.4), labels.CAR)
     for x, tint in ((front, (0.9, 0.9, 0.85)), (back, (0.4, 0.02, 0.02))):
-        for side in (-0.8, 0.5):
-            low = (x - 0.03, 0.6, side * half)
-            high = (x + 0.015, 0.72, side * half + 0.3 * half)
+        for share in (-0.8, 0.5):
+            low = (x - 0.03, 0.6, share * half)
+            high = (x + 0.015, 0.72, share * half + 0.3 * half)
             box(mesh, local, low, high, library["metal"].tinted(*tint), labels.CAR)
     letters = "".join(chr(65 + int(k)) for k in rng.integers(0, 26, 2))
     plate = mesh.atlas.add_patch(

@@ -1,8 +1,4 @@
-"""Ray casting with Embree and shading in NumPy: pixels, depth and labels of a camera.
-
-A surface is flat, so its depth and its texture coordinates are a homography of the pixel; no
-hit point is ever computed in the world. Depth is therefore exact to float32.
-"""
+"""Pixels, depth and labels of what a camera sees of a town."""
 
 from __future__ import annotations
 
@@ -11,29 +7,16 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from embreex import rtcore_scene
-from embreex.mesh_construction import TriangleMesh
 from scipy.interpolate import RectBivariateSpline
 
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
-from hloc_lite.synthetic import labels, mesh as columns
-from hloc_lite.synthetic.atlas import NUM_LEVELS, PATCH_NEUTRAL, TILE_PX, Atlas
-from hloc_lite.synthetic.light import LIGHTS, Light
-from hloc_lite.synthetic.mesh import LOOK_COLUMNS, Mesh
+from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.photo import develop
-from hloc_lite.synthetic.tiles import fractal_noise
+from hloc_lite.synthetic.shading import SurfaceView
+from hloc_lite.synthetic.stage import Stage
 from hloc_lite.synthetic.town import Town
-from hloc_lite.types import Camera, Float32, Float64, Int32, Rigid3, UInt8
+from hloc_lite.types import Camera, Float32, Int32, Rigid3, UInt8
 
-CHUNK_PX = 1 << 15
-TAPS = 3
-"""Samples along the longer side of a pixel's footprint on a surface."""
-MIN_INVERSE_DEPTH = np.float32(1e-4)
-MAX_LAMP_DISTANCE_M = 26.0
-LAMP_STEP_PX = 4
-SHADOW_STEP_PX = 2
-_SUN, _AMBIENT = LOOK_COLUMNS, LOOK_COLUMNS + 1
-_H = LOOK_COLUMNS + 2
 SUBSAMPLES_PX = ((0.33, 0.1), (-0.08, 0.33), (-0.25, -0.33))
 
 
@@ -47,40 +30,23 @@ class Rendering:
     """(H, W) Cityscapes train ids."""
 
 
-class Stage:
-    """A town in one pass, ready for ray casting."""
-
-    def __init__(self, town: Town, pass_name: str) -> None:
-        self.mesh: Mesh = town.mesh(pass_name)
-        self.atlas: Atlas = town.atlas
-        self.lamps: Float64 = town.lamps
-        self.light: Light = LIGHTS[pass_name]
-        self._scene = rtcore_scene.EmbreeScene()
-        self._geometry = TriangleMesh(self._scene, self.mesh.triangles)
-
-    def hit(self, origins: Float32, directions: Float32) -> Int32:
-        """(N,) surface that each ray (N, 3) meets first, -1 for none."""
-        triangle = self._scene.run(origins, directions, query="INTERSECT")
-        surface = self.mesh.surface_idxs.take(triangle, mode="clip")
-        surface[triangle < 0] = -1
-        return surface
-
-    def distance(self, origins: Float32, directions: Float32) -> Float32:
-        """(N,) ray length to the first hit, in lengths of the direction; large for none."""
-        return self._scene.run(origins, directions, query="DISTANCE")
-
-    def blocked(self, origins: Float32, directions: Float32) -> Float32:
-        """(N,) 1 where something is in the way, without limit of distance."""
-        hit = self._scene.run(origins, directions, query="OCCLUDED")
-        return (hit != -1).astype(np.float32)
-
-
 def render(
+    town: Town, camera: Camera, cam_from_world: Rigid3, condition: str, seed: int = 0
+) -> Rendering:
+    """What a camera sees in a condition (a pass of ``town.PASSES``).
+
+    For many views of one condition make a ``Stage`` and call ``render_stage``.
+    """
+    stage = Stage(town, condition)
+    return render_stage(stage, camera, cam_from_world, np.random.default_rng(seed))
+
+
+def render_stage(
     stage: Stage, camera: Camera, cam_from_world: Rigid3, rng: np.random.Generator
 ) -> Rendering:
     """What a camera sees; ``rng`` draws the sensor's noise and the exposure."""
     uv = _pixel_grid(camera)
-    view = _View(stage, cam_from_world, float(focal_lengths(camera).mean()))
+    view = SurfaceView(stage, cam_from_world, float(focal_lengths(camera).mean()))
     shape = (camera.height, camera.width)
     surface = view.cast(uv)
     view.prepare(surface)
@@ -112,257 +78,9 @@ def _pixel_grid(camera: Camera) -> Float32:
     return _grid((camera.model, camera.width, camera.height, camera.params.tobytes()))
 
 
-class _View:
-    """One camera's tables over the surfaces it sees."""
-
-    def __init__(self, stage: Stage, cam_from_world: Rigid3, focal_px: float) -> None:
-        self.stage = stage
-        self.rotation = cam_from_world.rotation
-        self.center = cam_from_world.center
-        self.focal_px = focal_px
-        self.table = np.zeros((0, 0), np.float32)
-        self.normals = np.zeros((0, 3), np.float32)
-        self.row_of = np.zeros(stage.mesh.num_surfaces + 1, np.int32)
-
-    def cast(self, uv: Float32) -> Int32:
-        rotation = self.rotation.astype(np.float32)
-        directions = np.empty((uv.shape[1], 3), np.float32)
-        for k in range(3):
-            directions[:, k] = uv[0] * rotation[0, k] + uv[1] * rotation[1, k] + rotation[2, k]
-        origins = np.broadcast_to(self.center.astype(np.float32), directions.shape)
-        return self.stage.hit(np.ascontiguousarray(origins), directions)
-
-    def prepare(self, surface: Int32) -> None:
-        """Rows of look, light and homography for the surfaces that occur."""
-        stage = self.stage
-        seen = np.zeros(stage.mesh.num_surfaces + 1, bool)
-        seen[surface] = True
-        seen[-1] = False
-        idxs = np.flatnonzero(seen)
-        plane = stage.mesh.plane[idxs]
-        offset = plane[:, 3] - plane[:, 0:3] @ self.center
-        offset = np.where(np.abs(offset) < 1e-6, 1e-6, offset)
-        table = np.zeros((len(idxs) + 1, _H + 9), np.float32)
-        table[:-1, :LOOK_COLUMNS] = stage.mesh.look[idxs]
-        towards = -np.sign(offset)[:, None] * plane[:, 0:3]
-        table[:-1, _SUN] = np.maximum(towards @ stage.light.sun_direction, 0)
-        leafy = stage.mesh.labels[idxs] == labels.VEGETATION
-        table[:-1, _SUN] = np.where(leafy, 0.35 + 0.4 * table[:-1, _SUN], table[:-1, _SUN])
-        table[:-1, _AMBIENT] = 0.5 + 0.5 * towards[:, 2]
-        inverse_depth = plane[:, 0:3] @ self.rotation.T / offset[:, None]
-        table[:-1, _H : _H + 3] = inverse_depth
-        for k, start in enumerate((4, 8)):
-            axis, at_center = plane[:, start : start + 3], plane[:, start : start + 3] @ self.center
-            constant = (at_center + plane[:, start + 3])[:, None]
-            row = constant * inverse_depth + axis @ self.rotation.T
-            table[:-1, _H + 3 + 3 * k : _H + 6 + 3 * k] = row
-        table[-1, _H + 2] = 1e-6  # the sky: far away
-        table[-1, columns.TILE_SCALE] = 1e-9
-        table[-1, columns.PATCH_W : columns.PATCH_H + 1] = 32
-        self.table = np.ascontiguousarray(table.T)
-        self.row_of = np.full(stage.mesh.num_surfaces + 1, len(idxs), np.int32)
-        self.row_of[idxs] = np.arange(len(idxs), dtype=np.int32)
-        self.normals = np.vstack([towards, np.zeros((1, 3))]).astype(np.float32)
-
-    def geometry(
-        self, surface: Int32, uv: Float32, shape: tuple[int, int]
-    ) -> tuple[Float32, Float32]:
-        """(H, W) depth, and (2, H * W) share of the sun and irradiance of the lamps."""
-        rows = self.row_of[surface]
-        h = self.table[_H : _H + 3]
-        inverse = h[0].take(rows) * uv[0] + h[1].take(rows) * uv[1] + h[2].take(rows)
-        depth = (
-            np.where(surface >= 0, 1 / np.maximum(inverse, MIN_INVERSE_DEPTH), 0)
-            .astype(np.float32)
-            .reshape(shape)
-        )
-        lit = np.zeros((2, depth.size), np.float32)
-        light = self.stage.light
-        if max(light.sun) > 0:
-            lit[0] = self._coarse(surface, uv, depth, SHADOW_STEP_PX, self._sunlit)
-        if max(light.lamps) > 0:
-            lit[1] = self._coarse(surface, uv, depth, LAMP_STEP_PX, self._lamplight)
-        return depth, lit
-
-    def _coarse(self, surface, uv, depth, step, measure) -> Float32:  # type: ignore[no-untyped-def]
-        """Evaluates ``measure`` at every step-th pixel, and interpolates."""
-        shape = depth.shape
-        pick = (slice(step // 2, None, step), slice(step // 2, None, step))
-        coarse_surface = surface.reshape(shape)[pick]
-        points = np.stack(
-            [
-                uv[0].reshape(shape)[pick],
-                uv[1].reshape(shape)[pick],
-                np.ones(coarse_surface.shape, np.float32),
-            ],
-            axis=-1,
-        )
-        points = points * depth[pick][..., None]
-        world = points.reshape(-1, 3) @ self.rotation.astype(np.float32)
-        world += self.center.astype(np.float32)
-        value = measure(world, coarse_surface.ravel()).reshape(coarse_surface.shape)
-        size = (coarse_surface.shape[1] * step, coarse_surface.shape[0] * step)
-        if step > SHADOW_STEP_PX:  # thin things between the samples would leave dots
-            value = cv2.medianBlur(value, 3)
-        full = cv2.resize(value, size, interpolation=cv2.INTER_LINEAR)
-        return full[: shape[0], : shape[1]].ravel()
-
-    def _sunlit(self, world: Float32, surface: Int32) -> Float32:
-        direction = self.stage.light.sun_direction
-        value = np.zeros(len(world), np.float32)
-        rows = self.row_of[surface]
-        facing = np.flatnonzero((surface >= 0) & (self.table[_SUN, rows] > 1e-3))
-        start = world[facing] + np.float32(0.02) * self.normals[rows[facing]]
-        rays = np.ascontiguousarray(np.broadcast_to(direction, start.shape))
-        value[facing] = 1 - self.stage.blocked(start, rays)
-        return value
-
-    def _lamplight(self, world: Float32, surface: Int32) -> Float32:
-        value = np.zeros(len(world), np.float32)
-        solid = np.flatnonzero(surface >= 0)
-        normals = self.normals[self.row_of[surface[solid]]]
-        points = world[solid] + np.float32(0.03) * normals
-        total = np.zeros(len(solid), np.float32)
-        for position in self.stage.lamps.astype(np.float32):
-            ray = position - points
-            square = (ray**2).sum(axis=1)
-            near = np.flatnonzero(square < MAX_LAMP_DISTANCE_M**2)
-            if not len(near):
-                continue
-            ray, square = ray[near], square[near]
-            cosine = np.maximum((ray * normals[near]).sum(axis=1) / np.sqrt(square), 0)
-            reach = 1 - square / MAX_LAMP_DISTANCE_M**2
-            power = (0.12 + 0.88 * cosine) * reach**2 * 7 / (2.5 + square)
-            useful = np.flatnonzero(power > 0.004)
-            distance = self.stage.distance(points[near[useful]], ray[useful])
-            power[useful] *= distance > 0.985
-            total[near] += power
-        value[solid] = total
-        return value
-
-    def shade(self, surface: Int32, uv: Float32, lit: Float32) -> Float32:
-        """(N, 3) linear light of N pixels, in runs that fit the processor's caches."""
-        out = np.empty((len(surface), 3), np.float32)
-        for start in range(0, len(surface), CHUNK_PX):
-            run = slice(start, start + CHUNK_PX)
-            out[run] = self._shade_run(surface[run], uv[:, run], lit[:, run])
-        return out
-
-    def _shade_run(self, surface: Int32, uv: Float32, lit: Float32) -> Float32:
-        rows = self.table.take(self.row_of[surface], axis=1)
-        x, y = uv
-        h = rows[_H:]
-        z = 1 / np.maximum(h[0] * x + h[1] * y + h[2], MIN_INVERSE_DEPTH)
-        s = (h[3] * x + h[4] * y + h[5]) * z
-        t = (h[6] * x + h[7] * y + h[8]) * z
-        pixel = z / self.focal_px
-        sx, tx = (h[3] - s * h[0]) * pixel, (h[6] - t * h[0]) * pixel
-        sy, ty = (h[4] - s * h[1]) * pixel, (h[7] - t * h[1]) * pixel
-        across, down = sx * sx + tx * tx, sy * sy + ty * ty
-        level = across > down
-        along = np.where(level, sx, sy), np.where(level, tx, ty)
-        footprint = np.sqrt(
-            np.maximum(np.minimum(across, down), np.maximum(across, down) / TAPS**2)
-        )
-        tile, patch = self._sample(rows, s, t, along, footprint)
-        albedo = cv2.multiply(tile, patch, scale=1 / (TAPS * 255 * PATCH_NEUTRAL), dtype=cv2.CV_32F)
-        albedo *= albedo
-        albedo *= rows[columns.TINT_R : columns.TINT_B + 1].T
-        light = self.stage.light
-        sun = rows[_SUN] * lit[0]
-        ambient = rows[_AMBIENT]
-        glow = lit[1] + rows[columns.EMISSION]
-        haze = 1 - np.exp(z * np.float32(-1 / 700))
-        for k in range(3):
-            bounce = light.bounce[k]
-            energy = bounce + (light.sky[k] - bounce) * ambient
-            if max(light.sun) > 0:
-                energy = energy + light.sun[k] * sun
-            if max(light.lamps) > 0:
-                energy = energy + light.lamps[k] * glow
-            albedo[:, k] *= energy
-            albedo[:, k] += (light.horizon[k] - albedo[:, k]) * haze
-        sky = np.flatnonzero(surface < 0)
-        if len(sky):
-            albedo[sky] = self._sky(uv[:, sky])
-        return albedo
-
-    def _sample(self, rows, s, t, along, footprint) -> tuple[Float32, Float32]:  # type: ignore[no-untyped-def]
-        atlas = self.stage.atlas
-        tile_scale = rows[columns.TILE_SCALE]
-        su, sv = rows[columns.PATCH_SU], rows[columns.PATCH_SV]
-        tile = None
-        tile_level = _level(footprint * tile_scale)
-        shrink = np.ldexp(np.float32(1), -tile_level)
-        corner_x = rows[columns.TILE_X] * shrink + atlas.origins[:, 0].take(tile_level) - 0.5
-        corner_y = rows[columns.TILE_Y] * shrink + atlas.origins[:, 1].take(tile_level) - 0.5
-        # in repetitions of the tile, so that wrapping is dropping the whole part
-        repeat = tile_scale * np.float32(1 / TILE_PX)
-        u0 = s * repeat + rows[columns.TILE_U] * np.float32(1 / TILE_PX)
-        v0 = t * repeat + rows[columns.TILE_V] * np.float32(1 / TILE_PX)
-        du, dv = along[0] * repeat, along[1] * repeat
-        size = shrink * TILE_PX
-        for tap in range(TAPS):
-            shift = np.float32((tap - (TAPS - 1) / 2) / TAPS)
-            u, v = u0 + shift * du, v0 + shift * dv
-            u -= np.floor(u)
-            v -= np.floor(v)
-            found = _gather(atlas.pixels, u * size + corner_x, v * size + corner_y)
-            tile = found.astype(np.uint16) if tile is None else np.add(tile, found, out=tile)
-        su, sv = rows[columns.PATCH_SU], rows[columns.PATCH_SV]
-        level = _level(footprint * np.maximum(su, sv))
-        shrink = np.ldexp(np.float32(1), -level)
-        half = np.float32(0.5)
-        u = np.minimum(np.maximum(s * su * shrink, half), rows[columns.PATCH_W] * shrink - half)
-        v = np.minimum(np.maximum(t * sv * shrink, half), rows[columns.PATCH_H] * shrink - half)
-        u += rows[columns.PATCH_X] * shrink + atlas.origins[:, 0].take(level) - half
-        v += rows[columns.PATCH_Y] * shrink + atlas.origins[:, 1].take(level) - half
-        return tile, _gather(atlas.pixels, u, v)
-
-    def _sky(self, uv: Float32) -> Float32:
-        rotation = self.rotation.astype(np.float32)
-        x, y, up = (
-            uv[0] * rotation[0, k] + uv[1] * rotation[1, k] + rotation[2, k] for k in range(3)
-        )
-        length = np.sqrt(x * x + y * y + up * up)
-        x, y, up = x / length, y / length, np.maximum(up / length, 0)
-        clouds = _clouds(self.stage.light.clouds)
-        spread = 140 / (up + 0.18)
-        u, v = (512 + x * spread) % 1023, (512 + y * spread) % 1023
-        cover = _gather(clouds, u.astype(np.float32), v.astype(np.float32))
-        rise = np.sqrt(up)
-        light = self.stage.light
-        white = np.array(light.horizon, np.float32) * 1.12
-        blue = np.array(light.horizon) + rise[:, None] * (np.array(light.zenith) - light.horizon)
-        return (blue + cover[:, None] * (white - blue)).astype(np.float32)
-
-
-@lru_cache(maxsize=4)
-def _clouds(share: float) -> Float32:
-    noise = fractal_noise(np.random.default_rng(99), (1024, 1024), 9, 6)
-    return np.clip((noise + 2 * share - 1) * 1.6 + 0.2, 0, 1).astype(np.float32)
-
-
-def _level(texels: Float32) -> Int32:
-    """Mip level whose texel is about a pixel's footprint."""
-    exponent = np.log2(np.fmin(np.fmax(texels, np.float32(1e-3)), np.float32(1e3)))
-    return np.clip(np.rint(exponent), 0, NUM_LEVELS - 1).astype(np.int32)
-
-
-def _gather(image, u, v) -> Float32:  # type: ignore[no-untyped-def]
-    """Bilinear samples at N texels, as float32."""
-    n = len(u)
-    columns_px = 512
-    rows_px = -(-n // columns_px)
-    padded = rows_px * columns_px
-    if padded != n:
-        u, v = (np.append(a, np.zeros(padded - n, np.float32)) for a in (u, v))
-    grid = (rows_px, columns_px)
-    found = cv2.remap(image, u.reshape(grid), v.reshape(grid), cv2.INTER_LINEAR)
-    return found.reshape(padded, *found.shape[2:])[:n]
-
-
-def _smooth_edges(view: _View, image: Float32, surface: Int32, uv: Float32, lit: Float32) -> None:
+def _smooth_edges(
+    view: SurfaceView, image: Float32, surface: Int32, uv: Float32, lit: Float32
+) -> None:
     """Replaces pixels at visible outlines by the mean of a few samples; in place."""
     gray = cv2.transform(np.sqrt(np.maximum(image, 0)), np.full((1, 3), 1 / 3, np.float32))
     edge = np.zeros(surface.shape, bool)

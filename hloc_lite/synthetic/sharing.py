@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -16,7 +17,6 @@ from threading import Thread
 import numpy as np
 
 from hloc_lite.errors import HlocLiteError
-from hloc_lite.synthetic.atlas import Atlas
 from hloc_lite.synthetic.mesh import Mesh
 from hloc_lite.synthetic.town import Town
 from hloc_lite.synthetic.views import View
@@ -45,7 +45,7 @@ def render_in_processes(
         shared = Path(folder)
         save_town(shared, town)
         bounds = np.linspace(0, len(ordered), jobs + 1).round().astype(int)
-        for number, (start, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+        for number, (start, end) in enumerate(pairwise(bounds.tolist())):
             task = (out_dir.resolve(), ordered[start:end], with_depth, with_labels)
             (shared / f"task{number}.pickle").write_bytes(pickle.dumps(task))
         yield from _run_workers(shared, jobs, len(ordered))
@@ -116,6 +116,3 @@ def load_town(folder: Path) -> Town:
     fields = ("triangles", "surface_idxs", "plane", "look", "labels")
     parts = {name: Mesh(*(mapped(f"{name}.{field}") for field in fields)) for name in names}
     return replace(light, atlas=replace(light.atlas, pixels=mapped("atlas")), parts=parts)
-
-
-__all__ = ["PREFIX", "Atlas", "load_town", "render_in_processes", "save_town"]

@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import skimage.data
 
 from hloc_lite.synthetic.atlas import TILE_PX
 from hloc_lite.types import Float32, UInt8
 
 N = TILE_PX
+Texture = npt.NDArray[np.floating]
+"""(TILE_PX, TILE_PX) or (TILE_PX, TILE_PX, 3), 0 to 255."""
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cells: float) -> Float32:
@@ -20,7 +23,9 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cells: float)
     step = max(height, width) / cells
     small = (max(2, round(height / step) + 1), max(2, round(width / step) + 1))
     coarse = rng.uniform(-1, 1, small).astype(np.float32)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(
+        cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.float32
+    )
 
 
 def fractal_noise(
@@ -32,7 +37,8 @@ def fractal_noise(
         small = (max(8, shape[0] // 4), max(8, shape[1] // 4))
         split = min(octaves, 3)
         part = _octaves(rng, small, cells, range(split), gain)
-        total = cv2.resize(part, shape[::-1], interpolation=cv2.INTER_LINEAR)
+        smooth = cv2.resize(part, shape[::-1], interpolation=cv2.INTER_LINEAR)
+        total = np.asarray(smooth, np.float32)
         total += _octaves(rng, shape, cells, range(split, octaves), gain)
     else:
         total = _octaves(rng, shape, cells, range(octaves), gain)
@@ -50,7 +56,7 @@ def _octaves(
 
 def make_tiles(rng: np.random.Generator) -> Mapping[str, UInt8]:
     """Name -> (TILE_PX, TILE_PX, 3) RGB that tiles without seams."""
-    makers: Mapping[str, Callable[[np.random.Generator], Float32]] = {
+    makers: Mapping[str, Callable[[np.random.Generator], Texture]] = {
         "brick": _brick_drawn,
         "brick_photo": _brick_photo,
         "gravel": lambda _: _seamless(skimage.data.gravel().astype(np.float32)),
@@ -88,7 +94,7 @@ def _seamless(image: Float32) -> Float32:
         core = image[:, band:].copy()
         core[:, -band:] = core[:, -band:] * (1 - weight) + image[:, :band] * weight
         image = core.T
-    return cv2.resize(image, (N, N), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(image, (N, N), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _periodic(rng: np.random.Generator, cells: float, octaves: int = 4) -> Float32:
@@ -114,8 +120,8 @@ def _courses(
                 cv2.rectangle(tone, *corners, value, -1)
                 cv2.rectangle(mask, *corners, 1.0, -1)
     if round_px:
-        mask = cv2.GaussianBlur(mask, (0, 0), round_px)
-        mask = np.clip((mask - 0.35) / 0.3, 0, 1)
+        soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), round_px), np.float32)
+        mask = np.clip((soft - 0.35) / 0.3, 0, 1)
     return tone, mask
 
 
@@ -127,7 +133,7 @@ def _brick_drawn(rng: np.random.Generator) -> Float32:
     return mask[..., None] * brick + (1 - mask[..., None]) * mortar
 
 
-def _brick_photo(rng: np.random.Generator) -> Float32:
+def _brick_photo(rng: np.random.Generator) -> Texture:
     # the photo looks along the wall: the courses converge upwards; straighten and lay them flat
     source = np.array([[90, 0], [360, 0], [435, 512], [15, 512]], np.float32)
     half = N // 2
@@ -142,12 +148,13 @@ def _brick_photo(rng: np.random.Generator) -> Float32:
     return gray[..., None] * np.array([1.25, 0.95, 0.8], np.float32)
 
 
-def _asphalt(rng: np.random.Generator) -> Float32:
+def _asphalt(rng: np.random.Generator) -> Texture:
     return 150 + 18 * _gravel() + 10 * _periodic(rng, 12) + rng.normal(0, 7, (N, N))
 
 
-def _plaster(rng: np.random.Generator) -> Float32:
-    rough = cv2.GaussianBlur(rng.normal(0, 1, (N, N)).astype(np.float32), (0, 0), 1.6)
+def _plaster(rng: np.random.Generator) -> Texture:
+    white = rng.normal(0, 1, (N, N)).astype(np.float32)
+    rough = np.asarray(cv2.GaussianBlur(white, (0, 0), 1.6), np.float32)
     return 212 + 55 * rough / 2.2 + 9 * _periodic(rng, 10) + 3 * _gravel()
 
 
@@ -169,7 +176,7 @@ def _paving(rng: np.random.Generator) -> Float32:
     return mask * (182 + tone + 7 * _gravel() + 8 * _periodic(rng, 16)) + (1 - mask) * 96
 
 
-def _wood(rng: np.random.Generator) -> Float32:
+def _wood(rng: np.random.Generator) -> Texture:
     planks = np.repeat(rng.normal(0, 12, 8), N // 8).astype(np.float32)[None, :]
     grain = cv2.resize(rng.normal(0, 1, (10, N)).astype(np.float32), (N, N))
     gray = 165 + planks + 13 * grain + 6 * _periodic(rng, 20)
@@ -185,19 +192,19 @@ def _roof(rng: np.random.Generator) -> Float32:
     return gray[..., None] * np.array([1.05, 0.8, 0.7], np.float32)
 
 
-def _bark(rng: np.random.Generator) -> Float32:
+def _bark(rng: np.random.Generator) -> Texture:
     streaks = cv2.resize(rng.normal(0, 1, (40, N)).astype(np.float32), (N, N))
     return 115 + 38 * cv2.GaussianBlur(streaks, (0, 0), 2.5) + 12 * _gravel()
 
 
-def _leaf(rng: np.random.Generator) -> Float32:
+def _leaf(rng: np.random.Generator) -> Texture:
     grass = _seamless(skimage.data.grass().astype(np.float32))
     return 150 + 1.1 * (grass - grass.mean())
 
 
-def _metal(rng: np.random.Generator) -> Float32:
+def _metal(rng: np.random.Generator) -> Texture:
     return 225 + 5 * _periodic(rng, 6) + rng.normal(0, 2, (N, N))
 
 
-def _fabric(rng: np.random.Generator) -> Float32:
+def _fabric(rng: np.random.Generator) -> Texture:
     return 205 + 22 * _periodic(rng, 7, 3) + rng.normal(0, 5, (N, N))

@@ -56,8 +56,9 @@ class Town:
 def build_town(config: TownConfig, near: Float64 | None = None) -> Town:
     """The town of a config's seed.
 
-    Facades within 28 m of a point of ``near`` (N, 2) get 2.3 cm texels, others 8 cm; None: all fine. Images less
-    than 1024 pixels wide get coarser textures in proportion; the geometry is always the same.
+    Facades within 28 m of a point of ``near`` (N, 2) get 2.3 cm texels, others 8 cm; None: all
+    fine. Images less than 1024 pixels wide get coarser textures in proportion; the geometry is
+    always the same.
     """
     plan = make_plan(config.seed)
     detail = float(np.clip(config.width / 1024, 0.25, 1))

@@ -12,10 +12,9 @@ from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.config import TownConfig
 from hloc_lite.synthetic.layout import KERB_M, TWIN_EDGES, Edge, Plan, Street
 from hloc_lite.synthetic.props import parking_side
-from hloc_lite.synthetic.render import Stage
+from hloc_lite.synthetic.stage import Stage
 from hloc_lite.types import Bool, Camera, Float64, Rigid3
 
-VIEWS_PER_STATION = 1
 END_M = 3.0
 """The walk stops this short of a street's end."""
 MAX_TRIES = 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,8 @@ from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.config import TownConfig
 from hloc_lite.synthetic.dataset import image_rng, plan_dataset, write_dataset
 from hloc_lite.synthetic.layout import TWIN_EDGES, make_plan
-from hloc_lite.synthetic.render import Stage, render
+from hloc_lite.synthetic.render import render, render_stage
+from hloc_lite.synthetic.stage import Stage
 from hloc_lite.synthetic.town import Town, build_town
 from hloc_lite.synthetic.views import View, camera_pose, map_cameras
 from hloc_lite.types import Camera, Float64
@@ -68,10 +70,10 @@ def test_same_config_gives_same_bytes_whatever_the_jobs(
 def test_depth_of_one_view_agrees_with_another(
     planned: tuple[Town, list[View]], stages: dict[str, Stage]
 ) -> None:
-    town, views = planned
+    _, views = planned
     a, b = views[0], next(v for v in views[1:] if v.pass_name == views[0].pass_name)
-    first = render(stages[a.pass_name], a.camera, a.cam_from_world, image_rng(0, "a"))
-    second = render(stages[b.pass_name], b.camera, b.cam_from_world, image_rng(0, "b"))
+    first = render_stage(stages[a.pass_name], a.camera, a.cam_from_world, image_rng(0, "a"))
+    second = render_stage(stages[b.pass_name], b.camera, b.cam_from_world, image_rng(0, "b"))
     points, _ = _world_points(a.camera, a, first.depth)
     in_b = b.cam_from_world.apply(points)
     pixels = img_from_cam(b.camera, in_b)
@@ -99,7 +101,7 @@ def test_projections_of_depth_hit_the_surface_they_came_from(
 ) -> None:
     view = next(v for v in planned[1] if v.camera.model == "OPENCV" or "query" in v.name)
     stage = stages[view.pass_name]
-    rendering = render(stage, view.camera, view.cam_from_world, image_rng(0, "x"))
+    rendering = render_stage(stage, view.camera, view.cam_from_world, image_rng(0, "x"))
     points, cells = _world_points(view.camera, view, rendering.depth)
     rays = points - view.cam_from_world.center
     origins = np.broadcast_to(view.cam_from_world.center, rays.shape)
@@ -160,7 +162,7 @@ def test_layout_and_text_files_read_back(
 def test_cars_and_people_stand_elsewhere_in_queries(planned: tuple[Town, list[View]]) -> None:
     parts = planned[0].parts
     names = ["movers_map0", "movers_map1", "movers_day", "movers_night", "movers_changed"]
-    for first, second in zip(names[:-1], names[1:], strict=True):
+    for first, second in pairwise(names):
         a = {tuple(row) for row in parts[first].triangles[:, 0].round(3).tolist()}
         b = {tuple(row) for row in parts[second].triangles[:, 0].round(3).tolist()}
         assert len(a & b) < 0.01 * len(a)
@@ -171,7 +173,7 @@ def test_conditions_change_pixels_but_not_what_stands_still(
 ) -> None:
     view = planned[1][0]
     shots = {
-        name: render(stages[name], view.camera, view.cam_from_world, image_rng(0, "same"))
+        name: render_stage(stages[name], view.camera, view.cam_from_world, image_rng(0, "same"))
         for name in ("day", "night", "changed")
     }
     day = shots["day"]
@@ -200,6 +202,18 @@ def test_cameras_stand_in_the_streets_at_a_walkers_height(planned: tuple[Town, l
         assert any(inside)
 
 
+def test_render_of_a_town_is_that_of_its_stage(
+    planned: tuple[Town, list[View]], stages: dict[str, Stage]
+) -> None:
+    town, views = planned
+    view = views[0]
+    one = render(town, view.camera, view.cam_from_world, "day", seed=3)
+    rng = np.random.default_rng(3)
+    two = render_stage(stages["day"], view.camera, view.cam_from_world, rng)
+    np.testing.assert_array_equal(one.pixels, two.pixels)
+    np.testing.assert_array_equal(one.depth, two.depth)
+
+
 def test_twin_streets_look_alike_and_other_streets_do_not(
     planned: tuple[Town, list[View]], stages: dict[str, Stage]
 ) -> None:
@@ -212,7 +226,7 @@ def test_twin_streets_look_alike_and_other_streets_do_not(
         middle = (street.start + street.end) / 2 - 3 * street.left
         heading = np.degrees(np.arctan2(street.direction[1], street.direction[0])) + 90
         pose = camera_pose(plan, middle, 10.0, heading, 0, 0)  # above the trees
-        depth = render(stages["map0"], camera, pose, image_rng(0, "twin")).depth
+        depth = render_stage(stages["map0"], camera, pose, image_rng(0, "twin")).depth
         return np.clip(depth - np.median(depth), -0.5, 0.5)
 
     def alike(a: np.ndarray, b: np.ndarray) -> float:
