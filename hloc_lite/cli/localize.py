@@ -130,21 +130,27 @@ def _cameras(
 ) -> dict[str, Camera | None]:
     """Query name -> its intrinsics, None where they are not given."""
     from hloc_lite.cli.localize_output import shown_name
-    from hloc_lite.io.images import list_images
+    from hloc_lite.io.images import check_relative, is_unicode, list_images
     from hloc_lite.io.poses import check_names, parse_camera, read_queries
 
     if images is None:
         known = None if camera is None else parse_camera(camera, "--camera")
+        for photo in photos:
+            if not is_unicode(str(photo)):
+                raise HlocLiteError(f"the file name {str(photo)!r} is not UTF-8: rename it")
         return dict.fromkeys((str(photo) for photo in photos), known)
     if not images.is_dir():
         raise HlocLiteError(f"image folder {images} does not exist")
-    found: dict[str, Camera | None] = dict.fromkeys(list_images(images))
-    if queries:
-        found = {name: known for file in queries for name, known in read_queries(file).items()}
+    found: dict[str, Camera | None] = {}
+    for file in queries:
+        found |= read_queries(file)
+    if not queries:
+        found = dict.fromkeys(list_images(images))
+    check_relative(found)
     if not found:
         raise HlocLiteError(f"no queries in {', '.join(map(str, queries)) or images}")
-    check_names(found)
     shown = Counter(shown_name(name, names) for name in found)
+    check_names(shown)  # now, and not when all has been computed
     twice = [name for name, count in shown.items() if count > 1]
     if twice:
         raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
@@ -44,6 +45,19 @@ def write_text_atomic(path: Path, text: str) -> None:
     """Write UTF-8 text; a crash leaves the old file or the new one."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's content, in hex digits.
+
+    Raises:
+        FormatError: missing or unreadable.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def write_json_atomic(path: Path, value: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -93,27 +94,31 @@ def _load(source: ImageSource, name: str) -> Photo | HlocLiteError:
 
 def _read_progress(path: Path, run: str) -> dict[str, LocalizationResult]:
     """What an earlier run of the same fingerprint finished; a last line cut off is left out."""
-    if not path.is_file():
+    if not path.exists():
         _append(path, json.dumps({"run": run}) + "\n")
         return {}
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    whole = lines[:-1]  # what follows the last line end was being written
     try:
-        if json.loads(whole[0])["run"] == run:
-            results = [result_from_json(json.loads(line)) for line in whole[1:]]
-            _cut(path, whole)
+        data = path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]  # what follows the last line end was being written
+        head, *lines = whole.decode("utf-8").split("\n")[:-1]
+        if json.loads(head)["run"] == run:
+            results = [result_from_json(_json_object(line)) for line in lines]
+            os.truncate(path, len(whole))
             return {result.query_name: result for result in results}
         logger.warning("%s is of a run with other settings, map or images: starting anew", path)
-    except (IndexError, KeyError, TypeError, ValueError, FormatError):
+    except (KeyError, TypeError, ValueError, RecursionError, FormatError):
         logger.warning("%s is not readable: starting anew", path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
     path.unlink()
     return _read_progress(path, run)
 
 
-def _cut(path: Path, whole_lines: list[str]) -> None:
-    size = sum(len(line.encode("utf-8")) + 1 for line in whole_lines)
-    with path.open("r+b") as file:
-        file.truncate(size)
+def _json_object(line: str) -> dict[str, object]:
+    value = json.loads(line)
+    if not isinstance(value, dict):
+        raise FormatError(f"expected a JSON object, got {line[:80]!r}")
+    return value
 
 
 def _append(path: Path, line: str) -> None:
@@ -122,7 +127,11 @@ def _append(path: Path, line: str) -> None:
         with path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(line)
     except OSError as error:
-        raise HlocLiteError(
-            f"cannot write {path}: {error.strerror or error}. The queries done so far are kept; "
-            f"free some space and run again, it resumes"
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> HlocLiteError:
+    return HlocLiteError(
+        f"cannot write {path}: {error.strerror or error}. The queries done so far are kept; "
+        f"free some space and run again, it resumes"
+    )

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
-from hloc_lite.errors import MappingError
+from hloc_lite.errors import ImageError, MappingError
 from hloc_lite.io.images import FolderSource, ImageSource, MemorySource, folder_source
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.io.weights_recording import RecordingWeights
@@ -98,8 +98,8 @@ def build_map(
 
 
 def _build(run: Run) -> Map:
-    names, skipped = _usable_names(run)
-    made_from = run.fingerprint(names)
+    contents, skipped = _usable_images(run)
+    made_from = run.fingerprint(contents)
     if check_finished(run.folder, made_from):
         logger.info("%s is already complete (fingerprint %s)", run.folder, made_from)
         return Map.open(run.folder)
@@ -110,9 +110,9 @@ def _build(run: Run) -> Map:
         with clock("features"):
             batch = run.config.features.batch_size
             skipped |= extract_features(
-                run.source, names, run.models.extractor, features, batch, progress=run.progress
+                run.source, contents, run.models.extractor, features, batch, progress=run.progress
             )
-        names = [name for name in names if name in features]
+        names = [name for name in contents if name in features]
         if len(names) < 2:
             reasons = "; ".join(f"{name!r}: {reason}" for name, reason in [*skipped.items()][:3])
             raise MappingError(f"a map needs at least 2 images, got {len(names)}. {reasons}")
@@ -144,8 +144,9 @@ def _build(run: Run) -> Map:
     return Map.open(run.folder)
 
 
-def _usable_names(run: Run) -> tuple[list[str], dict[str, str]]:
-    """Names of the images that a pose or at least a readable file stands behind, and why not."""
+def _usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
+    """Name -> content fingerprint of the images with a file (and a pose, if poses are given), and
+    name -> reason of the others."""
     names, skipped = list(run.source.names), {}
     if run.inputs.reference is not None:
         names = common_names(run.inputs.reference, names)
@@ -154,7 +155,14 @@ def _usable_names(run: Run) -> tuple[list[str], dict[str, str]]:
         absent = {image.name for image in run.inputs.reference.images}.difference(names)
         if absent:
             logger.warning("%d images of the reference are not there", len(absent))
-    return names, skipped
+    contents = {}
+    for name in names:
+        try:
+            contents[name] = run.source.fingerprint(name)
+        except ImageError as error:
+            skipped[name] = str(error)
+            logger.warning("skipped %r: %s", name, error)
+    return contents, skipped
 
 
 @contextmanager

@@ -16,15 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from hloc_lite.config import Config, config_from_dict
+from hloc_lite.config import Config, config_from_dict, fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.bank import Bank, ShardedStore, write_bank
 from hloc_lite.io.colmap_model import read_model, write_model
-from hloc_lite.io.files import read_json, write_json_atomic
+from hloc_lite.io.files import file_sha256, read_json, write_json_atomic
 from hloc_lite.mapping.stages import features_from_arrays
 from hloc_lite.types import Float32, LocalFeatures, SfmModel
 
 MAP_SCHEMA = "hloc_lite.map/1"
+_FILES_WITHOUT_CHECKSUMS = (
+    "sfm/cameras.bin",
+    "sfm/images.bin",
+    "sfm/points3D.bin",
+    "report.json",
+)
+_REMEDY = "put the original back, or build the map again with --overwrite"
 _FEATURE_FIELDS = ("keypoints", "descriptors", "scores", "image_size")
 
 
@@ -78,6 +85,7 @@ class Map:
         if not isinstance(header, dict) or header.get("schema") != MAP_SCHEMA:
             found = header.get("schema") if isinstance(header, dict) else header
             raise FormatError(f"{folder}/map.json: expected schema {MAP_SCHEMA}, got {found!r}")
+        _check_files(folder, header)
         bank = Bank(folder / "retrieval.h5")
         try:
             names = tuple(bank.attrs["names"])
@@ -115,7 +123,9 @@ class Map:
             "weights": dict(self.weights),
             "images": len(self.model.images),
             "points": self.model.num_points,
+            "files": {name: file_sha256(folder / name) for name in _FILES_WITHOUT_CHECKSUMS},
         }
+        header["checksum"] = fingerprint(header)
         write_json_atomic(folder / "map.json", header)
 
     def _feature_arrays(self, name: str) -> dict[str, np.ndarray]:
@@ -165,6 +175,21 @@ def in_memory(opened: Map) -> Map:
 def _read_state(bank: Bank) -> dict[str, np.ndarray]:
     shapes = bank.attrs["state_shapes"]
     return {name: bank[f"state/{name}"]["values"].reshape(shape) for name, shape in shapes.items()}
+
+
+def _check_files(folder: Path, header: Mapping[str, Any]) -> None:
+    """Compare what has no checksums of its own with those in map.json.
+
+    Raises:
+        FormatError: a file is missing, or not the one that the map was finished with.
+    """
+    plain = {key: value for key, value in header.items() if key != "checksum"}
+    recorded = header.get("files")
+    if not isinstance(recorded, dict) or header.get("checksum") != fingerprint(plain):
+        raise FormatError(f"{folder}/map.json is damaged or was changed: {_REMEDY}")
+    for name in _FILES_WITHOUT_CHECKSUMS:
+        if file_sha256(folder / name) != recorded.get(name):
+            raise FormatError(f"{folder}/{name} is damaged or was changed: {_REMEDY}")
 
 
 class BusyMapError(HlocLiteError):

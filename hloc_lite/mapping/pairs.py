@@ -61,6 +61,7 @@ def choose_pairs(
     config: PairsConfig,
     reference: SfmModel | None,
     retrieve: Callable[[int], Sequence[RetrievalHits]],
+    listed: Sequence[str] = (),
 ) -> list[Pair]:
     """Pairs (smaller name first, sorted, each once) of the images that are to be matched.
 
@@ -70,6 +71,8 @@ def choose_pairs(
         config: limits of poses:K.
         reference: known poses; needed by covisible:K and poses:K.
         retrieve: K -> for each name in order, its K most similar others.
+        listed: more images that a file of pairs may name (without features: their pairs are left
+            out).
 
     Raises:
         MappingError: the spec needs a reference model (with points) that is not there, or gives
@@ -86,7 +89,7 @@ def choose_pairs(
             (name, other) for name, hit in zip(names, hits, strict=True) for other in hit.names
         ]
     elif spec.kind == "file" and spec.file is not None:
-        pairs = read_pairs(spec.file, names)
+        pairs = read_pairs(spec.file, [*names, *listed])
     elif reference is None:
         raise MappingError(f"--pairs {spec.kind}:K needs known poses: give --reference MODEL")
     elif spec.kind == "poses":

@@ -32,7 +32,8 @@ def cameras_of(run: Run, names: Sequence[str], features: ShardedStore) -> Camera
     if run.inputs.reference is not None:
         return reference_cameras(run.inputs.reference, sizes)
     exifs = {name: json.loads(bytes(features.read(name, ["exif"])["exif"])) for name in names}
-    given = {}
+    given: dict[str, Camera] = {}
+    _check_given(run, names)
     for name, camera in (run.inputs.cameras or {}).items():
         if name in sizes:
             try:
@@ -40,6 +41,22 @@ def cameras_of(run: Run, names: Sequence[str], features: ShardedStore) -> Camera
             except FormatError as error:
                 raise FormatError(f"image {name!r}: {error}") from None
     return assign_cameras(sizes, exifs, given, run.config.mapping)
+
+
+def _check_given(run: Run, names: Sequence[str]) -> None:
+    """Intrinsics that were given have to be for these images, at least for some."""
+    given = run.inputs.cameras or {}
+    without = [name for name in names if name not in given]
+    if given and len(without) == len(names):
+        raise FormatError(
+            f"the given intrinsics are for none of the {len(names)} images: they name "
+            f"{next(iter(given))!r}, the images are {names[0]!r}..."
+        )
+    if given and without:
+        logger.warning(
+            "no intrinsics were given for %d of %d images (first: %r): EXIF or a guess is used",
+            len(without), len(names), without[0],
+        )  # fmt: skip
 
 
 def verify_pairs(

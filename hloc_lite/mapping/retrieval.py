@@ -49,6 +49,8 @@ def choose(run: Run, names: Sequence[str], descriptors: Float32) -> list[Pair]:
 
     reference = run.inputs.reference
     spec = parse_spec(run.config.pairs, len(names), reference)
-    pairs = choose_pairs(spec, names, run.config.pairs, reference, retrieve)
+    pairs = choose_pairs(
+        spec, names, run.config.pairs, reference, retrieve, listed=run.source.names
+    )
     logger.info("%d pairs of %d images (%s)", len(pairs), len(names), spec.kind)
     return pairs

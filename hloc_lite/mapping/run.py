@@ -84,13 +84,13 @@ class Run:
             parts += [pose_values(self.inputs.reference), _intrinsics(self.inputs.cameras)]
         return parts
 
-    def fingerprint(self, names: Sequence[str]) -> str:
-        """Of the map that this run makes from the images of these names."""
-        contents = {name: self.source.fingerprint(name) for name in names}
+    def fingerprint(self, contents: Mapping[str, str]) -> str:
+        """Of the map that this run makes from images of these names and content fingerprints."""
         poses = pose_values(self.inputs.reference)
         cameras = _intrinsics(self.inputs.cameras)
         masks = str(self.inputs.masks)
-        return fingerprint("1", self.config, dict(self.weights), contents, poses, cameras, masks)
+        parts = (self.config, dict(self.weights), dict(contents), poses, cameras, masks)
+        return fingerprint("1", *parts)
 
 
 def load_models(config: Config, runtime: Runtime) -> Models:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite.errors import HlocLiteError, ImageError, StaleArtefactError
+from hloc_lite.errors import HlocLiteError, StaleArtefactError
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.images import ImageSource
 from hloc_lite.registry import FeatureExtractor, Matcher
@@ -29,7 +29,7 @@ MAX_WAITING_SIZES = 8
 
 def extract_features(
     source: ImageSource,
-    names: Sequence[str],
+    contents: Mapping[str, str],
     extractor: FeatureExtractor,
     store: ShardedStore,
     batch_size: int,
@@ -38,6 +38,9 @@ def extract_features(
 ) -> dict[str, str]:
     """Features of all images into the store, those already there left alone.
 
+    Args:
+        contents: name -> content fingerprint of each image.
+
     Returns:
         Name -> reason of each image that could not be read.
 
@@ -45,26 +48,18 @@ def extract_features(
         StaleArtefactError: an image is not the one that its stored features were made from.
     """
     unreadable: dict[str, str] = {}
-    todo = []
-    for name in names:
-        try:
-            content = source.fingerprint(name)
-        except ImageError as error:
-            unreadable[name] = str(error)
-            continue
-        if name not in store:
-            todo.append((name, content))
-            continue
+    todo = [name for name in contents if name not in store]
+    for name in contents.keys() - set(todo):
+        content = contents[name]
         stored = bytes(store[name]["content"]).decode()
         if stored != content:
             raise StaleArtefactError(
                 f"image {name!r} has changed since its features were extracted: content "
                 f"fingerprint {stored} then, {content} now. Use --overwrite to start anew"
             )
-    contents = dict(todo)
     bar = tqdm(total=len(todo), desc="features", unit="image", disable=not progress or not todo)
     with bar:
-        loads = prefetch(lambda name: _load(source, name), list(contents), ahead=2 * batch_size)
+        loads = prefetch(lambda name: _load(source, name), todo, ahead=2 * batch_size)
         for batch in _same_size_batches(loads, batch_size, unreadable):
             for photo, features in zip(batch, extractor.extract(batch), strict=True):
                 store.add(photo.name, feature_arrays(photo, features, contents[photo.name]))
