@@ -61,7 +61,7 @@ def tree(
         centres.append(tip)
     blobs = np.array([*centres, fork + np.array([0, 0, 0.3 * height])])
     green = np.array([0.20, 0.34, 0.09]) * rng.uniform(0.7, 1.25, 3)
-    _crown(leaves, library, rng, blobs, 0.14 * height, 2600, green)
+    _crown(leaves, library, rng, blobs, 0.14 * height, 1700, green)
     _crown(bare, library, rng, blobs, 0.15 * height, 160, np.array([0.5, 0.28, 0.06]))
 
 
@@ -79,7 +79,7 @@ def _crown(
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     reach = rng.uniform(0.45, 1.0, (count, 1))
     middle = centre + direction * reach * spread * np.array([1, 1, 0.8])
-    size = rng.uniform(0.12, 0.3, (count, 1, 1))
+    size = rng.uniform(0.14, 0.34, (count, 1, 1))
     corners = middle[:, None] + size * rng.normal(0, 0.62, (count, 3, 3))
     depth = 0.45 + 0.55 * (reach - 0.45) / 0.55  # darker inside the crown
     tone = depth * rng.uniform(0.55, 1.5, (count, 1)) * (1 + rng.uniform(-0.15, 0.15, (count, 3)))

@@ -17,6 +17,8 @@ from hloc_lite.synthetic.stage import Stage
 from hloc_lite.synthetic.town import Town
 from hloc_lite.types import Camera, Float32, Int32, Rigid3, UInt8
 
+EDGE_CONTRAST = 0.07
+"""Of display values in [0, 1]: fainter outlines are left as they are."""
 SUBSAMPLES_PX = ((0.33, 0.1), (-0.08, 0.33), (-0.25, -0.33))
 
 
@@ -49,13 +51,14 @@ def render_stage(
     view = SurfaceView(stage, cam_from_world, float(focal_lengths(camera).mean()))
     shape = (camera.height, camera.width)
     surface = view.cast(uv)
-    view.prepare(surface)
-    depth, lit = view.geometry(surface, uv, shape)
-    image = view.shade(surface, uv, lit)
-    image = image.reshape(*shape, 3)
-    _smooth_edges(view, image, surface.reshape(shape), uv, lit)
+    row = view.prepare(surface)
+    lit = view.light_at(row, uv, shape)
+    light, depth = view.shade(row, uv, lit)
+    image = light.reshape(*shape, 3)
+    _smooth_edges(view, image, row.reshape(shape), uv, lit)
     known = np.append(stage.mesh.labels, np.uint8(labels.SKY))
-    return Rendering(develop(image, stage.light, rng), depth, known[surface].reshape(shape))
+    pixels = develop(image, stage.light, rng)
+    return Rendering(pixels, depth.reshape(shape), known[surface].reshape(shape))
 
 
 @lru_cache(maxsize=4)
@@ -78,16 +81,14 @@ def _pixel_grid(camera: Camera) -> Float32:
     return _grid((camera.model, camera.width, camera.height, camera.params.tobytes()))
 
 
-def _smooth_edges(
-    view: SurfaceView, image: Float32, surface: Int32, uv: Float32, lit: Float32
-) -> None:
+def _smooth_edges(view: SurfaceView, image: Float32, row: Int32, uv: Float32, lit: Float32) -> None:
     """Replaces pixels at visible outlines by the mean of a few samples; in place."""
     gray = cv2.transform(np.sqrt(np.maximum(image, 0)), np.full((1, 3), 1 / 3, np.float32))
-    edge = np.zeros(surface.shape, bool)
+    edge = np.zeros(row.shape, bool)
     for axis in (0, 1):
         first = (slice(None, -1), slice(None)) if axis == 0 else (slice(None), slice(None, -1))
         second = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))
-        jump = (surface[first] != surface[second]) & (np.abs(gray[first] - gray[second]) > 0.05)
+        jump = (row[first] != row[second]) & (np.abs(gray[first] - gray[second]) > EDGE_CONTRAST)
         edge[first] |= jump
         edge[second] |= jump
     idxs = np.flatnonzero(edge)
@@ -95,5 +96,8 @@ def _smooth_edges(
     for dx, dy in SUBSAMPLES_PX:
         shifted = uv[:, idxs] + np.array([[dx], [dy]], np.float32) / view.focal_px
         hit = view.cast(shifted)
-        total += view.shade(hit, shifted, lit[:, idxs])
+        found = view.row_of[hit]
+        # a surface that no pixel's centre sees has no row: keep the centre's
+        found = np.where((found == view.sky_row) & (hit >= 0), row.ravel()[idxs], found)
+        total += view.shade(found, shifted, lit[:, idxs])[0]
     image.reshape(-1, 3)[idxs] = total / len(SUBSAMPLES_PX)

@@ -25,7 +25,7 @@ TAPS = 3
 MIN_INVERSE_DEPTH = np.float32(1e-4)
 MAX_LAMP_DISTANCE_M = 26.0
 LAMP_STEP_PX = 4
-SHADOW_STEP_PX = 2
+SHADOW_STEP_PX = 3
 _SUN, _AMBIENT = LOOK_COLUMNS, LOOK_COLUMNS + 1
 _H = LOOK_COLUMNS + 2
 
@@ -40,6 +40,7 @@ class SurfaceView:
         self.focal_px = focal_px
         self.table = np.zeros((0, 0), np.float32)
         self.normals = np.zeros((0, 3), np.float32)
+        self.sky_row = 0
         self.row_of = np.zeros(stage.mesh.num_surfaces + 1, np.int32)
 
     def cast(self, uv: Float32) -> Int32:
@@ -50,8 +51,9 @@ class SurfaceView:
         origins = np.broadcast_to(self.center.astype(np.float32), directions.shape)
         return self.stage.hit(np.ascontiguousarray(origins), directions)
 
-    def prepare(self, surface: Int32) -> None:
-        """Rows of look, light and homography for the surfaces that occur."""
+    def prepare(self, surface: Int32) -> Int32:
+        """Makes rows of look, light and homography for the surfaces that occur; returns each
+        pixel's row, ``sky_row`` for none."""
         stage = self.stage
         seen = np.zeros(stage.mesh.num_surfaces + 1, bool)
         seen[surface] = True
@@ -78,69 +80,56 @@ class SurfaceView:
         table[-1, columns.TILE_SCALE] = 1e-9
         table[-1, columns.PATCH_W : columns.PATCH_H + 1] = 32
         self.table = np.ascontiguousarray(table.T)
+        self.sky_row = len(idxs)
         self.row_of = np.full(stage.mesh.num_surfaces + 1, len(idxs), np.int32)
         self.row_of[idxs] = np.arange(len(idxs), dtype=np.int32)
         self.normals = np.vstack([towards, np.zeros((1, 3))]).astype(np.float32)
+        return self.row_of[surface]
 
-    def geometry(
-        self, surface: Int32, uv: Float32, shape: tuple[int, int]
-    ) -> tuple[Float32, Float32]:
-        """(H, W) depth, and (2, H * W) share of the sun and irradiance of the lamps."""
-        rows = self.row_of[surface]
-        h = self.table[_H : _H + 3]
-        inverse = h[0].take(rows) * uv[0] + h[1].take(rows) * uv[1] + h[2].take(rows)
-        depth = (
-            np.where(surface >= 0, 1 / np.maximum(inverse, MIN_INVERSE_DEPTH), 0)
-            .astype(np.float32)
-            .reshape(shape)
-        )
-        lit = np.zeros((2, depth.size), np.float32)
+    def light_at(self, rows: Int32, uv: Float32, shape: tuple[int, int]) -> Float32:
+        """(2, H * W) share of the sun, and irradiance of the lamps, for rows (H * W,)."""
+        lit = np.zeros((2, len(rows)), np.float32)
         light = self.stage.light
         if max(light.sun) > 0:
-            lit[0] = self._coarse(surface, uv, depth, SHADOW_STEP_PX, self._sunlit)
+            lit[0] = self._coarse(rows, uv, shape, SHADOW_STEP_PX, self._sunlit)
         if max(light.lamps) > 0:
-            lit[1] = self._coarse(surface, uv, depth, LAMP_STEP_PX, self._lamplight)
-        return depth, lit
+            lit[1] = self._coarse(rows, uv, shape, LAMP_STEP_PX, self._lamplight)
+        return lit
 
-    def _coarse(self, surface, uv, depth, step, measure) -> Float32:  # type: ignore[no-untyped-def]
+    def _coarse(self, rows, uv, shape, step, measure) -> Float32:  # type: ignore[no-untyped-def]
         """Evaluates ``measure`` at every step-th pixel, and interpolates."""
-        shape = depth.shape
         pick = (slice(step // 2, None, step), slice(step // 2, None, step))
-        coarse_surface = surface.reshape(shape)[pick]
-        points = np.stack(
-            [
-                uv[0].reshape(shape)[pick],
-                uv[1].reshape(shape)[pick],
-                np.ones(coarse_surface.shape, np.float32),
-            ],
-            axis=-1,
-        )
-        points = points * depth[pick][..., None]
-        world = points.reshape(-1, 3) @ self.rotation.astype(np.float32)
-        world += self.center.astype(np.float32)
-        value = measure(world, coarse_surface.ravel()).reshape(coarse_surface.shape)
-        size = (coarse_surface.shape[1] * step, coarse_surface.shape[0] * step)
+        grid = rows.reshape(shape)[pick]
+        size = (grid.shape[1] * step, grid.shape[0] * step)
+        x, y = (axis.reshape(shape)[pick].ravel() for axis in uv)
+        near = np.flatnonzero(grid.ravel() != self.sky_row)
+        row, x, y = grid.ravel()[near], x[near], y[near]
+        h = self.table[_H : _H + 3]
+        inverse = h[0].take(row) * x + h[1].take(row) * y + h[2].take(row)
+        depth = 1 / np.maximum(inverse, MIN_INVERSE_DEPTH)
+        in_cam = np.stack([x * depth, y * depth, depth], axis=1)
+        world = in_cam @ self.rotation.astype(np.float32) + self.center.astype(np.float32)
+        value = np.zeros(grid.size, np.float32)
+        value[near] = measure(world, row)
+        value = value.reshape(grid.shape)
         if step > SHADOW_STEP_PX:  # thin things between the samples would leave dots
-            value = cv2.medianBlur(value, 3)
+            value = np.asarray(cv2.medianBlur(value, 3), np.float32)
         full = cv2.resize(value, size, interpolation=cv2.INTER_LINEAR)
-        return full[: shape[0], : shape[1]].ravel()
+        return np.asarray(full[: shape[0], : shape[1]], np.float32).ravel()
 
-    def _sunlit(self, world: Float32, surface: Int32) -> Float32:
+    def _sunlit(self, world: Float32, rows: Int32) -> Float32:
         direction = self.stage.light.sun_direction
         value = np.zeros(len(world), np.float32)
-        rows = self.row_of[surface]
-        facing = np.flatnonzero((surface >= 0) & (self.table[_SUN, rows] > 1e-3))
+        facing = np.flatnonzero(self.table[_SUN].take(rows) > 1e-3)
         start = world[facing] + np.float32(0.02) * self.normals[rows[facing]]
         rays = np.ascontiguousarray(np.broadcast_to(direction, start.shape))
         value[facing] = 1 - self.stage.blocked(start, rays)
         return value
 
-    def _lamplight(self, world: Float32, surface: Int32) -> Float32:
-        value = np.zeros(len(world), np.float32)
-        solid = np.flatnonzero(surface >= 0)
-        normals = self.normals[self.row_of[surface[solid]]]
-        points = world[solid] + np.float32(0.03) * normals
-        total = np.zeros(len(solid), np.float32)
+    def _lamplight(self, world: Float32, rows: Int32) -> Float32:
+        normals = self.normals[rows]
+        points = world + np.float32(0.03) * normals
+        total = np.zeros(len(world), np.float32)
         for position in self.stage.lamps.astype(np.float32):
             ray = position - points
             square = (ray**2).sum(axis=1)
@@ -155,19 +144,19 @@ class SurfaceView:
             distance = self.stage.distance(points[near[useful]], ray[useful])
             power[useful] *= distance > 0.985
             total[near] += power
-        value[solid] = total
-        return value
+        return total
 
-    def shade(self, surface: Int32, uv: Float32, lit: Float32) -> Float32:
-        """(N, 3) linear light of N pixels, in runs that fit the processor's caches."""
-        out = np.empty((len(surface), 3), np.float32)
-        for start in range(0, len(surface), CHUNK_PX):
+    def shade(self, row: Int32, uv: Float32, lit: Float32) -> tuple[Float32, Float32]:
+        """(N, 3) linear light and (N,) depth of N pixels that see the surfaces of rows ``row``,
+        in runs that fit the processor's caches."""
+        image, depth = np.empty((len(row), 3), np.float32), np.empty(len(row), np.float32)
+        for start in range(0, len(row), CHUNK_PX):
             run = slice(start, start + CHUNK_PX)
-            out[run] = self._shade_run(surface[run], uv[:, run], lit[:, run])
-        return out
+            image[run], depth[run] = self._shade_run(row[run], uv[:, run], lit[:, run])
+        return image, depth
 
-    def _shade_run(self, surface: Int32, uv: Float32, lit: Float32) -> Float32:
-        rows = self.table.take(self.row_of[surface], axis=1)
+    def _shade_run(self, row: Int32, uv: Float32, lit: Float32) -> tuple[Float32, Float32]:
+        rows = self.table.take(row, axis=1)
         x, y = uv
         h = rows[_H:]
         z = 1 / np.maximum(h[0] * x + h[1] * y + h[2], MIN_INVERSE_DEPTH)
@@ -200,10 +189,11 @@ class SurfaceView:
                 energy = energy + light.lamps[k] * glow
             albedo[:, k] *= energy
             albedo[:, k] += (light.horizon[k] - albedo[:, k]) * haze
-        sky = np.flatnonzero(surface < 0)
+        sky = np.flatnonzero(row == self.sky_row)
         if len(sky):
             albedo[sky] = self._sky(uv[:, sky])
-        return albedo
+            z[sky] = 0
+        return albedo, z
 
     def _sample(self, rows, s, t, along, footprint):  # type: ignore[no-untyped-def]
         """Sum of TAPS samples of the tile, uint16; one of the patch, uint8; both (N, 3)."""
