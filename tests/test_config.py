@@ -52,6 +52,14 @@ def test_missing_file_and_profile():
         load_config("quick")
 
 
+def test_features_bring_their_own_defaults_and_settings_win():
+    assert load_config(overrides={"features": {"name": "rootsift"}}).matching.max_ratio == 0.85
+    assert load_config("fast").matching.min_similarity == 0.82
+    assert load_config("fast", settings=["matching.min_similarity=0.5"]).matching.max_ratio == 1
+    again = load_config(settings=["pose.seed=1"], base=load_config("fast"))
+    assert again.matching == load_config("fast").matching
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_profiles_name_things_that_exist(profile):
     config = load_config(profile)
