@@ -121,15 +121,16 @@ def _print_summary(output: Path, report: object) -> None:
 
     if not isinstance(report, Mapping):
         return
-    left_out = {n: i["reason"] for n, i in report["images"].items() if not i["registered"]}
+    left_out = {n: i for n, i in report["images"].items() if "reason" in i}
     error = report["mean_reprojection_error_px"]
     click.echo(
         f"{output}: {report['registered']} of {report['images_given']} images registered, "
         f"{report['points']} points, tracks of {report['mean_track_length']:.1f}"
         + (f", reprojection error {error:.2f} px" if error is not None else "")
     )
-    for name, reason in list(left_out.items())[:10]:
-        click.echo(f"  not registered: {name}: {reason}")
+    for name, image in list(left_out.items())[:10]:
+        what = "no points" if image["registered"] else "not registered"
+        click.echo(f"  {what}: {name}: {image['reason']}")
     if len(left_out) > 10:
         click.echo(f"  and {len(left_out) - 10} more, see {output / 'report.json'}")
     times = ", ".join(f"{stage} {s:.1f} s" for stage, s in report["timings_s"].items())

@@ -154,7 +154,8 @@ def _usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
         skipped = {name: reason for name, reason in skipped.items() if name not in set(names)}
         absent = {image.name for image in run.inputs.reference.images}.difference(names)
         if absent:
-            logger.warning("%d images of the reference are not there", len(absent))
+            first = min(absent)
+            logger.warning("%d images of the reference are absent, first %r", len(absent), first)
     contents = {}
     for name in names:
         try:

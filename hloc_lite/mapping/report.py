@@ -22,7 +22,8 @@ def map_report(
     num_other_models: int,
     min_inliers: int,
 ) -> dict[str, Any]:
-    """Counts of the whole map, and for each image whether it is registered and else the reason.
+    """Counts of the whole map, and for each image whether it is registered; the reason if it is
+    not, or if it has the given pose but no point.
 
     Args:
         model: the finished model.
@@ -52,9 +53,9 @@ def map_report(
         }
         if registered is not None:
             entry["points"] = int((registered.point3D_idxs != NO_POINT).sum())
-        elif name in skipped:
+        if name in skipped:
             entry["reason"] = skipped[name]
-        else:
+        elif registered is None or entry["points"] == 0:
             entry["reason"] = _reason(
                 num_keypoints.get(name, 0), tried[name], good[name], best.get(name), min_inliers,
                 num_other_models,

@@ -1,0 +1,193 @@
+"""``kill -9`` at random moments of ``map``: does it resume, and end with the same map?
+
+python pipelines/benchmarks/kill_and_resume.py --kills 20 --views 40
+
+The undisturbed map is built first. Then, for each row of the table, a new map is begun and killed
+once or twice at random moments (evenly over the undisturbed run's time), and the same command given
+again until it ends. Images, features and matches must be the same, points within 2 %.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+from hloc_lite.io.bank import Bank
+from hloc_lite.io.colmap_model import read_model
+from hloc_lite.synthetic.planes import make_planes
+
+MAX_POINTS_CHANGE = 0.02
+
+
+@dataclass(frozen=True)
+class Built:
+    """What is compared of a map."""
+
+    images: tuple[str, ...]
+    points: int
+    features: dict[str, bytes]
+    matches: dict[str, bytes]
+    verified: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One map that was disturbed."""
+
+    killed_at_s: tuple[float, ...]
+    resumed_s: float
+    kept: int
+    """Shards of features and matches that were there after the last kill."""
+    problems: tuple[str, ...]
+    points: int
+
+
+def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """The command in its own process, its output in a file."""
+    with log.open("ab") as file:
+        return subprocess.Popen(command, stdout=file, stderr=file)
+
+
+def finish(command: Sequence[str], log: Path) -> float:
+    """Run to the end; seconds.
+
+    Raises:
+        RuntimeError: another exit code than 0.
+    """
+    begin = time.monotonic()
+    code = start(command, log).wait()
+    if code != 0:
+        raise RuntimeError(f"exit code {code}: {log.read_text(errors='replace')[-2000:]}")
+    return time.monotonic() - begin
+
+
+def read_built(folder: Path) -> Built:
+    """The map in a folder that was made with --keep-work."""
+    model = read_model(folder / "sfm")
+    stores = []
+    for what in ("features", "matches", "verified"):
+        found: dict[str, bytes] = {}
+        for path in sorted((folder / "work" / what).glob("*.h5")):
+            bank = Bank(path)
+            for key in bank:
+                found[key] = b"".join(bank[key][field].tobytes() for field in sorted(bank[key]))
+            bank.close()
+        stores.append(found)
+    names = tuple(image.name for image in model.images)
+    return Built(names, model.num_points, *stores)
+
+
+def differences(built: Built, clean: Built) -> tuple[str, ...]:
+    """What of a map differs more than it may."""
+    found = [
+        what
+        for what in ("images", "features", "matches", "verified")
+        if getattr(built, what) != getattr(clean, what)
+    ]
+    if abs(built.points - clean.points) > MAX_POINTS_CHANGE * clean.points:
+        found.append("points")
+    return tuple(found)
+
+
+def disturb(
+    command: Sequence[str], folder: Path, moments_s: Sequence[float], clean: Built
+) -> Round:
+    """Kill at each of the moments, then run to the end and compare."""
+    log = folder.parent / "log.txt"
+    killed = []
+    for moment_s in moments_s:
+        process = start(command, log)
+        begin = time.monotonic()
+        try:
+            process.wait(moment_s)
+        except subprocess.TimeoutExpired:
+            killed.append(time.monotonic() - begin)
+            process.kill()
+            process.wait()
+    kept = len(list(folder.glob("work/*/*.h5")))
+    resumed_s = finish(command, log)
+    built = read_built(folder)
+    partial = [path.name for path in folder.rglob("*.partial")]
+    problems = (*differences(built, clean), *(("partial files",) if partial else ()))
+    return Round(tuple(killed), resumed_s, kept, problems, built.points)
+
+
+def run(
+    workspace: Path,
+    program: Sequence[str],
+    options: Sequence[str],
+    *,
+    views: int,
+    size: tuple[int, int],
+    kills: int,
+    seed: int,
+) -> tuple[float, Built, list[Round]]:
+    """Seconds of the undisturbed map, what it holds, and what became of each disturbed one."""
+    scene = make_planes(views, seed=seed, size=size)
+    scene.write_images(workspace / "images", {f"{i:03d} ü.jpg": i for i in range(views)})
+    rng = np.random.default_rng(seed)
+
+    def command(folder: Path) -> list[str]:
+        return [*program, "map", str(workspace / "images"), "-o", str(folder), "--keep-work",
+                *options]  # fmt: skip
+
+    clean_s = finish(command(workspace / "clean" / "map"), _log(workspace / "clean"))
+    clean = read_built(workspace / "clean" / "map")
+    rounds = []
+    for number in range(kills):
+        folder = workspace / f"round{number:02d}"
+        _log(folder)
+        moments_s = rng.uniform(0, clean_s, size=2 if number % 4 == 3 else 1)
+        rounds.append(disturb(command(folder / "map"), folder / "map", moments_s, clean))
+    return clean_s, clean, rounds
+
+
+def _log(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder / "log.txt"
+
+
+@click.command()
+@click.option("--kills", default=20, show_default=True)
+@click.option("--views", default=40, show_default=True, help="Images of the map.")
+@click.option("--features", default="rootsift", show_default=True)
+@click.option("--retrieval", default="gem-lite0", show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def main(kills: int, views: int, features: str, retrieval: str, seed: int) -> None:
+    """Print a table of the disturbed maps; exit code 1 if one is not like the undisturbed one."""
+    options = [
+        "--features", features, "--retrieval", retrieval, "--pairs", "exhaustive", "--offline",
+        "--set", "features.max_keypoints=1000", "--set", "mapping.threads=1",
+    ]  # fmt: skip
+    program = [sys.executable, "-m", "hloc_lite"]
+    with tempfile.TemporaryDirectory(prefix="kill_", dir=os.environ.get("TMPDIR")) as temporary:
+        clean_s, clean, rounds = run(
+            Path(temporary), program, options,
+            views=views, size=(640, 480), kills=kills, seed=seed,
+        )  # fmt: skip
+    click.echo(
+        f"undisturbed: {clean_s:.1f} s, {len(clean.images)} of {views} images, "
+        f"{clean.points} points, {len(clean.matches)} pairs"
+    )
+    click.echo("| killed at, s | shards kept | to the end, s | points | as the undisturbed map |")
+    click.echo("|---|---|---|---|---|")
+    for each in rounds:
+        moments = ", ".join(f"{moment_s:.1f}" for moment_s in each.killed_at_s) or "too late"
+        verdict = "no: " + ", ".join(each.problems) if each.problems else "yes"
+        click.echo(
+            f"| {moments} | {each.kept} | {each.resumed_s:.1f} | {each.points} | {verdict} |"
+        )
+    sys.exit(any(each.problems for each in rounds))
+
+
+if __name__ == "__main__":
+    main()
