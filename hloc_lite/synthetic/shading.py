@@ -115,6 +115,8 @@ class SurfaceView:
         if step > SHADOW_STEP_PX:  # thin things between the samples would leave dots
             value = np.asarray(cv2.medianBlur(value, 3), np.float32)
         full = cv2.resize(value, size, interpolation=cv2.INTER_LINEAR)
+        missing = [max(0, shape[axis] - full.shape[axis]) for axis in (0, 1)]
+        full = cv2.copyMakeBorder(full, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE)
         return np.asarray(full[: shape[0], : shape[1]], np.float32).ravel()
 
     def _sunlit(self, world: Float32, rows: Int32) -> Float32:

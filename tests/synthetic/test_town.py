@@ -214,6 +214,22 @@ def test_render_of_a_town_is_that_of_its_stage(
     np.testing.assert_array_equal(one.depth, two.depth)
 
 
+@pytest.mark.parametrize(("width", "height"), [(161, 119), (163, 121)])
+@pytest.mark.parametrize("condition", ["day", "night"])
+def test_any_size_of_image(
+    planned: tuple[Town, list[View]],
+    stages: dict[str, Stage],
+    width: int,
+    height: int,
+    condition: str,
+) -> None:
+    camera = Camera("SIMPLE_PINHOLE", width, height, np.array([120.0, width / 2, height / 2]))
+    pose = planned[1][0].cam_from_world
+    rendering = render_stage(stages[condition], camera, pose, image_rng(0, "x"))
+    assert rendering.pixels.shape == (height, width, 3)
+    assert rendering.depth.shape == rendering.labels.shape == (height, width)
+
+
 def test_twin_streets_look_alike_and_other_streets_do_not(
     planned: tuple[Town, list[View]], stages: dict[str, Stage]
 ) -> None:
