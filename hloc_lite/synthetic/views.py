@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hloc_lite.errors import HlocLiteError
 from hloc_lite.geometry.cameras import bearings, cam_from_img, img_from_cam
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.synthetic import labels
@@ -212,7 +213,11 @@ def query_views(
                 best = (share, camera, pose)
             if share >= MIN_COVISIBLE_SHARE or (attempt > 60 and best[0] > 0.4):
                 break
-        assert best is not None, "no place for a query was found"
+        if best is None:
+            raise HlocLiteError(
+                f"no free place for a query found in {MAX_TRIES} tries in the town of seed "
+                f"{config.seed}; choose another seed or more map images"
+            )
         views.append(View(f"query/{condition}/{number:04d}.jpg", condition, best[1], best[2]))
     return views
 
