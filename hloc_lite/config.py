@@ -216,6 +216,7 @@ def load_config(
     merged = _merge({}, PROFILES[profile]) if base is None else base.model_dump()
     if file is not None:
         merged = _merge(merged, _read_toml(file))
+        config_from_dict(merged)  # what comes after must not cover up its mistakes
     merged = _merge(merged, overrides or {})
     for setting in settings:
         merged = _merge(merged, _parse_setting(setting))

@@ -126,6 +126,8 @@ class Photo:
     """What the file says of its camera: any of ``focal_px``, ``make``, ``model``, ``focal_mm``."""
 
     def __post_init__(self) -> None:
+        if np.asarray(self.pixels).dtype != np.uint8:  # 0..1 would become black in silence
+            raise ShapeError(f"Photo.pixels: expected uint8, got {np.asarray(self.pixels).dtype}")
         _freeze(self, "pixels", np.uint8, None, None, 3)
         if self.mask is not None:
             _freeze(self, "mask", np.bool_, *self.pixels.shape[:2])

@@ -83,13 +83,18 @@ class MemorySource:
         return tuple(sorted(self.images))
 
     def load(self, name: str) -> Photo:
-        return Photo(name, self.images[name])
+        return Photo(name, self._pixels(name))
 
     def fingerprint(self, name: str) -> str:
-        pixels = np.ascontiguousarray(self.images[name])
+        pixels = np.ascontiguousarray(self._pixels(name))
         digest = hashlib.sha256(str(pixels.shape).encode())
         digest.update(pixels.data)
         return digest.hexdigest()[:16]
+
+    def _pixels(self, name: str) -> npt.NDArray[np.uint8]:
+        if name not in self.images:
+            raise ImageError(f"no image {name!r} was given")
+        return self.images[name]
 
 
 def folder_source(
@@ -117,7 +122,7 @@ def folder_source(
     if missing:
         raise ImageError(
             f"{len(missing)} of {len(found)} listed images are not below {root}, first: "
-            f"{missing[0]!r}. Names are paths relative to the image folder"
+            f"{missing[0][:200]!r}. Names are paths relative to the image folder"
         )
     if mask_dir is not None and not any((mask_dir / f"{name}.png").is_file() for name in found):
         raise ImageError(

@@ -18,6 +18,8 @@ def common_names(reference: SfmModel, names: Sequence[str]) -> list[str]:
         MappingError: none, with examples of both.
     """
     posed = {image.name for image in reference.images}
+    if not posed:
+        raise MappingError("the reference model has no images, so there are no poses to map with")
     common = [name for name in names if name in posed]
     if not common:
         raise MappingError(

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from hloc_lite.config import Config, fingerprint
-from hloc_lite.errors import StaleArtefactError
+from hloc_lite.errors import ConfigError, StaleArtefactError
+from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.files import read_json
 from hloc_lite.io.images import ImageSource
 from hloc_lite.mapping.reference import pose_values
 from hloc_lite.registry import (
     DEFAULT_MATCHER,
+    ESTIMATORS,
     FEATURES,
     GLOBAL_DESCRIPTORS,
     MATCHERS,
@@ -94,7 +96,17 @@ class Run:
 
 
 def load_models(config: Config, runtime: Runtime) -> Models:
-    """The extractor, matcher and global descriptor that the config names."""
+    """The extractor, matcher and global descriptor that the config names.
+
+    Raises:
+        ConfigError: unknown names, also those that are needed only later.
+    """
+    lookup(ESTIMATORS, config.pose.estimator)
+    if config.mapping.camera_model not in CAMERA_MODELS:
+        known = ", ".join(CAMERA_MODELS)
+        raise ConfigError(
+            f"unknown camera model {config.mapping.camera_model!r}; known are {known}"
+        )
     return Models(
         create(FEATURES, config.features.name, config.features, runtime),
         create(MATCHERS, matcher_name(config), config.matching, runtime),

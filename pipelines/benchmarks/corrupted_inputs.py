@@ -132,7 +132,8 @@ def arguments(case: Case, root: Path, verb: str, options: Sequence[str]) -> list
     """The command that is run on (a copy of) the inputs; ``{}`` in options is their folder."""
     filled = [option.replace("{}", str(root)) for option in options]
     if verb == "map":
-        standard = [] if "--reference" in options else ["--reference", f"{root}/model"]
+        given = {"--reference", "--cameras"}.intersection(options)
+        standard = [] if given else ["--reference", f"{root}/model"]
         output = [] if "-o" in options else ["-o", f"{root}/out"]
         config = [] if "--config" in options else ["--set", "features.max_keypoints=300"]
         return ["map", f"{root}/images", *output, *case.options, *standard, *config, *filled]
@@ -369,7 +370,7 @@ def intrinsics_variants() -> Iterator[Variant]:
     }.items():  # fmt: skip
         yield Variant("intrinsics", f"map: {name}", edit("cameras.txt", first, new), "map",
                       MAP_VICTIM if name in ("shape", "missing") else "cameras.txt", MAP_VICTIM,
-                      ("--cameras", "{}/cameras.txt", "--reference", "{}/none"))  # fmt: skip
+                      ("--cameras", "{}/cameras.txt"))  # fmt: skip
 
 
 def model_variants() -> Iterator[Variant]:
@@ -382,7 +383,7 @@ def model_variants() -> Iterator[Variant]:
                 "empty": replace(path, b""), "zeros": zero(path), "random": replace(path),
                 "missing": remove(path), "text": replace(path, b"hello\n"),
             }.items():  # fmt: skip
-                yield Variant("model", f"{path} {name}", spoil, "map", folder, None, options)
+                yield Variant("model", f"{path} {name}", spoil, "map", "model", None, options)
     text = ("--reference", "{}/model_txt")
     names = sorted(MAP_NAMES)
     for name, spoil in {
@@ -398,6 +399,7 @@ def model_variants() -> Iterator[Variant]:
         "no images": replace("model_txt/images.txt", b"# nothing\n"),
     }.items():
         culprit = "reference model" if name in ("other names", "no images") else "camera"
+        culprit = "intrinsics" if name == "another size" else culprit
         culprit = "images.txt" if name in ("NaN pose", "camera 7", "name twice") else culprit
         yield Variant("model", f"text: {name}", spoil, "map", culprit, None, text)
     yield Variant("model", "no such folder", nothing, "map", "nowhere", None,
@@ -423,6 +425,7 @@ def list_variants() -> Iterator[Variant]:
             "unknown name": edit(file, victim, "nobody.jpg"), "missing": remove(file),
         }.items():  # fmt: skip
             culprit = {"unknown name": "nobody.jpg", "empty": ""}.get(name, file)
+            culprit = "listed images" if (file, name) == ("list.txt", "zeros") else culprit
             yield Variant("list", f"{file} {name}", spoil, "map", culprit, None, options)
     options = ("--pairs", "{}/pairs.txt")
     for name, new in {"with itself": f"{victim} {victim}", "one name": victim}.items():
@@ -445,7 +448,8 @@ def config_variants() -> Iterator[Variant]:
         ("infinite", b"[pose]\nmax_error_px = inf\n", "max_error_px"),
         ("no section", b"features = 3\n", "features"),
         ("unknown mapper", b"[mapping]\nmapper = 'x'\n", "mapper"),
-        ("unknown features", b"[matching]\nname = 'x'\n", "'x'"),
+        ("unknown camera model", b"[mapping]\ncamera_model = 'x'\n", "'x'"),
+        ("unknown estimator", b"[pose]\nestimator = 'x'\n", "'x'"),
     ):  # fmt: skip
         options = file
         yield Variant(
@@ -497,7 +501,8 @@ def mask_and_output_variants() -> Iterator[Variant]:
             "in /proc": "/proc/nowhere/x",
         }.items():  # fmt: skip
             yield Variant("output", f"{verb}: {name}", nothing, verb,
-                          target.removeprefix("{}/").split("/")[0], None, ("-o", target))  # fmt: skip
+                          target.removeprefix("{}/").split("/")[0], None,
+                          ("-o", target))  # fmt: skip
     yield Variant("output", "map: is a file", nothing, "map", "gt.txt", None, ("-o", "{}/gt.txt"))
     yield Variant("output", "localize: is a folder", nothing, "localize", "masks", None,
                   ("-o", "{}/masks"))  # fmt: skip

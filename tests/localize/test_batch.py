@@ -1,0 +1,162 @@
+"""Many queries: what is kept, what resumes, and what is computed again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hloc_lite.errors import HlocLiteError, ImageError
+from hloc_lite.io.images import MemorySource
+from hloc_lite.localize.batch import localize_all
+from hloc_lite.localize.localizer import Localizer
+from hloc_lite.mapping.build import build_map
+from hloc_lite.mapping.run import MapInputs
+from hloc_lite.types import LocalizationResult, Photo, Status
+from tests.exact_scene import NoWeights, make_scene, use_scene
+
+NAMES = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
+QUERIES = {"ü 3.png": 3, "5\u2028x.png": 5, "😀/7.png": 7, "again/7.png": 7}
+
+
+@dataclass(frozen=True, eq=False)
+class Counting(MemorySource):
+    """Knows which photos were decoded."""
+
+    loaded: list[str] = field(default_factory=list)
+    broken: frozenset[str] = frozenset()
+
+    def load(self, name: str) -> Photo:
+        self.loaded.append(name)
+        if name in self.broken:
+            raise ImageError(f"cannot read image {name}")
+        return super().load(name)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A localizer of the exact scene, and its queries."""
+    with pytest.MonkeyPatch.context() as patch:
+        scene = make_scene()
+        config = use_scene(patch, scene)
+        images = {name: scene.image(index) for name, index in NAMES.items()}
+        inputs = MapInputs(reference=scene.reference(NAMES))
+        built = build_map(images, config, inputs=inputs, weights=NoWeights())
+        yield scene, Localizer(built, weights=NoWeights())
+
+
+def queries(scene, broken: tuple[str, ...] = ()) -> Counting:
+    return Counting({n: scene.image(i) for n, i in QUERIES.items()}, broken=frozenset(broken))
+
+
+def poses(results: list[LocalizationResult]) -> list[np.ndarray]:
+    return [result.pose.cam_from_world.translation for result in results if result.pose]
+
+
+@pytest.fixture
+def finished(place, tmp_path: Path):
+    """A progress file of a whole run, and that run's results."""
+    scene, localizer = place
+    cameras = dict.fromkeys(QUERIES, scene.camera)
+    path = tmp_path / "folder" / ".progress"
+    results = localize_all(localizer, queries(scene), cameras, path)
+    assert [result.query_name for result in results] == list(QUERIES)
+    assert all(result.status is Status.LOCALIZED for result in results)
+    return path, results, cameras
+
+
+def again(place, cameras, path: Path, **options):
+    source = queries(place[0])
+    return source, localize_all(place[1], source, cameras, path, **options)
+
+
+def test_a_finished_run_is_taken_from_its_progress_file(place, finished) -> None:
+    path, results, cameras = finished
+    source, repeated = again(place, cameras, path)
+    assert source.loaded == []
+    assert np.array_equal(poses(repeated), poses(results))
+
+
+def test_every_cut_of_the_progress_file_resumes(place, finished) -> None:
+    path, results, cameras = finished
+    whole = path.read_bytes()
+    ends = [at + 1 for at, byte in enumerate(whole) if byte == ord("\n")]
+    assert len(ends) == 1 + len(QUERIES)
+    for cut in [0, 1, ends[0] - 1, *ends, *(end + 40 for end in ends[:-1]), ends[-1] - 1]:
+        path.write_bytes(whole[:cut])
+        source, repeated = again(place, cameras, path)
+        done = max(sum(end <= cut for end in ends) - 1, 0)
+        assert source.loaded == list(QUERIES)[done:], cut
+        assert np.array_equal(poses(repeated), poses(results))
+        assert len(path.read_text().split("\n")) == 2 + len(QUERIES)
+
+
+def test_a_cut_inside_a_letter_resumes(place, finished) -> None:
+    path, _, cameras = finished
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.index("ü".encode()) + 1])
+    source, _ = again(place, cameras, path)
+    assert source.loaded == list(QUERIES)
+
+
+def test_other_settings_images_or_intrinsics_begin_anew(place, finished, caplog) -> None:
+    path, _, cameras = finished
+    source, _ = again(place, cameras, path, fallback=True)
+    assert source.loaded == list(QUERIES) and "starting anew" in caplog.text
+    fewer = {name: camera for name, camera in cameras.items() if name != "ü 3.png"}
+    source, results = again(place, fewer, path, fallback=True)
+    assert source.loaded == list(fewer) and len(results) == len(fewer)
+    source, _ = again(place, {**fewer, "again/7.png": None}, path, fallback=True)
+    assert source.loaded == list(fewer)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n", b"\0\1\2\xff\n", b"[]\n", b"null\n", b'{"run": 5}\n', b"{}\nx\n", b'"text"\n'],
+)
+def test_other_files_begin_anew(place, finished, content: bytes) -> None:
+    path, _, cameras = finished
+    path.write_bytes(content)
+    source, results = again(place, cameras, path)
+    assert source.loaded == list(QUERIES) and len(results) == len(QUERIES)
+
+
+@pytest.mark.parametrize("line", [b"[]\n", b"3\n", b"{}\n", b"garbage\n", b"\xff\n", b"\n"])
+def test_a_broken_line_in_the_middle_begins_anew(place, finished, line: bytes) -> None:
+    path, _, cameras = finished
+    head, rest = path.read_bytes().split(b"\n", 1)
+    path.write_bytes(head + b"\n" + line + rest)
+    source, _ = again(place, cameras, path)
+    assert source.loaded == list(QUERIES)
+    assert len(path.read_text().split("\n")) == 2 + len(QUERIES)
+
+
+def test_what_cannot_be_written_is_an_error_for_people(place, tmp_path: Path) -> None:
+    cameras = dict.fromkeys(QUERIES, place[0].camera)
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "file" / "below", tmp_path / "folder"):
+        with pytest.raises(HlocLiteError, match="cannot write"):
+            again(place, cameras, path)
+
+
+def test_unreadable_queries_are_results(place, tmp_path: Path) -> None:
+    scene, localizer = place
+    cameras = dict.fromkeys([*QUERIES, "missing.png"], scene.camera)
+    source = queries(scene, broken=("ü 3.png", "missing.png"))
+    path = tmp_path / "progress"
+    results = {r.query_name: r for r in localize_all(localizer, source, cameras, path)}
+    for name in ("ü 3.png", "missing.png"):
+        assert results[name].status is Status.UNREADABLE and results[name].pose is None
+        assert name in results[name].reason
+    assert results["😀/7.png"].status is Status.LOCALIZED
+    assert sum(json.loads(x)["status"] == "unreadable" for x in path.open().readlines()[1:]) == 2
+
+
+def test_results_carry_neither_features_nor_correspondences(place, finished) -> None:
+    _, results, _ = finished
+    assert all(r.features is None and r.correspondences is None for r in results)
+    assert all(r.pose.num_inliers > 12 for r in results)

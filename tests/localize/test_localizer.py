@@ -1,0 +1,224 @@
+"""One query: each status with its reason, and what intrinsics do to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hloc_lite.errors import ConfigError
+from hloc_lite.geometry.cameras import focal_lengths, rescaled, with_focal
+from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.localize.localizer import Localizer
+from hloc_lite.mapping.build import build_map
+from hloc_lite.mapping.run import MapInputs
+from hloc_lite.types import Camera, LocalFeatures, Status
+from tests.exact_scene import SIZE, NoWeights, make_scene, use_scene
+
+NAMES = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
+
+
+class Changed:
+    """An extractor whose answer for queries can be replaced."""
+
+    def __init__(self, extractor) -> None:
+        self.extractor, self.descriptor_dim, self.answer = extractor, 64, None
+
+    def extract(self, photos):
+        return [self.answer] if self.answer is not None else self.extractor.extract(photos)
+
+
+@pytest.fixture(scope="module")
+def built():
+    with pytest.MonkeyPatch.context() as patch:
+        scene = make_scene()
+        config = use_scene(patch, scene)
+        images = {name: scene.image(index) for name, index in NAMES.items()}
+        inputs = MapInputs(reference=scene.reference(NAMES))
+        yield scene, build_map(images, config, inputs=inputs, weights=NoWeights())
+
+
+@pytest.fixture
+def localizer(built) -> Localizer:
+    made = Localizer(built[1], weights=NoWeights())
+    object.__setattr__(made._models, "extractor", Changed(made._models.extractor))
+    return made
+
+
+def some(features: LocalFeatures, rows) -> LocalFeatures:
+    rows = np.asarray(rows)
+    return LocalFeatures(
+        features.keypoints[rows], features.descriptors[rows], features.scores[rows], SIZE
+    )
+
+
+def answer(localizer: Localizer, features: LocalFeatures) -> None:
+    localizer._models.extractor.answer = features
+
+
+def test_no_keypoints(built, localizer) -> None:
+    scene, _ = built
+    answer(localizer, some(scene.features(3, 1000), np.arange(0)))
+    result = localizer.localize(scene.image(3), scene.camera)
+    assert result.status is Status.TOO_FEW_MATCHES and "no keypoints" in result.reason
+    assert result.pose is None and result.fallback is None
+
+
+@pytest.mark.parametrize("count", [1, 3, 11])
+def test_too_few_matches(built, localizer, count: int) -> None:
+    scene, _ = built
+    answer(localizer, some(scene.features(3, 1000), np.arange(count)))
+    result = localizer.localize(scene.image(3), scene.camera)
+    assert result.status is Status.TOO_FEW_MATCHES and result.pose is None
+    assert "12 are needed" in result.reason
+
+
+def test_random_matches_give_no_pose(built, localizer) -> None:
+    scene, _ = built
+    features = scene.features(3, 1000)
+    rng = np.random.default_rng(0)
+    shuffled = replace(features, keypoints=rng.permutation(features.keypoints))
+    answer(localizer, shuffled)
+    for camera in (scene.camera, None):
+        result = localizer.localize(scene.image(3), camera)
+        assert result.status is Status.NO_POSE and result.pose is None
+        assert "no pose agrees" in result.reason
+        assert result.counts["correspondences"] > 100 and result.counts["inliers"] == 0
+
+
+def test_points_at_one_place_or_in_one_line_give_no_covariance_or_no_pose(built, localizer) -> None:
+    scene, _ = built
+    features = scene.features(3, 1000)
+    near = np.argsort(np.abs(features.keypoints[:, 1] - 120))[:40]
+    in_line = features.keypoints.copy()
+    in_line[:, 1] = 120
+    for keypoints in (in_line, np.full_like(in_line, 99)):
+        answer(localizer, some(replace(features, keypoints=keypoints), near))
+        result = localizer.localize(scene.image(3), scene.camera)
+        assert result.status in (Status.NO_POSE, Status.LOCALIZED, Status.TOO_FEW_MATCHES)
+        if result.pose is not None:
+            assert np.isfinite(result.pose.cam_from_world.translation).all()
+
+
+def test_no_retrieval_when_the_map_has_only_the_query_itself(built) -> None:
+    scene, place = built
+    only = replace(place, global_names=("map 4.png",), global_descriptors=np.array([[1.0, 0.0]]))
+    localizer = Localizer(only, weights=NoWeights())
+    result = localizer.localize(scene.image(4), scene.camera, name="map 4.png", fallback=True)
+    assert result.status is Status.NO_RETRIEVAL and result.pose is None
+    assert result.fallback is None and "no image to compare" in result.reason
+    assert localizer.localize(scene.image(4), scene.camera, name="x").status is Status.LOCALIZED
+
+
+def test_a_query_of_a_map_images_name_is_not_matched_with_itself(built, localizer) -> None:
+    scene, _ = built
+    result = localizer.localize(scene.image(4), scene.camera, name="map 4.png")
+    assert "map 4.png" not in result.hits.names and len(result.hits.names) == len(NAMES) - 1
+    distance, _ = pose_errors(result.pose.cam_from_world, scene.poses[4])
+    assert result.status is Status.LOCALIZED and distance < 1e-4
+
+
+def test_the_fallback_is_marked_and_never_the_pose(built, localizer) -> None:
+    scene, place = built
+    answer(localizer, some(scene.features(3, 1000), np.arange(5)))
+    plain = localizer.localize(scene.image(3), scene.camera)
+    assert plain.fallback is None and plain.fallback_name is None
+    result = localizer.localize(scene.image(3), scene.camera, fallback=True)
+    assert result.pose is None and result.status is Status.TOO_FEW_MATCHES
+    assert result.fallback_name == result.hits.names[0]
+    expected = place.model.image_named(result.fallback_name).cam_from_world
+    assert result.fallback is expected
+    answer(localizer, None)
+    good = localizer.localize(scene.image(3), scene.camera, fallback=True)
+    assert good.status is Status.LOCALIZED and good.fallback is None
+
+
+def test_each_pair_of_keypoint_and_point_counts_once(built, localizer) -> None:
+    scene, _ = built
+    result = localizer.localize(scene.image(3), scene.camera)
+    found = result.correspondences
+    pairs = np.stack([found.keypoint_idxs, found.point3D_idxs], axis=1)
+    assert len(np.unique(pairs, axis=0)) == len(pairs) == result.counts["correspondences"]
+    assert result.counts["matches"] > 2 * len(pairs)  # several images saw each point
+
+
+def test_one_keypoint_repeated_is_no_evidence(built, localizer) -> None:
+    scene, _ = built
+    features = scene.features(3, 1000)
+    five = some(features, np.repeat(np.arange(5), 10))
+    answer(localizer, five)
+    result = localizer.localize(scene.image(3), scene.camera)
+    assert result.pose is None
+
+
+def test_intrinsics_of_another_resolution_are_rescaled(built, localizer) -> None:
+    scene, _ = built
+    double = rescaled(scene.camera, 2 * SIZE[0], 2 * SIZE[1])
+    result = localizer.localize(scene.image(3), double)
+    assert result.status is Status.LOCALIZED
+    assert (result.pose.camera.width, result.pose.camera.height) == SIZE
+    assert pose_errors(result.pose.cam_from_world, scene.poses[3])[0] < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("camera", "reason"),
+    [
+        (Camera("SIMPLE_PINHOLE", 320, 320, np.array([300.0, 160, 160])), "the shapes differ"),
+        (Camera("SIMPLE_PINHOLE", 240, 320, np.array([300.0, 120, 160])), "the shapes differ"),
+        (Camera("SIMPLE_PINHOLE", 320, 240, np.array([np.nan, 160, 120])), "finite"),
+        (Camera("SIMPLE_PINHOLE", 320, 240, np.array([-300.0, 160, 120])), "focal length"),
+        (Camera("SIMPLE_PINHOLE", 320, 240, np.array([300.0, 160])), "3 parameters"),
+        (Camera("SPIRAL", 320, 240, np.array([300.0, 160, 120])), "unknown camera model"),
+        (Camera("SIMPLE_PINHOLE", 320, 240, np.array([300.0, 9e5, 120])), "principal point"),
+    ],
+)
+def test_intrinsics_that_cannot_be_are_unreadable_queries(built, localizer, camera, reason) -> None:
+    result = localizer.localize(built[0].image(3), camera, fallback=True)
+    assert result.status is Status.UNREADABLE and reason in result.reason
+    assert result.pose is None and result.fallback is None
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.0, 1.7])
+def test_unknown_focal_lengths_are_found(built, localizer, factor: float) -> None:
+    scene, _ = built
+    pinhole = Camera("SIMPLE_PINHOLE", *SIZE, np.array([300.0, 160.0, 120.0]))
+    true = with_focal(pinhole, factor * 300.0)
+    answer(localizer, replace(scene, camera=true).features(3, 1000))
+    result = localizer.localize(scene.image(3))
+    assert result.status is Status.LOCALIZED, result.reason
+    focal = focal_lengths(result.pose.camera)[0]
+    assert abs(focal / focal_lengths(true)[0] - 1) < 0.02
+    assert pose_errors(result.pose.cam_from_world, scene.poses[3])[0] < 0.1
+
+
+def test_files_that_are_no_photos_are_unreadable(built, localizer, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"nothing")
+    for path in (tmp_path / "a.png", tmp_path / "missing.png", tmp_path):
+        result = localizer.localize(path)
+        assert result.status is Status.UNREADABLE and path.name in result.reason
+    Image.fromarray(built[0].image(3)).save(tmp_path / "good.png")
+    result = localizer.localize(tmp_path / "good.png", built[0].camera)
+    assert result.status is Status.LOCALIZED and result.query_name == "good.png"
+
+
+def test_features_other_than_the_maps_are_refused(built) -> None:
+    _, place = built
+    other = place.config.model_copy(
+        update={"features": place.config.features.model_copy(update={"name": "disk"})}
+    )
+    with pytest.raises(ConfigError, match=r"features\.name.*'exact'.*'disk'"):
+        Localizer(place, other, weights=NoWeights())
+
+
+def test_the_same_query_gives_the_same_bytes(built) -> None:
+    scene, place = built
+    found = [
+        Localizer(place, weights=NoWeights()).localize(scene.image(5), scene.camera)
+        for _ in range(2)
+    ]
+    poses = [result.pose.cam_from_world for result in found]
+    assert np.array_equal(poses[0].translation, poses[1].translation)
+    assert np.array_equal(found[0].pose.covariance, found[1].pose.covariance)

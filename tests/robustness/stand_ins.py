@@ -1,0 +1,53 @@
+"""``hloc-lite`` whose retrieval needs no weights: python -m tests.robustness.stand_ins map ...
+
+HLOC_LITE_TEST_PAUSE_S makes each image take so long, so that there is a time to kill a process in.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from hloc_lite import registry
+from hloc_lite.types import Float32, Photo
+
+
+class Thumbnail:
+    """16 x 12 grey pixels, as a unit row."""
+
+    def __init__(self, name: str, config: object, runtime: object) -> None:
+        pass
+
+    def fit(self, photos: Sequence[Photo]) -> None:
+        pass
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        pass
+
+    def describe(self, photos: Sequence[Photo]) -> Float32:
+        time.sleep(float(os.environ.get("HLOC_LITE_TEST_PAUSE_S", "0")))
+        small = [cv2.resize(p.pixels, (16, 12), interpolation=cv2.INTER_AREA) for p in photos]
+        rows = np.array([image.mean(axis=2).ravel() for image in small], np.float32)
+        rows -= rows.mean(axis=1, keepdims=True)
+        rows[:, 0] += 1e-3  # a picture of one grey has a direction too
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def register() -> None:
+    """Make ``--retrieval thumbnail`` known."""
+    registry.GLOBAL_DESCRIPTORS["thumbnail"] = "tests.robustness.stand_ins:Thumbnail"  # type: ignore[index]
+
+
+if __name__ == "__main__":
+    from hloc_lite.cli.main import main
+
+    register()
+    main()
