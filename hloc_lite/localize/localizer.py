@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +12,13 @@ import numpy.typing as npt
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
-from hloc_lite.errors import ConfigError, HlocLiteError, StaleArtefactError
+from hloc_lite.errors import HlocLiteError
 from hloc_lite.geometry.cameras import check_camera, rescaled
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.io.weights_recording import RecordingWeights
+from hloc_lite.localize.answers import Attempt, failure, verdict, with_fallback
+from hloc_lite.localize.checks import check_config, check_weights
 from hloc_lite.localize.lifting import Landmarks, covisibility_clusters, landmarks_of, lift
 from hloc_lite.mapping.cameras import guess_camera
 from hloc_lite.mapping.map import Map
@@ -34,24 +35,10 @@ from hloc_lite.types import (
     Matches,
     Photo,
     PoseEstimate,
-    RetrievalHits,
     Status,
 )
 
-BAKED_SECTIONS = ("features", "retrieval")
-"""Config that queries must share with the map, or their descriptors cannot be compared."""
-NO_HITS = RetrievalHits((), np.zeros(0, np.float32))
-
-
 Solve = Callable[[Correspondences], PoseEstimate | None]
-
-
-@dataclass(frozen=True, eq=False)
-class Attempt:
-    """The correspondences of one group of map images, and the pose they gave."""
-
-    correspondences: Correspondences
-    pose: PoseEstimate | None
 
 
 class Localizer:
@@ -78,11 +65,11 @@ class Localizer:
     ) -> None:
         self.map = place
         self.config = place.config if config is None else config
-        _check_baked(self.config, place.config)
+        check_config(self.config, place.config)
         recording = RecordingWeights(WeightsStore() if weights is None else weights)
         runtime = Runtime(recording, device)
         models = load_models(self.config, runtime)
-        _check_weights(recording.used, place.weights)
+        check_weights(recording.used, place.weights)
         models.describer.load_state(place.retrieval_state)
         self._models = models
         self._estimator = create(ESTIMATORS, self.config.pose.estimator, self.config.pose, runtime)
@@ -127,14 +114,14 @@ class Localizer:
                 photo = _photo(image, label, self.config)
                 intrinsics = self._camera(photo, camera)
         except HlocLiteError as error:
-            return _failure(label, Status.UNREADABLE, str(error), clock)
+            return failure(label, Status.UNREADABLE, str(error), clock)
         estimate = self._estimate if camera is not None else self._estimate_with_focal
         solve = partial(estimate, camera=intrinsics)
         return self._localize(photo, solve, label, clock, fallback=fallback)
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
         """The result of a query whose image could not even be decoded."""
-        return _failure(name, Status.UNREADABLE, str(error), StageClock())
+        return failure(name, Status.UNREADABLE, str(error), StageClock())
 
     def _localize(
         self, photo: Photo, solve: Solve, label: str, clock: StageClock, *, fallback: bool
@@ -148,10 +135,10 @@ class Localizer:
         counts = {"keypoints": len(features), "retrieved": len(hits.names)}
         if len(features) == 0:
             reason = "no keypoints found: the image is blank, masked away or far too dark"
-            return _failure(label, Status.TOO_FEW_MATCHES, reason, clock, counts, features, hits)
+            return failure(label, Status.TOO_FEW_MATCHES, reason, clock, counts, features, hits)
         if not hits.names:
             reason = "the map has no image to compare with"
-            return _failure(label, Status.NO_RETRIEVAL, reason, clock, counts, features, hits)
+            return failure(label, Status.NO_RETRIEVAL, reason, clock, counts, features, hits)
         with clock("matching"):
             matched = self._match(features, hits.names)
         with clock("pose"):
@@ -162,8 +149,9 @@ class Localizer:
             "correspondences": len(attempt.correspondences),
             "inliers": attempt.pose.num_inliers if attempt.pose else 0,
         }
-        result = self._verdict(label, attempt, features, hits, counts, clock)
-        return self._with_fallback(result) if fallback else result
+        needed = self.config.pose.min_inliers
+        result = verdict(label, attempt, features, hits, counts, clock, needed)
+        return with_fallback(result, self.map.model) if fallback else result
 
     def _camera(self, photo: Photo, camera: Camera | None) -> Camera:
         if camera is not None:
@@ -225,45 +213,6 @@ class Localizer:
             self._quick_estimator, correspondences, camera, self.config.pose, self.config.localize
         )
 
-    def _verdict(
-        self,
-        label: str,
-        attempt: Attempt,
-        features: LocalFeatures,
-        hits: RetrievalHits,
-        counts: Mapping[str, int],
-        clock: StageClock,
-    ) -> LocalizationResult:
-        needed, got = self.config.pose.min_inliers, len(attempt.correspondences)
-        if attempt.pose is not None:
-            status = Status.LOCALIZED
-            reason = f"{attempt.pose.num_inliers} of {got} correspondences agree"
-        elif got < needed:
-            status = Status.TOO_FEW_MATCHES
-            reason = (
-                f"{got} correspondences with the map, {needed} are needed: the photo shows another "
-                f"place, or too different a view or light (best retrieved: {hits.names[0]!r})"
-            )
-        else:
-            status = Status.NO_POSE
-            reason = (
-                f"no pose agrees with {needed} of the {got} correspondences: they are likely "
-                f"wrong, or the intrinsics are (best retrieved: {hits.names[0]!r})"
-            )
-        return LocalizationResult(
-            label, status, reason, attempt.pose, attempt.correspondences, features, hits, counts,
-            _milliseconds(clock),
-        )  # fmt: skip
-
-    def _with_fallback(self, result: LocalizationResult) -> LocalizationResult:
-        if result.status is Status.LOCALIZED or not result.hits.names:
-            return result
-        image = self.map.model.image_named(result.hits.names[0])
-        if image is None:
-            return result
-        borrowed = {"fallback": image.cam_from_world, "fallback_name": image.name}
-        return LocalizationResult(**{**vars(result), **borrowed})
-
 
 def _photo(image: Photo | npt.NDArray[np.uint8] | Path | str, label: str, config: Config) -> Photo:
     if isinstance(image, Photo):
@@ -279,47 +228,6 @@ def _name_of(image: Photo | npt.NDArray[np.uint8] | Path | str) -> str:
     return Path(image).name if isinstance(image, str | Path) else "query"
 
 
-def _failure(
-    label: str,
-    status: Status,
-    reason: str,
-    clock: StageClock,
-    counts: Mapping[str, int] | None = None,
-    features: LocalFeatures | None = None,
-    hits: RetrievalHits = NO_HITS,
-) -> LocalizationResult:
-    return LocalizationResult(
-        label, status, reason, None, None, features, hits, counts or {}, _milliseconds(clock)
-    )
-
-
-def _milliseconds(clock: StageClock) -> dict[str, float]:
-    stages = {stage: round(1000 * seconds, 3) for stage, seconds in clock.seconds.items()}
-    return {**stages, "total": round(sum(stages.values()), 3)}
-
-
 def _num_points(place: Map, name: str) -> int:
     image = place.model.image_named(name)
     return 0 if image is None else int((image.point3D_idxs >= 0).sum())
-
-
-def _check_baked(config: Config, baked: Config) -> None:
-    for section in BAKED_SECTIONS:
-        asked, made = getattr(config, section), getattr(baked, section)
-        for key in type(asked).model_fields:
-            # a photo may have more or fewer keypoints than the map's images, or run in batches
-            free = section == "features" and key in ("max_keypoints", "batch_size", "max_side_px")
-            if getattr(asked, key) != getattr(made, key) and not free:
-                raise ConfigError(
-                    f"{section}.{key}: the map was made with {getattr(made, key)!r}, "
-                    f"{getattr(asked, key)!r} was asked for; queries must be described alike"
-                )
-
-
-def _check_weights(used: Mapping[str, str], baked: Mapping[str, str]) -> None:
-    for name, digest in used.items():
-        if name in baked and baked[name] != digest:
-            raise StaleArtefactError(
-                f"weights {name!r}: the map was made with sha256 {baked[name][:16]}, here is "
-                f"{digest[:16]}; build the map again, or put the old file back"
-            )

@@ -1,0 +1,96 @@
+"""What became of a query, in words: the result of a good or a failed attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hloc_lite.clock import StageClock
+from hloc_lite.types import (
+    Correspondences,
+    LocalFeatures,
+    LocalizationResult,
+    PoseEstimate,
+    RetrievalHits,
+    SfmModel,
+    Status,
+)
+
+NO_HITS = RetrievalHits((), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """The correspondences of one group of map images, and the pose they gave."""
+
+    correspondences: Correspondences
+    pose: PoseEstimate | None
+
+
+def verdict(
+    label: str,
+    attempt: Attempt,
+    features: LocalFeatures,
+    hits: RetrievalHits,
+    counts: Mapping[str, int],
+    clock: StageClock,
+    needed: int,
+) -> LocalizationResult:
+    """The result of a query that came as far as an attempt at its pose.
+
+    Args:
+        needed: inliers that a pose must have.
+    """
+    got = len(attempt.correspondences)
+    if attempt.pose is not None:
+        status = Status.LOCALIZED
+        reason = f"{attempt.pose.num_inliers} of {got} correspondences agree"
+    elif got < needed:
+        status = Status.TOO_FEW_MATCHES
+        reason = (
+            f"{got} correspondences with the map, {needed} are needed: the photo shows another "
+            f"place, or too different a view or light (best retrieved: {hits.names[0]!r})"
+        )
+    else:
+        status = Status.NO_POSE
+        reason = (
+            f"no pose agrees with {needed} of the {got} correspondences: they are likely "
+            f"wrong, or the intrinsics are (best retrieved: {hits.names[0]!r})"
+        )
+    return LocalizationResult(
+        label, status, reason, attempt.pose, attempt.correspondences, features, hits, counts,
+        milliseconds(clock),
+    )  # fmt: skip
+
+
+def with_fallback(result: LocalizationResult, model: SfmModel) -> LocalizationResult:
+    """A failed query with the pose of its best retrieved image, marked as borrowed."""
+    if result.status is Status.LOCALIZED or not result.hits.names:
+        return result
+    image = model.image_named(result.hits.names[0])
+    if image is None:
+        return result
+    return replace(result, fallback=image.cam_from_world, fallback_name=image.name)
+
+
+def failure(
+    label: str,
+    status: Status,
+    reason: str,
+    clock: StageClock,
+    counts: Mapping[str, int] | None = None,
+    features: LocalFeatures | None = None,
+    hits: RetrievalHits = NO_HITS,
+) -> LocalizationResult:
+    """The result of a query that came to nothing, with what is known of it."""
+    return LocalizationResult(
+        label, status, reason, None, None, features, hits, counts or {}, milliseconds(clock)
+    )
+
+
+def milliseconds(clock: StageClock) -> dict[str, float]:
+    """Of each stage, and their sum as ``total``."""
+    stages = {stage: round(1000 * seconds, 3) for stage, seconds in clock.seconds.items()}
+    return {**stages, "total": round(sum(stages.values()), 3)}
