@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import pickle
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from queue import Queue
 from threading import Thread
+from typing import Any
 
 import numpy as np
 
 from hloc_lite.errors import HlocLiteError
+from hloc_lite.io.files import read_json, write_json_atomic
+from hloc_lite.synthetic.atlas import Atlas
+from hloc_lite.synthetic.config import TownConfig
+from hloc_lite.synthetic.layout import make_plan
 from hloc_lite.synthetic.mesh import Mesh
 from hloc_lite.synthetic.town import Town
 from hloc_lite.synthetic.views import View
+from hloc_lite.types import Camera, Rigid3
 
 PREFIX = ".workers-"
 
@@ -46,8 +50,10 @@ def render_in_processes(
         save_town(shared, town)
         bounds = np.linspace(0, len(ordered), jobs + 1).round().astype(int)
         for number, (start, end) in enumerate(pairwise(bounds.tolist())):
-            task = (out_dir.resolve(), ordered[start:end], with_depth, with_labels)
-            (shared / f"task{number}.pickle").write_bytes(pickle.dumps(task))
+            share = [_view_to_json(view) for view in ordered[start:end]]
+            task: dict[str, Any] = {"out_dir": str(out_dir.resolve()), "views": share}
+            task |= {"with_depth": with_depth, "with_labels": with_labels}
+            write_json_atomic(shared / f"task{number}.json", task)
         yield from _run_workers(shared, jobs, len(ordered))
 
 
@@ -96,23 +102,56 @@ def _forward(worker: subprocess.Popen[str], lines: Queue[str | None]) -> None:
     lines.put(None)
 
 
+MESH_FIELDS = ("triangles", "surface_idxs", "plane", "look", "labels")
+
+
 def save_town(folder: Path, town: Town) -> None:
-    """Arrays as .npy files, the rest pickled; for ``load_town`` of the same program only."""
+    """Arrays as .npy files, the rest as JSON; for ``load_town``."""
     np.save(folder / "atlas.npy", town.atlas.pixels)
+    np.save(folder / "origins.npy", town.atlas.origins)
+    np.save(folder / "lamps.npy", town.lamps)
     for name, mesh in town.parts.items():
-        for field in ("triangles", "surface_idxs", "plane", "look", "labels"):
+        for field in MESH_FIELDS:
             np.save(folder / f"{name}.{field}.npy", getattr(mesh, field))
-    light = replace(town, atlas=replace(town.atlas, pixels=np.zeros((0, 0, 3), np.uint8)), parts={})
-    (folder / "town.pickle").write_bytes(pickle.dumps((light, list(town.parts))))
+    write_json_atomic(
+        folder / "town.json", {"config": town.config.model_dump(), "parts": list(town.parts)}
+    )
 
 
 def load_town(folder: Path) -> Town:
-    """A town whose arrays stay in the files of ``save_town``."""
-    light, names = pickle.loads((folder / "town.pickle").read_bytes())
+    """A town whose large arrays stay in the files of ``save_town``."""
+    saved = read_json(folder / "town.json")
+    config = TownConfig.model_validate(saved["config"])
 
     def mapped(name: str) -> np.ndarray:
         return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
 
-    fields = ("triangles", "surface_idxs", "plane", "look", "labels")
-    parts = {name: Mesh(*(mapped(f"{name}.{field}") for field in fields)) for name in names}
-    return replace(light, atlas=replace(light.atlas, pixels=mapped("atlas")), parts=parts)
+    parts = {
+        name: Mesh(*(mapped(f"{name}.{field}") for field in MESH_FIELDS)) for name in saved["parts"]
+    }
+    atlas = Atlas(mapped("atlas"), np.load(folder / "origins.npy"))
+    return Town(config, make_plan(config.seed), atlas, parts, np.load(folder / "lamps.npy"))
+
+
+def load_task(folder: Path, number: str) -> tuple[Path, list[View], bool, bool]:
+    """A worker's share: output folder, views, and whether depth and labels are wanted."""
+    task = read_json(folder / f"task{number}.json")
+    views = [_view_from_json(value) for value in task["views"]]
+    return Path(task["out_dir"]), views, task["with_depth"], task["with_labels"]
+
+
+def _view_to_json(view: View) -> dict[str, Any]:
+    camera, pose = view.camera, view.cam_from_world
+    return {
+        "name": view.name,
+        "pass_name": view.pass_name,
+        "camera": [camera.model, camera.width, camera.height, camera.params.tolist()],
+        "cam_from_world": [pose.rotation.tolist(), pose.translation.tolist()],
+    }
+
+
+def _view_from_json(value: Mapping[str, Any]) -> View:
+    model, width, height, params = value["camera"]
+    rotation, translation = (np.array(part) for part in value["cam_from_world"])
+    camera = Camera(model, width, height, np.array(params))
+    return View(value["name"], value["pass_name"], camera, Rigid3(rotation, translation))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
 from pathlib import Path
 
 from hloc_lite.synthetic.dataset import render_views
-from hloc_lite.synthetic.sharing import load_town
+from hloc_lite.synthetic.sharing import load_task, load_town
 
 
 def main(folder: str, number: str) -> None:
     shared = Path(folder)
-    task = pickle.loads((shared / f"task{number}.pickle").read_bytes())
-    out_dir, views, with_depth, with_labels = task
+    out_dir, views, with_depth, with_labels = load_task(shared, number)
     for name in render_views(out_dir, load_town(shared), views, with_depth, with_labels):
         print(name, flush=True)
 
