@@ -15,7 +15,6 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError, StaleArtefactError
 from hloc_lite.io.files import atomic_path, read_json, write_json_atomic
+from hloc_lite.io.patient_file import PatientFile
 
 logger = logging.getLogger(__name__)
 Arrays = Mapping[str, np.ndarray]
@@ -42,12 +42,11 @@ def write_bank(path: Path, items: Iterable[tuple[str, Arrays]], attrs: Mapping[s
     Raises:
         HlocLiteError: the file cannot be written.
     """
-    with (
-        atomic_path(path) as partial,
-        _as_os_error(),
-        h5py.File(partial, "w", libver=FILE_VERSION) as file,
-    ):
-        _write_items(file, items, attrs)
+    with atomic_path(path) as partial, partial.open("w+b", buffering=0) as raw:
+        target = PatientFile(raw)
+        with h5py.File(target, "w", libver=FILE_VERSION) as file:
+            _write_items(file, target.checked(items), attrs)
+        target.check()
 
 
 def _write_items(
@@ -81,15 +80,6 @@ def _write_items(
 
 def _write_whole(file: h5py.File, name: str, array: np.ndarray) -> None:
     file.create_dataset(name, data=array, chunks=True, fletcher32=True)
-
-
-@contextmanager
-def _as_os_error() -> Iterator[None]:
-    """HDF5 reports a full disk as either of two exceptions."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise OSError(str(error)) from error
 
 
 _READ_ERRORS = (OSError, RuntimeError, KeyError, IndexError, ValueError, TypeError)

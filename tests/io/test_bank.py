@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -208,10 +212,42 @@ def test_write_failures_are_errors_for_people(tmp_path: Path, monkeypatch) -> No
     write_bank(tmp_path / "a.h5", [("a", {"x": np.zeros(3)})], {})
 
     def full(*_: object, **__: object) -> None:
-        raise RuntimeError("Can't decrement id ref count (No space left on device)")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("h5py.File.create_dataset", full)
+    monkeypatch.setattr("hloc_lite.io.bank.PatientFile.check", full)
     with pytest.raises(HlocLiteError, match="No space left"):
         write_bank(tmp_path / "a.h5", [("b", {"x": np.zeros(3)})], {})
     assert list(Bank(tmp_path / "a.h5")) == ["a"]
     assert {path.name for path in tmp_path.iterdir()} == {"file", "a.h5"}
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from hloc_lite.errors import HlocLiteError
+from hloc_lite.io.bank import Bank, write_bank
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+path = Path(sys.argv[1])
+items = [(str(n), {"x": np.random.default_rng(n).random((200, 16))}) for n in range(40)]
+write_bank(path, items[:1], {})
+for limit in [0, 1, 100, 2000, 4096, 50000, 200000, 1000000]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        write_bank(path, items, {})
+        raise SystemExit(f"written with {limit} bytes")
+    except HlocLiteError as error:
+        assert "cannot write" in str(error) and "File too large" in str(error), error
+    assert list(Bank(path)) == ["0"]
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+write_bank(path, items, {})
+assert len(Bank(path)) == 40
+"""
+
+
+def test_a_full_disk_neither_crashes_nor_replaces_anything(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "a.h5")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]

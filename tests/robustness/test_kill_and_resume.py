@@ -55,7 +55,7 @@ def test_a_second_process_is_told_at_once_and_harms_nothing(tmp_path: Path, imag
 
 def test_a_full_disk_is_an_error_that_keeps_what_was_computed(tmp_path: Path, images: Path) -> None:
     command = [*PROGRAM, "map", str(images), "-o", str(tmp_path / "map"), *OPTIONS]
-    for limit_kb in (1, 20, 60, 150, 300):
+    for limit_kb in (1, 100, 700):
         limited = ["bash", "-c", f'trap "" XFSZ; ulimit -f {limit_kb}; exec "$@"', "_", *command]
         result = subprocess.run(limited, capture_output=True, text=True, timeout=60)
         if result.returncode == 0:
