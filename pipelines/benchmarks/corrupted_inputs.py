@@ -1,6 +1,6 @@
 """What becomes of broken inputs: none may crash, hang, or be taken for a good one in silence.
 
-python pipelines/benchmarks/corrupted_inputs.py --seed 0 --count 200
+python pipelines/benchmarks/corrupted_inputs.py --seed 0 --count 200   (two minutes)
 
 A small rendered case is mapped and localized cleanly. Then each of ``count`` variants spoils one
 input (an image, intrinsics, a model, a list, a file of the map, an output) and runs the command

@@ -21,6 +21,12 @@ OPTIONS = [
 ]  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch) -> None:
+    """The processes that are started share the machine with others."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
 def test_killed_maps_resume_and_end_the_same(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("HLOC_LITE_TEST_PAUSE_S", "0.1")
     clean_s, clean, rounds = run(
