@@ -29,10 +29,8 @@ def one_thread(monkeypatch) -> None:
 
 def test_killed_maps_resume_and_end_the_same(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("HLOC_LITE_TEST_PAUSE_S", "0.1")
-    clean_s, clean, rounds = run(
-        tmp_path, PROGRAM, OPTIONS, views=8, size=(320, 240), kills=2, seed=2
-    )
-    assert len(clean.images) == 8 and clean.points > 200 and clean_s < 20
+    _, clean, rounds = run(tmp_path, PROGRAM, OPTIONS, views=8, size=(320, 240), kills=2, seed=2)
+    assert len(clean.images) == 8 and clean.points > 200
     assert [each.problems for each in rounds] == [(), ()]
     assert all(each.killed_at_s for each in rounds)
 
