@@ -230,6 +230,16 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
     def __contains__(self, key: object) -> bool:
         return key in self._pending or key in self._where
 
+    def clear(self) -> None:
+        """Delete all items."""
+        self._pending, self._pending_bytes = {}, 0
+        for bank in self._open.values():
+            bank.close()
+        self._open.clear()
+        self._where.clear()
+        for path in self._folder.glob("shard-*"):
+            path.unlink()
+
     def close(self) -> None:
         """Commit and close all files."""
         self.flush()

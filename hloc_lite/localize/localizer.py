@@ -16,7 +16,6 @@ from hloc_lite.errors import HlocLiteError
 from hloc_lite.geometry.cameras import check_camera, rescaled
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.io.weights_recording import RecordingWeights
 from hloc_lite.localize.answers import Attempt, failure, verdict, with_fallback
 from hloc_lite.localize.checks import check_config, check_weights
 from hloc_lite.localize.lifting import Landmarks, covisibility_clusters, landmarks_of, lift
@@ -66,10 +65,9 @@ class Localizer:
         self.map = place
         self.config = place.config if config is None else config
         check_config(self.config, place.config)
-        recording = RecordingWeights(WeightsStore() if weights is None else weights)
-        runtime = Runtime(recording, device)
+        runtime = Runtime(WeightsStore() if weights is None else weights, device)
         models = load_models(self.config, runtime)
-        check_weights(recording.used, place.weights)
+        check_weights(models.weights, place.weights)
         models.describer.load_state(place.retrieval_state)
         self._models = models
         self._estimator = create(ESTIMATORS, self.config.pose.estimator, self.config.pose, runtime)

@@ -51,6 +51,6 @@ def assemble(
         retrieval_state=run.models.describer.state(),
         config=run.config,
         fingerprint=made_from,
-        weights=run.weights,
+        weights=run.models.weights,
         report=report,
     )

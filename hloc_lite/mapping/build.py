@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -20,9 +20,9 @@ from filelock import FileLock, Timeout
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
 from hloc_lite.errors import ImageError, MappingError
+from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.images import FolderSource, ImageSource, MemorySource, folder_source
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.io.weights_recording import RecordingWeights
 from hloc_lite.mapping.assemble import assemble, colored
 from hloc_lite.mapping.map import BusyMapError, Map, StoredFeatures, in_memory
 from hloc_lite.mapping.reconstruction import (
@@ -36,7 +36,7 @@ from hloc_lite.mapping.reference import common_names
 from hloc_lite.mapping.report import map_report
 from hloc_lite.mapping.retrieval import choose, global_descriptors
 from hloc_lite.mapping.run import MapInputs, Run, check_finished, load_models
-from hloc_lite.mapping.stages import CachedFeatures, extract_features, match_pairs
+from hloc_lite.mapping.stages import CachedFeatures, extract_features, match_pairs, stored_content
 from hloc_lite.registry import Runtime, Weights
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,8 @@ def build_map(
         output: the map's folder; None: nothing is kept on disk.
         weights: where networks come from; None: the default store, fetching what is missing.
         device: torch's name of the device the networks run on.
-        overwrite: discard what another config or other images left in ``output``.
+        overwrite: discard what another config or other images left in ``output``; intermediate
+            results that still fit are kept.
         keep_work: leave MAP/work (features and matches of all images) for the next run.
         progress: bars on stderr.
 
@@ -79,15 +80,13 @@ def build_map(
     config = config or Config()
     inputs = inputs or MapInputs()
     source = _source(images, config, inputs)
-    recording = RecordingWeights(WeightsStore() if weights is None else weights)
-    models = load_models(config, Runtime(recording, device))
-    used = recording.used
+    models = load_models(config, Runtime(WeightsStore() if weights is None else weights, device))
     if output is None:
         with tempfile.TemporaryDirectory(prefix="hloc_lite_map_") as temporary:
-            run = Run(source, config, inputs, models, used, Path(temporary), progress)
+            run = Run(source, config, inputs, models, Path(temporary), progress)
             return in_memory(_build(run))
     folder = Path(output)
-    run = Run(source, config, inputs, models, used, folder, progress)
+    run = Run(source, config, inputs, models, folder, progress, overwrite)
     with _locked(folder):
         if overwrite:
             _discard(folder)
@@ -107,6 +106,8 @@ def _build(run: Run) -> Map:
     with ExitStack() as stack:
         stores = [stack.enter_context(closing(run.store(what))) for what in STAGES]
         features, matches, verified = stores
+        if run.overwrite:
+            _discard_changed(contents, stores)
         with clock("features"):
             batch = run.config.features.batch_size
             skipped |= extract_features(
@@ -117,7 +118,7 @@ def _build(run: Run) -> Map:
             reasons = "; ".join(f"{name!r}: {reason}" for name, reason in [*skipped.items()][:3])
             raise MappingError(f"a map needs at least 2 images, got {len(names)}. {reasons}")
         with clock("retrieval"):
-            descriptors = global_descriptors(run, names)
+            descriptors = global_descriptors(run, {name: contents[name] for name in names})
             pairs = choose(run, names, descriptors)
         with clock("matching"):
             cached = CachedFeatures(StoredFeatures(features).__getitem__, CACHED_IMAGES)
@@ -195,5 +196,15 @@ def _discard(folder: Path) -> None:
     (folder / "map.json").unlink(missing_ok=True)
     for name in ("features.h5", "retrieval.h5", "report.json"):
         (folder / name).unlink(missing_ok=True)
-    for name in ("work", "sfm"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    shutil.rmtree(folder / "sfm", ignore_errors=True)
+
+
+def _discard_changed(contents: Mapping[str, str], stores: Sequence[ShardedStore]) -> None:
+    """Empty all stores if an image is not the one that its features were made from."""
+    features = stores[0]
+    for name, content in contents.items():
+        if name in features and stored_content(features, name) != content:
+            logger.warning("image %r has changed: computing all features anew", name)
+            for store in stores:
+                store.clear()
+            return

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hloc_lite.config import Config, fingerprint
-from hloc_lite.errors import ConfigError, StaleArtefactError
+from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.files import read_json
 from hloc_lite.io.images import ImageSource
+from hloc_lite.io.weights_recording import RecordingWeights
 from hloc_lite.mapping.reference import pose_values
 from hloc_lite.registry import (
     DEFAULT_MATCHER,
@@ -46,11 +48,19 @@ class MapInputs:
 
 @dataclass(frozen=True, eq=False)
 class Models:
-    """The networks of a map."""
+    """The networks of a map, and name -> sha256 of the weights that each of them uses."""
 
     extractor: FeatureExtractor
     matcher: Matcher
     describer: GlobalDescriptor
+    extractor_weights: Mapping[str, str]
+    matcher_weights: Mapping[str, str]
+    describer_weights: Mapping[str, str]
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """Of all of them."""
+        return {**self.extractor_weights, **self.matcher_weights, **self.describer_weights}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +71,10 @@ class Run:
     config: Config
     inputs: MapInputs
     models: Models
-    weights: Mapping[str, str]
-    """Name -> sha256 of the networks in use."""
     folder: Path
     progress: bool
+    overwrite: bool = False
+    """Discard what was made with something else, instead of refusing to go on."""
 
     def store(self, what: str) -> ShardedStore:
         """The intermediate results ``features``, ``matches`` or ``verified`` in MAP/work.
@@ -72,15 +82,31 @@ class Run:
         Raises:
             StaleArtefactError: they were made with something else.
         """
-        parts = self._parts(what)
-        return ShardedStore(self.folder / "work" / what, fingerprint(*parts), what)
+        folder, made_from = self.folder / "work" / what, fingerprint(*self._parts(what))
+        try:
+            return ShardedStore(folder, made_from, what)
+        except (StaleArtefactError, FormatError):
+            if not self.overwrite:
+                raise
+            shutil.rmtree(folder)
+            return ShardedStore(folder, made_from, what)
+
+    def descriptor_store(self, contents: Mapping[str, str]) -> ShardedStore:
+        """Global descriptors so far of just these images (name -> content): another set of images
+        teaches another vocabulary."""
+        weights = self.models.describer_weights
+        parts = ["1", self.config.retrieval, self.config.images, weights, dict(contents)]
+        made_from = fingerprint(*parts)
+        what = f"retrieval-{made_from}"
+        return ShardedStore(self.folder / "work" / what, made_from, "global descriptors")
 
     def _parts(self, what: str) -> list[object]:
-        config = self.config
-        parts: list[object] = ["1", config.features, config.images, self.weights]
-        parts += [str(self.inputs.masks), config.matching]
+        config, models = self.config, self.models
+        parts: list[object] = ["1", config.features, config.images, models.extractor_weights]
+        parts += [str(self.inputs.masks)]
         if what == "features":
-            return parts[:-1]
+            return parts
+        parts += [config.matching, models.matcher_weights]
         if what == "verified":
             parts += [config.geometry, config.mapping.camera_model, config.mapping.cameras]
             parts += [pose_values(self.inputs.reference), _intrinsics(self.inputs.cameras)]
@@ -91,7 +117,7 @@ class Run:
         poses = pose_values(self.inputs.reference)
         cameras = _intrinsics(self.inputs.cameras)
         masks = str(self.inputs.masks)
-        parts = (self.config, dict(self.weights), dict(contents), poses, cameras, masks)
+        parts = (self.config, self.models.weights, dict(contents), poses, cameras, masks)
         return fingerprint("1", *parts)
 
 
@@ -107,11 +133,19 @@ def load_models(config: Config, runtime: Runtime) -> Models:
         raise ConfigError(
             f"unknown camera model {config.mapping.camera_model!r}; known are {known}"
         )
-    return Models(
-        create(FEATURES, config.features.name, config.features, runtime),
-        create(MATCHERS, matcher_name(config), config.matching, runtime),
-        create(GLOBAL_DESCRIPTORS, config.retrieval.name, config.retrieval, runtime),
+    extractor, with_extractor = _create(FEATURES, config.features.name, config.features, runtime)
+    matcher, with_matcher = _create(MATCHERS, matcher_name(config), config.matching, runtime)
+    describer, with_describer = _create(
+        GLOBAL_DESCRIPTORS, config.retrieval.name, config.retrieval, runtime
     )
+    return Models(extractor, matcher, describer, with_extractor, with_matcher, with_describer)
+
+
+def _create(
+    table: Mapping[str, str], name: str, config: object, runtime: Runtime
+) -> tuple[Any, dict[str, str]]:
+    recording = RecordingWeights(runtime.weights)
+    return create(table, name, config, replace(runtime, weights=recording)), recording.used
 
 
 def matcher_name(config: Config) -> str:

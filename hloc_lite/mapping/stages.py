@@ -51,7 +51,7 @@ def extract_features(
     todo = [name for name in contents if name not in store]
     for name in contents.keys() - set(todo):
         content = contents[name]
-        stored = bytes(store[name]["content"]).decode()
+        stored = stored_content(store, name)
         if stored != content:
             raise StaleArtefactError(
                 f"image {name!r} has changed since its features were extracted: content "
@@ -101,6 +101,11 @@ def pair_key(pair: Pair) -> str:
 def stored_matches(store: ShardedStore, pair: Pair) -> Matches:
     arrays = store[pair_key(pair)]
     return Matches(arrays["indices"], arrays["scores"])
+
+
+def stored_content(features: ShardedStore, name: str) -> str:
+    """Content fingerprint of the image that the stored features were made from."""
+    return bytes(features.read(name, ["content"])["content"]).decode()
 
 
 def feature_arrays(photo: Photo, features: LocalFeatures, content: str) -> dict[str, np.ndarray]:

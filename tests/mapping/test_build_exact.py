@@ -122,3 +122,29 @@ def test_reports_why_an_image_is_not_registered(scene, tmp_path: Path) -> None:
     entry = place.report["images"]["broken.png"]
     assert not entry["registered"] and "cannot read image" in entry["reason"]
     assert place.report["registered"] == len(NAMES)
+
+
+def test_overwrite_keeps_what_still_fits(scene, tmp_path: Path, monkeypatch) -> None:
+    world, config = scene
+    world.write_images(tmp_path / "images", NAMES)
+    arguments = {
+        "inputs": MapInputs(reference=world.reference(NAMES)),
+        "output": tmp_path / "map",
+        "weights": NoWeights(),
+        "keep_work": True,
+    }
+    build_map(tmp_path / "images", config, **arguments)
+    seen = []
+    original = type(world).features
+    monkeypatch.setattr(
+        type(world), "features", lambda self, i, n: seen.append(i) or original(self, i, n)
+    )
+    stricter = config.matching.model_copy(update={"max_ratio": 0.5})
+    other = config.model_copy(update={"matching": stricter})
+    with pytest.raises(StaleArtefactError):
+        build_map(tmp_path / "images", other, **arguments)
+    build_map(tmp_path / "images", other, overwrite=True, **arguments)
+    assert seen == []  # the features are those of the first run
+    world.write_images(tmp_path / "images", {"q.png": 8})
+    build_map(tmp_path / "images", other, overwrite=True, **arguments)
+    assert sorted(seen) == [0, 1, 2, 3, 4, 5, 7, 8]
