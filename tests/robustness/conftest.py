@@ -7,7 +7,7 @@ import pytest
 from hloc_lite import registry
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def thumbnail_retrieval():
     """``--retrieval thumbnail``."""
     with pytest.MonkeyPatch.context() as patch:
