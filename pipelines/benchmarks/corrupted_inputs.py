@@ -227,7 +227,7 @@ def _compare_poses(case: Case, root: Path, variant: Variant) -> tuple[set[str | 
 
 
 def try_variant(case: Case, variant: Variant, seed: int) -> tuple[str, Outcome]:
-    """Spoil a copy of the inputs, run, judge; what was there before must still be there."""
+    """Spoil a copy of the inputs, run, judge."""
     with tempfile.TemporaryDirectory(prefix="corrupted_") as temporary:
         root = Path(temporary) / "case"
         shutil.copytree(case.root, root)
