@@ -67,8 +67,8 @@ def build_map(
         output: the map's folder; None: nothing is kept on disk.
         weights: where networks come from; None: the default store, fetching what is missing.
         device: torch's name of the device the networks run on.
-        overwrite: discard what another config or other images left in ``output``; intermediate
-            results that still fit are kept.
+        overwrite: replace what another config or other images left in ``output``, when the new
+            map is there; intermediate results that still fit are kept.
         keep_work: leave MAP/work (features and matches of all images) for the next run.
         progress: bars on stderr.
 
@@ -88,8 +88,6 @@ def build_map(
     folder = Path(output)
     run = Run(source, config, inputs, models, folder, progress, overwrite)
     with _locked(folder):
-        if overwrite:
-            _discard(folder)
         result = _build(run)
         if not keep_work:
             shutil.rmtree(folder / "work", ignore_errors=True)
@@ -99,7 +97,7 @@ def build_map(
 def _build(run: Run) -> Map:
     contents, skipped = _usable_images(run)
     made_from = run.fingerprint(contents)
-    if check_finished(run.folder, made_from):
+    if not run.overwrite and check_finished(run.folder, made_from):
         logger.info("%s is already complete (fingerprint %s)", run.folder, made_from)
         return Map.open(run.folder)
     clock = StageClock()
@@ -190,13 +188,6 @@ def _source(images: Images, config: Config, inputs: MapInputs) -> ImageSource:
 def _folder_of(source: ImageSource) -> str | None:
     """Where the photos lay: only reports look there again, and do without if they are gone."""
     return str(source.root.resolve()) if isinstance(source, FolderSource) else None
-
-
-def _discard(folder: Path) -> None:
-    (folder / "map.json").unlink(missing_ok=True)
-    for name in ("features.h5", "retrieval.h5", "report.json"):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "sfm", ignore_errors=True)
 
 
 def _discard_changed(contents: Mapping[str, str], stores: Sequence[ShardedStore]) -> None:
