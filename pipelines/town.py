@@ -70,7 +70,7 @@ def run(*arguments: object) -> None:
 
 def table_rows(name: str, folder: Path) -> list[str]:
     """A line of Markdown for each condition."""
-    scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["rows"]
+    scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["conditions"]
     lines = (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
     times = sorted(json.loads(line)["timings_ms"].get("total", 0.0) for line in lines)
     rows = []
