@@ -30,11 +30,11 @@ def main(
         town = folder / "town"
         peak("town", "render", "-o", town, "--map", count, "--queries", num_queries,
              "--conditions", "day", "--size", image_size, "--no-depth", "--no-labels")  # fmt: skip
-        mapping = peak("map", town / "images", "-o", folder / "map", "--profile", profile,
-                       "--image-list", town / "map_images.txt", "--reference", town / "model",
-                       "--overwrite")  # fmt: skip
-        localizing = peak("localize", folder / "map", "--images", town / "images",
-                          "--queries", town / "queries_day.txt", "-o", folder / "poses.txt")  # fmt: skip
+        images, known = town / "images", ("--reference", town / "model")
+        listed = ("--image-list", town / "map_images.txt", "--profile", profile, "--overwrite")
+        mapping = peak("map", images, "-o", folder / "map", *known, *listed)
+        queries = ("--queries", town / "queries_day.txt", "-o", folder / "poses.txt")
+        localizing = peak("localize", folder / "map", "--images", images, *queries)
         files = (file for file in (folder / "map").rglob("*") if file.is_file())
         disk = sum(file.stat().st_size for file in files)
         click.echo(f"| {count} | {disk / 1e6:.0f} | {mapping:.0f} | {localizing:.0f} |")

@@ -1,7 +1,7 @@
 """A folder of real photos with known poses: errors and times for each local feature.
 
-The folder holds images/, model/ (COLMAP, the map images' poses), map_images.txt, queries.txt, gt.txt
-and unit.txt (a length in map units; errors are given in percent of it).
+The folder holds images/, model/ (COLMAP, the map images' poses), map_images.txt, queries.txt,
+gt.txt and unit.txt (a length in map units; errors are given in percent of it).
 
     python pipelines/benchmarks/real_case.py CASE --features aliked-n16 --features disk
 """
