@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -50,6 +51,9 @@ def cli(verbose: bool, quiet: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: exit 0 done, 1 a bug (traceback) or nothing localized, 2 a mendable error."""
+    # Waiting threads sleep instead of spinning: where other programs use the machine too, spinning
+    # makes the networks 2 to 5 times slower. Read when torch is loaded, so set before that.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         cli.main(args=arguments, standalone_mode=True)
     except HlocLiteError as error:
