@@ -132,7 +132,7 @@ def test_a_brighter_crop_finds_its_photo(make):
     describer = make()
     if isinstance(describer, NetVladVgg16):
         pytest.skip("the weights of the file are random: it knows no pictures")
-    crops = [np.clip(1.05 * photo.pixels[5:, 5:], 0, 255) for photo in photos]
+    crops = [np.clip(1.05 * p.pixels[5:, 5:], 0, 255).astype(np.uint8) for p in photos]
     describer.fit(photos)
     index = RetrievalIndex(names, describer.describe(photos))
     hits = index.search(describer.describe([Photo("crop", crop) for crop in crops]), 1)

@@ -24,6 +24,12 @@ NOWHERE = "http://127.0.0.1:9/net.pth"
 """Nobody listens there: refused at once."""
 
 
+@pytest.fixture(autouse=True)
+def allowed_to_fetch(monkeypatch):
+    """Whatever the surroundings of the tests say."""
+    monkeypatch.delenv("HLOC_LITE_OFFLINE", raising=False)
+
+
 class QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
