@@ -111,6 +111,8 @@ class Map:
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "map.json").unlink(missing_ok=True)
+        for abandoned in folder.rglob(".*.partial"):  # by a run that was killed while writing
+            abandoned.unlink(missing_ok=True)
         write_model(folder / "sfm", self.model)
         features = ((image.name, self._feature_arrays(image.name)) for image in self.model.images)
         write_bank(folder / "features.h5", features, {})

@@ -148,3 +148,17 @@ def test_overwrite_keeps_what_still_fits(scene, tmp_path: Path, monkeypatch) -> 
     world.write_images(tmp_path / "images", {"q.png": 8})
     build_map(tmp_path / "images", other, overwrite=True, **arguments)
     assert sorted(seen) == [0, 1, 2, 3, 4, 5, 7, 8]
+
+
+def test_saving_removes_what_a_killed_run_left(scene, tmp_path: Path) -> None:
+    world, config = scene
+    world.write_images(tmp_path / "images", NAMES)
+    left = [tmp_path / "map" / ".features.h5.0.partial", tmp_path / "map/sfm/.images.bin.0.partial"]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+    inputs = MapInputs(reference=world.reference(NAMES))
+    build_map(
+        tmp_path / "images", config, inputs=inputs, output=tmp_path / "map", weights=NoWeights()
+    )
+    assert not any(path.exists() for path in left)
