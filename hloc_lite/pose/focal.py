@@ -13,7 +13,7 @@ from hloc_lite.pose.refine import inlier_mask
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 QUICK_TRIALS = 1000
-"""RANSAC trials for each candidate: enough to rank them at 15 % inliers."""
+"""RANSAC trials for each of several candidates: enough to rank them at 15 % inliers."""
 
 
 class QuickRansac(Protocol):
@@ -35,18 +35,24 @@ def estimate_with_focal(
 
     Where EXIF gives a focal length (``camera.has_prior_focal``) that is the start; else the best,
     by inliers, of candidates from ``config.min_focal_ratio`` to ``config.max_focal_ratio`` of the
-    longer side, evenly in their logarithm. It is then refined together with the pose.
+    longer side, evenly in their logarithm. It is then refined together with the pose. RANSAC is
+    cut short only where there are candidates to rank.
     """
     side = max(camera.width, camera.height)
     ratios = np.geomspace(config.min_focal_ratio, config.max_focal_ratio, config.focal_candidates)
     candidates = [camera]
     if not camera.has_prior_focal:
         candidates += [with_focal(camera, float(ratio) * side) for ratio in ratios]
+    max_trials = pose_config.max_num_trials
+    if len(candidates) > 1:
+        max_trials = min(QUICK_TRIALS, max_trials)
     best: tuple[int, Camera, Rigid3] | None = None
+    num_trials = 0
     for candidate in candidates:
-        found = estimator.ransac(correspondences, candidate, QUICK_TRIALS)
+        found = estimator.ransac(correspondences, candidate, max_trials)
         if found is None:
             continue
+        num_trials += found[1]
         inliers = int(
             inlier_mask(
                 correspondences.points2D, correspondences.points3D, candidate, found[0],
@@ -57,5 +63,4 @@ def estimate_with_focal(
             best = (inliers, candidate, found[0])
     if best is None:
         return None
-    trials = QUICK_TRIALS * len(candidates)
-    return finish(correspondences, best[1], best[2], pose_config, trials, refine_focal=True)
+    return finish(correspondences, best[1], best[2], pose_config, num_trials, refine_focal=True)

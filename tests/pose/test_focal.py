@@ -1,0 +1,83 @@
+"""Photos without calibration: what their pose needs beyond a calibrated one's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hloc_lite.config import LocalizeConfig, PoseConfig
+from hloc_lite.errors import WeightsError
+from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
+from hloc_lite.geometry.rotations import exp_so3, pose_errors
+from hloc_lite.pose.focal import QUICK_TRIALS, estimate_with_focal
+from hloc_lite.pose.poselib_estimator import PoseLibEstimator
+from hloc_lite.registry import Runtime
+from hloc_lite.types import Camera, Correspondences, Rigid3
+
+SIZE = (1600, 1200)
+CONFIG = PoseConfig()
+
+
+class NoWeights:
+    def path(self, name: str):
+        raise WeightsError(name)
+
+
+@pytest.fixture
+def estimator() -> PoseLibEstimator:
+    return PoseLibEstimator("poselib", CONFIG, Runtime(NoWeights()))
+
+
+def matches(num_right: int, num_wrong: int, seed: int = 0) -> tuple[Correspondences, Rigid3]:
+    """Right ones within 1 px for a focal length of 1700 px, the others anywhere; the true pose."""
+    rng = np.random.default_rng(seed)
+    true = Rigid3(exp_so3(0.3 * rng.standard_normal(3)), rng.standard_normal(3))
+    count = num_right + num_wrong
+    pixels = rng.uniform(0, 1, (count, 2)) * SIZE
+    depth = rng.uniform(5, 15, (count, 1))
+    rays = np.concatenate([cam_from_img(camera(1700), pixels), np.ones((count, 1))], axis=1)
+    pixels += rng.standard_normal(pixels.shape)
+    pixels[num_right:] = rng.uniform(0, 1, (num_wrong, 2)) * SIZE
+    world = true.inverse().apply(rays * depth)
+    return Correspondences(pixels, world, np.arange(count), np.arange(count), np.ones(count)), true
+
+
+def camera(focal_px: float, *, known: bool = True) -> Camera:
+    return Camera("SIMPLE_RADIAL", *SIZE, np.array([focal_px, 800.0, 600.0, 0.0]), known)
+
+
+def test_a_known_focal_length_gets_all_trials(estimator: PoseLibEstimator) -> None:
+    """10 % right matches: a thousand samples seldom hold a clean one, the configured bound does."""
+    found, true = matches(30, 270)
+    calibrated = estimator.estimate(found, camera(1700))
+    from_exif = estimate_with_focal(estimator, found, camera(1750), CONFIG, LocalizeConfig())
+    assert calibrated is not None and from_exif is not None
+    assert pose_errors(from_exif.cam_from_world, true)[0] < 0.05
+    assert focal_lengths(from_exif.camera)[0] == pytest.approx(1700, rel=0.02)
+    assert from_exif.num_trials > QUICK_TRIALS
+
+
+def test_an_unknown_focal_length_is_found_among_candidates(estimator: PoseLibEstimator) -> None:
+    found, true = matches(60, 60)
+    config = LocalizeConfig()
+    estimate = estimate_with_focal(estimator, found, camera(1920, known=False), CONFIG, config)
+    assert estimate is not None
+    assert pose_errors(estimate.cam_from_world, true)[0] < 0.05
+    # what was drawn, not what was allowed
+    assert 0 < estimate.num_trials < QUICK_TRIALS * (1 + config.focal_candidates)
+
+
+def test_the_bound_on_trials_holds_for_candidates_too(estimator: PoseLibEstimator) -> None:
+    found, _ = matches(30, 270)
+    few = CONFIG.model_copy(update={"max_num_trials": 50})
+    drawn = []
+
+    class Recording:
+        def ransac(self, correspondences, camera, max_num_trials):
+            drawn.append(max_num_trials)
+            return None
+
+    for known in (True, False):
+        assert estimate_with_focal(Recording(), found, camera(1920, known=known), few,
+                                   LocalizeConfig()) is None  # fmt: skip
+    assert set(drawn) == {50}
