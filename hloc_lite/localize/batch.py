@@ -45,8 +45,9 @@ def localize_all(
     Returns:
         Results without features and correspondences, which would fill the memory.
     """
-    run = _run_fingerprint(localizer, source, cameras, fallback)
-    done = {} if progress_file is None else _read_progress(progress_file, run)
+    done: dict[str, LocalizationResult] = {}
+    if progress_file is not None:  # only to resume is it worth to read every image twice
+        done = _read_progress(progress_file, _run_fingerprint(localizer, source, cameras, fallback))
     todo = [name for name in cameras if name not in done]
     if done:
         logger.info("resuming: %d of %d queries are done", len(done), len(cameras))
@@ -70,7 +71,7 @@ def _run_fingerprint(
     fallback: bool,
 ) -> str:
     intrinsics = {
-        name: None if c is None else [c.model, c.width, c.height, *c.params.tolist()]
+        name: c and [c.model, c.width, c.height, c.has_prior_focal, *c.params.tolist()]
         for name, c in cameras.items()
     }
     contents = {name: _content(source, name) for name in cameras}

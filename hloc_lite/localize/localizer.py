@@ -96,8 +96,9 @@ class Localizer:
 
         Args:
             image: a file, an (H, W, 3) uint8 RGB array, or a decoded photo.
-            camera: its intrinsics, rescaled if they are for another resolution; None: from EXIF, or
-                the focal length is estimated along with the pose.
+            camera: its intrinsics, rescaled if they are for another resolution; their focal length
+                is estimated along with the pose if it is a guess (``has_prior_focal`` false).
+                None: from EXIF, or estimated.
             name: what to call it in the result; None: its file name.
             fallback: give a failed query the pose of its best retrieved image, in ``fallback``.
 
@@ -113,7 +114,8 @@ class Localizer:
                 intrinsics = self._camera(photo, camera)
         except HlocLiteError as error:
             return failure(label, Status.UNREADABLE, str(error), clock)
-        estimate = self._estimate if camera is not None else self._estimate_with_focal
+        calibrated = camera is not None and camera.has_prior_focal
+        estimate = self._estimate if calibrated else self._estimate_with_focal
         solve = partial(estimate, camera=intrinsics)
         return self._localize(photo, solve, label, clock, fallback=fallback)
 
@@ -133,7 +135,9 @@ class Localizer:
         counts = {"keypoints": len(features), "retrieved": len(hits.names)}
         if len(features) == 0:
             reason = "no keypoints found: the image is blank, masked away or far too dark"
-            return failure(label, Status.TOO_FEW_MATCHES, reason, clock, counts, features, hits)
+            status = Status.TOO_FEW_MATCHES
+            result = failure(label, status, reason, clock, counts, features, hits)
+            return with_fallback(result, self.map.model) if fallback else result
         if not hits.names:
             reason = "the map has no image to compare with"
             return failure(label, Status.NO_RETRIEVAL, reason, clock, counts, features, hits)

@@ -156,6 +156,16 @@ def test_unreadable_queries_are_results(place, tmp_path: Path) -> None:
     assert sum(json.loads(x)["status"] == "unreadable" for x in path.open().readlines()[1:]) == 2
 
 
+def test_without_a_progress_file_images_are_read_once(place, monkeypatch) -> None:
+    scene, localizer = place
+    source = queries(scene)
+    hashed = []
+    monkeypatch.setattr(Counting, "fingerprint", lambda self, name: hashed.append(name) or "0")
+    results = localize_all(localizer, source, dict.fromkeys(QUERIES, scene.camera))
+    assert all(result.pose for result in results)
+    assert source.loaded == list(QUERIES) and hashed == []
+
+
 def test_results_carry_neither_features_nor_correspondences(place, finished) -> None:
     _, results, _ = finished
     assert all(r.features is None and r.correspondences is None for r in results)

@@ -136,6 +136,23 @@ def test_the_fallback_is_marked_and_never_the_pose(built, localizer) -> None:
     assert good.status is Status.LOCALIZED and good.fallback is None
 
 
+def test_the_fallback_is_given_to_queries_without_keypoints_too(built, localizer) -> None:
+    scene, _ = built
+    answer(localizer, some(scene.features(3, 1000), np.arange(0)))
+    result = localizer.localize(scene.image(3), scene.camera, fallback=True)
+    assert result.status is Status.TOO_FEW_MATCHES and "no keypoints" in result.reason
+    assert result.fallback_name == result.hits.names[0] and result.fallback is not None
+
+
+def test_a_guessed_focal_length_is_not_taken_for_known(built, localizer) -> None:
+    scene, _ = built
+    guess = replace(with_focal(scene.camera, 500.0), has_prior_focal=False)
+    result = localizer.localize(scene.image(3), guess)
+    assert result.status is Status.LOCALIZED, result.reason
+    assert abs(focal_lengths(result.pose.camera)[0] / 300.0 - 1) < 0.02
+    assert pose_errors(result.pose.cam_from_world, scene.poses[3])[0] < 0.05
+
+
 def test_each_pair_of_keypoint_and_point_counts_once(built, localizer) -> None:
     scene, _ = built
     result = localizer.localize(scene.image(3), scene.camera)
