@@ -70,5 +70,6 @@ def _sharing_key(name: str, size: tuple[int, int], exif: Exif, config: MappingCo
         return ("folder", PurePosixPath(name).parent.as_posix(), size)
     identity = tuple(exif.get(part) for part in ("make", "model", "focal_mm"))
     if config.cameras == "auto" and None not in identity:
-        return ("exif", size, identity)
+        # in pixels too: digital zoom keeps the millimetres and the size
+        return ("exif", size, identity, exif.get("focal_px"))
     return ("image", name)
