@@ -38,6 +38,15 @@ def has_global_mapper() -> bool:
     return hasattr(_pycolmap(), "global_mapping")
 
 
+def require_global_mapper() -> None:
+    """Raises MissingDependencyError if this pycolmap has none."""
+    if not has_global_mapper():
+        raise MissingDependencyError(
+            f"--mapper global needs pycolmap 4.0 or newer, this is {version()}: "
+            f"pip install -U pycolmap, or use --mapper incremental"
+        )
+
+
 def version() -> str:
     return str(_pycolmap().__version__)
 
@@ -143,11 +152,8 @@ def reconstruct(
         MissingDependencyError: the global mapper was asked for and this pycolmap has none.
     """
     pycolmap = _pycolmap()
-    if config.mapper == "global" and not has_global_mapper():
-        raise MissingDependencyError(
-            f"--mapper global needs pycolmap 4.0 or newer, this is {pycolmap.__version__}: "
-            f"pip install -U pycolmap, or use --mapper incremental"
-        )
+    if config.mapper == "global":
+        require_global_mapper()
     with tempfile.TemporaryDirectory(prefix="hloc_lite_") as temporary:
         folder = Path(temporary)
         ids = {name: row for row, name in enumerate(sorted(camera_of), start=1)}

@@ -22,9 +22,11 @@ from hloc_lite.config import Config
 from hloc_lite.errors import ImageError, MappingError
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.images import FolderSource, ImageSource, MemorySource, folder_source
+from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.assemble import assemble, colored
 from hloc_lite.mapping.map import BusyMapError, Map, StoredFeatures, in_memory
+from hloc_lite.mapping.pairs import check_spec
 from hloc_lite.mapping.reconstruction import (
     build_model,
     cameras_of,
@@ -80,6 +82,9 @@ def build_map(
     config = config or Config()
     inputs = inputs or MapInputs()
     source = _source(images, config, inputs)
+    check_spec(config.pairs, source.names, inputs.reference)
+    if config.mapping.mapper == "global" and inputs.reference is None:
+        require_global_mapper()
     models = load_models(config, Runtime(WeightsStore() if weights is None else weights, device))
     if output is None:
         with tempfile.TemporaryDirectory(prefix="hloc_lite_map_") as temporary:
@@ -115,6 +120,7 @@ def _build(run: Run) -> Map:
         if len(names) < 2:
             reasons = "; ".join(f"{name!r}: {reason}" for name, reason in [*skipped.items()][:3])
             raise MappingError(f"a map needs at least 2 images, got {len(names)}. {reasons}")
+        cameras = cameras_of(run, names, features)  # before the long stages: it checks them
         with clock("retrieval"):
             descriptors = global_descriptors(run, {name: contents[name] for name in names})
             pairs = choose(run, names, descriptors)
@@ -123,7 +129,6 @@ def _build(run: Run) -> Map:
             batch = run.config.matching.batch_size
             match_pairs(pairs, cached, run.models.matcher, matches, batch, progress=run.progress)
         with clock("verification"):
-            cameras = cameras_of(run, names, features)
             verify_pairs(run, pairs, matches, features, cameras, verified)
         with clock("reconstruction"):
             model, num_dropped = build_model(run, pairs, matches, verified, features, cameras)
@@ -150,7 +155,8 @@ def _usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
     if run.inputs.reference is not None:
         names = common_names(run.inputs.reference, names)
         skipped = dict.fromkeys(run.source.names, "not in the reference model")
-        skipped = {name: reason for name, reason in skipped.items() if name not in set(names)}
+        for name in names:
+            skipped.pop(name, None)
         absent = {image.name for image in run.inputs.reference.images}.difference(names)
         if absent:
             first = min(absent)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from hloc_lite.types import NO_POINT, RetrievalHits, SfmModel
 
 Pair = tuple[str, str]
 KINDS = ("exhaustive", "retrieval", "covisible", "poses", "sequential")
+_K = re.compile(r"0*[1-9][0-9]{0,8}", re.ASCII)  # isdigit() also takes "²"
 RETRIEVAL_PAIRS = 20
 """Neighbours of ``auto`` in large maps, as the field's recipes have it."""
 
@@ -45,14 +48,29 @@ def parse_spec(config: PairsConfig, num_images: int, reference: SfmModel | None 
     kind, _, number = spec.partition(":")
     if spec == "exhaustive":
         return PairSpec("exhaustive")
-    if kind in KINDS[1:] and number.isdigit() and int(number) > 0:
+    if kind in KINDS[1:] and _K.fullmatch(number):
         return PairSpec(kind, int(number))
-    if Path(spec).is_file():
+    if os.path.isfile(spec):  # unlike Path's, False for what cannot be a path
         return PairSpec("file", file=Path(spec))
     kinds = ", ".join(f"{kind}:K" for kind in KINDS[1:])
     raise ConfigError(
         f"--pairs {spec!r}: expected exhaustive, {kinds} with K > 0, or a file of name pairs"
     )
+
+
+def check_spec(config: PairsConfig, names: Sequence[str], reference: SfmModel | None) -> None:
+    """Refuse a spec that ``choose_pairs`` would refuse after hours of feature extraction.
+
+    Raises:
+        ConfigError: as ``parse_spec``.
+        FormatError: a file of pairs with a bad line.
+        MappingError: the spec needs a reference model that is not there.
+    """
+    spec = parse_spec(config, len(names), reference)
+    if spec.file is not None:
+        read_pairs(spec.file, names)
+    elif spec.kind in ("covisible", "poses"):
+        _posed(spec, reference)
 
 
 def choose_pairs(
@@ -90,17 +108,30 @@ def choose_pairs(
         ]
     elif spec.kind == "file" and spec.file is not None:
         pairs = read_pairs(spec.file, [*names, *listed])
-    elif reference is None:
-        raise MappingError(f"--pairs {spec.kind}:K needs known poses: give --reference MODEL")
     elif spec.kind == "poses":
-        pairs = pairs_from_poses(reference, spec.k, config.max_angle_deg)
+        posed = _only(_posed(spec, reference), names)
+        pairs = pairs_from_poses(posed, spec.k, config.max_angle_deg)
     else:
-        pairs = pairs_from_covisibility(reference, spec.k)
+        pairs = pairs_from_covisibility(_only(_posed(spec, reference), names), spec.k)
     known = set(names)
     kept = {(min(p), max(p)) for p in pairs if p[0] != p[1] and known.issuperset(p)}
     if not kept:
         raise MappingError(f"no pair of images to match ({len(names)} images, {spec.kind})")
     return sorted(kept)
+
+
+def _posed(spec: PairSpec, reference: SfmModel | None) -> SfmModel:
+    if reference is None:
+        raise MappingError(f"--pairs {spec.kind}:K needs known poses: give --reference MODEL")
+    if spec.kind == "covisible" and reference.num_points == 0:
+        raise MappingError("--pairs covisible:K needs a reference model with points; it has none")
+    return reference
+
+
+def _only(reference: SfmModel, names: Sequence[str]) -> SfmModel:
+    """Without the images that are not there: they must not take the places of the K."""
+    present = set(names)
+    return replace(reference, images=tuple(i for i in reference.images if i.name in present))
 
 
 def pairs_from_poses(model: SfmModel, k: int, max_angle_deg: float) -> list[Pair]:
@@ -126,23 +157,18 @@ def pairs_from_poses(model: SfmModel, k: int, max_angle_deg: float) -> list[Pair
 
 
 def pairs_from_covisibility(model: SfmModel, k: int) -> list[Pair]:
-    """Each image with the K that share most points with it (ties by name).
-
-    Raises:
-        MappingError: the model has no points.
-    """
-    if model.num_points == 0:
-        raise MappingError("--pairs covisible:K needs a reference model with points; it has none")
+    """Each image with the K that share most points with it (ties by name)."""
     from scipy.sparse import coo_matrix
 
     seen = [np.unique(image.point3D_idxs[image.point3D_idxs != NO_POINT]) for image in model.images]
     rows = np.repeat(np.arange(len(seen)), [len(points) for points in seen])
     columns = np.concatenate(seen)
     shape = (len(seen), model.num_points)
-    visibility = coo_matrix((np.ones(len(rows), np.int32), (rows, columns)), shape=shape).tocsr()
+    visibility = coo_matrix((np.ones(len(rows), np.int32), (rows, columns)), shape=shape).tocsc()
     pairs = []
     for row, image in enumerate(model.images):
-        shared = (visibility @ visibility[row].T).toarray().ravel()
+        # only the columns of its own points: all of them would make the whole quadratic
+        shared = np.bincount(visibility[:, seen[row]].indices, minlength=len(seen))
         shared[row] = 0
         best = np.argsort(-shared, kind="stable")[:k]
         pairs += [(image.name, model.images[n].name) for n in best if shared[n] > 0]

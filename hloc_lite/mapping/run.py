@@ -12,9 +12,10 @@ from hloc_lite.config import Config, fingerprint
 from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.io.bank import ShardedStore
-from hloc_lite.io.files import read_json
+from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.images import ImageSource
 from hloc_lite.io.weights_recording import RecordingWeights
+from hloc_lite.mapping.pairs import parse_spec
 from hloc_lite.mapping.reference import pose_values
 from hloc_lite.registry import (
     DEFAULT_MATCHER,
@@ -118,7 +119,9 @@ class Run:
         cameras = _intrinsics(self.inputs.cameras)
         masks = str(self.inputs.masks)
         parts = (self.config, self.models.weights, dict(contents), poses, cameras, masks)
-        return fingerprint("1", *parts)
+        spec = parse_spec(self.config.pairs, len(contents), self.inputs.reference)
+        listed = () if spec.file is None else (file_sha256(spec.file),)
+        return fingerprint("1", *parts, *listed)
 
 
 def load_models(config: Config, runtime: Runtime) -> Models:
