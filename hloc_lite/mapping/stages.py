@@ -49,8 +49,9 @@ def extract_features(
     """
     unreadable: dict[str, str] = {}
     todo = [name for name in contents if name not in store]
-    for name in contents.keys() - set(todo):
-        content = contents[name]
+    for name, content in contents.items():  # in order: neighbours lie in one file
+        if name not in store:
+            continue
         stored = stored_content(store, name)
         if stored != content:
             raise StaleArtefactError(
