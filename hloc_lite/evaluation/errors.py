@@ -197,7 +197,7 @@ def _median(values: Float64) -> float:
 
 
 def _query_error(name: str, estimated: Rigid3 | None, true: Rigid3) -> QueryError:
-    if estimated is None:
+    if estimated is None or not np.isfinite(estimated.rotation).all():
         return QueryError(name, math.inf, math.inf)
     distance, angle_deg = pose_errors(estimated, true)
     if not (math.isfinite(distance) and math.isfinite(angle_deg)):

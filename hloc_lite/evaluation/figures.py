@@ -47,7 +47,9 @@ def label_axes(axes: Axes, x: str, y: str) -> None:
 
 def add_legend(axes: Axes, **placement: Any) -> None:
     """A frameless legend in the page's ink."""
-    axes.legend(fontsize=9, frameon=False, labelcolor=INK, **placement)
+    legend = axes.legend(fontsize=9, frameon=False, labelcolor=INK, **placement)
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # labels are names of files: a '$' in them is no formula
 
 
 def svg_of(figure: Figure, description: str) -> str:

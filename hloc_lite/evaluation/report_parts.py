@@ -85,8 +85,10 @@ def recall_rows(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def threshold_text(threshold: Threshold) -> str:
-    """``0.25 m, 2°`` of the label ``0.25m,2deg``."""
-    distance, angle = threshold.label.split(",")
+    """``0.25 m, 2°`` of the label ``0.25m,2deg``; a label of another kind as it is."""
+    distance, separator, angle = threshold.label.partition(",")
+    if not separator:
+        return threshold.label
     digits = distance.rstrip("cm%")
     return f"{digits} {distance[len(digits) :]}, {angle.removesuffix('deg')}°"
 

@@ -69,9 +69,10 @@ def test_nothing_localized_has_no_median() -> None:
     assert math.isinf(scores.median_distance.low)
 
 
-def test_a_pose_of_nan_is_a_failure() -> None:
+@pytest.mark.parametrize(("turn", "shift"), [(0.0, np.nan), (np.nan, 0.0), (np.inf, np.nan)])
+def test_a_pose_of_nan_is_a_failure(turn: float, shift: float) -> None:
     true = {"a": Rigid3.identity()}
-    estimated = {"a": Rigid3(np.eye(3), np.full(3, np.nan))}
+    estimated = {"a": Rigid3(np.eye(3) + turn, np.full(3, shift))}
     scores = score(estimated, true, AACHEN, FAST)
     assert scores.num_localized == 0
     assert scores.recalls[-1].value == 0

@@ -20,7 +20,7 @@ from hloc_lite.evaluation.report import (
     report_input_of_results,
     write_report,
 )
-from hloc_lite.evaluation.thresholds import percent_of
+from hloc_lite.evaluation.thresholds import Threshold, percent_of
 from hloc_lite.types import LocalizationResult, Photo, Rigid3
 
 from .scenes import failed_result, grey_photo, level_camera, moved, result_of, ring_model
@@ -212,6 +212,18 @@ def test_several_conditions_have_a_row_each_and_a_curve() -> None:
     assert re.search(r"day 6 6 83\.3", page.text)
     assert re.search(r"night 6 4 0\.0", page.text)
     assert re.search(r"all 12 10 41\.7", page.text)
+
+
+@pytest.mark.parametrize("name", ["x$a^^$y", "$$", "<b> & \\frac"])
+def test_conditions_may_have_any_name(name: str) -> None:
+    conditions = {name: {n: TRUE[n] for n in NAMES[:6]}, "b": {n: TRUE[n] for n in NAMES[6:]}}
+    page = Page(render_report(full_input(conditions=conditions)))
+    assert page.texts.count(name) >= 3  # the table's row and both curves
+
+
+def test_thresholds_may_have_labels_of_ones_own() -> None:
+    page = Page(render_report(full_input(thresholds=[Threshold(0.25, 2.0, "strict")])))
+    assert "within strict 41.7 %" in page.text
 
 
 def test_distances_in_percent_of_a_length() -> None:
