@@ -222,7 +222,8 @@ def cam_from_img(camera: Camera, points2D: Float64) -> Float64:
         # a bounded step keeps strong distortion from jumping over the turning point
         limit = 0.5 * (1 + np.linalg.norm(uv, axis=-1, keepdims=True))
         length = np.linalg.norm(step, axis=-1, keepdims=True)
-        uv = uv - step * np.minimum(1.0, limit / np.maximum(length, 1e-300))
+        with np.errstate(invalid="ignore"):  # infinite where the Jacobian is singular: becomes NaN
+            uv = uv - step * np.minimum(1.0, limit / np.maximum(length, 1e-300))
         if np.nanmax(np.abs(step), initial=0.0) < 1e-14:
             break
     residual = np.abs(model.distort(uv, extra) - target).max(axis=-1, keepdims=True)

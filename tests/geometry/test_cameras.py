@@ -110,6 +110,16 @@ def test_pixels_beyond_the_turning_point_of_a_distortion_are_nan_not_wrong() -> 
     assert np.isnan(outside).all()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("model", ["SIMPLE_RADIAL_FISHEYE", "OPENCV_FISHEYE", "FOV"])
+def test_pixels_that_no_ray_reaches_are_nan_without_a_word(model: str) -> None:
+    extra = {"OPENCV_FISHEYE": [0.05, -0.02, 0.0, 0.0], "FOV": [1.2]}.get(model, [0.1])
+    camera = camera_of(model, focal=300.0, extra=extra)
+    pixels = principal_point(camera) + np.array([[1e5, 1e5], [700.0, 0], [600, 300], [0, 0]])
+    rays = cam_from_img(camera, pixels)
+    assert np.isnan(rays[0]).all() and np.allclose(rays[-1], 0)
+
+
 @pytest.mark.parametrize("model", CAMERA_MODELS)
 def test_no_points_give_no_points(model: str) -> None:
     camera = camera_of(model)
