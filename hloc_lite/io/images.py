@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +31,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation -> what turns the stored pixels upright."""
+_OPENING = threading.Lock()
 
 
 class ImageSource(Protocol):
@@ -118,7 +122,8 @@ def folder_source(
     if not found:
         raise ImageError(f"no images below {root}: expected files ending in {', '.join(SUFFIXES)}")
     check_relative(found)
-    missing = [name for name in found if not (root / name).is_file()]
+    # os.path's: False also for what cannot be a name, such as a line of 300 characters
+    missing = [name for name in found if not os.path.isfile(root / name)]
     if missing:
         raise ImageError(
             f"{len(missing)} of {len(found)} listed images are not below {root}, first: "
@@ -174,7 +179,7 @@ def read_photo(path: Path, name: str, config: ImagesConfig) -> Photo:
     """
     _check_file_size(path, config)
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             _check_pixels(image, path, config)
             exif = _exif_of(image)
             pixels = _to_rgb8(_turned(image, upright=config.exif_rotation))
@@ -213,13 +218,29 @@ def _read_bytes(path: Path, config: ImagesConfig) -> bytes:
 def _check_file_size(path: Path, config: ImagesConfig) -> None:
     try:
         size_mb = path.stat().st_size / 1e6
-    except OSError:
+    except FileNotFoundError:
         raise ImageError(f"image {path} does not exist") from None
+    except OSError as error:
+        raise ImageError(f"cannot read image {path}: {_short(error)}") from None
     if size_mb > config.max_file_mb:
         raise ImageError(
             f"image {path} has {size_mb:.0f} MB, the limit is {config.max_file_mb:g} "
             f"(images.max_file_mb)"
         )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The image, not yet decoded. Pillow's own limit of 179 megapixels is lifted for that time:
+    ours is checked next, and configurable."""
+    with _OPENING:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    with image:
+        yield image
 
 
 def _check_pixels(image: Image.Image, path: Path, config: ImagesConfig) -> None:

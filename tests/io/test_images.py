@@ -257,6 +257,16 @@ def test_masks_of_another_size_or_name_are_refused(tmp_path: Path) -> None:
         folder_source(tmp_path, CONFIG, ["a.png"], tmp_path / "masks")
 
 
+def test_the_configured_limit_of_pixels_is_the_only_one(tmp_path: Path, monkeypatch) -> None:
+    Image.fromarray(quadrants()).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow's own, far below the image
+    assert read_photo(tmp_path / "a.png", "a.png", CONFIG).pixels.shape == quadrants().shape
+    assert Image.MAX_IMAGE_PIXELS == 100
+    small = CONFIG.model_copy(update={"max_megapixels": 1e-3})
+    with pytest.raises(ImageError, match=r"images\.max_megapixels"):
+        read_photo(tmp_path / "a.png", "a.png", small)
+
+
 def test_folders_are_listed_whole_and_sorted(tmp_path: Path) -> None:
     for name in ("b/x.JPG", "a/x.jpg", "ä ö/😀.png", "a.txt", "#1.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -274,6 +284,8 @@ def test_bad_folders_and_lists_say_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
     with pytest.raises(ImageError, match=r"1 of 2 listed images.*'b\.jpg'"):
         folder_source(tmp_path, CONFIG, ["a.jpg", "b.jpg"])
+    with pytest.raises(ImageError, match="1 of 1 listed images"):
+        folder_source(tmp_path, CONFIG, ["a.jpg, " * 100])
     for name in ("../a.jpg", "/etc/a.jpg", "x/../../a.jpg"):
         with pytest.raises(ImageError, match="leaves the image folder"):
             folder_source(tmp_path, CONFIG, [name])
