@@ -71,11 +71,11 @@ class RetrievalConfig(Section):
     rendered streets."""
     vocabulary_images: int = Field(200, ge=1, le=100000)
     """Images sampled (seeded) for the vocabulary."""
-    whiten_min_images: int = Field(2000, ge=2)
+    whiten_min_images: int = Field(2000, ge=2, lt=2**31)
     """PCA-whitening is learned only from at least so many images: from a few it halves recall."""
     output_dim: int = Field(1024, ge=8, le=65536)
     """Dimensions kept by the PCA, if one is learned."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)
 
 
 class PairsConfig(Section):
@@ -93,14 +93,14 @@ class GeometryConfig(Section):
 
     max_epipolar_error_px: float = Field(4.0, gt=0, le=100)
     """Inlier bound; at original resolution for 1024 px images, scaled with larger ones."""
-    reference_side_px: int = Field(1024, ge=64)
+    reference_side_px: int = Field(1024, ge=64, le=10**6)
     """The image side at which the bound above holds."""
     min_inliers: int = Field(15, ge=5, le=1000)
     """Pairs with fewer verified matches are dropped (COLMAP's default)."""
     min_pose_agreement: float = Field(0.2, ge=0, le=1)
     """Share of its matches that must agree with given poses, in the best pair of the median image;
     right poses give 0.6 to 1, wrong ones below 0.1."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)
 
 
 class MappingConfig(Section):
@@ -115,7 +115,7 @@ class MappingConfig(Section):
     """Observations with more are dropped (COLMAP's default)."""
     threads: int = Field(-1, ge=-1, le=1024)
     """-1: all cores."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)
 
 
 class PoseConfig(Section):
@@ -123,18 +123,18 @@ class PoseConfig(Section):
     """A name of ``registry.ESTIMATORS``."""
     max_error_px: float = Field(12.0, gt=0, le=1000)
     """Inlier bound at ``reference_side_px``, scaled with the image's longer side (hloc's 12 px)."""
-    reference_side_px: int = Field(1600, ge=64)
+    reference_side_px: int = Field(1600, ge=64, le=10**6)
     min_inliers: int = Field(12, ge=4, le=10000)
     """Fewer: no pose (HF-Net's bound)."""
     confidence: float = Field(0.9999, gt=0, lt=1)
     """That RANSAC has drawn one clean sample."""
-    min_num_trials: int = Field(100, ge=1)
+    min_num_trials: int = Field(100, ge=1, lt=2**31)
     """With local optimization 100 end in the poses of 1000, in a third of the time."""
-    max_num_trials: int = Field(100000, ge=1)
+    max_num_trials: int = Field(100000, ge=1, lt=2**31)
     refine_loss_sigmas: float = Field(2.385, gt=0, le=1000)
     """Scale of the Cauchy loss of the refinement, in standard deviations of the inliers' errors
     (taken from their median): 2.385 has 95 % of least squares' efficiency on normal noise."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)
 
 
 class LocalizeConfig(Section):
@@ -258,7 +258,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"config file {file} does not exist") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # also for endless numbers and nesting
         raise ConfigError(f"config file {file} is not readable TOML: {error}") from None
 
 
@@ -268,7 +268,7 @@ def _parse_setting(setting: str) -> dict[str, Any]:
         raise ConfigError(f"--set takes key=value (e.g. pose.max_error_px=6), got {setting!r}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text.strip()  # a bare word is a string
     for part in reversed(key.strip().split(".")):
         value = {part: value}

@@ -30,6 +30,8 @@ def test_later_sources_win(tmp_path):
         ("pose.min_inliers=three", "integer"),
         ("mapping.mapper=magic", "'incremental' or 'global'"),
         ("pose", "key=value"),
+        (f"pose.seed={2**31}", "less than 2147483648"),
+        ("pose.seed=" + "1" * 5000, "integer"),
     ],
 )
 def test_bad_settings_are_refused(setting, message):
@@ -37,7 +39,7 @@ def test_bad_settings_are_refused(setting, message):
         load_config(settings=[setting])
 
 
-@pytest.mark.parametrize("text", ["[pose", "pose = 3", "[pos]\nx=1"])
+@pytest.mark.parametrize("text", ["[pose", "pose = 3", "[pos]\nx=1", "x=" + "1" * 5000])
 def test_bad_files_are_refused(tmp_path, text):
     file = tmp_path / "c.toml"
     file.write_text(text)

@@ -28,7 +28,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
-        with partial.open("rb") as file:
+        with partial.open("r+b") as file:  # Windows syncs only what is open for writing
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
@@ -92,5 +92,5 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also for endless numbers and nesting
         raise FormatError(f"{path} is not JSON: {error}") from None

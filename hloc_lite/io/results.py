@@ -27,6 +27,8 @@ from hloc_lite.types import (
 )
 
 SCHEMA_VERSION = 1
+MAX_CORRESPONDENCES = 10**8
+"""No query has more; what a file claims is allocated."""
 
 
 def result_to_json(result: LocalizationResult) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def result_from_json(value: Mapping[str, Any]) -> LocalizationResult:
         return _result_from_json(value)
     except KeyError as error:
         raise FormatError(f"the result lacks the key {error}") from None
-    except (AttributeError, TypeError, ValueError, HlocLiteError) as error:
+    except (AttributeError, TypeError, ValueError, OverflowError, HlocLiteError) as error:
         raise FormatError(f"the result has a bad value: {error}") from None
 
 
@@ -136,7 +138,7 @@ def _parse_line(line: str, where: str) -> LocalizationResult:
         if not isinstance(value, dict):
             raise FormatError(f"expected a JSON object, got {line[:80]!r}")
         return result_from_json(value)
-    except (json.JSONDecodeError, RecursionError, FormatError) as error:
+    except (ValueError, RecursionError, FormatError) as error:
         raise FormatError(f"{where}: {error}") from None
 
 
@@ -173,9 +175,12 @@ def _camera_to_json(camera: Camera) -> dict[str, Any]:
 def _estimate_from_json(value: Mapping[str, Any]) -> PoseEstimate:
     camera = value["camera"]
     covariance = value["covariance"]
+    num_inliers, num_all = int(value["num_inliers"]), int(value["num_correspondences"])
+    if not 0 <= num_inliers <= num_all <= MAX_CORRESPONDENCES:
+        raise FormatError(f"{num_inliers} inliers of {num_all} correspondences cannot be")
     return PoseEstimate(
         cam_from_world=_pose_from_json(value["pose"]),
-        inlier_mask=np.arange(int(value["num_correspondences"])) < int(value["num_inliers"]),
+        inlier_mask=np.arange(num_all) < num_inliers,
         num_trials=int(value["num_trials"]),
         covariance=None if covariance is None else np.array(covariance, np.float64),
         camera=Camera(

@@ -63,6 +63,13 @@ def test_a_folder_is_no_text(tmp_path: Path) -> None:
         read_text(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["[" * 200_000, "1" * 5000])
+def test_json_that_breaks_the_parser_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(FormatError, match=r"a\.json is not JSON"):
+        read_json(tmp_path / "a.json")
+
+
 def test_broken_json_is_named_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"a": 1,\n}')
     with pytest.raises(FormatError, match=r"a\.json is not JSON: .*line 2"):

@@ -112,6 +112,9 @@ def test_numbers_that_are_not_finite_become_null() -> None:
         ({"pose": None}, "does not go with pose"),
         ({"name": 7}, "expected a text, got 7"),
         ({"counts": 3}, "bad value"),
+        ({"num_trials": float("inf")}, "bad value"),
+        ({"num_inliers": 5}, "5 inliers of 4"),
+        ({"num_correspondences": 10**13}, "cannot be"),
         ({"retrieved": {"names": ["a"], "similarities": []}}, "RetrievalHits.similarities"),
     ],
 )
@@ -125,7 +128,7 @@ def test_bad_values_are_named_with_their_line(
         read_results_jsonl(path)
 
 
-@pytest.mark.parametrize("line", ["[]", "{", "3", "[" * 100000])
+@pytest.mark.parametrize("line", ["[]", "{", "3", "[" * 100000, "1" * 5000])
 def test_lines_that_are_no_results_are_named(line: str, tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.write_text(line + "\n")
