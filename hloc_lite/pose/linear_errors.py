@@ -1,0 +1,69 @@
+"""Reprojection errors as quotients of linear forms: one matrix product scores many poses.
+
+Around the ray y of a pixel, a point X in the camera frame projects J X / (y . X) pixels away, with
+J the derivative of the projection at y (J y = 0 as moving along the ray changes nothing). This is
+exact for a pinhole up to the factor of the two depths, right to first order for every camera model,
+and works beyond 180 degrees. With X = R P + t, numerator and denominator are linear in (R, t).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hloc_lite.types import Bool, Float64
+
+FORMS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class LinearErrors:
+    """K correspondences as three linear forms each of the 12 numbers of a pose."""
+
+    forms: Float64
+    """(3, 12, K): two components of the error in units of its bound, times the third, the depth
+    along the ray. Poses are rows (r11 r12 r13 r21 ... r33 t1 t2 t3)."""
+
+    @classmethod
+    def of(
+        cls, rays: Float64, jacobians: Float64, points3D: Float64, bounds_px: Float64
+    ) -> LinearErrors:
+        """
+        Args:
+            rays: (K, 3) unit rays.
+            jacobians: (K, 2, 3) pixels by motion of a point at distance 1 on its ray.
+            points3D: (K, 3) world.
+            bounds_px: (K,) inlier bounds.
+        """
+        functionals = np.concatenate([jacobians / bounds_px[:, None, None], rays[:, None]], axis=1)
+        rotation = functionals[:, :, :, None] * points3D[:, None, None, :]
+        count = len(rays)
+        coefficients = np.concatenate([rotation.reshape(count, FORMS, 9), functionals], axis=2)
+        return cls(np.ascontiguousarray(coefficients.transpose(1, 2, 0)))
+
+    def __len__(self) -> int:
+        return int(self.forms.shape[2])
+
+    def subset(self, selection: np.ndarray) -> LinearErrors:
+        return LinearErrors(np.ascontiguousarray(self.forms[:, :, selection]))
+
+    def astype(self, dtype: np.dtype | type) -> LinearErrors:
+        return LinearErrors(self.forms.astype(dtype))
+
+    def gains(self, poses: Float64) -> Float64:
+        """(H, K) of (H, 12) poses: 1 - squared error / squared bound, 0 beyond it and behind."""
+        first, second, depth = (poses @ form for form in self.forms)
+        np.multiply(first, first, out=first)
+        np.multiply(second, second, out=second)
+        first += second
+        # a point behind the camera gets an infinite error
+        np.maximum(depth, np.finfo(depth.dtype).tiny ** 0.5, out=depth)
+        np.multiply(depth, depth, out=depth)
+        np.divide(first, depth, out=first)
+        np.subtract(1, first, out=first)
+        return np.maximum(first, 0, out=first)
+
+    def inliers(self, pose: Float64) -> Bool:
+        """(K,) within their bounds under one (12,) pose."""
+        return self.gains(pose[None])[0] > 0

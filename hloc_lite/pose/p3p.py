@@ -1,0 +1,379 @@
+"""Perspective-three-point, for whole batches of samples at once, in NumPy or torch.
+
+The distances to the three points are where two conics meet. A degenerate member of their pencil is
+a pair of lines, and each line meets a conic in two points (Persson and Nordberg 2018, Ding et al.
+2023): one cubic and two quadratics, no quartic. Distances are then polished by Newton's method.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hloc_lite.errors import ShapeError
+
+Array = Any
+"""(B,) arrays of NumPy or tensors of torch; every scalar of the algorithm is one of them."""
+Vector = tuple[Array, Array, Array]
+Symmetric = tuple[Array, Array, Array, Array, Array, Array]
+"""Entries 00, 01, 02, 11, 12, 22."""
+
+MIN_SINE = 1e-6
+"""Of the angle at a corner of the points' triangle, or between two rays: closer to a line or to one
+point than that, rounding decides the pose."""
+MAX_RESIDUAL = 1e-5
+"""Of squared side lengths, relative to the longest, after polishing: more is no solution."""
+POLISHING_STEPS = 3
+
+
+def solve_p3p(rays: Array, points3D: Array) -> tuple[Array, Array, Array]:
+    """All camera poses from which three points are seen along three rays.
+
+    Args:
+        rays: (B, 3, 3) unit rays in the camera frame, one a row; points may lie anywhere along
+            them, so that fields of view beyond 180 degrees work too.
+        points3D: (B, 3, 3) world, one point a row.
+
+    Returns:
+        (H, 3, 3) rotations, (H, 3) translations (both cam_from_world) and (H,) the sample each is
+        of. At most four a sample; none where points or rays are collinear or coincide.
+
+    Raises:
+        ShapeError: another shape.
+    """
+    if rays.shape[1:] != (3, 3) or points3D.shape != rays.shape:
+        raise ShapeError(
+            f"P3P takes two (B, 3, 3) arrays, got {tuple(rays.shape)} and {tuple(points3D.shape)}"
+        )
+    xp = _namespace(rays)
+    with np.errstate(all="ignore"):
+        y, x = _longest_side_last(xp, _rows(rays), _rows(points3D))
+        scale, sides, cosines = _triangle(xp, y, x)
+        usable = _regular(xp, sides, cosines)
+        first, second = _conics(sides, cosines)
+        candidates = [
+            _scaled(xp, distances, cosines[2])
+            for line, conic in _line_pair(xp, first, second)
+            for distances in _meet(xp, line, conic)
+        ]
+        rows, lambdas = [], []
+        for distances in candidates:
+            positive = usable & (distances[0] > 0) & (distances[1] > 0) & (distances[2] > 0)
+            row = xp.nonzero(positive)
+            row = row[0] if isinstance(row, tuple) else row[:, 0]
+            rows.append(row)
+            lambdas.append(tuple(each[row] for each in distances))
+        row = xp.concatenate(rows)
+        joined = tuple(xp.concatenate([each[i] for each in lambdas]) for i in range(3))
+        chosen_sides = tuple(side[row] for side in sides)
+        chosen_cosines = tuple(cosine[row] for cosine in cosines)
+        polished, residual = _polish(xp, joined, chosen_sides, chosen_cosines)
+        good = (residual < MAX_RESIDUAL) & (polished[0] > 0) & (polished[1] > 0) & (polished[2] > 0)
+        row = row[good]
+        scaled = tuple(each[good] * scale[row] for each in polished)
+        y = tuple(tuple(c[row] for c in vector) for vector in y)
+        x = tuple(tuple(c[row] for c in vector) for vector in x)
+        rotation, translation = _pose(xp, scaled, y, x)
+    return rotation, translation, row
+
+
+def _namespace(array: Array) -> Any:
+    if isinstance(array, np.ndarray):
+        return np
+    import torch
+
+    return torch
+
+
+def _rows(batch: Array) -> tuple[Vector, Vector, Vector]:
+    vectors = [tuple(batch[:, i, c] for c in range(3)) for i in range(3)]
+    return tuple(vectors)  # type: ignore[return-value]
+
+
+def _longest_side_last(xp: Any, y: Any, x: Any) -> tuple[Any, Any]:
+    """Both triples turned so that the longest side lies between the second and third point: the
+    conics are divided by it."""
+    side = [_square(_minus(x[(i + 1) % 3], x[(i + 2) % 3])) for i in range(3)]
+    once = (side[1] > side[0]) & (side[1] >= side[2])
+    twice = (side[2] > side[0]) & (side[2] > side[1])
+
+    def turned(vectors: Any) -> Any:
+        return tuple(
+            tuple(
+                xp.where(once, b, xp.where(twice, c, a))
+                for a, b, c in zip(
+                    vectors[i], vectors[(i + 1) % 3], vectors[(i + 2) % 3], strict=True
+                )
+            )
+            for i in range(3)
+        )
+
+    return turned(y), turned(x)
+
+
+def _triangle(xp: Any, y: Any, x: Any) -> tuple[Array, Vector, Vector]:
+    """Longest side, squared sides relative to it, cosines between rays; both of 12, 13, 23."""
+    squared = [_square(_minus(x[i], x[j])) for i, j in ((0, 1), (0, 2), (1, 2))]
+    cosines = tuple(_dot(y[i], y[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    longest = squared[2]
+    sides = tuple(side / longest for side in squared)
+    return xp.sqrt(longest), sides, cosines  # type: ignore[return-value]
+
+
+def _regular(xp: Any, sides: Vector, cosines: Vector) -> Array:
+    """Whether neither points nor rays are on a line or on one another."""
+    a12, a13, _ = sides
+    # 16 times the squared area of the triangle, whose longest side has length 1
+    area = 4 * a12 * a13 - (a12 + a13 - 1) ** 2
+    usable = (area > MIN_SINE**2) & (a12 > MIN_SINE**2) & (a13 > MIN_SINE**2)
+    for cosine in cosines:
+        usable = usable & (1 - cosine > 0.5 * MIN_SINE**2)
+    return usable
+
+
+def _conics(sides: Vector, cosines: Vector) -> tuple[Symmetric, Symmetric]:
+    """Forms that vanish at the distances: |l_i y_i - l_j y_j|^2 in the proportions of the sides."""
+    (a12, a13, _), (b12, b13, b23) = sides, cosines
+    one, zero = a12 * 0 + 1, a12 * 0
+    first = (one, -b12, zero, 1 - a12, a12 * b23, -a12)
+    second = (one, zero, -b13, -a13, a13 * b23, 1 - a13)
+    return first, second
+
+
+def _line_pair(xp: Any, first: Symmetric, second: Symmetric) -> list[tuple[Vector, Symmetric]]:
+    """The two real lines of a degenerate conic of the pencil, each with a conic to meet."""
+    adjugates = _adjugate(first), _adjugate(second)
+    c0, c3 = _determinant(first, adjugates[0]), _determinant(second, adjugates[1])
+    c1, c2 = _product(adjugates[0], second), _product(adjugates[1], first)
+    # the larger end of the cubic is made its leading coefficient
+    swap = abs(c0) > abs(c3)
+    c0, c1, c2, c3 = (
+        xp.where(swap, a, b) for a, b in ((c3, c0), (c2, c1), (c1, c2), (c0, c3))
+    )
+    first, second = (
+        tuple(xp.where(swap, b, a) for a, b in zip(first, second, strict=True)),
+        tuple(xp.where(swap, a, b) for a, b in zip(first, second, strict=True)),
+    )  # type: ignore[assignment]
+    # in symmetric cases both ends vanish, and the second conic is degenerate itself
+    least = 1e-14 * (abs(c1) + abs(c2))
+    c3 = xp.where(abs(c3) < least, least, c3)
+    root = _real_root(xp, c2 / c3, c1 / c3, c0 / c3)
+    degenerate = tuple(a + root * b for a, b in zip(first, second, strict=True))
+    # on the lines first = -root * second: the larger of the two says more
+    other = tuple(xp.where(abs(root) < 1, b, a) for a, b in zip(first, second, strict=True))
+    lines = _split(xp, degenerate)  # type: ignore[arg-type]
+    return [(line, other) for line in lines]  # type: ignore[misc]
+
+
+def _real_root(xp: Any, b: Array, c: Array, d: Array) -> Array:
+    """A real root of x^3 + b x^2 + c x + d: the one farthest from the others, where it has three."""
+    q = (b * b - 3 * c) / 9
+    r = (b * (2 * b * b - 9 * c) + 27 * d) / 54
+    sign = xp.where(r < 0, -1.0, 1.0)
+    cube = q * q * q
+    three = r * r < cube
+    safe_q = xp.where(three, q, q * 0 + 1)
+    root_q = xp.sqrt(safe_q)
+    cosine = xp.clip(abs(r) / (safe_q * root_q), -1.0, 1.0)
+    trigonometric = 2 * root_q * xp.cos(xp.arccos(cosine) / 3)
+    radicand = abs(r) + xp.sqrt(xp.where(three, q * 0, r * r - cube))
+    cubic = radicand ** (1 / 3)
+    algebraic = cubic + xp.where(cubic > 0, q / xp.where(cubic > 0, cubic, q * 0 + 1), q * 0)
+    root = -sign * xp.where(three, trigonometric, algebraic) - b / 3
+    for _ in range(2):
+        value = ((root + b) * root + c) * root + d
+        slope = (3 * root + 2 * b) * root + c
+        step = value / slope
+        root = xp.where(abs(step) < 0.1 * (1 + abs(root)), root - step, root)
+    return root
+
+
+def _split(xp: Any, conic: Symmetric) -> tuple[Vector, Vector]:
+    """The two lines of a degenerate conic; NaN where they are not real."""
+    b00, b01, b02, b11, b12, b22 = _adjugate(conic)
+    # the adjugate is minus the outer product of the lines' common point
+    largest = abs(b00)
+    point, corner = (b00, b01, b02), b00
+    for row, diagonal in (((b01, b11, b12), b11), ((b02, b12, b22), b22)):
+        larger = abs(diagonal) > largest
+        largest = xp.where(larger, abs(diagonal), largest)
+        point = tuple(xp.where(larger, a, b) for a, b in zip(row, point, strict=True))  # type: ignore[assignment]
+        corner = xp.where(larger, diagonal, corner)
+    # a double line has a zero adjugate, which rounding may make positive
+    scale = _square((conic[0], conic[3], conic[5])) + _square((conic[1], conic[2], conic[4]))
+    real = corner < 1e-10 * scale
+    length = xp.sqrt(xp.where(corner < 0, -corner, corner * 0))
+    inverse = xp.where(length > 0, 1 / xp.where(length > 0, length, length * 0 + 1), length * 0)
+    px, py, pz = (each * inverse for each in point)
+    m00, m01, m02, m11, m12, m22 = conic
+    rows = ((m00, m01 - pz, m02 + py), (m01 + pz, m11, m12 - px), (m02 - py, m12 + px, m22))
+    columns = tuple(tuple(rows[i][j] for i in range(3)) for j in range(3))
+    not_real = xp.where(real, corner * 0, corner * 0 + np.nan)
+    found = []
+    for vectors in (rows, columns):
+        best = vectors[0]
+        size = _square(best)
+        for vector in vectors[1:]:
+            other = _square(vector)
+            larger = other > size
+            size = xp.where(larger, other, size)
+            best = tuple(xp.where(larger, a, b) for a, b in zip(vector, best, strict=True))  # type: ignore[assignment]
+        norm = xp.sqrt(size)
+        found.append(tuple(each / norm + not_real for each in best))
+    return found[0], found[1]  # type: ignore[return-value]
+
+
+def _meet(xp: Any, line: Vector, conic: Symmetric) -> list[Vector]:
+    """Distances, up to scale, at which the line meets the conic."""
+    l1, l2, l3 = line
+    zero = l1 * 0
+    # two directions that span the line's plane
+    first_smallest = (abs(l1) <= abs(l2)) & (abs(l1) <= abs(l3))
+    second_smallest = (abs(l2) <= abs(l3)) & ~first_smallest
+    u = tuple(
+        xp.where(first_smallest, a, xp.where(second_smallest, b, c))
+        for a, b, c in zip((zero, l3, -l2), (-l3, zero, l1), (l2, -l1, zero), strict=True)
+    )
+    v = _cross(line, u)  # type: ignore[arg-type]
+    qu, qv = _apply(conic, u), _apply(conic, v)  # type: ignore[arg-type]
+    a, b, c = _dot(u, qu), _dot(u, qv), _dot(v, qv)  # type: ignore[arg-type]
+    discriminant = b * b - a * c
+    touching = discriminant > -1e-8 * (b * b + abs(a * c))
+    root = xp.sqrt(xp.where(discriminant > 0, discriminant, zero))
+    q = -(b + xp.where(b < 0, -root, root))
+    missing = xp.where(touching, zero, zero + np.nan)
+    return [
+        tuple(s * ui + t * vi + missing for ui, vi in zip(u, v, strict=True))  # type: ignore[misc]
+        for s, t in ((q, a), (c, q))
+    ]
+
+
+def _scaled(xp: Any, distances: Vector, cosine23: Array) -> Vector:
+    """With the side of the second and third point of length 1, all positive if they can be."""
+    l1, l2, l3 = distances
+    side = l2 * l2 + l3 * l3 - 2 * cosine23 * l2 * l3
+    factor = xp.where(l1 + l2 + l3 < 0, -1.0, 1.0) / xp.sqrt(side)
+    return l1 * factor, l2 * factor, l3 * factor
+
+
+def _polish(
+    xp: Any, distances: Vector, sides: Vector, cosines: Vector
+) -> tuple[Vector, Array]:
+    """Newton's method on the three cosine laws; a step that does not help is not taken.
+
+    Returns:
+        Distances and the largest residual of a squared side.
+    """
+    (a12, a13, a23), (b12, b13, b23) = sides, cosines
+    b12, b13, b23 = 2 * b12, 2 * b13, 2 * b23
+
+    def laws(l1: Array, l2: Array, l3: Array) -> Vector:
+        return (
+            l1 * (l1 - b12 * l2) + l2 * l2 - a12,
+            l1 * (l1 - b13 * l3) + l3 * l3 - a13,
+            l2 * (l2 - b23 * l3) + l3 * l3 - a23,
+        )
+
+    l1, l2, l3 = distances
+    f1, f2, f3 = laws(l1, l2, l3)
+    size = f1 * f1 + f2 * f2 + f3 * f3
+    for _ in range(POLISHING_STEPS):
+        j11, j12 = 2 * l1 - b12 * l2, 2 * l2 - b12 * l1
+        j21, j23 = 2 * l1 - b13 * l3, 2 * l3 - b13 * l1
+        j32, j33 = 2 * l2 - b23 * l3, 2 * l3 - b23 * l2
+        inverse = 1 / (-j11 * j23 * j32 - j12 * j21 * j33)
+        n1 = l1 - inverse * (-j23 * j32 * f1 - j12 * j33 * f2 + j12 * j23 * f3)
+        n2 = l2 - inverse * (-j21 * j33 * f1 + j11 * j33 * f2 - j11 * j23 * f3)
+        n3 = l3 - inverse * (j21 * j32 * f1 - j11 * j32 * f2 - j12 * j21 * f3)
+        g1, g2, g3 = laws(n1, n2, n3)
+        new_size = g1 * g1 + g2 * g2 + g3 * g3
+        better = new_size < size
+        l1, l2, l3 = (
+            xp.where(better, n, o) for n, o in ((n1, l1), (n2, l2), (n3, l3))
+        )
+        f1, f2, f3 = (
+            xp.where(better, n, o) for n, o in ((g1, f1), (g2, f2), (g3, f3))
+        )
+        size = xp.where(better, new_size, size)
+    return (l1, l2, l3), xp.sqrt(size)
+
+
+def _pose(xp: Any, distances: Any, y: Any, x: Any) -> tuple[Array, Array]:
+    """Rotation and translation between the triangle in the camera frame and in the world."""
+    in_cam = [tuple(d * c for c in v) for d, v in zip(distances, y, strict=True)]
+    camera_frame, world_frame = _frame(xp, in_cam), _frame(xp, x)
+    entries = [
+        sum(camera_frame[k][i] * world_frame[k][j] for k in range(3))
+        for i in range(3)
+        for j in range(3)
+    ]
+    rotation = xp.stack(entries, -1).reshape(-1, 3, 3)
+    # the centroid spreads what rounding left over all three points
+    moved = [
+        sum(in_cam[p][i] for p in range(3)) / 3
+        - sum(entries[3 * i + j] * sum(x[p][j] for p in range(3)) / 3 for j in range(3))
+        for i in range(3)
+    ]
+    return rotation, xp.stack(moved, -1)
+
+
+def _frame(xp: Any, corners: Any) -> tuple[Vector, Vector, Vector]:
+    """Orthonormal axes: along the longest side, in the triangle's plane, and normal to it."""
+    first, other = _minus(corners[2], corners[1]), _minus(corners[0], corners[1])
+    normal = _cross(first, other)
+    first = _unit(xp, first)
+    normal = _unit(xp, normal)
+    return first, _cross(normal, first), normal
+
+
+def _unit(xp: Any, a: Vector) -> Vector:
+    inverse = 1 / xp.sqrt(_square(a))
+    return a[0] * inverse, a[1] * inverse, a[2] * inverse
+
+
+def _minus(a: Vector, b: Vector) -> Vector:
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
+
+
+def _dot(a: Vector, b: Vector) -> Array:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _square(a: Vector) -> Array:
+    return _dot(a, a)
+
+
+def _cross(a: Vector, b: Vector) -> Vector:
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
+
+
+def _apply(m: Symmetric, a: Vector) -> Vector:
+    m00, m01, m02, m11, m12, m22 = m
+    return (
+        m00 * a[0] + m01 * a[1] + m02 * a[2],
+        m01 * a[0] + m11 * a[1] + m12 * a[2],
+        m02 * a[0] + m12 * a[1] + m22 * a[2],
+    )
+
+
+def _adjugate(m: Symmetric) -> Symmetric:
+    m00, m01, m02, m11, m12, m22 = m
+    return (
+        m11 * m22 - m12 * m12,
+        m02 * m12 - m01 * m22,
+        m01 * m12 - m02 * m11,
+        m00 * m22 - m02 * m02,
+        m01 * m02 - m00 * m12,
+        m00 * m11 - m01 * m01,
+    )
+
+
+def _determinant(m: Symmetric, adjugate: Symmetric) -> Array:
+    return m[0] * adjugate[0] + m[1] * adjugate[1] + m[2] * adjugate[2]
+
+
+def _product(a: Symmetric, b: Symmetric) -> Array:
+    """Trace of the product of two symmetric matrices."""
+    diagonal = a[0] * b[0] + a[3] * b[3] + a[5] * b[5]
+    return diagonal + 2 * (a[1] * b[1] + a[2] * b[2] + a[4] * b[4])
