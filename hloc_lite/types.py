@@ -27,6 +27,8 @@ Int32 = npt.NDArray[np.int32]
 UInt8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 
+UNKNOWN_LABEL = 255
+"""Of a pixel or landmark of no known class."""
 NO_POINT = -1
 """``point3D_idxs`` entry of a keypoint that observes no 3D point."""
 
@@ -202,6 +204,74 @@ class RetrievalHits:
 
     def __post_init__(self) -> None:
         _freeze(self, "similarities", np.float32, len(self.names))
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """Semantic labels of an image, possibly at a lower resolution than the image itself."""
+
+    labels: UInt8
+    """(h, w) Cityscapes train ids 0..18, ``UNKNOWN_LABEL`` where nothing is known."""
+    image_size: tuple[int, int]
+    """(width, height) of the image that the whole map covers, pixels."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "labels", np.uint8, None, None)
+
+
+@dataclass(frozen=True, eq=False)
+class DepthMap:
+    """Depths of an image, possibly at a lower resolution than the image itself."""
+
+    depths: Float32
+    """(h, w) along the optical axis; NaN where nothing is known, and at edges."""
+    image_size: tuple[int, int]
+    """(width, height) of the image that the whole map covers, pixels."""
+    is_metric: bool = True
+    """Depths in map units; False: up to an unknown scale and shift."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "depths", np.float32, None, None)
+
+
+@dataclass(frozen=True, eq=False)
+class Sightings:
+    """R matches of a query with retrieved map images, lifted to map points; the same (keypoint,
+    point) pair may come from several images."""
+
+    keypoint_idxs: Int64
+    """(R,) into the query's features."""
+    point3D_idxs: Int64
+    """(R,) into the map's points."""
+    hit_idxs: Int64
+    """(R,) the retrieved image that each comes from, into ``RetrievalHits.names``."""
+    scores: Float32
+    """(R,) in [0, 1] of the matcher."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "keypoint_idxs", np.int64, None)
+        r = len(self.keypoint_idxs)
+        _freeze(self, "point3D_idxs", np.int64, r)
+        _freeze(self, "hit_idxs", np.int64, r)
+        _freeze(self, "scores", np.float32, r)
+
+    def __len__(self) -> int:
+        return len(self.keypoint_idxs)
+
+
+@dataclass(frozen=True, eq=False)
+class Cue:
+    """What one kind of evidence says of R matches."""
+
+    name: str
+    factors: Float64
+    """(R,) in [0, 1]: how right a match looks by this evidence alone; 1 where it says nothing."""
+    touched: Bool
+    """(R,) whether it said anything of the match."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "factors", np.float64, None)
+        _freeze(self, "touched", np.bool_, len(self.factors))
 
 
 @dataclass(frozen=True, eq=False)
