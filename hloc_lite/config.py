@@ -131,6 +131,29 @@ class PoseConfig(Section):
     min_num_trials: int = Field(100, ge=1, lt=2**31)
     """With local optimization 100 end in the poses of 1000, in a third of the time."""
     max_num_trials: int = Field(100000, ge=1, lt=2**31)
+    sampling: Literal["mixed", "prosac"] = "mixed"
+    """How ``weighted`` draws: by weight and uniformly, or best weights first."""
+    early_trials: int = Field(5000, ge=0)
+    """Informative weights have found the pose by then: at 2 % inliers they need 2000."""
+    early_weighted_share: float = Field(0.7, ge=0, le=1)
+    """Of the samples until then, drawn by weight."""
+    late_weighted_share: float = Field(0.05, ge=0, le=1)
+    """Of those after: the rest is uniform, so that wrong weights cost 5 % of the samples."""
+    max_score_weight: float = Field(2.0, ge=1, le=1e6)
+    """In means: none counts more in the consensus than so many average ones, lest a few wrong ones
+    of great weight outvote all others."""
+    first_batch: int = Field(128, ge=1, le=65536)
+    """Samples solved at once at first, doubled each time: enough at 50 % inliers."""
+    max_batch: int = Field(4096, ge=1, le=65536)
+    """Larger ones leave the processor's cache."""
+    screen_size: int = Field(128, ge=8, le=65536)
+    """Correspondences that all poses of a batch are compared on: 6 inliers at 5 %."""
+    screen_survivors: int = Field(32, ge=1, le=65536)
+    """Poses of a batch that are scored on all correspondences."""
+    optimized_per_batch: int = Field(2, ge=1, le=1000)
+    """Poses of a batch that may be optimized locally, if they beat all minimal ones before."""
+    optimization_steps: int = Field(6, ge=0, le=100)
+    """Of Gauss-Newton, fewer where they stop helping."""
     refine_loss_sigmas: float = Field(2.385, gt=0, le=1000)
     """Scale of the Cauchy loss of the refinement, in standard deviations of the inliers' errors
     (taken from their median): 2.385 has 95 % of least squares' efficiency on normal noise."""

@@ -38,6 +38,7 @@ GLOBAL_DESCRIPTORS: Mapping[str, str] = {
     "netvlad-pitts30k": "hloc_lite.retrieval.netvlad_vgg16:NetVladVgg16",
 }
 ESTIMATORS: Mapping[str, str] = {
+    "weighted": "hloc_lite.pose.weighted_estimator:WeightedEstimator",
     "poselib": "hloc_lite.pose.poselib_estimator:PoseLibEstimator",
     "pycolmap": "hloc_lite.pose.pycolmap_estimator:PycolmapEstimator",
 }

@@ -288,6 +288,8 @@ class Correspondences:
     """(K,) into the map's points."""
     weights: Float64
     """(K,) >= 0; what RANSAC sees. All ones where there is no evidence."""
+    bound_factors: Float64 | None = None
+    """(K,) > 0: how far from its projection each may lie, relative to others; None: all alike."""
 
     def __post_init__(self) -> None:
         _freeze(self, "points2D", np.float64, None, 2)
@@ -296,6 +298,8 @@ class Correspondences:
         _freeze(self, "keypoint_idxs", np.int64, k)
         _freeze(self, "point3D_idxs", np.int64, k)
         _freeze(self, "weights", np.float64, k)
+        if self.bound_factors is not None:
+            _freeze(self, "bound_factors", np.float64, k)
 
     def __len__(self) -> int:
         return len(self.points2D)
@@ -308,6 +312,7 @@ class Correspondences:
             self.keypoint_idxs[selection],
             self.point3D_idxs[selection],
             self.weights[selection],
+            None if self.bound_factors is None else self.bound_factors[selection],
         )
 
 

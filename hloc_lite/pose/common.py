@@ -18,6 +18,19 @@ def max_error_px(camera: Camera, config: PoseConfig) -> float:
     return config.max_error_px * max(camera.width, camera.height) / config.reference_side_px
 
 
+def bounds_px(correspondences: Correspondences, camera: Camera, config: PoseConfig) -> Float64:
+    """(K,) the inlier bound of each correspondence."""
+    factors = correspondences.bound_factors
+    bound = max_error_px(camera, config)
+    return np.full(len(correspondences), bound) if factors is None else bound * factors
+
+
+def votes(weights: Float64, config: PoseConfig) -> Float64:
+    """(K,) what each correspondence counts in a consensus: its (K,) weight, bounded, of mean 1."""
+    bounded = np.minimum(weights, config.max_score_weight * weights.mean())
+    return np.asarray(bounded / bounded.mean())
+
+
 def finish(
     correspondences: Correspondences,
     camera: Camera,
@@ -33,29 +46,41 @@ def finish(
         None if fewer than ``config.min_inliers`` are left.
     """
     points2D, points3D = correspondences.points2D, correspondences.points3D
-    bound = max_error_px(camera, config)
-    mask = inlier_mask(points2D, points3D, camera, pose, bound)
+    bounds = bounds_px(correspondences, camera, config)
+    # what has no weight is no evidence, wherever it lies
+    usable = correspondences.weights > 0
+    mask = usable & inlier_mask(points2D, points3D, camera, pose, bounds)
     covariance = None
     for _ in range(2):
         if _distinct(correspondences, mask) < config.min_inliers:
             return None
-        sigma_px = noise_px(points2D[mask], points3D[mask], camera, pose)
-        loss_px = config.refine_loss_sigmas * sigma_px
+        inliers = correspondences.subset(mask)
+        sigma_px = noise_px(inliers, camera, pose)
         refined = refine_pose(
-            points2D[mask], points3D[mask], camera, pose, loss_px, refine_focal=refine_focal
+            inliers.points2D,
+            inliers.points3D,
+            camera,
+            pose,
+            config.refine_loss_sigmas * sigma_px,
+            weights=votes(inliers.weights, config),
+            refine_focal=refine_focal,
         )
         pose, camera, covariance = refined.cam_from_world, refined.camera, refined.covariance
-        mask = inlier_mask(points2D, points3D, camera, pose, bound)
+        mask = usable & inlier_mask(points2D, points3D, camera, pose, bounds)
     if _distinct(correspondences, mask) < config.min_inliers:
         return None
     return PoseEstimate(pose, mask, num_trials, covariance, camera)
 
 
-def noise_px(points2D: Float64, points3D: Float64, camera: Camera, pose: Rigid3) -> float:
-    """Standard deviation of the inliers' errors along each axis, from their median: of normal
-    noise in two dimensions half the distances are below 1.1774 standard deviations."""
-    distances = np.linalg.norm(img_from_cam(camera, pose.apply(points3D)) - points2D, axis=1)
-    return max(float(np.median(distances)) / 1.1774, MIN_NOISE_PX)
+def noise_px(inliers: Correspondences, camera: Camera, pose: Rigid3) -> float:
+    """Standard deviation of the inliers' errors along each axis, from their weighted median: of
+    normal noise in two dimensions half the distances are below 1.1774 standard deviations."""
+    projected = img_from_cam(camera, pose.apply(inliers.points3D))
+    distances = np.linalg.norm(projected - inliers.points2D, axis=1)
+    order = np.argsort(distances)
+    mass = np.cumsum(inliers.weights[order])
+    median = distances[order[np.searchsorted(mass, 0.5 * mass[-1])]]
+    return max(float(median) / 1.1774, MIN_NOISE_PX)
 
 
 def _distinct(correspondences: Correspondences, mask: Bool) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from hloc_lite.config import LocalizeConfig, PoseConfig
 from hloc_lite.geometry.cameras import with_focal
-from hloc_lite.pose.common import finish, max_error_px
+from hloc_lite.pose.common import bounds_px, finish
 from hloc_lite.pose.refine import inlier_mask
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
@@ -56,7 +56,7 @@ def estimate_with_focal(
         inliers = int(
             inlier_mask(
                 correspondences.points2D, correspondences.points3D, candidate, found[0],
-                max_error_px(candidate, pose_config),
+                bounds_px(correspondences, candidate, pose_config),
             ).sum()
         )  # fmt: skip
         if best is None or inliers > best[0]:

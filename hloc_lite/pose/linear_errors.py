@@ -11,10 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from hloc_lite.types import Bool, Float64
 
 FORMS = 3
+Float = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,25 +47,36 @@ class LinearErrors:
     def __len__(self) -> int:
         return int(self.forms.shape[2])
 
-    def subset(self, selection: np.ndarray) -> LinearErrors:
+    def subset(self, selection: npt.NDArray[np.generic]) -> LinearErrors:
         return LinearErrors(np.ascontiguousarray(self.forms[:, :, selection]))
 
-    def astype(self, dtype: np.dtype | type) -> LinearErrors:
+    def astype(self, dtype: npt.DTypeLike) -> LinearErrors:
         return LinearErrors(self.forms.astype(dtype))
 
-    def gains(self, poses: Float64) -> Float64:
-        """(H, K) of (H, 12) poses: 1 - squared error / squared bound, 0 beyond it and behind."""
+    @property
+    def functionals(self) -> Float64:
+        """(3, 3, K) the forms as functions of the point in the camera frame."""
+        return self.forms[:, 9:]
+
+    def components(self, pose: Float64) -> Float64:
+        """(3, K) values of the forms under one (12,) pose: error components times depth, depth."""
+        return np.asarray(np.einsum("p,fpk->fk", pose, self.forms))
+
+    def gains(self, poses: Float) -> Float:
+        """(H, K) of (H, 12) poses: 1 - squared error / squared bound, 0 beyond it and behind. In
+        the precision of the poses and the forms."""
         first, second, depth = (poses @ form for form in self.forms)
         np.multiply(first, first, out=first)
         np.multiply(second, second, out=second)
         first += second
-        # a point behind the camera gets an infinite error
-        np.maximum(depth, np.finfo(depth.dtype).tiny ** 0.5, out=depth)
+        # a point behind the camera gets an error without bound
+        np.maximum(depth, np.sqrt(np.finfo(depth.dtype).tiny), out=depth)
         np.multiply(depth, depth, out=depth)
-        np.divide(first, depth, out=first)
+        with np.errstate(over="ignore"):
+            np.divide(first, depth, out=first)
         np.subtract(1, first, out=first)
         return np.maximum(first, 0, out=first)
 
     def inliers(self, pose: Float64) -> Bool:
         """(K,) within their bounds under one (12,) pose."""
-        return self.gains(pose[None])[0] > 0
+        return np.asarray(self.gains(pose[None])[0] > 0)

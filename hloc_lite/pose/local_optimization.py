@@ -8,68 +8,85 @@ from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.pose.linear_errors import LinearErrors
 from hloc_lite.types import Float64
 
+MIN_POINTS = 4
+"""Fewer inliers leave the pose as it is: three are met exactly by the minimal solution."""
+CONVERGED = 1e-4
+"""Relative gain of the score below which another step is not worth its time."""
+
 
 def optimize(
     errors: LinearErrors, points3D: Float64, weights: Float64, pose: Float64, max_steps: int
 ) -> tuple[Float64, float]:
-    """A pose of higher weighted MSAC gain near the given one, and its gain.
+    """Raise the weighted MSAC gain of a pose: each step solves for its inliers and is kept if it
+    helps.
 
     Args:
+        points3D: (K, 3) world.
+        weights: (K,).
         pose: (12,) as in ``LinearErrors``.
+
+    Returns:
+        The pose and its gain.
     """
-    best = pose
-    first, second, depth = (best @ form for form in errors.forms)
-    gains = _gains(first, second, depth)
+    components = errors.components(pose)
+    gains = _gains(components)
     score = float(gains @ weights)
     for _ in range(max_steps):
-        mask = gains > 0
-        if mask.sum() < 4:
+        inliers = np.flatnonzero(gains > 0)
+        if len(inliers) < MIN_POINTS:
             break
-        step = _step(errors.forms[:, 9:, mask], points3D[mask], weights[mask], best, first[mask], second[mask], depth[mask])
+        step = gauss_newton_step(
+            errors.functionals[:, :, inliers],
+            components[:, inliers],
+            transform(pose, points3D[inliers]),
+            weights[inliers],
+        )
         if step is None:
             break
-        trial = moved(best, step)
-        first, second, depth = (trial @ form for form in errors.forms)
-        gains = _gains(first, second, depth)
+        trial = moved(pose, step)
+        components = errors.components(trial)
+        gains = _gains(components)
         trial_score = float(gains @ weights)
         if not trial_score > score:
             break
-        converged = trial_score - score < 1e-4 * score
-        best, score = trial, trial_score
+        converged = trial_score - score < CONVERGED * score
+        pose, score = trial, trial_score
         if converged:
             break
-    return best, score
+    return pose, score
 
 
-def _gains(first: Float64, second: Float64, depth: Float64) -> Float64:
-    squared = (first * first + second * second) / np.maximum(depth, 1e-150) ** 2
-    return np.maximum(1 - squared, 0)
+def gauss_newton_step(
+    functionals: Float64, components: Float64, points_in_cam: Float64, weights: Float64
+) -> Float64 | None:
+    """(6,) left perturbation (rotation vector, translation) in the camera frame that a linear model
+    of the errors asks for; None if the points leave it open.
 
-
-def _step(functionals, points3D, weights, pose, first, second, depth):
-    """Gauss-Newton step (rotation vector, translation) in the camera frame; None if undetermined."""
-    rotated = pose[:9].reshape(3, 3) @ points3D.T + pose[9:, None]
-    inverse = 1 / depth
-    r1, r2 = first * inverse, second * inverse
-    root = np.sqrt(weights) * inverse
-    rows = []
-    for residual, functional in ((r1, functionals[0]), (r2, functionals[1])):
-        # d(J X / y.X) = (J - r y) dX / (y.X), dX = omega x X + v
-        direction = (functional - residual * functionals[2]) * root
-        x, y, z = rotated
-        a, b, c = direction
-        rows.append(np.stack([y * c - z * b, z * a - x * c, x * b - y * a, a, b, c]))
-    jacobian = np.concatenate(rows, axis=1)
-    residuals = np.concatenate([r1, r2]) * np.tile(np.sqrt(weights), 2)
-    normal = jacobian @ jacobian.T
-    gradient = jacobian @ residuals
-    scale = np.sqrt(np.maximum(np.diag(normal), 1e-300))
-    normal = normal / scale / scale[:, None]
-    normal[np.diag_indices(6)] += 1e-10
+    Args:
+        functionals: (3, 3, K) of ``LinearErrors``.
+        components: (3, K) of ``LinearErrors``.
+        points_in_cam: (3, K).
+        weights: (K,).
+    """
+    errors = components[:2] / components[2]
+    # of e = (J x) / (y x): (J - e y) dx / (y x), and dx = omega cross x + v
+    slopes = (functionals[:2] - errors[:, None] * functionals[2]) / components[2]
+    x, y, z = points_in_cam
+    a, b, c = slopes.transpose(1, 0, 2)
+    jacobian = np.stack([y * c - z * b, z * a - x * c, x * b - y * a, a, b, c]).reshape(6, -1)
+    weighted = jacobian * np.tile(weights, 2)
+    normal, gradient = weighted @ jacobian.T, weighted @ errors.ravel()
+    scale = np.sqrt(np.maximum(np.diag(normal), np.finfo(float).tiny))
+    normal = normal / np.outer(scale, scale) + 1e-10 * np.eye(6)
     try:
-        return -np.linalg.solve(normal, gradient / scale) / scale
+        return np.asarray(-np.linalg.solve(normal, gradient / scale) / scale)
     except np.linalg.LinAlgError:
         return None
+
+
+def transform(pose: Float64, points3D: Float64) -> Float64:
+    """(3, K) camera frame of (K, 3) world points under a (12,) pose."""
+    return np.asarray(pose[:9].reshape(3, 3) @ points3D.T + pose[9:, None])
 
 
 def moved(pose: Float64, step: Float64) -> Float64:
@@ -78,3 +95,10 @@ def moved(pose: Float64, step: Float64) -> Float64:
     return np.concatenate(
         [(rotation @ pose[:9].reshape(3, 3)).ravel(), rotation @ pose[9:] + step[3:]]
     )
+
+
+def _gains(components: Float64) -> Float64:
+    first, second, depth = components
+    with np.errstate(over="ignore"):
+        squared = (first * first + second * second) / np.maximum(depth, 1e-150) ** 2
+    return np.maximum(1 - squared, 0)

@@ -86,9 +86,8 @@ def _namespace(array: Array) -> Any:
     return torch
 
 
-def _rows(batch: Array) -> tuple[Vector, Vector, Vector]:
-    vectors = [tuple(batch[:, i, c] for c in range(3)) for i in range(3)]
-    return tuple(vectors)  # type: ignore[return-value]
+def _rows(batch: Array) -> Any:
+    return tuple(tuple(batch[:, i, c] for c in range(3)) for i in range(3))
 
 
 def _longest_side_last(xp: Any, y: Any, x: Any) -> tuple[Any, Any]:
@@ -118,7 +117,7 @@ def _triangle(xp: Any, y: Any, x: Any) -> tuple[Array, Vector, Vector]:
     cosines = tuple(_dot(y[i], y[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
     longest = squared[2]
     sides = tuple(side / longest for side in squared)
-    return xp.sqrt(longest), sides, cosines  # type: ignore[return-value]
+    return xp.sqrt(longest), sides, cosines
 
 
 def _regular(xp: Any, sides: Vector, cosines: Vector) -> Array:
@@ -148,13 +147,11 @@ def _line_pair(xp: Any, first: Symmetric, second: Symmetric) -> list[tuple[Vecto
     c1, c2 = _product(adjugates[0], second), _product(adjugates[1], first)
     # the larger end of the cubic is made its leading coefficient
     swap = abs(c0) > abs(c3)
-    c0, c1, c2, c3 = (
-        xp.where(swap, a, b) for a, b in ((c3, c0), (c2, c1), (c1, c2), (c0, c3))
-    )
+    c0, c1, c2, c3 = (xp.where(swap, a, b) for a, b in ((c3, c0), (c2, c1), (c1, c2), (c0, c3)))
     first, second = (
         tuple(xp.where(swap, b, a) for a, b in zip(first, second, strict=True)),
         tuple(xp.where(swap, a, b) for a, b in zip(first, second, strict=True)),
-    )  # type: ignore[assignment]
+    )
     # in symmetric cases both ends vanish, and the second conic is degenerate itself
     least = 1e-14 * (abs(c1) + abs(c2))
     c3 = xp.where(abs(c3) < least, least, c3)
@@ -162,12 +159,12 @@ def _line_pair(xp: Any, first: Symmetric, second: Symmetric) -> list[tuple[Vecto
     degenerate = tuple(a + root * b for a, b in zip(first, second, strict=True))
     # on the lines first = -root * second: the larger of the two says more
     other = tuple(xp.where(abs(root) < 1, b, a) for a, b in zip(first, second, strict=True))
-    lines = _split(xp, degenerate)  # type: ignore[arg-type]
-    return [(line, other) for line in lines]  # type: ignore[misc]
+    lines = _split(xp, degenerate)
+    return [(line, other) for line in lines]
 
 
 def _real_root(xp: Any, b: Array, c: Array, d: Array) -> Array:
-    """A real root of x^3 + b x^2 + c x + d: the one farthest from the others, where it has three."""
+    """A real root of x^3 + b x^2 + c x + d; of three the one farthest from the others."""
     q = (b * b - 3 * c) / 9
     r = (b * (2 * b * b - 9 * c) + 27 * d) / 54
     sign = xp.where(r < 0, -1.0, 1.0)
@@ -198,7 +195,7 @@ def _split(xp: Any, conic: Symmetric) -> tuple[Vector, Vector]:
     for row, diagonal in (((b01, b11, b12), b11), ((b02, b12, b22), b22)):
         larger = abs(diagonal) > largest
         largest = xp.where(larger, abs(diagonal), largest)
-        point = tuple(xp.where(larger, a, b) for a, b in zip(row, point, strict=True))  # type: ignore[assignment]
+        point = tuple(xp.where(larger, a, b) for a, b in zip(row, point, strict=True))
         corner = xp.where(larger, diagonal, corner)
     # a double line has a zero adjugate, which rounding may make positive
     scale = _square((conic[0], conic[3], conic[5])) + _square((conic[1], conic[2], conic[4]))
@@ -218,10 +215,10 @@ def _split(xp: Any, conic: Symmetric) -> tuple[Vector, Vector]:
             other = _square(vector)
             larger = other > size
             size = xp.where(larger, other, size)
-            best = tuple(xp.where(larger, a, b) for a, b in zip(vector, best, strict=True))  # type: ignore[assignment]
+            best = tuple(xp.where(larger, a, b) for a, b in zip(vector, best, strict=True))
         norm = xp.sqrt(size)
         found.append(tuple(each / norm + not_real for each in best))
-    return found[0], found[1]  # type: ignore[return-value]
+    return found[0], found[1]
 
 
 def _meet(xp: Any, line: Vector, conic: Symmetric) -> list[Vector]:
@@ -235,16 +232,16 @@ def _meet(xp: Any, line: Vector, conic: Symmetric) -> list[Vector]:
         xp.where(first_smallest, a, xp.where(second_smallest, b, c))
         for a, b, c in zip((zero, l3, -l2), (-l3, zero, l1), (l2, -l1, zero), strict=True)
     )
-    v = _cross(line, u)  # type: ignore[arg-type]
-    qu, qv = _apply(conic, u), _apply(conic, v)  # type: ignore[arg-type]
-    a, b, c = _dot(u, qu), _dot(u, qv), _dot(v, qv)  # type: ignore[arg-type]
+    v = _cross(line, u)
+    qu, qv = _apply(conic, u), _apply(conic, v)
+    a, b, c = _dot(u, qu), _dot(u, qv), _dot(v, qv)
     discriminant = b * b - a * c
     touching = discriminant > -1e-8 * (b * b + abs(a * c))
     root = xp.sqrt(xp.where(discriminant > 0, discriminant, zero))
     q = -(b + xp.where(b < 0, -root, root))
     missing = xp.where(touching, zero, zero + np.nan)
     return [
-        tuple(s * ui + t * vi + missing for ui, vi in zip(u, v, strict=True))  # type: ignore[misc]
+        tuple(s * ui + t * vi + missing for ui, vi in zip(u, v, strict=True))
         for s, t in ((q, a), (c, q))
     ]
 
@@ -257,9 +254,7 @@ def _scaled(xp: Any, distances: Vector, cosine23: Array) -> Vector:
     return l1 * factor, l2 * factor, l3 * factor
 
 
-def _polish(
-    xp: Any, distances: Vector, sides: Vector, cosines: Vector
-) -> tuple[Vector, Array]:
+def _polish(xp: Any, distances: Vector, sides: Vector, cosines: Vector) -> tuple[Vector, Array]:
     """Newton's method on the three cosine laws; a step that does not help is not taken.
 
     Returns:
@@ -289,12 +284,8 @@ def _polish(
         g1, g2, g3 = laws(n1, n2, n3)
         new_size = g1 * g1 + g2 * g2 + g3 * g3
         better = new_size < size
-        l1, l2, l3 = (
-            xp.where(better, n, o) for n, o in ((n1, l1), (n2, l2), (n3, l3))
-        )
-        f1, f2, f3 = (
-            xp.where(better, n, o) for n, o in ((g1, f1), (g2, f2), (g3, f3))
-        )
+        l1, l2, l3 = (xp.where(better, n, o) for n, o in ((n1, l1), (n2, l2), (n3, l3)))
+        f1, f2, f3 = (xp.where(better, n, o) for n, o in ((g1, f1), (g2, f2), (g3, f3)))
         size = xp.where(better, new_size, size)
     return (l1, l2, l3), xp.sqrt(size)
 

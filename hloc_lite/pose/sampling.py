@@ -1,14 +1,86 @@
-"""Minimal samples: by weight, uniform, or in PROSAC's order; whole batches at once."""
+"""Minimal samples in batches: by weight, uniform, or in PROSAC's order."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
-from hloc_lite.types import Float64, Int64
+from hloc_lite.config import PoseConfig
+from hloc_lite.types import Bool, Float64, Int64
 
 SAMPLE_SIZE = 3
 MAX_REDRAWS = 20
 """Of samples that hold an item twice; after that they stay, and the solver refuses them."""
+
+
+class Sampler(Protocol):
+    """Draws minimal samples, and knows how likely it has missed every good one."""
+
+    def draw(self, count: int) -> Int64:
+        """(count, 3) indices of correspondences."""
+
+    def log_miss(self, inliers: Bool) -> float:
+        """Logarithm of the probability that no sample so far was of these (K,) inliers alone."""
+
+
+class MixedSampler:
+    """By weight without replacement, and some uniform samples so that misleading weights cannot
+    starve it: many by weight at first, few later, as weights that have not helped by then will not.
+
+    Args:
+        weights: (K,) >= 0, at least three positive; equal ones make all samples uniform.
+    """
+
+    def __init__(self, weights: Float64, config: PoseConfig, rng: np.random.Generator) -> None:
+        self._rng, self._config = rng, config
+        self._probability = weights / weights.sum()
+        self._cumulative = np.cumsum(self._probability)
+        self._informed = bool(np.ptp(weights) > 0)
+        self._num_weighted = self._num_uniform = 0
+
+    def draw(self, count: int) -> Int64:
+        """As ``Sampler``."""
+        by_weight = round(count * self._share())
+        self._num_weighted += by_weight
+        self._num_uniform += count - by_weight
+        weighted = draw_weighted(self._rng, by_weight, self._cumulative)
+        uniform = draw_uniform(self._rng, count - by_weight, len(self._cumulative))
+        return np.concatenate([weighted, uniform])
+
+    def log_miss(self, inliers: Bool) -> float:
+        """As ``Sampler``: by the inliers' share in weight where samples were drawn by weight."""
+        missed_uniform = self._num_uniform * _log_not(float(inliers.mean()) ** SAMPLE_SIZE)
+        mass = min(1.0, float(self._probability[inliers].sum()))
+        return missed_uniform + self._num_weighted * _log_not(mass**SAMPLE_SIZE)
+
+    def _share(self) -> float:
+        if not self._informed:
+            return 0.0
+        early = self._num_weighted + self._num_uniform < self._config.early_trials
+        return self._config.early_weighted_share if early else self._config.late_weighted_share
+
+
+class ProsacSampler:
+    """Best weights first, in growing subsets (Chum and Matas 2005), then uniform."""
+
+    def __init__(self, weights: Float64, config: PoseConfig, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._order = np.argsort(-weights, kind="stable")
+        self._growth = prosac_growth(len(weights), config.max_num_trials)
+        self._num_drawn = 0
+
+    def draw(self, count: int) -> Int64:
+        """As ``Sampler``."""
+        ranks = draw_prosac(self._rng, self._num_drawn + 1, count, self._growth)
+        self._num_drawn += count
+        return self._order[ranks]
+
+    def log_miss(self, inliers: Bool) -> float:
+        """As ``Sampler``: as if all subsets had been the one of the last trial."""
+        size = min(SAMPLE_SIZE + int(np.searchsorted(self._growth, self._num_drawn)), len(inliers))
+        share = float(inliers[self._order[:size]].mean())
+        return self._num_drawn * _log_not(share**SAMPLE_SIZE)
 
 
 def draw_uniform(rng: np.random.Generator, count: int, population: int) -> Int64:
@@ -16,7 +88,7 @@ def draw_uniform(rng: np.random.Generator, count: int, population: int) -> Int64
     first = rng.integers(0, population, count)
     second = rng.integers(0, population - 1, count)
     third = rng.integers(0, population - 2, count)
-    # each later index counts the items not yet taken
+    # each later draw is a rank among the items not yet taken
     second += second >= first
     low, high = np.minimum(first, second), np.maximum(first, second)
     third += third >= low
@@ -32,11 +104,10 @@ def draw_weighted(rng: np.random.Generator, count: int, cumulative: Float64) -> 
     """
     draws = _items(cumulative, rng.random((count, SAMPLE_SIZE)))
     for _ in range(MAX_REDRAWS):
-        # redrawing what is taken already is drawing from what is left
+        # drawing again what is taken already is drawing from what is left
         again = np.zeros(draws.shape, bool)
         again[:, 1] = draws[:, 1] == draws[:, 0]
         again[:, 2] = (draws[:, 2] == draws[:, 0]) | (draws[:, 2] == draws[:, 1])
-        again[:, 2] &= ~again[:, 1]
         if not again.any():
             break
         draws[again] = _items(cumulative, rng.random(int(again.sum())))
@@ -44,47 +115,44 @@ def draw_weighted(rng: np.random.Generator, count: int, cumulative: Float64) -> 
 
 
 def draw_prosac(rng: np.random.Generator, first_trial: int, count: int, growth: Int64) -> Int64:
-    """(count, 3) distinct ranks for trials ``first_trial`` on, 0 the best (Chum and Matas 2005).
+    """(count, 3) distinct ranks, 0 the best, for the trials from ``first_trial`` (1-based) on.
 
     Args:
         growth: of ``prosac_growth``.
     """
     trials = np.arange(first_trial, first_trial + count)
-    sizes = np.searchsorted(growth, trials, side="left") + SAMPLE_SIZE
-    total = len(growth) + SAMPLE_SIZE - 1
-    draws = np.empty((count, SAMPLE_SIZE), np.int64)
-    grown = sizes <= total
-    sizes = np.minimum(sizes, total)
-    # the newest item is always in, until all are: then any three
+    population = len(growth) + SAMPLE_SIZE - 1
+    sizes = np.searchsorted(growth, trials) + SAMPLE_SIZE
+    grown = sizes <= population
+    sizes = np.minimum(sizes, population)
+    # the newest item of the subset and any two others
     first = rng.integers(0, sizes - 1)
     second = rng.integers(0, sizes - 2)
     second += second >= first
-    third = sizes - 1
-    draws[:] = np.stack([first, second, third], axis=1)
-    if not grown.all():
-        draws[~grown] = draw_uniform(rng, int((~grown).sum()), total)
+    draws = np.stack([first, second, sizes - 1], axis=1)
+    draws[~grown] = draw_uniform(rng, int((~grown).sum()), population)
     return draws
 
 
 def prosac_growth(population: int, num_trials: int) -> Int64:
-    """(population - 2,) last trial of each subset size from 3 on.
+    """(population - 2,) last trial of each subset size from 3 to ``population``.
 
     Args:
         num_trials: after which PROSAC has become uniform sampling.
     """
-    m, n = SAMPLE_SIZE, population
-    expected = float(num_trials)
-    for i in range(m):
-        expected *= (m - i) / (n - i)
-    growth = np.empty(population - m + 1, np.int64)
-    growth[0] = 1
-    for size in range(m, population):
-        larger = expected * (size + 1) / (size + 1 - m)
-        growth[size - m + 1] = growth[size - m] + int(np.ceil(larger - expected))
-        expected = larger
-    return growth
+    sizes = np.arange(SAMPLE_SIZE, population + 1, dtype=np.float64)
+    # trials expected within each subset's samples, of num_trials uniform ones
+    inside = np.ones_like(sizes)
+    for i in range(SAMPLE_SIZE):
+        inside *= (sizes - i) / (population - i)
+    growth = 1 + np.concatenate([[0.0], np.cumsum(np.ceil(np.diff(inside * num_trials)))])
+    return growth.astype(np.int64)
 
 
 def _items(cumulative: Float64, uniform: Float64) -> Int64:
     found = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
     return np.minimum(found, len(cumulative) - 1)
+
+
+def _log_not(probability: float) -> float:
+    return float(np.log1p(-min(probability, 1 - 1e-12)))

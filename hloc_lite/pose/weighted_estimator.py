@@ -1,0 +1,58 @@
+"""This package's own weighted LO-RANSAC, for every camera model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hloc_lite.config import PoseConfig
+from hloc_lite.geometry.cameras import bearings, projection_jacobian
+from hloc_lite.pose.common import bounds_px, finish, votes
+from hloc_lite.pose.linear_errors import LinearErrors
+from hloc_lite.pose.weighted_ransac import Problem, weighted_ransac
+from hloc_lite.registry import Runtime
+from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
+
+
+class WeightedEstimator:
+    """``registry.PoseEstimator`` that uses the weights and bounds of the correspondences."""
+
+    def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
+        self._config = config
+
+    def estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
+        """As ``registry.PoseEstimator``."""
+        pose_and_trials = self.ransac(correspondences, camera, self._config.max_num_trials)
+        if pose_and_trials is None:
+            return None
+        return finish(correspondences, camera, pose_and_trials[0], self._config, pose_and_trials[1])
+
+    def ransac(
+        self, correspondences: Correspondences, camera: Camera, max_num_trials: int
+    ) -> tuple[Rigid3, int] | None:
+        """(cam_from_world, trials) before the refinement on pixels; None if there is none."""
+        rays = bearings(camera, correspondences.points2D)
+        weights = correspondences.weights
+        usable = np.isfinite(rays).all(axis=1) & np.isfinite(correspondences.points3D).all(axis=1)
+        usable &= np.isfinite(weights) & (weights > 0)
+        if usable.sum() < max(4, self._config.min_inliers):
+            return None
+        rays, points3D = rays[usable], correspondences.points3D[usable]
+        # near the origin single precision is enough to screen poses
+        center = np.median(points3D, axis=0)
+        errors = LinearErrors.of(
+            rays,
+            projection_jacobian(camera, rays),
+            points3D - center,
+            bounds_px(correspondences, camera, self._config)[usable],
+        )
+        weights = weights[usable]
+        counted = votes(weights, self._config)
+        problem = Problem(rays, points3D - center, weights, counted, errors)
+        found = weighted_ransac(problem, self._config, max_num_trials)
+        if found is None:
+            return None
+        rotation, translation = found.pose[:9].reshape(3, 3), found.pose[9:]
+        # products of many small rotations: orthonormal again to the last digit
+        left, _, right = np.linalg.svd(rotation)
+        rotation = left @ right
+        return Rigid3(rotation, translation - rotation @ center), found.num_trials
