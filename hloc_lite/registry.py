@@ -41,6 +41,7 @@ ESTIMATORS: Mapping[str, str] = {
     "weighted": "hloc_lite.pose.weighted_estimator:WeightedEstimator",
     "poselib": "hloc_lite.pose.poselib_estimator:PoseLibEstimator",
     "pycolmap": "hloc_lite.pose.pycolmap_estimator:PycolmapEstimator",
+    "opencv": "hloc_lite.pose.opencv_estimator:OpenCvEstimator",
 }
 DEFAULT_MATCHER: Mapping[str, str] = {
     "aliked-n16": "lightglue-aliked",

@@ -10,7 +10,7 @@ from hloc_lite.config import PoseConfig
 from hloc_lite.types import Bool, Float64, Int64
 
 SAMPLE_SIZE = 3
-MAX_REDRAWS = 20
+MAX_REDRAWS = 100
 """Of samples that hold an item twice; after that they stay, and the solver refuses them."""
 
 
@@ -77,10 +77,17 @@ class ProsacSampler:
         return self._order[ranks]
 
     def log_miss(self, inliers: Bool) -> float:
-        """As ``Sampler``: as if all subsets had been the one of the last trial."""
-        size = min(SAMPLE_SIZE + int(np.searchsorted(self._growth, self._num_drawn)), len(inliers))
-        share = float(inliers[self._order[:size]].mean())
-        return self._num_drawn * _log_not(share**SAMPLE_SIZE)
+        """As ``Sampler``: in a subset's trials its newest item and two of those before it."""
+        ordered = inliers[self._order]
+        before = np.cumsum(ordered)[SAMPLE_SIZE - 2 : -1]
+        taken = np.arange(SAMPLE_SIZE - 1, len(inliers))
+        pair = before * (before - 1) / (taken * (taken - 1))
+        hit = np.where(ordered[SAMPLE_SIZE - 1 :], pair, 0.0)
+        last = np.minimum(self._growth, self._num_drawn)
+        trials = np.diff(last, prepend=0)
+        uniform = max(0, self._num_drawn - int(self._growth[-1]))
+        missed = float(trials @ np.log1p(-np.minimum(hit, 1 - 1e-12)))
+        return missed + uniform * _log_not(float(inliers.mean()) ** SAMPLE_SIZE)
 
 
 def draw_uniform(rng: np.random.Generator, count: int, population: int) -> Int64:

@@ -25,7 +25,7 @@ def estimator(request: pytest.FixtureRequest) -> PoseEstimator:
 
 def make(name: str, **settings: object) -> PoseEstimator:
     runtime = Runtime(WeightsStore(offline=True))
-    made: PoseEstimator = create(ESTIMATORS, name, PoseConfig(**settings), runtime)  # type: ignore[arg-type]
+    made: PoseEstimator = create(ESTIMATORS, name, PoseConfig(**settings), runtime)
     return made
 
 
@@ -160,7 +160,7 @@ def test_nan_points_and_pixels_are_left_out() -> None:
 @pytest.mark.parametrize("sampling", ["mixed", "prosac"])
 def test_informative_weights_save_samples(sampling: str) -> None:
     rng = np.random.default_rng(13)
-    trials = {"uniform": [], "weighted": []}
+    trials: dict[str, list[int]] = {"uniform": [], "weighted": []}
     for seed in range(5):
         scene = make_scene(seed, count=2000, share=0.05)
         weights = np.exp(1.19 * (rng.normal(size=2000) + 1.19 * scene.true))  # AUC 0.8
