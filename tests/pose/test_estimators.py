@@ -13,8 +13,8 @@ from hloc_lite.geometry.cameras import camera_from_focal
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.registry import ESTIMATORS, PoseEstimator, Runtime, create
+from hloc_lite.synthetic.correspondences import CAMERA, informative_weights, make_scene
 from hloc_lite.types import Correspondences, Rigid3
-from tests.pose.scenes import CAMERA, make_scene
 
 
 @pytest.fixture(params=ESTIMATORS)
@@ -159,11 +159,10 @@ def test_nan_points_and_pixels_are_left_out() -> None:
 
 @pytest.mark.parametrize("sampling", ["mixed", "prosac"])
 def test_informative_weights_save_samples(sampling: str) -> None:
-    rng = np.random.default_rng(13)
     trials: dict[str, list[int]] = {"uniform": [], "weighted": []}
     for seed in range(5):
         scene = make_scene(seed, count=2000, share=0.05)
-        weights = np.exp(1.19 * (rng.normal(size=2000) + 1.19 * scene.true))  # AUC 0.8
+        weights = informative_weights(scene, 1.19, seed)
         informed = replace(scene.correspondences, weights=weights)
         for name, given in (("uniform", scene.correspondences), ("weighted", informed)):
             found = make("weighted", sampling=sampling).estimate(given, scene.camera)
@@ -175,10 +174,9 @@ def test_informative_weights_save_samples(sampling: str) -> None:
 
 
 def test_misleading_weights_do_not_starve_it() -> None:
-    rng = np.random.default_rng(14)
     for seed in range(5):
         scene = make_scene(seed, count=1000, share=0.1)
-        misleading = np.exp(1.0 * (rng.normal(size=1000) - 1.0 * scene.true))
+        misleading = informative_weights(scene, -1.0, seed)
         given = replace(scene.correspondences, weights=misleading)
         found = make("weighted").estimate(given, scene.camera)
         assert found is not None
