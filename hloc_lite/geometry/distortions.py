@@ -17,6 +17,9 @@ from hloc_lite.types import Bool, Float64
 Matrix = tuple[Float64, Float64, Float64, Float64]
 """Row by row: d/du and d/dv of the first coordinate, then of the second."""
 
+TOLERANCE = 1e-14
+"""Relative step at which an inversion has converged: the next one would be below rounding."""
+
 
 @dataclass(frozen=True)
 class Distortion:
@@ -91,16 +94,17 @@ class Distortion:
                     break
                 high = np.where(short, 2 * high, high)
         radius = np.minimum(target, high)
+        done = np.zeros(radius.shape, bool)  # then left alone: no pixel depends on its neighbours
         for _ in range(100):  # Newton's method, halving the interval where it would leave it
             factor, slope = self._factor(radius * radius)
             excess = radius * factor - target
             high, low = np.where(excess > 0, radius, high), np.where(excess > 0, low, radius)
             moved = radius - excess / (factor + 2 * slope * radius * radius)
             inside = (moved >= low) & (moved <= high)
-            moved = np.where(inside, moved, (low + high) / 2)
-            change = np.abs(moved - radius)
+            moved = np.where(done, radius, np.where(inside, moved, (low + high) / 2))
+            done = ~(np.abs(moved - radius) > TOLERANCE * (1 + radius))
             radius = moved
-            if not (change > 1e-14 * (1 + radius)).any():
+            if done.all():
                 break
         error = np.abs(radius * self._factor(radius * radius)[0] - target)
         return radius, error <= 1e-9 * (1 + target)
@@ -108,6 +112,7 @@ class Distortion:
     def _undo_by_newton(
         self, target_u: Float64, target_v: Float64, u: Float64, v: Float64
     ) -> tuple[Float64, Float64]:
+        done = np.zeros(u.shape, bool)
         for _ in range(50):
             error_u, error_v = self._error(u, v, target_u, target_v)
             a, b, c, d = self.jacobian(u, v)
@@ -117,8 +122,10 @@ class Distortion:
             # a bounded step keeps strong distortion from jumping over the fold
             length = np.sqrt(step_u**2 + step_v**2)
             share = np.minimum(1.0, 0.5 * (1 + np.sqrt(u * u + v * v)) / np.maximum(length, 1e-300))
+            share = np.where(done, 0.0, share)
             u, v = u - share * step_u, v - share * step_v
-            if not (length > 1e-14 * (1 + np.abs(u) + np.abs(v))).any():
+            done |= ~(length > TOLERANCE * (1 + np.abs(u) + np.abs(v)))
+            if done.all():
                 break
         error_u, error_v = self._error(u, v, target_u, target_v)
         a, b, c, d = self.jacobian(u, v)

@@ -67,6 +67,7 @@ class Angular:
     def jacobian(self, x: Float64, y: Float64, z: Float64) -> tuple[Row, Row]:
         rho = np.sqrt(x * x + y * y)
         scale = self._scale(rho, z)
+        z = z + 0 * scale  # NaN where the projection is
         # derivatives of the radius by rho and z
         common = self.stretch / self.rate / (z * z + (self.stretch * rho) ** 2)
         by_rho, by_z = z * common, -rho * common
@@ -185,6 +186,7 @@ class Sphere:
 
     def jacobian(self, x: Float64, y: Float64, z: Float64) -> tuple[Row, Row]:
         level2 = x * x + z * z
+        level2 = np.where(level2 > 0, level2, np.nan)  # poles have no longitude
         level, distance2 = np.sqrt(level2), level2 + y * y
         tilt = -y / (level * distance2)
         return (
