@@ -1,4 +1,4 @@
-"""COLMAP's camera models: parameters, lens and distortion of each, by COLMAP's names.
+"""COLMAP's camera models by name: parameters, lens and distortion of each; checks of intrinsics.
 
 Orders and formulas are those of COLMAP 4.2. A model is a lens (``lenses``), then a distortion
 (``distortions``) or none, then scale and shift to pixels.
@@ -178,3 +178,46 @@ def scale_and_shift(camera: Camera) -> tuple[Float64, Float64]:
     if model.num_focals == 1:
         return np.repeat(params[0], 2), params[1:3]
     return params[:2], params[2:4]
+
+
+def check_camera(camera: Camera) -> Camera:
+    """The camera itself, if its numbers can be those of a camera.
+
+    Raises:
+        FormatError: a non-finite parameter, no focal length, a principal point far outside, or
+            extra parameters that their model does not allow.
+    """
+    model = model_of(camera)
+    if not np.isfinite(camera.params).all():
+        raise FormatError(f"camera parameters must be finite, got {camera.params.tolist()}")
+    if model.num_focals == 0:
+        return _check_panorama(camera)
+    side = max(camera.width, camera.height)
+    focals, (cx, cy) = scale_and_shift(camera)
+    if not ((focals > 0.01 * side) & (focals < 100 * side)).all():
+        raise FormatError(
+            f"focal length {focals.tolist()} px does not fit an image of {camera.width} x "
+            f"{camera.height}: expected 0.01 to 100 times its longer side"
+        )
+    if not (-camera.width < cx < 2 * camera.width and -camera.height < cy < 2 * camera.height):
+        raise FormatError(
+            f"principal point ({cx:g}, {cy:g}) is far outside the image of {camera.width} x "
+            f"{camera.height}"
+        )
+    if camera.model == "EUCM":
+        alpha, beta = camera.params[model.extra_start :]
+        if not (0 <= alpha <= 1 and beta > 0):
+            raise FormatError(
+                f"camera model EUCM needs alpha in 0..1 and beta > 0, got {alpha:g} and {beta:g}"
+            )
+    return camera
+
+
+def _check_panorama(camera: Camera) -> Camera:
+    if np.abs(camera.params - (camera.width, camera.height)).max() > 1.0:
+        w, h = camera.params
+        raise FormatError(
+            f"camera model {camera.model} has the size of its image as parameters: expected "
+            f"{camera.width} {camera.height}, got {w:g} {h:g}"
+        )
+    return camera

@@ -1,4 +1,4 @@
-"""Projection with COLMAP's camera models, its inverse and derivative; checks of intrinsics.
+"""Projection with COLMAP's camera models, its inverse and derivative; intrinsics made and changed.
 
 Rays reach as far as the model goes: fisheyes up to 180 degrees from the optical axis (COLMAP stops
 at 90; the formula is the same, in the angle), or to where their distortion turns back. Perspective
@@ -15,6 +15,7 @@ from hloc_lite.errors import FormatError
 from hloc_lite.geometry.camera_models import (
     CAMERA_MODELS,
     CameraModel,
+    check_camera,
     model_of,
     optics_of,
     scale_and_shift,
@@ -124,40 +125,6 @@ def pixel_differences(camera: Camera, projected: Float64, points2D: Float64) -> 
     return difference
 
 
-def check_camera(camera: Camera) -> Camera:
-    """The camera itself, if its numbers can be those of a camera.
-
-    Raises:
-        FormatError: a non-finite parameter, no focal length, a principal point far outside, or
-            extra parameters that their model does not allow.
-    """
-    model = model_of(camera)
-    if not np.isfinite(camera.params).all():
-        raise FormatError(f"camera parameters must be finite, got {camera.params.tolist()}")
-    if model.num_focals == 0:
-        return _check_panorama(camera)
-    side = max(camera.width, camera.height)
-    focals = focal_lengths(camera)
-    if not ((focals > 0.01 * side) & (focals < 100 * side)).all():
-        raise FormatError(
-            f"focal length {focals.tolist()} px does not fit an image of {camera.width} x "
-            f"{camera.height}: expected 0.01 to 100 times its longer side"
-        )
-    cx, cy = principal_point(camera)
-    if not (-camera.width < cx < 2 * camera.width and -camera.height < cy < 2 * camera.height):
-        raise FormatError(
-            f"principal point ({cx:g}, {cy:g}) is far outside the image of {camera.width} x "
-            f"{camera.height}"
-        )
-    if camera.model == "EUCM":
-        alpha, beta = camera.params[model.extra_start :]
-        if not (0 <= alpha <= 1 and beta > 0):
-            raise FormatError(
-                f"camera model EUCM needs alpha in 0..1 and beta > 0, got {alpha:g} and {beta:g}"
-            )
-    return camera
-
-
 def focal_lengths(camera: Camera) -> Float64:
     """(2,) fx, fy in pixels.
 
@@ -238,19 +205,10 @@ def with_focal(camera: Camera, focal_px: float) -> Camera:
 def _need_focal(name: str, model: CameraModel) -> None:
     if model.num_focals == 0:
         raise FormatError(
-            f"camera model {name} has no focal length, and this step needs one: give such images "
-            f"their camera (their size is all it takes) and do not have it estimated"
+            f"camera model {name} has no focal length, which this step needs. A panorama can be "
+            f"localized as a query whose camera is given (NAME {name} W H W H); for everything "
+            f"else cut it into perspective views"
         )
-
-
-def _check_panorama(camera: Camera) -> Camera:
-    if np.abs(camera.params - (camera.width, camera.height)).max() > 1.0:
-        w, h = camera.params
-        raise FormatError(
-            f"camera model {camera.model} has the size of its image as parameters: expected "
-            f"{camera.width} {camera.height}, got {w:g} {h:g}"
-        )
-    return camera
 
 
 def _coordinates(points: Float64) -> Float64:

@@ -19,6 +19,8 @@ Matrix = tuple[Float64, Float64, Float64, Float64]
 
 TOLERANCE = 1e-14
 """Relative step at which an inversion has converged: the next one would be below rounding."""
+MIN_INVERSE = 1e-12
+"""Of r^2 at a fold; it is rounding noise below, and no image reaches a million focal lengths."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,19 @@ class Distortion:
                 if not short.any():
                     break
                 high = np.where(short, 2 * high, high)
-        radius = np.minimum(target, high)
+        radius = np.where(target < high, target, high / 2)
         done = np.zeros(radius.shape, bool)  # then left alone: no pixel depends on its neighbours
-        for _ in range(100):  # Newton's method, halving the interval where it would leave it
+        last = high
+        # Newton's method; where it would leave the interval or not come closer, that is halved
+        for _ in range(100):
             factor, slope = self._factor(radius * radius)
             excess = radius * factor - target
             high, low = np.where(excess > 0, radius, high), np.where(excess > 0, low, radius)
             moved = radius - excess / (factor + 2 * slope * radius * radius)
-            inside = (moved >= low) & (moved <= high)
-            moved = np.where(done, radius, np.where(inside, moved, (low + high) / 2))
-            done = ~(np.abs(moved - radius) > TOLERANCE * (1 + radius))
+            safe = (moved >= low) & (moved <= high) & (np.abs(moved - radius) <= last / 2)
+            moved = np.where(done, radius, np.where(safe, moved, (low + high) / 2))
+            last = np.abs(moved - radius)
+            done = ~(last > TOLERANCE * (1 + radius))
             radius = moved
             if done.all():
                 break
@@ -186,6 +191,8 @@ def _fold(radial: tuple[float, ...], divisor: tuple[float, ...]) -> float:
     above, below, q = Polynomial((1.0, *radial)), Polynomial((1.0, *divisor)), Polynomial((0, 1.0))
     # d/dr of r N(q) / D(q) with q = r^2, times D^2
     slope = (above + 2 * q * above.deriv()) * below - 2 * q * above * below.deriv()
-    roots = np.concatenate([slope.trim().roots(), below.trim().roots()])
-    positive = roots.real[(np.abs(roots.imag) <= 1e-12 * np.abs(roots)) & (roots.real > 0)]
-    return float(np.sqrt(positive.min())) if len(positive) else float("inf")
+    # read backwards, their coefficients start with 1, and the roots are 1 / q: all well scaled
+    inverse = np.concatenate([np.roots(slope.coef), np.roots(below.coef)])
+    real = inverse.real[np.abs(inverse.imag) <= 1e-12 * np.abs(inverse)]
+    largest = float(real.max(initial=0.0))
+    return 1 / largest**0.5 if largest > MIN_INVERSE else float("inf")

@@ -157,6 +157,9 @@ def test_pycolmap_reads_what_is_written_and_the_other_way_round(
     write_model(tmp_path / "ours", once)
     theirs = pycolmap.Reconstruction(str(tmp_path / "ours"))
     assert sorted(image.name for image in theirs.images.values()) == [i.name for i in once.images]
+    for camera_id, camera in cameras.items():
+        assert theirs.cameras[camera_id].model.name == camera.model
+        assert np.array_equal(theirs.cameras[camera_id].params, camera.params)
     for image in once.images:
         got = theirs.images[image.image_id]
         pose = got.cam_from_world() if callable(got.cam_from_world) else got.cam_from_world
@@ -168,6 +171,9 @@ def test_pycolmap_reads_what_is_written_and_the_other_way_round(
         folder.mkdir()
         getattr(theirs, f"write_{kind}")(str(folder))
         found = read_model(folder)
+        assert {i: c.model for i, c in found.cameras.items()} == {
+            i: c.model for i, c in cameras.items()
+        }
         assert [i.name for i in found.images] == [i.name for i in once.images]
         np.testing.assert_allclose(found.xyz, once.xyz, rtol=1e-12)
         for image, other in zip(once.images, found.images, strict=True):
