@@ -46,6 +46,13 @@ MODEL_IDS = {
     "SIMPLE_RADIAL_FISHEYE": 8,
     "RADIAL_FISHEYE": 9,
     "THIN_PRISM_FISHEYE": 10,
+    "RAD_TAN_THIN_PRISM_FISHEYE": 11,
+    "SIMPLE_DIVISION": 12,
+    "DIVISION": 13,
+    "SIMPLE_FISHEYE": 14,
+    "FISHEYE": 15,
+    "EUCM": 16,
+    "EQUIRECTANGULAR": 17,
 }
 _MODEL_NAMES = {number: name for name, number in MODEL_IDS.items()}
 _INVALID_ID = np.iinfo(np.uint64).max

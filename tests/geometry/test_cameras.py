@@ -18,33 +18,13 @@ from hloc_lite.geometry.cameras import (
     focal_lengths,
     img_from_cam,
     principal_point,
+    projection_jacobian,
     rescaled,
     with_focal,
 )
 from hloc_lite.types import Camera
 
-WIDTH, HEIGHT = 1024, 768
-
-EXTRA = {
-    "SIMPLE_PINHOLE": [],
-    "PINHOLE": [],
-    "SIMPLE_RADIAL": [-0.08],
-    "RADIAL": [-0.1, 0.02],
-    "OPENCV": [-0.1, 0.02, 0.001, -0.002],
-    "OPENCV_FISHEYE": [-0.03, 0.004, -0.002, 0.0003],
-    "FULL_OPENCV": [-0.1, 0.02, 0.001, -0.002, 0.003, 0.02, -0.01, 0.002],
-    "FOV": [0.7],
-    "SIMPLE_RADIAL_FISHEYE": [-0.03],
-    "RADIAL_FISHEYE": [-0.03, 0.004],
-    "THIN_PRISM_FISHEYE": [-0.03, 0.004, 0.0005, -0.0003, 0.001, -0.0002, 0.0004, 0.0002],
-}
-"""Distortion of real lenses; a model without an entry fails the tests below."""
-
-
-def camera_of(model: str, focal: float = 700.0, extra: list[float] | None = None) -> Camera:
-    focals = [focal] if CAMERA_MODELS[model].num_focals == 1 else [focal, 1.02 * focal]
-    chosen = EXTRA[model] if extra is None else extra
-    return Camera(model, WIDTH, HEIGHT, np.array([*focals, 510.0, 390.0, *chosen]))
+from .example_cameras import HEIGHT, PERSPECTIVE, WIDTH, WITH_FOCAL, camera_of
 
 
 @pytest.mark.parametrize("model", CAMERA_MODELS)
@@ -57,8 +37,7 @@ def camera_of(model: str, focal: float = 700.0, extra: list[float] | None = None
 )
 def test_unprojected_pixels_project_back(model: str, pixels: np.ndarray, depth: float) -> None:
     camera = camera_of(model)
-    uv = cam_from_img(camera, pixels)
-    points = depth * np.concatenate([uv, np.ones((len(uv), 1))], axis=1)
+    points = depth * bearings(camera, pixels)
     np.testing.assert_allclose(img_from_cam(camera, points), pixels, atol=1e-6)
 
 
@@ -76,22 +55,17 @@ def test_projected_rays_unproject_back(model: str, rays: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("model", CAMERA_MODELS)
-def test_projection_is_colmaps(model: str) -> None:
-    pycolmap = pytest.importorskip("pycolmap")
+def test_the_axis_meets_the_principal_point(model: str) -> None:
     camera = camera_of(model)
-    theirs = pycolmap.Camera(model=model, width=WIDTH, height=HEIGHT, params=camera.params)
-    generator = np.random.default_rng(0)
-    points = generator.uniform([-3, -2, 3], [3, 2, 9], (50, 3))
-    expected = np.array([theirs.img_from_cam(point.reshape(1, 3))[0] for point in points])
-    np.testing.assert_allclose(img_from_cam(camera, points), expected, atol=1e-9)
+    pixels = img_from_cam(camera, np.array([[0, 0, 2.0], [0, 0, 1e-3]]))
+    np.testing.assert_allclose(pixels, np.tile(principal_point(camera), (2, 1)), atol=1e-9)
 
 
-@pytest.mark.parametrize("model", CAMERA_MODELS)
-def test_the_axis_meets_the_principal_point_and_behind_is_nan(model: str) -> None:
+@pytest.mark.parametrize("model", PERSPECTIVE)
+def test_what_is_behind_a_perspective_camera_is_nan(model: str) -> None:
     camera = camera_of(model)
-    pixels = img_from_cam(camera, np.array([[0, 0, 2.0], [0.1, 0, -1.0], [0.1, 0.1, 0.0]]))
-    np.testing.assert_allclose(pixels[0], principal_point(camera), atol=1e-12)
-    assert np.isnan(pixels[1:]).all()
+    points = np.array([[0.1, 0, -1.0], [0.1, 0.1, 0.0], [0, 0, -1], [0, 0, 0]])
+    assert np.isnan(img_from_cam(camera, points)).all()
 
 
 def test_a_fisheye_sees_far_to_the_side() -> None:
@@ -116,14 +90,17 @@ def test_pixels_that_no_ray_reaches_are_nan_without_a_word(model: str) -> None:
     extra = {"OPENCV_FISHEYE": [0.05, -0.02, 0.0, 0.0], "FOV": [1.2]}.get(model, [0.1])
     camera = camera_of(model, focal=300.0, extra=extra)
     pixels = principal_point(camera) + np.array([[1e5, 1e5], [700.0, 0], [600, 300], [0, 0]])
-    rays = cam_from_img(camera, pixels)
-    assert np.isnan(rays[0]).all() and np.allclose(rays[-1], 0)
+    plane, rays = cam_from_img(camera, pixels), bearings(camera, pixels)
+    assert np.isnan(plane[0]).all() and np.allclose(plane[-1], 0)
+    assert np.isnan(rays[0]).all() and np.allclose(rays[-1], [0, 0, 1])
 
 
 @pytest.mark.parametrize("model", CAMERA_MODELS)
 def test_no_points_give_no_points(model: str) -> None:
     camera = camera_of(model)
     assert cam_from_img(camera, np.zeros((0, 2))).shape == (0, 2)
+    assert bearings(camera, np.zeros((0, 2))).shape == (0, 3)
+    assert projection_jacobian(camera, np.zeros((0, 3))).shape == (0, 2, 3)
     assert img_from_cam(camera, np.zeros((0, 3))).shape == (0, 2)
 
 
@@ -158,6 +135,29 @@ def test_rescaling_allows_rounding_to_whole_pixels_but_not_another_shape() -> No
 
 
 @pytest.mark.parametrize("model", CAMERA_MODELS)
+def test_leading_dimensions_are_kept(model: str) -> None:
+    camera = camera_of(model)
+    points = np.random.default_rng(0).uniform([-1, -1, 1], [1, 1, 3], (3, 4, 3))
+    flat = points.reshape(-1, 3)
+    pixels = img_from_cam(camera, points)
+    assert np.array_equal(pixels, img_from_cam(camera, flat).reshape(3, 4, 2))
+    assert np.array_equal(bearings(camera, pixels[0, 0]), bearings(camera, pixels)[0, 0])
+    assert np.array_equal(
+        projection_jacobian(camera, points), projection_jacobian(camera, flat).reshape(3, 4, 2, 3)
+    )
+
+
+@pytest.mark.parametrize("model", WITH_FOCAL)
+def test_a_new_camera_distorts_nothing(model: str) -> None:
+    camera = camera_from_focal(model, WIDTH, HEIGHT, 900.0, has_prior_focal=False)
+    assert check_camera(camera) is camera
+    angles = np.array([0.3, 0.9])
+    points = np.stack([np.sin(angles), 0 * angles, np.cos(angles)], axis=1)
+    radius = angles if "FISHEYE" in model else np.tan(angles)
+    np.testing.assert_allclose(img_from_cam(camera, points)[:, 0], 512 + 900 * radius)
+
+
+@pytest.mark.parametrize("model", WITH_FOCAL)
 def test_cameras_of_a_focal_length(model: str) -> None:
     camera = camera_from_focal(model, WIDTH, HEIGHT, 900.0, has_prior_focal=False)
     np.testing.assert_allclose(focal_lengths(camera), 900.0)
@@ -165,6 +165,26 @@ def test_cameras_of_a_focal_length(model: str) -> None:
     assert not camera.has_prior_focal
     np.testing.assert_allclose(focal_lengths(with_focal(camera, 800.0)), 800.0)
     np.testing.assert_allclose(principal_point(with_focal(camera, 800.0)), [512, 384])
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        focal_lengths,
+        calibration_matrix,
+        lambda camera: with_focal(camera, 500.0),
+        lambda camera: camera_from_focal(camera.model, 64, 32, 500.0, has_prior_focal=True),
+    ],
+)
+def test_a_panorama_has_no_focal_length(use) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(FormatError, match="EQUIRECTANGULAR has no focal length"):
+        use(camera_of("EQUIRECTANGULAR"))
+
+
+def test_a_panorama_scales_with_its_image() -> None:
+    half = rescaled(Camera("EQUIRECTANGULAR", 1000, 501, np.array([1000.0, 501])), 500, 250)
+    np.testing.assert_allclose(half.params, [500, 250])
+    assert check_camera(half) is half
 
 
 @pytest.mark.parametrize(
@@ -179,6 +199,16 @@ def test_cameras_of_a_focal_length(model: str) -> None:
         ),
         (Camera("SIMPLE_PINHOLE", 100, 80, np.array([-90.0, 50, 40])), "focal length .* does not"),
         (Camera("SIMPLE_PINHOLE", 100, 80, np.array([90.0, 500, 40])), "far outside the image"),
+        (Camera("EUCM", 100, 80, np.array([90.0, 90, 50, 40, 1.2, 1])), "EUCM needs alpha in 0..1"),
+        (
+            Camera("EUCM", 100, 80, np.array([90.0, 90, 50, 40, 0.5, 0])),
+            "and beta > 0, got 0.5 and 0",
+        ),
+        (
+            Camera("EQUIRECTANGULAR", 100, 50, np.array([200.0, 100])),
+            "expected 100 50, got 200 100",
+        ),
+        (Camera("EQUIRECTANGULAR", 100, 50, np.array([100, np.nan])), "must be finite"),
     ],
 )
 def test_intrinsics_that_cannot_be_are_refused(camera: Camera, message: str) -> None:

@@ -38,6 +38,10 @@ def make_model(names: list[str], num_points: int, seed: int, models: list[str]) 
         params = rng.uniform(-0.01, 0.01, layout.num_params)
         params[: layout.num_focals] = rng.uniform(300, 900)
         params[layout.num_focals : layout.num_focals + 2] = rng.uniform(100, 300, 2)
+        if model == "EUCM":
+            params[layout.extra_start :] = rng.uniform(0.1, 1, 2)
+        if model == "EQUIRECTANGULAR":
+            params = np.array([640.0, 480])
         cameras[1 + 3 * number] = Camera(model, 640, 480, params)
     images = []
     for number, name in enumerate(names):
@@ -133,6 +137,9 @@ def test_pycolmap_reads_what_is_written_and_the_other_way_round(
     tmp_path: Path, model: SfmModel
 ) -> None:
     pycolmap = pytest.importorskip("pycolmap")
+    known = pycolmap.CameraModelId.__members__  # fewer before COLMAP 4.2
+    other = Camera("SIMPLE_PINHOLE", 640, 480, np.array([500.0, 320, 240]))
+    cameras = {i: c if c.model in known else other for i, c in model.cameras.items()}
     # COLMAP checks that a point is seen once by an image
     images = []
     for image in model.images:
@@ -144,12 +151,15 @@ def test_pycolmap_reads_what_is_written_and_the_other_way_round(
                      image.keypoints, idxs)
         )  # fmt: skip
     once = SfmModel(
-        model.cameras, tuple(images), model.point3D_ids, model.xyz, model.rgb, model.errors_px
+        cameras, tuple(images), model.point3D_ids, model.xyz, model.rgb, model.errors_px
     )
     (tmp_path / "ours").mkdir()
     write_model(tmp_path / "ours", once)
     theirs = pycolmap.Reconstruction(str(tmp_path / "ours"))
     assert sorted(image.name for image in theirs.images.values()) == [i.name for i in once.images]
+    for camera_id, camera in cameras.items():
+        assert theirs.cameras[camera_id].model.name == camera.model
+        assert np.array_equal(theirs.cameras[camera_id].params, camera.params)
     for image in once.images:
         got = theirs.images[image.image_id]
         pose = got.cam_from_world() if callable(got.cam_from_world) else got.cam_from_world
@@ -161,6 +171,9 @@ def test_pycolmap_reads_what_is_written_and_the_other_way_round(
         folder.mkdir()
         getattr(theirs, f"write_{kind}")(str(folder))
         found = read_model(folder)
+        assert {i: c.model for i, c in found.cameras.items()} == {
+            i: c.model for i, c in cameras.items()
+        }
         assert [i.name for i in found.images] == [i.name for i in once.images]
         np.testing.assert_allclose(found.xyz, once.xyz, rtol=1e-12)
         for image, other in zip(once.images, found.images, strict=True):

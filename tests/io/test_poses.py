@@ -70,8 +70,11 @@ def test_queries_round_trip(
     models: dict[str, str], focal_ratio: float, width: int, height: int
 ) -> None:
     focal = focal_ratio * max(width, height)
+    panorama = Camera("EQUIRECTANGULAR", width, height, np.array([width, height], np.float64))
     cameras = {
-        name: camera_from_focal(model, width, height, focal, has_prior_focal=True)
+        name: panorama
+        if model == panorama.model
+        else camera_from_focal(model, width, height, focal, has_prior_focal=True)
         for name, model in models.items()
     }
     with tempfile.TemporaryDirectory() as folder:
