@@ -142,7 +142,7 @@ def create(table: Mapping[str, str], name: str, config: object, runtime: Runtime
 
 def lookup(table: Mapping[str, str], name: str) -> str:
     """``table[name]``, or an ``UnknownNameError`` that lists the names."""
-    if name in table:
+    if name in table and not name.endswith(":"):
         return table[name]
     prefix, colon, rest = name.partition(":")
     if colon and rest and prefix + colon in table:
