@@ -47,9 +47,10 @@ GLOBAL_DESCRIPTORS: Mapping[str, str] = {
 }
 SEGMENTERS: Mapping[str, str] = {
     "deeplab-edgetpu-cityscapes": "hloc_lite.consistency.segmentation_litert:LiteRtSegmenter",
+    "files:": "hloc_lite.consistency.segmentation_files:LabelFiles",
     "hf:": "hloc_lite.consistency.segmentation_hf:HuggingFaceSegmenter",
 }
-"""A name that ends in a colon stands for all names that begin with it: hf:MODEL."""
+"""A name that ends in a colon stands for all names that start with it."""
 ESTIMATORS: Mapping[str, str] = {
     "poselib": "hloc_lite.pose.poselib_estimator:PoseLibEstimator",
     "pycolmap": "hloc_lite.pose.pycolmap_estimator:PycolmapEstimator",
@@ -119,8 +120,9 @@ class GlobalDescriptor(Protocol):
 class Segmenter(Protocol):
     """Image -> a semantic label for each pixel."""
 
-    def segment(self, photos: Sequence[Photo]) -> list[LabelMap]:
-        """Label maps of the photos, in order; possibly smaller than the photos."""
+    def segment(self, photos: Sequence[Photo]) -> Sequence[LabelMap | None]:
+        """Label maps of the photos, in order, possibly smaller than the photos; None where there is
+        none to be had."""
 
 
 class PoseEstimator(Protocol):

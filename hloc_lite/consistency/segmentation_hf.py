@@ -6,7 +6,6 @@ Mask2Former, EoMT, ...). Only safetensors are loaded, and no code of a repositor
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,8 @@ class HuggingFaceSegmenter:
 
     def __init__(self, name: str, config: SemanticsConfig, runtime: Runtime) -> None:
         model_name = name.removeprefix(PREFIX)
-        loaded = _load(model_name, config.revision or None, is_offline(runtime))
+        offline = bool(getattr(runtime.weights, "offline", False))
+        loaded = _load(model_name, config.revision or None, offline)
         self._model, self._processor, self._universal = loaded
         self._model.eval().requires_grad_(False).to(runtime.device)
         self._train_ids = train_ids({int(k): v for k, v in self._model.config.id2label.items()})
@@ -99,12 +99,6 @@ def largest_classes(logits: Any, train_ids_of: UInt8, size: tuple[int, int]) -> 
     winners = full[0].argmax(dim=0).cpu().numpy()
     labels = np.array([g if g < NUM_CLASSES else UNKNOWN_LABEL for g in present], np.uint8)
     return labels[winners]
-
-
-def is_offline(runtime: Runtime) -> bool:
-    """Whether networks may not be fetched, as for the weights of the package."""
-    said = os.environ.get("HLOC_LITE_OFFLINE", "0") not in ("", "0")
-    return said or bool(getattr(runtime.weights, "offline", False))
 
 
 def _load(name: str, revision: str | None, offline: bool) -> tuple[Any, Any, bool]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from hloc_lite import registry
 from hloc_lite.config import SemanticsConfig
@@ -22,6 +23,7 @@ from hloc_lite.consistency.segmentation_litert import (
     tile_spans,
 )
 from hloc_lite.errors import (
+    FormatError,
     MissingDependencyError,
     UnknownNameError,
     WeightsError,
@@ -118,10 +120,22 @@ def test_missing_transformers_is_explained(monkeypatch):
         registry.create(SEGMENTERS, "hf:some/model", SemanticsConfig(), NO_WEIGHTS)
 
 
-@pytest.mark.parametrize("name", ["hf", "hf:", "ht:model", "deeplab"])
+@pytest.mark.parametrize("name", ["hf", "hf:", "files:", "ht:model", "deeplab"])
 def test_unknown_segmenters(name):
     with pytest.raises(UnknownNameError):
         registry.create(SEGMENTERS, name, SemanticsConfig(), NO_WEIGHTS)
+
+
+def test_files_are_a_segmenter_too(tmp_path):
+    Image.fromarray(np.array([[7, 23]], np.uint8)).save(tmp_path / "a.jpg.png")
+    config = SemanticsConfig(table="cityscapes-label-ids")
+    files = registry.create(SEGMENTERS, f"files:{tmp_path}", config, NO_WEIGHTS)
+    pixels = np.zeros((10, 20, 3), np.uint8)
+    found, none = files.segment([Photo("a.jpg", pixels), Photo("b.jpg", pixels)])
+    assert found.labels.tolist() == [[0, 10]] and found.image_size == (20, 10)
+    assert none is None
+    with pytest.raises(FormatError, match="does not exist"):
+        registry.create(SEGMENTERS, f"files:{tmp_path}/none", config, NO_WEIGHTS)
 
 
 def test_a_file_that_is_no_network_is_refused(tmp_path):
