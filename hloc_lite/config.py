@@ -180,7 +180,7 @@ class SemanticsConfig(Section):
     ``registry.SEGMENTERS``: deeplab-edgetpu-cityscapes is small and quick (extra ``semantics``)."""
     table: str = ""
     """files: what their ids or colours mean, if not Cityscapes train ids: a TOML file, or
-    cityscapes-label-ids, cityscapes-colours, ade20k."""
+    cityscapes-label-ids, cityscapes-colours, ade20k, coco-stuff."""
     revision: str = ""
     """hf: commit, tag or branch of the hub; empty: the main branch of that day."""
     max_side_px: int = Field(1024, ge=64, le=16384)
@@ -193,13 +193,16 @@ class SemanticsConfig(Section):
     """Of the LiteRT network."""
     window_px: float = Field(5.0, ge=0, le=100)
     """Labels within this distance (in x and in y) of a keypoint count as its own: keypoints lie on
-    borders, and label maps are blurred there."""
+    borders, and label maps are blurred there. With the small network 5 instead of 0 spares a
+    third of the right matches that disagree, and a tenth of the wrong ones."""
     reference_side_px: int = Field(1024, ge=64, le=10**6)
     """The longer image side at which the window holds; scaled with other sizes."""
     mode: Literal["soft", "hard"] = "soft"
     """soft: a disagreeing match loses weight; hard: it loses all of it."""
-    disagreement_factor: float = Field(0.1, gt=0, le=1)
-    """soft: what a match keeps whose labels exclude one another."""
+    disagreement_factor: float = Field(0.2, gt=0, le=1)
+    """soft: what a match keeps whose labels exclude one another. On rendered streets 3 % of right
+    and 15 % of wrong matches disagree in the small network's labels, so a fifth; in exact ones 1 %
+    and 19 %."""
     min_compatibility: float = Field(0.5, gt=0, le=1)
     """hard: matches of less compatible labels are rejected."""
     min_share: float = Field(0.5, ge=0, le=1)

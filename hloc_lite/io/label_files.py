@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from hloc_lite.config import ImagesConfig, SemanticClass
-from hloc_lite.errors import FormatError
+from hloc_lite.errors import FormatError, ImageError
 from hloc_lite.io.images import _check_file_size, _check_pixels, _opened, _short, check_relative
 from hloc_lite.types import UNKNOWN_LABEL, LabelMap, UInt8
 
@@ -24,7 +24,7 @@ TRAIN_IDS: Mapping[str, int] = {
     "unknown": UNKNOWN_LABEL,
 }
 """Class name -> Cityscapes train id."""
-READY_TABLES = ("cityscapes-label-ids", "cityscapes-colours", "ade20k")
+READY_TABLES = ("cityscapes-label-ids", "cityscapes-colours", "ade20k", "coco-stuff")
 _MAX_ID = 65535
 _MAX_TABLE_BYTES = 1_000_000
 _ID_MODES = ("L", "P", "I", "I;16", "I;16B", "I;16L")
@@ -110,11 +110,9 @@ def read_label_map(
             _check_pixels(image, path, limits)
             _check_shape(path, (image.width, image.height), image_size)
             pixels = _colours_of(path, image, table) if table.colours else _ids_of(path, image)
-    except FormatError:
+    except (FormatError, ImageError):
         raise
-    except OSError as error:
-        raise FormatError(f"cannot read label map {path}: {_short(error)}") from None
-    except (SyntaxError, ValueError) as error:  # Pillow's on broken PNG chunks
+    except Exception as error:  # Pillow's decoders raise all sorts of errors on broken files
         raise FormatError(f"cannot read label map {path}: {_short(error)}") from None
     mapping = table.ids
     if table.colours:

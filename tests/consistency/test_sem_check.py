@@ -13,7 +13,9 @@ from hloc_lite.consistency.semantic_check import label_agreement, semantic_check
 from hloc_lite.types import LabelMap
 
 ROAD, BUILDING, WALL, VEGETATION, SKY, PERSON, CAR = 0, 2, 3, 8, 10, 11, 13
-EXACT = SemanticsConfig(window_px=0, confusable=(), unstable=(), min_share=0)
+EXACT = SemanticsConfig(
+    window_px=0, confusable=(), unstable=(), min_share=0, disagreement_factor=0.1
+)
 ROW = LabelMap(np.array([[SKY, BUILDING, ROAD, 255, CAR]], np.uint8), (5, 1))
 CENTRES = np.array([[0.5, 0.5], [1.5, 0.5], [2.5, 0.5], [3.5, 0.5], [4.5, 0.5]])
 

@@ -15,6 +15,7 @@ from PIL import Image
 from hloc_lite import registry
 from hloc_lite.config import SemanticsConfig
 from hloc_lite.consistency.class_table import synonyms, train_id, train_ids
+from hloc_lite.consistency.label_picture import label_picture
 from hloc_lite.consistency.labels import CLASS_NAMES
 from hloc_lite.consistency.segmentation_litert import (
     LiteRtSegmenter,
@@ -30,7 +31,7 @@ from hloc_lite.errors import (
 )
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.registry import SEGMENTERS, Runtime
-from hloc_lite.types import Photo
+from hloc_lite.types import LabelMap, Photo
 from tests.exact_scene import NoWeights
 
 CARD = "deeplab-edgetpu-cityscapes"
@@ -191,3 +192,12 @@ def test_only_wide_photos_are_cut(segmenter):
     assert segmenter.segment([street(800, 400)])[0].labels.shape == (513, 513)
     assert segmenter.segment([street(1600, 400)])[0].labels.shape == (513, 1026)
     assert segmenter.segment([street(400, 1600)])[0].labels.shape == (1026, 513)
+
+
+def test_label_picture_shows_colours_over_the_photo():
+    photo = Photo("a", np.full((4, 6, 3), 100, np.uint8))
+    label_map = LabelMap(np.array([[10, 255]], np.uint8), (6, 4))
+    picture = label_picture(photo, label_map, opacity=0.5)
+    assert picture.shape == (4, 6, 3)
+    assert (picture[:, :3] == (85, 115, 140)).all()  # halfway to the sky's 70, 130, 180
+    assert (picture[:, 3:] == 100).all()

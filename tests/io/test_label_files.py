@@ -144,6 +144,23 @@ def test_truncated_and_too_large_files_are_refused(tmp_path):
         read_label_map(tmp_path / "a.png", (200, 200), config=ImagesConfig(max_file_mb=0.001))
 
 
+def test_files_with_flipped_bytes_are_read_or_explained(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 19, (20, 30), dtype=np.uint8)
+    data = save(tmp_path / "a.png", noise).read_bytes()
+    rng = np.random.default_rng(1)
+    refused = 0
+    for _ in range(200):
+        broken = bytearray(data)
+        for position in rng.integers(0, len(data), 3):
+            broken[position] ^= 1 << int(rng.integers(0, 8))
+        (tmp_path / "b.png").write_bytes(broken)
+        try:
+            assert read_label_map(tmp_path / "b.png", (30, 20)).labels.shape == (20, 30)
+        except (FormatError, ImageError):
+            refused += 1
+    assert refused > 100
+
+
 def test_ready_tables_are_right_where_it_is_known():
     tables = {name: read_label_table(name) for name in READY_TABLES}
     ids, ade = tables["cityscapes-label-ids"].ids, tables["ade20k"].ids
@@ -154,6 +171,10 @@ def test_ready_tables_are_right_where_it_is_known():
     known |= {"truck": 84, "pole": 94, "bicycle": 128, "traffic light": 137}
     assert {name: ade[i] for name, i in known.items()} == {name: TRAIN_IDS[name] for name in known}
     assert max(ade) <= 150 and min(ade) >= 1
+    coco = tables["coco-stuff"].ids
+    known = {"person": 0, "car": 2, "traffic light": 9, "fence": 112, "road": 148, "sky": 156}
+    assert {name: coco[i] for name, i in known.items()} == {name: TRAIN_IDS[name] for name in known}
+    assert max(coco) <= 181 and coco[168] == TRAIN_IDS["vegetation"]
 
 
 @pytest.mark.parametrize(
