@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hloc_lite.errors import UnknownNameError
-from hloc_lite.types import Camera, Correspondences, Float32, LocalFeatures, Matches, Photo
+from hloc_lite.types import (
+    Camera,
+    Correspondences,
+    Float32,
+    LabelMap,
+    LocalFeatures,
+    Matches,
+    Photo,
+)
 from hloc_lite.types import PoseEstimate as PoseEstimate
 
 FEATURES: Mapping[str, str] = {
@@ -37,6 +45,12 @@ GLOBAL_DESCRIPTORS: Mapping[str, str] = {
     "gem-lite0": "hloc_lite.retrieval.gem:GemLite",
     "netvlad-pitts30k": "hloc_lite.retrieval.netvlad_vgg16:NetVladVgg16",
 }
+SEGMENTERS: Mapping[str, str] = {
+    "deeplab-edgetpu-cityscapes": "hloc_lite.consistency.segmentation_litert:LiteRtSegmenter",
+    "files:": "hloc_lite.consistency.segmentation_files:LabelFiles",
+    "hf:": "hloc_lite.consistency.segmentation_hf:HuggingFaceSegmenter",
+}
+"""A name that ends in a colon stands for all names that start with it."""
 ESTIMATORS: Mapping[str, str] = {
     "weighted": "hloc_lite.pose.weighted_estimator:WeightedEstimator",
     "poselib": "hloc_lite.pose.poselib_estimator:PoseLibEstimator",
@@ -105,6 +119,14 @@ class GlobalDescriptor(Protocol):
         """(B, D) float32 unit rows."""
 
 
+class Segmenter(Protocol):
+    """Image -> a semantic label for each pixel."""
+
+    def segment(self, photos: Sequence[Photo]) -> Sequence[LabelMap | None]:
+        """Label maps of the photos, in order, possibly smaller than the photos; None where there is
+        none to be had."""
+
+
 class PoseEstimator(Protocol):
     """2D-3D correspondences -> pose."""
 
@@ -124,8 +146,11 @@ def create(table: Mapping[str, str], name: str, config: object, runtime: Runtime
 
 def lookup(table: Mapping[str, str], name: str) -> str:
     """``table[name]``, or an ``UnknownNameError`` that lists the names."""
-    if name in table:
+    if name in table and not name.endswith(":"):
         return table[name]
+    prefix, colon, rest = name.partition(":")
+    if colon and rest and prefix + colon in table:
+        return table[prefix + colon]
     near = difflib.get_close_matches(name, table, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise UnknownNameError(f"unknown name {name!r}; known are {', '.join(sorted(table))}.{hint}")

@@ -68,6 +68,6 @@ def cards_needed(config: Config) -> tuple[str, ...]:
     if matcher == "auto":
         matcher = DEFAULT_MATCHER.get(config.features.name, "mutual-nn")
     retrieval = BACKBONES.get(config.retrieval.name, config.retrieval.name)
-    wanted = (config.features.name, matcher, retrieval)
+    wanted = (config.features.name, matcher, retrieval, config.semantics.source)
     cards = load_cards()
     return tuple(dict.fromkeys(name for name in wanted if name in cards))

@@ -1,0 +1,126 @@
+"""Labels of landmarks: the majority over their observations in the map's images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hloc_lite.config import SemanticsConfig
+from hloc_lite.consistency.labels import (
+    CLASS_NAMES,
+    NUM_CLASSES,
+    SKY,
+    class_ids,
+    is_class,
+    pixel_indices,
+    window_radii,
+)
+from hloc_lite.consistency.semantic_check import trusted_labels
+from hloc_lite.types import (
+    NO_POINT,
+    UNKNOWN_LABEL,
+    Float32,
+    Float64,
+    LabelMap,
+    SfmModel,
+    UInt8,
+)
+
+MAX_SAMPLES = 11
+"""Of a window's side that are looked at: as many as the default window has pixels at 1024 px."""
+MIN_BORDER_SHARE = 0.1
+"""Of a window's pixels that must be something else for a sky landmark to lie on its border."""
+
+
+@dataclass(frozen=True, eq=False)
+class LandmarkLabels:
+    """One label for each of a map's M points."""
+
+    labels: UInt8
+    """(M,) Cityscapes train ids; unknown where no observation had a label."""
+    shares: Float32
+    """(M,) of the votes that the label got, in [0, 1]; 0 where unknown."""
+
+
+@dataclass(frozen=True, eq=False)
+class LandmarkWeights:
+    """What becomes of a map's M points by their labels."""
+
+    weights: Float64
+    """(M,) in [0, 1]; 0: dropped."""
+    counts: Mapping[str, int]
+    """landmarks, labelled, unstable, dropped; and unstable ones by class, as ``unstable: car``."""
+
+
+def label_landmarks(
+    model: SfmModel, labels_of: Callable[[str], LabelMap | None], config: SemanticsConfig
+) -> LandmarkLabels:
+    """The majority label of each landmark; of equal ones, the smaller train id.
+
+    Every observation has one vote, shared by the classes in the window around it in proportion to
+    their pixels: landmarks lie on borders, and label maps are blurred there. Nothing can be
+    triangulated in the sky: it has a share only where the window shows hardly anything else.
+
+    Args:
+        labels_of: image name -> its label map, None if there is none; called once for each image.
+    """
+    votes = np.zeros((model.num_points, NUM_CLASSES), np.float32)
+    for image in model.images:
+        rows = np.flatnonzero(image.point3D_idxs != NO_POINT)
+        label_map = labels_of(image.name) if len(rows) else None
+        if label_map is not None:
+            shares = observation_votes(label_map, image.keypoints[rows], config)
+            np.add.at(votes, image.point3D_idxs[rows], shares)
+    total = votes.sum(axis=1)
+    best = votes.argmax(axis=1)
+    top = np.take_along_axis(votes, best[:, None], axis=1)[:, 0]
+    labels = np.where(total > 0, best, UNKNOWN_LABEL).astype(np.uint8)
+    return LandmarkLabels(labels, (top / np.where(total > 0, total, 1)).astype(np.float32))
+
+
+def observation_votes(
+    label_map: LabelMap, points2D: npt.NDArray[np.floating], config: SemanticsConfig
+) -> Float32:
+    """(N, 19) shares of classes around (N, 2) points; rows of 0 where nothing is known, else of sum
+    1."""
+    rows, columns = pixel_indices(label_map, points2D)
+    row_radius, column_radius = window_radii(label_map, config)
+    margins = ((row_radius,) * 2, (column_radius,) * 2)
+    padded = np.pad(label_map.labels, margins, constant_values=UNKNOWN_LABEL)
+    down, right = _offsets(row_radius), _offsets(column_radius)
+    around = padded[(rows[:, None] + down)[:, :, None], (columns[:, None] + right)[:, None, :]]
+    around = np.where(is_class(around), around, NUM_CLASSES).reshape(len(rows), -1)
+    around[rows < 0] = NUM_CLASSES
+    bins = np.arange(len(rows))[:, None] * (NUM_CLASSES + 1) + around
+    counts = np.bincount(bins.ravel(), minlength=len(rows) * (NUM_CLASSES + 1))
+    votes = counts.reshape(len(rows), NUM_CLASSES + 1)[:, :NUM_CLASSES].astype(np.float32)
+    total = votes.sum(axis=1)
+    at_border = total - votes[:, SKY] >= np.maximum(MIN_BORDER_SHARE * total, 1)
+    votes[at_border, SKY] = 0
+    return votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
+
+
+def landmark_weights(landmarks: LandmarkLabels, config: SemanticsConfig) -> LandmarkWeights:
+    """Weights of landmarks by ``unstable_landmarks``, and how many are on what moves."""
+    labels = trusted_labels(landmarks.labels, landmarks.shares, config)
+    unstable = np.isin(labels, class_ids(config.unstable))
+    kept = {"keep": 1.0, "weight": config.unstable_weight, "drop": 0.0}[config.unstable_landmarks]
+    weights = np.where(unstable, kept, 1.0)
+    counts = {
+        "landmarks": len(labels),
+        "labelled": int(is_class(labels).sum()),
+        "unstable": int(unstable.sum()),
+        "dropped": int((weights == 0).sum()),
+    }
+    by_class = np.bincount(labels[unstable], minlength=NUM_CLASSES)
+    counts |= {f"unstable: {CLASS_NAMES[c]}": int(n) for c, n in enumerate(by_class) if n}
+    return LandmarkWeights(weights, counts)
+
+
+def _offsets(radius: int) -> npt.NDArray[np.int64]:
+    """Indices into the padded map, relative to an index of the map; the centre is among them."""
+    count = min(2 * radius + 1, MAX_SAMPLES)
+    return np.rint(np.linspace(0, 2 * radius, count)).astype(np.int64)

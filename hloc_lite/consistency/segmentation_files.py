@@ -1,0 +1,39 @@
+"""Label maps that exist already, as a segmenter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hloc_lite.config import SemanticsConfig
+from hloc_lite.errors import ConfigError
+from hloc_lite.io.label_files import CITYSCAPES_TRAIN_IDS, LabelFolder, read_label_table
+from hloc_lite.registry import Runtime
+from hloc_lite.types import LabelMap, Photo
+
+PREFIX = "files:"
+
+
+class LabelFiles:
+    """``files:FOLDER``: PNG files by the photo's name, their classes by ``semantics.table``.
+
+    Raises:
+        FormatError: no such folder, or no such table.
+        ConfigError: no folder is named.
+    """
+
+    def __init__(self, name: str, config: SemanticsConfig, runtime: Runtime) -> None:
+        folder = name.removeprefix(PREFIX)
+        if not folder:
+            raise ConfigError("semantics.source=files: needs a folder, as in files:labels")
+        table = read_label_table(config.table) if config.table else CITYSCAPES_TRAIN_IDS
+        self._folder = LabelFolder(Path(folder), table)
+
+    def segment(self, photos: Sequence[Photo]) -> list[LabelMap | None]:
+        """Label maps of the photos, in order; None where the folder has no file for one.
+
+        Raises:
+            FormatError: a broken file, or one of another shape than its photo.
+            ImageError: a file beyond the size limits.
+        """
+        return [self._folder.load(photo.name, (photo.width, photo.height)) for photo in photos]
