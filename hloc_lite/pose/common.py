@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.geometry.cameras import img_from_cam
+from hloc_lite.geometry.cameras import img_from_cam, pixel_differences
 from hloc_lite.pose.refine import inlier_mask, refine_pose
 from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate, Rigid3
 
@@ -76,7 +76,7 @@ def noise_px(inliers: Correspondences, camera: Camera, pose: Rigid3) -> float:
     """Standard deviation of the inliers' errors along each axis, from their weighted median: of
     normal noise in two dimensions half the distances are below 1.1774 standard deviations."""
     projected = img_from_cam(camera, pose.apply(inliers.points3D))
-    distances = np.linalg.norm(projected - inliers.points2D, axis=1)
+    distances = np.linalg.norm(pixel_differences(camera, projected, inliers.points2D), axis=1)
     order = np.argsort(distances)
     mass = np.cumsum(inliers.weights[order])
     median = distances[order[np.searchsorted(mass, 0.5 * mass[-1])]]

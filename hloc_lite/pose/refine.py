@@ -10,6 +10,7 @@ from hloc_lite.geometry.cameras import (
     focal_lengths,
     img_from_cam,
     model_of,
+    pixel_differences,
     principal_point,
     projection_jacobian,
 )
@@ -106,7 +107,7 @@ def inlier_mask(
 
 
 def _residuals(pose: Rigid3, camera: Camera, points2D: Float64, points3D: Float64) -> Float64:
-    return img_from_cam(camera, pose.apply(points3D)) - points2D
+    return pixel_differences(camera, img_from_cam(camera, pose.apply(points3D)), points2D)
 
 
 def _cauchy_cost(residuals: Float64, loss_px: float, weights: Float64) -> float:

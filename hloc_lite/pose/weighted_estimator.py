@@ -33,7 +33,8 @@ class WeightedEstimator:
         rays = bearings(camera, correspondences.points2D)
         weights = correspondences.weights
         usable = np.isfinite(rays).all(axis=1) & np.isfinite(correspondences.points3D).all(axis=1)
-        usable &= np.isfinite(weights) & (weights > 0)
+        jacobians = projection_jacobian(camera, np.where(usable[:, None], rays, 1.0))
+        usable &= np.isfinite(weights) & (weights > 0) & np.isfinite(jacobians).all(axis=(1, 2))
         if usable.sum() < max(4, self._config.min_inliers):
             return None
         rays, points3D = rays[usable], correspondences.points3D[usable]
@@ -41,7 +42,7 @@ class WeightedEstimator:
         center = np.median(points3D, axis=0)
         errors = LinearErrors.of(
             rays,
-            projection_jacobian(camera, rays),
+            jacobians[usable],
             points3D - center,
             bounds_px(correspondences, camera, self._config)[usable],
         )

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from hloc_lite.geometry.cameras import cam_from_img, camera_from_focal, img_from_cam
+from hloc_lite.geometry.cameras import bearings, camera_from_focal, img_from_cam
 from hloc_lite.types import Bool, Camera, Correspondences, Rigid3
 
 CAMERA = camera_from_focal("SIMPLE_RADIAL", 1024, 768, 900, has_prior_focal=True)
 """A lens of 59 degrees."""
 NEAREST, FARTHEST = 4.0, 20.0
-"""Depths of the points, map units."""
+"""Distances of the points, map units."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ def make_scene(
     noise_px: float = 1.0,
     camera: Camera = CAMERA,
 ) -> Scene:
-    """Points in front of a camera anywhere in space; wrong ones anywhere in the image.
+    """Points around a camera anywhere in space; wrong ones anywhere in the image.
 
     Args:
         count: K.
@@ -46,8 +46,9 @@ def make_scene(
     size = np.array([camera.width, camera.height])
     # off the border, so that noise leaves points in the image
     pixels = rng.uniform(0.02, 0.98, (count, 2)) * size
-    rays = np.concatenate([cam_from_img(camera, pixels), np.ones((count, 1))], axis=1)
-    points = pose.inverse().apply(rays * rng.uniform(NEAREST, FARTHEST, (count, 1)))
+    points = pose.inverse().apply(
+        bearings(camera, pixels) * rng.uniform(NEAREST, FARTHEST, (count, 1))
+    )
     true = rng.permutation(count) < round(share * count)
     seen = img_from_cam(camera, pose.apply(points)) + noise_px * rng.normal(size=(count, 2))
     seen[~true] = rng.uniform(0, 1, (int((~true).sum()), 2)) * size

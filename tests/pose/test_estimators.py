@@ -14,7 +14,7 @@ from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.registry import ESTIMATORS, PoseEstimator, Runtime, create
 from hloc_lite.synthetic.correspondences import CAMERA, informative_weights, make_scene
-from hloc_lite.types import Correspondences, Rigid3
+from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
 @pytest.fixture(params=ESTIMATORS)
@@ -63,6 +63,21 @@ def test_camera_models(estimator: PoseEstimator, model: str) -> None:
     distance, angle = pose_errors(found.cam_from_world, scene.cam_from_world)
     assert distance < 0.05
     assert angle < 0.2
+
+
+def test_wide_and_spherical_cameras() -> None:
+    """Only ``weighted`` sees behind the image plane."""
+    fisheye = camera_from_focal("OPENCV_FISHEYE", 1000, 1000, 240, has_prior_focal=True)
+    panorama = Camera("EQUIRECTANGULAR", 2000, 1000, np.array([2000.0, 1000.0]))
+    for camera in (fisheye, panorama):
+        scene = make_scene(17, share=0.3, camera=camera)
+        found = make("weighted").estimate(scene.correspondences, camera)
+        assert found is not None
+        distance, angle = pose_errors(found.cam_from_world, scene.cam_from_world)
+        assert distance < 0.05
+        assert angle < 0.2
+        behind = found.cam_from_world.apply(scene.correspondences.points3D)[:, 2] < 0
+        assert (found.inlier_mask & behind).sum() > 10
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 11])
