@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hloc_lite.errors import UnknownNameError
-from hloc_lite.types import Camera, Correspondences, Float32, LocalFeatures, Matches, Photo
+from hloc_lite.types import Camera, Correspondences, DepthMap, Float32, LocalFeatures
+from hloc_lite.types import Matches, Photo
 from hloc_lite.types import PoseEstimate as PoseEstimate
 
 FEATURES: Mapping[str, str] = {
@@ -41,6 +42,11 @@ ESTIMATORS: Mapping[str, str] = {
     "poselib": "hloc_lite.pose.poselib_estimator:PoseLibEstimator",
     "pycolmap": "hloc_lite.pose.pycolmap_estimator:PycolmapEstimator",
 }
+DEPTH_MODELS: Mapping[str, str] = {
+    "files:": "hloc_lite.consistency.depth_models:DepthFiles",
+    "hf:": "hloc_lite.consistency.depth_models:HuggingFaceDepth",
+}
+"""A name that ends in a colon stands for all names that start with it."""
 DEFAULT_MATCHER: Mapping[str, str] = {
     "aliked-n16": "lightglue-aliked",
     "aliked-n16rot": "lightglue-aliked",
@@ -103,6 +109,13 @@ class GlobalDescriptor(Protocol):
         """(B, D) float32 unit rows."""
 
 
+class DepthModel(Protocol):
+    """Image -> depths."""
+
+    def predict(self, photos: Sequence[Photo]) -> list[DepthMap | None]:
+        """Of each photo, in order, NaN at edges; None where there is none to be had."""
+
+
 class PoseEstimator(Protocol):
     """2D-3D correspondences -> pose."""
 
@@ -124,6 +137,9 @@ def lookup(table: Mapping[str, str], name: str) -> str:
     """``table[name]``, or an ``UnknownNameError`` that lists the names."""
     if name in table:
         return table[name]
+    family = name[: name.find(":") + 1]
+    if family in table and name != family:
+        return table[family]
     near = difflib.get_close_matches(name, table, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise UnknownNameError(f"unknown name {name!r}; known are {', '.join(sorted(table))}.{hint}")

@@ -1,0 +1,1 @@
+"""Evidence about matches: semantics, depth, and how they become one weight."""

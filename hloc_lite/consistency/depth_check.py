@@ -1,0 +1,140 @@
+"""Depth consistency verification: of matches with retrieved images, and of pose hypotheses.
+
+Predicted depth is known up to a scale (and a shift), but the order and the ratios of depths hold:
+a match whose keypoint is predicted near and whose landmark is far is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hloc_lite.config import DepthConfig
+from hloc_lite.consistency.depth_fit import MAD_TO_SIGMA, fit_depths
+from hloc_lite.consistency.depth_maps import DepthKind
+from hloc_lite.errors import ShapeError
+from hloc_lite.types import Cue, Float64, Int64
+
+
+@dataclass(frozen=True, eq=False)
+class DepthAgreement:
+    """What predicted depths say of H poses."""
+
+    agreement: Float64
+    """(H,) in (0, 1): (agreeing + 1) / (used + 2), so that 1/2 is no evidence."""
+    factors: Float64
+    """(H, K) in [0, 1] of each correspondence; 1 where nothing is known."""
+    num_used: Int64
+    """(H,) correspondences behind ``agreement``; 0 where there were too few."""
+
+
+def depth_check(
+    query_depths: Float64,
+    depths_in_hit: Float64,
+    hit_idxs: Int64,
+    kind: DepthKind,
+    config: DepthConfig,
+) -> Cue:
+    """Whether matches with one image agree on the ratio of depths there and in the query.
+
+    Between similar views ln(depth in the query / depth in the image) is nearly constant; a match far
+    from the others' median is doubtful. Where the ratios of an image's matches spread much the views
+    differ (or most matches are wrong), and the cue says nothing of them.
+
+    Args:
+        query_depths: (R,) of the query's map at each match's keypoint; NaN where unknown.
+        depths_in_hit: (R,) of the landmark along the retrieved image's optical axis, map units.
+        hit_idxs: (R,) which retrieved image.
+        kind: of the query's map.
+
+    Raises:
+        ShapeError: the arrays differ in length.
+    """
+    query_depths = np.asarray(query_depths, np.float64)
+    depths_in_hit = np.asarray(depths_in_hit, np.float64)
+    hit_idxs = np.asarray(hit_idxs)
+    if not query_depths.shape == depths_in_hit.shape == hit_idxs.shape or query_depths.ndim != 1:
+        raise ShapeError(
+            f"depth_check: query_depths {query_depths.shape}, depths_in_hit {depths_in_hit.shape} "
+            f"and hit_idxs {hit_idxs.shape} must be of one length"
+        )
+    factors = np.ones(len(hit_idxs))
+    touched = np.zeros(len(hit_idxs), bool)
+    order = np.argsort(hit_idxs, kind="stable")
+    bounds = np.flatnonzero(np.diff(hit_idxs[order])) + 1
+    for rows in np.split(order, bounds):
+        log_ratios = fit_depths(query_depths[rows], depths_in_hit[None, rows], kind).log_ratios[0]
+        known = np.isfinite(log_ratios)
+        if known.sum() < config.min_matches:
+            continue
+        errors = np.abs(log_ratios[known] - np.median(log_ratios[known]))
+        sigma = MAD_TO_SIGMA * float(np.median(errors))
+        if sigma > config.max_view_spread:
+            continue
+        tolerance = max(np.log(config.view_ratio), config.outlier_sigmas * sigma)
+        touched[rows[known]] = True
+        factors[rows[known]] = _factors(errors, tolerance, config.min_factor)
+    return Cue("depth", factors, touched)
+
+
+def check_poses(
+    landmark_depths: Float64,
+    predicted: Float64,
+    kind: DepthKind,
+    config: DepthConfig,
+    support: np.ndarray | None = None,
+) -> DepthAgreement:
+    """Whether the depths that landmarks have under pose hypotheses are those predicted.
+
+    Scale (and shift) are fitted to each hypothesis by themselves. A correspondence agrees within
+    max(ln pose_ratio, outlier_sigmas * sigma), sigma from the median absolute log ratio.
+
+    Args:
+        landmark_depths: (H, K) along the optical axis under each pose; not positive: behind it.
+        predicted: (K,) of the query's depth map at the keypoints; NaN where unknown.
+        kind: of the map.
+        support: (H, K) inliers of each pose, which it is judged by; None: all.
+
+    Raises:
+        ShapeError: the shapes do not fit together.
+    """
+    z = np.atleast_2d(np.asarray(landmark_depths, np.float64))
+    d = np.asarray(predicted, np.float64)
+    if d.shape != z.shape[1:] or (support is not None and np.shape(support) != z.shape):
+        raise ShapeError(
+            f"check_poses: landmark_depths {z.shape}, predicted {d.shape} and support "
+            f"{None if support is None else np.shape(support)} must be (H, K), (K,) and (H, K)"
+        )
+    num_columns = len(d)
+    columns = np.flatnonzero(d > 0)  # the others say nothing and only take time
+    every = len(columns) == len(d)
+    z, d = (z, d) if every else (z[:, columns], d[columns])
+    judged = np.ones(z.shape, bool) if support is None else np.asarray(support, bool)
+    judged = judged if every or support is None else judged[:, columns]
+    fit = fit_depths(d, z, kind, judged)
+    known = np.isfinite(fit.log_ratios)
+    errors = np.abs(fit.log_ratios)
+    judged = judged & known
+    used = judged.sum(axis=1)
+    enough = used >= config.min_matches
+    sigma = np.where(enough, fit.sigma, 0.0)
+    tolerance = np.clip(
+        config.outlier_sigmas * sigma, np.log(config.pose_ratio), np.log(config.max_pose_ratio)
+    )[:, None]
+    with np.errstate(invalid="ignore"):
+        agreeing = (judged & (errors <= tolerance)).sum(axis=1)
+        factors = _factors(errors, tolerance, config.min_factor)
+    factors[~(known & enough[:, None])] = 1.0
+    if not every:
+        spread = np.ones((len(factors), num_columns))
+        spread[:, columns] = factors
+        factors = spread
+    used = np.where(enough, used, 0)
+    agreement = (np.where(enough, agreeing, 0) + 1) / (used + 2)
+    return DepthAgreement(agreement, factors, used)
+
+
+def _factors(errors: Float64, tolerance: float | Float64, least: float) -> Float64:
+    """1 up to the tolerance, then falling with the square of the excess, to ``least``."""
+    return np.maximum(np.square(tolerance / np.maximum(errors, tolerance)), least)
