@@ -164,6 +164,8 @@ class DepthConfig(Section):
 
     source: str = "none"
     """none | files:FOLDER | hf:MODEL (a folder or a hub name; extra ``hf``)."""
+    revision: str = ""
+    """hf: commit, tag or branch of the hub; empty: the main branch of that day."""
     values: Literal["auto", "metric", "relative", "inverse"] = "auto"
     """metric: depths in one unit throughout; relative: depths up to a scale and a shift; inverse:
     inverse depths up to both. auto: files are metric, networks what their config says."""
@@ -181,6 +183,9 @@ class DepthConfig(Section):
     outlier_sigmas: float = Field(2.5, gt=0, le=100)
     """Standard deviations (1.4826 median absolute deviations) of log depth that agree: 98.8 % of
     normal errors."""
+    view_shift: bool = True
+    """Between query and retrieved image: fit a shift also where depths are metric, as going forward
+    does. On rendered streets it doubles the wrong matches found."""
     view_ratio: float = Field(1.1, gt=1, le=10)
     """Between query and retrieved image: a ratio below always agrees, however exact the rest."""
     max_view_spread: float = Field(0.2, gt=0, le=5)
@@ -356,9 +361,10 @@ def _valid_keys(path: Sequence[str]) -> list[str]:
     section: Any = Config
     for part in path:
         field = section.model_fields.get(part)
-        if field is None or not issubclass(field.annotation, Section):
+        annotation = None if field is None else field.annotation
+        if not isinstance(annotation, type) or not issubclass(annotation, Section):
             return []
-        section = field.annotation
+        section = annotation
     return list(section.model_fields)
 
 

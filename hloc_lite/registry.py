@@ -14,8 +14,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hloc_lite.errors import UnknownNameError
-from hloc_lite.types import Camera, Correspondences, DepthMap, Float32, LocalFeatures
-from hloc_lite.types import Matches, Photo
+from hloc_lite.types import (
+    Camera,
+    Correspondences,
+    DepthMap,
+    Float32,
+    LocalFeatures,
+    Matches,
+    Photo,
+)
 from hloc_lite.types import PoseEstimate as PoseEstimate
 
 FEATURES: Mapping[str, str] = {
@@ -137,9 +144,9 @@ def lookup(table: Mapping[str, str], name: str) -> str:
     """``table[name]``, or an ``UnknownNameError`` that lists the names."""
     if name in table:
         return table[name]
-    family = name[: name.find(":") + 1]
-    if family in table and name != family:
-        return table[family]
+    prefix, colon, rest = name.partition(":")
+    if colon and rest and prefix + colon in table:
+        return table[prefix + colon]
     near = difflib.get_close_matches(name, table, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise UnknownNameError(f"unknown name {name!r}; known are {', '.join(sorted(table))}.{hint}")

@@ -50,9 +50,7 @@ class Weighting:
     counts: Mapping[str, CueCounts]
     """Of each cue by name."""
 
-    def correspondences(
-        self, keypoints: npt.NDArray[np.floating], xyz: Float64
-    ) -> Correspondences:
+    def correspondences(self, keypoints: npt.NDArray[np.floating], xyz: Float64) -> Correspondences:
         """The pairs with their weights.
 
         Args:

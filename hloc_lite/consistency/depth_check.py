@@ -38,9 +38,11 @@ def depth_check(
 ) -> Cue:
     """Whether matches with one image agree on the ratio of depths there and in the query.
 
-    Between similar views ln(depth in the query / depth in the image) is nearly constant; a match far
-    from the others' median is doubtful. Where the ratios of an image's matches spread much the views
-    differ (or most matches are wrong), and the cue says nothing of them.
+    Between similar views depth in the image is nearly a line in predicted depth: its slope is the
+    map's scale, its shift what is unknown of the map, or how far forward the query was taken. A
+    match whose log ratio to that line is far from the others' median is doubtful. Where the ratios
+    of an image's matches spread much, the views differ (or most matches are wrong), and the cue
+    says nothing of them.
 
     Args:
         query_depths: (R,) of the query's map at each match's keypoint; NaN where unknown.
@@ -59,6 +61,8 @@ def depth_check(
             f"depth_check: query_depths {query_depths.shape}, depths_in_hit {depths_in_hit.shape} "
             f"and hit_idxs {hit_idxs.shape} must be of one length"
         )
+    if kind == "metric" and config.view_shift:
+        kind = "relative"
     factors = np.ones(len(hit_idxs))
     touched = np.zeros(len(hit_idxs), bool)
     order = np.argsort(hit_idxs, kind="stable")

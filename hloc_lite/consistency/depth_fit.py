@@ -55,7 +55,9 @@ def fit_depths(
         log_y *= -1
     chosen, mask = _sample(known if support is None else known & support)
     rows = np.arange(len(depths))[:, None]
-    scale, shift, residuals = _fit(d[chosen], log_y[rows, chosen], mask, with_shift=kind != "metric")
+    scale, shift, residuals = _fit(
+        d[chosen], log_y[rows, chosen], mask, with_shift=kind != "metric"
+    )
     sigma = MAD_TO_SIGMA * masked_median(np.abs(residuals), mask)
     if shift.any():
         log_y -= np.log(_line(d, scale, shift))
@@ -80,7 +82,7 @@ def masked_median(values: Float64, mask: Bool) -> Float64:
 
 
 def _sample(usable: Bool) -> tuple[Int64, Bool]:
-    """(H, S) columns of each row's True entries, evenly spread if there are many; which are real."""
+    """(H, S) columns of each row's True entries, a spread of them if many; (H, S) which exist."""
     counts = usable.sum(axis=1)
     size = min(MAX_SAMPLE, int(counts.max(initial=0)))
     chosen = np.zeros((len(usable), size), np.int64)

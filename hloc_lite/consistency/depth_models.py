@@ -54,7 +54,10 @@ class HuggingFaceDepth:
         self._model_name = _after_colon(name, "a folder or a hub name")
         self._config = config
         self._device = runtime.device
-        self._processor, self._network = _load(self._model_name, runtime.device)
+        offline = bool(getattr(runtime.weights, "offline", False))
+        self._processor, self._network = _load(
+            self._model_name, config.revision or None, runtime.device, offline=offline
+        )
         self.kind = kind_of_network(self._network.config, config, self._model_name)
 
     def predict(self, photos: Sequence[Photo]) -> list[DepthMap | None]:
@@ -102,11 +105,13 @@ def kind_of_network(network_config: Any, config: DepthConfig, name: str) -> Dept
     if config.values != "auto":
         return config.values
     model_type = getattr(network_config, "model_type", "")
+    backbone = getattr(getattr(network_config, "backbone_config", None), "model_type", "")
     if getattr(network_config, "depth_estimation_type", None) == "metric":
         return "metric"
     if model_type in METRIC_TYPES:
         return "metric"
-    if model_type in INVERSE_TYPES:
+    # DPT heads on DINOv2 were published with metric training, and nothing in their config says so
+    if model_type in INVERSE_TYPES and (model_type, backbone) != ("dpt", "dinov2"):
         return "inverse"
     raise ConfigError(
         f"the depth model {name!r} (type {model_type!r}) does not say what its values are: set "
@@ -114,18 +119,25 @@ def kind_of_network(network_config: Any, config: DepthConfig, name: str) -> Dept
     )
 
 
-def _load(name: str, device: str) -> tuple[Any, Any]:
+def _load(name: str, revision: str | None, device: str, *, offline: bool) -> tuple[Any, Any]:
+    """Processor and network, in evaluation mode."""
     try:
         from transformers import AutoImageProcessor, AutoModelForDepthEstimation
+        from transformers.utils import logging as transformers_logging
     except ImportError:
         raise MissingDependencyError(
             f"depth model {name!r} needs the package transformers: pip install 'hloc_lite[hf]'"
         ) from None
+    options = {
+        "revision": revision or "main",
+        "local_files_only": offline,
+        "trust_remote_code": False,
+    }
+    had_bar = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
     try:
-        processor = AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
-        network = AutoModelForDepthEstimation.from_pretrained(
-            name, use_safetensors=True, trust_remote_code=False
-        )
+        processor = AutoImageProcessor.from_pretrained(name, **options)
+        network = AutoModelForDepthEstimation.from_pretrained(name, use_safetensors=True, **options)
     except ImportError as error:
         reason = str(error).strip().splitlines()[0]
         raise MissingDependencyError(f"depth model {name!r} needs more: {reason}") from None
@@ -136,6 +148,9 @@ def _load(name: str, device: str) -> tuple[Any, Any]:
             f"config.json, preprocessor_config.json and model.safetensors of a depth estimation "
             f"model"
         ) from None
+    finally:
+        if had_bar:
+            transformers_logging.enable_progress_bar()
     return processor, network.eval().requires_grad_(False).to(device)
 
 

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from hloc_lite.config import DepthConfig
 from hloc_lite.errors import FormatError
-from hloc_lite.io.images import _opened
+from hloc_lite.io.files import atomic_path
+from hloc_lite.io.images import opened_image
 from hloc_lite.types import DepthMap
 
 ENDINGS = (".png", ".npy", ".geometric.bin", ".photometric.bin", ".bin", ".tif", ".tiff")
@@ -94,8 +95,6 @@ def read_depth(path: Path, image_size: tuple[int, int], config: DepthConfig) -> 
 
 def write_colmap_depth(path: Path, depths: npt.NDArray[np.floating]) -> None:
     """(h, w) depths as COLMAP's dense map, 0 for NaN."""
-    from hloc_lite.io.files import atomic_path
-
     height, width = depths.shape
     with atomic_path(path) as partial:
         data = np.nan_to_num(depths, nan=0.0).astype("<f4").tobytes()
@@ -104,7 +103,7 @@ def write_colmap_depth(path: Path, depths: npt.NDArray[np.floating]) -> None:
 
 def _read_image(path: Path, config: DepthConfig) -> np.ndarray:
     try:
-        with _opened(path) as image:
+        with opened_image(path) as image:
             _check_size(path, image.width, image.height, config)
             image.load()
             values = np.asarray(image)
@@ -185,5 +184,5 @@ def _check_shape(path: Path, values: np.ndarray, image_size: tuple[int, int]) ->
     if off > 1:
         raise FormatError(
             f"depth map {path} has {width} x {height} pixels, its image {image_width} x "
-            f"{image_height}: it must cover the whole image (is it of an undistorted or turned one?)"
+            f"{image_height}: it must cover the whole image (is it of an undistorted one?)"
         )
