@@ -192,10 +192,10 @@ class DepthConfig(Section):
     """Standard deviation of log ratios above which the views differ too much (or most matches are
     wrong) for depth to say anything."""
     pose_ratio: float = Field(1.25, gt=1, le=10)
-    """Under a pose: a ratio below always agrees (the usual accuracy bound of depth networks)."""
+    """Under a pose: a ratio below agrees (the usual accuracy bound of depth networks)."""
     max_pose_ratio: float = Field(2.0, gt=1, le=100)
-    """Under a pose: a ratio above never agrees; or wrong poses would excuse themselves by their own
-    spread."""
+    """Under a pose: a ratio above always lowers the factor; or wrong poses would excuse themselves
+    by their own spread."""
     min_factor: float = Field(0.1, ge=0, le=1)
     """Least factor of a match: predicted depth can be wrong, too."""
 

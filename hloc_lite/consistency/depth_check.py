@@ -91,8 +91,10 @@ def check_poses(
 ) -> DepthAgreement:
     """Whether the depths that landmarks have under pose hypotheses are those predicted.
 
-    Scale (and shift) are fitted to each hypothesis by themselves. A correspondence agrees within
-    max(ln pose_ratio, outlier_sigmas * sigma), sigma from the median absolute log ratio.
+    Scale (and shift) are fitted to each hypothesis by itself. Factors fall from an error of
+    max(ln pose_ratio, outlier_sigmas * sigma) on, sigma from the median absolute log ratio of the
+    hypothesis. Its agreement is the share of errors below ln pose_ratio alone: by their own sigma,
+    poses that scatter depths at random agree nearly as often as the true one.
 
     Args:
         landmark_depths: (H, K) along the optical axis under each pose; not positive: behind it.
@@ -127,7 +129,7 @@ def check_poses(
         config.outlier_sigmas * sigma, np.log(config.pose_ratio), np.log(config.max_pose_ratio)
     )[:, None]
     with np.errstate(invalid="ignore"):
-        agreeing = (judged & (errors <= tolerance)).sum(axis=1)
+        agreeing = (judged & (errors <= np.log(config.pose_ratio))).sum(axis=1)
         factors = _factors(errors, tolerance, config.min_factor)
     factors[~(known & enough[:, None])] = 1.0
     if not every:
