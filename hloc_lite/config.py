@@ -188,9 +188,11 @@ class DepthConfig(Section):
     does. On rendered streets it doubles the wrong matches found."""
     view_ratio: float = Field(1.1, gt=1, le=10)
     """Between query and retrieved image: a ratio below always agrees, however exact the rest."""
-    max_view_spread: float = Field(0.2, gt=0, le=5)
-    """Standard deviation of log ratios above which the views differ too much (or most matches are
-    wrong) for depth to say anything."""
+    view_support_ratio: float = Field(1.25, gt=1, le=10)
+    """Between query and retrieved image: a ratio below supports the line that relates depths."""
+    min_view_gain: float = Field(0.05, ge=0, le=1)
+    """Share of an image's matches that must support that line beyond what chance would give; with
+    less the views differ too much, or nearly all matches are wrong, for depth to say anything."""
     pose_ratio: float = Field(1.25, gt=1, le=10)
     """Under a pose: a ratio below agrees (the usual accuracy bound of depth networks)."""
     max_pose_ratio: float = Field(2.0, gt=1, le=100)

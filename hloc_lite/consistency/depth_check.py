@@ -11,10 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from hloc_lite.config import DepthConfig
-from hloc_lite.consistency.depth_fit import MAD_TO_SIGMA, fit_depths
+from hloc_lite.consistency.depth_fit import fit_depths
+from hloc_lite.consistency.depth_lines import find_line
 from hloc_lite.consistency.depth_maps import DepthKind
 from hloc_lite.errors import ShapeError
 from hloc_lite.types import Cue, Float64, Int64
+
+
+MIN_SUPPORT = 8
+"""Matches that a line between two views needs: four times what determines it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +44,11 @@ def depth_check(
     """Whether matches with one image agree on the ratio of depths there and in the query.
 
     Between similar views depth in the image is nearly a line in predicted depth: its slope is the
-    map's scale, its shift what is unknown of the map, or how far forward the query was taken. A
-    match whose log ratio to that line is far from the others' median is doubtful. Where the ratios
-    of an image's matches spread much, the views differ (or most matches are wrong), and the cue
-    says nothing of them.
+    map's scale, its shift what is unknown of the map, or how far forward the query was taken. The
+    line is sought by sampling (it must stand out among wrong matches), then fitted to its support;
+    a match whose log ratio to it is beyond ``outlier_sigmas`` loses by the excess. Where no line
+    has more support than one would have by chance, the views differ too much, or hardly any match
+    is right, and the cue says nothing.
 
     Args:
         query_depths: (R,) of the query's map at each match's keypoint; NaN where unknown.
@@ -65,21 +71,39 @@ def depth_check(
         kind = "relative"
     factors = np.ones(len(hit_idxs))
     touched = np.zeros(len(hit_idxs), bool)
-    order = np.argsort(hit_idxs, kind="stable")
-    bounds = np.flatnonzero(np.diff(hit_idxs[order])) + 1
-    for rows in np.split(order, bounds):
-        log_ratios = fit_depths(query_depths[rows], depths_in_hit[None, rows], kind).log_ratios[0]
-        known = np.isfinite(log_ratios)
-        if known.sum() < config.min_matches:
-            continue
-        errors = np.abs(log_ratios[known] - np.median(log_ratios[known]))
-        sigma = MAD_TO_SIGMA * float(np.median(errors))
-        if sigma > config.max_view_spread:
-            continue
-        tolerance = max(np.log(config.view_ratio), config.outlier_sigmas * sigma)
-        touched[rows[known]] = True
-        factors[rows[known]] = _factors(errors, tolerance, config.min_factor)
+    with np.errstate(invalid="ignore"):
+        known = (query_depths > 0) & (query_depths < np.inf)
+        known &= (depths_in_hit > 0) & (depths_in_hit < np.inf)
+    rows_known = np.flatnonzero(known)
+    # by depth within each image: the answer must not depend on the order of the rows
+    order = np.lexsort(
+        (depths_in_hit[rows_known], query_depths[rows_known], hit_idxs[rows_known])
+    )
+    rows_known = rows_known[order]
+    bounds = np.flatnonzero(np.diff(hit_idxs[rows_known])) + 1
+    for rows in np.split(rows_known, bounds):
+        found = _view_factors(query_depths[rows], depths_in_hit[rows], kind, config)
+        if found is not None:
+            touched[rows] = True
+            factors[rows] = found
     return Cue("depth", factors, touched)
+
+
+def _view_factors(
+    predicted: Float64, depths: Float64, kind: DepthKind, config: DepthConfig
+) -> Float64 | None:
+    """Factors of one image's matches, in ascending order of prediction; None: nothing to say."""
+    if len(predicted) < config.min_matches:
+        return None
+    log_y = -np.log(depths) if kind == "inverse" else np.log(depths)
+    log_bound = float(np.log(config.view_support_ratio))
+    line = find_line(predicted, log_y, log_bound, with_shift=kind != "metric")
+    support = np.abs(line.residuals) < log_bound
+    if line.gain < config.min_view_gain or support.sum() < MIN_SUPPORT:
+        return None
+    fit = fit_depths(predicted, depths[None], kind, support[None])
+    tolerance = max(float(np.log(config.view_ratio)), config.outlier_sigmas * float(fit.sigma[0]))
+    return _factors(np.abs(fit.log_ratios[0]), tolerance, config.min_factor)
 
 
 def check_poses(
