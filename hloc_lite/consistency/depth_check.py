@@ -6,17 +6,18 @@ a match whose keypoint is predicted near and whose landmark is far is wrong.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from hloc_lite.config import DepthConfig
 from hloc_lite.consistency.depth_fit import fit_depths
 from hloc_lite.consistency.depth_lines import find_line
-from hloc_lite.consistency.depth_maps import DepthKind
+from hloc_lite.consistency.depth_maps import DepthKind, depths_at, kind_of
 from hloc_lite.errors import ShapeError
-from hloc_lite.types import Cue, Float64, Int64
-
+from hloc_lite.types import Cue, DepthMap, Float64, Int64, Rigid3, Sightings
 
 MIN_SUPPORT = 8
 """Matches that a line between two views needs: four times what determines it."""
@@ -32,6 +33,43 @@ class DepthAgreement:
     """(H, K) in [0, 1] of each correspondence; 1 where nothing is known."""
     num_used: Int64
     """(H,) correspondences behind ``agreement``; 0 where there were too few."""
+
+
+def depth_cue(
+    sightings: Sightings,
+    keypoints: npt.NDArray[np.floating],
+    depth_map: DepthMap,
+    xyz: Float64,
+    hit_poses: Sequence[Rigid3],
+    config: DepthConfig,
+) -> Cue:
+    """``depth_check`` of a query's matches.
+
+    Args:
+        sightings: R matches.
+        keypoints: (N, 2) of the query, pixels.
+        depth_map: of the query, without its edges (as depth models give it).
+        xyz: (M, 3) of the map's points, world.
+        hit_poses: cam_from_world of each retrieved image, as ``sightings.hit_idxs`` counts them.
+    """
+    at_keypoints = depths_at(depth_map, np.asarray(keypoints)[sightings.keypoint_idxs])
+    in_hit = depths_in_images(hit_poses, sightings.hit_idxs, xyz[sightings.point3D_idxs])
+    return depth_check(at_keypoints, in_hit, sightings.hit_idxs, kind_of(depth_map), config)
+
+
+def depths_in_images(poses: Sequence[Rigid3], image_idxs: Int64, points3D: Float64) -> Float64:
+    """(R,) depth of each point along the optical axis of its image.
+
+    Args:
+        poses: cam_from_world of each image.
+        image_idxs: (R,) into them.
+        points3D: (R, 3) world.
+    """
+    if len(image_idxs) == 0:
+        return np.zeros(0)
+    axes = np.stack([pose.rotation[2] for pose in poses])[image_idxs]
+    offsets = np.array([pose.translation[2] for pose in poses])[image_idxs]
+    return np.einsum("ij,ij->i", axes, points3D) + offsets
 
 
 def depth_check(
@@ -76,9 +114,7 @@ def depth_check(
         known &= (depths_in_hit > 0) & (depths_in_hit < np.inf)
     rows_known = np.flatnonzero(known)
     # by depth within each image: the answer must not depend on the order of the rows
-    order = np.lexsort(
-        (depths_in_hit[rows_known], query_depths[rows_known], hit_idxs[rows_known])
-    )
+    order = np.lexsort((depths_in_hit[rows_known], query_depths[rows_known], hit_idxs[rows_known]))
     rows_known = rows_known[order]
     bounds = np.flatnonzero(np.diff(hit_idxs[rows_known])) + 1
     for rows in np.split(rows_known, bounds):

@@ -1,4 +1,4 @@
-"""The relation between the depths of two views, found among wrong matches, or found not to exist."""
+"""The relation of the depths of two views: found among wrong matches, or found not to exist."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _search(
 def _support(
     d: Float64, log_y: Float64, slope: Float64, offset: Float64, log_bound: float
 ) -> Float64:
-    """(L,) sum of max(0, 1 - (log ratio / bound)^2); single precision: this takes most of the time."""
+    """(L,) sum of max(0, 1 - (log ratio / bound)^2); in single precision: it takes the time."""
     line = slope[:, None].astype(np.float32) * d.astype(np.float32)
     line += offset[:, None].astype(np.float32)
     np.maximum(line, np.float32(1e-20), out=line)

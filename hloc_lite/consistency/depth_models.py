@@ -12,13 +12,21 @@ from hloc_lite.config import DepthConfig
 from hloc_lite.consistency.depth_maps import DepthKind, without_edges
 from hloc_lite.errors import ConfigError, MissingDependencyError, WeightsError
 from hloc_lite.io.depth_files import DepthFolder
-from hloc_lite.registry import Runtime
+from hloc_lite.registry import DEPTH_MODELS, DepthModel, Runtime, create
 from hloc_lite.types import DepthMap, Photo
 
 INVERSE_TYPES = ("dpt", "depth_anything")
 """Network families whose relative output is inverse depth (MiDaS' training)."""
 METRIC_TYPES = ("zoedepth", "glpn", "depth_pro", "prompt_depth_anything")
 """Those that only come metric."""
+
+
+def depth_model(config: DepthConfig, runtime: Runtime) -> DepthModel | None:
+    """The model that ``depth.source`` names; None for "none". Raises as the models do."""
+    if config.source == "none":
+        return None
+    found: DepthModel = create(DEPTH_MODELS, config.source, config, runtime)
+    return found
 
 
 class DepthFiles:

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 
 from hloc_lite.config import DepthConfig
-from hloc_lite.consistency.depth_check import check_poses, depth_check
+from hloc_lite.consistency.depth_check import (
+    check_poses,
+    depth_check,
+    depth_cue,
+    depths_in_images,
+)
 from hloc_lite.errors import ShapeError
+from hloc_lite.types import DepthMap, Rigid3, Sightings
 
 CONFIG = DepthConfig()
 KINDS = ("metric", "relative", "inverse")
@@ -124,6 +130,40 @@ def test_nothing_at_all() -> None:
 def test_lengths_must_agree() -> None:
     with pytest.raises(ShapeError, match="one length"):
         depth_check(np.ones(4), np.ones(5), np.zeros(5), "metric", CONFIG)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_cue_of_a_querys_matches(kind: str) -> None:
+    """A query 2 m in front of one image and 1 m in front of another, which sees it mirrored."""
+    rng = np.random.default_rng(0)
+    x, y = np.meshgrid(np.arange(40) + 0.5, np.arange(30) + 0.5)
+    depths = 8 + 0.2 * x + 0.1 * y
+    depth_map = DepthMap(
+        values_of(depths, kind), (400, 300), kind == "metric", is_inverse=kind == "inverse"
+    )
+    keypoints = rng.uniform([10, 10], [390, 290], (80, 2))
+    z = 8 + keypoints @ [0.02, 0.01]
+    xyz = np.column_stack([(keypoints - [200, 150]) / 300 * z[:, None], z])
+    mirrored = np.diag([-1.0, -1.0, 1.0])
+    poses = [Rigid3(np.eye(3), np.array([0, 0, 2.0])), Rigid3(mirrored, np.array([0, 0, 1.0]))]
+    idxs = np.arange(80)
+    points = idxs.copy()
+    far, near = np.argsort(z)[-5:], np.argsort(z)[:5]
+    points[near], points[far] = far, near
+    rows = Sightings(idxs, points, idxs % 2, np.ones(80))
+    cue = depth_cue(rows, keypoints, depth_map, xyz, poses, CONFIG)
+    wrong = points != idxs
+    assert cue.touched.all() and (cue.factors[~wrong] == 1).all()
+    assert (cue.factors[wrong] < 0.5).all()
+    in_image = depths_in_images(poses, rows.hit_idxs, xyz[points])
+    np.testing.assert_allclose(in_image, z[points] + np.where(idxs % 2, 1, 2))
+
+
+def test_the_cue_of_no_matches() -> None:
+    none = Sightings(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
+    depth_map = DepthMap(np.ones((2, 2)), (4, 4))
+    cue = depth_cue(none, np.zeros((0, 2)), depth_map, np.zeros((0, 3)), [], CONFIG)
+    assert len(cue.factors) == 0
 
 
 def hypotheses(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,14 @@ import pytest
 
 from hloc_lite.config import DepthConfig
 from hloc_lite.consistency.depth_maps import depths_at, kind_of
-from hloc_lite.errors import ConfigError, FormatError, UnknownNameError, WeightsError
+from hloc_lite.consistency.depth_models import DepthFiles, depth_model
+from hloc_lite.errors import (
+    ConfigError,
+    FormatError,
+    MissingDependencyError,
+    UnknownNameError,
+    WeightsError,
+)
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.registry import DEPTH_MODELS, Runtime, create
 from hloc_lite.types import Photo
@@ -45,6 +53,19 @@ def test_files_of_another_shape_are_an_error(tmp_path: Path, cpu: Runtime) -> No
     model = create(DEPTH_MODELS, f"files:{tmp_path}", DepthConfig(), cpu)
     with pytest.raises(FormatError, match="64 x 96 pixels, its image 96 x 64"):
         model.predict([photo()])
+
+
+def test_the_configs_source_is_the_model(tmp_path: Path, cpu: Runtime) -> None:
+    assert depth_model(DepthConfig(), cpu) is None
+    assert isinstance(depth_model(DepthConfig(source=f"files:{tmp_path}"), cpu), DepthFiles)
+
+
+def test_without_transformers_the_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, cpu: Runtime
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(MissingDependencyError, match=r"hloc_lite\[hf\]"):
+        create(DEPTH_MODELS, "hf:a/b", DepthConfig(), cpu)
 
 
 @pytest.mark.parametrize("name", ["none-such", "hf", "file:x"])
