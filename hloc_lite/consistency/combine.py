@@ -91,14 +91,16 @@ def combine(sightings: Sightings, cues: Sequence[Cue], config: WeightingConfig) 
             with np.errstate(divide="ignore"):
                 log_weights += exponent * np.log(factors)
     row_weights = _normalised(log_weights, config.min_weight)
-    pairs = np.stack([sightings.keypoint_idxs, sightings.point3D_idxs], axis=1)
-    unique, pair_idxs = np.unique(pairs.reshape(-1, 2), axis=0, return_inverse=True)
-    pair_idxs = pair_idxs.reshape(-1)
+    # one number for a pair: NumPy's search for unique rows takes ten times as long
+    num_points = 1 + int(sightings.point3D_idxs.max(initial=0))
+    keys = sightings.keypoint_idxs * num_points + sightings.point3D_idxs
+    unique, pair_idxs = np.unique(keys, return_inverse=True)
+    keypoint_idxs, point3D_idxs = np.divmod(unique, num_points)
     weights = np.zeros(len(unique))
     np.maximum.at(weights, pair_idxs, row_weights)
     if len(weights):
         weights /= weights.mean()
-    return Weighting(row_weights, pair_idxs, unique[:, 0], unique[:, 1], weights, counts)
+    return Weighting(row_weights, pair_idxs, keypoint_idxs, point3D_idxs, weights, counts)
 
 
 def exponents_of(config: WeightingConfig) -> dict[str, float]:
