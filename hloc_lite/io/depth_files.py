@@ -22,6 +22,7 @@ ENDINGS = (".png", ".npy", ".geometric.bin", ".photometric.bin", ".bin", ".tif",
 """Tried in this order, after the image's whole name, then after its name without suffix."""
 _COLMAP_HEADER = re.compile(rb"(\d{1,9})&(\d{1,9})&(\d{1,9})&")
 _HEADER_BYTES = 64
+_NPY_MAGIC = b"\x93NUMPY"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class DepthFolder:
         """
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise FormatError(f"image name {name!r} leaves the depth folder; names are relative")
-        stem = str(Path(name).with_suffix("")) if name else name
+        stem = name.removesuffix(Path(name).suffix)
         candidates = (self.root / f"{base}{end}" for base in (name, stem) for end in ENDINGS)
         return next((path for path in candidates if path.is_file()), None)
 
@@ -84,7 +85,8 @@ def read_depth(path: Path, image_size: tuple[int, int], config: DepthConfig) -> 
     except OSError as error:
         raise FormatError(f"cannot read depth map {path}: {error.strerror or error}") from None
     _check_shape(path, raw, image_size)
-    depths = raw.astype(np.float32)
+    with np.errstate(over="ignore"):
+        depths = raw.astype(np.float32)
     if raw.dtype.kind in "ui" and config.values in ("auto", "metric"):
         depths *= np.float32(config.integer_step)
     with np.errstate(invalid="ignore"):
@@ -126,11 +128,14 @@ def _read_image(path: Path, config: DepthConfig) -> np.ndarray:
 
 
 def _read_npy(path: Path, config: DepthConfig) -> np.ndarray:
+    with path.open("rb") as file:
+        if file.read(len(_NPY_MAGIC)) != _NPY_MAGIC:
+            raise FormatError(f"depth map {path} is no .npy array: it does not start like one")
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise FormatError(f"depth map {path} is no .npy array: {error}") from None
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fui":
+    if values.dtype.kind not in "fui":
         raise FormatError(f"depth map {path} holds no array of numbers")
     if values.ndim == 3 and 1 in (values.shape[0], values.shape[2]):
         values = values[0] if values.shape[0] == 1 else values[:, :, 0]

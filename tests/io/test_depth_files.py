@@ -44,8 +44,8 @@ def test_colmap_layout_is_width_height_channels_then_rows(tmp_path: Path) -> Non
 
 
 def test_what_is_not_a_depth_is_unknown(tmp_path: Path) -> None:
-    depths = DEPTHS.copy()
-    depths[0, :5] = [0, -1, np.nan, np.inf, -np.inf]
+    depths = DEPTHS.astype(np.float64)
+    depths[0, :5] = [0, -1, np.nan, np.inf, 1e300]
     found = read_depth(stored(tmp_path / "d.npy", depths), SIZE, CONFIG).depths
     assert np.isnan(found[0, :5]).all() and np.isfinite(found).sum() == 43
 
@@ -103,6 +103,7 @@ BROKEN = {
     "empty.npy": (write_bytes(b""), "no .npy array"),
     "object.npy": (lambda path: np.save(path, np.array([None, 1])), "no .npy array"),
     "words.npy": (lambda path: np.save(path, np.full((6, 8), "far")), "no array of numbers"),
+    "zip.npy": (write_bytes(b"PK\x03\x04 and so on"), r"no .npy array"),
     "line.npy": (lambda path: np.save(path, np.ones(48)), r"shape \(48,\)"),
     "cube.npy": (lambda path: np.save(path, np.ones((2, 6, 8))), r"shape \(2, 6, 8\)"),
     "tiny.npy": (lambda path: np.save(path, np.ones((1, 1))), "at least 2"),
