@@ -17,6 +17,7 @@ from hloc_lite.errors import UnknownNameError
 from hloc_lite.types import (
     Camera,
     Correspondences,
+    DepthMap,
     Float32,
     LabelMap,
     LocalFeatures,
@@ -57,6 +58,11 @@ ESTIMATORS: Mapping[str, str] = {
     "pycolmap": "hloc_lite.pose.pycolmap_estimator:PycolmapEstimator",
     "opencv": "hloc_lite.pose.opencv_estimator:OpenCvEstimator",
 }
+DEPTH_MODELS: Mapping[str, str] = {
+    "files:": "hloc_lite.consistency.depth_models:DepthFiles",
+    "hf:": "hloc_lite.consistency.depth_models:HuggingFaceDepth",
+}
+"""A name that ends in a colon stands for all names that start with it."""
 DEFAULT_MATCHER: Mapping[str, str] = {
     "aliked-n16": "lightglue-aliked",
     "aliked-n16rot": "lightglue-aliked",
@@ -125,6 +131,13 @@ class Segmenter(Protocol):
     def segment(self, photos: Sequence[Photo]) -> Sequence[LabelMap | None]:
         """Label maps of the photos, in order, possibly smaller than the photos; None where there is
         none to be had."""
+
+
+class DepthModel(Protocol):
+    """Image -> depths."""
+
+    def predict(self, photos: Sequence[Photo]) -> list[DepthMap | None]:
+        """Of each photo, in order, NaN at edges; None where there is none to be had."""
 
 
 class PoseEstimator(Protocol):

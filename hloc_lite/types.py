@@ -229,9 +229,13 @@ class DepthMap:
     """(width, height) of the image that the whole map covers, pixels."""
     is_metric: bool = True
     """Depths in map units; False: up to an unknown scale and shift."""
+    is_inverse: bool = False
+    """The values are inverse depths, up to scale and shift; then not metric."""
 
     def __post_init__(self) -> None:
         _freeze(self, "depths", np.float32, None, None)
+        if self.is_inverse and self.is_metric:
+            raise ShapeError("DepthMap: inverse depths are never metric; pass is_metric=False")
 
 
 @dataclass(frozen=True, eq=False)

@@ -179,7 +179,7 @@ def read_photo(path: Path, name: str, config: ImagesConfig) -> Photo:
     """
     _check_file_size(path, config)
     try:
-        with _opened(path) as image:
+        with opened_image(path) as image:
             _check_pixels(image, path, config)
             exif = _exif_of(image)
             pixels = _to_rgb8(_turned(image, upright=config.exif_rotation))
@@ -230,7 +230,7 @@ def _check_file_size(path: Path, config: ImagesConfig) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened_image(path: Path) -> Iterator[Image.Image]:
     """The image, not yet decoded. Pillow's own limit of 179 megapixels is lifted for that time:
     ours is checked next, and configurable."""
     with _OPENING:

@@ -1,0 +1,169 @@
+"""Where depth maps of photos come from: files, or a network of the Hugging Face hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hloc_lite.config import DepthConfig
+from hloc_lite.consistency.depth_maps import DepthKind, without_edges
+from hloc_lite.errors import ConfigError, MissingDependencyError, WeightsError
+from hloc_lite.io.depth_files import DepthFolder
+from hloc_lite.registry import DEPTH_MODELS, DepthModel, Runtime, create
+from hloc_lite.types import DepthMap, Photo
+
+INVERSE_TYPES = ("dpt", "depth_anything")
+"""Network families whose relative output is inverse depth (MiDaS' training)."""
+METRIC_TYPES = ("zoedepth", "glpn", "depth_pro", "prompt_depth_anything")
+"""Those that only come metric."""
+
+
+def depth_model(config: DepthConfig, runtime: Runtime) -> DepthModel | None:
+    """The model that ``depth.source`` names; None for "none". Raises as the models do."""
+    if config.source == "none":
+        return None
+    found: DepthModel = create(DEPTH_MODELS, config.source, config, runtime)
+    return found
+
+
+class DepthFiles:
+    """``files:FOLDER``: depth maps that exist already, by the photo's name."""
+
+    def __init__(self, name: str, config: DepthConfig, runtime: Runtime) -> None:
+        self._config = config
+        self._folder = DepthFolder(Path(_after_colon(name, "a folder")), config)
+
+    def predict(self, photos: Sequence[Photo]) -> list[DepthMap | None]:
+        """Of each photo, in order, NaN at edges; None where the folder has no file for it.
+
+        Raises:
+            FormatError: a broken file, or one of another shape than its photo.
+        """
+        found = [self._folder.load(photo.name, (photo.width, photo.height)) for photo in photos]
+        bound = self._config.max_relative_gradient
+        return [None if each is None else without_edges(each, bound) for each in found]
+
+
+class HuggingFaceDepth:
+    """``hf:MODEL``: any depth estimation model that transformers knows, by folder or hub name.
+
+    Only safetensors are read, and no code of the model's repository is run.
+
+    Raises:
+        MissingDependencyError: transformers is not installed.
+        WeightsError: no such model, or not one for depth.
+        ConfigError: depth.values is auto and the model does not say what its values are.
+    """
+
+    def __init__(self, name: str, config: DepthConfig, runtime: Runtime) -> None:
+        self._model_name = _after_colon(name, "a folder or a hub name")
+        self._config = config
+        self._device = runtime.device
+        offline = bool(getattr(runtime.weights, "offline", False))
+        self._processor, self._network = _load(
+            self._model_name, config.revision or None, runtime.device, offline=offline
+        )
+        self.kind = kind_of_network(self._network.config, config, self._model_name)
+
+    def predict(self, photos: Sequence[Photo]) -> list[DepthMap | None]:
+        """Of each photo, in order, NaN at edges; of the photo's shape, at most
+        ``depth.max_side_px`` long."""
+        return [self._predict_one(photo) for photo in photos]
+
+    def _predict_one(self, photo: Photo) -> DepthMap:
+        import torch
+
+        shrink = min(1.0, self._config.max_side_px / max(photo.width, photo.height))
+        size = (max(2, round(photo.height * shrink)), max(2, round(photo.width * shrink)))
+        with torch.inference_mode():
+            # a copy: a processor may share memory with what it is given
+            inputs = self._processor(images=np.array(photo.pixels), return_tensors="pt")
+            output = self._network(**inputs.to(self._device))
+            depths = self._resized(output, size)
+        kind = self.kind
+        found = DepthMap(
+            depths, (photo.width, photo.height), kind == "metric", is_inverse=kind == "inverse"
+        )
+        return without_edges(found, self._config.max_relative_gradient)
+
+    def _resized(self, output: Any, size: tuple[int, int]) -> np.ndarray:
+        """(h, w) float32 of that size; the processor knows what it padded and how it scaled."""
+        import torch
+
+        if hasattr(self._processor, "post_process_depth_estimation"):
+            (found,) = self._processor.post_process_depth_estimation(output, target_sizes=[size])
+            predicted = found["predicted_depth"].float()
+        else:
+            raw = output.predicted_depth.float().reshape(1, 1, *output.predicted_depth.shape[-2:])
+            predicted = torch.nn.functional.interpolate(
+                raw, size, mode="bilinear", align_corners=False
+            )
+        return predicted.reshape(predicted.shape[-2:]).cpu().numpy().astype(np.float32)
+
+
+def kind_of_network(network_config: Any, config: DepthConfig, name: str) -> DepthKind:
+    """What a network's values are: as ``depth.values`` says; for auto, as the network does.
+
+    Raises:
+        ConfigError: auto, and the network does not say.
+    """
+    if config.values != "auto":
+        return config.values
+    model_type = getattr(network_config, "model_type", "")
+    backbone = getattr(getattr(network_config, "backbone_config", None), "model_type", "")
+    if getattr(network_config, "depth_estimation_type", None) == "metric":
+        return "metric"
+    if model_type in METRIC_TYPES:
+        return "metric"
+    # DPT heads on DINOv2 were published with metric training, and nothing in their config says so
+    if model_type in INVERSE_TYPES and (model_type, backbone) != ("dpt", "dinov2"):
+        return "inverse"
+    raise ConfigError(
+        f"the depth model {name!r} (type {model_type!r}) does not say what its values are: set "
+        f"depth.values to metric, relative or inverse"
+    )
+
+
+def _load(name: str, revision: str | None, device: str, *, offline: bool) -> tuple[Any, Any]:
+    """Processor and network, in evaluation mode."""
+    try:
+        from transformers import AutoImageProcessor, AutoModelForDepthEstimation
+        from transformers.utils import logging as transformers_logging
+    except ImportError:
+        raise MissingDependencyError(
+            f"depth model {name!r} needs the package transformers: pip install 'hloc_lite[hf]'"
+        ) from None
+    options = {
+        "revision": revision or "main",
+        "local_files_only": offline,
+        "trust_remote_code": False,
+    }
+    had_bar = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        processor = AutoImageProcessor.from_pretrained(name, **options)
+        network = AutoModelForDepthEstimation.from_pretrained(name, use_safetensors=True, **options)
+    except ImportError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise MissingDependencyError(f"depth model {name!r} needs more: {reason}") from None
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        raise WeightsError(
+            f"cannot load depth model {name!r}: {reason}. Expected a folder or a hub name with "
+            f"config.json, preprocessor_config.json and model.safetensors of a depth estimation "
+            f"model"
+        ) from None
+    finally:
+        if had_bar:
+            transformers_logging.enable_progress_bar()
+    return processor, network.eval().requires_grad_(False).to(device)
+
+
+def _after_colon(name: str, what: str) -> str:
+    rest = name.partition(":")[2].strip()
+    if not rest:
+        raise ConfigError(f"depth.source {name!r} must name {what} after the colon")
+    return rest
