@@ -123,7 +123,7 @@ def triangulate(
         (folder / "out").mkdir()
         write_model(folder / "in", bare)
         reconstruction = pycolmap.Reconstruction(str(folder / "in"))
-        options = _incremental_options(config)
+        options = _incremental_options(config, len(images))
         result = pycolmap.triangulate_points(
                 reconstruction, str(database), str(folder), str(folder / "out"),
                 clear_points=True, options=options, refine_intrinsics=False,
@@ -165,7 +165,7 @@ def reconstruct(
             options = _global_options(config)
             run = lambda: pycolmap.global_mapping(*arguments, options)  # noqa: E731
         else:
-            options = _incremental_options(config)
+            options = _incremental_options(config, len(ids))
             run = lambda: pycolmap.incremental_mapping(  # noqa: E731
                 *arguments, options, next_image_callback=on_registered
             )
@@ -275,7 +275,7 @@ def _write_database(
             database.write_two_view_geometry(ids[name0], ids[name1], geometry)
 
 
-def _incremental_options(config: MappingConfig) -> Any:
+def _incremental_options(config: MappingConfig, num_images: int) -> Any:
     options = _pycolmap().IncrementalPipelineOptions()
     _set(
         options,
@@ -295,6 +295,7 @@ def _incremental_options(config: MappingConfig) -> Any:
     _set(
         options.triangulation,
         min_angle=config.min_triangulation_angle_deg,
+        ignore_two_view_tracks=num_images > 2,  # two images have no others
         complete_max_reproj_error=config.max_reprojection_error_px,
         merge_max_reproj_error=config.max_reprojection_error_px,
         random_seed=config.seed,

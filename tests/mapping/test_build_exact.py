@@ -73,6 +73,16 @@ def test_from_scratch_registers_all_up_to_a_similarity(scene, tmp_path: Path, ma
     assert ratio.std() / ratio.mean() < 1e-3  # one scale explains all distances
 
 
+def test_two_images_make_a_map(scene) -> None:
+    world, config = scene
+    arrays = {"a.png": world.image(0), "b.png": world.image(4)}
+    reference = world.reference({"a.png": 0, "b.png": 4})
+    cameras = dict.fromkeys(arrays, world.camera)
+    for inputs in (MapInputs(reference=reference), MapInputs(cameras=cameras)):
+        place = build_map(arrays, config, inputs=inputs, weights=NoWeights())
+        assert len(place.model.images) == 2 and place.model.num_points > 200
+
+
 def test_in_memory_images_give_the_same_map_as_files(scene, tmp_path: Path) -> None:
     world, config = scene
     world.write_images(tmp_path / "images", NAMES)
