@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,6 +16,7 @@ from hloc_lite.cli.options import (
     show_progress,
 )
 from hloc_lite.config import PROFILES, load_config
+from hloc_lite.errors import ConfigError
 
 
 @click.command("map")
@@ -80,6 +83,8 @@ def command(
 
     A run that was killed resumes when the same command is given again.
     """
+    if reference is not None and cameras_file is not None:
+        raise ConfigError("--reference has the cameras already: leave --cameras away")
     from hloc_lite.io.colmap_model import read_model
     from hloc_lite.io.poses import read_image_list, read_queries
     from hloc_lite.io.weights import WeightsStore
@@ -116,11 +121,7 @@ def command(
     _print_summary(output, built.report)
 
 
-def _print_summary(output: Path, report: object) -> None:
-    from collections.abc import Mapping
-
-    if not isinstance(report, Mapping):
-        return
+def _print_summary(output: Path, report: Mapping[str, Any]) -> None:
     left_out = {n: i for n, i in report["images"].items() if "reason" in i}
     error = report["mean_reprojection_error_px"]
     click.echo(

@@ -11,7 +11,6 @@ import click
 from hloc_lite.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
-EXISTING_FOLDER = click.Path(path_type=Path)
 
 
 def config_options(function: F) -> F:
@@ -47,7 +46,7 @@ def check_device(device: str) -> str:
     import torch
 
     try:
-        torch.empty(1, device=device)
+        torch.ones(1, device=device).item()  # devices without memory ("meta") hold no values
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(

@@ -11,6 +11,8 @@ import click
 import pytest
 
 from hloc_lite.cli.main import VERBS, main
+from hloc_lite.cli.options import check_device
+from hloc_lite.errors import ConfigError
 
 
 def commands():
@@ -66,3 +68,16 @@ def test_help_loads_nothing_heavy():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert all(verb in run.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("device", ["meta", "foo", ""])
+def test_devices_that_cannot_compute_are_refused(device):
+    with pytest.raises(ConfigError, match="cannot be used here"):
+        check_device(device)
+
+
+def test_intrinsics_beside_a_reference_are_not_ignored_in_silence(capsys, tmp_path):
+    arguments = ["map", str(tmp_path), "-o", str(tmp_path / "out")]
+    with pytest.raises(SystemExit):
+        main([*arguments, "--reference", "model", "--cameras", "cameras.txt"])
+    assert "--cameras" in capsys.readouterr().err
