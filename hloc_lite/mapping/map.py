@@ -9,6 +9,7 @@ MAP/report.json    what became of each image, and why
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,8 @@ _FILES_WITHOUT_CHECKSUMS = (
     "sfm/points3D.bin",
     "report.json",
 )
+_FILES = (*_FILES_WITHOUT_CHECKSUMS, "features.h5", "retrieval.h5", "map.json")
+_STAGED = ".new"
 _REMEDY = "put the original back, or build the map again with --overwrite"
 _FEATURE_FIELDS = ("keypoints", "descriptors", "scores", "image_size")
 
@@ -90,9 +93,12 @@ class Map:
         try:
             names = tuple(bank.attrs["names"])
             descriptors = bank["descriptors"]["values"].reshape(len(names), -1)
+            features = Bank(folder / "features.h5")
+            for each in (bank, features):
+                _check_origin(each, header["fingerprint"])
             return cls(
                 model=read_model(folder / "sfm"),
-                features=StoredFeatures(Bank(folder / "features.h5")),
+                features=StoredFeatures(features),
                 global_names=names,
                 global_descriptors=np.asarray(descriptors, np.float32),
                 retrieval_state=_read_state(bank),
@@ -107,16 +113,34 @@ class Map:
             bank.close()
 
     def save(self, path: Path | str) -> None:
-        """Write the map into a folder; map.json comes last and marks it whole."""
+        """Write the map into a folder; map.json comes last and marks it whole.
+
+        A map that is there stays until all of the new one is written beside it.
+
+        Raises:
+            HlocLiteError: the folder cannot be written.
+        """
         folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "map.json").unlink(missing_ok=True)
-        for abandoned in folder.rglob(".*.partial"):  # by a run that was killed while writing
-            abandoned.unlink(missing_ok=True)
+        staged = folder / _STAGED
+        try:
+            shutil.rmtree(staged, ignore_errors=True)  # of a run that was killed while writing
+            self._write(staged)
+            (folder / "map.json").unlink(missing_ok=True)
+            (folder / "sfm").mkdir(exist_ok=True)
+            for name in _FILES:
+                (staged / name).replace(folder / name)
+        except OSError as error:
+            raise HlocLiteError(f"cannot write {folder}: {error}") from error
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+
+    def _write(self, folder: Path) -> None:
         write_model(folder / "sfm", self.model)
         features = ((image.name, self._feature_arrays(image.name)) for image in self.model.images)
-        write_bank(folder / "features.h5", features, {})
-        write_bank(folder / "retrieval.h5", self._retrieval_items(), self._retrieval_attrs())
+        origin = {"fingerprint": self.fingerprint}
+        write_bank(folder / "features.h5", features, origin)
+        attrs = {**origin, **self._retrieval_attrs()}
+        write_bank(folder / "retrieval.h5", self._retrieval_items(), attrs)
         write_json_atomic(folder / "report.json", dict(self.report))
         header = {
             "schema": MAP_SCHEMA,
@@ -177,6 +201,16 @@ def in_memory(opened: Map) -> Map:
 def _read_state(bank: Bank) -> dict[str, np.ndarray]:
     shapes = bank.attrs["state_shapes"]
     return {name: bank[f"state/{name}"]["values"].reshape(shape) for name, shape in shapes.items()}
+
+
+def _check_origin(bank: Bank, made_from: str) -> None:
+    """Refuse a file of another map (older maps do not say whose they are)."""
+    found = bank.attrs.get("fingerprint", made_from)
+    if found != made_from:
+        raise FormatError(
+            f"{bank.path} belongs to another map: fingerprint {found} there, {made_from} in "
+            f"map.json: {_REMEDY}"
+        )
 
 
 def _check_files(folder: Path, header: Mapping[str, Any]) -> None:
