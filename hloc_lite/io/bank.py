@@ -108,7 +108,7 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
             if isinstance(error, FormatError):
                 raise
             raise FormatError(f"{path} is not a readable bank of arrays: {error!r}") from None
-        self._path = path
+        self.path = path
 
     def __getitem__(self, key: str) -> dict[str, np.ndarray]:
         return self.read(key)
@@ -122,7 +122,7 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
                 f: self._file[f][self._offsets[f][row] : self._offsets[f][row + 1]] for f in wanted
             }
         except _READ_ERRORS as error:
-            raise FormatError(f"{self._path}: cannot read {key!r}: {error}") from None
+            raise FormatError(f"{self.path}: cannot read {key!r}: {error}") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
@@ -207,8 +207,10 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
         used = [int(path.stem[6:]) for path in self._folder.glob("shard-[0-9]*")]
         path = self._folder / f"shard-{max(used, default=-1) + 1:06d}.h5"
         write_bank(path, self._pending.items(), {})
+        bank = Bank(path)  # a disk that does not give back what it took is an error now
+        self._where.update(dict.fromkeys(bank, path))
+        self._keep_open(path, bank)
         self._pending, self._pending_bytes = {}, 0
-        self._adopt(path)
 
     def read(self, key: str, fields: Iterable[str]) -> dict[str, np.ndarray]:
         """Some of an item's arrays."""

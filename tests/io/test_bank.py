@@ -180,6 +180,20 @@ def test_half_written_and_broken_shards_are_computed_again(tmp_path: Path, caplo
     }  # fmt: skip
 
 
+def test_a_disk_that_does_not_give_back_what_it_took_is_an_error(
+    tmp_path: Path, monkeypatch
+) -> None:
+    def write(path: Path, *_: object) -> None:
+        path.write_bytes(b"something else")
+
+    monkeypatch.setattr("hloc_lite.io.bank.write_bank", write)
+    store = ShardedStore(tmp_path, "f", "features")
+    store.add("a", {"x": np.zeros(3)})
+    with pytest.raises(FormatError, match="shard-000000"):
+        store.flush()
+    assert "a" in store
+
+
 def test_a_new_shard_never_replaces_one(tmp_path: Path) -> None:
     store = ShardedStore(tmp_path, "f", "x")
     for key in "abc":
