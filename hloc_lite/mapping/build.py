@@ -182,7 +182,7 @@ def _locked(folder: Path) -> Iterator[None]:
             f"another process is building {folder}; wait for it, or choose another folder"
         ) from None
     except OSError as error:
-        raise MappingError(f"cannot write to {folder}: {error.strerror or error}") from None
+        raise MappingError(f"cannot build the map {folder}: {error}") from error
 
 
 def _source(images: Images, config: Config, inputs: MapInputs) -> ImageSource:

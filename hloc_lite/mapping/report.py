@@ -58,7 +58,7 @@ def map_report(
         elif registered is None or entry["points"] == 0:
             entry["reason"] = _reason(
                 num_keypoints.get(name, 0), tried[name], good[name], best.get(name), min_inliers,
-                num_other_models,
+                num_other_models, registered is not None,
             )  # fmt: skip
         images[name] = entry
     observations = sum(int((i.point3D_idxs != NO_POINT).sum()) for i in model.images)
@@ -84,6 +84,7 @@ def _reason(
     best: tuple[int, str] | None,
     min_inliers: int,
     num_other_models: int,
+    has_pose: bool,
 ) -> str:
     if keypoints == 0:
         return "no keypoints found: the image is blank, masked away or far too dark"
@@ -94,9 +95,14 @@ def _reason(
             f"none of its {tried} pairs has {min_inliers} verified matches; the best is "
             f"{best[1]!r} with {best[0]}: it overlaps too little with the other images"
         )
+    verified = (
+        f"{good} of its {tried} pairs were verified (best: {best[1]!r} with {best[0]} matches)"
+    )
+    if has_pose:
+        return (
+            f"{verified}, but no point was found: the others are too near, or see too little of it"
+        )
     elsewhere = f"; it may belong to one of the {num_other_models} smaller models that were dropped"
-    return (
-        f"{good} of its {tried} pairs were verified (best: {best[1]!r} with {best[0]} matches), "
-        f"but its pose could not be found with enough points"
-        + (elsewhere if num_other_models else "")
+    return f"{verified}, but its pose could not be found with enough points" + (
+        elsewhere if num_other_models else ""
     )
