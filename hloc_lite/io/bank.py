@@ -174,7 +174,7 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
             bank = Bank(path)
         except FormatError as error:
             logger.warning("%s; its items are computed again", error)
-            path.rename(path.with_suffix(".broken"))
+            path.replace(path.with_suffix(".broken"))
             return
         self._where.update(dict.fromkeys(bank, path))
         self._keep_open(path, bank)
@@ -216,12 +216,21 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
         """Some of an item's arrays."""
         if key in self._pending:
             return {field: self._pending[key][field] for field in fields}
-        return self._bank(self._where[key]).read(key, fields)
+        return self._read(key, fields)
 
     def __getitem__(self, key: str) -> dict[str, np.ndarray]:
         if key in self._pending:
             return dict(self._pending[key])
-        return self._bank(self._where[key])[key]
+        return self._read(key, None)
+
+    def _read(self, key: str, fields: Iterable[str] | None) -> dict[str, np.ndarray]:
+        path = self._where[key]
+        try:
+            return self._bank(path).read(key, fields)
+        except FormatError as error:
+            if path.is_file():  # it must not be met again
+                path.replace(path.with_suffix(".broken"))
+            raise FormatError(f"{error}. Run again: what was in this file is made anew") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter({**self._where, **self._pending})

@@ -180,6 +180,21 @@ def test_half_written_and_broken_shards_are_computed_again(tmp_path: Path, caplo
     }  # fmt: skip
 
 
+def test_a_shard_with_damaged_data_is_met_once(tmp_path: Path) -> None:
+    store = ShardedStore(tmp_path, "f", "x")
+    store.add("a", {"x": np.arange(1000.0)})
+    store.close()
+    (shard,) = tmp_path.glob("shard-*.h5")
+    whole = shard.read_bytes()
+    start = whole.index(np.arange(1000.0).tobytes()[80:160])
+    shard.write_bytes(whole[:start] + b"damaged!" + whole[start + 8 :])
+    damaged = ShardedStore(tmp_path, "f", "x")
+    assert "a" in damaged
+    with pytest.raises(FormatError, match="Run again"):
+        damaged["a"]
+    assert "a" not in ShardedStore(tmp_path, "f", "x")
+
+
 def test_a_disk_that_does_not_give_back_what_it_took_is_an_error(
     tmp_path: Path, monkeypatch
 ) -> None:
