@@ -165,6 +165,9 @@ def _prepare_folder(out_dir: Path, config: TownConfig, overwrite: bool) -> None:
             )
         for name in OUTPUTS:
             shutil.rmtree(out_dir / name, ignore_errors=True)
+        for pattern in ("queries_*.txt", "gt_*.txt"):  # of conditions that the new town may lack
+            for path in out_dir.glob(pattern):
+                path.unlink(missing_ok=True)
     elif out_dir.is_dir() and any(out_dir.iterdir()):
         raise HlocLiteError(
             f"{out_dir} is not empty and holds no town.json: it was not made by 'town render'. "

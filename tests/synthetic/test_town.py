@@ -304,3 +304,11 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path, config: TownConfig) 
     with pytest.raises(HlocLiteError, match=r"no town\.json"):
         write_dataset(tmp_path, config)
     assert (tmp_path / "holiday.jpg").read_bytes() == b"photo"
+
+
+def test_overwriting_leaves_no_list_of_the_old_town(tmp_path, monkeypatch):
+    monkeypatch.setattr("hloc_lite.synthetic.dataset.plan_dataset", lambda _: (None, []))
+    write_dataset(tmp_path / "town", TownConfig(conditions=("day", "night")))
+    write_dataset(tmp_path / "town", TownConfig(conditions=("day",)), overwrite=True)
+    lists = sorted(path.name for path in (tmp_path / "town").glob("*_*.txt"))
+    assert lists == ["gt_day.txt", "map_images.txt", "queries_day.txt"]
