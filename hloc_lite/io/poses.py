@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -97,8 +97,10 @@ def write_queries(path: Path, queries: Mapping[str, Camera]) -> None:
 
 
 def read_image_list(path: Path) -> list[str]:
-    """One image name a line, in order; '#' comments; without repetitions."""
-    return list(dict.fromkeys(line for _, line in _content_lines(path)))
+    """One image name a line, in order; '#' comments; without repetitions, ``./a`` (as find and
+    others write it) being ``a``."""
+    names = (PurePosixPath(line).as_posix() for _, line in _content_lines(path))
+    return list(dict.fromkeys(names))
 
 
 def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:

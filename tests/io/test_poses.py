@@ -142,6 +142,8 @@ def test_query_lines_may_be_separated_by_tabs(tmp_path: Path) -> None:
 def test_image_lists_keep_order_and_drop_repetitions(tmp_path: Path) -> None:
     path = written("\ufeffb c.jpg\n# x\n\nä.jpg\nb c.jpg\n", tmp_path)
     assert read_image_list(path) == ["b c.jpg", "ä.jpg"]
+    path.write_text("./x/a.jpg\nx/a.jpg\nx//b.jpg\n")
+    assert read_image_list(path) == ["x/a.jpg", "x/b.jpg"]
 
 
 def test_pairs_of_names_with_spaces(tmp_path: Path) -> None:
