@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hloc_lite.errors import ConfigError
 
@@ -158,6 +158,15 @@ class LocalizeConfig(Section):
     max_focal_ratio: float = Field(4.0, gt=0.05, le=50)
     """4 is a 14 degree lens."""
 
+    @model_validator(mode="after")
+    def _ordered(self) -> LocalizeConfig:
+        if not self.min_focal_ratio < self.max_focal_ratio:
+            raise ValueError(
+                f"min_focal_ratio must be below max_focal_ratio, got {self.min_focal_ratio:g} and "
+                f"{self.max_focal_ratio:g}"
+            )
+        return self
+
 
 class Config(Section):
     images: ImagesConfig = ImagesConfig()
@@ -255,7 +264,7 @@ def _merge(base: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"config file {file} does not exist") from None
     except (OSError, ValueError, RecursionError) as error:  # also for endless numbers and nesting
@@ -266,6 +275,8 @@ def _parse_setting(setting: str) -> dict[str, Any]:
     key, separator, text = setting.partition("=")
     if not separator or not key.strip():
         raise ConfigError(f"--set takes key=value (e.g. pose.max_error_px=6), got {setting!r}")
+    if len(text.strip().splitlines()) > 1:  # TOML would take what follows for further keys
+        raise ConfigError(f"--set takes one value; give it several times. Got {setting!r}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
@@ -283,6 +294,8 @@ def _explain(item: Any) -> str:
         same_section = [f"{section}.{key}".lstrip(".") for key in _valid_keys(path[:-1])]
         near = difflib.get_close_matches(dotted, same_section or _all_keys(), n=1, cutoff=0.4)
         return f"unknown config key {dotted!r}" + (f"; did you mean {near[0]}?" if near else "")
+    if item["type"] == "value_error":  # of a whole section; its message has the values
+        return f"config section {dotted!r}: {item['ctx']['error']}"
     return f"config key {dotted!r}: {item['msg']}, got {item['input']!r}"
 
 
