@@ -21,7 +21,7 @@ from hloc_lite.errors import ConfigError
 
 @click.command("map")
 @click.argument("images", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The map.")
+@click.option("-o", "--output", type=click.Path(), required=True, help="Folder of the map.")
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
@@ -61,7 +61,7 @@ from hloc_lite.errors import ConfigError
 @runtime_options
 def command(
     images: Path,
-    output: Path,
+    output: str,
     reference: Path | None,
     image_list: Path | None,
     cameras_file: Path | None,
@@ -118,7 +118,7 @@ def command(
         keep_work=keep_work,
         progress=show_progress(),
     )
-    _print_summary(output, built.report)
+    _print_summary(Path(output), built.report)
 
 
 def _print_summary(output: Path, report: Mapping[str, Any]) -> None:

@@ -7,7 +7,6 @@ a killed run resumes, and one with other settings is refused instead of mixed in
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -25,6 +24,7 @@ from hloc_lite.io.images import FolderSource, ImageSource, MemorySource, folder_
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.assemble import assemble, colored
+from hloc_lite.mapping.folder import LOCK, check_ours, delete_work, output_folder
 from hloc_lite.mapping.map import BusyMapError, Map, StoredFeatures, in_memory
 from hloc_lite.mapping.pairs import check_spec
 from hloc_lite.mapping.reconstruction import (
@@ -66,7 +66,7 @@ def build_map(
         images: a folder, name -> (H, W, 3) uint8 RGB arrays, or an ``ImageSource``.
         config: None: the defaults of profile ``balanced``.
         inputs: known poses, intrinsics, masks, image list.
-        output: the map's folder; None: nothing is kept on disk.
+        output: the map's folder, new or empty or with a map in it; None: nothing is kept on disk.
         weights: where networks come from; None: the default store, fetching what is missing.
         device: torch's name of the device the networks run on.
         overwrite: replace what another config or other images left in ``output``, when the new
@@ -77,7 +77,8 @@ def build_map(
     Raises:
         ImageError: no images.
         StaleArtefactError: ``output`` holds a map or intermediate results of something else.
-        MappingError: nothing could be registered or triangulated.
+        MappingError: nothing could be registered or triangulated, or ``output`` holds other files
+            than a map.
     """
     config = config or Config()
     inputs = inputs or MapInputs()
@@ -85,17 +86,17 @@ def build_map(
     check_spec(config.pairs, source.names, inputs.reference)
     if config.mapping.mapper == "global" and inputs.reference is None:
         require_global_mapper()
+    folder = None if output is None else output_folder(output, source, inputs.masks)
     models = load_models(config, Runtime(WeightsStore() if weights is None else weights, device))
-    if output is None:
+    if folder is None:
         with tempfile.TemporaryDirectory(prefix="hloc_lite_map_") as temporary:
             run = Run(source, config, inputs, models, Path(temporary), progress)
             return in_memory(_build(run))
-    folder = Path(output)
     run = Run(source, config, inputs, models, folder, progress, overwrite)
     with _locked(folder):
         result = _build(run)
         if not keep_work:
-            shutil.rmtree(folder / "work", ignore_errors=True)
+            delete_work(folder)
         return result
 
 
@@ -175,7 +176,8 @@ def _usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
 def _locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock").acquire(timeout=0):
+        with FileLock(folder / LOCK).acquire(timeout=0):
+            check_ours(folder)
             yield
     except Timeout:
         raise BusyMapError(

@@ -9,8 +9,8 @@ MAP/report.json    what became of each image, and why
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,17 @@ from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.bank import Bank, ShardedStore, write_bank
 from hloc_lite.io.colmap_model import read_model, write_model
 from hloc_lite.io.files import file_sha256, read_json, write_json_atomic
+from hloc_lite.mapping.folder import (
+    FILES,
+    FILES_WITHOUT_CHECKSUMS,
+    MAP_SCHEMA,
+    STAGED,
+    check_ours,
+    delete_staged,
+)
 from hloc_lite.mapping.stages import features_from_arrays
 from hloc_lite.types import Float32, LocalFeatures, SfmModel
 
-MAP_SCHEMA = "hloc_lite.map/1"
-_FILES_WITHOUT_CHECKSUMS = (
-    "sfm/cameras.bin",
-    "sfm/images.bin",
-    "sfm/points3D.bin",
-    "report.json",
-)
-_FILES = (*_FILES_WITHOUT_CHECKSUMS, "features.h5", "retrieval.h5", "map.json")
-_STAGED = ".new"
 _REMEDY = "put the original back, or build the map again with --overwrite"
 _FEATURE_FIELDS = ("keypoints", "descriptors", "scores", "image_size")
 
@@ -84,6 +83,15 @@ class Map:
                 f"{folder} holds no finished map"
                 + ("; run the same `hloc-lite map` again, it resumes" if begun else "")
             )
+        try:
+            return cls._open_whole(folder)
+        except FormatError as error:
+            if _REMEDY in str(error):
+                raise
+            raise FormatError(f"{error}: {_REMEDY}") from None
+
+    @classmethod
+    def _open_whole(cls, folder: Path) -> Map:
         header = read_json(folder / "map.json")
         if not isinstance(header, dict) or header.get("schema") != MAP_SCHEMA:
             found = header.get("schema") if isinstance(header, dict) else header
@@ -118,21 +126,23 @@ class Map:
         A map that is there stays until all of the new one is written beside it.
 
         Raises:
-            HlocLiteError: the folder cannot be written.
+            HlocLiteError: the folder cannot be written, or holds other files than a map.
         """
         folder = Path(path)
-        staged = folder / _STAGED
+        check_ours(folder)
+        staged = folder / STAGED
         try:
-            shutil.rmtree(staged, ignore_errors=True)  # of a run that was killed while writing
+            delete_staged(folder)  # of a run that was killed while writing
             self._write(staged)
             (folder / "map.json").unlink(missing_ok=True)
             (folder / "sfm").mkdir(exist_ok=True)
-            for name in _FILES:
+            for name in FILES:
                 (staged / name).replace(folder / name)
         except OSError as error:
             raise HlocLiteError(f"cannot write {folder}: {error}") from error
         finally:
-            shutil.rmtree(staged, ignore_errors=True)
+            with suppress(OSError):
+                delete_staged(folder)
 
     def _write(self, folder: Path) -> None:
         write_model(folder / "sfm", self.model)
@@ -149,7 +159,7 @@ class Map:
             "weights": dict(self.weights),
             "images": len(self.model.images),
             "points": self.model.num_points,
-            "files": {name: file_sha256(folder / name) for name in _FILES_WITHOUT_CHECKSUMS},
+            "files": {name: file_sha256(folder / name) for name in FILES_WITHOUT_CHECKSUMS},
         }
         header["checksum"] = fingerprint(header)
         write_json_atomic(folder / "map.json", header)
@@ -223,7 +233,7 @@ def _check_files(folder: Path, header: Mapping[str, Any]) -> None:
     recorded = header.get("files")
     if not isinstance(recorded, dict) or header.get("checksum") != fingerprint(plain):
         raise FormatError(f"{folder}/map.json is damaged or was changed: {_REMEDY}")
-    for name in _FILES_WITHOUT_CHECKSUMS:
+    for name in FILES_WITHOUT_CHECKSUMS:
         if file_sha256(folder / name) != recorded.get(name):
             raise FormatError(f"{folder}/{name} is damaged or was changed: {_REMEDY}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any
 from hloc_lite.config import Config, fingerprint
 from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
-from hloc_lite.io.bank import ShardedStore
+from hloc_lite.io.bank import ShardedStore, delete_store
 from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.images import ImageSource
 from hloc_lite.io.weights_recording import RecordingWeights
+from hloc_lite.mapping.folder import WORK
 from hloc_lite.mapping.pairs import parse_spec
 from hloc_lite.mapping.reference import pose_values
 from hloc_lite.registry import (
@@ -83,13 +83,13 @@ class Run:
         Raises:
             StaleArtefactError: they were made with something else.
         """
-        folder, made_from = self.folder / "work" / what, fingerprint(*self._parts(what))
+        folder, made_from = self.folder / WORK / what, fingerprint(*self._parts(what))
         try:
             return ShardedStore(folder, made_from, what)
         except (StaleArtefactError, FormatError):
             if not self.overwrite:
                 raise
-            shutil.rmtree(folder)
+            delete_store(folder)
             return ShardedStore(folder, made_from, what)
 
     def descriptor_store(self, contents: Mapping[str, str]) -> ShardedStore:
@@ -99,7 +99,7 @@ class Run:
         parts = ["1", self.config.retrieval, self.config.images, weights, dict(contents)]
         made_from = fingerprint(*parts)
         what = f"retrieval-{made_from}"
-        return ShardedStore(self.folder / "work" / what, made_from, "global descriptors")
+        return ShardedStore(self.folder / WORK / what, made_from, "global descriptors")
 
     def _parts(self, what: str) -> list[object]:
         config, models = self.config, self.models
@@ -167,7 +167,10 @@ def check_finished(folder: Path, made_from: str) -> bool:
     path = folder / "map.json"
     if not path.is_file():
         return False
-    header: Any = read_json(path)
+    try:
+        header: Any = read_json(path)
+    except FormatError as error:
+        raise FormatError(f"{error}. Use --overwrite to replace the map") from None
     found = header.get("fingerprint") if isinstance(header, dict) else None
     if found == made_from:
         return True
