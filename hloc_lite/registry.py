@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from hloc_lite.errors import UnknownNameError
+from hloc_lite.errors import ConfigError, UnknownNameError
 from hloc_lite.types import Camera, Correspondences, Float32, LocalFeatures, Matches, Photo
 from hloc_lite.types import PoseEstimate as PoseEstimate
 
@@ -50,6 +50,13 @@ DEFAULT_MATCHER: Mapping[str, str] = {
     "xfeat": "lighterglue-xfeat",
     "rootsift": "mutual-nn",
 }
+MATCHER_FEATURES: Mapping[str, tuple[str, ...]] = {
+    # trained on n16; n16rot and n32 have descriptors of the same kind
+    "lightglue-aliked": ("aliked-n16", "aliked-n16rot", "aliked-n32"),
+    "lightglue-disk": ("disk",),
+    "lighterglue-xfeat": ("xfeat",),
+}
+"""What learned matchers can match; those not listed match all features."""
 
 
 class Weights(Protocol):
@@ -118,6 +125,22 @@ def create(table: Mapping[str, str], name: str, config: object, runtime: Runtime
     """
     module_name, class_name = lookup(table, name).split(":")
     return getattr(import_module(module_name), class_name)(name, config, runtime)
+
+
+def check_matcher(matcher: str, features: str) -> None:
+    """Refuse a matcher that was trained for other features: it would match them at random.
+
+    Raises:
+        UnknownNameError: no such matcher.
+        ConfigError: with the matchers that fit.
+    """
+    lookup(MATCHERS, matcher)
+    if features not in MATCHER_FEATURES.get(matcher, (features,)):
+        fit = [name for name in MATCHERS if features in MATCHER_FEATURES.get(name, (features,))]
+        raise ConfigError(
+            f"matcher {matcher!r} was trained for {', '.join(MATCHER_FEATURES[matcher])}, not for "
+            f"{features!r}; matchers for {features!r}: {', '.join(fit)}"
+        )
 
 
 def lookup(table: Mapping[str, str], name: str) -> str:

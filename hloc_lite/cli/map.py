@@ -85,6 +85,10 @@ def command(
     """
     if reference is not None and cameras_file is not None:
         raise ConfigError("--reference has the cameras already: leave --cameras away")
+    if reference is not None and mapper is not None:
+        raise ConfigError(
+            "--reference gives the poses, so no mapper runs: leave --mapper away, or --reference"
+        )
     from hloc_lite.io.colmap_model import read_model
     from hloc_lite.io.poses import read_image_list, read_queries
     from hloc_lite.io.weights import WeightsStore

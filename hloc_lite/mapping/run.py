@@ -27,6 +27,7 @@ from hloc_lite.registry import (
     GlobalDescriptor,
     Matcher,
     Runtime,
+    check_matcher,
     create,
     lookup,
 )
@@ -128,9 +129,12 @@ def load_models(config: Config, runtime: Runtime) -> Models:
     """The extractor, matcher and global descriptor that the config names.
 
     Raises:
-        ConfigError: unknown names, also those that are needed only later.
+        ConfigError: unknown names, also those that are needed only later, or a matcher for other
+            features.
     """
     lookup(ESTIMATORS, config.pose.estimator)
+    lookup(FEATURES, config.features.name)
+    check_matcher(matcher_name(config), config.features.name)
     if config.mapping.camera_model not in CAMERA_MODELS:
         known = ", ".join(CAMERA_MODELS)
         raise ConfigError(
