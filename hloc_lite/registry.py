@@ -78,6 +78,9 @@ class Runtime:
     device: str = "cpu"
     """torch's name: cpu, cuda, cuda:1, mps."""
 
+    def __post_init__(self) -> None:
+        check_device(self.device)
+
 
 class FeatureExtractor(Protocol):
     """Image -> local features. ``descriptor_dim`` is D of its descriptors."""
@@ -115,6 +118,30 @@ class PoseEstimator(Protocol):
 
     def estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
         """None if no pose with at least the configured number of inliers was found."""
+
+
+def check_device(device: str) -> str:
+    """The device, if torch can compute on it.
+
+    Raises:
+        ConfigError: unknown or not there.
+    """
+    if device == "cpu":
+        return device
+    import torch
+
+    try:
+        torch.ones(1, device=device).item()  # devices without memory ("meta") hold no values
+    except (RuntimeError, AssertionError, TypeError) as error:
+        # what torch says of others than CUDA is a list of its backends, pages long
+        reasons = {"cuda": str(error).partition("\n")[0], "mps": "torch finds no such GPU"}
+        kind = str(device).partition(":")[0]
+        raise ConfigError(
+            f"device {device!r} cannot be used here: "
+            f"{reasons.get(kind, 'expected cpu, cuda, cuda:1 or mps')}; `hloc-lite doctor` lists "
+            f"what can"
+        ) from None
+    return device
 
 
 def create(table: Mapping[str, str], name: str, config: object, runtime: Runtime) -> Any:

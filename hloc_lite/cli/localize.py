@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import check_device, config_options, runtime_options, show_progress
+from hloc_lite.cli.options import config_options, runtime_options, show_progress
 from hloc_lite.config import load_config
 from hloc_lite.errors import ConfigError, HlocLiteError
 
@@ -115,7 +115,7 @@ def command(
     outputs = Outputs(output, jsonl, report, conditions, map_images, names)
     check_outputs(outputs, cameras)  # now, and not when all has been computed
     store = WeightsStore(offline=offline)
-    localizer = Localizer(place, config, weights=store, device=check_device(device))
+    localizer = Localizer(place, config, weights=store, device=device)
     root = images or Path()
     results = localize_all(
         localizer,

@@ -15,12 +15,11 @@ from typing import Any, NoReturn
 import click
 
 import hloc_lite
+from hloc_lite.cli.options import RESUMES
 from hloc_lite.errors import HlocLiteError
 
 EXIT_INTERRUPTED = 130
 EXIT_UNREAD = 141
-RESUMES = "hloc_lite.resumes"
-"""Key of ``click.Context.meta``: whether what an interrupted command did is kept for the next."""
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 VERBS: Mapping[str, str] = {
     "demo": "hloc_lite.cli.demo",

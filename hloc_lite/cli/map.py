@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from hloc_lite.cli.options import (
-    check_device,
     config_options,
     nested,
+    resumes,
     runtime_options,
     show_progress,
 )
@@ -111,13 +111,14 @@ def command(
         masks=masks,
         names=None if image_list is None else read_image_list(image_list),
     )
+    resumes()
     built = build_map(
         images,
         config,
         inputs=inputs,
         output=output,
         weights=WeightsStore(offline=offline),
-        device=check_device(device),
+        device=device,
         overwrite=overwrite,
         keep_work=keep_work,
         progress=show_progress(),
