@@ -212,7 +212,8 @@ def _pycolmap() -> Any:
         raise MissingDependencyError(
             f"pycolmap cannot be imported ({error}): pip install 'pycolmap>=3.13'"
         ) from None
-    pycolmap.logging.minloglevel = pycolmap.logging.Level.ERROR.value
+    # what it logs as errors ("failed to create any sparse model") comes back as ours, explained
+    pycolmap.logging.minloglevel = pycolmap.logging.Level.FATAL.value
     pycolmap.logging.logtostderr = True  # its log files would go to a shared folder
     return pycolmap
 

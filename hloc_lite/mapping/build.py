@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
-from hloc_lite.errors import ImageError, MappingError
+from hloc_lite.errors import ConfigError, ImageError, MappingError, counted
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.images import FolderSource, ImageSource, MemorySource, folder_source
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
@@ -80,7 +80,7 @@ def build_map(
         MappingError: nothing could be registered or triangulated, or ``output`` holds other files
             than a map.
     """
-    config = config or Config()
+    config = _checked(config)
     inputs = inputs or MapInputs()
     source = _source(images, config, inputs)
     check_spec(config.pairs, source.names, inputs.reference)
@@ -118,9 +118,7 @@ def _build(run: Run) -> Map:
                 run.source, contents, run.models.extractor, features, batch, progress=run.progress
             )
         names = [name for name in contents if name in features]
-        if len(names) < 2:
-            reasons = "; ".join(f"{name!r}: {reason}" for name, reason in [*skipped.items()][:3])
-            raise MappingError(f"a map needs at least 2 images, got {len(names)}. {reasons}")
+        _check_enough(names, skipped, features)
         cameras = cameras_of(run, names, features)  # before the long stages: it checks them
         with clock("retrieval"):
             descriptors = global_descriptors(run, {name: contents[name] for name in names})
@@ -149,6 +147,21 @@ def _build(run: Run) -> Map:
     return Map.open(run.folder)
 
 
+def _check_enough(names: Sequence[str], skipped: Mapping[str, str], features: ShardedStore) -> None:
+    """Raises MappingError unless there are two images, and keypoints in any of them."""
+    if len(names) < 2:
+        reasons = "; ".join(f"{name!r}: {reason}" for name, reason in [*skipped.items()][:3])
+        raise MappingError(
+            f"a map needs at least 2 images that can be used, got {len(names)}"
+            + (f" ({counted(len(skipped), 'other')} skipped: {reasons})" if skipped else "")
+        )
+    if not any(len(features.read(name, ["scores"])["scores"]) for name in names):
+        raise MappingError(
+            f"none of the {len(names)} images has any keypoint: they are blank, far too dark, or "
+            f"masked away (black parts of masks are ignored, and white ones used)"
+        )
+
+
 def _usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
     """Name -> content fingerprint of the images with a file (and a pose, if poses are given), and
     name -> reason of the others."""
@@ -161,7 +174,8 @@ def _usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
         absent = {image.name for image in run.inputs.reference.images}.difference(names)
         if absent:
             first = min(absent)
-            logger.warning("%d images of the reference are absent, first %r", len(absent), first)
+            count = counted(len(absent), "image")
+            logger.warning("%s of the reference not found, first %r", count, first)
     contents = {}
     for name in names:
         try:
@@ -187,10 +201,26 @@ def _locked(folder: Path) -> Iterator[None]:
         raise MappingError(f"cannot build the map {folder}: {error}") from error
 
 
+def _checked(config: Config | None) -> Config:
+    if config is None or isinstance(config, Config):
+        return config or Config()
+    raise ConfigError(
+        f"config: expected a Config, got {type(config).__name__}; load_config(settings=...) and "
+        f"config_from_dict make one"
+    )
+
+
 def _source(images: Images, config: Config, inputs: MapInputs) -> ImageSource:
     if isinstance(images, str | Path):
         return folder_source(Path(images), config.images, inputs.names, inputs.masks)
-    return MemorySource(images) if isinstance(images, Mapping) else images
+    if isinstance(images, Mapping):
+        return MemorySource(images)
+    if all(hasattr(images, member) for member in ("names", "load", "fingerprint")):
+        return images
+    raise ImageError(
+        f"images: expected a folder, a mapping from names to arrays or an ImageSource, got "
+        f"{type(images).__name__}"
+    )
 
 
 def _folder_of(source: ImageSource) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hloc_lite.errors import counted
 from hloc_lite.types import NO_POINT, SfmModel
 
 Pair = tuple[str, str]
@@ -92,11 +93,13 @@ def _reason(
         return "no pair with it was tried: ask for more pairs (--pairs)"
     if good == 0:
         return (
-            f"none of its {tried} pairs has {min_inliers} verified matches; the best is "
-            f"{best[1]!r} with {best[0]}: it overlaps too little with the other images"
+            f"{counted(tried, 'pair')} with it tried, none with {min_inliers} or more verified "
+            f"matches; the best is {best[1]!r} with {best[0]}: it overlaps too little with the "
+            f"other images"
         )
     verified = (
-        f"{good} of its {tried} pairs were verified (best: {best[1]!r} with {best[0]} matches)"
+        f"{good} of {counted(tried, 'pair')} with it verified (best: {best[1]!r} with {best[0]} "
+        f"matches)"
     )
     if has_pose:
         return (

@@ -16,7 +16,7 @@ from hloc_lite.io.images import ImageSource
 from hloc_lite.io.weights_recording import RecordingWeights
 from hloc_lite.mapping.folder import WORK
 from hloc_lite.mapping.pairs import parse_spec
-from hloc_lite.mapping.reference import pose_values
+from hloc_lite.mapping.reference import pose_values, reference_values
 from hloc_lite.registry import (
     DEFAULT_MATCHER,
     ESTIMATORS,
@@ -32,6 +32,9 @@ from hloc_lite.registry import (
     lookup,
 )
 from hloc_lite.types import Camera, SfmModel
+
+_ONLY_CHECKS = {"min_triangulated_share", "low_triangulated_share"}
+"""Of the section mapping: they decide whether there is a map, but not which."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,10 +122,15 @@ class Run:
         poses = pose_values(self.inputs.reference)
         cameras = _intrinsics(self.inputs.cameras)
         masks = str(self.inputs.masks)
-        parts = (self.config, self.models.weights, dict(contents), poses, cameras, masks)
+        config = self.config.model_dump(exclude={"mapping": _ONLY_CHECKS})
+        parts: list[object] = [config, self.models.weights, dict(contents), poses, cameras, masks]
         spec = parse_spec(self.config.pairs, len(contents), self.inputs.reference)
-        listed = () if spec.file is None else (file_sha256(spec.file),)
-        return fingerprint("1", *parts, *listed)
+        if spec.file is not None:
+            parts.append(file_sha256(spec.file))
+        if self.inputs.reference is not None:
+            with_points = spec.kind == "covisible"  # nothing else depends on them
+            parts.append(reference_values(self.inputs.reference, with_points=with_points))
+        return fingerprint("1", *parts)
 
 
 def load_models(config: Config, runtime: Runtime) -> Models:
