@@ -139,6 +139,12 @@ class Photo:
         _freeze(self, "pixels", np.uint8, None, None, 3)
         if self.mask is not None:
             _freeze(self, "mask", np.bool_, *self.pixels.shape[:2])
+        for name in ("pixels", "mask"):
+            array = getattr(self, name)
+            if array is not None and not array.flags.c_contiguous:  # as mirrored: torch refuses it
+                array = np.ascontiguousarray(array)
+                array.flags.writeable = False
+                object.__setattr__(self, name, array)
 
     @property
     def width(self) -> int:
