@@ -6,6 +6,11 @@ A query that cannot be localized is not an error but a value (see ``types.Status
 from __future__ import annotations
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 pair``, ``2 pairs``: for messages."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 class HlocLiteError(Exception):
     """Base of every error a user can cause and mend; the CLI prints it as one line, exit 2."""
 

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from hloc_lite.errors import UnknownNameError
+from hloc_lite.errors import ConfigError, UnknownNameError
 from hloc_lite.types import (
     Camera,
     Correspondences,
@@ -72,6 +72,13 @@ DEFAULT_MATCHER: Mapping[str, str] = {
     "xfeat": "lighterglue-xfeat",
     "rootsift": "mutual-nn",
 }
+MATCHER_FEATURES: Mapping[str, tuple[str, ...]] = {
+    # trained on n16; n16rot and n32 have descriptors of the same kind
+    "lightglue-aliked": ("aliked-n16", "aliked-n16rot", "aliked-n32"),
+    "lightglue-disk": ("disk",),
+    "lighterglue-xfeat": ("xfeat",),
+}
+"""What learned matchers can match; those not listed match all features."""
 
 
 class Weights(Protocol):
@@ -92,6 +99,9 @@ class Runtime:
     weights: Weights
     device: str = "cpu"
     """torch's name: cpu, cuda, cuda:1, mps."""
+
+    def __post_init__(self) -> None:
+        check_device(self.device)
 
 
 class FeatureExtractor(Protocol):
@@ -147,6 +157,30 @@ class PoseEstimator(Protocol):
         """None if no pose with at least the configured number of inliers was found."""
 
 
+def check_device(device: str) -> str:
+    """The device, if torch can compute on it.
+
+    Raises:
+        ConfigError: unknown or not there.
+    """
+    if device == "cpu":
+        return device
+    import torch
+
+    try:
+        torch.ones(1, device=device).item()  # devices without memory ("meta") hold no values
+    except (RuntimeError, AssertionError, TypeError) as error:
+        # what torch says of others than CUDA is a list of its backends, pages long
+        reasons = {"cuda": str(error).partition("\n")[0], "mps": "torch finds no such GPU"}
+        kind = str(device).partition(":")[0]
+        raise ConfigError(
+            f"device {device!r} cannot be used here: "
+            f"{reasons.get(kind, 'expected cpu, cuda, cuda:1 or mps')}; `hloc-lite doctor` lists "
+            f"what can"
+        ) from None
+    return device
+
+
 def create(table: Mapping[str, str], name: str, config: object, runtime: Runtime) -> Any:
     """The model of that name.
 
@@ -155,6 +189,22 @@ def create(table: Mapping[str, str], name: str, config: object, runtime: Runtime
     """
     module_name, class_name = lookup(table, name).split(":")
     return getattr(import_module(module_name), class_name)(name, config, runtime)
+
+
+def check_matcher(matcher: str, features: str) -> None:
+    """Refuse a matcher that was trained for other features: it would match them at random.
+
+    Raises:
+        UnknownNameError: no such matcher.
+        ConfigError: with the matchers that fit.
+    """
+    lookup(MATCHERS, matcher)
+    if features not in MATCHER_FEATURES.get(matcher, (features,)):
+        fit = [name for name in MATCHERS if features in MATCHER_FEATURES.get(name, (features,))]
+        raise ConfigError(
+            f"matcher {matcher!r} was trained for {', '.join(MATCHER_FEATURES[matcher])}, not for "
+            f"{features!r}; matchers for {features!r}: {', '.join(fit)}"
+        )
 
 
 def lookup(table: Mapping[str, str], name: str) -> str:

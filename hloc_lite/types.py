@@ -39,9 +39,12 @@ def frozen_array(
     """``value`` as a read-only array of ``dtype``; ``None`` in ``shape`` fits any length.
 
     Raises:
-        ShapeError: if the shape is another one.
+        ShapeError: if the shape is another one, or these are no numbers.
     """
-    array = np.array(value, dtype=dtype, copy=None)
+    try:
+        array = np.array(value, dtype=dtype, copy=None)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ShapeError(f"{name}: expected an array of {np.dtype(dtype)}: {error}") from None
     fits = len(array.shape) == len(shape) and all(
         want is None or got == want for got, want in zip(array.shape, shape, strict=True)
     )
@@ -111,6 +114,11 @@ class Camera:
 
     def __post_init__(self) -> None:
         _freeze(self, "params", np.float64, None)
+        for side in ("width", "height"):
+            value = getattr(self, side)
+            if not isinstance(value, int | float | np.integer) or value % 1 != 0:
+                raise ShapeError(f"Camera.{side}: expected whole pixels, got {value!r}")
+            object.__setattr__(self, side, int(value))
         if self.width <= 0 or self.height <= 0:
             raise ShapeError(f"Camera: size must be positive, got {self.width} x {self.height}")
 
@@ -133,6 +141,12 @@ class Photo:
         _freeze(self, "pixels", np.uint8, None, None, 3)
         if self.mask is not None:
             _freeze(self, "mask", np.bool_, *self.pixels.shape[:2])
+        for name in ("pixels", "mask"):
+            array = getattr(self, name)
+            if array is not None and not array.flags.c_contiguous:  # as mirrored: torch refuses it
+                array = np.ascontiguousarray(array)
+                array.flags.writeable = False
+                object.__setattr__(self, name, array)
 
     @property
     def width(self) -> int:

@@ -32,11 +32,20 @@ def test_later_sources_win(tmp_path):
         ("pose", "key=value"),
         (f"pose.seed={2**31}", "less than 2147483648"),
         ("pose.seed=" + "1" * 5000, "integer"),
+        ("pose.max_error_px=6\npose.min_inliers=3", "one value"),
+        ("features.name=disk\npose.min_inliers=3", "one value"),
+        ("localize.min_focal_ratio=5", r"min_focal_ratio.*below.*max_focal_ratio, got 5 and 4"),
     ],
 )
 def test_bad_settings_are_refused(setting, message):
     with pytest.raises(ConfigError, match=message):
         load_config(settings=[setting])
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    file = tmp_path / "c.toml"
+    file.write_text("[pose]\nmin_inliers = 20\n", encoding="utf-8-sig")
+    assert load_config(file=file).pose.min_inliers == 20
 
 
 @pytest.mark.parametrize("text", ["[pose", "pose = 3", "[pos]\nx=1", "x=" + "1" * 5000])

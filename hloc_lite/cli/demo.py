@@ -10,6 +10,7 @@ import click
 
 from hloc_lite.cli.options import runtime_options
 from hloc_lite.config import PROFILES
+from hloc_lite.registry import check_device
 
 CONDITIONS = ("day", "night", "changed")
 
@@ -34,6 +35,7 @@ CONDITIONS = ("day", "night", "changed")
     show_default=True,
     help="fast: about two minutes on two cores; the others take longer and find more.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace a demo of other settings in the folder.")
 @runtime_options
 def command(
     output: Path,
@@ -42,6 +44,7 @@ def command(
     size: str,
     seed: int,
     profile: str,
+    overwrite: bool,
     device: str,
     offline: bool,
 ) -> None:
@@ -50,14 +53,16 @@ def command(
     The photos are taken by day, by night, and after a season and new shop signs have changed the
     town. Each step is an ordinary command, shown before it runs.
     """
+    check_device(device)  # now, and not when the town has been rendered
     start = time.perf_counter()
     town, place, poses = output / "town", output / "map", output / "poses.txt"
     models = ["--device", device, *(["--offline"] if offline else [])]
     truth = [str(town / f"gt_{condition}.txt") for condition in CONDITIONS]
     render = ["town", "render", "-o", town, "--map", num_map, "--queries", num_queries]
     render += ["--size", size, "--seed", seed, "--no-depth", "--no-labels"]
+    again = ["--overwrite"] if overwrite else []
     build = ["map", town / "images", "-o", place, "--image-list", town / "map_images.txt"]
-    build += ["--reference", town / "model", "--profile", profile, *models]
+    build += ["--reference", town / "model", "--profile", profile, *models, *again]
     find = ["localize", place, "--images", town / "images", "-o", poses]
     for condition in CONDITIONS:
         find += ["--queries", town / f"queries_{condition}.txt"]
@@ -65,7 +70,7 @@ def command(
     for file in truth:
         find += ["--truth", file]
     find += models
-    for arguments in (render, build, find, ["evaluate", poses, *truth]):
+    for arguments in ([*render, *again], build, find, ["evaluate", poses, *truth]):
         _run([str(argument) for argument in arguments])
     minutes = (time.perf_counter() - start) / 60
     report = (output / "report" / "report.html").resolve()
@@ -73,10 +78,11 @@ def command(
 
 
 def _run(arguments: list[str]) -> None:
+    root = click.get_current_context().find_root()
+    arguments = [*(f"--{flag}" for flag in ("quiet", "verbose") if root.params[flag]), *arguments]
     click.secho(f"\n$ hloc-lite {shlex.join(arguments)}", bold=True)
-    root = click.get_current_context().find_root().command
     try:
-        root.main(arguments, standalone_mode=False)
+        root.command.main(arguments, standalone_mode=False)
     except SystemExit as stopped:
         if stopped.code not in (None, 0, 1):  # 1: no query was localized; the scores will show it
             raise

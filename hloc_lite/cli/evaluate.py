@@ -55,19 +55,27 @@ def command(
     table, named by its file (gt_night.txt: night) or as in night=FILE. A true pose without an
     estimate is a failure. Intervals are bootstrapped, 95 %.
     """
-    from hloc_lite.evaluation.conditions import by_first_folder, read_conditions
+    from hloc_lite.evaluation.conditions import by_first_folder, named_file, read_conditions
     from hloc_lite.evaluation.errors import BootstrapConfig, merge_conditions
     from hloc_lite.evaluation.evaluate import evaluate
     from hloc_lite.evaluation.records import check_same_run, records_of_poses, records_of_results
-    from hloc_lite.evaluation.report import ReportInput, write_report
+    from hloc_lite.evaluation.report import ReportInput, report_file, write_report
     from hloc_lite.evaluation.tables import evaluation_to_json, text_table
     from hloc_lite.evaluation.thresholds import DistanceUnit, parse_thresholds, percent_of
     from hloc_lite.io.files import write_json_atomic
+    from hloc_lite.io.outputs import check_not_read, check_writable
     from hloc_lite.io.poses import read_poses
     from hloc_lite.io.results import read_results_jsonl
 
     files, trailing = _split_arguments(truth, bool(thresholds))
     chosen = parse_thresholds([*thresholds, *trailing] or ["aachen"], unit_length)
+    inputs = [poses, *(named_file(file)[1] for file in files)]
+    inputs += [] if results_file is None else [results_file]
+    outputs = [] if json_file is None else [json_file]
+    outputs += [] if report_dir is None else [report_file(report_dir)]
+    for output in outputs:
+        check_writable(output)
+    check_not_read(outputs, inputs)
     unit = DistanceUnit() if unit_length is None else percent_of(unit_length)
     conditions = read_conditions(files)
     if by_folder:

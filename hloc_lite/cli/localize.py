@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import check_device, config_options, runtime_options, show_progress
+from hloc_lite.cli.options import config_options, runtime_options, show_progress
 from hloc_lite.config import load_config
 from hloc_lite.errors import ConfigError, HlocLiteError
 
@@ -88,7 +87,21 @@ def command(
         raise ConfigError("--queries needs --images DIR, the folder its names are relative to")
     if images is not None and output is None:
         raise ConfigError("--images needs -o POSES.txt to write to")
-    from hloc_lite.cli.localize_output import Outputs, print_single, print_summary, write_outputs
+    if camera is not None and images is not None:
+        raise ConfigError("--camera is for single PHOTOS; give those of a folder with --queries")
+    if report is None and (truth or map_images is not None):
+        raise ConfigError(
+            "--truth and --map-images go into the --report, which was not asked for; to score a "
+            "poses file alone: hloc-lite evaluate POSES TRUTH"
+        )
+    from hloc_lite.cli.localize_output import (
+        Outputs,
+        check_outputs,
+        print_single,
+        print_summary,
+        write_outputs,
+    )
+    from hloc_lite.evaluation.conditions import read_conditions
     from hloc_lite.io.images import FolderSource
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.localize.batch import localize_all
@@ -97,10 +110,12 @@ def command(
 
     place = Map.open(map_folder)
     config = load_config(file=config_file, settings=settings, base=place.config)
-    cameras = _cameras(photos, images, queries, camera, names)
+    cameras = _cameras(photos, images, queries, camera)
+    conditions = read_conditions([str(path) for path in truth])
+    outputs = Outputs(output, jsonl, report, conditions, map_images, names)
+    check_outputs(outputs, cameras)  # now, and not when all has been computed
     store = WeightsStore(offline=offline)
-    localizer = Localizer(place, config, weights=store, device=check_device(device))
-    outputs = Outputs(output, jsonl, report, truth, map_images, names)
+    localizer = Localizer(place, config, weights=store, device=device)
     root = images or Path()
     results = localize_all(
         localizer,
@@ -126,12 +141,10 @@ def _cameras(
     images: Path | None,
     queries: tuple[Path, ...],
     camera: str | None,
-    names: str,
 ) -> dict[str, Camera | None]:
     """Query name -> its intrinsics, None where they are not given."""
-    from hloc_lite.cli.localize_output import shown_name
     from hloc_lite.io.images import check_relative, is_unicode, list_images
-    from hloc_lite.io.poses import check_names, parse_camera, read_queries
+    from hloc_lite.io.poses import parse_camera
 
     if images is None:
         known = None if camera is None else parse_camera(camera, "--camera")
@@ -141,20 +154,23 @@ def _cameras(
         return dict.fromkeys((str(photo) for photo in photos), known)
     if not images.is_dir():
         raise HlocLiteError(f"image folder {images} does not exist")
-    found: dict[str, Camera | None] = {}
-    for file in queries:
-        found |= read_queries(file)
-    if not queries:
-        found = dict.fromkeys(list_images(images))
+    found = _listed(queries) if queries else dict.fromkeys(list_images(images))
     check_relative(found)
     if not found:
         raise HlocLiteError(f"no queries in {', '.join(map(str, queries)) or images}")
-    shown = Counter(shown_name(name, names) for name in found)
-    check_names(shown)  # now, and not when all has been computed
-    twice = [name for name, count in shown.items() if count > 1]
-    if twice:
-        raise ConfigError(
-            f"--names {names}: {len(twice)} names would stand for several queries, first "
-            f"{twice[0]!r}; use --names full"
-        )
+    return found
+
+
+def _listed(files: tuple[Path, ...]) -> dict[str, Camera | None]:
+    """The queries of all lists; one may be in several, with the same intrinsics."""
+    from hloc_lite.io.poses import read_queries
+
+    found: dict[str, Camera | None] = {}
+    numbers: dict[str, list[object]] = {}
+    for file in files:
+        for name, camera in read_queries(file).items():
+            given = [camera.model, camera.width, camera.height, *camera.params.tolist()]
+            if numbers.setdefault(name, given) != given:
+                raise HlocLiteError(f"{file}: {name!r} has other intrinsics than in another list")
+            found[name] = camera
     return found

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 import numpy as np
 
-from hloc_lite.evaluation.conditions import read_conditions
+from hloc_lite.errors import ConfigError
+from hloc_lite.evaluation.errors import merge_conditions
+from hloc_lite.evaluation.names import align_names
 from hloc_lite.evaluation.photos import photo_loader
 from hloc_lite.evaluation.report import report_input_of_results, write_report
-from hloc_lite.io.poses import pose_line, write_poses
+from hloc_lite.io.poses import check_names, pose_line, write_poses
 from hloc_lite.io.results import write_results_jsonl
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.types import Camera, LocalizationResult
+from hloc_lite.types import Camera, LocalizationResult, Rigid3
 
 SHOWN_FAILURES = 10
 
@@ -28,7 +30,8 @@ class Outputs:
     poses: Path | None
     jsonl: Path | None
     report: Path | None
-    truth: tuple[Path, ...]
+    conditions: Mapping[str, Mapping[str, Rigid3]]
+    """Condition -> true poses, for the report."""
     map_images: Path | None
     names: str
     """full, basename or parent."""
@@ -43,6 +46,32 @@ def shown_name(name: str, style: str) -> str:
     """The name in a poses file: whole, its last part, or its last two parts."""
     keep = {"full": 0, "basename": -1, "parent": -2}[style]
     return "/".join(name.split("/")[keep:])
+
+
+def check_outputs(outputs: Outputs, queries: Collection[str]) -> None:
+    """Refuse what could not be written for these queries, before they are localized.
+
+    Raises:
+        HlocLiteError: a folder in place of a file, one file for two things, names that a poses
+            file cannot hold or that stand for several queries, true poses of other queries.
+    """
+    files = [path for path in (outputs.poses, outputs.jsonl) if path is not None]
+    for path in files:
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder, expected the name of a file to write")
+    if len({path.absolute() for path in files}) < len(files):
+        raise ConfigError(f"-o and --jsonl are both {files[0]}: give them different files")
+    if outputs.poses is not None:
+        shown = Counter(shown_name(name, outputs.names) for name in queries)
+        check_names(shown)
+        twice = [name for name, count in shown.items() if count > 1]
+        if twice:
+            raise ConfigError(
+                f"--names {outputs.names}: {len(twice)} names would stand for several queries, "
+                f"first {twice[0]!r}; use --names full"
+            )
+    if outputs.conditions:
+        align_names(queries, merge_conditions(outputs.conditions))
 
 
 def write_outputs(
@@ -84,7 +113,7 @@ def _write_report(
     report = report_input_of_results(
         results,
         title=f"Localization of {len(results)} queries",
-        conditions=read_conditions([str(path) for path in outputs.truth]) or None,
+        conditions=outputs.conditions or None,
         model=place.model,
         load_query_photo=load_query,
         load_map_photo=photo_loader(map_images, config.images),
@@ -108,6 +137,8 @@ def print_single(result: LocalizationResult) -> None:
         angle = float(np.degrees(np.sqrt(np.trace(pose.covariance[:3, :3]))))
         position = float(np.sqrt(np.trace(pose.covariance[3:, 3:])))
         click.echo(f"# one sigma: position {position:.3g} map units, rotation {angle:.3g} deg")
+    else:
+        click.echo("# one sigma: unknown: the inliers leave a direction of the pose open")
     parameters = " ".join(f"{value:.6g}" for value in camera.params)
     click.echo(f"# camera: {camera.model} {camera.width} {camera.height} {parameters}")
     center = " ".join(f"{value:.6g}" for value in pose.cam_from_world.center)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from hloc_lite.cli.options import (
-    check_device,
     config_options,
     nested,
+    resumes,
     runtime_options,
     show_progress,
 )
 from hloc_lite.config import PROFILES, load_config
+from hloc_lite.errors import ConfigError
 
 
 @click.command("map")
 @click.argument("images", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The map.")
+@click.option("-o", "--output", type=click.Path(), required=True, help="Folder of the map.")
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
@@ -58,7 +61,7 @@ from hloc_lite.config import PROFILES, load_config
 @runtime_options
 def command(
     images: Path,
-    output: Path,
+    output: str,
     reference: Path | None,
     image_list: Path | None,
     cameras_file: Path | None,
@@ -80,6 +83,12 @@ def command(
 
     A run that was killed resumes when the same command is given again.
     """
+    if reference is not None and cameras_file is not None:
+        raise ConfigError("--reference has the cameras already: leave --cameras away")
+    if reference is not None and mapper is not None:
+        raise ConfigError(
+            "--reference gives the poses, so no mapper runs: leave --mapper away, or --reference"
+        )
     from hloc_lite.io.colmap_model import read_model
     from hloc_lite.io.poses import read_image_list, read_queries
     from hloc_lite.io.weights import WeightsStore
@@ -102,25 +111,22 @@ def command(
         masks=masks,
         names=None if image_list is None else read_image_list(image_list),
     )
+    resumes()
     built = build_map(
         images,
         config,
         inputs=inputs,
         output=output,
         weights=WeightsStore(offline=offline),
-        device=check_device(device),
+        device=device,
         overwrite=overwrite,
         keep_work=keep_work,
         progress=show_progress(),
     )
-    _print_summary(output, built.report)
+    _print_summary(Path(output), built.report)
 
 
-def _print_summary(output: Path, report: object) -> None:
-    from collections.abc import Mapping
-
-    if not isinstance(report, Mapping):
-        return
+def _print_summary(output: Path, report: Mapping[str, Any]) -> None:
     left_out = {n: i for n, i in report["images"].items() if "reason" in i}
     error = report["mean_reprojection_error_px"]
     click.echo(

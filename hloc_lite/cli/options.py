@@ -8,10 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from hloc_lite.errors import ConfigError
-
+RESUMES = "hloc_lite.resumes"
+"""Key of ``click.Context.meta``: see ``resumes``."""
 F = TypeVar("F", bound=Callable[..., Any])
-EXISTING_FOLDER = click.Path(path_type=Path)
 
 
 def config_options(function: F) -> F:
@@ -38,22 +37,9 @@ def runtime_options(function: F) -> F:
     )(function)
 
 
-def check_device(device: str) -> str:
-    """The device, if torch has it.
-
-    Raises:
-        ConfigError: unknown or not there.
-    """
-    import torch
-
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"--device {device!r} cannot be used here ({reason}); `hloc-lite doctor` lists what can"
-        ) from None
-    return device
+def resumes() -> None:
+    """From here on, what an interrupted command did is kept for the next one."""
+    click.get_current_context().meta[RESUMES] = True
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import click
 from pydantic import ValidationError
 from tqdm import tqdm
 
+from hloc_lite.cli.options import resumes
 from hloc_lite.errors import ConfigError
 
 
@@ -46,7 +48,7 @@ def render(
 
     DIR gets images/, model/ (COLMAP), queries_CONDITION.txt, gt_CONDITION.txt, depth/ and labels/.
     """
-    from hloc_lite.synthetic.config import TownConfig
+    from hloc_lite.synthetic.config import CONDITIONS, TownConfig
     from hloc_lite.synthetic.dataset import write_dataset
 
     width, height = _parse_size(size)
@@ -63,6 +65,9 @@ def render(
         item = error.errors()[0]
         what = "".join(str(part) for part in item["loc"][:1])
         raise ConfigError(f"{what}: {item['msg']}, got {item['input']!r}") from None
+    if not config.conditions:
+        known = ", ".join(CONDITIONS)
+        raise ConfigError(f"--conditions needs at least one of {known}, got {conditions!r}")
     if jobs is not None and jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, got {jobs}")
     bar = tqdm(total=0, unit="image", desc="rendering", disable=None)
@@ -72,6 +77,7 @@ def render(
         bar.n = done
         bar.refresh()
 
+    resumes()
     with bar:
         write_dataset(
             output,
@@ -82,11 +88,14 @@ def render(
             overwrite=overwrite,
             progress=advance,
         )
-    click.echo(f"{output}: {num_map} map images, {num_queries} queries of each of {conditions}")
+    click.echo(
+        f"{output}: {num_map} map images, "
+        f"{num_queries} queries of each of {', '.join(config.conditions)}"
+    )
 
 
 def _parse_size(text: str) -> tuple[int, int]:
-    width, separator, height = text.lower().partition("x")
-    if not separator or not width.strip().isdigit() or not height.strip().isdigit():
+    found = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text.strip().lower())
+    if found is None:
         raise ConfigError(f"--size takes WIDTHxHEIGHT in pixels (e.g. 1024x768), got {text!r}")
-    return int(width), int(height)
+    return int(found[1]), int(found[2])

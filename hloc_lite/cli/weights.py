@@ -13,6 +13,12 @@ from hloc_lite.errors import WeightsError
 from hloc_lite.io.weights import WeightsStatus, WeightsStore
 from hloc_lite.io.weights_cards import WeightsCard, cards_needed
 
+_STATES = {
+    WeightsStatus.PRESENT: "present",
+    WeightsStatus.ABSENT: "-",
+    WeightsStatus.CORRUPT: "corrupt",
+}
+
 
 @click.group("weights")
 def command() -> None:
@@ -30,13 +36,14 @@ def list_weights(as_json: bool) -> None:
     click.echo(f"folder: {store.folder}\n")
     click.echo(f"{'name':<27}{'state':<9}{'MB':>6}  {'licence: code / weights':<29}from")
     for name, card in store.cards.items():
-        state = "present" if store.is_present(name) else "-"
+        state = _STATES[store.status_by_size(name)]
         size = f"{card.bytes / 1e6:.1f}" if card.bytes else "?"
         licences = f"{card.code_licence} / {card.weights_licence}"
         click.echo(f"{name:<27}{state:<9}{size:>6}  {licences:<29}{_sources(card)}")
         click.echo(f"{'':<27}{card.role}; training data: {card.training_data}")
         if card.note:
             click.echo(f"{'':<27}{card.note}")
+    click.echo("\nStates are by size; `hloc-lite weights check` compares contents.")
 
 
 @command.command("fetch")

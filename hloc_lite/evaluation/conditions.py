@@ -18,7 +18,7 @@ def read_conditions(arguments: Sequence[str]) -> dict[str, dict[str, Rigid3]]:
     """
     conditions: dict[str, dict[str, Rigid3]] = {}
     for argument in arguments:
-        name, path = _named_file(argument, alone=len(arguments) == 1)
+        name, path = named_file(argument, alone=len(arguments) == 1)
         if name in conditions:
             raise HlocLiteError(f"two files make the row {name!r}: name them, as in NAME={path}")
         conditions[name] = read_poses(path)
@@ -47,7 +47,8 @@ def by_first_folder(true: Mapping[str, Rigid3]) -> dict[str, dict[str, Rigid3]]:
     return {"all": dict(true)}
 
 
-def _named_file(argument: str, *, alone: bool) -> tuple[str, Path]:
+def named_file(argument: str, *, alone: bool = False) -> tuple[str, Path]:
+    """Condition and file of ``FILE`` or ``NAME=FILE``; ``alone``: it is the only one."""
     if not Path(argument).exists() and "=" in argument:
         name, _, path = argument.partition("=")
         return name, Path(path)

@@ -199,7 +199,8 @@ def _median(values: Float64) -> float:
 def _query_error(name: str, estimated: Rigid3 | None, true: Rigid3) -> QueryError:
     if estimated is None or not np.isfinite(estimated.rotation).all():
         return QueryError(name, math.inf, math.inf)
-    distance, angle_deg = pose_errors(estimated, true)
+    with np.errstate(over="ignore", invalid="ignore"):  # too far off for numbers: a failure
+        distance, angle_deg = pose_errors(estimated, true)
     if not (math.isfinite(distance) and math.isfinite(angle_deg)):
         return QueryError(name, math.inf, math.inf)
     return QueryError(name, distance, angle_deg)

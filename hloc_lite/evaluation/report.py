@@ -96,9 +96,14 @@ def write_report(out: Path, report: ReportInput) -> Path:
     Raises:
         HlocLiteError: it cannot be written.
     """
-    path = out if out.suffix.lower() in (".html", ".htm") else out / FILE_NAME
+    path = report_file(out)
     write_text_atomic(path, render_report(report))
     return path
+
+
+def report_file(out: Path) -> Path:
+    """The page that ``write_report`` writes to ``out``."""
+    return out if out.suffix.lower() in (".html", ".htm") else out / FILE_NAME
 
 
 def render_report(report: ReportInput) -> str:

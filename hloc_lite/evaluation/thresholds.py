@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ PRESETS: Mapping[str, str] = {
 }
 """Thresholds of the benchmarks on visuallocalization.net."""
 
+_EXPECTED = (
+    f"a distance and an angle such as 0.25m,2deg or 1%,0.5deg, or one of {', '.join(PRESETS)}"
+)
 _PATTERN = re.compile(
     r"(?P<distance>\d*\.?\d+(?:e-?\d+)?)\s*(?P<unit>mm|cm|m|%|)\s*[,/]\s*"
     r"(?P<angle>\d*\.?\d+(?:e-?\d+)?)\s*(?:deg|°|)",
@@ -35,9 +39,10 @@ class Threshold:
     """How it was written; made from the numbers if empty."""
 
     def __post_init__(self) -> None:
-        if not (self.max_distance > 0 and self.max_angle_deg > 0):
+        positive = self.max_distance > 0 and self.max_angle_deg > 0
+        if not positive or math.isinf(self.max_distance) or math.isinf(self.max_angle_deg):
             raise ConfigError(
-                f"a threshold needs a distance and an angle above zero, got "
+                f"a threshold needs a distance and an angle above zero and finite, got "
                 f"{self.max_distance:g} and {self.max_angle_deg:g} deg"
             )
         if not self.label:
@@ -81,10 +86,7 @@ def parse_threshold(text: str, unit_length: float | None = None) -> Threshold:
     """
     found = _PATTERN.fullmatch(text.strip())
     if found is None:
-        raise ConfigError(
-            f"a threshold is a distance and an angle such as 0.25m,2deg or 1%,0.5deg, or one of "
-            f"{', '.join(PRESETS)}; got {text!r}"
-        )
+        raise ConfigError(f"a threshold is {_EXPECTED}; got {text!r}")
     unit = found["unit"].lower()
     if unit == "%":
         if unit_length is None:
@@ -102,8 +104,10 @@ def parse_thresholds(
     """Thresholds of texts that each hold presets and thresholds, separated by spaces or ';'.
 
     Raises:
-        ConfigError: as ``parse_threshold``.
+        ConfigError: as ``parse_threshold``, or there is none.
     """
     words = " ".join(texts).replace(";", " ").split()
+    if not words:
+        raise ConfigError(f"no threshold given: expected {_EXPECTED}")
     expanded = " ".join(PRESETS.get(word.lower(), word) for word in words).split()
     return tuple(dict.fromkeys(parse_threshold(word, unit_length) for word in expanded))

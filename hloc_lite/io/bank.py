@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +110,7 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
             if isinstance(error, FormatError):
                 raise
             raise FormatError(f"{path} is not a readable bank of arrays: {error!r}") from None
-        self._path = path
+        self.path = path
 
     def __getitem__(self, key: str) -> dict[str, np.ndarray]:
         return self.read(key)
@@ -122,7 +124,7 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
                 f: self._file[f][self._offsets[f][row] : self._offsets[f][row + 1]] for f in wanted
             }
         except _READ_ERRORS as error:
-            raise FormatError(f"{self._path}: cannot read {key!r}: {error}") from None
+            raise FormatError(f"{self.path}: cannot read {key!r}: {error}") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
@@ -135,6 +137,10 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
 
     def close(self) -> None:
         self._file.close()
+
+
+_SHARD = re.compile(r"shard-([0-9]{6,})\.(?:h5|broken)")
+_OWN_FILE = re.compile(rf"{_SHARD.pattern}|store\.json|\..+\.partial")
 
 
 class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
@@ -165,7 +171,8 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
         self._pending_bytes = 0
         self._last_flush = time.monotonic()
         for path in sorted(folder.glob("*.h5")):
-            self._adopt(path)
+            if _SHARD.fullmatch(path.name):
+                self._adopt(path)
         for path in folder.glob(".*.partial"):
             path.unlink(missing_ok=True)
 
@@ -174,7 +181,7 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
             bank = Bank(path)
         except FormatError as error:
             logger.warning("%s; its items are computed again", error)
-            path.rename(path.with_suffix(".broken"))
+            path.replace(path.with_suffix(".broken"))
             return
         self._where.update(dict.fromkeys(bank, path))
         self._keep_open(path, bank)
@@ -204,22 +211,34 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
         self._last_flush = time.monotonic()
         if not self._pending:
             return
-        used = [int(path.stem[6:]) for path in self._folder.glob("shard-[0-9]*")]
-        path = self._folder / f"shard-{max(used, default=-1) + 1:06d}.h5"
+        found = (_SHARD.fullmatch(path.name) for path in self._folder.iterdir())
+        last = max((int(match[1]) for match in found if match), default=-1)
+        path = self._folder / f"shard-{last + 1:06d}.h5"
         write_bank(path, self._pending.items(), {})
+        bank = Bank(path)  # a disk that does not give back what it took is an error now
+        self._where.update(dict.fromkeys(bank, path))
+        self._keep_open(path, bank)
         self._pending, self._pending_bytes = {}, 0
-        self._adopt(path)
 
     def read(self, key: str, fields: Iterable[str]) -> dict[str, np.ndarray]:
         """Some of an item's arrays."""
         if key in self._pending:
             return {field: self._pending[key][field] for field in fields}
-        return self._bank(self._where[key]).read(key, fields)
+        return self._read(key, fields)
 
     def __getitem__(self, key: str) -> dict[str, np.ndarray]:
         if key in self._pending:
             return dict(self._pending[key])
-        return self._bank(self._where[key])[key]
+        return self._read(key, None)
+
+    def _read(self, key: str, fields: Iterable[str] | None) -> dict[str, np.ndarray]:
+        path = self._where[key]
+        try:
+            return self._bank(path).read(key, fields)
+        except FormatError as error:
+            if path.is_file():  # it must not be met again
+                path.replace(path.with_suffix(".broken"))
+            raise FormatError(f"{error}. Run again: what was in this file is made anew") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter({**self._where, **self._pending})
@@ -237,8 +256,9 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
             bank.close()
         self._open.clear()
         self._where.clear()
-        for path in self._folder.glob("shard-*"):
-            path.unlink()
+        for path in list(self._folder.iterdir()):
+            if _SHARD.fullmatch(path.name):
+                path.unlink()
 
     def close(self) -> None:
         """Commit and close all files."""
@@ -246,6 +266,24 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
         for bank in self._open.values():
             bank.close()
         self._open.clear()
+
+
+def is_store(folder: Path) -> bool:
+    """Whether the folder is a ``ShardedStore``'s."""
+    try:
+        header = read_json(folder / "store.json")
+    except FormatError:
+        return False
+    return isinstance(header, dict) and header.get("schema") == BANK_SCHEMA
+
+
+def delete_store(folder: Path) -> None:
+    """Delete a closed store's files, and its folder if it holds no others."""
+    for path in list(folder.iterdir()):
+        if _OWN_FILE.fullmatch(path.name) and path.is_file():
+            path.unlink()
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def check_fingerprint(path: Path, fingerprint: str, what: str) -> None:

@@ -20,6 +20,7 @@ from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
 from hloc_lite.io.colmap_text import (
     MAX_ID,
+    MAX_IMAGE_ID,
     NO_ID,
     RawImage,
     RawPoints,
@@ -180,6 +181,8 @@ def _checked_image(raw: RawImage, cameras: dict[int, Camera], ids: Int64, path: 
     image_id, quat, translation, camera_id, name, xy, point_ids = raw
     if camera_id not in cameras:
         raise FormatError(f"{path}: image {name!r} has camera {camera_id}, which does not exist")
+    if not 0 <= image_id <= MAX_IMAGE_ID:
+        raise FormatError(f"{path}: image {name!r} has the id {image_id}, which is out of range")
     if not _are_sane(translation):
         raise FormatError(f"{path}: image {name!r} has a pose that is not finite")
     if not _are_sane(xy):

@@ -21,6 +21,8 @@ RawPoints = tuple[Int64, Float64, np.ndarray, Float64]
 """(M,) ids, (M, 3) xyz, (M, 3) rgb, (M,) errors in pixels."""
 MAX_ID = 2**63 - 1
 NO_ID = -1
+MAX_IMAGE_ID = 2**31 - 2
+"""COLMAP's databases hold no larger one."""
 MAX_SIDE_PX = 10**6
 """No image is larger; a damaged size easily is."""
 _STATED_COUNT = re.compile(r"^#\s*Number of (?:cameras|images|points): (\d+)", re.MULTILINE)
@@ -122,8 +124,6 @@ def _images(lines: Iterator[tuple[str, str]]) -> Iterator[RawImage]:
         if len(words) != 10:
             raise FormatError(f"{where}: expected 'IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME'")
         image_id, camera_id = _parse(int, [words[0], words[8]], where)
-        if not 0 <= image_id < 2**32 - 1:
-            raise FormatError(f"{where}: image id {image_id} is out of range")
         pose = np.array(_parse(float, words[1:8], where))
         where_points, points_line = next(lines, (where, ""))
         xy, ids = _observations(points_line.split(), where_points)

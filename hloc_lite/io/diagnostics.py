@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hloc_lite.config import Config
+from hloc_lite.io.outputs import why_not_writable
 from hloc_lite.io.probes import PROBES, ProbeAnswer, run_probe
 from hloc_lite.io.weights import WeightsStatus, WeightsStore
 from hloc_lite.io.weights_cards import cards_needed
@@ -66,7 +67,7 @@ def _packages() -> Iterator[Finding]:
     remedy = "" if sys.version_info >= (3, 11) else "use Python 3.11 or newer"
     yield Finding("packages", "python", python, not remedy, remedy=remedy)
     yield Finding("packages", "hloc_lite", _version("hloc_lite") or "not installed", required=False)
-    for requirement in metadata.requires("hloc_lite") or []:
+    for requirement in _requirements():
         if "extra ==" in requirement:
             continue
         name, least = _parse(requirement)
@@ -96,7 +97,11 @@ def _machine(folder: Path, devices: ProbeAnswer) -> Iterator[Finding]:
 
 
 def _weights(store: WeightsStore, needed: Sequence[str]) -> Iterator[Finding]:
-    yield Finding("weights", "folder", str(store.folder))
+    absent = [name for name in needed if store.status_by_size(name) is not WeightsStatus.PRESENT]
+    reason = "" if store.offline or not absent else _why_not_writable(store.folder)
+    remedy = "set HLOC_LITE_WEIGHTS to a folder that can be written" if reason else ""
+    value = str(store.folder) + (f": {reason}" if reason else "")
+    yield Finding("weights", "folder", value, not reason, remedy=remedy)
     for name, card in store.cards.items():
         status = store.status(name)
         # what is absent is fetched at first use: a gap only where that is forbidden
@@ -141,6 +146,13 @@ def _optional(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
     yield Finding("optional", "pip", "yes" if found else "not installed", found, False, remedy)
 
 
+def _requirements() -> Sequence[str]:
+    try:
+        return metadata.requires("hloc_lite") or []
+    except metadata.PackageNotFoundError:
+        return []  # run from its folder, not installed: nothing says what it needs
+
+
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
@@ -172,6 +184,11 @@ def _memory_gb() -> float | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
     except (AttributeError, ValueError, OSError):
         return None  # Windows has no sysconf
+
+
+def _why_not_writable(folder: Path) -> str:
+    place = _existing(folder)
+    return why_not_writable(place) if place.is_dir() else f"{place} is a file"
 
 
 def _existing(folder: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +17,9 @@ from PIL import ExifTags, Image
 
 from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import FormatError, ImageError
+from hloc_lite.io.image_names import SUFFIXES, check_relative, is_unicode, list_images
 from hloc_lite.types import Photo, UInt8
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 _DIAGONAL_35MM = float(np.hypot(36.0, 24.0))
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -65,10 +65,10 @@ class FolderSource:
         return Photo(photo.name, photo.pixels, mask, photo.exif)
 
     def fingerprint(self, name: str) -> str:
-        digest = hashlib.sha256(_read_bytes(self.root / name, self.config))
+        digest = hashlib.sha256(_read_bytes(self.root / name, "image", self.config))
         mask_path = self._mask_path(name)
         if mask_path is not None:
-            digest.update(_read_bytes(mask_path, self.config))
+            digest.update(_read_bytes(mask_path, "mask", self.config))
         return digest.hexdigest()[:16]
 
     def _mask_path(self, name: str) -> Path | None:
@@ -78,9 +78,22 @@ class FolderSource:
 
 @dataclass(frozen=True, eq=False)
 class MemorySource:
-    """Images given as (H, W, 3) uint8 RGB arrays."""
+    """Images given as (H, W, 3) uint8 RGB arrays.
+
+    Raises:
+        ImageError: a name that no list or map could hold.
+    """
 
     images: Mapping[str, npt.NDArray[np.uint8]]
+
+    def __post_init__(self) -> None:
+        for name in self.images:
+            if not isinstance(name, str) or not name or set(name) & set("\n\r\0"):
+                raise ImageError(
+                    f"an image cannot be called {name!r}: names are text of one line, not empty"
+                )
+            if not is_unicode(name):
+                raise ImageError(f"the image name {name!r} is not UTF-8: choose another")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,7 +111,16 @@ class MemorySource:
     def _pixels(self, name: str) -> npt.NDArray[np.uint8]:
         if name not in self.images:
             raise ImageError(f"no image {name!r} was given")
-        return self.images[name]
+        pixels = self.images[name]
+        found = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels)
+        if not (
+            isinstance(pixels, np.ndarray)
+            and pixels.dtype == np.uint8
+            and pixels.shape[2:] == (3,)
+            and pixels.size > 0
+        ):
+            raise ImageError(f"expected an array of uint8 (H, W, 3) with H, W > 0, got {found}")
+        return pixels
 
 
 def folder_source(
@@ -137,56 +159,14 @@ def folder_source(
     return FolderSource(root, found, config, mask_dir)
 
 
-def check_relative(names: Iterable[str]) -> None:
-    """Refuse names that lead out of the image folder.
-
-    Raises:
-        ImageError: with the first such name.
-    """
-    for name in names:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ImageError(f"image name {name!r} leaves the image folder; names are relative")
-
-
-def list_images(root: Path) -> tuple[str, ...]:
-    """Sorted POSIX names, relative to the root, of all files that look like images.
-
-    Raises:
-        ImageError: a file name that is not UTF-8, which no text file or map could hold.
-    """
-    files = (path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
-    names = sorted(p.relative_to(root).as_posix() for p in files if p.is_file())
-    for name in names:
-        if not is_unicode(name):
-            raise ImageError(f"the file name {name!r} below {root} is not UTF-8: rename it")
-    return tuple(names)
-
-
-def is_unicode(name: str) -> bool:
-    """Whether a file's name can be written as UTF-8 (it cannot if its bytes on disk are not)."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def read_photo(path: Path, name: str, config: ImagesConfig) -> Photo:
     """Decode one image file.
 
     Raises:
-        ImageError: missing, too large, truncated, or not an image.
+        ImageError: missing, too large, truncated, not an image, or with pixels that are not 8 or 16
+            bits.
     """
-    _check_file_size(path, config)
-    try:
-        with opened_image(path) as image:
-            _check_pixels(image, path, config)
-            exif = _exif_of(image)
-            pixels = _to_rgb8(_turned(image, upright=config.exif_rotation))
-    except ImageError:
-        raise
-    except Exception as error:  # Pillow's decoders raise all sorts of errors on broken files
-        raise ImageError(f"cannot read image {path}: {_short(error)}") from None
+    pixels, exif = _decode(path, "image", config)
     focal = _focal_px(exif, pixels.shape[1], pixels.shape[0])
     return Photo(name, pixels, None, exif if focal is None else {**exif, "focal_px": focal})
 
@@ -198,7 +178,7 @@ def read_mask(path: Path, size: tuple[int, int], config: ImagesConfig) -> npt.ND
         ImageError: unreadable.
         FormatError: of another size than its image, (width, height) in pixels.
     """
-    pixels = read_photo(path, path.name, config).pixels
+    pixels, _ = _decode(path, "mask", config)
     if (pixels.shape[1], pixels.shape[0]) != size:
         raise FormatError(
             f"mask {path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, "
@@ -207,24 +187,40 @@ def read_mask(path: Path, size: tuple[int, int], config: ImagesConfig) -> npt.ND
     return pixels.max(axis=2) > 0
 
 
-def _read_bytes(path: Path, config: ImagesConfig) -> bytes:
-    _check_file_size(path, config)
+def _decode(path: Path, what: str, config: ImagesConfig) -> tuple[UInt8, dict[str, float | str]]:
+    """(H, W, 3) pixels and EXIF; ``what`` (image or mask) is named in errors."""
+    check_file_size(path, what, config)
+    try:
+        with _opened(path) as image:
+            check_pixels(image, path, what, config)
+            _check_mode(image, path, what)
+            exif = _exif_of(image)
+            return _to_rgb8(_turned(image, upright=config.exif_rotation)), exif
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's decoders raise all sorts of errors on broken files
+        raise ImageError(f"cannot read {what} {path}: {short_reason(error)}") from None
+
+
+def _read_bytes(path: Path, what: str, config: ImagesConfig) -> bytes:
+    check_file_size(path, what, config)
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ImageError(f"cannot read image {path}: {_short(error)}") from None
+        raise ImageError(f"cannot read {what} {path}: {short_reason(error)}") from None
 
 
-def _check_file_size(path: Path, config: ImagesConfig) -> None:
+def check_file_size(path: Path, what: str, config: ImagesConfig) -> None:
+    """Refuse a file that is missing or larger than configured (ImageError)."""
     try:
         size_mb = path.stat().st_size / 1e6
     except FileNotFoundError:
-        raise ImageError(f"image {path} does not exist") from None
+        raise ImageError(f"{what} {path} does not exist") from None
     except OSError as error:
-        raise ImageError(f"cannot read image {path}: {_short(error)}") from None
+        raise ImageError(f"cannot read {what} {path}: {short_reason(error)}") from None
     if size_mb > config.max_file_mb:
         raise ImageError(
-            f"image {path} has {size_mb:.0f} MB, the limit is {config.max_file_mb:g} "
+            f"{what} {path} has {size_mb:.0f} MB, the limit is {config.max_file_mb:g} "
             f"(images.max_file_mb)"
         )
 
@@ -243,12 +239,24 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
         yield image
 
 
-def _check_pixels(image: Image.Image, path: Path, config: ImagesConfig) -> None:
+def check_pixels(image: Image.Image, path: Path, what: str, config: ImagesConfig) -> None:
+    """Refuse an image of more pixels than configured (ImageError), before it is decoded."""
     megapixels = image.width * image.height / 1e6
     if megapixels > config.max_megapixels:
         raise ImageError(
-            f"image {path} has {megapixels:.0f} megapixels, the limit is "
+            f"{what} {path} has {megapixels:.0f} megapixels, the limit is "
             f"{config.max_megapixels:g} (images.max_megapixels)"
+        )
+
+
+def _check_mode(image: Image.Image, path: Path, what: str) -> None:
+    """Refuse pixels whose range nothing tells: cut off at 0 and 255 they would be black."""
+    # mode I is also what some 16-bit PNG and PGM files come as
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
+        kind = "floating-point numbers" if image.mode == "F" else "32-bit integers"
+        raise ImageError(
+            f"cannot read {what} {path}: its pixels are {kind}, which is not supported: convert it "
+            f"to 8 or 16 bits"
         )
 
 
@@ -328,6 +336,7 @@ def _focal_px(exif: Mapping[str, float | str], width: int, height: int) -> float
     return focal if plausible else None
 
 
-def _short(error: BaseException) -> str:
+def short_reason(error: BaseException) -> str:
+    """The first line of what an error says."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     return text[:200]

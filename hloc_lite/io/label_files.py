@@ -16,7 +16,8 @@ from PIL import Image
 
 from hloc_lite.config import ImagesConfig, SemanticClass
 from hloc_lite.errors import FormatError, ImageError
-from hloc_lite.io.images import _check_file_size, _check_pixels, _opened, _short, check_relative
+from hloc_lite.io.image_names import check_relative
+from hloc_lite.io.images import check_file_size, check_pixels, opened_image, short_reason
 from hloc_lite.types import UNKNOWN_LABEL, LabelMap, UInt8
 
 TRAIN_IDS: Mapping[str, int] = {
@@ -99,21 +100,21 @@ def read_label_map(
             than the image, or with ids or colours that the table does not have.
     """
     limits = config or ImagesConfig()
-    _check_file_size(path, limits)
+    check_file_size(path, "label map", limits)
     try:
-        with _opened(path) as image:
+        with opened_image(path) as image:
             if image.format != "PNG":
                 raise FormatError(
                     f"label map {path} is a {image.format} file, expected PNG: other formats may "
                     f"change labels when they compress"
                 )
-            _check_pixels(image, path, limits)
+            check_pixels(image, path, "label map", limits)
             _check_shape(path, (image.width, image.height), image_size)
             pixels = _colours_of(path, image, table) if table.colours else _ids_of(path, image)
     except (FormatError, ImageError):
         raise
     except Exception as error:  # Pillow's decoders raise all sorts of errors on broken files
-        raise FormatError(f"cannot read label map {path}: {_short(error)}") from None
+        raise FormatError(f"cannot read label map {path}: {short_reason(error)}") from None
     mapping = table.ids
     if table.colours:
         mapping = {_packed(colour): label for colour, label in table.colours.items()}
@@ -138,7 +139,9 @@ def read_label_table(source: str | Path) -> LabelTable:
     try:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"label table {name} is not readable TOML: {_short(error)}") from None
+        raise FormatError(
+            f"label table {name} is not readable TOML: {short_reason(error)}"
+        ) from None
     return _table_of(name, content)
 
 
@@ -154,7 +157,7 @@ def _read_table_text(path: Path) -> str:
             f"label table {path} does not exist; ready ones are {', '.join(READY_TABLES)}"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"cannot read label table {path}: {_short(error)}") from None
+        raise FormatError(f"cannot read label table {path}: {short_reason(error)}") from None
 
 
 def _table_of(name: str, content: Mapping[str, Any]) -> LabelTable:

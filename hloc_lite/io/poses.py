@@ -1,13 +1,14 @@
 """Text files of poses, query intrinsics and image lists, as visuallocalization.net has them.
 
 Names may contain spaces: lines are read from the end (poses) or around the camera model (queries).
+All names come back normal: ``./a`` is ``a``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -30,14 +31,14 @@ def read_poses(path: Path) -> dict[str, Rigid3]:
         parts = line.rsplit(maxsplit=7)
         if len(parts) != 8:
             raise FormatError(f"{where}: expected 'name qw qx qy qz tx ty tz', got {line[:80]!r}")
-        values = _floats(parts[1:], where)
-        if parts[0] in poses:
-            raise FormatError(f"{where}: {parts[0]!r} is there twice")
+        name, values = normal_name(parts[0]), _floats(parts[1:], where)
+        if name in poses:
+            raise FormatError(f"{where}: {name!r} is there twice")
         try:
             rotation = rotation_from_quat_wxyz(values[:4])
         except FormatError as error:
             raise FormatError(f"{where}: {error}") from None
-        poses[parts[0]] = Rigid3(rotation, np.array(values[4:]))
+        poses[name] = Rigid3(rotation, np.array(values[4:]))
     return poses
 
 
@@ -67,6 +68,7 @@ def read_queries(path: Path) -> dict[str, Camera]:
     for number, line in _content_lines(path):
         where = f"{path}, line {number}"
         name, camera = _parse_query(line, where)
+        name = normal_name(name)
         if name in queries:
             raise FormatError(f"{where}: {name!r} is there twice")
         queries[name] = camera
@@ -98,7 +100,7 @@ def write_queries(path: Path, queries: Mapping[str, Camera]) -> None:
 
 def read_image_list(path: Path) -> list[str]:
     """One image name a line, in order; '#' comments; without repetitions."""
-    return list(dict.fromkeys(line for _, line in _content_lines(path)))
+    return list(dict.fromkeys(normal_name(line) for _, line in _content_lines(path)))
 
 
 def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -111,7 +113,7 @@ def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
     pairs = []
     for number, line in _content_lines(path):
         gaps = [(gap.start(), gap.end()) for gap in re.finditer(r"\s+", line)]
-        splits = [(line[:start], line[end:]) for start, end in gaps]
+        splits = [(normal_name(line[:start]), normal_name(line[end:])) for start, end in gaps]
         found = [(a, b) for a, b in splits if a in known and b in known and a != b]
         if len(found) != 1:
             what = "may be split in several ways" if found else "got"
@@ -123,14 +125,21 @@ def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
+def normal_name(name: str) -> str:
+    """The name as image sources have it: ``./a`` and ``x//a``, as find and scripts write them, are
+    ``a`` and ``x/a``."""
+    return PurePosixPath(name).as_posix()
+
+
 def check_names(names: Iterable[str]) -> None:
     """Refuse names that a line of text cannot hold, before they are written.
 
     Raises:
-        FormatError: an empty name, spaces at its ends, a line break in it, or '#' at its start.
+        FormatError: an empty name, spaces at its ends, a line break or NUL in it, or '#' at its
+            start.
     """
     for name in names:
-        if not name or name != name.strip() or "\n" in name or "\r" in name or name[0] == "#":
+        if not name or name != name.strip() or set(name) & set("\n\r\0") or name[0] == "#":
             raise FormatError(
                 f"a text file cannot hold the name {name!r}: names must not be empty, start with "
                 f"'#', contain line breaks, or begin or end with spaces. Rename the image"
@@ -177,4 +186,8 @@ def _content_lines(path: Path) -> list[tuple[int, str]]:
     # not splitlines(): it also breaks at characters that names may contain (U+2028 and the like)
     numbered = enumerate(re.split("\r\n|\r|\n", read_text(path)), start=1)
     stripped = ((number, line.strip()) for number, line in numbered)
-    return [(number, line) for number, line in stripped if line and not line.startswith("#")]
+    lines = [(number, line) for number, line in stripped if line and not line.startswith("#")]
+    for number, line in lines:
+        if "\0" in line:  # no file name has one; Python's own functions fail on it
+            raise FormatError(f"{path}, line {number}: NUL in {line[:80]!r}: not a list of names")
+    return lines

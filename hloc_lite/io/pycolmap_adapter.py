@@ -7,8 +7,8 @@ a value of ``types``; pycolmap's own objects do not leave this file.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,13 +107,12 @@ def triangulate(
         pairs: verified matches.
 
     Raises:
-        MappingError: no point could be triangulated.
+        MappingError: no point could be triangulated, or the temporary folder is full.
     """
     pycolmap = _pycolmap()
     images = [_with_keypoints(image, keypoints[image.name]) for image in reference.images]
     bare = _without_points(reference, images)
-    with tempfile.TemporaryDirectory(prefix="hloc_lite_") as temporary:
-        folder = Path(temporary)
+    with _scratch_folder() as folder:
         # camera and image ids of the database and the model have to be the same
         database = folder / "database.db"
         camera_of = {image.name: image.camera_id for image in images}
@@ -123,7 +122,7 @@ def triangulate(
         (folder / "out").mkdir()
         write_model(folder / "in", bare)
         reconstruction = pycolmap.Reconstruction(str(folder / "in"))
-        options = _incremental_options(config)
+        options = _incremental_options(config, len(images))
         result = pycolmap.triangulate_points(
                 reconstruction, str(database), str(folder), str(folder / "out"),
                 clear_points=True, options=options, refine_intrinsics=False,
@@ -150,12 +149,12 @@ def reconstruct(
 
     Raises:
         MissingDependencyError: the global mapper was asked for and this pycolmap has none.
+        MappingError: the temporary folder is full.
     """
     pycolmap = _pycolmap()
     if config.mapper == "global":
         require_global_mapper()
-    with tempfile.TemporaryDirectory(prefix="hloc_lite_") as temporary:
-        folder = Path(temporary)
+    with _scratch_folder() as folder:
         ids = {name: row for row, name in enumerate(sorted(camera_of), start=1)}
         database = folder / "database.db"
         _write_database(database, cameras, camera_of, ids, keypoints, pairs)
@@ -165,7 +164,7 @@ def reconstruct(
             options = _global_options(config)
             run = lambda: pycolmap.global_mapping(*arguments, options)  # noqa: E731
         else:
-            options = _incremental_options(config)
+            options = _incremental_options(config, len(ids))
             run = lambda: pycolmap.incremental_mapping(  # noqa: E731
                 *arguments, options, next_image_callback=on_registered
             )
@@ -213,7 +212,8 @@ def _pycolmap() -> Any:
         raise MissingDependencyError(
             f"pycolmap cannot be imported ({error}): pip install 'pycolmap>=3.13'"
         ) from None
-    pycolmap.logging.minloglevel = pycolmap.logging.Level.ERROR.value
+    # what it logs as errors ("failed to create any sparse model") comes back as ours, explained
+    pycolmap.logging.minloglevel = pycolmap.logging.Level.FATAL.value
     pycolmap.logging.logtostderr = True  # its log files would go to a shared folder
     return pycolmap
 
@@ -240,6 +240,19 @@ def _kind_name(geometry: Any) -> str:
     return str(getattr(kind, "name", None) or known(kind).name)
 
 
+@contextmanager
+def _scratch_folder() -> Iterator[Path]:
+    """A temporary folder for COLMAP's files; what goes wrong there is a MappingError."""
+    with tempfile.TemporaryDirectory(prefix="hloc_lite_") as folder:
+        try:
+            yield Path(folder)
+        except RuntimeError as error:
+            raise MappingError(
+                f"COLMAP failed in {folder}: {error}. If that disk is full, free some space or set "
+                f"TMPDIR to a folder elsewhere, then run again"
+            ) from error
+
+
 def _write_database(
     path: Path,
     cameras: Mapping[int, Camera],
@@ -250,7 +263,8 @@ def _write_database(
 ) -> None:
     pycolmap = _pycolmap()
     database = pycolmap.Database.open(str(path))
-    with closing(database), pycolmap.DatabaseTransaction(database):
+    # without a transaction: pycolmap aborts the process if one ends on a full disk
+    with closing(database):
         for camera_id, camera in cameras.items():
             native = _to_pycolmap(camera, camera_id)
             database.write_camera(native, use_camera_id=True)
@@ -275,7 +289,7 @@ def _write_database(
             database.write_two_view_geometry(ids[name0], ids[name1], geometry)
 
 
-def _incremental_options(config: MappingConfig) -> Any:
+def _incremental_options(config: MappingConfig, num_images: int) -> Any:
     options = _pycolmap().IncrementalPipelineOptions()
     _set(
         options,
@@ -295,6 +309,7 @@ def _incremental_options(config: MappingConfig) -> Any:
     _set(
         options.triangulation,
         min_angle=config.min_triangulation_angle_deg,
+        ignore_two_view_tracks=num_images > 2,  # two images have no others
         complete_max_reproj_error=config.max_reprojection_error_px,
         merge_max_reproj_error=config.max_reprojection_error_px,
         random_seed=config.seed,

@@ -60,18 +60,25 @@ class WeightsStore:
 
     def status(self, name: str) -> WeightsStatus:
         """Reads the whole file, once per process and state of the file."""
+        status = self.status_by_size(name)
+        if status is not WeightsStatus.PRESENT:
+            return status
+        card = self.card(name)
+        fits = _sha256(self.folder / card.file) == card.sha256
+        return WeightsStatus.PRESENT if fits else WeightsStatus.CORRUPT
+
+    def status_by_size(self, name: str) -> WeightsStatus:
+        """Without reading the content: what is there may still be corrupt."""
         card = self.card(name)
         path = self.folder / card.file
         if not path.is_file():
             return WeightsStatus.ABSENT
-        fits = card.bytes in (0, path.stat().st_size) and _sha256(path) == card.sha256
+        fits = card.bytes in (0, path.stat().st_size)
         return WeightsStatus.PRESENT if fits else WeightsStatus.CORRUPT
 
     def is_present(self, name: str) -> bool:
         """Whether there is a file of that name and size; its content is not read."""
-        card = self.card(name)
-        path = self.folder / card.file
-        return path.is_file() and card.bytes in (0, path.stat().st_size)
+        return self.status_by_size(name) is WeightsStatus.PRESENT
 
     def path(self, name: str) -> Path:
         """The checked file of that name; fetched first if it is absent.

@@ -11,6 +11,21 @@ BAKED_SECTIONS = ("features", "retrieval")
 """Config that queries must share with the map, or their descriptors cannot be compared."""
 
 
+BUILDING_SECTIONS = ("pairs", "geometry", "mapping")
+"""Config that only building a map reads, but for the model of cameras without intrinsics."""
+
+
+def without_effect(config: Config, baked: Config) -> list[str]:
+    """Keys of another value than the map's that queries do not read."""
+    differing = [
+        f"{section}.{key}"
+        for section in BUILDING_SECTIONS
+        for key in type(getattr(config, section)).model_fields
+        if getattr(getattr(config, section), key) != getattr(getattr(baked, section), key)
+    ]
+    return [key for key in differing if key != "mapping.camera_model"]
+
+
 def check_config(config: Config, baked: Config) -> None:
     """Queries must be described as the map's images were.
 

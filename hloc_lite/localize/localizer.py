@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
-from hloc_lite.errors import HlocLiteError
+from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.geometry.cameras import check_camera, rescaled
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
@@ -99,15 +99,26 @@ class Localizer:
             camera: its intrinsics, rescaled if they are for another resolution; their focal length
                 is estimated along with the pose if it is a guess (``has_prior_focal`` false).
                 None: from EXIF, or estimated.
-            name: what to call it in the result; None: its file name.
+            name: what to call it in the result; None: its file name. A map image of this name, or
+                of that of a ``Photo``, is taken for the query itself and not retrieved
+                (``localize.exclude_same_name``).
             fallback: give a failed query the pose of its best retrieved image, in ``fallback``.
 
         Returns:
             A result whose status says whether there is a pose, and its reason why not. Unreadable
             images and intrinsics that do not fit come back as ``Status.UNREADABLE``.
+
+        Raises:
+            ConfigError: ``camera`` is of another type.
         """
+        if not isinstance(camera, Camera | None):
+            raise ConfigError(
+                f"expected a Camera or None, got {camera!r}; hloc_lite.io.poses.parse_camera makes "
+                f"one of 'MODEL W H params...'"
+            )
         clock = StageClock()
         label = name if name is not None else _name_of(image)
+        itself = label if name is not None or isinstance(image, Photo) else None
         try:
             with clock("read"):
                 photo = _photo(image, label, self.config)
@@ -117,21 +128,28 @@ class Localizer:
         calibrated = camera is not None and camera.has_prior_focal
         estimate = self._estimate if calibrated else self._estimate_with_focal
         solve = partial(estimate, camera=intrinsics)
-        return self._localize(photo, solve, label, clock, fallback=fallback)
+        return self._localize(photo, solve, label, itself, clock, fallback=fallback)
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
         """The result of a query whose image could not even be decoded."""
         return failure(name, Status.UNREADABLE, str(error), StageClock())
 
     def _localize(
-        self, photo: Photo, solve: Solve, label: str, clock: StageClock, *, fallback: bool
+        self,
+        photo: Photo,
+        solve: Solve,
+        label: str,
+        itself: str | None,
+        clock: StageClock,
+        *,
+        fallback: bool,
     ) -> LocalizationResult:
         with clock("features"):
             (features,) = self._models.extractor.extract([photo])
         with clock("retrieval"):
             described = self._models.describer.describe([photo])
-            itself = [label] if self.config.localize.exclude_same_name else None
-            (hits,) = self._index.search(described, self.config.localize.num_retrieved, itself)
+            excluded = [itself] if itself and self.config.localize.exclude_same_name else None
+            (hits,) = self._index.search(described, self.config.localize.num_retrieved, excluded)
         counts = {"keypoints": len(features), "retrieved": len(hits.names)}
         if len(features) == 0:
             reason = "no keypoints found: the image is blank, masked away or far too dark"

@@ -7,7 +7,6 @@ a killed run resumes, and one with other settings is refused instead of mixed in
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -19,12 +18,13 @@ from filelock import FileLock, Timeout
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
-from hloc_lite.errors import ImageError, MappingError
+from hloc_lite.errors import ConfigError, ImageError, MappingError, counted
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.images import FolderSource, ImageSource, MemorySource, folder_source
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.assemble import assemble, colored
+from hloc_lite.mapping.folder import LOCK, check_ours, delete_work, output_folder
 from hloc_lite.mapping.map import BusyMapError, Map, StoredFeatures, in_memory
 from hloc_lite.mapping.pairs import check_spec
 from hloc_lite.mapping.reconstruction import (
@@ -66,7 +66,7 @@ def build_map(
         images: a folder, name -> (H, W, 3) uint8 RGB arrays, or an ``ImageSource``.
         config: None: the defaults of profile ``balanced``.
         inputs: known poses, intrinsics, masks, image list.
-        output: the map's folder; None: nothing is kept on disk.
+        output: the map's folder, new or empty or with a map in it; None: nothing is kept on disk.
         weights: where networks come from; None: the default store, fetching what is missing.
         device: torch's name of the device the networks run on.
         overwrite: replace what another config or other images left in ``output``, when the new
@@ -77,25 +77,26 @@ def build_map(
     Raises:
         ImageError: no images.
         StaleArtefactError: ``output`` holds a map or intermediate results of something else.
-        MappingError: nothing could be registered or triangulated.
+        MappingError: nothing could be registered or triangulated, or ``output`` holds other files
+            than a map.
     """
-    config = config or Config()
+    config = _checked(config)
     inputs = inputs or MapInputs()
     source = _source(images, config, inputs)
     check_spec(config.pairs, source.names, inputs.reference)
     if config.mapping.mapper == "global" and inputs.reference is None:
         require_global_mapper()
+    folder = None if output is None else output_folder(output, source, inputs.masks)
     models = load_models(config, Runtime(WeightsStore() if weights is None else weights, device))
-    if output is None:
+    if folder is None:
         with tempfile.TemporaryDirectory(prefix="hloc_lite_map_") as temporary:
             run = Run(source, config, inputs, models, Path(temporary), progress)
             return in_memory(_build(run))
-    folder = Path(output)
     run = Run(source, config, inputs, models, folder, progress, overwrite)
     with _locked(folder):
         result = _build(run)
         if not keep_work:
-            shutil.rmtree(folder / "work", ignore_errors=True)
+            delete_work(folder)
         return result
 
 
@@ -117,9 +118,7 @@ def _build(run: Run) -> Map:
                 run.source, contents, run.models.extractor, features, batch, progress=run.progress
             )
         names = [name for name in contents if name in features]
-        if len(names) < 2:
-            reasons = "; ".join(f"{name!r}: {reason}" for name, reason in [*skipped.items()][:3])
-            raise MappingError(f"a map needs at least 2 images, got {len(names)}. {reasons}")
+        _check_enough(names, skipped, features)
         cameras = cameras_of(run, names, features)  # before the long stages: it checks them
         with clock("retrieval"):
             descriptors = global_descriptors(run, {name: contents[name] for name in names})
@@ -148,6 +147,21 @@ def _build(run: Run) -> Map:
     return Map.open(run.folder)
 
 
+def _check_enough(names: Sequence[str], skipped: Mapping[str, str], features: ShardedStore) -> None:
+    """Raises MappingError unless there are two images, and keypoints in any of them."""
+    if len(names) < 2:
+        reasons = "; ".join(f"{name!r}: {reason}" for name, reason in [*skipped.items()][:3])
+        raise MappingError(
+            f"a map needs at least 2 images that can be used, got {len(names)}"
+            + (f" ({counted(len(skipped), 'other')} skipped: {reasons})" if skipped else "")
+        )
+    if not any(len(features.read(name, ["scores"])["scores"]) for name in names):
+        raise MappingError(
+            f"none of the {len(names)} images has any keypoint: they are blank, far too dark, or "
+            f"masked away (black parts of masks are ignored, and white ones used)"
+        )
+
+
 def _usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
     """Name -> content fingerprint of the images with a file (and a pose, if poses are given), and
     name -> reason of the others."""
@@ -160,7 +174,8 @@ def _usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
         absent = {image.name for image in run.inputs.reference.images}.difference(names)
         if absent:
             first = min(absent)
-            logger.warning("%d images of the reference are absent, first %r", len(absent), first)
+            count = counted(len(absent), "image")
+            logger.warning("%s of the reference not found, first %r", count, first)
     contents = {}
     for name in names:
         try:
@@ -175,20 +190,37 @@ def _usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
 def _locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock").acquire(timeout=0):
+        with FileLock(folder / LOCK).acquire(timeout=0):
+            check_ours(folder)
             yield
     except Timeout:
         raise BusyMapError(
             f"another process is building {folder}; wait for it, or choose another folder"
         ) from None
     except OSError as error:
-        raise MappingError(f"cannot write to {folder}: {error.strerror or error}") from None
+        raise MappingError(f"cannot build the map {folder}: {error}") from error
+
+
+def _checked(config: Config | None) -> Config:
+    if config is None or isinstance(config, Config):
+        return config or Config()
+    raise ConfigError(
+        f"config: expected a Config, got {type(config).__name__}; load_config(settings=...) and "
+        f"config_from_dict make one"
+    )
 
 
 def _source(images: Images, config: Config, inputs: MapInputs) -> ImageSource:
     if isinstance(images, str | Path):
         return folder_source(Path(images), config.images, inputs.names, inputs.masks)
-    return MemorySource(images) if isinstance(images, Mapping) else images
+    if isinstance(images, Mapping):
+        return MemorySource(images)
+    if all(hasattr(images, member) for member in ("names", "load", "fingerprint")):
+        return images
+    raise ImageError(
+        f"images: expected a folder, a mapping from names to arrays or an ImageSource, got "
+        f"{type(images).__name__}"
+    )
 
 
 def _folder_of(source: ImageSource) -> str | None:

@@ -59,6 +59,8 @@ def assign_cameras(
         if key not in id_of:
             id_of[key] = len(cameras) + 1
             cameras[id_of[key]] = camera
+        elif camera.has_prior_focal and not cameras[id_of[key]].has_prior_focal:
+            cameras[id_of[key]] = camera  # what one of them knows beats the guess for another
         camera_of[name] = id_of[key]
     return cameras, camera_of
 

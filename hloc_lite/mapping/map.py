@@ -10,6 +10,7 @@ MAP/report.json    what became of each image, and why
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,17 @@ from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.bank import Bank, ShardedStore, write_bank
 from hloc_lite.io.colmap_model import read_model, write_model
 from hloc_lite.io.files import file_sha256, read_json, write_json_atomic
+from hloc_lite.mapping.folder import (
+    FILES,
+    FILES_WITHOUT_CHECKSUMS,
+    MAP_SCHEMA,
+    STAGED,
+    check_ours,
+    delete_staged,
+)
 from hloc_lite.mapping.stages import features_from_arrays
 from hloc_lite.types import Float32, LocalFeatures, SfmModel
 
-MAP_SCHEMA = "hloc_lite.map/1"
-_FILES_WITHOUT_CHECKSUMS = (
-    "sfm/cameras.bin",
-    "sfm/images.bin",
-    "sfm/points3D.bin",
-    "report.json",
-)
 _REMEDY = "put the original back, or build the map again with --overwrite"
 _FEATURE_FIELDS = ("keypoints", "descriptors", "scores", "image_size")
 
@@ -81,6 +83,15 @@ class Map:
                 f"{folder} holds no finished map"
                 + ("; run the same `hloc-lite map` again, it resumes" if begun else "")
             )
+        try:
+            return cls._open_whole(folder)
+        except FormatError as error:
+            if _REMEDY in str(error):
+                raise
+            raise FormatError(f"{error}: {_REMEDY}") from None
+
+    @classmethod
+    def _open_whole(cls, folder: Path) -> Map:
         header = read_json(folder / "map.json")
         if not isinstance(header, dict) or header.get("schema") != MAP_SCHEMA:
             found = header.get("schema") if isinstance(header, dict) else header
@@ -90,9 +101,12 @@ class Map:
         try:
             names = tuple(bank.attrs["names"])
             descriptors = bank["descriptors"]["values"].reshape(len(names), -1)
+            features = Bank(folder / "features.h5")
+            for each in (bank, features):
+                _check_origin(each, header["fingerprint"])
             return cls(
                 model=read_model(folder / "sfm"),
-                features=StoredFeatures(Bank(folder / "features.h5")),
+                features=StoredFeatures(features),
                 global_names=names,
                 global_descriptors=np.asarray(descriptors, np.float32),
                 retrieval_state=_read_state(bank),
@@ -107,16 +121,36 @@ class Map:
             bank.close()
 
     def save(self, path: Path | str) -> None:
-        """Write the map into a folder; map.json comes last and marks it whole."""
+        """Write the map into a folder; map.json comes last and marks it whole.
+
+        A map that is there stays until all of the new one is written beside it.
+
+        Raises:
+            HlocLiteError: the folder cannot be written, or holds other files than a map.
+        """
         folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "map.json").unlink(missing_ok=True)
-        for abandoned in folder.rglob(".*.partial"):  # by a run that was killed while writing
-            abandoned.unlink(missing_ok=True)
+        check_ours(folder)
+        staged = folder / STAGED
+        try:
+            delete_staged(folder)  # of a run that was killed while writing
+            self._write(staged)
+            (folder / "map.json").unlink(missing_ok=True)
+            (folder / "sfm").mkdir(exist_ok=True)
+            for name in FILES:
+                (staged / name).replace(folder / name)
+        except OSError as error:
+            raise HlocLiteError(f"cannot write {folder}: {error}") from error
+        finally:
+            with suppress(OSError):
+                delete_staged(folder)
+
+    def _write(self, folder: Path) -> None:
         write_model(folder / "sfm", self.model)
         features = ((image.name, self._feature_arrays(image.name)) for image in self.model.images)
-        write_bank(folder / "features.h5", features, {})
-        write_bank(folder / "retrieval.h5", self._retrieval_items(), self._retrieval_attrs())
+        origin = {"fingerprint": self.fingerprint}
+        write_bank(folder / "features.h5", features, origin)
+        attrs = {**origin, **self._retrieval_attrs()}
+        write_bank(folder / "retrieval.h5", self._retrieval_items(), attrs)
         write_json_atomic(folder / "report.json", dict(self.report))
         header = {
             "schema": MAP_SCHEMA,
@@ -125,7 +159,7 @@ class Map:
             "weights": dict(self.weights),
             "images": len(self.model.images),
             "points": self.model.num_points,
-            "files": {name: file_sha256(folder / name) for name in _FILES_WITHOUT_CHECKSUMS},
+            "files": {name: file_sha256(folder / name) for name in FILES_WITHOUT_CHECKSUMS},
         }
         header["checksum"] = fingerprint(header)
         write_json_atomic(folder / "map.json", header)
@@ -179,6 +213,16 @@ def _read_state(bank: Bank) -> dict[str, np.ndarray]:
     return {name: bank[f"state/{name}"]["values"].reshape(shape) for name, shape in shapes.items()}
 
 
+def _check_origin(bank: Bank, made_from: str) -> None:
+    """Refuse a file of another map (older maps do not say whose they are)."""
+    found = bank.attrs.get("fingerprint", made_from)
+    if found != made_from:
+        raise FormatError(
+            f"{bank.path} belongs to another map: fingerprint {found} there, {made_from} in "
+            f"map.json: {_REMEDY}"
+        )
+
+
 def _check_files(folder: Path, header: Mapping[str, Any]) -> None:
     """Compare what has no checksums of its own with those in map.json.
 
@@ -189,7 +233,7 @@ def _check_files(folder: Path, header: Mapping[str, Any]) -> None:
     recorded = header.get("files")
     if not isinstance(recorded, dict) or header.get("checksum") != fingerprint(plain):
         raise FormatError(f"{folder}/map.json is damaged or was changed: {_REMEDY}")
-    for name in _FILES_WITHOUT_CHECKSUMS:
+    for name in FILES_WITHOUT_CHECKSUMS:
         if file_sha256(folder / name) != recorded.get(name):
             raise FormatError(f"{folder}/{name} is damaged or was changed: {_REMEDY}")
 

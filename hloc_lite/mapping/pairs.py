@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hloc_lite.config import PairsConfig
-from hloc_lite.errors import ConfigError, MappingError
+from hloc_lite.errors import ConfigError, MappingError, counted
 from hloc_lite.io.poses import read_pairs
 from hloc_lite.types import NO_POINT, RetrievalHits, SfmModel
 
@@ -116,7 +116,9 @@ def choose_pairs(
     known = set(names)
     kept = {(min(p), max(p)) for p in pairs if p[0] != p[1] and known.issuperset(p)}
     if not kept:
-        raise MappingError(f"no pair of images to match ({len(names)} images, {spec.kind})")
+        raise MappingError(
+            f"no pair of images to match ({counted(len(names), 'image')}, {spec.kind})"
+        )
     return sorted(kept)
 
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite.errors import FormatError, MappingError
+from hloc_lite.config import MappingConfig
+from hloc_lite.errors import FormatError, MappingError, counted
 from hloc_lite.geometry.cameras import rescaled
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.pycolmap_adapter import TwoView, reconstruct, triangulate
@@ -19,7 +20,7 @@ from hloc_lite.mapping.reference import image_of, reference_cameras, subset
 from hloc_lite.mapping.run import Run
 from hloc_lite.mapping.stages import pair_key, stored_matches
 from hloc_lite.mapping.verification import verify_with_poses, verify_without_poses
-from hloc_lite.types import Camera, Float64, SfmModel
+from hloc_lite.types import NO_POINT, Camera, Float64, Int32, SfmModel
 
 logger = logging.getLogger(__name__)
 Cameras = tuple[Mapping[int, Camera], Mapping[str, int]]
@@ -107,20 +108,24 @@ def build_model(
     usable = [(pair, view) for pair, view in views if len(view.inliers) >= at_least]
     if not usable:
         raise MappingError(
-            f"none of the {len(pairs)} pairs of images has {at_least} matches that agree with a "
-            f"geometry: the images do not overlap enough, or the given poses are wrong"
+            f"{counted(len(pairs), 'pair')} of images tried, none with {at_least} or more matches "
+            f"that agree with a geometry: the images do not overlap enough, or the given poses are "
+            f"wrong"
         )
     config = run.config.mapping
     if run.inputs.reference is not None:
         _check_pose_agreement(run, usable, matches)
         posed = subset(run.inputs.reference, list(id_of), by_id)
-        return triangulate(posed, keypoints, usable, config), 0
+        model = triangulate(posed, keypoints, usable, config)
+        _check_triangulated(model, usable, config)
+        return model, 0
     models = reconstruct(by_id, id_of, keypoints, usable, config)
     if not models or models[0].num_points == 0:
         other = "global" if config.mapper == "incremental" else "incremental"
         raise MappingError(
-            f"no image could be registered ({config.mapper} mapper, {len(usable)} verified pairs): "
-            f"take more photos with more overlap and from more places, or try --mapper {other}"
+            f"no image could be registered ({config.mapper} mapper, "
+            f"{counted(len(usable), 'verified pair')}): take more photos with more "
+            f"overlap and from more places, or try --mapper {other}"
         )
     if len(models) > 1:
         sizes = ", ".join(str(len(model.images)) for model in models)
@@ -146,6 +151,27 @@ def _check_pose_agreement(
             f"are needed (geometry.min_pose_agreement). Check that the reference model belongs to "
             f"these images, and that its poses are cam_from_world"
         )
+
+
+def _check_triangulated(
+    model: SfmModel, usable: Sequence[tuple[Pair, TwoView]], config: MappingConfig
+) -> None:
+    matched: dict[str, list[Int32]] = {}
+    for pair, view in usable:
+        for name, rows in zip(pair, view.inliers.T, strict=True):
+            matched.setdefault(name, []).append(rows)
+    num_matched = sum(len(np.unique(np.concatenate(rows))) for rows in matched.values())
+    seen = sum(int((image.point3D_idxs != NO_POINT).sum()) for image in model.images)
+    found = f"of {num_matched} keypoints with verified matches only {seen} could be triangulated"
+    remedy = "Check the focal lengths and poses of the reference model"
+    if seen < config.min_triangulated_share * num_matched:
+        raise MappingError(
+            f"the given poses or intrinsics do not fit the images: {found}, "
+            f"{100 * config.min_triangulated_share:g} % are needed "
+            f"(mapping.min_triangulated_share). {remedy}"
+        )
+    if seen < config.low_triangulated_share * num_matched:
+        logger.warning("the given poses or intrinsics may be wrong: %s. %s", found, remedy)
 
 
 def min_verified(run: Run) -> int:

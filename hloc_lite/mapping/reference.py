@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from hloc_lite.errors import FormatError, MappingError
@@ -87,3 +88,14 @@ def pose_values(reference: SfmModel | None) -> list[list[object]]:
         ]
         for image in reference.images
     ]
+
+
+def reference_values(reference: SfmModel, *, with_points: bool) -> list[object]:
+    """What ``pose_values`` leaves out, as plain values: camera sizes, and which keypoints of which
+    images see a point."""
+    sizes = {str(key): [c.width, c.height] for key, c in reference.cameras.items()}
+    values: list[object] = [sizes, {i.name: i.camera_id for i in reference.images}]
+    if with_points:
+        digests = ((i.name, hashlib.sha256(i.point3D_idxs.tobytes())) for i in reference.images)
+        values.append({name: digest.hexdigest()[:16] for name, digest in digests})
+    return values

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hloc_lite.errors import counted
 from hloc_lite.types import NO_POINT, SfmModel
 
 Pair = tuple[str, str]
@@ -58,7 +59,7 @@ def map_report(
         elif registered is None or entry["points"] == 0:
             entry["reason"] = _reason(
                 num_keypoints.get(name, 0), tried[name], good[name], best.get(name), min_inliers,
-                num_other_models,
+                num_other_models, registered is not None,
             )  # fmt: skip
         images[name] = entry
     observations = sum(int((i.point3D_idxs != NO_POINT).sum()) for i in model.images)
@@ -84,6 +85,7 @@ def _reason(
     best: tuple[int, str] | None,
     min_inliers: int,
     num_other_models: int,
+    has_pose: bool,
 ) -> str:
     if keypoints == 0:
         return "no keypoints found: the image is blank, masked away or far too dark"
@@ -91,12 +93,19 @@ def _reason(
         return "no pair with it was tried: ask for more pairs (--pairs)"
     if good == 0:
         return (
-            f"none of its {tried} pairs has {min_inliers} verified matches; the best is "
-            f"{best[1]!r} with {best[0]}: it overlaps too little with the other images"
+            f"{counted(tried, 'pair')} with it tried, none with {min_inliers} or more verified "
+            f"matches; the best is {best[1]!r} with {best[0]}: it overlaps too little with the "
+            f"other images"
+        )
+    verified = (
+        f"{good} of {counted(tried, 'pair')} with it verified (best: {best[1]!r} with {best[0]} "
+        f"matches)"
+    )
+    if has_pose:
+        return (
+            f"{verified}, but no point was found: the others are too near, or see too little of it"
         )
     elsewhere = f"; it may belong to one of the {num_other_models} smaller models that were dropped"
-    return (
-        f"{good} of its {tried} pairs were verified (best: {best[1]!r} with {best[0]} matches), "
-        f"but its pose could not be found with enough points"
-        + (elsewhere if num_other_models else "")
+    return f"{verified}, but its pose could not be found with enough points" + (
+        elsewhere if num_other_models else ""
     )

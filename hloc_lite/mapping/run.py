@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any
 from hloc_lite.config import Config, fingerprint
 from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
-from hloc_lite.io.bank import ShardedStore
+from hloc_lite.io.bank import ShardedStore, delete_store
 from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.images import ImageSource
 from hloc_lite.io.weights_recording import RecordingWeights
+from hloc_lite.mapping.folder import WORK
 from hloc_lite.mapping.pairs import parse_spec
-from hloc_lite.mapping.reference import pose_values
+from hloc_lite.mapping.reference import pose_values, reference_values
 from hloc_lite.registry import (
     DEFAULT_MATCHER,
     ESTIMATORS,
@@ -27,10 +27,14 @@ from hloc_lite.registry import (
     GlobalDescriptor,
     Matcher,
     Runtime,
+    check_matcher,
     create,
     lookup,
 )
 from hloc_lite.types import Camera, SfmModel
+
+_ONLY_CHECKS = {"min_triangulated_share", "low_triangulated_share"}
+"""Of the section mapping: they decide whether there is a map, but not which."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +87,13 @@ class Run:
         Raises:
             StaleArtefactError: they were made with something else.
         """
-        folder, made_from = self.folder / "work" / what, fingerprint(*self._parts(what))
+        folder, made_from = self.folder / WORK / what, fingerprint(*self._parts(what))
         try:
             return ShardedStore(folder, made_from, what)
         except (StaleArtefactError, FormatError):
             if not self.overwrite:
                 raise
-            shutil.rmtree(folder)
+            delete_store(folder)
             return ShardedStore(folder, made_from, what)
 
     def descriptor_store(self, contents: Mapping[str, str]) -> ShardedStore:
@@ -99,7 +103,7 @@ class Run:
         parts = ["1", self.config.retrieval, self.config.images, weights, dict(contents)]
         made_from = fingerprint(*parts)
         what = f"retrieval-{made_from}"
-        return ShardedStore(self.folder / "work" / what, made_from, "global descriptors")
+        return ShardedStore(self.folder / WORK / what, made_from, "global descriptors")
 
     def _parts(self, what: str) -> list[object]:
         config, models = self.config, self.models
@@ -118,19 +122,27 @@ class Run:
         poses = pose_values(self.inputs.reference)
         cameras = _intrinsics(self.inputs.cameras)
         masks = str(self.inputs.masks)
-        parts = (self.config, self.models.weights, dict(contents), poses, cameras, masks)
+        config = self.config.model_dump(exclude={"mapping": _ONLY_CHECKS})
+        parts: list[object] = [config, self.models.weights, dict(contents), poses, cameras, masks]
         spec = parse_spec(self.config.pairs, len(contents), self.inputs.reference)
-        listed = () if spec.file is None else (file_sha256(spec.file),)
-        return fingerprint("1", *parts, *listed)
+        if spec.file is not None:
+            parts.append(file_sha256(spec.file))
+        if self.inputs.reference is not None:
+            with_points = spec.kind == "covisible"  # nothing else depends on them
+            parts.append(reference_values(self.inputs.reference, with_points=with_points))
+        return fingerprint("1", *parts)
 
 
 def load_models(config: Config, runtime: Runtime) -> Models:
     """The extractor, matcher and global descriptor that the config names.
 
     Raises:
-        ConfigError: unknown names, also those that are needed only later.
+        ConfigError: unknown names, also those that are needed only later, or a matcher for other
+            features.
     """
     lookup(ESTIMATORS, config.pose.estimator)
+    lookup(FEATURES, config.features.name)
+    check_matcher(matcher_name(config), config.features.name)
     if config.mapping.camera_model not in CAMERA_MODELS:
         known = ", ".join(CAMERA_MODELS)
         raise ConfigError(
@@ -167,7 +179,10 @@ def check_finished(folder: Path, made_from: str) -> bool:
     path = folder / "map.json"
     if not path.is_file():
         return False
-    header: Any = read_json(path)
+    try:
+        header: Any = read_json(path)
+    except FormatError as error:
+        raise FormatError(f"{error}. Use --overwrite to replace the map") from None
     found = header.get("fingerprint") if isinstance(header, dict) else None
     if found == made_from:
         return True

@@ -10,7 +10,7 @@ from hloc_lite.pose.common import bounds_px, finish, votes
 from hloc_lite.pose.linear_errors import LinearErrors
 from hloc_lite.pose.weighted_ransac import Problem, weighted_ransac
 from hloc_lite.registry import Runtime
-from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
+from hloc_lite.types import Bool, Camera, Correspondences, PoseEstimate, Rigid3
 
 
 class WeightedEstimator:
@@ -32,7 +32,8 @@ class WeightedEstimator:
         """(cam_from_world, trials) before the refinement on pixels; None if there is none."""
         rays = bearings(camera, correspondences.points2D)
         weights = correspondences.weights
-        usable = np.isfinite(rays).all(axis=1) & np.isfinite(correspondences.points3D).all(axis=1)
+        finite = np.isfinite(rays) & np.isfinite(correspondences.points3D)
+        usable: Bool = finite.all(axis=1)
         jacobians = projection_jacobian(camera, np.where(usable[:, None], rays, 1.0))
         usable &= np.isfinite(weights) & (weights > 0) & np.isfinite(jacobians).all(axis=(1, 2))
         if usable.sum() < max(4, self._config.min_inliers):

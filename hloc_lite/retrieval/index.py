@@ -115,7 +115,9 @@ class RetrievalIndex:
     ) -> RetrievalHits:
         """Similarities again, each summed by itself in float64: FAISS's last bits depend on the
         company of a query, and equal descriptors must come out equal."""
-        candidates = np.sort(candidates[candidates != self._rows.get(excluded or "", -1)])
+        found = candidates >= 0  # FAISS fills up with -1 where similarities are NaN
+        found &= candidates != self._rows.get(excluded or "", -1)
+        candidates = np.sort(candidates[found])
         products = self._descriptors[candidates].astype(np.float64) * query
         similarities = products.sum(axis=1).astype(np.float32)
         best = np.argsort(-similarities, kind="stable")[:k]

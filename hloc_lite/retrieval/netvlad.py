@@ -17,7 +17,7 @@ from hloc_lite.retrieval.whitening import Whitening, learn_whitening
 from hloc_lite.types import Float32, Photo
 
 LOCAL_PER_IMAGE = 500
-"""Local vectors sampled of each vocabulary image: 200 images give 100 000 for 32 words."""
+"""Local vectors sampled of each vocabulary image: 200 images give 100 000 for 64 words."""
 MAX_WHITENING_IMAGES = 10_000
 """Enough for 1024 dimensions; keeps the descriptors to learn from below 150 MB."""
 

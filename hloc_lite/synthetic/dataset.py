@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError, StaleArtefactError
 from hloc_lite.io.colmap_model import write_model
 from hloc_lite.io.files import atomic_path, read_json, write_json_atomic, write_text_atomic
-from hloc_lite.io.poses import write_poses, write_queries
-from hloc_lite.synthetic.config import SCHEMA_VERSION, TownConfig
+from hloc_lite.io.poses import read_image_list, read_queries, write_poses, write_queries
+from hloc_lite.synthetic.config import CONDITIONS, SCHEMA_VERSION, TownConfig
 from hloc_lite.synthetic.layout import make_plan
 from hloc_lite.synthetic.render import Rendering, render_stage
 from hloc_lite.synthetic.sharing import render_in_processes
@@ -26,7 +27,7 @@ from hloc_lite.types import Float64, SfmImage, SfmModel
 
 Progress = Callable[[int, int], None]
 """(images done, images in all)."""
-OUTPUTS = ("images/map", "images/query", "depth", "labels", "model")
+_NAME = re.compile(rf"(map|query/({'|'.join(CONDITIONS)}))/[0-9]+\.jpg")
 MAX_DEPTH_M = 65.535
 README = """A rendered town: no place on earth, every pose exact.
 
@@ -59,11 +60,17 @@ def write_dataset(
     The same config gives the same bytes, whatever ``jobs`` is.
 
     Raises:
-        StaleArtefactError: ``out_dir`` holds a town of another config (unless ``overwrite``).
+        StaleArtefactError: ``out_dir`` holds a town of another config (unless ``overwrite``, which
+            deletes the files of that town and no others).
         HlocLiteError: ``out_dir`` holds something else, or cannot be written.
     """
-    _prepare_folder(out_dir, config, overwrite)
+    is_new = _check_folder(out_dir, config, overwrite)
+    if is_new:
+        _write_town_json(out_dir, config, [], complete=False)
     town, views = plan_dataset(config)
+    if overwrite and not is_new:
+        _delete_town(out_dir, [view.name for view in views])
+        _write_town_json(out_dir, config, [], complete=False)
     _write_lists(out_dir, config, views)
     todo = [view for view in views if not _complete(out_dir, view, with_depth, with_labels)]
     done = len(views) - len(todo)
@@ -151,28 +158,50 @@ def _complete(out_dir: Path, view: View, with_depth: bool, with_labels: bool) ->
     return all(path.is_file() for path in wanted)
 
 
-def _prepare_folder(out_dir: Path, config: TownConfig, overwrite: bool) -> None:
+def _check_folder(out_dir: Path, config: TownConfig, overwrite: bool) -> bool:
+    """Whether there is no town in it yet; refuses folders that are not for this one."""
     record = out_dir / "town.json"
     if record.is_file():
         found = _recorded_fingerprint(record)
         wanted = town_fingerprint(config)
-        if found == wanted and not overwrite:
-            return
-        if not overwrite:
+        if found != wanted and not overwrite:
             raise StaleArtefactError(
                 f"{out_dir} holds a town of another config: its fingerprint is {found}, wanted is "
                 f"{wanted}. Choose another folder, or pass --overwrite to render anew"
             )
-        for name in OUTPUTS:
-            shutil.rmtree(out_dir / name, ignore_errors=True)
-    elif out_dir.is_dir() and any(out_dir.iterdir()):
+        return False
+    if out_dir.is_dir() and any(out_dir.iterdir()):
         raise HlocLiteError(
             f"{out_dir} is not empty and holds no town.json: it was not made by 'town render'. "
             f"Choose another folder"
         )
-    elif out_dir.exists() and not out_dir.is_dir():
+    if out_dir.exists() and not out_dir.is_dir():
         raise HlocLiteError(f"{out_dir} is a file; expected a folder to render into")
-    _write_town_json(out_dir, config, [], complete=False)
+    return True
+
+
+def _delete_town(out_dir: Path, new_names: Iterable[str]) -> None:
+    """Delete the photos that the old town's lists name and those of the new names, with their
+    depth and labels, and the old lists; what else lies there is not ours."""
+    lists = [out_dir / f"{kind}_{name}.txt" for name in CONDITIONS for kind in ("queries", "gt")]
+    names = set(new_names)
+    with suppress(FormatError):
+        names.update(read_image_list(out_dir / "map_images.txt"))
+    for path in lists[::2]:
+        with suppress(FormatError):
+            names.update(read_queries(path))
+    ours = [name for name in sorted(names) if _NAME.fullmatch(name)]
+    photos = [out_dir / "images" / name for name in ours]
+    photos += [out_dir / kind / f"{name}.png" for kind in ("depth", "labels") for name in ours]
+    try:
+        for path in [*photos, *lists]:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise HlocLiteError(f"cannot delete {path}: {error.strerror or error}") from None
+    for folder in {path.parent for path in photos}:
+        for each in (folder, folder.parent, folder.parent.parent):
+            with suppress(OSError):  # not empty, or gone already
+                each.rmdir()
 
 
 def town_fingerprint(config: TownConfig) -> str:

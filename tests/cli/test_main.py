@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import subprocess
 import sys
 from importlib import import_module
@@ -11,6 +12,8 @@ import click
 import pytest
 
 from hloc_lite.cli.main import VERBS, main
+from hloc_lite.errors import ConfigError
+from hloc_lite.registry import check_device
 
 
 def commands():
@@ -43,6 +46,11 @@ def test_every_flag_reaches_its_function_and_is_explained(command):
         ["weights", "fetch", "no-such-network"],
         ["map", ".", "-o", "out", "--no-such-flag"],
         ["no-such-verb"],
+        ["town", "render", "-o", "t", "--conditions", ""],
+        ["town", "render", "-o", "t", "--conditions", " , "],
+        ["town", "render", "-o", "t", "--size", "²x3"],
+        ["demo", "-o", "d", "--size", "²x3"],
+        ["demo", "-o", "d", "--device", "garbage"],
     ],
 )
 def test_misuse_is_one_line_and_exit_2(arguments, capsys, tmp_path, monkeypatch):
@@ -66,3 +74,42 @@ def test_help_loads_nothing_heavy():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert all(verb in run.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("device", ["meta", "foo", "", "mps:7", "cuda:99"])
+def test_devices_that_cannot_compute_are_refused(device):
+    with pytest.raises(ConfigError, match="cannot be used here") as refused:
+        check_device(device)
+    assert len(str(refused.value)) < 300
+
+
+def test_intrinsics_beside_a_reference_are_not_ignored_in_silence(capsys, tmp_path):
+    arguments = ["map", str(tmp_path), "-o", str(tmp_path / "out")]
+    with pytest.raises(SystemExit):
+        main([*arguments, "--reference", "model", "--cameras", "cameras.txt"])
+    assert "--cameras" in capsys.readouterr().err
+
+
+def test_the_demo_hands_on_what_it_was_given(monkeypatch, capsys, tmp_path):
+    """-q and --overwrite reach the steps; a device that is not there is told before any of them."""
+    calls = []
+    for verb in ("town", "map", "localize", "evaluate"):
+        module = import_module(VERBS[verb])
+
+        @click.command(verb, context_settings={"ignore_unknown_options": True})
+        @click.argument("rest", nargs=-1, type=click.UNPROCESSED)
+        def stand_in(rest, verb=verb):
+            loud = logging.getLogger("hloc_lite").isEnabledFor(logging.INFO)
+            calls.append((verb, "--overwrite" in rest, loud))
+
+        monkeypatch.setattr(module, "command", stand_in)
+    with pytest.raises(SystemExit) as stopped:
+        main(["-q", "demo", "-o", str(tmp_path), "--overwrite"])
+    assert stopped.value.code == 0
+    assert calls == [
+        ("town", True, False), ("map", True, False), ("localize", False, False),
+        ("evaluate", False, False),
+    ]  # fmt: skip
+    with pytest.raises(SystemExit) as stopped:
+        main(["demo", "-o", str(tmp_path), "--device", "garbage"])
+    assert stopped.value.code == 2 and len(calls) == 4

@@ -53,6 +53,35 @@ def test_check_fails_on_a_corrupt_file_only(empty_folder):
     assert "weights fetch xfeat" in checked.output
 
 
+def test_the_list_says_what_it_has_looked_at(empty_folder):
+    """Sizes only: a file of another size is corrupt, one of the right size may be."""
+    (empty_folder / "xfeat.pt").write_bytes(b"torn")
+    card = load_cards()["disk"]
+    with (empty_folder / card.file).open("wb") as file:
+        file.truncate(card.bytes)
+    lines = run("weights", "list").output.splitlines()
+    states = {line.split()[0]: line.split()[1] for line in lines if line and line[0] != " "}
+    assert (states["xfeat"], states["disk"], states["aliked-n16"]) == ("corrupt", "present", "-")
+    assert "`hloc-lite weights check` compares contents" in lines[-1]
+
+
+def test_a_folder_that_cannot_be_written_is_a_gap_where_weights_are_to_come(tmp_path, monkeypatch):
+    from hloc_lite.config import load_config
+    from hloc_lite.io import diagnostics
+
+    monkeypatch.delenv("HLOC_LITE_OFFLINE", raising=False)
+    monkeypatch.setattr(diagnostics, "run_probe", lambda name: ANSWERS[name])
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file" / "weights", tmp_path / "file"):
+        findings = diagnose(WeightsStore(place), load_config())
+        (folder,) = (f for f in findings if (f.section, f.name) == ("weights", "folder"))
+        assert not is_well(findings) and not folder.ok and folder.required
+        assert "HLOC_LITE_WEIGHTS" in folder.remedy
+    present = WeightsStore(tmp_path / "file", cards={})
+    monkeypatch.setattr(diagnostics, "cards_needed", lambda _: [])
+    assert is_well(diagnose(present, load_config()))
+
+
 def test_fetch_refuses_unknown_names_before_anything_else(empty_folder):
     with pytest.raises(UnknownNameError, match="Did you mean 'xfeat'"):
         run("weights", "fetch", "disk", "xfeats")

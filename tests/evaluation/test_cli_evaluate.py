@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,6 +161,16 @@ def test_the_report_takes_reasons_and_times_from_the_results(run: Run) -> None:
     assert "another pose of 'query/day/IMG 4.jpg' than the pose file, or none" in err
 
 
+def test_poses_beyond_all_numbers_are_failures_without_a_warning(run: Run) -> None:
+    far = "query/day/IMG 0.jpg 1 0 0 0 1e300 -1e300 1e300\n"
+    Path("far.txt").write_text(far)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        code, out, _ = run("far.txt", "gt_day.txt", "--report", "rep", "--json", "far.json")
+    assert code == 0
+    assert out.splitlines()[1].split()[:4] == ["day", "5", "0", "0.0"]
+
+
 def other_names() -> dict[str, Rigid3]:
     return {f"other {i}.jpg": pose for i, pose in enumerate(DAY.values())}
 
@@ -174,6 +185,12 @@ def other_names() -> dict[str, Rigid3]:
         (["poses.txt", "gt_day.txt", "a/gt_day.txt"], "two files make the row 'day'"),
         (["poses.txt", "gt_day.txt", "--thresholds", "1"], "such as 0.25m,2deg"),
         (["poses.txt", "gt_day.txt", "--thresholds", "1%,1deg"], "--unit-length"),
+        (["poses.txt", "gt_day.txt", "--thresholds", ""], "such as 0.25m,2deg"),
+        (["poses.txt", "gt_day.txt", "--thresholds", "1e400m,1deg"], "finite"),
+        (["poses.txt", "gt_day.txt", "--thresholds", "1m,1e400deg"], "finite"),
+        (["poses.txt", "gt_day.txt", "--json", "poses.txt"], "poses.txt is read"),
+        (["poses.txt", "day=gt_day.txt", "--json", "./gt_day.txt"], "gt_day.txt is read"),
+        (["poses.txt", "gt_day.txt", "--report", "bad.txt"], "bad.txt is a file"),
         (["poses.txt", "gt_day.txt", "--unit-length", "0"], "above zero"),
         (["poses.txt", "gt_day.txt", "--unit-length", "nan"], "above zero"),
         (["poses.txt", "--thresholds", "aachen", "inloc"], "at least one file of true poses"),

@@ -219,3 +219,14 @@ def test_intrinsics_that_cannot_be_are_refused(camera: Camera, message: str) -> 
 def test_an_image_has_a_size() -> None:
     with pytest.raises(ShapeError, match="size must be positive, got 0 x 10"):
         Camera("PINHOLE", 0, 10, np.ones(4))
+
+
+@pytest.mark.parametrize(
+    ("width", "params", "message"),
+    [("640", [1, 2, 3], "whole pixels, got '640'"), (640.5, [1, 2, 3], "whole pixels, got 640.5"),
+     (640, ["f", 2, 3], "Camera.params: expected an array of float64"),
+     (float("nan"), [1, 2, 3], "whole pixels"), (640, None, r"Camera.params: expected shape")],
+)  # fmt: skip
+def test_what_is_no_camera_is_a_shape_error(width, params, message) -> None:
+    with pytest.raises(ShapeError, match=message):
+        Camera("SIMPLE_PINHOLE", width, 480, params)

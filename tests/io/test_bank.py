@@ -15,7 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hloc_lite.errors import FormatError, HlocLiteError, ShapeError, StaleArtefactError
-from hloc_lite.io.bank import MAX_OPEN_SHARDS, Bank, ShardedStore, write_bank
+from hloc_lite.io.bank import (
+    MAX_OPEN_SHARDS,
+    Bank,
+    ShardedStore,
+    delete_store,
+    is_store,
+    write_bank,
+)
 
 KEYS = st.lists(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=30), unique=True, max_size=8
@@ -180,6 +187,35 @@ def test_half_written_and_broken_shards_are_computed_again(tmp_path: Path, caplo
     }  # fmt: skip
 
 
+def test_a_shard_with_damaged_data_is_met_once(tmp_path: Path) -> None:
+    store = ShardedStore(tmp_path, "f", "x")
+    store.add("a", {"x": np.arange(1000.0)})
+    store.close()
+    (shard,) = tmp_path.glob("shard-*.h5")
+    whole = shard.read_bytes()
+    start = whole.index(np.arange(1000.0).tobytes()[80:160])
+    shard.write_bytes(whole[:start] + b"damaged!" + whole[start + 8 :])
+    damaged = ShardedStore(tmp_path, "f", "x")
+    assert "a" in damaged
+    with pytest.raises(FormatError, match="Run again"):
+        damaged["a"]
+    assert "a" not in ShardedStore(tmp_path, "f", "x")
+
+
+def test_a_disk_that_does_not_give_back_what_it_took_is_an_error(
+    tmp_path: Path, monkeypatch
+) -> None:
+    def write(path: Path, *_: object) -> None:
+        path.write_bytes(b"something else")
+
+    monkeypatch.setattr("hloc_lite.io.bank.write_bank", write)
+    store = ShardedStore(tmp_path, "f", "features")
+    store.add("a", {"x": np.zeros(3)})
+    with pytest.raises(FormatError, match="shard-000000"):
+        store.flush()
+    assert "a" in store
+
+
 def test_a_new_shard_never_replaces_one(tmp_path: Path) -> None:
     store = ShardedStore(tmp_path, "f", "x")
     for key in "abc":
@@ -251,3 +287,20 @@ def test_a_full_disk_neither_crashes_nor_replaces_anything(tmp_path: Path) -> No
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_files_of_others_in_a_stores_folder_are_left_alone(tmp_path: Path) -> None:
+    others = ("shard-0x.h5", "shard-1.h5", "mine.h5", "shard-notes.txt")
+    for name in others:
+        (tmp_path / name).write_bytes(b"mine")
+    store = ShardedStore(tmp_path, "f", "x")
+    store.add("a", {"x": np.zeros(1)})
+    store.close()
+    assert (tmp_path / "shard-000000.h5").is_file()
+    store.clear()
+    store.add("a", {"x": np.zeros(1)})
+    store.close()
+    assert is_store(tmp_path)
+    delete_store(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)
+    assert {(tmp_path / name).read_bytes() for name in others} == {b"mine"}

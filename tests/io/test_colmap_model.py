@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -326,3 +327,12 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "cameras.txt").mkdir()
     with pytest.raises(FormatError, match=r"cameras\.txt"):
         read_model(tmp_path)
+
+
+def test_image_ids_that_no_database_holds_are_refused(tmp_path: Path, model: SfmModel) -> None:
+    first, *others = model.images
+    for image_id in (2**31 - 1, 2**32 - 1):
+        changed = (replace(first, image_id=image_id), *others)
+        write_model(tmp_path, replace(model, images=changed))
+        with pytest.raises(FormatError, match=f"the id {image_id}, which is out of range"):
+            read_model(tmp_path)

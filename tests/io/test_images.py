@@ -316,3 +316,66 @@ def test_fingerprints_follow_the_content(tmp_path: Path) -> None:
     memory = MemorySource({"wide": wide, "high": high})
     assert memory.names == ("high", "wide")
     assert memory.fingerprint("wide") != memory.fingerprint("high")
+
+
+@pytest.mark.parametrize("kind", ["float32", "int32"])
+def test_pixels_of_unknown_range_are_refused_and_not_black(tmp_path: Path, kind: str) -> None:
+    Image.fromarray((quadrants()[..., 0] / 255).astype(kind)).save(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match=r"cannot read image .*a\.tif.*8 or 16 bits"):
+        read_photo(tmp_path / "a.tif", "a", CONFIG)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
+def test_16_bits_keep_their_range(tmp_path: Path, suffix: str) -> None:
+    grey = (quadrants()[..., 0].astype(np.uint16) << 8) | 255
+    Image.fromarray(grey).save(tmp_path / f"a.{suffix}")
+    assert np.array_equal(read_photo(tmp_path / f"a.{suffix}", "a", CONFIG).pixels, quadrants())
+
+
+def test_broken_masks_are_called_masks(tmp_path: Path) -> None:
+    (tmp_path / "m.png").write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"cannot read mask .*m\.png"):
+        read_mask(tmp_path / "m.png", (WIDTH, HEIGHT), CONFIG)
+    with pytest.raises(ImageError, match=r"mask .*missing\.png does not exist"):
+        read_mask(tmp_path / "missing.png", (WIDTH, HEIGHT), CONFIG)
+
+
+def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
+    for name in ("root/x/a.jpg", "elsewhere/deep/b.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    links = {
+        "root/day": "elsewhere", "root/again": "elsewhere", "root/w": "root/x",
+        "root/x/up": "root", "root/out": ".", "elsewhere/deep/back": "elsewhere",
+    }  # fmt: skip
+    try:
+        for link, target in links.items():
+            (tmp_path / link).symlink_to(tmp_path / target, target_is_directory=True)
+    except OSError:
+        pytest.skip("no symbolic links here")
+    assert list_images(tmp_path / "root") == ("again/deep/b.jpg", "x/a.jpg")
+
+
+def test_photos_in_formats_that_are_not_read_are_counted(tmp_path: Path, caplog) -> None:
+    for name in ("a.jpg", "b.HEIC", "x/c.heic", "d.dng", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list_images(tmp_path) == ("a.jpg",)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING" and "1 .dng, 2 .heic" in record.getMessage()
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "a\0b", "a\udcff", 5])
+def test_names_of_arrays_are_text_of_one_line(name) -> None:
+    with pytest.raises(ImageError, match="name"):
+        MemorySource({name: quadrants()})
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((0, 0, 3), np.uint8), quadrants()[..., 0], quadrants() / 255, None, "a.jpg"]
+)
+def test_arrays_that_are_no_photos_are_image_errors(pixels) -> None:
+    source = MemorySource({"a": pixels})
+    for read in (source.fingerprint, source.load):
+        with pytest.raises(ImageError, match=r"expected an array of uint8 \(H, W, 3\)"):
+            read("a")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
@@ -25,13 +25,19 @@ from hloc_lite.io.poses import (
 )
 from hloc_lite.types import Camera, Rigid3
 
-characters = st.characters(exclude_characters="\n\r", exclude_categories=["Cs"])
+characters = st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])
 names = st.one_of(
     st.text(characters, min_size=1, max_size=30),
     st.lists(st.sampled_from(["Straße", "é 1", "PINHOLE", "0.5", "a/b", "IMG 7"]), min_size=1).map(
         " ".join
     ),
-).filter(lambda name: name == name.strip() and not name.startswith(("#", "\ufeff")))
+).filter(
+    lambda name: (
+        name == name.strip()
+        and not name.startswith(("#", "\ufeff"))
+        and name == PurePosixPath(name).as_posix()
+    )
+)
 finite = st.floats(-1e9, 1e9)
 poses = st.builds(
     lambda r, t: Rigid3(exp_so3(r), np.array(t)),
@@ -145,6 +151,8 @@ def test_query_lines_may_be_separated_by_tabs(tmp_path: Path) -> None:
 def test_image_lists_keep_order_and_drop_repetitions(tmp_path: Path) -> None:
     path = written("\ufeffb c.jpg\n# x\n\nä.jpg\nb c.jpg\n", tmp_path)
     assert read_image_list(path) == ["b c.jpg", "ä.jpg"]
+    path.write_text("./x/a.jpg\nx/a.jpg\nx//b.jpg\n")
+    assert read_image_list(path) == ["x/a.jpg", "x/b.jpg"]
 
 
 def test_pairs_of_names_with_spaces(tmp_path: Path) -> None:
@@ -181,3 +189,22 @@ def test_names_that_a_line_cannot_hold_are_refused_before_writing(
     assert not path.exists()
     with pytest.raises(FormatError, match="cannot hold the name"):
         check_names([name])
+
+
+def test_names_are_normal_in_all_lists(tmp_path: Path) -> None:
+    pose = "1 0 0 0 0 0 0"
+    assert [*read_poses(written(f"./x//a.jpg {pose}", tmp_path))] == ["x/a.jpg"]
+    assert [*read_queries(written("./x/./a.jpg SIMPLE_PINHOLE 9 9 9 4 4", tmp_path))] == ["x/a.jpg"]
+    assert read_image_list(written("./x/a.jpg\nx/a.jpg", tmp_path)) == ["x/a.jpg"]
+    names = ["x/a.jpg", "b.jpg"]
+    assert read_pairs(written("./x/a.jpg ./b.jpg", tmp_path), names) == [("x/a.jpg", "b.jpg")]
+    with pytest.raises(FormatError, match=r"'a.jpg' is there twice"):
+        read_poses(written(f"a.jpg {pose}\n./a.jpg {pose}", tmp_path))
+
+
+@pytest.mark.parametrize(
+    "read", [read_poses, read_queries, read_image_list, lambda path: read_pairs(path, ["a", "b"])]
+)
+def test_a_nul_is_named(read, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="line 2: NUL in"):
+        read(written("# list\na\0b c\n", tmp_path))

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hloc_lite.config import load_config
 from hloc_lite.errors import ConfigError
 from hloc_lite.geometry.cameras import focal_lengths, rescaled, with_focal
 from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.localize.checks import without_effect
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
-from hloc_lite.types import Camera, LocalFeatures, Status
+from hloc_lite.types import Camera, LocalFeatures, Photo, Status
 from tests.exact_scene import SIZE, NoWeights, make_scene, use_scene
 
 NAMES = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
@@ -239,3 +241,39 @@ def test_the_same_query_gives_the_same_bytes(built) -> None:
     poses = [result.pose.cam_from_world for result in found]
     assert np.array_equal(poses[0].translation, poses[1].translation)
     assert np.array_equal(found[0].pose.covariance, found[1].pose.covariance)
+
+
+@pytest.mark.parametrize("camera", ["SIMPLE_PINHOLE 320 240 300 160 120", {"model": "PINHOLE"}, 5])
+def test_intrinsics_of_another_type_are_a_mistake(built, localizer, camera) -> None:
+    with pytest.raises(ConfigError, match=r"expected a Camera.*parse_camera"):
+        localizer.localize(built[0].image(3), camera)
+
+
+def test_mirrored_and_transposed_arrays_are_photos_like_others(built) -> None:
+    mirrored = np.ascontiguousarray(built[0].image(3)[:, ::-1])[:, ::-1]
+    fortran = np.asfortranarray(built[0].image(3))
+    for pixels in (mirrored, fortran):
+        photo = Photo("x", pixels, mask=np.ones(pixels.shape[:2], bool)[::-1])
+        assert all(stride > 0 for stride in (*photo.pixels.strides, *photo.mask.strides))
+        assert np.array_equal(photo.pixels, built[0].image(3)) and photo.pixels.flags.c_contiguous
+
+
+def test_only_a_name_that_was_given_says_which_map_image_is_the_query(built, tmp_path) -> None:
+    """A file elsewhere that happens to be called as a map image is another photo."""
+    scene, place = built
+    localizer = Localizer(place, weights=NoWeights())
+    Image.fromarray(scene.image(4)).save(tmp_path / "map 4.png")
+    result = localizer.localize(tmp_path / "map 4.png", scene.camera)
+    assert result.query_name == "map 4.png" and result.hits.names[0] == "map 4.png"
+    named = localizer.localize(tmp_path / "map 4.png", scene.camera, name="map 4.png")
+    assert "map 4.png" not in named.hits.names
+    photo = localizer.localize(Photo("map 4.png", scene.image(4)), scene.camera)
+    assert "map 4.png" not in photo.hits.names
+
+
+def test_settings_that_only_building_reads_are_found(built) -> None:
+    _, place = built
+    asked = ["mapping.mapper=global", "pairs.spec=exhaustive", "mapping.camera_model=PINHOLE"]
+    config = load_config(settings=[*asked, "pose.max_error_px=5"], base=place.config)
+    assert without_effect(config, place.config) == ["pairs.spec", "mapping.mapper"]
+    assert without_effect(place.config, place.config) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hloc_lite.errors import MappingError, StaleArtefactError
+from hloc_lite.errors import FormatError, HlocLiteError, MappingError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.pycolmap_adapter import has_global_mapper
 from hloc_lite.localize.localizer import Localizer
@@ -71,6 +71,16 @@ def test_from_scratch_registers_all_up_to_a_similarity(scene, tmp_path: Path, ma
     ratio = np.linalg.norm(centers[:, None] - centers, axis=2)[np.triu_indices(8, 1)]
     ratio /= np.linalg.norm(truth[:, None] - truth, axis=2)[np.triu_indices(8, 1)]
     assert ratio.std() / ratio.mean() < 1e-3  # one scale explains all distances
+
+
+def test_two_images_make_a_map(scene) -> None:
+    world, config = scene
+    arrays = {"a.png": world.image(0), "b.png": world.image(4)}
+    reference = world.reference({"a.png": 0, "b.png": 4})
+    cameras = dict.fromkeys(arrays, world.camera)
+    for inputs in (MapInputs(reference=reference), MapInputs(cameras=cameras)):
+        place = build_map(arrays, config, inputs=inputs, weights=NoWeights())
+        assert len(place.model.images) == 2 and place.model.num_points > 200
 
 
 def test_in_memory_images_give_the_same_map_as_files(scene, tmp_path: Path) -> None:
@@ -153,12 +163,45 @@ def test_overwrite_keeps_what_still_fits(scene, tmp_path: Path, monkeypatch) -> 
 def test_saving_removes_what_a_killed_run_left(scene, tmp_path: Path) -> None:
     world, config = scene
     world.write_images(tmp_path / "images", NAMES)
-    left = [tmp_path / "map" / ".features.h5.0.partial", tmp_path / "map/sfm/.images.bin.0.partial"]
-    for path in left:
+    left = [tmp_path / "map/.new/.features.h5.0.partial", tmp_path / "map/.new/sfm/cameras.bin"]
+    another = tmp_path / "map/another map/work/.shard.h5.0.partial"  # someone writes to it now
+    for path in (*left, another):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half")
     inputs = MapInputs(reference=world.reference(NAMES))
     build_map(
         tmp_path / "images", config, inputs=inputs, output=tmp_path / "map", weights=NoWeights()
     )
-    assert not any(path.exists() for path in left)
+    assert not any(path.exists() for path in left) and another.exists()
+
+
+def test_a_map_stays_if_its_successor_cannot_be_written(scene, tmp_path: Path, monkeypatch) -> None:
+    world, config = scene
+    world.write_images(tmp_path / "images", NAMES)
+    inputs = MapInputs(reference=world.reference(NAMES))
+    arguments = {"inputs": inputs, "output": tmp_path / "map", "weights": NoWeights()}
+    first = build_map(tmp_path / "images", config, **arguments)
+
+    def full(*_):
+        raise HlocLiteError("the disk is full")
+
+    monkeypatch.setattr("hloc_lite.mapping.map.write_bank", full)
+    with pytest.raises(HlocLiteError, match="full"):
+        build_map(tmp_path / "images", config, overwrite=True, **arguments)
+    assert Map.open(tmp_path / "map").fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize("name", ["features.h5", "retrieval.h5"])
+def test_files_of_another_map_are_refused(scene, tmp_path: Path, name: str) -> None:
+    world, config = scene
+    fewer = config.features.model_copy(update={"max_keypoints": 200})
+    other = config.model_copy(update={"features": fewer})
+    world.write_images(tmp_path / "images", NAMES)
+    inputs = MapInputs(reference=world.reference(NAMES))
+    for each, folder in ((config, "map"), (other, "other")):
+        build_map(
+            tmp_path / "images", each, inputs=inputs, output=tmp_path / folder, weights=NoWeights()
+        )
+    (tmp_path / "other" / name).replace(tmp_path / "map" / name)
+    with pytest.raises(FormatError, match=f"{name} belongs to another map"):
+        Map.open(tmp_path / "map")

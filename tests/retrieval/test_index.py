@@ -62,6 +62,13 @@ def test_a_map_image_does_not_find_itself():
         assert sorted((*hit.names, name)) == names
 
 
+def test_a_query_that_is_not_a_number_finds_nothing():
+    index = RetrievalIndex(list("abcde"), np.eye(5, 8, dtype=np.float32))
+    for excluded in (None, ["a"]):
+        (hits,) = index.search(np.full((1, 8), np.nan, np.float32), 3, excluded)
+        assert hits.names == ()
+
+
 def test_many_equal_images_come_by_name():
     descriptor = np.array([[0.6, 0.8]], np.float32)
     names = [f"{n:04}" for n in reversed(range(1000))]

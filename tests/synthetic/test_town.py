@@ -304,3 +304,38 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path, config: TownConfig) 
     with pytest.raises(HlocLiteError, match=r"no town\.json"):
         write_dataset(tmp_path, config)
     assert (tmp_path / "holiday.jpg").read_bytes() == b"photo"
+
+
+def test_overwriting_leaves_no_list_of_the_old_town(tmp_path, monkeypatch):
+    monkeypatch.setattr("hloc_lite.synthetic.dataset.plan_dataset", lambda _: (None, []))
+    write_dataset(tmp_path / "town", TownConfig(conditions=("day", "night")))
+    write_dataset(tmp_path / "town", TownConfig(conditions=("day",)), overwrite=True)
+    lists = sorted(path.name for path in (tmp_path / "town").glob("*_*.txt"))
+    assert lists == ["gt_day.txt", "map_images.txt", "queries_day.txt"]
+
+
+def test_overwriting_deletes_the_old_town_and_nothing_else(tmp_path, monkeypatch):
+    """A photo of the old town must not pass for one of the new; what others put there stays."""
+    folder = tmp_path / "town"
+    monkeypatch.setattr("hloc_lite.synthetic.dataset.plan_dataset", lambda _: (None, []))
+    monkeypatch.setattr("hloc_lite.synthetic.dataset._write_lists", lambda *_: None)
+    write_dataset(folder, TownConfig())
+    old = ["map/0000.jpg", "query/night/0001.jpg"]
+    ours = [folder / "images" / name for name in old]
+    ours += [folder / kind / f"{name}.png" for kind in ("depth", "labels") for name in old]
+    foreign = [
+        folder / name
+        for name in ("depth/mine.png", "depth/map/0077.jpg.png", "images/map/me.jpg",
+                     "labels/x/y.txt", "model/notes.txt", "queries_mine.txt", "gt_mine.txt")
+    ]  # fmt: skip
+    outside = tmp_path / "outside.jpg"
+    for path in [*ours, *foreign, outside]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (folder / "map_images.txt").write_text("map/0000.jpg\nmap/me.jpg\n../../outside.jpg\n")
+    (folder / "queries_night.txt").write_text(f"{old[1]} SIMPLE_PINHOLE 64 48 60 32 24\n")
+    write_dataset(folder, TownConfig(seed=8), overwrite=True)
+    assert [path for path in ours if path.exists()] == []
+    assert [path for path in [*foreign, outside] if not path.exists()] == []
+    assert not (folder / "queries_night.txt").exists()
+    assert not (folder / "images" / "query").exists()

@@ -1,0 +1,142 @@
+"""``hloc-lite localize``: mistakes are told before anything is computed, not after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hloc_lite.cli.localize_output import print_single
+from hloc_lite.cli.main import main
+from hloc_lite.geometry.cameras import with_focal
+from hloc_lite.io.poses import read_poses, write_poses, write_queries
+from hloc_lite.localize.localizer import Localizer
+from hloc_lite.mapping.build import build_map
+from hloc_lite.mapping.run import MapInputs
+from tests.exact_scene import NoWeights, make_scene, use_scene
+
+QUERIES = {"a/x.png": 3, "b/x.png": 5}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder with map/, images/ and queries.txt of the exact scene."""
+    with pytest.MonkeyPatch.context() as patch:
+        root = tmp_path_factory.mktemp("world")
+        scene = make_scene()
+        config = use_scene(patch, scene)
+        names = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
+        images = {name: scene.image(index) for name, index in names.items()}
+        inputs = MapInputs(reference=scene.reference(names))
+        built = build_map(images, config, inputs=inputs, weights=NoWeights(), output=root / "map")
+        scene.write_images(root / "images", QUERIES)
+        write_queries(root / "queries.txt", dict.fromkeys(QUERIES, scene.camera))
+        yield root, scene, built
+
+
+@pytest.fixture
+def run(world, tmp_path: Path, monkeypatch, capsys):
+    """(exit code, stdout, stderr) of ``hloc-lite localize MAP ...`` in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(["localize", str(world[0] / "map"), *map(str, arguments)])
+            raise SystemExit(0)
+        captured = capsys.readouterr()
+        return int(stop.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def nothing_is_computed(monkeypatch) -> None:
+    def localize(*_: object, **__: object) -> None:
+        raise AssertionError("a query was localized")
+
+    monkeypatch.setattr(Localizer, "localize", localize)
+
+
+def test_a_folder_is_localized(world, run) -> None:
+    root, scene, _ = world
+    write_poses(Path("gt.txt"), {n: scene.poses[i] for n, i in QUERIES.items()})
+    code, out, err = run(
+        "--images", root / "images", "--queries", root / "queries.txt", "-o", "poses.txt",
+        "--jsonl", "all.jsonl", "--report", "report", "--truth", "gt.txt",
+    )  # fmt: skip
+    assert code == 0, err
+    assert set(read_poses(Path("poses.txt"))) == set(QUERIES)
+    assert "2 queries: 2 localized" in out
+    assert "within 0.25 m, 2°" in Path("report/report.html").read_text("utf-8")
+    assert not list(Path().glob(".*"))
+
+
+def test_photos_of_one_short_name_are_refused(world, run, nothing_is_computed) -> None:
+    photos = [world[0] / "images" / name for name in QUERIES]
+    code, _, err = run(*photos, "-o", "poses.txt", "--names", "basename")
+    assert code == 2 and "'x.png'; use --names full" in err
+    assert not Path("poses.txt").exists()
+
+
+def test_photos_whose_names_a_poses_file_cannot_hold_are_refused(
+    world, run, nothing_is_computed
+) -> None:
+    Image.fromarray(world[1].image(3)).save("#1.png")
+    code, _, err = run("#1.png", "-o", "poses.txt")
+    assert code == 2 and "Rename the image" in err
+
+
+def test_intrinsics_that_would_be_ignored_are_refused(world, run, nothing_is_computed) -> None:
+    root, scene, _ = world
+    folder = ("--images", root / "images", "-o", "poses.txt")
+    code, _, err = run(*folder, "--camera", "SIMPLE_PINHOLE 320 240 300 160 120")
+    assert code == 2 and "--queries" in err
+    write_queries(Path("other.txt"), {"a/x.png": with_focal(scene.camera, 250.0)})
+    code, _, err = run(*folder, "--queries", root / "queries.txt", "--queries", "other.txt")
+    assert code == 2 and "'a/x.png' has other intrinsics" in err
+
+
+def test_a_query_may_be_in_two_lists(world, run) -> None:
+    root, scene, _ = world
+    write_queries(Path("again.txt"), {"a/x.png": scene.camera})
+    lists = ("--queries", root / "queries.txt", "--queries", "again.txt")
+    code, out, _ = run("--images", root / "images", "-o", "poses.txt", *lists)
+    assert code == 0 and "2 queries: 2 localized" in out
+
+
+@pytest.mark.parametrize("flag", ["--truth", "--map-images"])
+def test_what_only_a_report_shows_needs_one(world, run, nothing_is_computed, flag) -> None:
+    code, _, err = run("--images", world[0] / "images", "-o", "poses.txt", flag, "x")
+    assert code == 2 and "--report" in err
+
+
+def test_true_poses_are_read_first(world, run, nothing_is_computed) -> None:
+    folder = ("--images", world[0] / "images", "-o", "poses.txt", "--report", "report")
+    code, _, err = run(*folder, "--truth", "nowhere.txt")
+    assert code == 2 and "nowhere.txt does not exist" in err
+    write_poses(Path("gt.txt"), {"c/y.png": world[1].poses[0]})
+    code, _, err = run(*folder, "--truth", "gt.txt")
+    assert code == 2 and "'c/y.png'" in err
+
+
+def test_outputs_must_be_files_of_their_own(world, run, nothing_is_computed) -> None:
+    Path("folder").mkdir()
+    folder = ("--images", world[0] / "images")
+    code, _, err = run(*folder, "-o", "folder")
+    assert code == 2 and "folder is a folder" in err
+    code, _, err = run(*folder, "-o", "poses.txt", "--jsonl", "folder")
+    assert code == 2 and "folder is a folder" in err
+    code, _, err = run(*folder, "-o", "same.txt", "--jsonl", Path("same.txt").absolute())
+    assert code == 2 and "different files" in err
+
+
+def test_a_pose_that_is_not_determined_is_said_to_be(world, capsys) -> None:
+    _, scene, built = world
+    result = Localizer(built, weights=NoWeights()).localize(scene.image(3), scene.camera)
+    assert result.pose is not None
+    print_single(result)
+    assert "# one sigma: position" in capsys.readouterr().out
+    print_single(replace(result, pose=replace(result.pose, covariance=None)))
+    assert "# one sigma: unknown" in capsys.readouterr().out

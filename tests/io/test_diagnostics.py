@@ -1,0 +1,17 @@
+"""What the doctor says of places it was not made in."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+from hloc_lite.io import diagnostics
+
+
+def test_a_checkout_that_is_not_installed_is_no_crash(monkeypatch) -> None:
+    def absent(name: str) -> None:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "requires", absent)
+    monkeypatch.setattr(metadata, "version", absent)
+    found = {finding.name: finding.value for finding in diagnostics._packages()}
+    assert found["hloc_lite"] == "not installed" and "python" in found

@@ -1,0 +1,141 @@
+"""The output folder of a map: files of its owner are never deleted, overwritten or mixed in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hloc_lite.cli.main import main
+from hloc_lite.errors import FormatError, HlocLiteError, MappingError
+from hloc_lite.io.bank import ShardedStore
+from hloc_lite.mapping.build import build_map
+from hloc_lite.mapping.map import Map
+from hloc_lite.mapping.run import MapInputs
+from tests.exact_scene import NoWeights, make_scene, use_scene
+
+NAMES = {f"{letter}.png": 2 * index for index, letter in enumerate("abcde")}
+
+
+@pytest.fixture
+def build(monkeypatch, tmp_path: Path):
+    """Builds a map of tmp_path/images into a folder."""
+    world = make_scene()
+    config = use_scene(monkeypatch, world)
+    world.write_images(tmp_path / "images", NAMES)
+    inputs = MapInputs(reference=world.reference(NAMES))
+
+    def build(output: Path | str, images: Path = tmp_path / "images", **options) -> Map:
+        return build_map(
+            images, config, inputs=inputs, output=output, weights=NoWeights(), **options
+        )
+
+    return build
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "name", ["work/thesis.txt", "report.json", "sfm/cameras.bin", ".new/notes", "map.json"]
+)
+def test_a_folder_with_other_files_is_refused_and_stays(build, tmp_path, name, overwrite) -> None:
+    path = tmp_path / "project" / name
+    path.parent.mkdir(parents=True)
+    path.write_text('{"schema": "mine"}')
+    with pytest.raises(MappingError, match=f"project is not empty and holds no map.*{name}"):
+        build(tmp_path / "project", overwrite=overwrite)
+    assert content(tmp_path / "project") == {name: b'{"schema": "mine"}'}
+
+
+@pytest.mark.parametrize("place", ["", "deeper"])
+def test_the_photos_do_not_lie_in_the_map(build, tmp_path: Path, place: str) -> None:
+    images = tmp_path / "self" / place / "work"
+    images.parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "images").rename(images)
+    before = content(tmp_path / "self")
+    for folder in {images, images.parent}:
+        with pytest.raises(MappingError, match="must not be mixed"):
+            build(folder, images=folder)
+    with pytest.raises(MappingError, match="must not be mixed"):
+        build(tmp_path / "self", images=images)
+    with pytest.raises(MappingError, match="holds images"):
+        build(images, images=images.parent)
+    assert content(tmp_path / "self") == before
+    assert len(build(images / "map", images=images).model.images) == 5  # holds no photos
+
+
+def test_a_folder_without_a_name_is_refused(build, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MappingError, match="no name"):
+        build("")
+    with pytest.raises(SystemExit) as stop:
+        main(["map", "images", "-o", "", "--features", "rootsift", "--offline"])
+    assert stop.value.code == 2 and "output folder has no name" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images"]
+
+
+def test_only_stores_are_deleted(build, tmp_path: Path) -> None:
+    build(tmp_path / "map")
+    assert not (tmp_path / "map/work").exists()
+    others = {"work/thesis.txt", "work/mine/store.json", "work/features/shard-0x.h5", ".new/notes"}
+    for name in others:
+        (tmp_path / "map" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "map" / name).write_text("{}")
+    build(tmp_path / "map", overwrite=True)
+    assert {name for name in others if (tmp_path / "map" / name).is_file()} == others
+    left = {name for name in content(tmp_path / "map/work")}
+    assert left == {name[5:] for name in others if name.startswith("work")}
+
+
+def test_what_a_killed_run_left_is_taken_up(build, tmp_path: Path) -> None:
+    folder = tmp_path / "begun"
+    (folder / "work/features").mkdir(parents=True)
+    (folder / ".lock").touch()
+    (folder / "work/features/.store.json.01234567.partial").write_bytes(b"{")
+    (folder / ".DS_Store").write_bytes(b"Finder")
+    assert len(build(folder).model.images) == 5
+    stale = tmp_path / "stale"
+    ShardedStore(stale / "work/features", "another", "features").close()
+    (stale / "run.log").touch()
+    with pytest.raises(HlocLiteError, match="Use --overwrite"):
+        build(stale)
+    assert len(build(stale, overwrite=True).model.images) == 5
+    assert (stale / "run.log").exists()
+
+
+@pytest.mark.parametrize("text", ["not JSON", "{}"])
+def test_a_damaged_map_may_be_replaced(build, tmp_path: Path, text: str) -> None:
+    build(tmp_path / "map")
+    (tmp_path / "map/map.json").write_text(text)
+    with pytest.raises(HlocLiteError, match="--overwrite"):
+        build(tmp_path / "map")
+    assert len(build(tmp_path / "map", overwrite=True).model.images) == 5
+
+
+def test_a_map_is_not_saved_among_other_files(build, tmp_path: Path) -> None:
+    place = build(tmp_path / "map")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/report.json").write_text("mine")
+    with pytest.raises(MappingError, match="not empty and holds no map"):
+        place.save(tmp_path / "mine")
+    assert content(tmp_path / "mine") == {"report.json": b"mine"}
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("map.json", b"not JSON"), ("features.h5", None), ("features.h5", b""),
+        ("retrieval.h5", None), ("retrieval.h5", b"not HDF5"), ("sfm/images.bin", None),
+    ],
+)  # fmt: skip
+def test_each_missing_or_damaged_file_has_a_remedy(build, tmp_path: Path, name, damage) -> None:
+    build(tmp_path / "map")
+    (tmp_path / "map" / name).unlink()
+    if damage is not None:
+        (tmp_path / "map" / name).write_bytes(damage)
+    with pytest.raises(FormatError, match=rf"{name}.*build the map again with --overwrite"):
+        Map.open(tmp_path / "map")

@@ -1,0 +1,19 @@
+"""The reasons that people read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hloc_lite.mapping.report import map_report
+from hloc_lite.types import Camera, Rigid3, SfmImage, SfmModel
+
+
+def test_an_image_with_a_given_pose_lacks_points_and_not_the_pose() -> None:
+    camera = Camera("SIMPLE_PINHOLE", 100, 100, np.array([100.0, 50, 50]))
+    image = SfmImage(1, "a", 1, Rigid3.identity(), np.zeros((3, 2)), [-1, -1, -1])
+    none = np.zeros((0, 3))
+    model = SfmModel({1: camera}, (image,), [], none, none, [])
+    keypoints = {"a": 3, "b": 3}
+    report = map_report(model, ["a", "b"], {}, keypoints, {("a", "b"): 20}, 0, 15)
+    assert "no point was found" in report["images"]["a"]["reason"]
+    assert "pose could not be found" in report["images"]["b"]["reason"]
