@@ -191,7 +191,7 @@ def _decode(path: Path, what: str, config: ImagesConfig) -> tuple[UInt8, dict[st
     """(H, W, 3) pixels and EXIF; ``what`` (image or mask) is named in errors."""
     check_file_size(path, what, config)
     try:
-        with _opened(path) as image:
+        with opened_image(path) as image:
             check_pixels(image, path, what, config)
             _check_mode(image, path, what)
             exif = _exif_of(image)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.mapping.map import Map, StoredFeatures
 from hloc_lite.mapping.run import Run
@@ -35,6 +36,7 @@ def assemble(
     descriptors: Float32,
     made_from: str,
     report: Mapping[str, Any],
+    labels: LandmarkLabels | None = None,
 ) -> Map:
     """The map of the registered images.
 
@@ -53,4 +55,5 @@ def assemble(
         fingerprint=made_from,
         weights=run.models.weights,
         report=report,
+        landmark_labels=labels,
     )

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
+from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.errors import ConfigError, ImageError, MappingError, counted
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.images import FolderSource, ImageSource, MemorySource, folder_source
@@ -25,6 +26,7 @@ from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.assemble import assemble, colored
 from hloc_lite.mapping.folder import LOCK, check_ours, delete_work, output_folder
+from hloc_lite.mapping.landmarks import labelled_landmarks
 from hloc_lite.mapping.map import BusyMapError, Map, StoredFeatures, in_memory
 from hloc_lite.mapping.pairs import check_spec
 from hloc_lite.mapping.reconstruction import (
@@ -140,9 +142,13 @@ def _build(run: Run) -> Map:
             num_dropped,
             min_verified(run),
         )
+        with clock("labels"):
+            labels = labelled_landmarks(run, model)
+        if labels is not None:
+            report |= {"landmarks": dict(landmark_weights(labels, run.config.semantics).counts)}
         report |= {"timings_s": clock.seconds, "images_folder": _folder_of(run.source)}
         model = colored(model, features)
-        result = assemble(run, model, features, names, descriptors, made_from, report)
+        result = assemble(run, model, features, names, descriptors, made_from, report, labels)
         result.save(run.folder)
     return Map.open(run.folder)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,12 @@ from hloc_lite.registry import (
     FEATURES,
     GLOBAL_DESCRIPTORS,
     MATCHERS,
+    SEGMENTERS,
     FeatureExtractor,
     GlobalDescriptor,
     Matcher,
     Runtime,
+    Segmenter,
     check_matcher,
     create,
     lookup,
@@ -61,11 +63,19 @@ class Models:
     extractor_weights: Mapping[str, str]
     matcher_weights: Mapping[str, str]
     describer_weights: Mapping[str, str]
+    segmenter: Segmenter | None = None
+    segmenter_weights: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def weights(self) -> dict[str, str]:
         """Of all of them."""
-        return {**self.extractor_weights, **self.matcher_weights, **self.describer_weights}
+        networks = (
+            self.extractor_weights,
+            self.matcher_weights,
+            self.describer_weights,
+            self.segmenter_weights,
+        )
+        return {name: digest for used in networks for name, digest in used.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +163,21 @@ def load_models(config: Config, runtime: Runtime) -> Models:
     describer, with_describer = _create(
         GLOBAL_DESCRIPTORS, config.retrieval.name, config.retrieval, runtime
     )
-    return Models(extractor, matcher, describer, with_extractor, with_matcher, with_describer)
+    segmenter, with_segmenter = None, {}
+    if config.semantics.source != "none":
+        segmenter, with_segmenter = _create(
+            SEGMENTERS, config.semantics.source, config.semantics, runtime
+        )
+    return Models(
+        extractor,
+        matcher,
+        describer,
+        with_extractor,
+        with_matcher,
+        with_describer,
+        segmenter,
+        with_segmenter,
+    )
 
 
 def _create(

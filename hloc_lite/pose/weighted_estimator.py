@@ -10,7 +10,7 @@ from hloc_lite.pose.common import bounds_px, finish, votes
 from hloc_lite.pose.linear_errors import LinearErrors
 from hloc_lite.pose.weighted_ransac import Problem, weighted_ransac
 from hloc_lite.registry import Runtime
-from hloc_lite.types import Bool, Camera, Correspondences, PoseEstimate, Rigid3
+from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 
 class WeightedEstimator:
@@ -33,7 +33,7 @@ class WeightedEstimator:
         rays = bearings(camera, correspondences.points2D)
         weights = correspondences.weights
         finite = np.isfinite(rays) & np.isfinite(correspondences.points3D)
-        usable: Bool = finite.all(axis=1)
+        usable = np.asarray(finite.all(axis=1))
         jacobians = projection_jacobian(camera, np.where(usable[:, None], rays, 1.0))
         usable &= np.isfinite(weights) & (weights > 0) & np.isfinite(jacobians).all(axis=(1, 2))
         if usable.sum() < max(4, self._config.min_inliers):

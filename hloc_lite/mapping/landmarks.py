@@ -1,0 +1,26 @@
+"""Semantic labels of a map's points, when a segmenter is configured."""
+
+from __future__ import annotations
+
+from tqdm import tqdm
+
+from hloc_lite.consistency.landmark_labels import LandmarkLabels, label_landmarks
+from hloc_lite.mapping.run import Run
+from hloc_lite.types import LabelMap, SfmModel
+
+
+def labelled_landmarks(run: Run, model: SfmModel) -> LandmarkLabels | None:
+    """The labels that the map's images give its points; None without a segmenter."""
+    segmenter = run.models.segmenter
+    if segmenter is None:
+        return None
+    with tqdm(
+        total=len(model.images), desc="labels", unit="image", disable=not run.progress
+    ) as bar:
+
+        def labels_of(name: str) -> LabelMap | None:
+            (found,) = segmenter.segment([run.source.load(name)])
+            bar.update()
+            return found
+
+        return label_landmarks(model, labels_of, run.config.semantics)
