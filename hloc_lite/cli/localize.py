@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import config_options, runtime_options, show_progress
+from hloc_lite.cli.options import config_options, resumes, runtime_options, show_progress
 from hloc_lite.config import load_config
 from hloc_lite.errors import ConfigError, HlocLiteError
 
@@ -97,37 +97,63 @@ def command(
     from hloc_lite.cli.localize_output import (
         Outputs,
         check_outputs,
+        names_left_out,
         print_single,
         print_summary,
         write_outputs,
     )
-    from hloc_lite.evaluation.conditions import read_conditions
+    from hloc_lite.evaluation.conditions import named_file, read_conditions
     from hloc_lite.io.images import FolderSource
+    from hloc_lite.io.outputs import check_not_read
     from hloc_lite.io.weights import WeightsStore
-    from hloc_lite.localize.batch import localize_all
+    from hloc_lite.localize.batch import exclusive, localize_all
+    from hloc_lite.localize.checks import without_effect
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.mapping.map import Map
 
     place = Map.open(map_folder)
     config = load_config(file=config_file, settings=settings, base=place.config)
+    idle = without_effect(config, place.config)
+    if idle:
+        click.echo(
+            f"without effect on queries, only on building a map: {', '.join(idle)}", err=True
+        )
     cameras = _cameras(photos, images, queries, camera)
-    conditions = read_conditions([str(path) for path in truth])
-    outputs = Outputs(output, jsonl, report, conditions, map_images, names)
-    check_outputs(outputs, cameras)  # now, and not when all has been computed
+    root = images or Path()
+    truth_files = [str(path) for path in truth]
+    outputs = Outputs(output, jsonl, report, read_conditions(truth_files), map_images, names)
+    left_out = names_left_out(outputs, cameras)
+    todo = {name: camera for name, camera in cameras.items() if name not in left_out}
+    first = next(iter(left_out.values()), None)
+    if first is not None and (images is None or not todo):
+        raise first
+    # now, and not when all has been computed
+    check_outputs(outputs, todo)
+    inputs = [*(root / name for name in cameras), *queries]
+    inputs += [named_file(file)[1] for file in truth_files]
+    inputs += [] if config_file is None else [config_file]
+    check_not_read(outputs.files, inputs, [map_folder])
+    if first is not None:
+        click.echo(f"left out: {len(left_out)} of {len(cameras)} queries: {first}", err=True)
     store = WeightsStore(offline=offline)
     localizer = Localizer(place, config, weights=store, device=device)
-    root = images or Path()
-    results = localize_all(
-        localizer,
-        FolderSource(root, tuple(cameras), config.images),
-        cameras,
-        outputs.progress_file,
-        fallback=fallback == "retrieval",
-        progress=show_progress(),
-    )
-    write_outputs(outputs, results, localizer, root, cameras)
     if outputs.progress_file is not None:
-        outputs.progress_file.unlink(missing_ok=True)
+        resumes()
+    with exclusive(outputs.progress_file):
+        found = localize_all(
+            localizer,
+            FolderSource(root, tuple(todo), config.images),
+            todo,
+            outputs.progress_file,
+            fallback=fallback == "retrieval",
+            progress=show_progress(),
+        )
+        done = {result.query_name: result for result in found}
+        done |= {name: localizer.unreadable(name, error) for name, error in left_out.items()}
+        results = [done[name] for name in cameras]
+        write_outputs(outputs, results, localizer, root, cameras)
+        if outputs.progress_file is not None:
+            outputs.progress_file.unlink(missing_ok=True)
     if images is not None:
         print_summary(results, output)
     for result in results if images is None else ():
@@ -153,7 +179,8 @@ def _cameras(
                 raise HlocLiteError(f"the file name {str(photo)!r} is not UTF-8: rename it")
         return dict.fromkeys((str(photo) for photo in photos), known)
     if not images.is_dir():
-        raise HlocLiteError(f"image folder {images} does not exist")
+        what = "is a file" if images.exists() else "does not exist"
+        raise HlocLiteError(f"image folder {images} {what}")
     found = _listed(queries) if queries else dict.fromkeys(list_images(images))
     check_relative(found)
     if not found:

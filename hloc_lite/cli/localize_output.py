@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hloc_lite.errors import ConfigError
+from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.evaluation.errors import merge_conditions
 from hloc_lite.evaluation.names import align_names
 from hloc_lite.evaluation.photos import photo_loader
-from hloc_lite.evaluation.report import report_input_of_results, write_report
+from hloc_lite.evaluation.report import report_file, report_input_of_results, write_report
+from hloc_lite.io.outputs import check_writable
 from hloc_lite.io.poses import check_names, pose_line, write_poses
 from hloc_lite.io.results import write_results_jsonl
 from hloc_lite.localize.localizer import Localizer
@@ -37,6 +38,12 @@ class Outputs:
     """full, basename or parent."""
 
     @property
+    def files(self) -> list[Path]:
+        """All that will be written."""
+        page = None if self.report is None else report_file(self.report)
+        return [path for path in (self.poses, self.jsonl, page) if path is not None]
+
+    @property
     def progress_file(self) -> Path | None:
         """Beside the poses, while a run is under way."""
         return None if self.poses is None else self.poses.with_name(f".{self.poses.name}.progress")
@@ -52,18 +59,20 @@ def check_outputs(outputs: Outputs, queries: Collection[str]) -> None:
     """Refuse what could not be written for these queries, before they are localized.
 
     Raises:
-        HlocLiteError: a folder in place of a file, one file for two things, names that a poses
-            file cannot hold or that stand for several queries, true poses of other queries.
+        HlocLiteError: a file that cannot be written, one for two things, names that stand for
+            several queries, true poses of other queries, no folder of map images.
     """
-    files = [path for path in (outputs.poses, outputs.jsonl) if path is not None]
-    for path in files:
-        if path.is_dir():
-            raise ConfigError(f"{path} is a folder, expected the name of a file to write")
-    if len({path.absolute() for path in files}) < len(files):
-        raise ConfigError(f"-o and --jsonl are both {files[0]}: give them different files")
+    for path in outputs.files:
+        check_writable(path)
+    if len({path.resolve() for path in outputs.files}) < len(outputs.files):
+        raise ConfigError(
+            f"two outputs are both {outputs.files[0]}: give -o, --jsonl and --report different "
+            f"files"
+        )
+    if outputs.map_images is not None and not outputs.map_images.is_dir():
+        raise ConfigError(f"--map-images {outputs.map_images}: there is no such folder")
     if outputs.poses is not None:
         shown = Counter(shown_name(name, outputs.names) for name in queries)
-        check_names(shown)
         twice = [name for name, count in shown.items() if count > 1]
         if twice:
             raise ConfigError(
@@ -72,6 +81,17 @@ def check_outputs(outputs: Outputs, queries: Collection[str]) -> None:
             )
     if outputs.conditions:
         align_names(queries, merge_conditions(outputs.conditions))
+
+
+def names_left_out(outputs: Outputs, queries: Collection[str]) -> dict[str, HlocLiteError]:
+    """The queries whose names the poses file cannot hold, and why."""
+    found: dict[str, HlocLiteError] = {}
+    for name in queries if outputs.poses is not None else ():
+        try:
+            check_names([shown_name(name, outputs.names)])
+        except HlocLiteError as error:
+            found[name] = error
+    return found
 
 
 def write_outputs(

@@ -135,7 +135,8 @@ def folder_source(
         ImageError: no such folder, no image in it, or a listed one is missing.
     """
     if not root.is_dir():
-        raise ImageError(f"image folder {root} does not exist")
+        what = "is a file" if root.exists() else "does not exist"
+        raise ImageError(f"image folder {root} {what}")
     if mask_dir is not None and not mask_dir.is_dir():
         raise ImageError(f"mask folder {mask_dir} does not exist")
     found = list_images(root) if names is None else tuple(sorted(set(names)))

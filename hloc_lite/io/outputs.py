@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hloc_lite.errors import ConfigError, HlocLiteError
-from hloc_lite.io.images import SUFFIXES
+from hloc_lite.io.image_names import SUFFIXES
 
 
 def check_writable(path: Path) -> None:

@@ -81,7 +81,10 @@ def parse_camera(text: str, where: str) -> Camera:
     Raises:
         FormatError: another layout, or intrinsics that cannot be a camera's.
     """
-    return _parse_query(f"camera {text.strip()}", where)[1]
+    try:
+        return _parse_query(f"camera {text.strip()}", where)[1]
+    except FormatError as error:  # which asks for a name, too
+        raise FormatError(str(error).replace("'NAME ", "'").replace("'camera ", "'")) from None
 
 
 def write_queries(path: Path, queries: Mapping[str, Camera]) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from hloc_lite.config import fingerprint
@@ -62,6 +64,35 @@ def localize_all(
         if progress_file is not None:
             _append(progress_file, result_line(result))
     return [done[name] for name in cameras]
+
+
+@contextmanager
+def exclusive(progress_file: Path | None) -> Iterator[None]:
+    """Keeps other processes from the same progress file, until its results are written.
+
+    Raises:
+        HlocLiteError: another process has it, or its folder cannot be written.
+    """
+    if progress_file is None:
+        yield
+        return
+    path = progress_file.with_name(f"{progress_file.name}.lock")
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise HlocLiteError(
+            f"another process is at work with {progress_file}; wait for it, or write elsewhere"
+        ) from None
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows deletes no open file
+            path.unlink()
+        lock.release()
 
 
 def _run_fingerprint(
@@ -133,6 +164,6 @@ def _append(path: Path, line: str) -> None:
 
 def _unwritable(path: Path, error: OSError) -> HlocLiteError:
     return HlocLiteError(
-        f"cannot write {path}: {error.strerror or error}. The queries done so far are kept; "
-        f"free some space and run again, it resumes"
+        f"cannot write {path}: {error.strerror or error}. The queries done so far are kept: "
+        f"when that is mended, run again, it resumes"
     )

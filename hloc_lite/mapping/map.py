@@ -76,7 +76,8 @@ class Map:
         """
         folder = Path(path)
         if not folder.is_dir():
-            raise FormatError(f"map {folder} does not exist")
+            what = "is a file, expected a folder" if folder.exists() else "does not exist"
+            raise FormatError(f"map {folder} {what}")
         if not (folder / "map.json").is_file():
             begun = (folder / "work").is_dir()
             raise FormatError(

@@ -12,9 +12,12 @@ from hloc_lite.cli.localize_output import print_single
 from hloc_lite.cli.main import main
 from hloc_lite.geometry.cameras import with_focal
 from hloc_lite.io.poses import read_poses, write_poses, write_queries
+from hloc_lite.io.results import read_results_jsonl
+from hloc_lite.localize.batch import exclusive
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.types import Status
 from tests.exact_scene import NoWeights, make_scene, use_scene
 
 QUERIES = {"a/x.png": 3, "b/x.png": 5}
@@ -130,6 +133,110 @@ def test_outputs_must_be_files_of_their_own(world, run, nothing_is_computed) -> 
     assert code == 2 and "folder is a folder" in err
     code, _, err = run(*folder, "-o", "same.txt", "--jsonl", Path("same.txt").absolute())
     assert code == 2 and "different files" in err
+
+
+def test_outputs_must_not_be_what_is_read(world, run, nothing_is_computed) -> None:
+    root, scene, _ = world
+    kept = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    photo, place = root / "images" / "a" / "x.png", root / "map"
+    copy = Path("photo")
+    Image.fromarray(scene.image(3)).save(copy, format="png")
+    before = copy.read_bytes()
+    write_poses(Path("gt.txt"), {"a/x.png": scene.poses[0]})
+    Path("c.toml").touch()
+    folder = ("--images", root / "images", "--queries", root / "queries.txt")
+    for arguments, reason in [
+        ((photo, "-o", photo), "named like a photo"),
+        ((copy, "-o", "photo"), "photo is read"),
+        ((photo, "-o", place / "map.json"), "map, which is read"),
+        ((photo, "--jsonl", place / "new" / "all.jsonl"), "map, which is read"),
+        ((photo, "--report", place), "map, which is read"),
+        ((photo, "-o", "new.jpg"), "named like a photo"),
+        ((photo, "-o", "c.toml", "--config", "c.toml"), "c.toml is read"),
+        ((*folder, "-o", root / "queries.txt"), "queries.txt is read"),
+        ((*folder, "-o", "p.txt", "--report", "r", "--truth", "d=gt.txt", "--jsonl", "gt.txt"),
+         "gt.txt is read"),
+        ((*folder, "-o", "r/report.html", "--report", "r"), "different files"),
+    ]:  # fmt: skip
+        code, _, err = run(*arguments)
+        assert code == 2 and reason in err, arguments
+    assert {path: path.read_bytes() for path in kept} == kept and copy.read_bytes() == before
+
+
+def test_what_cannot_be_written_is_told_first_with_its_cause(
+    world, run, nothing_is_computed
+) -> None:
+    Path("file").touch()
+    Path("pipe").symlink_to("/dev/null")
+    photo = world[0] / "images" / "a" / "x.png"
+    for arguments, reason in [
+        (("--report", "file"), "file is a file, not a folder"),
+        (("--jsonl", "file/x.jsonl"), "file is a file, not a folder"),
+        (("-o", "pipe"), "not a plain file"),
+        (("--report", "report", "--map-images", "nope"), "nope"),
+        *([(("--jsonl", "/proc/x.jsonl"), "/proc/x.jsonl")] if Path("/proc").is_dir() else []),
+    ]:
+        code, _, err = run(photo, *arguments)
+        assert code == 2 and reason in err and "free some space" not in err, arguments
+    assert not Path("report").exists()
+
+
+def test_files_in_place_of_folders_are_called_so(world, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    for arguments in (["file", "x.jpg"], [world[0] / "map", "--images", "file", "-o", "p.txt"]):
+        with pytest.raises(SystemExit):
+            main(["localize", *map(str, arguments)])
+        assert "file is a file" in capsys.readouterr().err
+
+
+def test_intrinsics_of_photos_are_asked_for_without_a_name(world, run, nothing_is_computed) -> None:
+    for given in ("", "PINHOLE 3", "300 200"):
+        code, _, err = run(world[0] / "images" / "a" / "x.png", "--camera", given)
+        assert code == 2 and "NAME" not in err and f"got {given!r}" in err
+
+
+def test_settings_without_effect_are_told(world, run) -> None:
+    photo = world[0] / "images" / "a" / "x.png"
+    code, _, err = run(photo, "--set", "mapping.mapper=global", "--set", "pairs.spec=exhaustive")
+    assert code == 0
+    assert [line for line in err.splitlines() if "without effect" in line] == [
+        "without effect on queries, only on building a map: pairs.spec, mapping.mapper"
+    ]
+    assert "without effect" not in run(photo, "--set", "mapping.mapper=incremental")[2]
+
+
+@pytest.mark.parametrize("name", ["#1.png", "line\nbreak.png"])
+def test_a_name_that_no_list_can_hold_is_left_out_and_the_others_go_on(
+    world, run, name: str
+) -> None:
+    Path("photos").mkdir()
+    for each in (name, "good.png"):
+        Image.fromarray(world[1].image(3)).save(Path("photos") / each)
+    folder = ("--images", "photos", "-o", "poses.txt", "--jsonl", "all.jsonl", "--report", "rep")
+    code, out, err = run(*folder)
+    assert code == 0, err
+    assert "1 unreadable" in out and repr(name) in err
+    assert set(read_poses(Path("poses.txt"))) == {"good.png"}
+    found = {r.query_name: r.status for r in read_results_jsonl(Path("all.jsonl"))}
+    assert found == {name: Status.UNREADABLE, "good.png": Status.LOCALIZED}
+    Path("photos/good.png").unlink()
+    code, _, err = run(*folder)
+    assert code == 2 and "Rename the image" in err
+
+
+def test_two_runs_do_not_share_a_progress_file(world, run, nothing_is_computed) -> None:
+    with exclusive(Path(".poses.txt.progress")):
+        code, _, err = run("--images", world[0] / "images", "-o", "poses.txt")
+    assert code == 2 and "another process" in err
+    assert not list(Path().iterdir())
+
+
+def test_a_run_keeps_no_lock_for_the_next(world, run) -> None:
+    Path(".poses.txt.progress.lock").touch()  # of a run that was killed
+    for _ in range(2):
+        assert run("--images", world[0] / "images", "-o", "poses.txt")[0] == 0
+    assert [path.name for path in Path().iterdir()] == ["poses.txt"]
 
 
 def test_a_pose_that_is_not_determined_is_said_to_be(world, capsys) -> None:
