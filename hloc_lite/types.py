@@ -276,6 +276,15 @@ class Sightings:
     def __len__(self) -> int:
         return len(self.keypoint_idxs)
 
+    def subset(self, selection: npt.NDArray[np.generic]) -> Sightings:
+        """The rows that a mask or index array selects."""
+        return Sightings(
+            self.keypoint_idxs[selection],
+            self.point3D_idxs[selection],
+            self.hit_idxs[selection],
+            self.scores[selection],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Cue:

@@ -27,6 +27,8 @@ class Attempt:
 
     correspondences: Correspondences
     pose: PoseEstimate | None
+    cue_counts: Mapping[str, int]
+    """NAME_touched and NAME_lowered: matches that each cue spoke of, and spoke against."""
 
 
 def verdict(

@@ -79,9 +79,7 @@ class Witnesses:
         depth = self._depths(photo, features, hits, sightings)
         return [*found, *(cue for cue in (semantics, depth) if cue is not None)]
 
-    def _semantics(
-        self, photo: Photo, features: LocalFeatures, sightings: Sightings
-    ) -> Cue | None:
+    def _semantics(self, photo: Photo, features: LocalFeatures, sightings: Sightings) -> Cue | None:
         labels = self._place.landmark_labels
         if self._segmenter is None or labels is None or self._landmark_weights is None:
             return None
@@ -120,15 +118,18 @@ def weigh(
 ) -> Weighting:
     """Weights of the selected matches."""
     return combine(
-        Sightings(
-            sightings.keypoint_idxs[selection],
-            sightings.point3D_idxs[selection],
-            sightings.hit_idxs[selection],
-            sightings.scores[selection],
-        ),
+        sightings.subset(selection),
         [Cue(cue.name, cue.factors[selection], cue.touched[selection]) for cue in cues],
         config.weighting,
     )
+
+
+def counts_of(weighting: Weighting) -> dict[str, int]:
+    """NAME_touched and NAME_lowered of each cue in use."""
+    counts: dict[str, int] = {}
+    for name, each in weighting.counts.items():
+        counts |= {f"{name}_touched": each.touched, f"{name}_lowered": each.lowered}
+    return counts
 
 
 def _track_lengths(place: Map) -> Int64:

@@ -11,12 +11,10 @@ from scipy.sparse.csgraph import connected_components
 
 from hloc_lite.types import (
     NO_POINT,
-    Correspondences,
-    Float32,
     Int64,
     LocalFeatures,
     Matches,
-    SfmModel,
+    Sightings,
 )
 
 
@@ -45,30 +43,20 @@ def landmarks_of(
     return Landmarks(kept, point3D_idxs[seen])
 
 
-def lift(
-    keypoints: Float32,
-    matches: Sequence[tuple[Matches, Landmarks]],
-    model: SfmModel,
-) -> Correspondences:
-    """Correspondences of a query, each (keypoint, map point) pair once however many images say so.
+def lift(matches: Sequence[tuple[Matches, Landmarks]]) -> Sightings:
+    """Matches of a query (first) with map images (second), as matches with map points.
 
     Args:
-        keypoints: (N, 2) of the query.
-        matches: of the query (first) with map images (second).
+        matches: with each of the retrieved images, in order.
     """
-    pairs = [np.empty((0, 2), np.int64)]
-    for found, landmarks in matches:
+    sightings = []
+    for hit_idx, (found, landmarks) in enumerate(matches):
         points = landmarks.point3D_idxs[found.indices[:, 1]]
-        pairs.append(np.stack([found.indices[:, 0], points], axis=1)[points != NO_POINT])
-    unique = np.unique(np.concatenate(pairs), axis=0)
-    keypoint_idxs, point3D_idxs = unique[:, 0], unique[:, 1]
-    return Correspondences(
-        keypoints[keypoint_idxs].astype(np.float64),
-        model.xyz[point3D_idxs],
-        keypoint_idxs,
-        point3D_idxs,
-        np.ones(len(unique)),
-    )
+        seen = points != NO_POINT
+        hits = np.full(int(seen.sum()), hit_idx)
+        sightings.append((found.indices[seen, 0], points[seen], hits, found.scores[seen]))
+    columns = [np.concatenate(each) for each in zip(*sightings, strict=True)]
+    return Sightings(*columns) if columns else Sightings(*np.zeros((4, 0)))
 
 
 def covisibility_clusters(point3D_idxs: Mapping[str, Int64]) -> list[list[str]]:

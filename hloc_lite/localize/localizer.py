@@ -12,12 +12,14 @@ import numpy.typing as npt
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
+from hloc_lite.consistency.depth_models import depth_model
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.geometry.cameras import check_camera, rescaled
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.answers import Attempt, failure, verdict, with_fallback
 from hloc_lite.localize.checks import check_config, check_weights
+from hloc_lite.localize.cues import Witnesses, counts_of, weigh
 from hloc_lite.localize.lifting import Landmarks, covisibility_clusters, landmarks_of, lift
 from hloc_lite.mapping.cameras import guess_camera
 from hloc_lite.mapping.map import Map
@@ -28,12 +30,15 @@ from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.types import (
     Camera,
     Correspondences,
+    Cue,
     Float32,
+    Int64,
     LocalFeatures,
     LocalizationResult,
     Matches,
     Photo,
     PoseEstimate,
+    Sightings,
     Status,
 )
 
@@ -69,10 +74,12 @@ class Localizer:
         models = load_models(self.config, runtime)
         check_weights(models.weights, place.weights)
         models.describer.load_state(place.retrieval_state)
+        depth = depth_model(self.config.depth, runtime)
+        self._witnesses = Witnesses(place, self.config, models.segmenter, depth)
         self._models = models
         self._estimator = create(ESTIMATORS, self.config.pose.estimator, self.config.pose, runtime)
-        # only PoseLib can be stopped early, which ranking focal lengths needs
-        self._quick_estimator = create(ESTIMATORS, "poselib", self.config.pose, runtime)
+        # ranking focal lengths needs one that can be stopped early
+        self._quick_estimator = create(ESTIMATORS, "weighted", self.config.pose, runtime)
         # without points there is nothing an image could contribute to a pose
         useful = [i for i, name in enumerate(place.global_names) if _num_points(place, name)]
         names = [place.global_names[i] for i in useful]
@@ -161,11 +168,17 @@ class Localizer:
             return failure(label, Status.NO_RETRIEVAL, reason, clock, counts, features, hits)
         with clock("matching"):
             matched = self._match(features, hits.names)
+            sightings = lift(list(matched.values()))
+            sightings = sightings.subset(self._witnesses.kept(sightings))
+        with clock("cues"):
+            cues = self._witnesses.cues(photo, features, hits, sightings)
         with clock("pose"):
-            attempt, num_clusters = self._best_attempt(features.keypoints, matched, solve)
+            groups = self._groups(matched)
+            attempt = self._best_attempt(features.keypoints, sightings, cues, groups, solve)
         counts |= {
+            **attempt.cue_counts,
             "matches": sum(len(matches) for matches, _ in matched.values()),
-            "clusters": num_clusters,
+            "clusters": len(groups),
             "correspondences": len(attempt.correspondences),
             "inliers": attempt.pose.num_inliers if attempt.pose else 0,
         }
@@ -202,25 +215,32 @@ class Localizer:
             self._landmarks.popitem(last=False)
         return kept
 
+    def _groups(self, matched: Mapping[str, tuple[Matches, Landmarks]]) -> list[Int64]:
+        """Which retrieved images may show one place, as indices among them."""
+        if not self.config.localize.covisibility_clustering:
+            return [np.arange(len(matched))]
+        position = {name: index for index, name in enumerate(matched)}
+        points = {name: landmarks.point3D_idxs for name, (_, landmarks) in matched.items()}
+        return [np.array([position[n] for n in g]) for g in covisibility_clusters(points)]
+
     def _best_attempt(
         self,
         keypoints: Float32,
-        matched: Mapping[str, tuple[Matches, Landmarks]],
+        sightings: Sightings,
+        cues: Sequence[Cue],
+        groups: Sequence[Int64],
         solve: Solve,
-    ) -> tuple[Attempt, int]:
+    ) -> Attempt:
         """The group of map images whose pose has most inliers; without one, the largest group."""
-        points = {name: landmarks.point3D_idxs for name, (_, landmarks) in matched.items()}
-        groups = [list(matched)]
-        if self.config.localize.covisibility_clustering:
-            groups = covisibility_clusters(points)
-        lifted = [lift(keypoints, [matched[n] for n in g], self.map.model) for g in groups]
-        lifted.sort(key=len, reverse=True)
-        attempts = [
-            Attempt(correspondences, solve(correspondences))
-            for correspondences in lifted[: self.config.localize.max_clusters]
-        ]
-        best = max(attempts, key=lambda a: a.pose.num_inliers if a.pose else -1)
-        return best, len(groups)
+        selections = [np.flatnonzero(np.isin(sightings.hit_idxs, group)) for group in groups]
+        weighted = [weigh(sightings, cues, rows, self.config) for rows in selections]
+        weighted.sort(key=lambda each: len(each.weights), reverse=True)
+        attempts = []
+        for weighting in weighted[: self.config.localize.max_clusters]:
+            correspondences = weighting.correspondences(keypoints, self.map.model.xyz)
+            pose = solve(correspondences)
+            attempts.append(Attempt(correspondences, pose, counts_of(weighting)))
+        return max(attempts, key=lambda a: a.pose.num_inliers if a.pose else -1)
 
     def _estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
         found: PoseEstimate | None = self._estimator.estimate(correspondences, camera)

@@ -23,7 +23,7 @@ FILES_WITHOUT_CHECKSUMS = (
     "sfm/points3D.bin",
     "report.json",
 )
-FILES = (*FILES_WITHOUT_CHECKSUMS, "features.h5", "retrieval.h5", "map.json")
+FILES = (*FILES_WITHOUT_CHECKSUMS, "features.h5", "retrieval.h5", "landmarks.h5", "map.json")
 STAGED = ".new"
 """A new map is written whole in here before it replaces the old one."""
 LOCK = ".lock"

@@ -4,6 +4,7 @@ MAP/map.json       schema, config, fingerprint, weights; written last, so it mar
 MAP/sfm/           COLMAP model (.bin), readable by COLMAP
 MAP/features.h5    keypoints (float32), descriptors (float16), scores of each registered image
 MAP/retrieval.h5   global descriptors and what was learned for them (a vocabulary)
+MAP/landmarks.h5   semantic labels of the points, where a segmenter was configured
 MAP/report.json    what became of each image, and why
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from hloc_lite.config import Config, config_from_dict, fingerprint
+from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.bank import Bank, ShardedStore, write_bank
 from hloc_lite.io.colmap_model import read_model, write_model
@@ -55,6 +57,8 @@ class Map:
     weights: Mapping[str, str]
     """Name -> sha256 of the networks the map was made with."""
     report: Mapping[str, Any] = field(default_factory=dict)
+    landmark_labels: LandmarkLabels | None = None
+    """None: no segmenter was configured when the map was built."""
 
     def __post_init__(self) -> None:
         missing = [i.name for i in self.model.images if i.name not in self.features]
@@ -115,6 +119,7 @@ class Map:
                 fingerprint=header["fingerprint"],
                 weights=header["weights"],
                 report=read_json(folder / "report.json"),
+                landmark_labels=_read_labels(folder / "landmarks.h5", header["fingerprint"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{folder} is not a whole map: {error!r}") from None
@@ -152,6 +157,11 @@ class Map:
         write_bank(folder / "features.h5", features, origin)
         attrs = {**origin, **self._retrieval_attrs()}
         write_bank(folder / "retrieval.h5", self._retrieval_items(), attrs)
+        labels = self.landmark_labels
+        points: list[tuple[str, dict[str, np.ndarray]]] = []
+        if labels is not None:
+            points = [("points", {"labels": labels.labels, "shares": labels.shares})]
+        write_bank(folder / "landmarks.h5", points, origin)
         write_json_atomic(folder / "report.json", dict(self.report))
         header = {
             "schema": MAP_SCHEMA,
@@ -212,6 +222,20 @@ def in_memory(opened: Map) -> Map:
 def _read_state(bank: Bank) -> dict[str, np.ndarray]:
     shapes = bank.attrs["state_shapes"]
     return {name: bank[f"state/{name}"]["values"].reshape(shape) for name, shape in shapes.items()}
+
+
+def _read_labels(path: Path, made_from: str) -> LandmarkLabels | None:
+    if not path.is_file():  # maps of before there were labels
+        return None
+    bank = Bank(path)
+    try:
+        _check_origin(bank, made_from)
+        if "points" not in bank:
+            return None
+        arrays = bank["points"]
+        return LandmarkLabels(arrays["labels"], arrays["shares"])
+    finally:
+        bank.close()
 
 
 def _check_origin(bank: Bank, made_from: str) -> None:

@@ -163,7 +163,8 @@ def load_models(config: Config, runtime: Runtime) -> Models:
     describer, with_describer = _create(
         GLOBAL_DESCRIPTORS, config.retrieval.name, config.retrieval, runtime
     )
-    segmenter, with_segmenter = None, {}
+    segmenter: Segmenter | None = None
+    with_segmenter: Mapping[str, str] = {}
     if config.semantics.source != "none":
         segmenter, with_segmenter = _create(
             SEGMENTERS, config.semantics.source, config.semantics, runtime
