@@ -1,0 +1,121 @@
+"""Evidence from files reaches the weights of matches, and the result says what it did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hloc_lite.config import load_config
+from hloc_lite.geometry.cameras import img_from_cam
+from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.localize.localizer import Localizer
+from hloc_lite.mapping.build import build_map
+from hloc_lite.mapping.map import Map
+from hloc_lite.mapping.run import MapInputs
+from hloc_lite.types import Photo, Status
+from tests.exact_scene import SIZE, ExactScene, NoWeights, make_scene, use_scene
+
+NAMES = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
+QUERY = 5
+BUILDING, CAR = 2, 13
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> ExactScene:
+    made = make_scene()
+    use_scene(monkeypatch, made)
+    return made
+
+
+def build(scene: ExactScene, output: Path, *settings: str) -> Map:
+    stand_ins = {"features": {"name": "exact"}, "retrieval": {"name": "exact"}}
+    config = load_config(overrides=stand_ins, settings=settings)
+    images = {name: scene.image(index) for name, index in NAMES.items()}
+    inputs = MapInputs(reference=scene.reference(NAMES))
+    build_map(images, config, inputs=inputs, weights=NoWeights(), output=output)
+    return Map.open(output)
+
+
+def write_labels(folder: Path, names: list[str], label: int) -> None:
+    for name in names:
+        path = folder / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full(SIZE[::-1], label, np.uint8)).save(path)
+
+
+def query(scene: ExactScene) -> Photo:
+    return Photo("query.png", scene.image(QUERY))
+
+
+def test_labels_are_kept_with_the_map_and_disagreeing_matches_are_counted(
+    scene: ExactScene, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels"
+    write_labels(labels, [*NAMES], BUILDING)
+    write_labels(labels, ["query.png"], 0)  # road
+    place = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    assert place.landmark_labels is not None
+    assert (place.landmark_labels.labels == BUILDING).all()
+    assert (place.landmark_labels.shares == 1).all()
+    assert place.report["landmarks"]["labelled"] == place.model.num_points
+    result = Localizer(place, weights=NoWeights()).localize(query(scene), scene.camera)
+    assert result.status is Status.LOCALIZED  # all disagree alike: nobody is right alone
+    assert result.counts["semantics_touched"] == result.counts["matches"]
+    assert result.counts["semantics_lowered"] == result.counts["matches"]
+
+
+def test_landmarks_on_cars_can_be_dropped(scene: ExactScene, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    write_labels(labels, [*NAMES, "query.png"], CAR)
+    settings = (f"semantics.source=files:{labels}", "semantics.unstable_landmarks=drop")
+    place = build(scene, tmp_path / "map", *settings)
+    result = Localizer(place, weights=NoWeights()).localize(query(scene), scene.camera)
+    assert result.status is Status.TOO_FEW_MATCHES
+    assert place.report["landmarks"]["dropped"] == place.model.num_points
+
+
+def test_a_query_without_labels_is_localized_without_them(
+    scene: ExactScene, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels"
+    write_labels(labels, [*NAMES], BUILDING)
+    place = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    result = Localizer(place, weights=NoWeights()).localize(query(scene), scene.camera)
+    assert result.status is Status.LOCALIZED
+    assert "semantics_touched" not in result.counts
+
+
+def test_depth_files_speak_of_matches_and_leave_right_ones_alone(
+    scene: ExactScene, tmp_path: Path
+) -> None:
+    depth = np.full(SIZE[::-1], np.nan, np.float32)
+    in_cam = scene.poses[QUERY].apply(scene.points)
+    columns, rows = np.floor(img_from_cam(scene.camera, in_cam)).astype(int).T
+    inside = (columns > 1) & (columns < SIZE[0] - 2) & (rows > 1) & (rows < SIZE[1] - 2)
+    for x, y, z in zip(columns[inside], rows[inside], in_cam[inside, 2], strict=True):
+        depth[y - 1 : y + 2, x - 1 : x + 2] = z
+    folder = tmp_path / "depth"
+    folder.mkdir()
+    np.save(folder / "query.npy", depth)
+    place = build(scene, tmp_path / "map")
+    config = load_config(base=place.config, settings=[f"depth.source=files:{folder}"])
+    localizer = Localizer(place, config, weights=NoWeights())
+    result = localizer.localize(query(scene), scene.camera)
+    assert result.pose is not None
+    assert result.counts["depth_touched"] > 50
+    assert result.counts["depth_lowered"] < 0.1 * result.counts["depth_touched"]
+    assert pose_errors(result.pose.cam_from_world, scene.poses[QUERY])[0] < 1e-3
+
+
+def test_what_is_switched_off_is_not_asked(scene: ExactScene, tmp_path: Path) -> None:
+    place = build(scene, tmp_path / "map")
+    missing = tmp_path / "nowhere"
+    settings = [f"depth.source=files:{missing}", 'weighting.off=["depth"]']
+    missing.mkdir()
+    localizer = Localizer(place, load_config(base=place.config, settings=settings),
+                          weights=NoWeights())  # fmt: skip
+    missing.rmdir()
+    assert localizer.localize(query(scene), scene.camera).status is Status.LOCALIZED
