@@ -193,6 +193,6 @@ def _content_lines(path: Path) -> list[tuple[int, str]]:
     for number, line in lines:
         if "\0" in line:  # no file name has one; Python's own functions fail on it
             raise FormatError(
-                f"{path}, line {number}: expected text, got NUL bytes: the file is damaged or binary"
+                f"{path}, line {number}: expected text, got NUL bytes: it is damaged or binary"
             )
     return lines
