@@ -192,5 +192,7 @@ def _content_lines(path: Path) -> list[tuple[int, str]]:
     lines = [(number, line) for number, line in stripped if line and not line.startswith("#")]
     for number, line in lines:
         if "\0" in line:  # no file name has one; Python's own functions fail on it
-            raise FormatError(f"{path}, line {number}: NUL in {line[:80]!r}: not a list of names")
+            raise FormatError(
+                f"{path}, line {number}: expected text, got NUL bytes: it is damaged or binary"
+            )
     return lines

@@ -425,7 +425,6 @@ def list_variants() -> Iterator[Variant]:
             "unknown name": edit(file, victim, "nobody.jpg"), "missing": remove(file),
         }.items():  # fmt: skip
             culprit = {"unknown name": "nobody.jpg", "empty": ""}.get(name, file)
-            culprit = "listed images" if (file, name) == ("list.txt", "zeros") else culprit
             yield Variant("list", f"{file} {name}", spoil, "map", culprit, None, options)
     options = ("--pairs", "{}/pairs.txt")
     for name, new in {"with itself": f"{victim} {victim}", "one name": victim}.items():

@@ -206,5 +206,5 @@ def test_names_are_normal_in_all_lists(tmp_path: Path) -> None:
     "read", [read_poses, read_queries, read_image_list, lambda path: read_pairs(path, ["a", "b"])]
 )
 def test_a_nul_is_named(read, tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="line 2: NUL in"):
+    with pytest.raises(FormatError, match="line 2: expected text, got NUL"):
         read(written("# list\na\0b c\n", tmp_path))
