@@ -209,7 +209,9 @@ def check_matcher(matcher: str, features: str) -> None:
 
 def lookup(table: Mapping[str, str], name: str) -> str:
     """``table[name]``, or an ``UnknownNameError`` that lists the names."""
-    if name in table and not name.endswith(":"):
+    if name in table:
+        if name.endswith(":"):
+            raise UnknownNameError(f"{name!r} needs a folder or a model after the colon")
         return table[name]
     prefix, colon, rest = name.partition(":")
     if colon and rest and prefix + colon in table:

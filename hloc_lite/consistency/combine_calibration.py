@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from hloc_lite.config import WeightingConfig
 from hloc_lite.consistency.combine import CUES
 from hloc_lite.errors import ConfigError, ShapeError
 from hloc_lite.io.files import write_text_atomic
@@ -37,12 +39,14 @@ class CalibratedExponents:
     """Of the share of right rows alone: what the cues have to beat."""
 
     def to_toml(self) -> str:
-        """A config file that sets the exponents."""
+        """A config file that sets the exponents and switches the fitted cues on."""
+        off = [name for name in WeightingConfig().off if name not in self.exponents]
         lines = [
             f"# fitted on {self.num_rows} matches, {self.num_right} of them right: log loss "
             f"{self.log_loss:.4f}, {self.base_log_loss:.4f} without cues",
             f"# intercept {self.intercept:.4f}",
             "[weighting]",
+            f"off = {json.dumps(off)}",
         ]
         lines += [f"{name} = {value:.4f}" for name, value in self.exponents.items()]
         return "\n".join(lines) + "\n"

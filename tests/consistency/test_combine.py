@@ -20,7 +20,7 @@ from hloc_lite.consistency.combine import (
 from hloc_lite.errors import ConfigError, ShapeError
 from hloc_lite.types import Cue, Sightings
 
-CONFIG = WeightingConfig()
+CONFIG = WeightingConfig(off=())
 
 
 def sightings(keypoints: list[int], points: list[int]) -> Sightings:
@@ -85,7 +85,9 @@ def test_counts_say_what_each_cue_did() -> None:
     assert (counts["track"].touched, counts["track"].lowered, counts["track"].used) == (3, 3, False)
 
 
-@pytest.mark.parametrize("config", [WeightingConfig(off=("depth",)), WeightingConfig(depth=0)])
+@pytest.mark.parametrize(
+    "config", [WeightingConfig(off=("depth",)), WeightingConfig(off=(), depth=0)]
+)
 def test_a_cue_switched_off_changes_nothing(config: WeightingConfig) -> None:
     score = cue("score", 0.3, 0.9, 0.5)
     with_it = combine(distinct(3), [score, cue("depth", 0, 0.1, 1)], config)

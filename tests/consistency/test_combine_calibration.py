@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hloc_lite.config import Config, load_config
+from hloc_lite.config import Config, WeightingConfig, load_config
 from hloc_lite.consistency.combine import combine
 from hloc_lite.consistency.combine_calibration import calibrate_exponents
 from hloc_lite.errors import ConfigError, ShapeError
@@ -80,7 +80,7 @@ def test_the_written_file_is_a_config(tmp_path: Path) -> None:
     rows = Sightings(np.arange(ROWS), np.arange(ROWS), np.zeros(ROWS), np.ones(ROWS))
     cues = [Cue(name, values, np.ones(ROWS, bool)) for name, values in factors.items()]
     calibrated = combine(rows, cues, config.weighting).weights
-    equal = combine(rows, cues, Config().weighting).weights
+    equal = combine(rows, cues, WeightingConfig(off=())).weights
     assert auc(calibrated, right) > auc(equal, right) + 0.01
 
 
