@@ -142,9 +142,10 @@ def _build(run: Run) -> Map:
             num_dropped,
             min_verified(run),
         )
-        with clock("labels"):
-            labels = labelled_landmarks(run, model)
-        if labels is not None:
+        labels = None
+        if run.models.segmenter is not None:
+            with clock("labels"):
+                labels = labelled_landmarks(run, model, run.models.segmenter)
             report |= {"landmarks": dict(landmark_weights(labels, run.config.semantics).counts)}
         report |= {"timings_s": clock.seconds, "images_folder": _folder_of(run.source)}
         model = colored(model, features)

@@ -6,14 +6,12 @@ from tqdm import tqdm
 
 from hloc_lite.consistency.landmark_labels import LandmarkLabels, label_landmarks
 from hloc_lite.mapping.run import Run
+from hloc_lite.registry import Segmenter
 from hloc_lite.types import LabelMap, SfmModel
 
 
-def labelled_landmarks(run: Run, model: SfmModel) -> LandmarkLabels | None:
-    """The labels that the map's images give its points; None without a segmenter."""
-    segmenter = run.models.segmenter
-    if segmenter is None:
-        return None
+def labelled_landmarks(run: Run, model: SfmModel, segmenter: Segmenter) -> LandmarkLabels:
+    """The labels that the map's images give its points."""
     with tqdm(
         total=len(model.images), desc="labels", unit="image", disable=not run.progress
     ) as bar:
