@@ -51,21 +51,15 @@ def solve_p3p(rays: Array, points3D: Array) -> tuple[Array, Array, Array]:
         y, x = _longest_side_last(xp, _rows(rays), _rows(points3D))
         scale, sides, cosines = _triangle(xp, y, x)
         usable = _regular(xp, sides, cosines)
-        first, second = _conics(sides, cosines)
-        candidates = [
-            _scaled(xp, distances, cosines[2])
-            for line, conic in _line_pair(xp, first, second)
-            for distances in _meet(xp, line, conic)
-        ]
-        rows, lambdas = [], []
-        for distances in candidates:
-            positive = usable & (distances[0] > 0) & (distances[1] > 0) & (distances[2] > 0)
-            row = xp.nonzero(positive)
-            row = row[0] if isinstance(row, tuple) else row[:, 0]
-            rows.append(row)
-            lambdas.append(tuple(each[row] for each in distances))
-        row = xp.concatenate(rows)
-        joined = tuple(xp.concatenate([each[i] for each in lambdas]) for i in range(3))
+        lines, conic = _line_pair(xp, *_conics(sides, cosines))
+        # both lines, and then both ends of each, as one batch: half the calls on small ones
+        distances = _meet(xp, _joined(xp, *lines), _joined(xp, conic, conic))
+        l1, l2, l3 = _scaled(xp, _joined(xp, *distances), _repeated(xp, cosines[2], 4))
+        possible = _repeated(xp, usable, 4) & (l1 > 0) & (l2 > 0) & (l3 > 0)
+        chosen = xp.nonzero(possible)
+        chosen = chosen[0] if isinstance(chosen, tuple) else chosen[:, 0]
+        row = chosen % len(usable)
+        joined = (l1[chosen], l2[chosen], l3[chosen])
         chosen_sides = tuple(side[row] for side in sides)
         chosen_cosines = tuple(cosine[row] for cosine in cosines)
         polished, residual = _polish(xp, joined, chosen_sides, chosen_cosines)
@@ -140,8 +134,19 @@ def _conics(sides: Vector, cosines: Vector) -> tuple[Symmetric, Symmetric]:
     return first, second
 
 
-def _line_pair(xp: Any, first: Symmetric, second: Symmetric) -> list[tuple[Vector, Symmetric]]:
-    """The two real lines of a degenerate conic of the pencil, each with a conic to meet."""
+def _joined(xp: Any, one: Any, other: Any) -> Any:
+    """The entries of two tuples of arrays, each pair as one array."""
+    return tuple(xp.concatenate([a, b]) for a, b in zip(one, other, strict=True))
+
+
+def _repeated(xp: Any, array: Array, times: int) -> Array:
+    return xp.concatenate([array] * times)
+
+
+def _line_pair(
+    xp: Any, first: Symmetric, second: Symmetric
+) -> tuple[tuple[Vector, Vector], Symmetric]:
+    """The two real lines of a degenerate conic of the pencil, and a conic for them to meet."""
     adjugates = _adjugate(first), _adjugate(second)
     c0, c3 = _determinant(first, adjugates[0]), _determinant(second, adjugates[1])
     c1, c2 = _product(adjugates[0], second), _product(adjugates[1], first)
@@ -159,8 +164,7 @@ def _line_pair(xp: Any, first: Symmetric, second: Symmetric) -> list[tuple[Vecto
     degenerate = tuple(a + root * b for a, b in zip(first, second, strict=True))
     # on the lines first = -root * second: the larger of the two says more
     other = tuple(xp.where(abs(root) < 1, b, a) for a, b in zip(first, second, strict=True))
-    lines = _split(xp, degenerate)
-    return [(line, other) for line in lines]
+    return _split(xp, degenerate), other
 
 
 def _real_root(xp: Any, b: Array, c: Array, d: Array) -> Array:
