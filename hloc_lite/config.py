@@ -266,6 +266,9 @@ class SemanticsConfig(Section):
     lower weight loses less than a drop where the labels are wrong."""
     unstable_weight: float = Field(0.1, ge=0, le=1)
     """weight: what such landmarks keep."""
+    rerank_keep: int = Field(0, ge=0, le=1000)
+    """Retrieved images that are kept after their labels were compared; 0: all. It pays at few
+    images, if at all: the others still help the pose."""
     rerank_min_matches: int = Field(10, ge=1, le=10**6)
     """Retrieved images with fewer labelled matches keep their place."""
     rerank_similarity_exponent: float = Field(1.0, ge=0, le=10)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,29 +16,85 @@ from hloc_lite.consistency.combine import (
     score_cue,
     track_cue,
 )
-from hloc_lite.consistency.depth_check import depth_cue
+from hloc_lite.consistency.depth_check import check_poses, depth_cue
+from hloc_lite.consistency.depth_maps import depths_at, kind_of
+from hloc_lite.consistency.labels import LabelWindows, label_windows
 from hloc_lite.consistency.landmark_labels import landmark_weights
-from hloc_lite.consistency.semantic_check import semantic_check
+from hloc_lite.consistency.place_agreement import (
+    PoseAgreement,
+    places_cue,
+    pose_score,
+    visible_points,
+)
+from hloc_lite.consistency.semantic_check import label_agreement, semantic_check, trusted_labels
+from hloc_lite.consistency.semantic_rerank import (
+    labelled_counts,
+    rerank,
+    semantic_consistency_weights,
+)
 from hloc_lite.mapping.map import Map
 from hloc_lite.registry import DepthModel, Segmenter
 from hloc_lite.types import (
     NO_POINT,
     Bool,
+    Camera,
+    Correspondences,
     Cue,
+    DepthMap,
+    Float32,
     Int64,
     LocalFeatures,
     Photo,
+    PoseEstimate,
     RetrievalHits,
+    Rigid3,
     Sightings,
+    UInt8,
 )
+
+QuickPose = Callable[[Correspondences], Rigid3 | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known of one query's matches besides that they match."""
+
+    sightings: Sightings
+    """Those left: without dropped landmarks, and of the images that were kept."""
+    cues: tuple[Cue, ...]
+    keypoints: Float32
+    """(N, 2) of the query, pixels."""
+    depth_map: DepthMap | None
+    config: Config
+
+    def weigh(self, hit_idxs: Int64) -> Weighting:
+        """Weights of the matches with some of the retrieved images."""
+        rows = np.flatnonzero(np.isin(self.sightings.hit_idxs, hit_idxs))
+        cues = [Cue(cue.name, cue.factors[rows], cue.touched[rows]) for cue in self.cues]
+        return combine(self.sightings.subset(rows), cues, self.config.weighting)
+
+    def depth_agreement(self, correspondences: Correspondences, pose: PoseEstimate) -> float:
+        """Share of a pose's inliers whose depth is the predicted one; 1/2: nothing is known."""
+        if self.depth_map is None:
+            return 0.5
+        depths = pose.cam_from_world.apply(correspondences.points3D)[:, 2]
+        predicted = depths_at(self.depth_map, correspondences.points2D)
+        found = check_poses(
+            depths[None],
+            predicted,
+            kind_of(self.depth_map),
+            self.config.depth,
+            pose.inlier_mask[None],
+        )
+        return float(found.agreement[0])
 
 
 class Witnesses:
-    """What can be asked about a match: the map, and the networks for labels and depth.
+    """Who can be asked about matches: the map, and the networks for labels and depth.
 
     Args:
         place: the map.
-        config: which cues count, and how much.
+        config: which cues count, and how much; those that do not are not computed.
         segmenter: of queries; None: labels say nothing.
         depth: of queries; None: depth says nothing.
     """
@@ -46,82 +103,135 @@ class Witnesses:
         self, place: Map, config: Config, segmenter: Segmenter | None, depth: DepthModel | None
     ) -> None:
         self._place, self._config = place, config
-        used = {name for name, exponent in exponents_of(config.weighting).items() if exponent > 0}
-        self._used = used
-        self._segmenter = segmenter if "semantics" in used else None
-        self._depth = depth if "depth" in used else None
+        self._used = {name for name, power in exponents_of(config.weighting).items() if power > 0}
+        self._depth = depth if "depth" in self._used else None
         self._track_lengths = _track_lengths(place)
         labels = place.landmark_labels
-        self._landmark_weights = None
-        if self._segmenter is not None and labels is not None:
-            self._landmark_weights = landmark_weights(labels, config.semantics).weights
+        asked = bool(self._used & {"semantics", "places"}) or config.semantics.rerank_keep > 0
+        self._segmenter = segmenter if labels is not None and asked else None
+        if labels is not None:
+            self._labels: UInt8 = trusted_labels(labels.labels, labels.shares, config.semantics)
+            self._shares = labels.shares
+            self._kept_share = landmark_weights(labels, config.semantics).weights
 
-    def kept(self, sightings: Sightings) -> Bool:
-        """(R,) matches of landmarks that are not dropped for what they are a part of."""
-        if self._landmark_weights is None:
-            return np.ones(len(sightings), bool)
-        return np.asarray(self._landmark_weights[sightings.point3D_idxs] > 0)
+    def testify(
+        self,
+        photo: Photo,
+        camera: Camera,
+        features: LocalFeatures,
+        hits: RetrievalHits,
+        sightings: Sightings,
+        quick_pose: QuickPose,
+    ) -> Evidence:
+        """What each kind of evidence says of the matches.
 
-    def cues(
-        self, photo: Photo, features: LocalFeatures, hits: RetrievalHits, sightings: Sightings
-    ) -> list[Cue]:
-        """What each kind of evidence says of the matches; kinds that are off are not computed."""
+        Args:
+            camera: of the photo.
+            quick_pose: from the matches of one image alone, for the cue ``places``.
+        """
+        windows = self._windows(photo)
+        if self._segmenter is not None:
+            sightings = sightings.subset(self._kept_share[sightings.point3D_idxs] > 0)
+        if windows is not None:
+            sightings = sightings.subset(self._of_kept_images(features, hits, sightings, windows))
         points = sightings.point3D_idxs
-        found = []
+        cues = []
         if "score" in self._used:
-            found.append(score_cue(sightings.scores))
+            cues.append(score_cue(sightings.scores))
         if "retrieval" in self._used:
-            found.append(retrieval_cue(hits.similarities, sightings.hit_idxs))
+            cues.append(retrieval_cue(hits.similarities, sightings.hit_idxs))
         if "track" in self._used:
             errors = self._place.model.errors_px[points]
-            found.append(track_cue(self._track_lengths[points], errors, self._config.weighting))
-        semantics = self._semantics(photo, features, sightings)
-        depth = self._depths(photo, features, hits, sightings)
-        return [*found, *(cue for cue in (semantics, depth) if cue is not None)]
+            cues.append(track_cue(self._track_lengths[points], errors, self._config.weighting))
+        if windows is not None and "semantics" in self._used:
+            cues.append(self._semantics(features, sightings, windows))
+        if windows is not None and "places" in self._used:
+            scores = [
+                self._place_score(name, quick_pose(correspondences), camera, windows)
+                for name, correspondences in self._by_image(features, hits, sightings)
+            ]
+            cues.append(places_cue(sightings, scores, self._config.semantics))
+        depth_map = None if self._depth is None else self._depth.predict([photo])[0]
+        if depth_map is not None:
+            cues.append(self._depths(features, hits, sightings, depth_map))
+        return Evidence(sightings, tuple(cues), features.keypoints, depth_map, self._config)
 
-    def _semantics(self, photo: Photo, features: LocalFeatures, sightings: Sightings) -> Cue | None:
-        labels = self._place.landmark_labels
-        if self._segmenter is None or labels is None or self._landmark_weights is None:
+    def _windows(self, photo: Photo) -> LabelWindows | None:
+        if self._segmenter is None:
             return None
         (label_map,) = self._segmenter.segment([photo])
-        if label_map is None:
-            return None
+        return None if label_map is None else label_windows(label_map, self._config.semantics)
+
+    def _of_kept_images(
+        self,
+        features: LocalFeatures,
+        hits: RetrievalHits,
+        sightings: Sightings,
+        windows: LabelWindows,
+    ) -> Bool:
+        """(R,) matches of the images that stay the best after their labels are compared."""
+        config = self._config.semantics
+        if config.rerank_keep == 0:
+            return np.ones(len(sightings), bool)
+        agreement = label_agreement(
+            features.keypoints[sightings.keypoint_idxs],
+            windows,
+            self._labels[sightings.point3D_idxs],
+            config,
+        )
+        weights = semantic_consistency_weights(sightings, agreement, len(hits.names))
+        counts = labelled_counts(sightings, agreement, len(hits.names))
+        order = rerank(hits, weights, counts, config)
+        return np.isin(sightings.hit_idxs, order[: config.rerank_keep])
+
+    def _semantics(
+        self, features: LocalFeatures, sightings: Sightings, windows: LabelWindows
+    ) -> Cue:
         points = sightings.point3D_idxs
         cue = semantic_check(
             features.keypoints[sightings.keypoint_idxs],
-            label_map,
-            labels.labels[points],
-            labels.shares[points],
+            windows,
+            self._labels[points],
+            self._shares[points],
             self._config.semantics,
         )
-        weights = self._landmark_weights[points]
-        return Cue(cue.name, cue.factors * weights, cue.touched | (weights < 1))
+        kept = self._kept_share[points]
+        return Cue(cue.name, cue.factors * kept, cue.touched | (kept < 1))
+
+    def _by_image(
+        self, features: LocalFeatures, hits: RetrievalHits, sightings: Sightings
+    ) -> list[tuple[str, Correspondences]]:
+        found = []
+        for index, name in enumerate(hits.names):
+            rows = sightings.subset(sightings.hit_idxs == index)
+            weighting = combine(rows, [], self._config.weighting)
+            xyz = self._place.model.xyz
+            found.append((name, weighting.correspondences(features.keypoints, xyz)))
+        return found
+
+    def _place_score(
+        self, name: str, pose: Rigid3 | None, camera: Camera, windows: LabelWindows
+    ) -> PoseAgreement | None:
+        image = self._place.model.image_named(name)
+        if pose is None or image is None:
+            return None
+        seen = visible_points(image)
+        xyz, labels = self._place.model.xyz[seen], self._labels[seen]
+        return pose_score(pose, camera, xyz, labels, windows, self._config.semantics)
 
     def _depths(
-        self, photo: Photo, features: LocalFeatures, hits: RetrievalHits, sightings: Sightings
-    ) -> Cue | None:
-        if self._depth is None:
-            return None
-        (depth_map,) = self._depth.predict([photo])
-        if depth_map is None:
-            return None
+        self,
+        features: LocalFeatures,
+        hits: RetrievalHits,
+        sightings: Sightings,
+        depth_map: DepthMap,
+    ) -> Cue:
         model = self._place.model
         images = [model.image_named(name) for name in hits.names]
         poses = [image.cam_from_world for image in images if image is not None]
         return depth_cue(
             sightings, features.keypoints, depth_map, model.xyz, poses, self._config.depth
         )
-
-
-def weigh(
-    sightings: Sightings, cues: Sequence[Cue], selection: Int64 | Bool, config: Config
-) -> Weighting:
-    """Weights of the selected matches."""
-    return combine(
-        sightings.subset(selection),
-        [Cue(cue.name, cue.factors[selection], cue.touched[selection]) for cue in cues],
-        config.weighting,
-    )
 
 
 def counts_of(weighting: Weighting) -> dict[str, int]:

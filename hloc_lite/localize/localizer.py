@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,32 +17,28 @@ from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.geometry.cameras import check_camera, rescaled
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.localize.answers import Attempt, failure, verdict, with_fallback
+from hloc_lite.localize.answers import failure, verdict, with_fallback
+from hloc_lite.localize.attempts import Solve, best_attempt, groups_of
 from hloc_lite.localize.checks import check_config, check_weights
-from hloc_lite.localize.cues import Witnesses, counts_of, weigh
-from hloc_lite.localize.lifting import Landmarks, covisibility_clusters, landmarks_of, lift
+from hloc_lite.localize.cues import Witnesses
+from hloc_lite.localize.lifting import Landmarks, landmarks_of, lift
 from hloc_lite.mapping.cameras import guess_camera
 from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import load_models
-from hloc_lite.pose.focal import estimate_with_focal
+from hloc_lite.pose.focal import QUICK_TRIALS, estimate_with_focal
 from hloc_lite.registry import ESTIMATORS, Runtime, Weights, create
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.types import (
     Camera,
     Correspondences,
-    Cue,
-    Float32,
-    Int64,
     LocalFeatures,
     LocalizationResult,
     Matches,
     Photo,
     PoseEstimate,
-    Sightings,
+    Rigid3,
     Status,
 )
-
-Solve = Callable[[Correspondences], PoseEstimate | None]
 
 
 class Localizer:
@@ -135,7 +131,7 @@ class Localizer:
         calibrated = camera is not None and camera.has_prior_focal
         estimate = self._estimate if calibrated else self._estimate_with_focal
         solve = partial(estimate, camera=intrinsics)
-        return self._localize(photo, solve, label, itself, clock, fallback=fallback)
+        return self._localize(photo, intrinsics, solve, label, itself, clock, fallback=fallback)
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
         """The result of a query whose image could not even be decoded."""
@@ -144,6 +140,7 @@ class Localizer:
     def _localize(
         self,
         photo: Photo,
+        intrinsics: Camera,
         solve: Solve,
         label: str,
         itself: str | None,
@@ -169,12 +166,13 @@ class Localizer:
         with clock("matching"):
             matched = self._match(features, hits.names)
             sightings = lift(list(matched.values()))
-            sightings = sightings.subset(self._witnesses.kept(sightings))
         with clock("cues"):
-            cues = self._witnesses.cues(photo, features, hits, sightings)
+            quick = partial(self._quick_pose, camera=intrinsics)
+            evidence = self._witnesses.testify(photo, intrinsics, features, hits, sightings, quick)
         with clock("pose"):
-            groups = self._groups(matched)
-            attempt = self._best_attempt(features.keypoints, sightings, cues, groups, solve)
+            groups = groups_of(matched, self.config.localize)
+            xyz = self.map.model.xyz
+            attempt = best_attempt(evidence, groups, xyz, solve, self.config.localize)
         counts |= {
             **attempt.cue_counts,
             "matches": sum(len(matches) for matches, _ in matched.values()),
@@ -215,36 +213,13 @@ class Localizer:
             self._landmarks.popitem(last=False)
         return kept
 
-    def _groups(self, matched: Mapping[str, tuple[Matches, Landmarks]]) -> list[Int64]:
-        """Which retrieved images may show one place, as indices among them."""
-        if not self.config.localize.covisibility_clustering:
-            return [np.arange(len(matched))]
-        position = {name: index for index, name in enumerate(matched)}
-        points = {name: landmarks.point3D_idxs for name, (_, landmarks) in matched.items()}
-        return [np.array([position[n] for n in g]) for g in covisibility_clusters(points)]
-
-    def _best_attempt(
-        self,
-        keypoints: Float32,
-        sightings: Sightings,
-        cues: Sequence[Cue],
-        groups: Sequence[Int64],
-        solve: Solve,
-    ) -> Attempt:
-        """The group of map images whose pose has most inliers; without one, the largest group."""
-        selections = [np.flatnonzero(np.isin(sightings.hit_idxs, group)) for group in groups]
-        weighted = [weigh(sightings, cues, rows, self.config) for rows in selections]
-        weighted.sort(key=lambda each: len(each.weights), reverse=True)
-        attempts = []
-        for weighting in weighted[: self.config.localize.max_clusters]:
-            correspondences = weighting.correspondences(keypoints, self.map.model.xyz)
-            pose = solve(correspondences)
-            attempts.append(Attempt(correspondences, pose, counts_of(weighting)))
-        return max(attempts, key=lambda a: a.pose.num_inliers if a.pose else -1)
-
     def _estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
         found: PoseEstimate | None = self._estimator.estimate(correspondences, camera)
         return found
+
+    def _quick_pose(self, correspondences: Correspondences, camera: Camera) -> Rigid3 | None:
+        found = self._quick_estimator.ransac(correspondences, camera, QUICK_TRIALS)
+        return None if found is None else found[0]
 
     def _estimate_with_focal(
         self, correspondences: Correspondences, camera: Camera

@@ -7,15 +7,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.interpolate import NearestNDInterpolator
 
 from hloc_lite.config import load_config
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.localize.attempts import best_attempt
+from hloc_lite.localize.cues import Evidence
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import MapInputs
-from hloc_lite.types import Photo, Status
+from hloc_lite.types import (
+    Camera,
+    Correspondences,
+    DepthMap,
+    Photo,
+    PoseEstimate,
+    Rigid3,
+    Sightings,
+    Status,
+)
 from tests.exact_scene import SIZE, ExactScene, NoWeights, make_scene, use_scene
 
 NAMES = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
@@ -119,3 +131,57 @@ def test_what_is_switched_off_is_not_asked(scene: ExactScene, tmp_path: Path) ->
                           weights=NoWeights())  # fmt: skip
     missing.rmdir()
     assert localizer.localize(query(scene), scene.camera).status is Status.LOCALIZED
+
+
+def test_matches_inherit_the_labels_under_the_pose_of_their_image(
+    scene: ExactScene, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels"
+    write_labels(labels, [*NAMES, "query.png"], BUILDING)
+    place = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    config = load_config(base=place.config, settings=['weighting.off=["score", "retrieval"]'])
+    result = Localizer(place, config, weights=NoWeights()).localize(query(scene), scene.camera)
+    assert result.pose is not None
+    assert result.counts["places_touched"] == result.counts["matches"]
+    # the image that shows most landmarks agrees most; at least one shows fewer
+    assert 0 < result.counts["places_lowered"] < result.counts["matches"]
+    assert pose_errors(result.pose.cam_from_world, scene.poses[QUERY])[0] < 1e-3
+
+
+def test_only_the_images_that_agree_most_are_kept(scene: ExactScene, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    write_labels(labels, [*NAMES, "query.png"], BUILDING)
+    place = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    config = load_config(base=place.config, settings=["semantics.rerank_keep=2"])
+    result = Localizer(place, config, weights=NoWeights()).localize(query(scene), scene.camera)
+    assert result.status is Status.LOCALIZED
+    assert 0 < result.counts["semantics_touched"] < result.counts["matches"]
+
+
+def test_of_two_places_the_one_with_the_predicted_depths_counts() -> None:
+    """Thirty matches say one pose, thirty-five another; only the first has the depths seen."""
+    rng = np.random.default_rng(0)
+    camera = Camera("PINHOLE", 640, 480, np.array([500.0, 500, 320, 240]))
+    keypoints = rng.uniform((20, 20), (620, 460), (65, 2))
+    rays = np.concatenate([(keypoints - [320, 240]) / 500, np.ones((65, 1))], axis=1)
+    depths = rng.uniform(5, 40, 65)
+    seen_depths = np.where(np.arange(65) < 30, depths, rng.uniform(5, 40, 65))
+    nearest = NearestNDInterpolator(keypoints, seen_depths)
+    columns, rows_px = np.meshgrid(np.arange(640) + 0.5, np.arange(480) + 0.5)
+    depth_map = nearest(columns, rows_px).astype(np.float32)
+    xyz = rays * depths[:, None]
+    hits = np.where(np.arange(65) < 30, 0, 1)
+    rows = Sightings(np.arange(65), np.arange(65), hits, np.ones(65, np.float32))
+    config = load_config()
+
+    def solve(given: Correspondences) -> PoseEstimate:
+        everything = np.ones(len(given), bool)
+        return PoseEstimate(Rigid3.identity(), everything, 1, None, camera)
+
+    groups = [np.array([0]), np.array([1])]
+    chosen = []
+    for known in (DepthMap(depth_map, (640, 480)), None):
+        evidence = Evidence(rows, (), keypoints.astype(np.float32), known, config)
+        found = best_attempt(evidence, groups, xyz, solve, config.localize)
+        chosen.append(len(found.correspondences))
+    assert chosen == [30, 35]
