@@ -10,6 +10,9 @@ line again. Every variant must end as one of
 * labelled: the run goes on, and the spoilt image is reported as left out, with the reason;
 * warned: the run goes on as it can, and says on stderr what is wrong with which file;
 * harmless: all results are those of the clean run.
+
+Whatever the end, what lay in the folder before (the inputs, a finished map, the poses of an earlier
+run) must be there afterwards, byte by byte; only a run that goes on may replace the poses.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from PIL import Image
 from hloc_lite.cli.main import main as command_line
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.colmap_model import read_model, write_model
+from hloc_lite.io.files import file_sha256
 from hloc_lite.io.poses import read_poses, write_poses, write_queries
 from hloc_lite.io.results import read_results_jsonl
 from hloc_lite.synthetic.planes import make_planes
@@ -231,11 +235,23 @@ def try_variant(case: Case, variant: Variant, seed: int) -> tuple[str, Outcome]:
     with tempfile.TemporaryDirectory(prefix="corrupted_") as temporary:
         root = Path(temporary) / "case"
         shutil.copytree(case.root, root)
-        for name in ("poses.txt", "results.jsonl"):
-            (root / name).unlink(missing_ok=True)
         variant.spoil(root, np.random.default_rng(seed))
+        before = _hashes(root)
         outcome = run(arguments(case, root, variant.verb, variant.options))
+        changed = before.items() - _hashes(root).items()
+        if outcome.code != 2 and not outcome.crash and variant.verb == "localize":
+            if {name for name, _ in changed} < {"poses.txt", "results.jsonl"}:
+                return "NOT WRITTEN", outcome  # results hold times: they never repeat themselves
+            changed = {item for item in changed if item[0] not in ("poses.txt", "results.jsonl")}
+        lost = sorted(name for name, _ in changed if not name.endswith(".progress"))
+        if lost:
+            return f"LOST {lost[0]}", outcome
         return judge(case, root, variant, outcome), outcome
+
+
+def _hashes(root: Path) -> dict[str, str]:
+    files = [path for path in root.rglob("*") if path.is_file()]
+    return {path.relative_to(root).as_posix(): file_sha256(path) for path in files}
 
 
 # ---------------------------------------------------------------- ways to spoil a file
