@@ -11,7 +11,16 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hloc_lite"
 LAYERS = (
-    {"errors", "types", "config", "registry", "clock", "__init__"},
+    {
+        "errors",
+        "types",
+        "config",
+        "config_stages",
+        "config_evidence",
+        "registry",
+        "clock",
+        "__init__",
+    },
     {"geometry"},
     {"io"},
     {"features", "retrieval", "matching", "consistency", "pose"},

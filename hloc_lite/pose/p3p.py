@@ -12,12 +12,20 @@ from typing import Any
 import numpy as np
 
 from hloc_lite.errors import ShapeError
-
-Array = Any
-"""(B,) arrays of NumPy or tensors of torch; every scalar of the algorithm is one of them."""
-Vector = tuple[Array, Array, Array]
-Symmetric = tuple[Array, Array, Array, Array, Array, Array]
-"""Entries 00, 01, 02, 11, 12, 22."""
+from hloc_lite.pose.batch_algebra import (
+    Array,
+    Symmetric,
+    Vector,
+    adjugate,
+    apply,
+    cross,
+    determinant,
+    dot,
+    minus,
+    product,
+    square,
+    unit,
+)
 
 MIN_SINE = 1e-6
 """Of the angle at a corner of the points' triangle, or between two rays: closer to a line or to one
@@ -87,7 +95,7 @@ def _rows(batch: Array) -> Any:
 def _longest_side_last(xp: Any, y: Any, x: Any) -> tuple[Any, Any]:
     """Both triples turned so that the longest side lies between the second and third point: the
     conics are divided by it."""
-    side = [_square(_minus(x[(i + 1) % 3], x[(i + 2) % 3])) for i in range(3)]
+    side = [square(minus(x[(i + 1) % 3], x[(i + 2) % 3])) for i in range(3)]
     once = (side[1] > side[0]) & (side[1] >= side[2])
     twice = (side[2] > side[0]) & (side[2] > side[1])
 
@@ -107,8 +115,8 @@ def _longest_side_last(xp: Any, y: Any, x: Any) -> tuple[Any, Any]:
 
 def _triangle(xp: Any, y: Any, x: Any) -> tuple[Array, Vector, Vector]:
     """Longest side, squared sides relative to it, cosines between rays; both of 12, 13, 23."""
-    squared = [_square(_minus(x[i], x[j])) for i, j in ((0, 1), (0, 2), (1, 2))]
-    cosines = tuple(_dot(y[i], y[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    squared = [square(minus(x[i], x[j])) for i, j in ((0, 1), (0, 2), (1, 2))]
+    cosines = tuple(dot(y[i], y[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
     longest = squared[2]
     sides = tuple(side / longest for side in squared)
     return xp.sqrt(longest), sides, cosines
@@ -147,9 +155,9 @@ def _line_pair(
     xp: Any, first: Symmetric, second: Symmetric
 ) -> tuple[tuple[Vector, Vector], Symmetric]:
     """The two real lines of a degenerate conic of the pencil, and a conic for them to meet."""
-    adjugates = _adjugate(first), _adjugate(second)
-    c0, c3 = _determinant(first, adjugates[0]), _determinant(second, adjugates[1])
-    c1, c2 = _product(adjugates[0], second), _product(adjugates[1], first)
+    adjugates = adjugate(first), adjugate(second)
+    c0, c3 = determinant(first, adjugates[0]), determinant(second, adjugates[1])
+    c1, c2 = product(adjugates[0], second), product(adjugates[1], first)
     # the larger end of the cubic is made its leading coefficient
     swap = abs(c0) > abs(c3)
     c0, c1, c2, c3 = (xp.where(swap, a, b) for a, b in ((c3, c0), (c2, c1), (c1, c2), (c0, c3)))
@@ -192,7 +200,7 @@ def _real_root(xp: Any, b: Array, c: Array, d: Array) -> Array:
 
 def _split(xp: Any, conic: Symmetric) -> tuple[Vector, Vector]:
     """The two lines of a degenerate conic; NaN where they are not real."""
-    b00, b01, b02, b11, b12, b22 = _adjugate(conic)
+    b00, b01, b02, b11, b12, b22 = adjugate(conic)
     # the adjugate is minus the outer product of the lines' common point
     largest = abs(b00)
     point, corner = (b00, b01, b02), b00
@@ -202,7 +210,7 @@ def _split(xp: Any, conic: Symmetric) -> tuple[Vector, Vector]:
         point = tuple(xp.where(larger, a, b) for a, b in zip(row, point, strict=True))
         corner = xp.where(larger, diagonal, corner)
     # a double line has a zero adjugate, which rounding may make positive
-    scale = _square((conic[0], conic[3], conic[5])) + _square((conic[1], conic[2], conic[4]))
+    scale = square((conic[0], conic[3], conic[5])) + square((conic[1], conic[2], conic[4]))
     real = corner < 1e-10 * scale
     length = xp.sqrt(xp.where(corner < 0, -corner, corner * 0))
     inverse = xp.where(length > 0, 1 / xp.where(length > 0, length, length * 0 + 1), length * 0)
@@ -214,9 +222,9 @@ def _split(xp: Any, conic: Symmetric) -> tuple[Vector, Vector]:
     found = []
     for vectors in (rows, columns):
         best = vectors[0]
-        size = _square(best)
+        size = square(best)
         for vector in vectors[1:]:
-            other = _square(vector)
+            other = square(vector)
             larger = other > size
             size = xp.where(larger, other, size)
             best = tuple(xp.where(larger, a, b) for a, b in zip(vector, best, strict=True))
@@ -236,9 +244,9 @@ def _meet(xp: Any, line: Vector, conic: Symmetric) -> list[Vector]:
         xp.where(first_smallest, a, xp.where(second_smallest, b, c))
         for a, b, c in zip((zero, l3, -l2), (-l3, zero, l1), (l2, -l1, zero), strict=True)
     )
-    v = _cross(line, u)
-    qu, qv = _apply(conic, u), _apply(conic, v)
-    a, b, c = _dot(u, qu), _dot(u, qv), _dot(v, qv)
+    v = cross(line, u)
+    qu, qv = apply(conic, u), apply(conic, v)
+    a, b, c = dot(u, qu), dot(u, qv), dot(v, qv)
     discriminant = b * b - a * c
     touching = discriminant > -1e-8 * (b * b + abs(a * c))
     root = xp.sqrt(xp.where(discriminant > 0, discriminant, zero))
@@ -315,60 +323,8 @@ def _pose(xp: Any, distances: Any, y: Any, x: Any) -> tuple[Array, Array]:
 
 def _frame(xp: Any, corners: Any) -> tuple[Vector, Vector, Vector]:
     """Orthonormal axes: along the longest side, in the triangle's plane, and normal to it."""
-    first, other = _minus(corners[2], corners[1]), _minus(corners[0], corners[1])
-    normal = _cross(first, other)
-    first = _unit(xp, first)
-    normal = _unit(xp, normal)
-    return first, _cross(normal, first), normal
-
-
-def _unit(xp: Any, a: Vector) -> Vector:
-    inverse = 1 / xp.sqrt(_square(a))
-    return a[0] * inverse, a[1] * inverse, a[2] * inverse
-
-
-def _minus(a: Vector, b: Vector) -> Vector:
-    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
-
-
-def _dot(a: Vector, b: Vector) -> Array:
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-
-
-def _square(a: Vector) -> Array:
-    return _dot(a, a)
-
-
-def _cross(a: Vector, b: Vector) -> Vector:
-    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
-
-
-def _apply(m: Symmetric, a: Vector) -> Vector:
-    m00, m01, m02, m11, m12, m22 = m
-    return (
-        m00 * a[0] + m01 * a[1] + m02 * a[2],
-        m01 * a[0] + m11 * a[1] + m12 * a[2],
-        m02 * a[0] + m12 * a[1] + m22 * a[2],
-    )
-
-
-def _adjugate(m: Symmetric) -> Symmetric:
-    m00, m01, m02, m11, m12, m22 = m
-    return (
-        m11 * m22 - m12 * m12,
-        m02 * m12 - m01 * m22,
-        m01 * m12 - m02 * m11,
-        m00 * m22 - m02 * m02,
-        m01 * m02 - m00 * m12,
-        m00 * m11 - m01 * m01,
-    )
-
-
-def _determinant(m: Symmetric, adjugate: Symmetric) -> Array:
-    return m[0] * adjugate[0] + m[1] * adjugate[1] + m[2] * adjugate[2]
-
-
-def _product(a: Symmetric, b: Symmetric) -> Array:
-    """Trace of the product of two symmetric matrices."""
-    diagonal = a[0] * b[0] + a[3] * b[3] + a[5] * b[5]
-    return diagonal + 2 * (a[1] * b[1] + a[2] * b[2] + a[4] * b[4])
+    first, other = minus(corners[2], corners[1]), minus(corners[0], corners[1])
+    normal = cross(first, other)
+    first = unit(xp, first)
+    normal = unit(xp, normal)
+    return first, cross(normal, first), normal
