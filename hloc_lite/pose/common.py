@@ -31,6 +31,16 @@ def votes(weights: Float64, config: PoseConfig) -> Float64:
     return np.asarray(bounded / bounded.mean())
 
 
+def credence(weights: Float64, config: PoseConfig) -> Float64:
+    """(K,) how far each inlier of a pose is believed in its refinement, in (0, 1).
+
+    That a correspondence fits the pose says far more for it than its weight did, so most count
+    alike: weights as they are would throw away good observations.
+    """
+    relative = weights / weights.mean()
+    return np.asarray(relative / (relative + config.refine_doubt))
+
+
 def finish(
     correspondences: Correspondences,
     camera: Camera,
@@ -62,7 +72,7 @@ def finish(
             camera,
             pose,
             config.refine_loss_sigmas * sigma_px,
-            weights=votes(inliers.weights, config),
+            weights=credence(inliers.weights, config),
             refine_focal=refine_focal,
         )
         pose, camera, covariance = refined.cam_from_world, refined.camera, refined.covariance
