@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 
-from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.geometry.rotations import exp_so3
-from hloc_lite.pose.common import finish, max_error_px
-from hloc_lite.registry import Runtime
-from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
+from hloc_lite.pose.common import max_error_px
+from hloc_lite.pose.ransac_estimator import RansacEstimator
+from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
-class OpenCvEstimator:
+class OpenCvEstimator(RansacEstimator):
     """``registry.PoseEstimator``; points are undistorted first, so every lens below 180 degrees
-    works. OpenCV's USAC draws the same samples in every run."""
+    works. OpenCV's USAC draws the same samples in every run,
+    and does not say how many."""
 
-    def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
-        self._config = config
-
-    def estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
-        """As ``registry.PoseEstimator``."""
+    def ransac(
+        self, correspondences: Correspondences, camera: Camera, max_num_trials: int
+    ) -> tuple[Rigid3, int] | None:
+        """As ``RansacEstimator``."""
         import cv2
 
         config = self._config
         focal = float(focal_lengths(camera).mean())
         plane = cam_from_img(camera, correspondences.points2D)
         usable = np.isfinite(plane).all(axis=1)
-        if usable.sum() < max(4, config.min_inliers):
+        if not self._enough(int(usable.sum())):
             return None
         params = cv2.UsacParams()
         params.confidence = config.confidence
-        params.maxIterations = config.max_num_trials
+        params.maxIterations = max_num_trials
         params.threshold = max_error_px(camera, config)
         params.randomGeneratorState = config.seed
         params.score = cv2.SCORE_METHOD_MSAC
@@ -49,4 +48,4 @@ class OpenCvEstimator:
         if not found or not (np.isfinite(rotvec).all() and np.isfinite(translation).all()):
             return None
         pose = Rigid3(exp_so3(rotvec.ravel()), np.asarray(translation, np.float64).ravel())
-        return finish(correspondences, camera, pose, config, 0)
+        return pose, 0

@@ -4,39 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from hloc_lite.config import PoseConfig
 from hloc_lite.errors import MissingDependencyError
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
-from hloc_lite.pose.common import finish, max_error_px
-from hloc_lite.registry import Runtime
-from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
+from hloc_lite.pose.common import max_error_px
+from hloc_lite.pose.ransac_estimator import RansacEstimator
+from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
-class PoseLibEstimator:
+class PoseLibEstimator(RansacEstimator):
     """``registry.PoseEstimator``; points are undistorted first, so every camera model works."""
-
-    def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
-        self._config = config
-
-    def estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
-        """As ``registry.PoseEstimator``."""
-        pose_and_trials = self.ransac(correspondences, camera, self._config.max_num_trials)
-        if pose_and_trials is None:
-            return None
-        return finish(correspondences, camera, pose_and_trials[0], self._config, pose_and_trials[1])
 
     def ransac(
         self, correspondences: Correspondences, camera: Camera, max_num_trials: int
     ) -> tuple[Rigid3, int] | None:
-        """(cam_from_world, trials) before this package's own refinement; None if there is none."""
-        if len(correspondences) < max(4, self._config.min_inliers):
+        """As ``RansacEstimator``."""
+        if not self._enough(len(correspondences)):
             return None
         import poselib
 
         focal = float(focal_lengths(camera).mean())
         plane = cam_from_img(camera, correspondences.points2D)
         usable = np.isfinite(plane).all(axis=1)
-        if usable.sum() < max(4, self._config.min_inliers):
+        if not self._enough(int(usable.sum())):
             return None
         pinhole = {
             "model": "SIMPLE_PINHOLE",

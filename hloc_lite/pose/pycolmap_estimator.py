@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from hloc_lite.config import PoseConfig
 from hloc_lite.io.pycolmap_adapter import absolute_pose
-from hloc_lite.pose.common import finish, max_error_px
-from hloc_lite.registry import Runtime
-from hloc_lite.types import Camera, Correspondences, PoseEstimate
+from hloc_lite.pose.common import max_error_px
+from hloc_lite.pose.ransac_estimator import RansacEstimator
+from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
-class PycolmapEstimator:
-    """``registry.PoseEstimator``."""
+class PycolmapEstimator(RansacEstimator):
+    """``registry.PoseEstimator``; it does not say how many trials it drew."""
 
-    def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
-        self._config = config
-
-    def estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
-        """As ``registry.PoseEstimator``."""
+    def ransac(
+        self, correspondences: Correspondences, camera: Camera, max_num_trials: int
+    ) -> tuple[Rigid3, int] | None:
+        """As ``RansacEstimator``."""
         config = self._config
-        if len(correspondences) < max(4, config.min_inliers):
+        if not self._enough(len(correspondences)):
             return None
         answer = absolute_pose(
             correspondences.points2D,
@@ -26,7 +24,7 @@ class PycolmapEstimator:
             camera,
             max_error_px=max_error_px(camera, config),
             confidence=config.confidence,
-            num_trials=(config.min_num_trials, config.max_num_trials),
+            num_trials=(min(config.min_num_trials, max_num_trials), max_num_trials),
             seed=config.seed,
         )
-        return None if answer is None else finish(correspondences, camera, answer[0], config, 0)
+        return None if answer is None else (answer[0], 0)

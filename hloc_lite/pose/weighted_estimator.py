@@ -4,39 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import bearings, projection_jacobian
-from hloc_lite.pose.common import bounds_px, finish, votes
+from hloc_lite.pose.common import bounds_px, votes
 from hloc_lite.pose.linear_errors import LinearErrors
+from hloc_lite.pose.ransac_estimator import RansacEstimator
 from hloc_lite.pose.weighted_ransac import Problem, weighted_ransac
-from hloc_lite.registry import Runtime
-from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
+from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
-class WeightedEstimator:
+class WeightedEstimator(RansacEstimator):
     """``registry.PoseEstimator`` that uses the weights and bounds of the correspondences."""
-
-    def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
-        self._config = config
-
-    def estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
-        """As ``registry.PoseEstimator``."""
-        pose_and_trials = self.ransac(correspondences, camera, self._config.max_num_trials)
-        if pose_and_trials is None:
-            return None
-        return finish(correspondences, camera, pose_and_trials[0], self._config, pose_and_trials[1])
 
     def ransac(
         self, correspondences: Correspondences, camera: Camera, max_num_trials: int
     ) -> tuple[Rigid3, int] | None:
-        """(cam_from_world, trials) before the refinement on pixels; None if there is none."""
+        """As ``RansacEstimator``."""
         rays = bearings(camera, correspondences.points2D)
         weights = correspondences.weights
         finite = np.isfinite(rays) & np.isfinite(correspondences.points3D)
         usable = np.asarray(finite.all(axis=1))
         jacobians = projection_jacobian(camera, np.where(usable[:, None], rays, 1.0))
         usable &= np.isfinite(weights) & (weights > 0) & np.isfinite(jacobians).all(axis=(1, 2))
-        if usable.sum() < max(4, self._config.min_inliers):
+        if not self._enough(int(usable.sum())):
             return None
         rays, points3D = rays[usable], correspondences.points3D[usable]
         # near the origin single precision is enough to screen poses
