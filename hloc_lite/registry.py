@@ -23,6 +23,7 @@ from hloc_lite.types import (
     LocalFeatures,
     Matches,
     Photo,
+    Rigid3,
 )
 from hloc_lite.types import PoseEstimate as PoseEstimate
 
@@ -155,6 +156,12 @@ class PoseEstimator(Protocol):
 
     def estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
         """None if no pose with at least the configured number of inliers was found."""
+
+    def ransac(
+        self, correspondences: Correspondences, camera: Camera, max_num_trials: int
+    ) -> tuple[Rigid3, int] | None:
+        """(cam_from_world, trials drawn; 0 if unknown) before any refinement, which may be stopped
+        early; None if no pose was found."""
 
 
 def check_device(device: str) -> str:

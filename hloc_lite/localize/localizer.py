@@ -74,8 +74,6 @@ class Localizer:
         self._witnesses = Witnesses(place, self.config, models.segmenter, depth)
         self._models = models
         self._estimator = create(ESTIMATORS, self.config.pose.estimator, self.config.pose, runtime)
-        # ranking focal lengths needs one that can be stopped early
-        self._quick_estimator = create(ESTIMATORS, "weighted", self.config.pose, runtime)
         # without points there is nothing an image could contribute to a pose
         useful = [i for i, name in enumerate(place.global_names) if _num_points(place, name)]
         names = [place.global_names[i] for i in useful]
@@ -218,14 +216,14 @@ class Localizer:
         return found
 
     def _quick_pose(self, correspondences: Correspondences, camera: Camera) -> Rigid3 | None:
-        found = self._quick_estimator.ransac(correspondences, camera, QUICK_TRIALS)
+        found = self._estimator.ransac(correspondences, camera, QUICK_TRIALS)
         return None if found is None else found[0]
 
     def _estimate_with_focal(
         self, correspondences: Correspondences, camera: Camera
     ) -> PoseEstimate | None:
         return estimate_with_focal(
-            self._quick_estimator, correspondences, camera, self.config.pose, self.config.localize
+            self._estimator, correspondences, camera, self.config.pose, self.config.localize
         )
 
 

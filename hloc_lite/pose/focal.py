@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from hloc_lite.config import LocalizeConfig, PoseConfig
 from hloc_lite.geometry.cameras import with_focal
 from hloc_lite.pose.common import bounds_px, finish
 from hloc_lite.pose.refine import inlier_mask
+from hloc_lite.registry import PoseEstimator
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 QUICK_TRIALS = 1000
 """RANSAC trials for each of several candidates: enough to rank them at 15 % inliers."""
 
 
-class QuickRansac(Protocol):
-    """An estimator that can be stopped early."""
-
-    def ransac(
-        self, correspondences: Correspondences, camera: Camera, max_num_trials: int
-    ) -> tuple[Rigid3, int] | None: ...
-
-
 def estimate_with_focal(
-    estimator: QuickRansac,
+    estimator: PoseEstimator,
     correspondences: Correspondences,
     camera: Camera,
     pose_config: PoseConfig,
