@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -32,6 +34,7 @@ from hloc_lite.consistency.semantic_rerank import (
     rerank,
     semantic_consistency_weights,
 )
+from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.mapping.map import Map
 from hloc_lite.registry import DepthModel, Segmenter
 from hloc_lite.types import (
@@ -52,6 +55,8 @@ from hloc_lite.types import (
     UInt8,
 )
 
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 QuickPose = Callable[[Correspondences], Rigid3 | None]
 
 
@@ -97,6 +102,9 @@ class Witnesses:
         config: which cues count, and how much; those that do not are not computed.
         segmenter: of queries; None: labels say nothing.
         depth: of queries; None: depth says nothing.
+
+    Raises:
+        ConfigError: labels are asked for, but the map has none.
     """
 
     def __init__(
@@ -108,7 +116,12 @@ class Witnesses:
         self._track_lengths = _track_lengths(place)
         labels = place.landmark_labels
         asked = bool(self._used & {"semantics", "places"}) or config.semantics.rerank_keep > 0
-        self._segmenter = segmenter if labels is not None and asked else None
+        if asked and segmenter is not None and labels is None:
+            raise ConfigError(
+                "semantics.source is given, but the map has no labels of its points to compare "
+                "with: build it with the same semantics.source"
+            )
+        self._segmenter = segmenter if asked else None
         if labels is not None:
             self._labels: UInt8 = trusted_labels(labels.labels, labels.shares, config.semantics)
             self._shares = labels.shares
@@ -151,7 +164,7 @@ class Witnesses:
                 for name, correspondences in self._by_image(features, hits, sightings)
             ]
             cues.append(places_cue(sightings, scores, self._config.semantics))
-        depth_map = None if self._depth is None else self._depth.predict([photo])[0]
+        depth_map = None if self._depth is None else _heard(self._depth.predict, photo, "depths")
         if depth_map is not None:
             cues.append(self._depths(features, hits, sightings, depth_map))
         return Evidence(sightings, tuple(cues), features.keypoints, depth_map, self._config)
@@ -159,7 +172,7 @@ class Witnesses:
     def _windows(self, photo: Photo) -> LabelWindows | None:
         if self._segmenter is None:
             return None
-        (label_map,) = self._segmenter.segment([photo])
+        label_map = _heard(self._segmenter.segment, photo, "labels")
         return None if label_map is None else label_windows(label_map, self._config.semantics)
 
     def _of_kept_images(
@@ -232,6 +245,17 @@ class Witnesses:
         return depth_cue(
             sightings, features.keypoints, depth_map, model.xyz, poses, self._config.depth
         )
+
+
+def _heard(
+    ask: Callable[[Sequence[Photo]], Sequence[T | None]], photo: Photo, what: str
+) -> T | None:
+    """The answer for one photo; a broken file is told, and says nothing: matches do without it."""
+    try:
+        return ask([photo])[0]
+    except HlocLiteError as error:
+        logger.warning("%r goes without %s: %s", photo.name, what, error)
+        return None
 
 
 def counts_of(weighting: Weighting) -> dict[str, int]:

@@ -109,17 +109,21 @@ class Map:
             features = Bank(folder / "features.h5")
             for each in (bank, features):
                 _check_origin(each, header["fingerprint"])
+            config = config_from_dict(header["config"])
+            labels = _read_labels(folder / "landmarks.h5", header["fingerprint"])
+            if labels is None and config.semantics.source != "none":
+                raise FormatError(f"{folder}/landmarks.h5, the labels of its points, is missing")
             return cls(
                 model=read_model(folder / "sfm"),
                 features=StoredFeatures(features),
                 global_names=names,
                 global_descriptors=np.asarray(descriptors, np.float32),
                 retrieval_state=_read_state(bank),
-                config=config_from_dict(header["config"]),
+                config=config,
                 fingerprint=header["fingerprint"],
                 weights=header["weights"],
                 report=read_json(folder / "report.json"),
-                landmark_labels=_read_labels(folder / "landmarks.h5", header["fingerprint"]),
+                landmark_labels=labels,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{folder} is not a whole map: {error!r}") from None

@@ -10,6 +10,7 @@ from PIL import Image
 from scipy.interpolate import NearestNDInterpolator
 
 from hloc_lite.config import load_config
+from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.attempts import best_attempt
@@ -185,3 +186,33 @@ def test_of_two_places_the_one_with_the_predicted_depths_counts() -> None:
         found = best_attempt(evidence, groups, xyz, solve, config.localize)
         chosen.append(len(found.correspondences))
     assert chosen == [30, 35]
+
+
+def test_broken_evidence_is_told_and_done_without(
+    scene: ExactScene, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    labels, depth = tmp_path / "labels", tmp_path / "depth"
+    write_labels(labels, [*NAMES], BUILDING)
+    depth.mkdir()
+    for broken in (labels / "query.png.png", labels / "map 4.png.png", depth / "query.png"):
+        broken.write_bytes(b"\x89PNG")
+    place = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    assert "'map 4.png' goes without labels" in caplog.text
+    config = load_config(base=place.config, settings=[f"depth.source=files:{depth}"])
+    result = Localizer(place, config, weights=NoWeights()).localize(query(scene), scene.camera)
+    assert result.status is Status.LOCALIZED
+    assert "'query.png' goes without labels" in caplog.text
+    assert "'query.png' goes without depths" in caplog.text
+
+
+def test_labels_need_a_map_with_labels(scene: ExactScene, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    write_labels(labels, [*NAMES, "query.png"], BUILDING)
+    source = f"semantics.source=files:{labels}"
+    place = build(scene, tmp_path / "plain")
+    with pytest.raises(ConfigError, match="build it with the same"):
+        Localizer(place, load_config(base=place.config, settings=[source]), weights=NoWeights())
+    build(scene, tmp_path / "labelled", source)
+    (tmp_path / "labelled/landmarks.h5").unlink()
+    with pytest.raises(FormatError, match=r"landmarks.h5.*missing.*--overwrite"):
+        Map.open(tmp_path / "labelled")
