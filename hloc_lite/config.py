@@ -116,6 +116,25 @@ def config_from_dict(values: Mapping[str, Any]) -> Config:
         raise ConfigError("; ".join(_explain(item) for item in error.errors())) from None
 
 
+def config_of_another_version(values: Mapping[str, Any]) -> tuple[Config, list[str]]:
+    """A config as ``config_from_dict``, and the keys left out that this version does not know.
+
+    Raises:
+        ConfigError: a value that this version does not allow.
+    """
+    try:
+        return Config.model_validate(values), []
+    except ValidationError as error:
+        paths = [item["loc"] for item in error.errors() if item["type"] == "extra_forbidden"]
+    known = json.loads(json.dumps(values))
+    for *sections, key in paths:
+        section = known
+        for name in sections:
+            section = section[name]
+        del section[key]
+    return config_from_dict(known), [".".join(str(part) for part in path) for path in paths]
+
+
 def fingerprint(*parts: object) -> str:
     """16 hex digits that change with any of the parts (sections, or plain JSON values)."""
     plain = [part.model_dump() if isinstance(part, BaseModel) else part for part in parts]

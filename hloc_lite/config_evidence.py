@@ -151,13 +151,13 @@ class WeightingConfig(Section):
     track: float = Field(1.0, ge=0, le=20)
     """Exponent of the landmark's own quality: track length and reprojection error."""
     off: tuple[Literal["score", "retrieval", "places", "semantics", "depth", "track"], ...] = (
-        "score", "retrieval", "places", "track",
+        "retrieval", "places", "track",
     )  # fmt: skip
     """Cues left out. These have not been shown to pay: with the matcher's score the recalls on the
     rendered town were the same to the last query. The others speak only if they have a source."""
     half_error_px: float = Field(2.0, gt=0, le=1000)
     """Mean reprojection error of a landmark at which its track counts half: COLMAP keeps up to 4,
     good ones have below 1."""
-    min_weight: float = Field(0.01, gt=0, le=1)
+    min_weight: float = Field(0.0001, gt=0, le=1)
     """Least weight, relative to the largest: cues can be wrong all at once (labels at night), and a
     right match must not become impossible to draw."""

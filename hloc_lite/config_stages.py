@@ -41,6 +41,12 @@ class MatchingConfig(Section):
     max_ratio: float = Field(0.95, gt=0, le=1)
     """mutual-nn: best over second-best distance. On rendered street pairs 0.95 keeps 1.2 times the
     right matches of 0.9 for ALIKED, at 78 % precision; others in ``FEATURE_DEFAULTS``."""
+    even_ratio: float = Field(0.8, gt=0, le=1)
+    """mutual-nn: ratio of distances at which a match is as likely right as wrong. RootSIFT on
+    rendered streets: 0.84 by day, 0.78 in another season, 0.73 at night."""
+    ratio_slope: float = Field(16.0, ge=0, le=200)
+    """mutual-nn: what the log odds of a match lose as the ratio goes from 0 to 1. RootSIFT on
+    rendered streets: 15.7 by day, 15.8 in another season, 17.2 at night."""
     min_similarity: float = Field(0.0, ge=-1, le=1)
     """mutual-nn: cosine below which no match is made; 0 leaves it to the ratio."""
     min_score: float = Field(0.1, ge=0, le=1)
@@ -134,9 +140,8 @@ class PoseConfig(Section):
     """Of the samples until then, drawn by weight."""
     late_weighted_share: float = Field(0.05, ge=0, le=1)
     """Of those after: the rest is uniform, so that wrong weights cost 5 % of the samples."""
-    max_score_weight: float = Field(2.0, ge=1, le=1e6)
-    """In means: none counts more in the consensus than so many average ones, lest a few wrong ones
-    of great weight outvote all others."""
+    prior_share: float = Field(0.1, gt=0, lt=1)
+    """Of right correspondences among those of mean weight, before any pose is known."""
     first_batch: int = Field(128, ge=1, le=65536)
     """Samples solved at once at first, doubled each time: enough at 50 % inliers."""
     max_batch: int = Field(4096, ge=1, le=65536)
@@ -149,9 +154,6 @@ class PoseConfig(Section):
     """Poses of a batch that may be optimized locally, if they beat all minimal ones before."""
     optimization_steps: int = Field(6, ge=0, le=100)
     """Of Gauss-Newton, fewer where they stop helping."""
-    refine_doubt: float = Field(0.05, ge=0, le=100)
-    """Weight, in means of the inliers, at which one counts half in the refinement. Where all count
-    by weight, errors of the pose grow by a quarter (5 % inliers, weights of AUC 0.8)."""
     refine_loss_sigmas: float = Field(2.385, gt=0, le=1000)
     """Scale of the Cauchy loss of the refinement, in standard deviations of the inliers' errors
     (taken from their median): 2.385 has 95 % of least squares' efficiency on normal noise."""
@@ -168,10 +170,22 @@ class LocalizeConfig(Section):
     """Map images whose features stay in memory: 256 MB at 1024 keypoints of 128 floats."""
     exclude_same_name: bool = True
     """A map image of the query's own name is not retrieved: it would be the query itself."""
+    max_ratio: float = Field(1.0, gt=0, le=1)
+    """mutual-nn, where scores become weights: in place of ``matching.max_ratio``. Weights make use
+    of matches that a hard bound throws away."""
     covisibility_clustering: bool = True
     """Solve each group of retrieved images that share points by itself; the best one counts."""
     max_clusters: int = Field(4, ge=1, le=1000)
     """Groups tried, those with most matches first."""
+    same_place_depths: float = Field(0.1, gt=0, le=10)
+    """Poses no farther apart than so many median depths of their inliers are of one place..."""
+    same_place_deg: float = Field(5.0, gt=0, le=180)
+    """...and turned by no more than this: their inliers are joined, and one pose solved of all."""
+    rival_share: float = Field(0.5, gt=0, le=1)
+    """Least share of the inliers at which a rival pose elsewhere is sought among the matches that
+    the answer leaves over; half of it takes eight times the trials."""
+    max_rival_trials: int = Field(2000, ge=0, le=10**6)
+    """0: no rival is sought."""
     focal_candidates: int = Field(16, ge=2, le=200)
     """Focal lengths tried where a photo says nothing of its own, between the two below."""
     min_focal_ratio: float = Field(0.4, gt=0.05, le=10)

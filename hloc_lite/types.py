@@ -401,6 +401,12 @@ class LocalizationResult:
     fallback: Rigid3 | None = None
     """Pose of the best retrieved image, only if asked for and not localized; never ``pose``."""
     fallback_name: str | None = None
+    ambiguity: float | None = None
+    """Support of the best pose elsewhere over that of this one: near 1 the photo may as well have
+    been taken there. 0: no other place was found; None: there is no pose."""
+    confidence: float | None = None
+    """Calibrated probability that the pose is right; None: there is no pose, or it was not asked
+    for."""
 
 
 @dataclass(frozen=True, eq=False)

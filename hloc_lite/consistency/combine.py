@@ -19,6 +19,9 @@ from hloc_lite.types import Correspondences, Cue, Float64, Int64, Sightings
 
 CUES = ("score", "retrieval", "places", "semantics", "depth", "track")
 """Names that cues may have, each a field of ``WeightingConfig``."""
+SUREST = 0.999
+"""Largest probability that a matcher is believed, and 1 - it the smallest: even where descriptors
+are almost the same, one match in a thousand is wrong."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +112,16 @@ def exponents_of(config: WeightingConfig) -> dict[str, float]:
 
 
 def score_cue(scores: npt.NDArray[np.floating]) -> Cue:
-    """The matcher's scores (R,) in [0, 1] as they are; NaN says nothing."""
+    """The odds that the matcher gives to each match, the best possible ones as 1.
+
+    Args:
+        scores: (R,) in [0, 1], the probabilities that it gives; NaN says nothing.
+    """
     scores = np.asarray(scores, np.float64)
     said = ~np.isnan(scores)
-    return Cue("score", np.where(said, np.clip(scores, 0, 1), 1.0), said)
+    probability = np.clip(np.where(said, scores, SUREST), 1 - SUREST, SUREST)
+    odds = probability / (1 - probability)
+    return Cue("score", odds * (1 - SUREST) / SUREST, said)
 
 
 def retrieval_cue(similarities: npt.NDArray[np.floating], hit_idxs: npt.NDArray[np.integer]) -> Cue:

@@ -51,6 +51,8 @@ def result_to_json(result: LocalizationResult) -> dict[str, Any]:
             "names": list(result.hits.names),
             "similarities": [float(similarity) for similarity in result.hits.similarities],
         },
+        "ambiguity": result.ambiguity,
+        "confidence": result.confidence,
         "fallback": _fallback_to_json(result),
     }
     plain: dict[str, Any] = _without_nan(value)
@@ -129,7 +131,13 @@ def _result_from_json(value: Mapping[str, Any]) -> LocalizationResult:
         timings_ms={key: float(time_ms) for key, time_ms in value["timings_ms"].items()},
         fallback=None if fallback is None else _pose_from_json(fallback["pose"]),
         fallback_name=None if fallback is None else fallback["name"],
+        ambiguity=_number_or_none(value.get("ambiguity")),
+        confidence=_number_or_none(value.get("confidence")),
     )
+
+
+def _number_or_none(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _parse_line(line: str, where: str) -> LocalizationResult:

@@ -29,11 +29,29 @@ class Attempt:
     pose: PoseEstimate | None
     cue_counts: Mapping[str, int]
     """NAME_touched and NAME_lowered: matches that each cue spoke of, and spoke against."""
+    depth_agreement: float = 0.5
+    """Share of the inliers whose depth is the predicted one; 1/2: nothing is known."""
+
+    @property
+    def support(self) -> float:
+        """What speaks for the pose: its inliers, weighed by the agreement of their depths."""
+        return 0.0 if self.pose is None else self.pose.num_inliers * self.depth_agreement
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The attempt that counts, and what it was chosen from."""
+
+    attempt: Attempt
+    num_agreeing: int
+    """Attempts whose poses lie at the same place, itself included."""
+    ambiguity: float | None
+    """Support of the best other place over that of this one; None without a pose."""
 
 
 def verdict(
     label: str,
-    attempt: Attempt,
+    choice: Choice,
     features: LocalFeatures,
     hits: RetrievalHits,
     counts: Mapping[str, int],
@@ -45,6 +63,7 @@ def verdict(
     Args:
         needed: inliers that a pose must have.
     """
+    attempt = choice.attempt
     got = len(attempt.correspondences)
     if attempt.pose is not None:
         status = Status.LOCALIZED
@@ -63,7 +82,7 @@ def verdict(
         )
     return LocalizationResult(
         label, status, reason, attempt.pose, attempt.correspondences, features, hits, counts,
-        milliseconds(clock),
+        milliseconds(clock), ambiguity=choice.ambiguity,
     )  # fmt: skip
 
 

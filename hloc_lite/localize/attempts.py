@@ -27,15 +27,14 @@ def groups_of(
     return [np.array([position[name] for name in cluster]) for cluster in clusters]
 
 
-def best_attempt(
+def attempts_of(
     evidence: Evidence,
     groups: Sequence[Int64],
     xyz: Float64,
     solve: Solve,
     config: LocalizeConfig,
-) -> Attempt:
-    """The group whose pose has most inliers, weighed by the share of them whose depths agree with
-    predicted ones; without any pose, the largest group.
+) -> list[Attempt]:
+    """One for each group of retrieved images, the largest first.
 
     Args:
         xyz: (M, 3) of the map's points, world.
@@ -46,12 +45,6 @@ def best_attempt(
     for weighting in weighted[: config.max_clusters]:
         correspondences = weighting.correspondences(evidence.keypoints, xyz)
         pose = solve(correspondences)
-        attempts.append(Attempt(correspondences, pose, counts_of(weighting)))
-
-    def support(attempt: Attempt) -> float:
-        if attempt.pose is None:
-            return -1.0
-        agreement = evidence.depth_agreement(attempt.correspondences, attempt.pose)
-        return attempt.pose.num_inliers * agreement
-
-    return max(attempts, key=support)
+        agreement = 0.5 if pose is None else evidence.depth_agreement(correspondences, pose)
+        attempts.append(Attempt(correspondences, pose, counts_of(weighting), agreement))
+    return attempts

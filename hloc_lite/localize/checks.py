@@ -26,6 +26,15 @@ def without_effect(config: Config, baked: Config) -> list[str]:
     return [key for key in differing if key != "mapping.camera_model"]
 
 
+def for_queries(config: Config) -> Config:
+    """With the matcher's bound for queries: looser where its scores become weights of the pose."""
+    weighted = config.pose.estimator == "weighted" and "score" not in config.weighting.off
+    if not weighted or config.weighting.score == 0:
+        return config
+    matching = config.matching.model_copy(update={"max_ratio": config.localize.max_ratio})
+    return config.model_copy(update={"matching": matching})
+
+
 def check_config(config: Config, baked: Config) -> None:
     """Queries must be described as the map's images were.
 

@@ -35,6 +35,7 @@ from hloc_lite.consistency.semantic_rerank import (
     semantic_consistency_weights,
 )
 from hloc_lite.errors import ConfigError, HlocLiteError
+from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.mapping.map import Map
 from hloc_lite.registry import DepthModel, Segmenter
 from hloc_lite.types import (
@@ -129,19 +130,17 @@ class Witnesses:
 
     def testify(
         self,
-        photo: Photo,
-        camera: Camera,
-        features: LocalFeatures,
-        hits: RetrievalHits,
+        query: MatchedQuery,
         sightings: Sightings,
         quick_pose: QuickPose,
     ) -> Evidence:
         """What each kind of evidence says of the matches.
 
         Args:
-            camera: of the photo.
+            sightings: the query's matches with map points.
             quick_pose: from the matches of one image alone, for the cue ``places``.
         """
+        photo, features, hits = query.photo, query.features, query.hits
         windows = self._windows(photo)
         if self._segmenter is not None:
             sightings = sightings.subset(self._kept_share[sightings.point3D_idxs] > 0)
@@ -160,7 +159,7 @@ class Witnesses:
             cues.append(self._semantics(features, sightings, windows))
         if windows is not None and "places" in self._used:
             scores = [
-                self._place_score(name, quick_pose(correspondences), camera, windows)
+                self._place_score(name, quick_pose(correspondences), query.camera, windows)
                 for name, correspondences in self._by_image(features, hits, sightings)
             ]
             cues.append(places_cue(sightings, scores, self._config.semantics))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,25 +17,24 @@ from hloc_lite.geometry.cameras import check_camera, rescaled
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.answers import failure, verdict, with_fallback
-from hloc_lite.localize.attempts import Solve, best_attempt, groups_of
-from hloc_lite.localize.checks import check_config, check_weights
+from hloc_lite.localize.attempts import attempts_of, groups_of
+from hloc_lite.localize.checks import check_config, check_weights, for_queries
 from hloc_lite.localize.cues import Witnesses
+from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.lifting import Landmarks, landmarks_of, lift
+from hloc_lite.localize.query import MatchedQuery
+from hloc_lite.localize.solving import PoseSolver
 from hloc_lite.mapping.cameras import guess_camera
 from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import load_models
-from hloc_lite.pose.focal import QUICK_TRIALS, estimate_with_focal
 from hloc_lite.registry import ESTIMATORS, Runtime, Weights, create
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.types import (
     Camera,
-    Correspondences,
     LocalFeatures,
     LocalizationResult,
     Matches,
     Photo,
-    PoseEstimate,
-    Rigid3,
     Status,
 )
 
@@ -67,7 +65,7 @@ class Localizer:
         self.config = place.config if config is None else config
         check_config(self.config, place.config)
         runtime = Runtime(WeightsStore() if weights is None else weights, device)
-        models = load_models(self.config, runtime)
+        models = load_models(for_queries(self.config), runtime)
         check_weights(models.weights, place.weights)
         models.describer.load_state(place.retrieval_state)
         depth = depth_model(self.config.depth, runtime)
@@ -127,60 +125,78 @@ class Localizer:
         except HlocLiteError as error:
             return failure(label, Status.UNREADABLE, str(error), clock)
         calibrated = camera is not None and camera.has_prior_focal
-        estimate = self._estimate if calibrated else self._estimate_with_focal
-        solve = partial(estimate, camera=intrinsics)
-        return self._localize(photo, intrinsics, solve, label, itself, clock, fallback=fallback)
+        query = self.match(photo, intrinsics, calibrated=calibrated, itself=itself, clock=clock)
+        result = self.solve(query, label, clock)
+        return with_fallback(result, self.map.model) if fallback else result
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
         """The result of a query whose image could not even be decoded."""
         return failure(name, Status.UNREADABLE, str(error), StageClock())
 
-    def _localize(
+    def match(
         self,
         photo: Photo,
-        intrinsics: Camera,
-        solve: Solve,
-        label: str,
-        itself: str | None,
-        clock: StageClock,
+        camera: Camera,
         *,
-        fallback: bool,
-    ) -> LocalizationResult:
+        calibrated: bool = True,
+        itself: str | None = None,
+        clock: StageClock | None = None,
+    ) -> MatchedQuery:
+        """A photo's features, the map images like it, and its matches with them: all but the pose.
+
+        Args:
+            camera: of the photo; with ``calibrated`` false only the start for its focal length.
+            itself: name of a map image that is the query itself.
+        """
+        clock = StageClock() if clock is None else clock
         with clock("features"):
             (features,) = self._models.extractor.extract([photo])
         with clock("retrieval"):
             described = self._models.describer.describe([photo])
             excluded = [itself] if itself and self.config.localize.exclude_same_name else None
             (hits,) = self._index.search(described, self.config.localize.num_retrieved, excluded)
+        with clock("matching"):
+            matched = self._match(features, hits.names) if len(features) else {}
+        return MatchedQuery(photo, camera, calibrated, features, hits, matched)
+
+    def solve(
+        self, query: MatchedQuery, label: str, clock: StageClock | None = None
+    ) -> LocalizationResult:
+        """The answer that matches give.
+
+        Args:
+            query: of ``match``.
+            label: what to call it in the result.
+        """
+        clock = StageClock() if clock is None else clock
+        features, hits, matched = query.features, query.hits, query.matched
         counts = {"keypoints": len(features), "retrieved": len(hits.names)}
         if len(features) == 0:
             reason = "no keypoints found: the image is blank, masked away or far too dark"
             status = Status.TOO_FEW_MATCHES
-            result = failure(label, status, reason, clock, counts, features, hits)
-            return with_fallback(result, self.map.model) if fallback else result
+            return failure(label, status, reason, clock, counts, features, hits)
         if not hits.names:
             reason = "the map has no image to compare with"
             return failure(label, Status.NO_RETRIEVAL, reason, clock, counts, features, hits)
-        with clock("matching"):
-            matched = self._match(features, hits.names)
-            sightings = lift(list(matched.values()))
+        solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated)
         with clock("cues"):
-            quick = partial(self._quick_pose, camera=intrinsics)
-            evidence = self._witnesses.testify(photo, intrinsics, features, hits, sightings, quick)
+            sightings = lift(list(matched.values()))
+            evidence = self._witnesses.testify(query, sightings, solver.quick)
         with clock("pose"):
             groups = groups_of(matched, self.config.localize)
             xyz = self.map.model.xyz
-            attempt = best_attempt(evidence, groups, xyz, solve, self.config.localize)
+            attempts = attempts_of(evidence, groups, xyz, solver.solve, self.config.localize)
+            choice = choose(attempts, solver.refine, solver.rival, self.config.localize)
+        attempt = choice.attempt
         counts |= {
             **attempt.cue_counts,
             "matches": sum(len(matches) for matches, _ in matched.values()),
             "clusters": len(groups),
+            "agreeing_clusters": choice.num_agreeing,
             "correspondences": len(attempt.correspondences),
             "inliers": attempt.pose.num_inliers if attempt.pose else 0,
         }
-        needed = self.config.pose.min_inliers
-        result = verdict(label, attempt, features, hits, counts, clock, needed)
-        return with_fallback(result, self.map.model) if fallback else result
+        return verdict(label, choice, features, hits, counts, clock, self.config.pose.min_inliers)
 
     def _camera(self, photo: Photo, camera: Camera | None) -> Camera:
         if camera is not None:
@@ -210,21 +226,6 @@ class Localizer:
         if len(self._landmarks) > self.config.localize.cached_images:
             self._landmarks.popitem(last=False)
         return kept
-
-    def _estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
-        found: PoseEstimate | None = self._estimator.estimate(correspondences, camera)
-        return found
-
-    def _quick_pose(self, correspondences: Correspondences, camera: Camera) -> Rigid3 | None:
-        found = self._estimator.ransac(correspondences, camera, QUICK_TRIALS)
-        return None if found is None else found[0]
-
-    def _estimate_with_focal(
-        self, correspondences: Correspondences, camera: Camera
-    ) -> PoseEstimate | None:
-        return estimate_with_focal(
-            self._estimator, correspondences, camera, self.config.pose, self.config.localize
-        )
 
 
 def _photo(image: Photo | npt.NDArray[np.uint8] | Path | str, label: str, config: Config) -> Photo:

@@ -10,6 +10,7 @@ MAP/report.json    what became of each image, and why
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from hloc_lite.config import Config, config_from_dict, fingerprint
+from hloc_lite.config import Config, config_of_another_version, fingerprint
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.bank import Bank, ShardedStore, write_bank
@@ -34,6 +35,8 @@ from hloc_lite.mapping.folder import (
 )
 from hloc_lite.mapping.stages import features_from_arrays
 from hloc_lite.types import Float32, LocalFeatures, SfmModel
+
+logger = logging.getLogger(__name__)
 
 _REMEDY = "put the original back, or build the map again with --overwrite"
 _FEATURE_FIELDS = ("keypoints", "descriptors", "scores", "image_size")
@@ -109,7 +112,10 @@ class Map:
             features = Bank(folder / "features.h5")
             for each in (bank, features):
                 _check_origin(each, header["fingerprint"])
-            config = config_from_dict(header["config"])
+            config, unknown = config_of_another_version(header["config"])
+            if unknown:
+                left = ", ".join(unknown)
+                logger.warning("%s was made by another version; not used: %s", folder, left)
             labels = _read_labels(folder / "landmarks.h5", header["fingerprint"])
             if labels is None and config.semantics.source != "none":
                 raise FormatError(f"{folder}/landmarks.h5, the labels of its points, is missing")

@@ -27,7 +27,8 @@ class NearestMatcher:
         self._device = runtime.device
 
     def match(self, pairs: Sequence[tuple[LocalFeatures, LocalFeatures]]) -> list[Matches]:
-        """Matches of each pair, in order; scores are cosines, negative ones as 0.
+        """Matches of each pair, in order; scores are probabilities of being right as far as the
+        ratio of distances tells: its log odds fall in proportion to it (``matching.even_ratio``).
 
         Raises:
             ShapeError: if the descriptors of a pair differ in dimension.
@@ -42,6 +43,8 @@ class NearestMatcher:
             return [self._match_pair(on_device[id(a)], on_device[id(b)]) for a, b in pairs]
 
     def _match_pair(self, descriptors0: torch.Tensor, descriptors1: torch.Tensor) -> Matches:
+        import torch
+
         if len(descriptors0) == 0 or len(descriptors1) == 0:
             return Matches.empty()
         if descriptors0.shape[1] != descriptors1.shape[1]:
@@ -49,12 +52,13 @@ class NearestMatcher:
                 f"the two images' descriptors have {descriptors0.shape[1]} and "
                 f"{descriptors1.shape[1]} dimensions; extract both with the same features"
             )
-        indices, similarities = match_descriptors(
-            descriptors0, descriptors1, self._config.max_ratio, self._config.min_similarity
+        config = self._config
+        indices, ratios = match_descriptors(
+            descriptors0, descriptors1, config.max_ratio, config.min_similarity
         )
+        scores = torch.sigmoid(config.ratio_slope * (config.even_ratio - ratios))
         return Matches(
-            indices.cpu().numpy().astype(np.int32),
-            similarities.clamp(0, 1).cpu().numpy().astype(np.float32),
+            indices.cpu().numpy().astype(np.int32), scores.cpu().numpy().astype(np.float32)
         )
 
 
@@ -77,7 +81,8 @@ def match_descriptors(
         block_side: memory bound, see ``BLOCK_SIDE``; the matches do not depend on it.
 
     Returns:
-        (K, 2) int64 indices, ascending in the first image, and (K,) cosines.
+        (K, 2) int64 indices, ascending in the first image, and (K,) the larger of both ratios in
+        [0, 1]: 0 where there is no second neighbour, 1 where it is as near.
     """
     import torch
 
@@ -85,9 +90,10 @@ def match_descriptors(
     idxs0 = torch.arange(len(descriptors0), device=descriptors0.device)
     idxs1 = nearest0.idxs
     keep = (nearest1.idxs[idxs1] == idxs0) & (nearest0.best >= min_similarity)
+    ratios = torch.maximum(_ratios(nearest0), _ratios(nearest1)[idxs1])
     if max_ratio < 1:
-        keep &= _is_distinct(nearest0, max_ratio) & _is_distinct(nearest1, max_ratio)[idxs1]
-    return torch.stack([idxs0[keep], idxs1[keep]], dim=1), nearest0.best[keep]
+        keep &= ratios < max_ratio
+    return torch.stack([idxs0[keep], idxs1[keep]], dim=1), ratios[keep]
 
 
 class Nearest(NamedTuple):
@@ -168,6 +174,8 @@ def _concatenate(blocks: list[Nearest]) -> Nearest:
     return Nearest(*(torch.cat(parts) for parts in zip(*blocks, strict=True)))
 
 
-def _is_distinct(nearest: Nearest, max_ratio: float) -> torch.Tensor:
-    """Lowe's test on the distances of unit vectors, |a - b|^2 = 2 - 2 a.b; two equal ones fail."""
-    return 1 - nearest.best < max_ratio**2 * (1 - nearest.second)
+def _ratios(nearest: Nearest) -> torch.Tensor:
+    """Distance of the nearest over that of the second: of unit vectors |a - b|^2 = 2 - 2 a.b."""
+    best, second = (1 - nearest.best).clamp(min=0), (1 - nearest.second).clamp(min=0)
+    # two equal ones, also where both are the descriptor itself, leave the choice open
+    return (best / second).sqrt().where(second > best, best.new_ones(()))

@@ -25,20 +25,30 @@ def bounds_px(correspondences: Correspondences, camera: Camera, config: PoseConf
     return np.full(len(correspondences), bound) if factors is None else bound * factors
 
 
-def votes(weights: Float64, config: PoseConfig) -> Float64:
-    """(K,) what each correspondence counts in a consensus: its (K,) weight, bounded, of mean 1."""
-    bounded = np.minimum(weights, config.max_score_weight * weights.mean())
-    return np.asarray(bounded / bounded.mean())
+def posterior_odds(correspondences: Correspondences, camera: Camera, config: PoseConfig) -> Float64:
+    """(K,) odds that each correspondence is right if it agrees with the pose.
 
-
-def credence(weights: Float64, config: PoseConfig) -> Float64:
-    """(K,) how far each inlier of a pose is believed in its refinement, in (0, 1).
-
-    That a correspondence fits the pose says far more for it than its weight did, so most count
-    alike: weights as they are would throw away good observations.
+    Before that they are its weight times those of ``config.prior_share``; a wrong one, anywhere in
+    the image, agrees with any pose as seldom as the area within its bound is of the image.
     """
-    relative = weights / weights.mean()
-    return np.asarray(relative / (relative + config.refine_doubt))
+    weights = correspondences.weights
+    prior = config.prior_share / (1 - config.prior_share) * weights / weights.mean()
+    areas = np.pi * np.square(bounds_px(correspondences, camera, config))
+    return np.asarray(prior * np.maximum(camera.width * camera.height / areas, 1))
+
+
+def votes(odds: Float64) -> Float64:
+    """(K,) what each correspondence counts in a consensus, of mean 1: how much likelier the pose is
+    by its agreement (Tordoff and Murray 2005). It grows with the logarithm of the (K,)
+    ``posterior_odds``: that a doubtful match agrees says nearly as much as that a good one does."""
+    gains = np.log1p(odds)
+    return np.asarray(gains / gains.mean())
+
+
+def credence(odds: Float64) -> Float64:
+    """(K,) in (0, 1): probability that each inlier of a pose is right, by its ``posterior_odds``;
+    most count alike in the refinement."""
+    return np.asarray(odds / (1 + odds))
 
 
 def finish(
@@ -59,6 +69,7 @@ def finish(
     bounds = bounds_px(correspondences, camera, config)
     # what has no weight is no evidence, wherever it lies
     usable = correspondences.weights > 0
+    trust = credence(posterior_odds(correspondences, camera, config))
     mask = usable & inlier_mask(points2D, points3D, camera, pose, bounds)
     covariance = None
     for _ in range(2):
@@ -72,7 +83,7 @@ def finish(
             camera,
             pose,
             config.refine_loss_sigmas * sigma_px,
-            weights=credence(inliers.weights, config),
+            weights=trust[mask],
             refine_focal=refine_focal,
         )
         pose, camera, covariance = refined.cam_from_world, refined.camera, refined.covariance

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hloc_lite.geometry.cameras import bearings, projection_jacobian
-from hloc_lite.pose.common import bounds_px, votes
+from hloc_lite.pose.common import bounds_px, posterior_odds, votes
 from hloc_lite.pose.linear_errors import LinearErrors
 from hloc_lite.pose.ransac_estimator import RansacEstimator
 from hloc_lite.pose.weighted_ransac import Problem, weighted_ransac
@@ -36,9 +36,8 @@ class WeightedEstimator(RansacEstimator):
             points3D - center,
             bounds_px(correspondences, camera, self._config)[usable],
         )
-        weights = weights[usable]
-        counted = votes(weights, self._config)
-        problem = Problem(rays, points3D - center, weights, counted, errors)
+        counted = votes(posterior_odds(correspondences.subset(usable), camera, self._config))
+        problem = Problem(rays, points3D - center, weights[usable], counted, errors)
         found = weighted_ransac(problem, self._config, max_num_trials)
         if found is None:
             return None

@@ -105,7 +105,7 @@ def test_where_all_is_denied_all_weigh_the_same() -> None:
 
 
 def test_tiny_products_are_still_compared() -> None:
-    config = WeightingConfig(depth=20, semantics=20)
+    config = WeightingConfig(depth=20, semantics=20, min_weight=0.01)
     cues = [cue(name, 1e-10, 2e-10, 1e-10) for name in ("depth", "semantics")]
     found = combine(distinct(3), cues, config)  # products of 1e-400 are 0 in floating point
     np.testing.assert_allclose(found.row_weights, [0.01, 1, 0.01])

@@ -13,8 +13,9 @@ from hloc_lite.config import load_config
 from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.localize.attempts import best_attempt
+from hloc_lite.localize.attempts import attempts_of
 from hloc_lite.localize.cues import Evidence
+from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.map import Map
@@ -177,14 +178,18 @@ def test_of_two_places_the_one_with_the_predicted_depths_counts() -> None:
 
     def solve(given: Correspondences) -> PoseEstimate:
         everything = np.ones(len(given), bool)
-        return PoseEstimate(Rigid3.identity(), everything, 1, None, camera)
+        aside = 0.0 if len(given) == 30 else 50.0  # which changes no depth
+        pose = Rigid3(np.eye(3), np.array([aside, 0, 0]))
+        return PoseEstimate(pose, everything, 1, None, camera)
 
     groups = [np.array([0]), np.array([1])]
     chosen = []
     for known in (DepthMap(depth_map, (640, 480)), None):
         evidence = Evidence(rows, (), keypoints.astype(np.float32), known, config)
-        found = best_attempt(evidence, groups, xyz, solve, config.localize)
-        chosen.append(len(found.correspondences))
+        attempts = attempts_of(evidence, groups, xyz, solve, config.localize)
+        found = choose(attempts, lambda *_: None, lambda _: 0.0, config.localize)
+        assert found.num_agreeing == 1 and 0 < found.ambiguity <= 1
+        chosen.append(len(found.attempt.correspondences))
     assert chosen == [30, 35]
 
 

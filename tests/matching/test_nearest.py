@@ -64,14 +64,11 @@ def test_equals_the_definition_in_any_block_size(seed, n, m, max_ratio, min_simi
     rng = np.random.default_rng(seed)
     a, b = unit_rows(rng, n, 8), unit_rows(rng, m, 8)
     b[: min(n, m) // 2] = a[: min(n, m) // 2]  # some true matches
-    indices, similarities = match_descriptors(
+    indices, ratios = match_descriptors(
         torch.tensor(a), torch.tensor(b), max_ratio, min_similarity, block_side
     )
-    indices = indices.numpy()
     assert [tuple(row) for row in indices.tolist()] == by_loop(a, b, max_ratio, min_similarity)
-    np.testing.assert_allclose(
-        similarities, (a[indices[:, 0]] * b[indices[:, 1]]).sum(1), atol=1e-6
-    )
+    assert ((ratios >= 0) & (ratios <= 1)).all() and (max_ratio == 1 or (ratios < max_ratio).all())
 
 
 @settings(deadline=None)
@@ -97,12 +94,30 @@ def test_equal_best_neighbours_fail_the_ratio_and_pass_without_it():
     assert matches.indices.tolist() == [[0, 0]]
 
 
-def test_scores_are_cosines_and_never_negative():
-    a, b = np.array([[1, 0]], np.float32), np.array([[-0.6, 0.8]], np.float32)
-    (matches,) = matcher(min_similarity=-1).match([(features(a), features(b))])
-    assert matches.scores.tolist() == [0]
-    (matches,) = matcher().match([(features(a), features(-b))])
-    assert matches.scores.tolist() == pytest.approx([0.6])
+def test_scores_fall_with_the_ratio_and_are_even_where_the_config_says():
+    query = np.array([[1, 0]], np.float32)
+
+    def score(ratio):
+        near, far = 0.02, 0.02 / ratio**2  # of 1 - cosine, half the squared distance
+        others = np.array([[1 - near, (1 - (1 - near) ** 2) ** 0.5],
+                           [1 - far, -((1 - (1 - far) ** 2) ** 0.5)]], np.float32)  # fmt: skip
+        (matches,) = matcher(max_ratio=1, even_ratio=0.8, ratio_slope=10).match(
+            [(features(query), features(others))]
+        )
+        assert matches.indices.tolist() == [[0, 0]]
+        return float(matches.scores[0])
+
+    for ratio in (0.5, 0.8, 0.95):
+        expected = 1 / (1 + np.exp(-10 * (0.8 - ratio)))
+        assert score(ratio) == pytest.approx(expected, abs=1e-3)
+
+
+def test_without_a_second_neighbour_nothing_speaks_against_a_match():
+    a, b = np.array([[1, 0]], np.float32), np.array([[0.6, 0.8]], np.float32)
+    (matches,) = matcher(max_ratio=0.5, even_ratio=0.8, ratio_slope=10).match(
+        [(features(a), features(b))]
+    )
+    assert matches.scores.tolist() == pytest.approx([1 / (1 + np.exp(-8))])
 
 
 def test_descriptors_of_other_features_are_refused():

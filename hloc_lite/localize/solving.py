@@ -1,0 +1,81 @@
+"""Poses from correspondences: with known or unknown focal length, again from a start, elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hloc_lite.config import Config
+from hloc_lite.localize.answers import Attempt
+from hloc_lite.localize.hypotheses import rival_trials, same_place
+from hloc_lite.pose.common import bounds_px, finish
+from hloc_lite.pose.focal import QUICK_TRIALS, estimate_with_focal
+from hloc_lite.pose.refine import inlier_mask
+from hloc_lite.registry import PoseEstimator
+from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
+
+CLEARLY_OUTSIDE = 3.0
+"""In inlier bounds: what lies nearer to a pose may still belong to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class PoseSolver:
+    """An estimator, and what is asked of it for one query.
+
+    Its focal length is estimated unless ``calibrated``.
+    """
+
+    estimator: PoseEstimator
+    config: Config
+    camera: Camera
+    calibrated: bool
+
+    def solve(self, correspondences: Correspondences) -> PoseEstimate | None:
+        """The pose that most agree with; None if too few do."""
+        if self.calibrated:
+            found: PoseEstimate | None = self.estimator.estimate(correspondences, self.camera)
+            return found
+        return estimate_with_focal(
+            self.estimator, correspondences, self.camera, self.config.pose, self.config.localize
+        )
+
+    def quick(self, correspondences: Correspondences) -> Rigid3 | None:
+        """A pose from few samples, not refined."""
+        found = self.estimator.ransac(correspondences, self.camera, QUICK_TRIALS)
+        return None if found is None else found[0]
+
+    def refine(self, correspondences: Correspondences, start: PoseEstimate) -> PoseEstimate | None:
+        """The pose near another that these correspondences ask for."""
+        return finish(
+            correspondences, start.camera, start.cam_from_world, self.config.pose,
+            start.num_trials, refine_focal=not self.calibrated,
+        )  # fmt: skip
+
+    def rival(self, attempt: Attempt) -> float:
+        """Support of the best pose at another place, among the matches that an attempt's pose
+        leaves over; 0 if a few samples find none."""
+        config, pose = self.config.localize, attempt.pose
+        if pose is None:
+            return 0.0
+        rest = _beyond(attempt.correspondences, pose, CLEARLY_OUTSIDE, self.config)
+        trials = rival_trials(pose.num_inliers, len(rest), config)
+        if trials == 0 or len(rest) < config.rival_share * pose.num_inliers:
+            return 0.0
+        found = self.estimator.ransac(rest, pose.camera, trials)
+        if found is None or same_place(attempt, found[0], config):
+            return 0.0
+        bounds = bounds_px(rest, pose.camera, self.config.pose)
+        agreeing = inlier_mask(rest.points2D, rest.points3D, pose.camera, found[0], bounds)
+        return len(np.unique(rest.keypoint_idxs[agreeing])) * attempt.depth_agreement
+
+
+def _beyond(
+    correspondences: Correspondences, pose: PoseEstimate, bounds: float, config: Config
+) -> Correspondences:
+    """Those that lie farther from a pose than so many of their bounds."""
+    limits = bounds * bounds_px(correspondences, pose.camera, config.pose)
+    near = inlier_mask(
+        correspondences.points2D, correspondences.points3D, pose.camera, pose.cam_from_world, limits
+    )
+    return correspondences.subset(~near)
