@@ -207,11 +207,12 @@ class Localizer:
     def _match(
         self, features: LocalFeatures, names: Sequence[str]
     ) -> dict[str, tuple[Matches, Landmarks]]:
-        landmarks = [self._landmarks_of(name) for name in names]
+        landmarks = [self.landmarks_of(name) for name in names]
         found = self._models.matcher.match([(features, each.features) for each in landmarks])
         return dict(zip(names, zip(found, landmarks, strict=True), strict=True))
 
-    def _landmarks_of(self, name: str) -> Landmarks:
+    def landmarks_of(self, name: str) -> Landmarks:
+        """What a map image offers to be matched; the last ``localize.cached_images`` stay in memory."""
         kept = self._landmarks.pop(name, None)
         if kept is None:
             image = self.map.model.image_named(name)

@@ -1,0 +1,150 @@
+"""Rendered towns whose queries are matched once, to try many ways to a pose on the matches."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from hloc_lite.config import load_config
+from hloc_lite.consistency.landmark_labels import label_landmarks
+from hloc_lite.io.colmap_model import read_model
+from hloc_lite.io.files import atomic_path
+from hloc_lite.io.images import read_photo
+from hloc_lite.io.poses import read_image_list, read_poses, read_queries
+from hloc_lite.io.weights import WeightsStore
+from hloc_lite.localize.localizer import Localizer
+from hloc_lite.localize.query import MatchedQuery
+from hloc_lite.mapping.build import build_map
+from hloc_lite.mapping.map import Map
+from hloc_lite.mapping.run import MapInputs
+from hloc_lite.registry import SEGMENTERS, Runtime, create
+from hloc_lite.synthetic.config import CONDITIONS, TownConfig
+from hloc_lite.synthetic.dataset import write_dataset
+from hloc_lite.types import LabelMap, LocalFeatures, Matches, RetrievalHits, Rigid3
+
+MATCH_ALL = ("localize.max_ratio=1.0",)
+"""Bounds are put on the matches later, by those who want them."""
+
+
+@dataclass(frozen=True, eq=False)
+class TownQuery:
+    """A query with all of its matches, and where it was taken."""
+
+    condition: str
+    query: MatchedQuery
+    cam_from_world: Rigid3
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedTown:
+    """A town, a map of it, and its queries' matches with ``num_retrieved`` map images each."""
+
+    folder: Path
+    place: Map
+    queries: tuple[TownQuery, ...]
+
+
+def render(folder: Path, seed: int, num_map: int, num_queries: int) -> Path:
+    """The town of a seed with depth and labels; what is there already is kept."""
+    config = TownConfig(seed=seed, num_map=num_map, num_queries=num_queries)
+    return write_dataset(folder, config)
+
+
+def build(town: Path, folder: Path, features: str, matcher: str = "mutual-nn") -> Map:
+    """The map of a town from its known poses, without labels."""
+    settings = [f"matching.name={matcher}"]
+    config = load_config(overrides={"features": {"name": features}}, settings=settings)
+    if not (folder / "map.json").is_file():
+        inputs = MapInputs(
+            reference=read_model(town / "model"), names=read_image_list(town / "map_images.txt")
+        )
+        build_map(town / "images", config, inputs=inputs, output=folder)
+    return Map.open(folder)
+
+
+def labelled(place: Map, town: Path, source: str) -> Map:
+    """The map with the labels that a source gives its points."""
+    config = load_config(base=place.config, settings=[f"semantics.source={source}"])
+    runtime = Runtime(WeightsStore())
+    segmenter = create(SEGMENTERS, source, config.semantics, runtime)
+
+    def labels_of(name: str) -> LabelMap | None:
+        photo = read_photo(town / "images" / name, name, config.images)
+        found: LabelMap | None = segmenter.segment([photo])[0]
+        return found
+
+    labels = label_landmarks(place.model, labels_of, config.semantics)
+    return replace(place, config=config, landmark_labels=labels)
+
+
+def match_town(town: Path, place: Map, cache: Path, num_retrieved: int) -> MatchedTown:
+    """All queries of a town against a map, from ``cache`` where they were matched before."""
+    settings = [f"localize.num_retrieved={num_retrieved}", *MATCH_ALL]
+    localizer = Localizer(place, load_config(base=place.config, settings=settings))
+    found = []
+    for condition in CONDITIONS:
+        truth = read_poses(town / f"gt_{condition}.txt")
+        cameras = read_queries(town / f"queries_{condition}.txt")
+        for name, camera in tqdm(cameras.items(), desc=f"{town.name} {condition}", disable=None):
+            photo = read_photo(town / "images" / name, name, place.config.images)
+            file = cache / f"{name.replace('/', '_')}.npz"
+            if not file.is_file():
+                _write(file, localizer.match(photo, camera, itself=name))
+            query = _read(file, localizer, photo, camera)
+            found.append(TownQuery(condition, query, truth[name]))
+    return MatchedTown(town, place, tuple(found))
+
+
+def first_hits(query: MatchedQuery, count: int) -> MatchedQuery:
+    """The query as if only so many images had been retrieved."""
+    hits = RetrievalHits(query.hits.names[:count], query.hits.similarities[:count])
+    return replace(query, hits=hits, matched={name: query.matched[name] for name in hits.names})
+
+
+def with_min_score(query: MatchedQuery, least: float) -> MatchedQuery:
+    """The query with a hard bound on the matcher's scores."""
+    kept = {}
+    for name, (matches, landmarks) in query.matched.items():
+        good = matches.scores >= least
+        kept[name] = Matches(matches.indices[good], matches.scores[good]), landmarks
+    return replace(query, matched=kept)
+
+
+def _write(file: Path, query: MatchedQuery) -> None:
+    matches = [each for each, _ in query.matched.values()]
+    with atomic_path(file) as partial, partial.open("wb") as stream:
+        np.savez(
+            stream,
+            keypoints=query.features.keypoints,
+            names=np.array(query.hits.names),
+            similarities=query.hits.similarities,
+            counts=np.array([len(each) for each in matches]),
+            indices=np.concatenate([each.indices for each in matches]),
+            scores=np.concatenate([each.scores for each in matches]),
+        )
+
+
+def _read(file: Path, localizer: Localizer, photo, camera) -> MatchedQuery:  # type: ignore[no-untyped-def]
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise SystemExit(f"{file} is damaged ({error}): delete it and run again") from None
+    n = len(arrays["keypoints"])
+    features = LocalFeatures(
+        arrays["keypoints"], np.zeros((n, 1)), np.zeros(n), (photo.width, photo.height)
+    )
+    names = tuple(str(name) for name in arrays["names"])
+    ends = np.cumsum(arrays["counts"])
+    rows: Iterator[slice] = (slice(e - c, e) for e, c in zip(ends, arrays["counts"], strict=True))
+    matched = {
+        name: (Matches(arrays["indices"][row], arrays["scores"][row]), localizer.landmarks_of(name))
+        for name, row in zip(names, rows, strict=True)
+    }
+    hits = RetrievalHits(names, arrays["similarities"])
+    return MatchedQuery(photo, camera, True, features, hits, matched)
