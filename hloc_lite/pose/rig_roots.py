@@ -17,10 +17,8 @@ from hloc_lite.types import Float64, Int64
 DEGREE = 8
 FIRST_PIECES = 4
 """Of the interval at first, in one matrix product; two each time after."""
-MAX_HALVINGS = 24
-"""After that what is left is one multiple root, as far as rounding lets it be told."""
-NOISE = 1e-13
-"""Of the largest coefficient: below that a value has no sign."""
+MAX_HALVINGS = 10
+"""After that two roots are so close that both ends of the piece stand for them."""
 NEWTON_STEPS = 6
 
 
@@ -34,61 +32,51 @@ def roots_between(values: Float64) -> tuple[Float64, Int64]:
     """Roots in [0, 1].
 
     Args:
-        values: (B, 9) of each polynomial at ``nodes()``.
+        values: (9, B) of each polynomial at ``nodes()``.
 
     Returns:
-        (N,) roots and (N,) the polynomial each is of. A double root may come once or twice, and a
-        place where rounding leaves open whether the polynomial touches zero comes as one.
+        (N,) roots and (N,) the polynomial each is of. Where several are closer than 1e-4, some are
+        only that good, or missing, or come twice.
     """
-    coefficients = values @ _bernstein_from_values()
-    with np.errstate(all="ignore"):
-        coefficients = coefficients / np.abs(coefficients).max(axis=1, keepdims=True)
-    owner = np.flatnonzero(np.isfinite(coefficients).all(axis=1))
-    pieces = (coefficients[owner] @ _subdivision(FIRST_PIECES)).reshape(-1, DEGREE + 1)
-    start = np.tile(np.arange(FIRST_PIECES) / FIRST_PIECES, len(owner))
-    owner, width = np.repeat(owner, FIRST_PIECES), 1 / FIRST_PIECES
-    found, owners = [], []
-    for _ in range(MAX_HALVINGS):
-        changes, open_question = _sign_changes(pieces)
-        single = changes == 1
-        found.append(start[single] + width * _single_root(pieces[single]))
-        owners.append(owner[single])
-        # all of it noise: halving tells nothing more
-        found.append(start[open_question] + width / 2)
-        owners.append(owner[open_question])
-        several = (changes > 1) & ~open_question
-        pieces = (pieces[several] @ _subdivision(2)).reshape(-1, DEGREE + 1)
-        width /= 2
-        start = (start[several][:, None] + [0.0, width]).ravel()
-        owner = np.repeat(owner[several], 2)
-        if len(pieces) == 0:
+    owner = np.arange(values.shape[1])
+    pieces, width = _bernstein_from_values() @ values, 1.0
+    start, parts = np.zeros(len(owner)), FIRST_PIECES
+    singles: list[tuple[Float64, Float64, Int64, float]] = []
+    for _ in range(1 + MAX_HALVINGS):
+        width /= parts
+        pieces = (_subdivision(parts) @ pieces).reshape(DEGREE + 1, -1)
+        start = (start + width * np.arange(parts)[:, None]).ravel()
+        owner, parts = np.tile(owner, parts), 2
+        changes = _sign_changes(pieces)
+        single = np.flatnonzero(changes == 1)
+        singles.append((pieces[:, single], start[single], owner[single], width))
+        several = np.flatnonzero(changes > 1)
+        pieces, start, owner = pieces[:, several], start[several], owner[several]
+        if len(owner) == 0:
             break
-    found.append(start + width / 2)
-    owners.append(owner)
-    return np.concatenate(found), np.concatenate(owners)
+    inside = _single_root(np.concatenate([piece for piece, *_ in singles], axis=1))
+    widths = np.concatenate([np.full(len(begin), size) for _, begin, _, size in singles])
+    begins = np.concatenate([begin for _, begin, *_ in singles])
+    owners = [which for _, _, which, _ in singles]
+    found = np.concatenate([begins + widths * inside, start, start + width])
+    return found, np.concatenate([*owners, owner, owner])
 
 
-def _sign_changes(coefficients: Float64) -> tuple[Int64, np.ndarray]:
-    """(N,) changes of sign of (N, 9), zeros taken for what comes before; (N,) whether it is noise.
-
-    A root at a border then belongs to the piece before or after it, or to both.
-    """
+def _sign_changes(coefficients: Float64) -> Int64:
+    """(N,) of (9, N) coefficients. A root on the border of two pieces belongs to one of them."""
     positive = coefficients >= 0
-    changes = (positive[:, 1:] != positive[:, :-1]).sum(axis=1)
-    small = np.abs(coefficients).max(axis=1) < NOISE
-    return changes, small
+    return np.asarray((positive[1:] != positive[:-1]).sum(axis=0, dtype=np.int8))
 
 
 def _single_root(coefficients: Float64) -> Float64:
-    """(N,) the root in [0, 1] of (N, 9) coefficients with one change of sign: Newton's method,
+    """(N,) the root in [0, 1] of (9, N) coefficients with one change of sign: Newton's method,
     halving where it would leave the bracket."""
-    powers = np.ascontiguousarray((coefficients @ _powers_from_bernstein()).T)
-    rising = coefficients[:, -1] >= 0
-    low, high = np.zeros(len(coefficients)), np.ones(len(coefficients))
-    first, last = coefficients[:, 0], coefficients[:, -1]
+    powers = _powers_from_bernstein() @ coefficients
+    first, last = coefficients[0], coefficients[DEGREE]
+    rising = last >= 0
+    low, high = np.zeros_like(first), np.ones_like(first)
     with np.errstate(all="ignore"):
         root = first / (first - last)
-        root = np.where((root > 0) & (root < 1), root, 0.5)
         for _ in range(NEWTON_STEPS):
             value, slope = powers[DEGREE], np.zeros_like(root)
             for power in powers[DEGREE - 1 :: -1]:
@@ -103,8 +91,8 @@ def _single_root(coefficients: Float64) -> Float64:
 
 @lru_cache(maxsize=1)
 def _bernstein_from_values() -> Float64:
-    """(9, 9) takes rows of values at the nodes to rows of Bernstein coefficients on [0, 1]."""
-    return np.linalg.inv(_basis(nodes())).T
+    """(9, 9) takes values at the nodes to Bernstein coefficients on [0, 1]."""
+    return np.linalg.inv(_basis(nodes()))
 
 
 def _basis(at: Float64) -> Float64:
@@ -114,19 +102,20 @@ def _basis(at: Float64) -> Float64:
     return np.asarray(binomial * at[:, None] ** order * (1 - at[:, None]) ** (DEGREE - order))
 
 
-@lru_cache(maxsize=4)
-def _subdivision(pieces: int) -> Float64:
-    """(9, pieces * 9) takes rows of coefficients on [0, 1] to those on equal parts of it."""
-    to_coefficients = _bernstein_from_values()
-    parts = [_basis((i + nodes()) / pieces).T @ to_coefficients for i in range(pieces)]
-    return np.concatenate(parts, axis=1)
+@lru_cache(maxsize=2)
+def _subdivision(parts: int) -> Float64:
+    """(9 * parts, 9) takes coefficients on [0, 1] to those on equal parts of it, part by part
+    within each coefficient."""
+    inverse = _bernstein_from_values()
+    matrices = [inverse @ _basis((i + nodes()) / parts) for i in range(parts)]
+    return np.stack(matrices, axis=1).reshape(-1, DEGREE + 1)
 
 
 @lru_cache(maxsize=1)
 def _powers_from_bernstein() -> Float64:
-    """(9, 9) takes rows of Bernstein coefficients to rows of coefficients of 1, x, x^2, ..."""
+    """(9, 9) takes Bernstein coefficients to those of 1, x, x^2, ..."""
     matrix = np.zeros((DEGREE + 1, DEGREE + 1))
     for k in range(DEGREE + 1):
         for j in range(k, DEGREE + 1):
-            matrix[k, j] = comb(DEGREE, k) * comb(DEGREE - k, j - k) * (-1) ** (j - k)
+            matrix[j, k] = comb(DEGREE, k) * comb(DEGREE - k, j - k) * (-1) ** (j - k)
     return matrix
