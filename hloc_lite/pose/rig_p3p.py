@@ -61,9 +61,7 @@ def solve_rig_p3p(
         sides = np.stack([_square(x[i] - x[j]) for i, j in PAIRS])
         low, high = _ranges(p, y, np.sqrt(sides))
         possible = np.flatnonzero(_regular(sides) & (low < high).all(axis=0))
-        p, y, x, sides, low, high = (
-            each[..., possible] for each in (p, y, x, sides, low, high)
-        )
+        p, y, x, sides, low, high = (each[..., possible] for each in (p, y, x, sides, low, high))
         p, y, x, sides, low, high = _shortest_range_first(p, y, x, sides, low, high)
         laws, origins, nearest = _laws(p, y, sides, low[0], high[0])
         half = 0.5 * (high[0] - low[0]) / np.sqrt(sides.max(axis=0))

@@ -1,0 +1,95 @@
+"""What every estimator for rigs does around its RANSAC: checks, refinement, result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hloc_lite.config import PoseConfig
+from hloc_lite.errors import ShapeError
+from hloc_lite.pose.common import MIN_NOISE_PX, bounds_px, credence, max_error_px
+from hloc_lite.pose.rig_refine import RigObservations, refine_rig
+from hloc_lite.types import Bool, Correspondences, Float64, Rig, Rigid3, RigPoseEstimate
+
+
+def check_lengths(correspondences: Sequence[Correspondences], rig: Rig) -> None:
+    """Raises ShapeError if there are not as many correspondences as cameras."""
+    if len(correspondences) != len(rig):
+        raise ShapeError(
+            f"a rig needs correspondences for each of its cameras (empty ones where there are "
+            f"none): got {len(correspondences)} for {len(rig)} cameras"
+        )
+
+
+def pixel_scales(rig: Rig, config: PoseConfig) -> tuple[float, ...]:
+    """For each camera the factor that makes its inlier bound the first camera's: errors of cameras
+    of different resolution then count alike."""
+    bounds = [max_error_px(each.camera, config) for each in rig.cameras]
+    return tuple(bounds[0] / bound for bound in bounds)
+
+
+def finish_rig(
+    correspondences: Sequence[Correspondences],
+    rig: Rig,
+    pose: Rigid3,
+    config: PoseConfig,
+    num_trials: int,
+) -> RigPoseEstimate | None:
+    """Refine RANSAC's pose on its inliers, count these again, refine once more.
+
+    Returns:
+        None if fewer than ``config.min_inliers`` are left.
+    """
+    scales = pixel_scales(rig, config)
+    points2D = tuple(each.points2D for each in correspondences)
+    points3D = tuple(each.points3D for each in correspondences)
+    observations = RigObservations(rig, points2D, points3D, scales)
+    weights = np.concatenate([each.weights for each in correspondences])
+    bounds = np.concatenate([
+        scale * bounds_px(of_camera, each.camera, config)
+        for of_camera, each, scale in zip(correspondences, rig.cameras, scales, strict=True)
+    ])  # fmt: skip
+    ends = np.cumsum([len(each) for each in correspondences])[:-1]
+    errors = _errors(observations, pose)
+    # what has no weight is no evidence, wherever it lies
+    mask = (weights > 0) & (errors <= bounds)
+    covariance = None
+    for _ in range(2):
+        masks = tuple(np.split(mask, ends))
+        if _distinct(correspondences, masks) < config.min_inliers:
+            return None
+        loss = config.refine_loss_sigmas * _noise(errors[mask], weights[mask])
+        trust = credence(weights[mask], config)
+        pose, covariance = refine_rig(observations.subset(masks), pose, loss, trust)
+        errors = _errors(observations, pose)
+        mask = (weights > 0) & (errors <= bounds)
+    masks = tuple(np.split(mask, ends))
+    if _distinct(correspondences, masks) < config.min_inliers:
+        return None
+    return RigPoseEstimate(pose, masks, num_trials, covariance)
+
+
+def _errors(observations: RigObservations, pose: Rigid3) -> Float64:
+    """(K,) scaled pixels; NaN where a point cannot be seen."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        dx, dy = observations.residuals(pose)
+        return np.asarray(np.sqrt(dx * dx + dy * dy))
+
+
+def _noise(errors: Float64, weights: Float64) -> float:
+    """Standard deviation along each axis, from the weighted median of the distances."""
+    order = np.argsort(errors)
+    mass = np.cumsum(weights[order])
+    median = errors[order[np.searchsorted(mass, 0.5 * mass[-1])]]
+    return max(float(median) / 1.1774, MIN_NOISE_PX)
+
+
+def _distinct(correspondences: Sequence[Correspondences], masks: Sequence[Bool]) -> int:
+    """Inliers, a keypoint with several points (or the other way round) counted once; the same point
+    in two cameras was seen twice."""
+    count = 0
+    for each, mask in zip(correspondences, masks, strict=True):
+        keypoints, points = each.keypoint_idxs[mask], each.point3D_idxs[mask]
+        count += min(len(np.unique(keypoints)), len(np.unique(points)))
+    return count

@@ -1,0 +1,169 @@
+"""Non-linear refinement of a rig's pose on the pixels of all its cameras, and its covariance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hloc_lite.geometry.cameras import img_from_cam, pixel_differences, projection_jacobian
+from hloc_lite.geometry.rotations import exp_so3
+from hloc_lite.pose.refine import MAX_ITERATIONS, SANDWICH_POINTS, STEP_TOLERANCE
+from hloc_lite.types import Float64, Rig, Rigid3
+
+NEAR = 0.2
+"""Relative decrease of the cost below which the loss's mean curvature replaces re-weighting."""
+
+
+@dataclass(frozen=True, eq=False)
+class RigObservations:
+    """What all cameras of a rig see, camera after camera."""
+
+    rig: Rig
+    points2D: tuple[Float64, ...]
+    """For each camera (K_c, 2) pixels."""
+    points3D: tuple[Float64, ...]
+    """For each camera (K_c, 3) world."""
+    scales: tuple[float, ...]
+    """For each camera the factor of its pixels, so that errors of all mean the same."""
+
+    def subset(self, masks: Sequence[np.ndarray]) -> RigObservations:
+        """Those that a mask for each camera selects."""
+        points2D = tuple(each[mask] for each, mask in zip(self.points2D, masks, strict=True))
+        points3D = tuple(each[mask] for each, mask in zip(self.points3D, masks, strict=True))
+        return RigObservations(self.rig, points2D, points3D, self.scales)
+
+    def residuals(self, rig_from_world: Rigid3) -> Float64:
+        """(2, K) scaled pixels, projected minus measured; NaN where a point cannot be seen."""
+        parts = []
+        for each, points2D, points3D, scale in self._cameras():
+            points = each.cam_from_rig.compose(rig_from_world).apply(points3D)
+            projected = img_from_cam(each.camera, points)
+            parts.append(scale * pixel_differences(each.camera, projected, points2D).T)
+        return np.concatenate(parts, axis=1)
+
+    def jacobian(self, rig_from_world: Rigid3) -> Float64:
+        """(6, 2, K) derivative of the residuals by a left perturbation in the rig frame."""
+        parts = []
+        for each, _, points3D, scale in self._cameras():
+            in_rig = rig_from_world.apply(points3D)
+            by_cam = projection_jacobian(each.camera, each.cam_from_rig.apply(in_rig))
+            by_rig = scale * (by_cam @ each.cam_from_rig.rotation)
+            a, b, c = np.ascontiguousarray(by_rig.transpose(2, 1, 0))
+            x, y, z = np.ascontiguousarray(in_rig.T)
+            parts.append(np.stack([y * c - z * b, z * a - x * c, x * b - y * a, a, b, c]))
+        return np.concatenate(parts, axis=2)
+
+    def _cameras(self) -> zip:  # type: ignore[type-arg]
+        return zip(self.rig.cameras, self.points2D, self.points3D, self.scales, strict=True)
+
+
+def refine_rig(
+    observations: RigObservations, rig_from_world: Rigid3, loss_px: float, weights: Float64
+) -> tuple[Rigid3, Float64 | None]:
+    """Minimize the weighted Cauchy loss of the reprojection errors of all cameras, as
+    ``refine_pose`` does for one.
+
+    Args:
+        observations: of the inliers.
+        rig_from_world: start.
+        loss_px: scale of the loss, in scaled pixels.
+        weights: (K,) > 0, camera after camera. Only their proportions matter.
+
+    Returns:
+        rig_from_world, and its (6, 6) covariance as in ``RigPoseEstimate``; None if the points
+        leave it open.
+    """
+    weights = weights / weights.mean()
+    pose, damping, near = rig_from_world, 1e-5, False
+    residuals = observations.residuals(pose)
+    cost = _cost(residuals, loss_px, weights)
+    jacobian = observations.jacobian(pose)
+    for _ in range(MAX_ITERATIONS):
+        step = _step(jacobian, residuals, loss_px, weights, damping, near=near)
+        trial = Rigid3(exp_so3(step[:3]), step[3:]).compose(pose)
+        trial_residuals = observations.residuals(trial)
+        trial_cost = _cost(trial_residuals, loss_px, weights)
+        if not trial_cost < cost:
+            damping *= 10
+            if damping > 1e8:
+                break
+            continue
+        near = cost - trial_cost <= NEAR * cost
+        converged = cost - trial_cost <= STEP_TOLERANCE * cost
+        pose, residuals, cost = trial, trial_residuals, trial_cost
+        damping = max(damping / 10, 1e-10)
+        jacobian = observations.jacobian(pose)
+        if converged:
+            break
+    return pose, _covariance(jacobian, residuals, loss_px, weights)
+
+
+def _robust(residuals: Float64, loss_px: float) -> Float64:
+    return 1 / (1 + (residuals**2).sum(axis=0) / loss_px**2)
+
+
+def _cost(residuals: Float64, loss_px: float, weights: Float64) -> float:
+    cost = float(loss_px**2 * (np.log1p((residuals**2).sum(axis=0) / loss_px**2) @ weights))
+    return cost if np.isfinite(cost) else np.inf  # a point behind its camera
+
+
+def _gram(jacobian: Float64, weights: Float64) -> Float64:
+    """(6, 6) sum of (K,) weights times J^T J."""
+    return np.asarray((jacobian * weights).reshape(6, -1) @ jacobian.reshape(6, -1).T)
+
+
+def _step(
+    jacobian: Float64,
+    residuals: Float64,
+    loss_px: float,
+    weights: Float64,
+    damping: float,
+    *,
+    near: bool,
+) -> Float64:
+    """(6,) damped step; none where the points leave it open."""
+    robust = _robust(residuals, loss_px)
+    gradient = jacobian.reshape(6, -1) @ (weights * robust * residuals).ravel()
+    # the mean of the loss's curvature along the residual and across it
+    normal = _gram(jacobian, weights * (robust**2 if near else robust))
+    np.fill_diagonal(normal, np.maximum(np.diag(normal), 1e-12) * (1 + damping))
+    try:
+        return np.asarray(np.linalg.solve(normal, -gradient))
+    except np.linalg.LinAlgError:
+        return np.zeros(6)
+
+
+def _covariance(
+    jacobian: Float64, residuals: Float64, loss_px: float, weights: Float64
+) -> Float64 | None:
+    """As ``refine`` mixes them: Huber's for one noise of all points (1981, 7.6), and the sandwich
+    of an M-estimator (Huber 1967), which needs many."""
+    freedom = residuals.size - 6
+    if freedom <= 0 or not np.isfinite(residuals).all() or not np.isfinite(jacobian).all():
+        return None
+    scale = np.sqrt(np.maximum((jacobian**2).sum(axis=(1, 2)), 1e-300))
+    jacobian = jacobian / scale[:, None, None]
+    robust = _robust(residuals, loss_px)
+    influence = robust * residuals
+    by_point = (jacobian * influence).sum(axis=1)
+    normal = _gram(jacobian, weights)
+    # derivative of the influence by the residual: robust - 2 influence influence^T / loss^2
+    bread = _gram(jacobian, weights * robust) - 2 / loss_px**2 * (weights * by_point) @ by_point.T
+    for matrix in (normal, bread):
+        eigenvalues = np.linalg.eigvalsh(matrix)
+        if eigenvalues[0] < 1e-12 * eigenvalues[-1]:
+            return None
+    inflation = residuals.size / freedom
+    inverse = np.linalg.inv(bread)
+    sandwich = inverse @ (weights**2 * by_point @ by_point.T * inflation) @ inverse
+    slopes = robust**2
+    correction = 1 + 6 / residuals.size * slopes.var() / slopes.mean() ** 2
+    noise = (influence**2).mean() * inflation * (correction / slopes.mean()) ** 2
+    inverse = np.linalg.inv(normal)
+    uniform = noise * inverse @ _gram(jacobian, weights**2) @ inverse
+    points = weights.sum() ** 2 / (weights**2).sum()
+    share = points / (points + SANDWICH_POINTS)
+    covariance = (share * sandwich + (1 - share) * uniform) / np.outer(scale, scale)
+    return np.asarray(0.5 * (covariance + covariance.T))
