@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from hloc_lite.errors import ShapeError
-from hloc_lite.pose.batch_algebra import cross, dot
+from hloc_lite.pose.batch_algebra import Vector, cross
 from hloc_lite.pose.rig_roots import nodes, roots_between
 from hloc_lite.types import Bool, Float64, Int64
 
@@ -23,7 +23,10 @@ MAX_RESIDUAL = 1e-6
 """Of squared side lengths, relative to the longest, after polishing: more is no solution."""
 SECOND_RESIDUAL = 1e-2
 """Before polishing: other signs of the two square roots than the best are tried up to that."""
-POLISHING_STEPS = 3
+BEHIND = 1e-2
+"""Of the longest side, before polishing: farther behind the start of its ray a point is given up,
+as more than half of all are."""
+POLISHING_STEPS = 2
 SLOW_STEPS = 10
 CONVERGED = 1e-12
 """Residual of squared sides below which no more steps are taken."""
@@ -66,7 +69,7 @@ def solve_rig_p3p(
         laws, origins, nearest = _laws(p, y, sides, low[0], high[0])
         half = 0.5 * (high[0] - low[0]) / np.sqrt(sides.max(axis=0))
         at, owner = roots_between(_resultant(laws, half * (2 * nodes()[:, None] - 1)))
-        distances, chosen = _others(laws[..., owner], half[owner] * (2 * at - 1))
+        distances, chosen = _others(laws[..., owner], half[owner] * (2 * at - 1), nearest[:, owner])
         owner = owner[chosen]
         distances, residual = _polish(laws[..., owner], distances)
         good = (residual < MAX_RESIDUAL) & (distances > nearest[:, owner]).all(axis=0)
@@ -77,8 +80,20 @@ def solve_rig_p3p(
     return rotation, translation, possible[owner]
 
 
+def _dot(a: Float64, b: Float64) -> Float64:
+    return np.asarray(a[0] * b[0] + a[1] * b[1] + a[2] * b[2])
+
+
 def _square(a: Float64) -> Float64:
-    return np.asarray(dot(a, a))
+    return _dot(a, a)
+
+
+def _cross(a: Float64, b: Float64) -> Float64:
+    return np.stack(cross(_vector(a), _vector(b)))
+
+
+def _vector(a: Float64) -> Vector:
+    return a[0], a[1], a[2]
 
 
 def _regular(sides: Float64) -> Bool:
@@ -93,14 +108,14 @@ def _ranges(p: Float64, y: Float64, lengths: Float64) -> tuple[Float64, Float64]
     other two rays' lines than from their points."""
     low, high = np.zeros((3, p.shape[2])), np.full((3, p.shape[2]), np.inf)
     for (i, j), length in zip(PAIRS, lengths, strict=True):
-        normal = np.stack(cross(y[i], y[j]))
+        normal = _cross(y[i], y[j])
         sine2 = _square(normal)
         apart = p[j] - p[i]
         # half of the chord that the tube around the other line cuts out of this one
-        half = np.sqrt(length**2 - dot(apart, normal) ** 2 / sine2) / np.sqrt(sine2)
+        half = np.sqrt(length**2 - _dot(apart, normal) ** 2 / sine2) / np.sqrt(sine2)
         near = half >= 0
         for ray, other in ((i, j), (j, i)):
-            middle = dot(cross(apart, y[other]), normal) / sine2
+            middle = _dot(_cross(apart, y[other]), normal) / sine2
             low[ray] = np.fmax(low[ray], middle - half)
             high[ray] = np.fmin(high[ray], middle + half)
             # parallel lines set no bound
@@ -134,13 +149,13 @@ def _laws(
     scale = np.sqrt(sides.max(axis=0))
     middle = 0.5 * (low + high)
     start = p[0] + middle * y[0]
-    along = np.stack([middle, dot(start - p[1], y[1]), dot(start - p[2], y[2])])
+    along = np.stack([middle, _dot(start - p[1], y[1]), _dot(start - p[2], y[2])])
     origins = p + along[:, None] * y
     laws = np.empty((4, 3, p.shape[2]))
     for k, (i, j) in enumerate(PAIRS):
         apart = (origins[i] - origins[j]) / scale
-        laws[0, k] = dot(y[i], y[j])
-        laws[1, k], laws[2, k] = dot(apart, y[i]), -dot(apart, y[j])
+        laws[0, k] = _dot(y[i], y[j])
+        laws[1, k], laws[2, k] = _dot(apart, y[i]), -_dot(apart, y[j])
         laws[3, k] = _square(apart) - sides[k] / scale**2
     return laws, origins, -along / scale
 
@@ -166,8 +181,9 @@ def _resultant(laws: Float64, first: Float64) -> Float64:
     return rest * (rest - 2 * a2 * slope) + b2 * slope**2
 
 
-def _others(laws: Float64, first: Float64) -> tuple[Float64, Int64]:
-    """(3, M) distances that go with the (N,) first ones, and (M,) which of these each has."""
+def _others(laws: Float64, first: Float64, nearest: Float64) -> tuple[Float64, Int64]:
+    """(3, M) distances that go with the (N,) first ones, and (M,) which of these each has; without
+    those clearly behind where a ray starts, (3, N)."""
     a2, b2, a3, b3 = _quadratics(laws, first)
     root2, root3 = np.sqrt(np.maximum(a2**2 - b2, 0)), np.sqrt(np.maximum(a3**2 - b3, 0))
     second = np.stack([root2, root2, -root2, -root2]) - a2
@@ -177,6 +193,7 @@ def _others(laws: Float64, first: Float64) -> tuple[Float64, Int64]:
         (second + 2 * u23 - 2 * b23 * third) * second + (third + 2 * v23) * third + e23
     )
     wanted = (residual == residual.min(axis=0)) | (residual < SECOND_RESIDUAL)
+    wanted &= (second > nearest[1] - BEHIND) & (third > nearest[2] - BEHIND)
     sign, chosen = np.nonzero(wanted)
     return np.stack([first[chosen], second[sign, chosen], third[sign, chosen]]), chosen
 
@@ -239,6 +256,6 @@ def _pose(in_rig: Float64, world: Float64) -> tuple[Float64, Float64]:
 def _axes(corners: Float64) -> Float64:
     """(axis, component, N) along one side of a triangle, in its plane, and normal to it."""
     one, two = corners[1] - corners[0], corners[2] - corners[0]
-    normal = np.stack(cross(one, two))
+    normal = _cross(one, two)
     one, normal = one / np.sqrt(_square(one)), normal / np.sqrt(_square(normal))
-    return np.stack([one, np.stack(cross(normal, one)), normal])
+    return np.stack([one, _cross(normal, one), normal])

@@ -126,4 +126,5 @@ def _some(rng: np.random.Generator, weights: Float64, size: int) -> Int64:
 def _scores(poses: Float32, errors: RigErrors, votes: Float32) -> Float32:
     size = max(1, BLOCK // len(errors))
     blocks = [poses[i : i + size] for i in range(0, len(poses), size)]
-    return np.concatenate([errors.gains(block) @ votes for block in blocks] or [votes[:0]])
+    gains = [errors.gains(block) @ votes for block in blocks]
+    return np.concatenate([votes[:0], *gains]).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from hloc_lite.geometry.cameras import img_from_cam, pixel_differences, projection_jacobian
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.pose.refine import MAX_ITERATIONS, SANDWICH_POINTS, STEP_TOLERANCE
-from hloc_lite.types import Float64, Rig, Rigid3
+from hloc_lite.types import Bool, Float64, Rig, RigCamera, Rigid3
 
 NEAR = 0.2
 """Relative decrease of the cost below which the loss's mean curvature replaces re-weighting."""
@@ -28,7 +28,7 @@ class RigObservations:
     scales: tuple[float, ...]
     """For each camera the factor of its pixels, so that errors of all mean the same."""
 
-    def subset(self, masks: Sequence[np.ndarray]) -> RigObservations:
+    def subset(self, masks: Sequence[Bool]) -> RigObservations:
         """Those that a mask for each camera selects."""
         points2D = tuple(each[mask] for each, mask in zip(self.points2D, masks, strict=True))
         points3D = tuple(each[mask] for each, mask in zip(self.points3D, masks, strict=True))
@@ -55,7 +55,7 @@ class RigObservations:
             parts.append(np.stack([y * c - z * b, z * a - x * c, x * b - y * a, a, b, c]))
         return np.concatenate(parts, axis=2)
 
-    def _cameras(self) -> zip:  # type: ignore[type-arg]
+    def _cameras(self) -> Iterator[tuple[RigCamera, Float64, Float64, float]]:
         return zip(self.rig.cameras, self.points2D, self.points3D, self.scales, strict=True)
 
 

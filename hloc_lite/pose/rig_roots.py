@@ -17,9 +17,9 @@ from hloc_lite.types import Float64, Int64
 DEGREE = 8
 FIRST_PIECES = 4
 """Of the interval at first, in one matrix product; two each time after."""
-MAX_HALVINGS = 10
+MAX_HALVINGS = 12
 """After that two roots are so close that both ends of the piece stand for them."""
-NEWTON_STEPS = 6
+NEWTON_STEPS = 7
 
 
 def nodes() -> Float64:
@@ -92,7 +92,7 @@ def _single_root(coefficients: Float64) -> Float64:
 @lru_cache(maxsize=1)
 def _bernstein_from_values() -> Float64:
     """(9, 9) takes values at the nodes to Bernstein coefficients on [0, 1]."""
-    return np.linalg.inv(_basis(nodes()))
+    return np.asarray(np.linalg.inv(_basis(nodes())), np.float64)
 
 
 def _basis(at: Float64) -> Float64:

@@ -34,7 +34,7 @@ class RigView:
         """Without what is not finite or has no weight."""
         camera = rig_camera.camera
         rays = bearings(camera, given.points2D)
-        usable = np.isfinite(rays).all(axis=1) & np.isfinite(given.points3D).all(axis=1)
+        usable = np.asarray((np.isfinite(rays) & np.isfinite(given.points3D)).all(axis=1))
         jacobians = projection_jacobian(camera, np.where(usable[:, None], rays, 1.0))
         usable &= np.isfinite(given.weights) & (given.weights > 0)
         usable &= np.isfinite(jacobians).all(axis=(1, 2))
