@@ -113,13 +113,12 @@ def _ranges(p: Float64, y: Float64, lengths: Float64) -> tuple[Float64, Float64]
         apart = p[j] - p[i]
         # half of the chord that the tube around the other line cuts out of this one
         half = np.sqrt(length**2 - _dot(apart, normal) ** 2 / sine2) / np.sqrt(sine2)
-        near = half >= 0
+        # parallel lines set no bound; lines too far from one another leave nothing
+        half = np.where(sine2 < MIN_SINE**3, np.inf, np.where(half >= 0, half, -np.inf))
         for ray, other in ((i, j), (j, i)):
-            middle = _dot(_cross(apart, y[other]), normal) / sine2
-            low[ray] = np.fmax(low[ray], middle - half)
-            high[ray] = np.fmin(high[ray], middle + half)
-            # parallel lines set no bound
-            high[ray] = np.where(near | (sine2 < MIN_SINE**3), high[ray], -np.inf)
+            middle = _dot(_cross(apart, y[other]), normal) / np.maximum(sine2, MIN_SINE**3)
+            low[ray] = np.maximum(low[ray], middle - half)
+            high[ray] = np.minimum(high[ray], middle + half)
     return low, high
 
 

@@ -12,14 +12,17 @@ from math import comb
 
 import numpy as np
 
-from hloc_lite.types import Float64, Int64
+from hloc_lite.types import Bool, Float64, Int64
 
 DEGREE = 8
 FIRST_PIECES = 4
 """Of the interval at first, in one matrix product; two each time after."""
 MAX_HALVINGS = 12
 """After that two roots are so close that both ends of the piece stand for them."""
-NEWTON_STEPS = 7
+NEWTON_STEPS = 4
+SLOW_STEPS = 12
+"""More of them where the last step was longer than ``CONVERGED``."""
+CONVERGED = 1e-6
 
 
 def nodes() -> Float64:
@@ -28,7 +31,7 @@ def nodes() -> Float64:
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * (order + 0.5) / (DEGREE + 1)))
 
 
-def roots_between(values: Float64) -> tuple[Float64, Int64]:
+def roots_between(values: Float64) -> tuple[Bool, Float64, Int64]:
     """Roots in [0, 1].
 
     Args:
@@ -41,7 +44,7 @@ def roots_between(values: Float64) -> tuple[Float64, Int64]:
     owner = np.arange(values.shape[1])
     pieces, width = _bernstein_from_values() @ values, 1.0
     start, parts = np.zeros(len(owner)), FIRST_PIECES
-    singles: list[tuple[Float64, Float64, Int64, float]] = []
+    singles: list[tuple[Float64, Bool, Float64, Int64, float]] = []
     for _ in range(1 + MAX_HALVINGS):
         width /= parts
         pieces = (_subdivision(parts) @ pieces).reshape(DEGREE + 1, -1)
@@ -69,24 +72,45 @@ def _sign_changes(coefficients: Float64) -> Int64:
 
 
 def _single_root(coefficients: Float64) -> Float64:
-    """(N,) the root in [0, 1] of (9, N) coefficients with one change of sign: Newton's method,
-    halving where it would leave the bracket."""
+    """(N,) the root in [0, 1] of (9, N) coefficients with one change of sign."""
     powers = _powers_from_bernstein() @ coefficients
     first, last = coefficients[0], coefficients[DEGREE]
-    rising = last >= 0
-    low, high = np.zeros_like(first), np.ones_like(first)
     with np.errstate(all="ignore"):
-        root = first / (first - last)
-        for _ in range(NEWTON_STEPS):
-            value, slope = powers[DEGREE], np.zeros_like(root)
-            for power in powers[DEGREE - 1 :: -1]:
-                slope = slope * root + value
-                value = value * root + power
-            above = (value > 0) == rising
-            high, low = np.where(above, root, high), np.where(above, low, root)
-            moved = root - value / slope
-            root = np.where((moved >= low) & (moved <= high), moved, 0.5 * (low + high))
-    return root
+        start = np.stack([np.zeros_like(first), np.ones_like(first), first / (first - last)])
+        brackets, moved = _newton(powers, last >= 0, start, NEWTON_STEPS)
+        slow = np.flatnonzero(~(moved < CONVERGED))
+        brackets[:, slow], _ = _newton(
+            powers[:, slow], last[slow] >= 0, brackets[:, slow], SLOW_STEPS
+        )
+    return np.asarray(brackets[2])
+
+
+def _newton(
+    powers: Float64, rising: Bool, brackets: Float64, steps: int
+) -> tuple[Float64, Float64]:
+    """Newton's method, halving where it would leave the bracket.
+
+    Args:
+        powers: (9, N) coefficients of 1, x, x^2, ...
+        rising: (N,) whether it is positive at the upper end.
+        brackets: (3, N) lower end, upper end, and a place between them.
+
+    Returns:
+        The same, closer, and (N,) how far the last step went.
+    """
+    low, high, root = brackets
+    last = np.ones_like(root)
+    for _ in range(steps):
+        value, slope = powers[DEGREE], np.zeros_like(root)
+        for power in powers[DEGREE - 1 :: -1]:
+            slope = slope * root + value
+            value = value * root + power
+        above = (value > 0) == rising
+        high, low = np.where(above, root, high), np.where(above, low, root)
+        moved = root - value / slope
+        moved = np.where((moved >= low) & (moved <= high), moved, 0.5 * (low + high))
+        root, last = moved, np.abs(moved - root)
+    return np.stack([low, high, root]), last
 
 
 @lru_cache(maxsize=1)
