@@ -46,8 +46,8 @@ def solve_rig_p3p(
 
     Returns:
         (H, 3, 3) rotations, (H, 3) translations (both rig_from_world) and (H,) the sample each is
-        of. At most eight a sample; none where the points are collinear or coincide, or rays do not
-        determine the pose.
+        of. Eight of a sample differ at most, and some may come twice; none where the points are
+        collinear or coincide, or rays do not determine the pose.
 
     Raises:
         ShapeError: another shape.

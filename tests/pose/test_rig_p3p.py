@@ -156,14 +156,15 @@ def test_every_solution_is_one() -> None:
 def test_one_centre_gives_what_the_solver_of_one_camera_gives() -> None:
     rng = np.random.default_rng(7)
     centers, points = ahead(0.0, 0.6)(300, rng)
-    centers, rays, world, *_ = scene(centers + [1.0, 2.0, 3.0], points + [1.0, 2.0, 3.0], rng)
+    shift = np.array([1.0, 2.0, 3.0])
+    centers, rays, world, *_ = scene(centers + shift, points + shift, rng)
     rotations, translations, sample = solve_p3p(rays, world)
     found, moved, row = solve_rig_p3p(centers, rays, world)
     missed = 0
     for rotation, translation, one in zip(rotations, translations, sample, strict=True):
         mine = row == one
         error = np.abs(found[mine] - rotation).max(axis=(1, 2), initial=0)
-        error += np.abs(moved[mine] - translation - [1.0, 2.0, 3.0]).max(axis=1)
+        error += np.abs(moved[mine] - translation - shift).max(axis=1)
         missed += not (error < 1e-4).any()
     assert missed <= 1  # of about 570; a double root may be lost
 
