@@ -9,8 +9,13 @@ import numpy as np
 from hloc_lite.config import PoseConfig
 from hloc_lite.errors import ShapeError
 from hloc_lite.pose.common import MIN_NOISE_PX, bounds_px, credence, max_error_px
+from hloc_lite.pose.refine import STEP_TOLERANCE
 from hloc_lite.pose.rig_refine import RigObservations, refine_rig
 from hloc_lite.types import Bool, Correspondences, Float64, Rig, Rigid3, RigPoseEstimate
+
+FIRST_TOLERANCE = 1e-3
+"""Of the first refinement, after which inliers are counted again: these hardly depend on the last
+tenth of a standard deviation."""
 
 
 def check_lengths(correspondences: Sequence[Correspondences], rig: Rig) -> None:
@@ -55,13 +60,20 @@ def finish_rig(
     # what has no weight is no evidence, wherever it lies
     mask = (weights > 0) & (errors <= bounds)
     covariance = None
-    for _ in range(2):
+    for last in (False, True):
         masks = tuple(np.split(mask, ends))
-        if _distinct(correspondences, masks) < config.min_inliers:
+        if np.count_nonzero(mask) < config.min_inliers:
             return None
         loss = config.refine_loss_sigmas * _noise(errors[mask], weights[mask])
         trust = credence(weights[mask], config)
-        pose, covariance = refine_rig(observations.subset(masks), pose, loss, trust)
+        pose, covariance = refine_rig(
+            observations.subset(masks),
+            pose,
+            loss,
+            trust,
+            tolerance=STEP_TOLERANCE if last else FIRST_TOLERANCE,
+            with_covariance=last,
+        )
         errors = _errors(observations, pose)
         mask = (weights > 0) & (errors <= bounds)
     masks = tuple(np.split(mask, ends))

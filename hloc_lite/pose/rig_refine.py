@@ -60,7 +60,13 @@ class RigObservations:
 
 
 def refine_rig(
-    observations: RigObservations, rig_from_world: Rigid3, loss_px: float, weights: Float64
+    observations: RigObservations,
+    rig_from_world: Rigid3,
+    loss_px: float,
+    weights: Float64,
+    *,
+    tolerance: float = STEP_TOLERANCE,
+    with_covariance: bool = True,
 ) -> tuple[Rigid3, Float64 | None]:
     """Minimize the weighted Cauchy loss of the reprojection errors of all cameras, as
     ``refine_pose`` does for one.
@@ -70,6 +76,8 @@ def refine_rig(
         rig_from_world: start.
         loss_px: scale of the loss, in scaled pixels.
         weights: (K,) > 0, camera after camera. Only their proportions matter.
+        tolerance: relative decrease of the cost at which to stop.
+        with_covariance: False leaves it out, and saves its time.
 
     Returns:
         rig_from_world, and its (6, 6) covariance as in ``RigPoseEstimate``; None if the points
@@ -91,12 +99,16 @@ def refine_rig(
                 break
             continue
         near = cost - trial_cost <= NEAR * cost
-        converged = cost - trial_cost <= STEP_TOLERANCE * cost
+        converged = cost - trial_cost <= tolerance * cost
         pose, residuals, cost = trial, trial_residuals, trial_cost
         damping = max(damping / 10, 1e-10)
+        if converged and not with_covariance:
+            return pose, None
         jacobian = observations.jacobian(pose)
         if converged:
             break
+    if not with_covariance:
+        return pose, None
     return pose, _covariance(jacobian, residuals, loss_px, weights)
 
 

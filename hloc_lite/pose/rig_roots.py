@@ -31,7 +31,7 @@ def nodes() -> Float64:
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * (order + 0.5) / (DEGREE + 1)))
 
 
-def roots_between(values: Float64) -> tuple[Bool, Float64, Int64]:
+def roots_between(values: Float64) -> tuple[Float64, Int64]:
     """Roots in [0, 1].
 
     Args:
@@ -44,7 +44,7 @@ def roots_between(values: Float64) -> tuple[Bool, Float64, Int64]:
     owner = np.arange(values.shape[1])
     pieces, width = _bernstein_from_values() @ values, 1.0
     start, parts = np.zeros(len(owner)), FIRST_PIECES
-    singles: list[tuple[Float64, Bool, Float64, Int64, float]] = []
+    singles: list[tuple[Float64, Float64, Int64, float]] = []
     for _ in range(1 + MAX_HALVINGS):
         width /= parts
         pieces = (_subdivision(parts) @ pieces).reshape(DEGREE + 1, -1)
