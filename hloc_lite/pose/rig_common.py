@@ -47,27 +47,26 @@ def finish_rig(
         None if fewer than ``config.min_inliers`` are left.
     """
     scales = pixel_scales(rig, config)
-    points2D = tuple(each.points2D for each in correspondences)
-    points3D = tuple(each.points3D for each in correspondences)
-    observations = RigObservations(rig, points2D, points3D, scales)
+    counts = tuple(len(each) for each in correspondences)
+    points2D = np.concatenate([each.points2D for each in correspondences])
+    points3D = np.concatenate([each.points3D for each in correspondences])
+    observations = RigObservations(rig, counts, points2D, points3D, scales)
     weights = np.concatenate([each.weights for each in correspondences])
     bounds = np.concatenate([
         scale * bounds_px(of_camera, each.camera, config)
         for of_camera, each, scale in zip(correspondences, rig.cameras, scales, strict=True)
     ])  # fmt: skip
-    ends = np.cumsum([len(each) for each in correspondences])[:-1]
     errors = _errors(observations, pose)
     # what has no weight is no evidence, wherever it lies
     mask = (weights > 0) & (errors <= bounds)
     covariance = None
     for last in (False, True):
-        masks = tuple(np.split(mask, ends))
         if np.count_nonzero(mask) < config.min_inliers:
             return None
         loss = config.refine_loss_sigmas * _noise(errors[mask], weights[mask])
         trust = credence(weights[mask], config)
         pose, covariance = refine_rig(
-            observations.subset(masks),
+            observations.subset(mask),
             pose,
             loss,
             trust,
@@ -76,7 +75,7 @@ def finish_rig(
         )
         errors = _errors(observations, pose)
         mask = (weights > 0) & (errors <= bounds)
-    masks = tuple(np.split(mask, ends))
+    masks = tuple(np.split(mask, np.cumsum(counts)[:-1]))
     if _distinct(correspondences, masks) < config.min_inliers:
         return None
     return RigPoseEstimate(pose, masks, num_trials, covariance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,42 +21,55 @@ class RigObservations:
     """What all cameras of a rig see, camera after camera."""
 
     rig: Rig
-    points2D: tuple[Float64, ...]
-    """For each camera (K_c, 2) pixels."""
-    points3D: tuple[Float64, ...]
-    """For each camera (K_c, 3) world."""
+    counts: tuple[int, ...]
+    """For each camera K_c, of K in all."""
+    points2D: Float64
+    """(K, 2) pixels."""
+    points3D: Float64
+    """(K, 3) world."""
     scales: tuple[float, ...]
     """For each camera the factor of its pixels, so that errors of all mean the same."""
 
-    def subset(self, masks: Sequence[Bool]) -> RigObservations:
-        """Those that a mask for each camera selects."""
-        points2D = tuple(each[mask] for each, mask in zip(self.points2D, masks, strict=True))
-        points3D = tuple(each[mask] for each, mask in zip(self.points3D, masks, strict=True))
-        return RigObservations(self.rig, points2D, points3D, self.scales)
+    def subset(self, mask: Bool) -> RigObservations:
+        """Those that a (K,) mask selects."""
+        ends = np.cumsum(self.counts)[:-1]
+        counts = tuple(int(np.count_nonzero(part)) for part in np.split(mask, ends))
+        return RigObservations(
+            self.rig, counts, self.points2D[mask], self.points3D[mask], self.scales
+        )
 
     def residuals(self, rig_from_world: Rigid3) -> Float64:
         """(2, K) scaled pixels, projected minus measured; NaN where a point cannot be seen."""
-        parts = []
-        for each, points2D, points3D, scale in self._cameras():
-            points = each.cam_from_rig.compose(rig_from_world).apply(points3D)
-            projected = img_from_cam(each.camera, points)
-            parts.append(scale * pixel_differences(each.camera, projected, points2D).T)
-        return np.concatenate(parts, axis=1)
+        in_rig = rig_from_world.apply(self.points3D)
+        residuals = np.empty((2, len(in_rig)))
+        for each, scale, rows in self._cameras():
+            projected = img_from_cam(each.camera, each.cam_from_rig.apply(in_rig[rows]))
+            off = pixel_differences(each.camera, projected, self.points2D[rows])
+            residuals[:, rows] = scale * off.T
+        return residuals
 
     def jacobian(self, rig_from_world: Rigid3) -> Float64:
         """(6, 2, K) derivative of the residuals by a left perturbation in the rig frame."""
-        parts = []
-        for each, _, points3D, scale in self._cameras():
-            in_rig = rig_from_world.apply(points3D)
-            by_cam = projection_jacobian(each.camera, each.cam_from_rig.apply(in_rig))
-            by_rig = scale * (by_cam @ each.cam_from_rig.rotation)
-            a, b, c = np.ascontiguousarray(by_rig.transpose(2, 1, 0))
-            x, y, z = np.ascontiguousarray(in_rig.T)
-            parts.append(np.stack([y * c - z * b, z * a - x * c, x * b - y * a, a, b, c]))
-        return np.concatenate(parts, axis=2)
+        in_rig = rig_from_world.apply(self.points3D)
+        jacobian = np.empty((6, 2, len(in_rig)))
+        for each, scale, rows in self._cameras():
+            by_cam = projection_jacobian(each.camera, each.cam_from_rig.apply(in_rig[rows]))
+            by_rig = by_cam @ (scale * each.cam_from_rig.rotation)
+            jacobian[3:, :, rows] = by_rig.transpose(2, 1, 0)
+        (x, y, z), (a, b, c) = np.ascontiguousarray(in_rig.T), jacobian[3:]
+        # the first three are a rotation: (omega cross X) through the derivative by X
+        jacobian[0] = y * c - z * b
+        jacobian[1] = z * a - x * c
+        jacobian[2] = x * b - y * a
+        return jacobian
 
-    def _cameras(self) -> Iterator[tuple[RigCamera, Float64, Float64, float]]:
-        return zip(self.rig.cameras, self.points2D, self.points3D, self.scales, strict=True)
+    def _cameras(self) -> Iterator[tuple[RigCamera, float, slice]]:
+        """Each camera, its scale, and its rows; without those that see nothing."""
+        first = 0
+        for each, scale, count in zip(self.rig.cameras, self.scales, self.counts, strict=True):
+            if count:
+                yield each, scale, slice(first, first + count)
+            first += count
 
 
 def refine_rig(

@@ -130,8 +130,8 @@ def measure(scene: RigScene, estimator: RigEstimator) -> Row:
 
 
 def compare_solvers(count: int) -> None:
-    """Share of true poses among the solutions, to 1e-4 in the rotation, and time per sample. PoseLib
-    takes one a call, and is given no more than 20,000."""
+    """Share of true poses among the solutions, to 1e-4 in the rotation, and time per sample.
+    PoseLib takes one a call, and is given no more than 20,000."""
     import poselib
 
     click.echo("| centres | found | us | poselib found | us |")

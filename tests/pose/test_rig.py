@@ -352,8 +352,9 @@ def test_the_jacobian_is_the_derivative() -> None:
     scene = make_rig_scene(20, ring([CAMERA, FISHEYE, PANORAMA], 0.5, 20), count=60)
     observations = RigObservations(
         scene.rig,
-        tuple(each.points2D for each in scene.correspondences),
-        tuple(each.points3D for each in scene.correspondences),
+        (20, 20, 20),
+        np.concatenate([each.points2D for each in scene.correspondences]),
+        np.concatenate([each.points3D for each in scene.correspondences]),
         (1.0, 2.0, 0.5),
     )
     jacobian = observations.jacobian(scene.rig_from_world)
