@@ -8,10 +8,11 @@ import numpy as np
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.errors import ShapeError
+from hloc_lite.geometry.rotations import cross_matrices
 from hloc_lite.pose.common import MIN_NOISE_PX, bounds_px, credence, max_error_px
 from hloc_lite.pose.refine import STEP_TOLERANCE
 from hloc_lite.pose.rig_refine import RigObservations, refine_rig
-from hloc_lite.types import Bool, Correspondences, Float64, Rig, Rigid3, RigPoseEstimate
+from hloc_lite.types import Bool, Correspondences, Float64, Rig, RigCamera, Rigid3, RigPoseEstimate
 
 FIRST_TOLERANCE = 1e-3
 """Of the first refinement, after which inliers are counted again: these hardly depend on the last
@@ -25,6 +26,29 @@ def check_lengths(correspondences: Sequence[Correspondences], rig: Rig) -> None:
             f"a rig needs correspondences for each of its cameras (empty ones where there are "
             f"none): got {len(correspondences)} for {len(rig)} cameras"
         )
+
+
+def centered(rig: Rig) -> tuple[Rig, Float64]:
+    """The rig in a frame whose origin is the mean of its camera centres, so that neither rounding
+    nor refinement depends on where the given one is; and that (3,) origin in the given frame."""
+    origin = np.mean([each.cam_from_rig.center for each in rig.cameras], axis=0)
+    shift = Rigid3(np.eye(3), origin)
+    cameras = tuple(
+        RigCamera(each.camera, each.cam_from_rig.compose(shift)) for each in rig.cameras
+    )
+    return Rig(cameras), origin
+
+
+def from_centered(found: RigPoseEstimate, origin: Float64) -> RigPoseEstimate:
+    """An estimate for a ``centered`` rig in the given frame."""
+    pose = Rigid3(np.eye(3), origin).compose(found.rig_from_world)
+    covariance = found.covariance
+    if covariance is not None:
+        # turning about the centre moves the given origin
+        adjoint = np.eye(6)
+        adjoint[3:, :3] = cross_matrices(origin)
+        covariance = adjoint @ covariance @ adjoint.T
+    return RigPoseEstimate(pose, found.inlier_masks, found.num_trials, covariance)
 
 
 def pixel_scales(rig: Rig, config: PoseConfig) -> tuple[float, ...]:

@@ -12,7 +12,13 @@ from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.io.pycolmap_adapter import rig_pose
 from hloc_lite.pose.common import max_error_px, votes
 from hloc_lite.pose.poselib_estimator import error_key
-from hloc_lite.pose.rig_common import check_lengths, finish_rig, pixel_scales
+from hloc_lite.pose.rig_common import (
+    centered,
+    check_lengths,
+    finish_rig,
+    from_centered,
+    pixel_scales,
+)
 from hloc_lite.pose.rig_errors import RigErrors
 from hloc_lite.pose.rig_ransac import RigProblem, rig_ransac
 from hloc_lite.pose.rig_views import RigView, stations
@@ -34,11 +40,13 @@ class RansacRigEstimator(ABC):
     ) -> RigPoseEstimate | None:
         """As ``registry.RigEstimator``."""
         check_lengths(correspondences, rig)
+        rig, origin = centered(rig)
         found = self.ransac(correspondences, rig, self._config.max_num_trials)
         if found is None:
             return None
         pose, num_trials = found
-        return finish_rig(correspondences, rig, pose, self._config, num_trials)
+        refined = finish_rig(correspondences, rig, pose, self._config, num_trials)
+        return None if refined is None else from_centered(refined, origin)
 
     @abstractmethod
     def ransac(
@@ -90,7 +98,7 @@ class WeightedRigEstimator(RansacRigEstimator):
 
 class PoseLibRigEstimator(RansacRigEstimator):
     """PoseLib's generalized LO-RANSAC; points are undistorted first, so every lens below 180
-    degrees works."""
+    degrees works. Its last digits differ from call to call."""
 
     def ransac(
         self, correspondences: Sequence[Correspondences], rig: Rig, max_num_trials: int

@@ -160,7 +160,7 @@ def _laws(
 
 
 def _quadratics(laws: Float64, first: Float64) -> tuple[Float64, Float64, Float64, Float64]:
-    """A2, B2, A3, B3 of l_k^2 + 2 A_k l_k + B_k = 0 for the two other distances, given the first"""
+    """A2, B2, A3, B3 of l_k^2 + 2 A_k l_k + B_k = 0 for the other distances, given the first."""
     (b12, b13, _), (u12, u13, _), (v12, v13, _), (e12, e13, _) = laws
     a2, a3 = v12 - b12 * first, v13 - b13 * first
     return a2, (first + 2 * u12) * first + e12, a3, (first + 2 * u13) * first + e13

@@ -265,6 +265,40 @@ def test_world_and_rig_may_be_moved_turned_and_scaled(estimator: RigEstimator) -
         np.testing.assert_allclose(after.rotation @ world.rotation, before.rotation, atol=1e-5)
 
 
+def in_frame(rig: Rig, old_from_new: Rigid3) -> Rig:
+    return Rig(
+        tuple(
+            RigCamera(each.camera, each.cam_from_rig.compose(old_from_new)) for each in rig.cameras
+        )
+    )
+
+
+def test_the_rig_frame_may_be_far_away(estimator: RigEstimator) -> None:
+    scene = make_rig_scene(22, share=0.2)
+    far = Rigid3(Rotation.random(random_state=2).as_matrix(), np.array([3e4, 1e4, -2e4]))
+    one = estimator.estimate(scene.correspondences, scene.rig)
+    other = estimator.estimate(scene.correspondences, in_frame(scene.rig, far))
+    assert one is not None
+    assert other is not None
+    distance, angle = pose_errors(far.compose(other.rig_from_world), one.rig_from_world)
+    assert distance < 1e-4
+    assert angle < 1e-3
+
+
+def test_the_covariance_goes_with_the_rig_frame() -> None:
+    """Its law does not depend on the frame, so neither does the Mahalanobis distance of a pose."""
+    scene = make_rig_scene(23)
+    old_from_new = Rigid3(Rotation.random(random_state=4).as_matrix(), np.array([3.0, -5.0, 8.0]))
+    one = make().estimate(scene.correspondences, scene.rig)
+    other = make().estimate(scene.correspondences, in_frame(scene.rig, old_from_new))
+    assert one is not None
+    assert other is not None
+    truth = old_from_new.inverse().compose(scene.rig_from_world)
+    before = mahalanobis(one.covariance, one.rig_from_world, scene.rig_from_world)
+    after = mahalanobis(other.covariance, other.rig_from_world, truth)
+    assert after == pytest.approx(before, rel=0.01)
+
+
 def test_the_order_of_cameras_does_not_matter(estimator: RigEstimator) -> None:
     scene = make_rig_scene(17)
     order = [2, 0, 3, 1]
