@@ -13,7 +13,7 @@ from hloc_lite.pose.p3p import solve_p3p
 from hloc_lite.pose.rig_errors import RigErrors
 from hloc_lite.pose.rig_p3p import solve_rig_p3p
 from hloc_lite.pose.sampling import Sampler
-from hloc_lite.pose.weighted_ransac import SAMPLERS, Consensus
+from hloc_lite.pose.weighted_ransac import SAMPLERS
 from hloc_lite.types import Float32, Float64, Int64
 
 KEPT = 8
@@ -43,7 +43,18 @@ class RigProblem:
     errors: RigErrors
 
 
-def rig_ransac(problem: RigProblem, config: PoseConfig, max_num_trials: int) -> Consensus | None:
+@dataclass(frozen=True, eq=False)
+class RigConsensus:
+    """The best pose that was met."""
+
+    pose: Float64
+    """(12,) rig_from_world: rotation row by row, then translation."""
+    score: float
+    """Weighted MSAC gain: about the number of inliers."""
+    num_trials: int
+
+
+def rig_ransac(problem: RigProblem, config: PoseConfig, max_num_trials: int) -> RigConsensus | None:
     """The pose rig_from_world of the highest weighted MSAC gain; None where no sample gave one.
 
     It ends as ``weighted_ransac`` does.
@@ -51,7 +62,8 @@ def rig_ransac(problem: RigProblem, config: PoseConfig, max_num_trials: int) -> 
     rng = np.random.default_rng(config.seed)
     sampler: Sampler = SAMPLERS[config.sampling](problem.weights, config, rng)
     single, votes = problem.errors.astype(np.float32), problem.votes.astype(np.float32)
-    best: Consensus | None = None
+    allowed = float(np.log1p(-config.confidence))
+    best: RigConsensus | None = None
     best_minimal, trials, batch = 0.0, 0, config.first_batch
     while trials < max_num_trials:
         batch = min(batch, max_num_trials - trials)
@@ -67,12 +79,15 @@ def rig_ransac(problem: RigProblem, config: PoseConfig, max_num_trials: int) -> 
                 problem.errors, problem.points3D, problem.votes, pose, config.optimization_steps
             )
             if best is None or score > best.score:
-                best = Consensus(optimized, score, trials)
-        if best is not None and trials >= config.min_num_trials:
-            missed = sampler.log_miss(problem.errors.inliers(best.pose))
-            if missed < np.log1p(-config.confidence):
-                break
+                best = RigConsensus(optimized, score, trials)
         batch = min(2 * batch, config.max_batch)
+        if best is not None:
+            missed = sampler.log_miss(problem.errors.inliers(best.pose))
+            if missed < allowed and trials >= config.min_num_trials:
+                break
+            # no more than are still needed, if the best pose is the right one
+            needed = trials * (allowed / min(missed, -1e-300) - 1)
+            batch = int(np.clip(np.ceil(needed), min(batch, config.first_batch), batch))
     return None if best is None else replace(best, num_trials=trials)
 
 
