@@ -23,7 +23,9 @@ from hloc_lite.types import (
     LocalFeatures,
     Matches,
     Photo,
+    Rig,
     Rigid3,
+    RigPoseEstimate,
 )
 from hloc_lite.types import PoseEstimate as PoseEstimate
 
@@ -58,6 +60,11 @@ ESTIMATORS: Mapping[str, str] = {
     "poselib": "hloc_lite.pose.poselib_estimator:PoseLibEstimator",
     "pycolmap": "hloc_lite.pose.pycolmap_estimator:PycolmapEstimator",
     "opencv": "hloc_lite.pose.opencv_estimator:OpenCvEstimator",
+}
+RIG_ESTIMATORS: Mapping[str, str] = {
+    "weighted": "hloc_lite.pose.rig_estimators:WeightedRigEstimator",
+    "poselib": "hloc_lite.pose.rig_estimators:PoseLibRigEstimator",
+    "pycolmap": "hloc_lite.pose.rig_estimators:PycolmapRigEstimator",
 }
 DEPTH_MODELS: Mapping[str, str] = {
     "files:": "hloc_lite.consistency.depth_models:DepthFiles",
@@ -162,6 +169,19 @@ class PoseEstimator(Protocol):
     ) -> tuple[Rigid3, int] | None:
         """(cam_from_world, trials drawn; 0 if unknown) before any refinement, which may be stopped
         early; None if no pose was found."""
+
+
+class RigEstimator(Protocol):
+    """2D-3D correspondences of several cameras at once -> pose of their rig."""
+
+    def estimate(
+        self, correspondences: Sequence[Correspondences], rig: Rig
+    ) -> RigPoseEstimate | None:
+        """None if no pose with at least the configured number of inliers was found.
+
+        Raises:
+            ShapeError: not as many correspondences as cameras.
+        """
 
 
 def check_device(device: str) -> str:

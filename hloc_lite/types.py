@@ -368,6 +368,61 @@ class PoseEstimate:
         return int(self.inlier_mask.sum())
 
 
+@dataclass(frozen=True, eq=False)
+class RigCamera:
+    """One camera of a rig."""
+
+    camera: Camera
+    cam_from_rig: Rigid3
+    """Known extrinsics, in map units."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rig:
+    """Cameras that move as one; their fields of view need not overlap."""
+
+    cameras: tuple[RigCamera, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cameras", tuple(self.cameras))
+        if not self.cameras:
+            raise ShapeError("Rig: needs at least one camera")
+
+    def __len__(self) -> int:
+        return len(self.cameras)
+
+    def cams_from_world(self, rig_from_world: Rigid3) -> tuple[Rigid3, ...]:
+        """Pose of each camera under a pose of the rig."""
+        return tuple(each.cam_from_rig.compose(rig_from_world) for each in self.cameras)
+
+
+@dataclass(frozen=True, eq=False)
+class RigPoseEstimate:
+    """The answer of an estimator for rigs."""
+
+    rig_from_world: Rigid3
+    inlier_masks: tuple[Bool, ...]
+    """For each camera (K_c,) over the correspondences that were given for it."""
+    num_trials: int
+    """Minimal samples drawn; 0 where the estimator does not say."""
+    covariance: Float64 | None
+    """(6, 6) of (rotation vector in rad, translation in map units), both as a left perturbation in
+    the rig frame: rig_from_world_true = exp(d) rig_from_world. None if not determined."""
+
+    def __post_init__(self) -> None:
+        masks = [
+            frozen_array(mask, np.bool_, (None,), "RigPoseEstimate.inlier_masks")
+            for mask in self.inlier_masks
+        ]
+        object.__setattr__(self, "inlier_masks", tuple(masks))
+        if self.covariance is not None:
+            _freeze(self, "covariance", np.float64, 6, 6)
+
+    @property
+    def num_inliers(self) -> int:
+        return sum(int(mask.sum()) for mask in self.inlier_masks)
+
+
 class Status(StrEnum):
     """What became of a query."""
 

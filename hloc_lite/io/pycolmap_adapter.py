@@ -18,7 +18,7 @@ import numpy as np
 from hloc_lite.config import MappingConfig
 from hloc_lite.errors import MappingError, MissingDependencyError
 from hloc_lite.io.colmap_model import read_model, write_model
-from hloc_lite.types import Bool, Camera, Float64, Int32, Rigid3, SfmImage, SfmModel
+from hloc_lite.types import Bool, Camera, Float64, Int32, Rig, Rigid3, SfmImage, SfmModel
 
 Pair = tuple[str, str]
 
@@ -205,6 +205,42 @@ def absolute_pose(
     return _to_rigid3(answer["cam_from_world"]), np.asarray(answer["inlier_mask"], bool)
 
 
+def rig_pose(
+    points2D: Sequence[Float64],
+    points3D: Sequence[Float64],
+    rig: Rig,
+    *,
+    max_error_px: float,
+    confidence: float,
+    num_trials: tuple[int, int],
+    seed: int,
+) -> tuple[Rigid3, Bool] | None:
+    """pycolmap's generalized LO-RANSAC and refinement; (rig_from_world, (K,) inliers, camera after
+    camera) or None.
+
+    Args:
+        points2D: for each camera of the rig (K_c, 2) pixels.
+        points3D: for each camera of the rig (K_c, 3) world.
+    """
+    pycolmap = _pycolmap()
+    options = pycolmap.RANSACOptions()
+    options.max_error = max_error_px
+    options.confidence = confidence
+    options.min_num_trials, options.max_num_trials = num_trials
+    options.random_seed = seed
+    answer = pycolmap.estimate_and_refine_generalized_absolute_pose(
+        np.concatenate(points2D),
+        np.concatenate(points3D),
+        np.repeat(np.arange(len(rig)), [len(points) for points in points2D]).tolist(),
+        [_from_rigid3(each.cam_from_rig) for each in rig.cameras],
+        [_to_pycolmap(each.camera, 1 + i) for i, each in enumerate(rig.cameras)],
+        options,
+    )
+    if answer is None:
+        return None
+    return _to_rigid3(answer["rig_from_world"]), np.asarray(answer["inlier_mask"], bool)
+
+
 def _pycolmap() -> Any:
     try:
         import pycolmap
@@ -232,6 +268,10 @@ def _to_pycolmap(camera: Camera, camera_id: int) -> Any:
 def _to_rigid3(pose: Any) -> Rigid3:
     matrix = np.asarray(pose.matrix())
     return Rigid3(matrix[:, :3], matrix[:, 3])
+
+
+def _from_rigid3(pose: Rigid3) -> Any:
+    return _pycolmap().Rigid3d(np.column_stack([pose.rotation, pose.translation]))
 
 
 def _kind_name(geometry: Any) -> str:

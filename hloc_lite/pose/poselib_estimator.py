@@ -35,7 +35,7 @@ class PoseLibEstimator(RansacEstimator):
         }
         options = poselib.RansacOptions()
         options |= {
-            _error_key(options): max_error_px(camera, self._config),
+            error_key(options): max_error_px(camera, self._config),
             "max_iterations": max_num_trials,
             "min_iterations": min(self._config.min_num_trials, max_num_trials),
             "success_prob": self._config.confidence,
@@ -49,7 +49,7 @@ class PoseLibEstimator(RansacEstimator):
         return Rigid3(pose.R, pose.t), int(info["iterations"])
 
 
-def _error_key(options: dict[str, object]) -> str:
+def error_key(options: dict[str, object]) -> str:
     """The name of the inlier bound; unknown keys would be ignored in silence."""
     for key in ("max_reproj_error", "max_error"):
         if key in options:

@@ -1,0 +1,130 @@
+"""What every estimator for rigs does around its RANSAC: checks, refinement, result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hloc_lite.config import PoseConfig
+from hloc_lite.errors import ShapeError
+from hloc_lite.geometry.rotations import cross_matrices
+from hloc_lite.pose.common import MIN_NOISE_PX, bounds_px, credence, max_error_px
+from hloc_lite.pose.refine import STEP_TOLERANCE
+from hloc_lite.pose.rig_refine import RigObservations, refine_rig
+from hloc_lite.types import Bool, Correspondences, Float64, Rig, RigCamera, Rigid3, RigPoseEstimate
+
+FIRST_TOLERANCE = 1e-3
+"""Of the first refinement, after which inliers are counted again: these hardly depend on the last
+tenth of a standard deviation."""
+
+
+def check_lengths(correspondences: Sequence[Correspondences], rig: Rig) -> None:
+    """Raises ShapeError if there are not as many correspondences as cameras."""
+    if len(correspondences) != len(rig):
+        raise ShapeError(
+            f"a rig needs correspondences for each of its cameras (empty ones where there are "
+            f"none): got {len(correspondences)} for {len(rig)} cameras"
+        )
+
+
+def centered(rig: Rig) -> tuple[Rig, Float64]:
+    """The rig in a frame whose origin is the mean of its camera centres, so that neither rounding
+    nor refinement depends on where the given one is; and that (3,) origin in the given frame."""
+    origin = np.mean([each.cam_from_rig.center for each in rig.cameras], axis=0)
+    shift = Rigid3(np.eye(3), origin)
+    cameras = tuple(
+        RigCamera(each.camera, each.cam_from_rig.compose(shift)) for each in rig.cameras
+    )
+    return Rig(cameras), origin
+
+
+def from_centered(found: RigPoseEstimate, origin: Float64) -> RigPoseEstimate:
+    """An estimate for a ``centered`` rig in the given frame."""
+    pose = Rigid3(np.eye(3), origin).compose(found.rig_from_world)
+    covariance = found.covariance
+    if covariance is not None:
+        # turning about the centre moves the given origin
+        adjoint = np.eye(6)
+        adjoint[3:, :3] = cross_matrices(origin)
+        covariance = adjoint @ covariance @ adjoint.T
+    return RigPoseEstimate(pose, found.inlier_masks, found.num_trials, covariance)
+
+
+def pixel_scales(rig: Rig, config: PoseConfig) -> tuple[float, ...]:
+    """For each camera the factor that makes its inlier bound the first camera's: errors of cameras
+    of different resolution then count alike."""
+    bounds = [max_error_px(each.camera, config) for each in rig.cameras]
+    return tuple(bounds[0] / bound for bound in bounds)
+
+
+def finish_rig(
+    correspondences: Sequence[Correspondences],
+    rig: Rig,
+    pose: Rigid3,
+    config: PoseConfig,
+    num_trials: int,
+) -> RigPoseEstimate | None:
+    """Refine RANSAC's pose on its inliers, count these again, refine once more.
+
+    Returns:
+        None if fewer than ``config.min_inliers`` are left.
+    """
+    scales = pixel_scales(rig, config)
+    counts = tuple(len(each) for each in correspondences)
+    points2D = np.concatenate([each.points2D for each in correspondences])
+    points3D = np.concatenate([each.points3D for each in correspondences])
+    observations = RigObservations(rig, counts, points2D, points3D, scales)
+    weights = np.concatenate([each.weights for each in correspondences])
+    bounds = np.concatenate([
+        scale * bounds_px(of_camera, each.camera, config)
+        for of_camera, each, scale in zip(correspondences, rig.cameras, scales, strict=True)
+    ])  # fmt: skip
+    errors = _errors(observations, pose)
+    # what has no weight is no evidence, wherever it lies
+    mask = (weights > 0) & (errors <= bounds)
+    covariance = None
+    for last in (False, True):
+        if np.count_nonzero(mask) < config.min_inliers:
+            return None
+        loss = config.refine_loss_sigmas * _noise(errors[mask], weights[mask])
+        trust = credence(weights[mask], config)
+        pose, covariance = refine_rig(
+            observations.subset(mask),
+            pose,
+            loss,
+            trust,
+            tolerance=STEP_TOLERANCE if last else FIRST_TOLERANCE,
+            with_covariance=last,
+        )
+        errors = _errors(observations, pose)
+        mask = (weights > 0) & (errors <= bounds)
+    masks = tuple(np.split(mask, np.cumsum(counts)[:-1]))
+    if _distinct(correspondences, masks) < config.min_inliers:
+        return None
+    return RigPoseEstimate(pose, masks, num_trials, covariance)
+
+
+def _errors(observations: RigObservations, pose: Rigid3) -> Float64:
+    """(K,) scaled pixels; NaN where a point cannot be seen."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        dx, dy = observations.residuals(pose)
+        return np.asarray(np.sqrt(dx * dx + dy * dy))
+
+
+def _noise(errors: Float64, weights: Float64) -> float:
+    """Standard deviation along each axis, from the weighted median of the distances."""
+    order = np.argsort(errors)
+    mass = np.cumsum(weights[order])
+    median = errors[order[np.searchsorted(mass, 0.5 * mass[-1])]]
+    return max(float(median) / 1.1774, MIN_NOISE_PX)
+
+
+def _distinct(correspondences: Sequence[Correspondences], masks: Sequence[Bool]) -> int:
+    """Inliers, a keypoint with several points (or the other way round) counted once; the same point
+    in two cameras was seen twice."""
+    count = 0
+    for each, mask in zip(correspondences, masks, strict=True):
+        keypoints, points = each.keypoint_idxs[mask], each.point3D_idxs[mask]
+        count += min(len(np.unique(keypoints)), len(np.unique(points)))
+    return count

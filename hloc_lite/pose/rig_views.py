@@ -1,0 +1,66 @@
+"""The usable correspondences of each camera of a rig, ready for RANSAC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hloc_lite.config import PoseConfig
+from hloc_lite.geometry.cameras import bearings, projection_jacobian
+from hloc_lite.pose.common import bounds_px
+from hloc_lite.pose.rig_errors import RigErrors
+from hloc_lite.types import Correspondences, Float64, Int64, Rig, RigCamera, Rigid3
+
+
+@dataclass(frozen=True, eq=False)
+class RigView:
+    """K usable correspondences of one camera."""
+
+    cam_from_rig: Rigid3
+    rays: Float64
+    """(K, 3) unit rays in the camera frame."""
+    jacobians: Float64
+    """(K, 2, 3) pixels by motion of a point at distance 1 on its ray."""
+    points3D: Float64
+    """(K, 3) world."""
+    weights: Float64
+    """(K,) > 0."""
+    bounds_px: Float64
+    """(K,) inlier bounds."""
+
+    @classmethod
+    def of(cls, rig_camera: RigCamera, given: Correspondences, config: PoseConfig) -> RigView:
+        """Without what is not finite or has no weight."""
+        camera = rig_camera.camera
+        rays = bearings(camera, given.points2D)
+        usable = np.asarray((np.isfinite(rays) & np.isfinite(given.points3D)).all(axis=1))
+        jacobians = projection_jacobian(camera, np.where(usable[:, None], rays, 1.0))
+        usable &= np.isfinite(given.weights) & (given.weights > 0)
+        usable &= np.isfinite(jacobians).all(axis=(1, 2))
+        return cls(
+            rig_camera.cam_from_rig,
+            rays[usable],
+            jacobians[usable],
+            given.points3D[usable],
+            given.weights[usable],
+            bounds_px(given, camera, config)[usable],
+        )
+
+    @property
+    def rays_in_rig(self) -> Float64:
+        """(K, 3) unit rays in the rig frame."""
+        return np.asarray(self.rays @ self.cam_from_rig.rotation)
+
+    def errors(self, origin: Float64) -> RigErrors:
+        """As forms of a pose of the world moved to that (3,) origin."""
+        return RigErrors.of_camera(
+            self.rays, self.jacobians, self.points3D - origin, self.bounds_px, self.cam_from_rig
+        )
+
+
+def stations(rig: Rig, tolerance: float) -> Int64:
+    """(C,) the first camera whose centre is within the tolerance of each one's."""
+    centers = np.array([each.cam_from_rig.center for each in rig.cameras])
+    apart = np.linalg.norm(centers[:, None] - centers, axis=2)
+    return np.argmax(apart <= tolerance, axis=1)
