@@ -60,7 +60,7 @@ class LinearErrors:
 
     def components(self, pose: Float64) -> Float64:
         """(3, K) values of the forms under one (12,) pose: error components times depth, depth."""
-        return np.asarray(np.einsum("p,fpk->fk", pose, self.forms))
+        return np.asarray(pose @ self.forms)
 
     def gains(self, poses: Float) -> Float:
         """(H, K) of (H, 12) poses: 1 - squared error / squared bound, 0 beyond it and behind. In

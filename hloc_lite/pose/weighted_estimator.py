@@ -8,7 +8,8 @@ from hloc_lite.geometry.cameras import bearings, projection_jacobian
 from hloc_lite.pose.common import bounds_px, votes
 from hloc_lite.pose.linear_errors import LinearErrors
 from hloc_lite.pose.ransac_estimator import RansacEstimator
-from hloc_lite.pose.weighted_ransac import Problem, weighted_ransac
+from hloc_lite.pose.screening import Problem
+from hloc_lite.pose.weighted_ransac import weighted_ransac
 from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
