@@ -58,14 +58,3 @@ def adjugate(m: Symmetric) -> Symmetric:
         m01 * m02 - m00 * m12,
         m00 * m11 - m01 * m01,
     )
-
-
-def determinant(m: Symmetric, adjugate: Symmetric) -> Array:
-    """Of a matrix, with its adjugate at hand."""
-    return m[0] * adjugate[0] + m[1] * adjugate[1] + m[2] * adjugate[2]
-
-
-def product(a: Symmetric, b: Symmetric) -> Array:
-    """Trace of the product of two symmetric matrices."""
-    diagonal = a[0] * b[0] + a[3] * b[3] + a[5] * b[5]
-    return diagonal + 2 * (a[1] * b[1] + a[2] * b[2] + a[4] * b[4])
