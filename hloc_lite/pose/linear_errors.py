@@ -38,11 +38,13 @@ class LinearErrors:
             points3D: (K, 3) world.
             bounds_px: (K,) inlier bounds.
         """
-        functionals = np.concatenate([jacobians / bounds_px[:, None, None], rays[:, None]], axis=1)
-        rotation = functionals[:, :, :, None] * points3D[:, None, None, :]
-        count = len(rays)
-        coefficients = np.concatenate([rotation.reshape(count, FORMS, 9), functionals], axis=2)
-        return cls(np.ascontiguousarray(coefficients.transpose(1, 2, 0)))
+        forms = np.empty((FORMS, 12, len(rays)))
+        functionals = forms[:, 9:]
+        functionals[:2] = (jacobians / bounds_px[:, None, None]).transpose(1, 2, 0)
+        functionals[2] = rays.T
+        rotation = forms[:, :9].reshape(FORMS, 3, 3, -1)
+        np.multiply(functionals[:, :, None], np.ascontiguousarray(points3D.T), out=rotation)
+        return cls(forms)
 
     def __len__(self) -> int:
         return int(self.forms.shape[2])
