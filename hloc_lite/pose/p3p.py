@@ -315,21 +315,12 @@ def _pose(xp: Any, distances: Vector, corners: Any) -> tuple[Array, Array]:
     # points are where they are: their factor is 1
     factors = tuple(xp.concatenate([each, each * 0 + 1]) for each in distances)
     corners = [tuple(f * c for c in v) for f, v in zip(factors, corners, strict=True)]
-    frame = _frame(xp, corners)
-    entries = [
-        sum(frame[k][i][:count] * frame[k][j][count:] for k in range(3))
-        for i in range(3)
-        for j in range(3)
-    ]
-    rotation = xp.stack(entries, -1).reshape(-1, 3, 3)
+    frames = xp.stack([c for axis in _frame(xp, corners) for c in axis]).reshape(3, 3, -1)
+    rotation = xp.einsum("kih,kjh->ijh", frames[..., :count], frames[..., count:])
     # the centroid spreads what rounding left over all three points
-    centroid = [(corners[0][i] + corners[1][i] + corners[2][i]) / 3 for i in range(3)]
-    moved = [
-        centroid[i][:count]
-        - dot(tuple(entries[3 * i : 3 * i + 3]), tuple(c[count:] for c in centroid))
-        for i in range(3)
-    ]
-    return rotation, xp.stack(moved, -1)
+    centroid = xp.stack([(a + b + c) / 3 for a, b, c in zip(*corners, strict=True)])
+    turned = xp.einsum("ijh,jh->ih", rotation, centroid[:, count:])
+    return xp.moveaxis(rotation, -1, 0), (centroid[:, :count] - turned).T
 
 
 def _frame(xp: Any, corners: Any) -> tuple[Vector, Vector, Vector]:

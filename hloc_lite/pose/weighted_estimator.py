@@ -26,7 +26,7 @@ class WeightedEstimator(RansacEstimator):
         usable = np.asarray(finite.all(axis=1))
         jacobians = projection_jacobian(camera, np.where(usable[:, None], rays, 1.0))
         usable &= np.isfinite(weights) & (weights > 0) & np.isfinite(jacobians).all(axis=(1, 2))
-        if not self._enough(int(usable.sum())):
+        if not self._enough(int(np.count_nonzero(usable))):
             return None
         rays, points3D = rays[usable], correspondences.points3D[usable]
         # near the origin single precision is enough to screen poses
