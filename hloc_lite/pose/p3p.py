@@ -21,6 +21,7 @@ from hloc_lite.pose.batch_algebra import (
     cross,
     dot,
     minus,
+    plus,
     square,
     unit,
 )
@@ -31,6 +32,9 @@ point than that, rounding decides the pose."""
 MAX_RESIDUAL = 1e-5
 """Of squared side lengths, relative to the longest, after polishing: more is no solution."""
 POLISHING_STEPS = 3
+GENERIC = (0.61, 1.0, -0.37)
+"""A vector that the lines of symmetric cases are not orthogonal to. Of 400,000 nearly collinear
+samples one is lost for a line that is."""
 POLISHED = 1e-20
 """Sum of the squared residuals of all three sides below which a step changes nothing."""
 
@@ -195,43 +199,34 @@ def _real_root(xp: Any, b: Array, c: Array, d: Array) -> Array:
     cubic = radicand ** (1 / 3)
     algebraic = cubic + xp.where(cubic > 0, q / xp.where(cubic > 0, cubic, q * 0 + 1), q * 0)
     root = -sign * xp.where(three, trigonometric, algebraic) - b / 3
-    for _ in range(2):
-        value = ((root + b) * root + c) * root + d
-        slope = (3 * root + 2 * b) * root + c
-        step = value / slope
-        root = xp.where(abs(step) < 0.1 * (1 + abs(root)), root - step, root)
-    return root
+    value = ((root + b) * root + c) * root + d
+    step = value / ((3 * root + 2 * b) * root + c)
+    return xp.where(abs(step) < 0.1 * (1 + abs(root)), root - step, root)
 
 
 def _split(xp: Any, conic: Symmetric) -> Vector:
     """The two lines of a degenerate conic, one batch after the other; NaN where they are not
     real."""
     b00, b01, b02, b11, b12, b22 = adjugate(conic)
-    # the adjugate is minus the outer product of the lines' common point
+    # the adjugate is minus the outer product of the lines' common point with itself
     largest = abs(b00)
-    point, corner = (b00, b01, b02), b00
+    column, corner = (b00, b01, b02), b00
     for row, diagonal in (((b01, b11, b12), b11), ((b02, b12, b22), b22)):
         larger = abs(diagonal) > largest
         largest = xp.where(larger, abs(diagonal), largest)
-        point = tuple(xp.where(larger, a, b) for a, b in zip(row, point, strict=True))
+        column = tuple(xp.where(larger, a, b) for a, b in zip(row, column, strict=True))
         corner = xp.where(larger, diagonal, corner)
     # a double line has a zero adjugate, which rounding may make positive
     scale = square((conic[0], conic[3], conic[5])) + square((conic[1], conic[2], conic[4]))
     real = _repeated(xp, corner < 1e-10 * scale, 2)
     inverse = xp.where(corner < 0, 1 / xp.sqrt(abs(corner)), corner * 0)
-    # the conic plus the cross product with that point is the outer product of the lines: these are
-    # its rows, and with minus the point its columns
-    px, py, pz = (_joined(xp, (each,), (-each,))[0] for each in (c * inverse for c in point))
-    m00, m01, m02, m11, m12, m22 = _joined(xp, conic, conic)
-    best = (m00, m01 - pz, m02 + py)
-    size = square(best)
-    for row in ((m01 + pz, m11, m12 - px), (m02 - py, m12 + px, m22)):
-        other = square(row)
-        larger = other > size
-        size = xp.where(larger, other, size)
-        best = tuple(xp.where(larger, a, b) for a, b in zip(row, best, strict=True))
-    norm = xp.where(real, xp.sqrt(size), size * 0 + np.nan)
-    return best[0] / norm, best[1] / norm, best[2] / norm
+    # the conic plus the cross product with that point is the outer product of the lines, of which
+    # the generic vector from one side gives the first, from the other the second
+    point = tuple(each * inverse for each in column)
+    middle, aside = apply(conic, GENERIC), cross(point, GENERIC)
+    line = _joined(xp, plus(middle, aside), minus(middle, aside))
+    norm = xp.where(real, xp.sqrt(square(line)), line[0] * 0 + np.nan)
+    return line[0] / norm, line[1] / norm, line[2] / norm
 
 
 def _meet(xp: Any, line: Vector, conic: Symmetric) -> list[Vector]:
