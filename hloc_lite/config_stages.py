@@ -138,9 +138,13 @@ class PoseConfig(Section):
     """In means: none counts more in the consensus than so many average ones, lest a few wrong ones
     of great weight outvote all others."""
     first_batch: int = Field(128, ge=1, le=65536)
-    """Samples solved at once at first, doubled each time: enough at 50 % inliers."""
+    """Samples solved at once at first, up to four times as many each time: enough at 50 % inliers.
+    """
     max_batch: int = Field(4096, ge=1, le=65536)
     """Larger ones leave the processor's cache."""
+    device_batch: int = Field(16384, ge=1, le=2**20)
+    """On an accelerator instead of both, which starts some 500 kernels for a batch whatever its
+    size; 16384 samples take 100 MB of its memory."""
     screen_size: int = Field(128, ge=8, le=65536)
     """Correspondences that all poses of a batch are compared on: 6 inliers at 5 %."""
     screen_survivors: int = Field(32, ge=1, le=65536)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 Array = Any
 """(B,) arrays of NumPy or tensors of torch; every scalar of the algorithm is one of them."""
 Vector = tuple[Array, Array, Array]
 Symmetric = tuple[Array, Array, Array, Array, Array, Array]
 """Entries 00, 01, 02, 11, 12, 22."""
+
+
+def namespace(array: Array) -> Any:
+    """The library that an array is of: NumPy, or torch."""
+    if isinstance(array, np.ndarray):
+        return np
+    import torch
+
+    return torch
 
 
 def unit(xp: Any, a: Vector) -> Vector:

@@ -21,6 +21,7 @@ from hloc_lite.pose.batch_algebra import (
     cross,
     dot,
     minus,
+    namespace,
     plus,
     square,
     unit,
@@ -58,7 +59,7 @@ def solve_p3p(rays: Array, points3D: Array) -> tuple[Array, Array, Array]:
         raise ShapeError(
             f"P3P takes two (B, 3, 3) arrays, got {tuple(rays.shape)} and {tuple(points3D.shape)}"
         )
-    xp = _namespace(rays)
+    xp = namespace(rays)
     with np.errstate(all="ignore"):
         corners = _longest_side_last(xp, len(rays), _rows(xp.concatenate([rays, points3D])))
         scale, sides, chords = _triangle(xp, len(rays), corners)
@@ -82,14 +83,6 @@ def solve_p3p(rays: Array, points3D: Array) -> tuple[Array, Array, Array]:
         triangles = tuple(tuple(c[both] for c in corner) for corner in corners)
         rotation, translation = _pose(xp, in_cam, triangles)
     return rotation, translation, row
-
-
-def _namespace(array: Array) -> Any:
-    if isinstance(array, np.ndarray):
-        return np
-    import torch
-
-    return torch
 
 
 def _rows(batch: Array) -> Any:

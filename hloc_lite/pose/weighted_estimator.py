@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import bearings, projection_jacobian
 from hloc_lite.pose.common import bounds_px, votes
 from hloc_lite.pose.linear_errors import LinearErrors
 from hloc_lite.pose.ransac_estimator import RansacEstimator
 from hloc_lite.pose.screening import Problem
 from hloc_lite.pose.weighted_ransac import weighted_ransac
+from hloc_lite.registry import Runtime
 from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
 class WeightedEstimator(RansacEstimator):
     """``registry.PoseEstimator`` that uses the weights and bounds of the correspondences."""
+
+    def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
+        super().__init__(name, config, runtime)
+        # NumPy is what is fastest on the CPU
+        self._device = None if runtime.device == "cpu" else runtime.device
 
     def ransac(
         self, correspondences: Correspondences, camera: Camera, max_num_trials: int
@@ -43,7 +50,7 @@ class WeightedEstimator(RansacEstimator):
         weights = weights[usable]
         counted = votes(weights, self._config)
         problem = Problem(rays, points3D - center, weights, counted, errors)
-        found = weighted_ransac(problem, self._config, max_num_trials)
+        found = weighted_ransac(problem, self._config, max_num_trials, self._device)
         if found is None:
             return None
         rotation, translation = found.pose[:9].reshape(3, 3), found.pose[9:]

@@ -41,17 +41,22 @@ class Consensus:
     num_trials: int
 
 
-def weighted_ransac(problem: Problem, config: PoseConfig, max_num_trials: int) -> Consensus | None:
-    """The pose of the highest score; None where no sample gave one.
+def weighted_ransac(
+    problem: Problem, config: PoseConfig, max_num_trials: int, device: str | None = None
+) -> Consensus | None:
+    """The pose of the highest score; None where no sample gave one. ``device`` as of ``Screening``.
 
     It ends when the probability of having missed a sample of inliers alone falls below
     1 - ``config.confidence``, or after ``max_num_trials``.
     """
     rng = np.random.default_rng(config.seed)
     sampler: Sampler = SAMPLERS[config.sampling](problem.weights, config, rng)
-    screening = Screening(problem, config, rng)
+    screening = Screening(problem, config, rng, device)
     best: Consensus | None = None
-    best_minimal, trials, batch = 0.0, 0, config.first_batch
+    smallest, largest = config.first_batch, config.max_batch
+    if device is not None:
+        smallest = largest = config.device_batch
+    best_minimal, trials, batch = 0.0, 0, smallest
     while trials < max_num_trials:
         batch = min(batch, max_num_trials - trials)
         poses, scores = screening.survivors(sampler.draw(batch))
@@ -71,7 +76,7 @@ def weighted_ransac(problem: Problem, config: PoseConfig, max_num_trials: int) -
                 break
         if needed <= 0:
             break
-        batch = int(min(max(needed, config.first_batch), GROWTH * batch, config.max_batch))
+        batch = int(min(max(needed, smallest), GROWTH * batch, largest))
     return None if best is None else replace(best, num_trials=trials)
 
 
