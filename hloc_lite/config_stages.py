@@ -137,9 +137,9 @@ class PoseConfig(Section):
     max_score_weight: float = Field(2.0, ge=1, le=1e6)
     """In means: none counts more in the consensus than so many average ones, lest a few wrong ones
     of great weight outvote all others."""
-    first_batch: int = Field(128, ge=1, le=65536)
-    """Samples solved at once at first, up to four times as many each time: enough at 50 % inliers.
-    """
+    first_batch: int = Field(100, ge=1, le=65536)
+    """Samples solved at once at first, up to four times as many each time: 100 have to be drawn
+    anyway, and are enough at 50 % inliers."""
     max_batch: int = Field(4096, ge=1, le=65536)
     """Larger ones leave the processor's cache."""
     device_batch: int = Field(16384, ge=1, le=2**20)

@@ -10,8 +10,9 @@ from hloc_lite.types import Float64
 
 MIN_POINTS = 4
 """Fewer inliers leave the pose as it is: three are met exactly by the minimal solution."""
-CONVERGED = 1e-3
-"""Relative gain of the score below which another step is not worth its time."""
+CONVERGED = 5e-3
+"""Relative gain of the score below which another step is not worth its time: the pose
+that wins is refined anyway."""
 
 
 def optimize(
