@@ -28,11 +28,6 @@ def unit(xp: Any, a: Vector) -> Vector:
     return a[0] * inverse, a[1] * inverse, a[2] * inverse
 
 
-def plus(a: Vector, b: Vector) -> Vector:
-    """Their sum."""
-    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
-
-
 def minus(a: Vector, b: Vector) -> Vector:
     """Their difference."""
     return a[0] - b[0], a[1] - b[1], a[2] - b[2]

@@ -22,7 +22,6 @@ from hloc_lite.pose.batch_algebra import (
     dot,
     minus,
     namespace,
-    plus,
     square,
     unit,
 )
@@ -66,14 +65,14 @@ def solve_p3p(rays: Array, points3D: Array) -> tuple[Array, Array, Array]:
         usable = _regular(sides, chords)
         cosines = tuple(1 - chord / 2 for chord in chords)
         lines, conic = _line_pair(xp, sides, chords, cosines)
-        distances = _meet(xp, lines, conic)
-        l1, l2, l3 = _scaled(xp, _joined(xp, *distances), _repeated(xp, cosines[2], 4))
-        possible = _repeated(xp, usable, 4) & (l1 > 0) & (l2 > 0) & (l3 > 0)
-        chosen = xp.where(possible)[0]
+        l1, l2, l3 = _scaled(xp, _meet(xp, lines, conic), cosines[2])
+        possible = usable & (l1 > 0) & (l2 > 0) & (l3 > 0)
+        chosen = xp.where(possible.reshape(-1))[0]
+        l1, l2, l3 = (each.reshape(-1)[chosen] for each in (l1, l2, l3))
         row = chosen % len(rays)
         polished, good = _polish(
             xp,
-            (l1[chosen], l2[chosen], l3[chosen]),
+            (l1, l2, l3),
             tuple(side[row] for side in sides),
             tuple(cosine[row] for cosine in cosines),
         )
@@ -125,18 +124,12 @@ def _regular(sides: Vector, chords: Vector) -> Array:
     return usable
 
 
-def _joined(xp: Any, one: Any, other: Any) -> Any:
-    """The entries of two tuples of arrays, each pair as one array."""
-    return tuple(xp.concatenate([a, b]) for a, b in zip(one, other, strict=True))
-
-
 def _repeated(xp: Any, array: Array, times: int) -> Array:
     return xp.concatenate([array] * times)
 
 
 def _line_pair(xp: Any, sides: Vector, chords: Vector, cosines: Vector) -> tuple[Vector, Symmetric]:
-    """The two real lines of a degenerate conic, one batch after the other, and a conic for each to
-    meet.
+    """The two real lines of a degenerate conic, (2, B), and a conic for each to meet, (B,).
 
     Both conics vanish at the distances: |l_i y_i - l_j y_j|^2 of the sides 12 and 13, each less its
     proportion of that of 23. Their pencil is degenerate where the determinant, a cubic, is 0.
@@ -160,7 +153,7 @@ def _line_pair(xp: Any, sides: Vector, chords: Vector, cosines: Vector) -> tuple
     # on the lines the two are multiples of one another: the larger says more
     pick_first = xp.where((abs(root) < 1) ^ swap, one, 0 * one)
     conic = _pencil(sides, cosines, pick_first, 1 - pick_first)
-    return _split(xp, degenerate), _joined(xp, conic, conic)
+    return _split(xp, degenerate), conic
 
 
 def _pencil(sides: Vector, cosines: Vector, first: Array, second: Array) -> Symmetric:
@@ -198,8 +191,7 @@ def _real_root(xp: Any, b: Array, c: Array, d: Array) -> Array:
 
 
 def _split(xp: Any, conic: Symmetric) -> Vector:
-    """The two lines of a degenerate conic, one batch after the other; NaN where they are not
-    real."""
+    """The two lines of a degenerate conic, (2, B); NaN where they are not real."""
     b00, b01, b02, b11, b12, b22 = adjugate(conic)
     # the adjugate is minus the outer product of the lines' common point with itself
     largest = abs(b00)
@@ -211,40 +203,29 @@ def _split(xp: Any, conic: Symmetric) -> Vector:
         corner = xp.where(larger, diagonal, corner)
     # a double line has a zero adjugate, which rounding may make positive
     scale = square((conic[0], conic[3], conic[5])) + square((conic[1], conic[2], conic[4]))
-    real = _repeated(xp, corner < 1e-10 * scale, 2)
-    inverse = xp.where(corner < 0, 1 / xp.sqrt(abs(corner)), corner * 0)
+    missing = xp.where(corner < 1e-10 * scale, corner * 0, corner * 0 + np.nan)
+    inverse = xp.where(corner < 0, 1 / xp.sqrt(abs(corner)), missing)
     # the conic plus the cross product with that point is the outer product of the lines, of which
     # the generic vector from one side gives the first, from the other the second
     point = tuple(each * inverse for each in column)
     middle, aside = apply(conic, GENERIC), cross(point, GENERIC)
-    line = _joined(xp, plus(middle, aside), minus(middle, aside))
-    norm = xp.where(real, xp.sqrt(square(line)), line[0] * 0 + np.nan)
-    return line[0] / norm, line[1] / norm, line[2] / norm
+    return tuple(xp.stack([a + b, a - b]) for a, b in zip(middle, aside, strict=True))
 
 
-def _meet(xp: Any, line: Vector, conic: Symmetric) -> list[Vector]:
-    """Distances, up to scale, at which the line meets the conic."""
-    l1, l2, l3 = line
-    zero = l1 * 0
+def _meet(xp: Any, line: Vector, conic: Symmetric) -> Vector:
+    """(2, 2, B) distances, up to scale, at which each of the (2, B) lines meets the conic."""
     # two directions that span the line's plane
-    first_smallest = (abs(l1) <= abs(l2)) & (abs(l1) <= abs(l3))
-    second_smallest = (abs(l2) <= abs(l3)) & ~first_smallest
-    u = tuple(
-        xp.where(first_smallest, a, xp.where(second_smallest, b, c))
-        for a, b, c in zip((zero, l3, -l2), (-l3, zero, l1), (l2, -l1, zero), strict=True)
-    )
+    u = cross(line, GENERIC)
     v = cross(line, u)
     qu, qv = apply(conic, u), apply(conic, v)
     a, b, c = dot(u, qu), dot(u, qv), dot(v, qv)
     discriminant = b * b - a * c
     touching = discriminant > -1e-8 * (b * b + abs(a * c))
-    root = xp.sqrt(xp.where(discriminant > 0, discriminant, zero))
+    missing = xp.where(touching, b * 0, b * 0 + np.nan)
+    root = xp.sqrt(xp.where(discriminant > 0, discriminant, missing))
     q = -(b + xp.where(b < 0, -root, root))
-    missing = xp.where(touching, zero, zero + np.nan)
-    return [
-        tuple(s * ui + t * vi + missing for ui, vi in zip(u, v, strict=True))
-        for s, t in ((q, a), (c, q))
-    ]
+    first, second = xp.stack([q, c]), xp.stack([a, q])
+    return tuple(first * i + second * j for i, j in zip(u, v, strict=True))
 
 
 def _scaled(xp: Any, distances: Vector, cosine23: Array) -> Vector:
