@@ -401,6 +401,8 @@ class LocalizationResult:
     fallback: Rigid3 | None = None
     """Pose of the best retrieved image, only if asked for and not localized; never ``pose``."""
     fallback_name: str | None = None
+    cues: tuple[Cue, ...] = ()
+    """What each kind of evidence in use said of each of the correspondences."""
 
 
 @dataclass(frozen=True, eq=False)

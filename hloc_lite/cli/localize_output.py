@@ -137,6 +137,7 @@ def _write_report(
         model=place.model,
         load_query_photo=load_query,
         load_map_photo=photo_loader(map_images, config.images),
+        load_labels=localizer.labels_of,
         config=config.model_dump(),
         versions={name: f"sha256 {digest[:16]}" for name, digest in place.weights.items()},
     )

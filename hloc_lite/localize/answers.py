@@ -10,6 +10,7 @@ import numpy as np
 from hloc_lite.clock import StageClock
 from hloc_lite.types import (
     Correspondences,
+    Cue,
     LocalFeatures,
     LocalizationResult,
     PoseEstimate,
@@ -29,6 +30,8 @@ class Attempt:
     pose: PoseEstimate | None
     cue_counts: Mapping[str, int]
     """NAME_touched and NAME_lowered: matches that each cue spoke of, and spoke against."""
+    cues: tuple[Cue, ...] = ()
+    """What each of them said of each correspondence."""
 
 
 def verdict(
@@ -63,7 +66,7 @@ def verdict(
         )
     return LocalizationResult(
         label, status, reason, attempt.pose, attempt.correspondences, features, hits, counts,
-        milliseconds(clock),
+        milliseconds(clock), cues=attempt.cues,
     )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def best_attempt(
     for weighting in weighted[: config.max_clusters]:
         correspondences = weighting.correspondences(evidence.keypoints, xyz)
         pose = solve(correspondences)
-        attempts.append(Attempt(correspondences, pose, counts_of(weighting)))
+        attempts.append(Attempt(correspondences, pose, counts_of(weighting), weighting.cues))
 
     def support(attempt: Attempt) -> float:
         if attempt.pose is None:

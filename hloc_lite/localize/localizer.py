@@ -31,6 +31,7 @@ from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.types import (
     Camera,
     Correspondences,
+    LabelMap,
     LocalFeatures,
     LocalizationResult,
     Matches,
@@ -130,6 +131,10 @@ class Localizer:
         estimate = self._estimate if calibrated else self._estimate_with_focal
         solve = partial(estimate, camera=intrinsics)
         return self._localize(photo, intrinsics, solve, label, itself, clock, fallback=fallback)
+
+    def labels_of(self, photo: Photo) -> LabelMap | None:
+        """What a photo shows; None where labels are not in use, or there are none of it."""
+        return self._witnesses.labels_of(photo)
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
         """The result of a query whose image could not even be decoded."""

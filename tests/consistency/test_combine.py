@@ -55,6 +55,24 @@ def test_a_pair_takes_its_best_match() -> None:
     assert found.weights.mean() == pytest.approx(1)
 
 
+def test_a_pair_has_what_cues_said_of_its_best_match() -> None:
+    rows = sightings([4, 1, 4, 4, 1], [7, 9, 7, 8, 9])
+    cues = [cue("score", 0.2, 0.4, 0.8, 0.6, 0.1), cue("depth", 1, 1, 0.5, 1, 1)]
+    found = combine(rows, cues, WeightingConfig(off=("track",), semantics=0))
+    assert [each.name for each in found.cues] == ["depth", "score"]
+    depth, score = found.cues
+    assert score.factors.tolist() == [0.4, 0.8, 0.6]
+    assert depth.factors.tolist() == [1, 0.5, 1]
+    assert depth.touched.tolist() == [False, True, False]
+    product = score.factors * depth.factors
+    np.testing.assert_allclose(found.weights, product / product.mean())
+
+
+def test_cues_not_in_use_are_not_kept() -> None:
+    found = combine(distinct(1), [cue("score", 0.2)], WeightingConfig(off=("score",)))
+    assert found.cues == ()
+
+
 def test_correspondences_are_looked_up() -> None:
     keypoints = np.arange(12, dtype=np.float32).reshape(6, 2)
     xyz = np.arange(30.0).reshape(10, 3)
