@@ -127,7 +127,7 @@ def _write_report(
 
     def again(name: str) -> LocalizationResult | None:
         """The few queries that are shown: once more, for their correspondences."""
-        photo = load_query(name)
+        photo = load_query(name) if name in cameras else None  # else: in the truth alone
         return None if photo is None else localizer.localize(photo, cameras.get(name), name=name)
 
     report = report_input_of_results(
