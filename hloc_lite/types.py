@@ -462,6 +462,8 @@ class LocalizationResult:
     confidence: float | None = None
     """Calibrated probability that the pose is right; None: there is no pose, or it was not asked
     for."""
+    cues: tuple[Cue, ...] = ()
+    """What each kind of evidence in use said of each of the correspondences."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import config_options, resumes, runtime_options, show_progress
+from hloc_lite.cli.options import (
+    config_options,
+    depth_option,
+    labels_option,
+    nested,
+    resumes,
+    runtime_options,
+    show_progress,
+    source_named,
+)
 from hloc_lite.config import load_config
 from hloc_lite.errors import ConfigError, HlocLiteError
+from hloc_lite.registry import DEPTH_MODELS, SEGMENTERS
 
 if TYPE_CHECKING:
     from hloc_lite.types import Camera
@@ -56,6 +66,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="retrieval: failed queries get the pose of the best retrieved image, marked in --jsonl.",
 )
+@labels_option
+@depth_option
 @config_options
 @runtime_options
 def command(
@@ -71,6 +83,8 @@ def command(
     map_images: Path | None,
     names: str,
     fallback: str,
+    labels: str | None,
+    depth: str | None,
     config_file: Path | None,
     settings: tuple[str, ...],
     device: str,
@@ -111,8 +125,16 @@ def command(
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.mapping.map import Map
 
+    overrides = nested(
+        {
+            "semantics.source": source_named(labels, "--labels", SEGMENTERS),
+            "depth.source": source_named(depth, "--depth", DEPTH_MODELS),
+        }
+    )
     place = Map.open(map_folder)
-    config = load_config(file=config_file, settings=settings, base=place.config)
+    config = load_config(
+        file=config_file, settings=settings, overrides=overrides, base=place.config
+    )
     idle = without_effect(config, place.config)
     if idle:
         click.echo(

@@ -127,7 +127,7 @@ def _write_report(
 
     def again(name: str) -> LocalizationResult | None:
         """The few queries that are shown: once more, for their correspondences."""
-        photo = load_query(name)
+        photo = load_query(name) if name in cameras else None  # else: in the truth alone
         return None if photo is None else localizer.localize(photo, cameras.get(name), name=name)
 
     report = report_input_of_results(
@@ -137,6 +137,7 @@ def _write_report(
         model=place.model,
         load_query_photo=load_query,
         load_map_photo=photo_loader(map_images, config.images),
+        load_labels=localizer.labels_of,
         config=config.model_dump(),
         versions={name: f"sha256 {digest[:16]}" for name, digest in place.weights.items()},
     )

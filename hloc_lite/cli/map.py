@@ -10,13 +10,16 @@ import click
 
 from hloc_lite.cli.options import (
     config_options,
+    labels_option,
     nested,
     resumes,
     runtime_options,
     show_progress,
+    source_named,
 )
 from hloc_lite.config import PROFILES, load_config
 from hloc_lite.errors import ConfigError
+from hloc_lite.registry import SEGMENTERS
 
 
 @click.command("map")
@@ -55,6 +58,7 @@ from hloc_lite.errors import ConfigError
     type=click.Choice(["incremental", "global"]),
     help="Structure from motion image by image, or all at once.  [default: incremental]",
 )
+@labels_option
 @click.option("--overwrite", is_flag=True, help="Replace what other settings left in the output.")
 @click.option("--keep-work", is_flag=True, help="Keep features and matches of all images.")
 @config_options
@@ -72,6 +76,7 @@ def command(
     retrieval: str | None,
     pairs: str | None,
     mapper: str | None,
+    labels: str | None,
     overwrite: bool,
     keep_work: bool,
     config_file: Path | None,
@@ -102,6 +107,7 @@ def command(
             "retrieval.name": retrieval,
             "pairs.spec": pairs,
             "mapping.mapper": mapper,
+            "semantics.source": source_named(labels, "--labels", SEGMENTERS),
         }
     )
     config = load_config(profile, config_file, settings, overrides)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from hloc_lite.errors import ConfigError
 
 RESUMES = "hloc_lite.resumes"
 """Key of ``click.Context.meta``: see ``resumes``."""
@@ -35,6 +37,49 @@ def runtime_options(function: F) -> F:
     return click.option(
         "--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps."
     )(function)
+
+
+def labels_option(function: F) -> F:
+    """--labels: semantics.source, see ``source_named``."""
+    return click.option(
+        "--labels",
+        metavar="SOURCE",
+        help="Labels of the photos: a folder of label maps, hf:MODEL, the name of a network "
+        "(deeplab-edgetpu-cityscapes), or none.",
+    )(function)
+
+
+def depth_option(function: F) -> F:
+    """--depth: depth.source, see ``source_named``."""
+    return click.option(
+        "--depth",
+        metavar="SOURCE",
+        help="Depths of the photos: a folder of depth maps, hf:MODEL, or none.",
+    )(function)
+
+
+def source_named(given: str | None, flag: str, known: Collection[str]) -> str | None:
+    """The config's source for what a flag was given: a folder is ``files:FOLDER``, all else stays.
+
+    Args:
+        known: names of the registry; one that ends in a colon stands for all that start with it.
+
+    Raises:
+        ConfigError: no such folder, and no name of a source.
+    """
+    if given is None or given == "none" or given in known:
+        return given
+    if given.startswith(tuple(name for name in known if name.endswith(":"))):
+        return given
+    if Path(given).is_dir():
+        return f"files:{given}"
+    networks = [name for name in known if not name.endswith(":")]
+    raise ConfigError(
+        f"{flag} {given}: {'that is a file' if Path(given).exists() else 'there is no such folder'}"
+        f"; give a folder with one file for each photo, "
+        + ", ".join([*networks, "hf:MODEL (a folder or a hub name)"])
+        + " or none"
+    )
 
 
 def resumes() -> None:

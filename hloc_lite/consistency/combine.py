@@ -52,6 +52,8 @@ class Weighting:
     """(K,) > 0, of mean 1: the largest of each pair's matches."""
     counts: Mapping[str, CueCounts]
     """Of each cue by name."""
+    cues: tuple[Cue, ...]
+    """Over the K pairs, those in use: what each said of the match that a pair has its weight of."""
 
     def correspondences(self, keypoints: npt.NDArray[np.floating], xyz: Float64) -> Correspondences:
         """The pairs with their weights.
@@ -84,6 +86,7 @@ def combine(sightings: Sightings, cues: Sequence[Cue], config: WeightingConfig) 
     _check(sightings, cues, exponents)
     log_weights = np.zeros(len(sightings))
     counts: dict[str, CueCounts] = {}
+    used: list[Cue] = []
     for cue in sorted(cues, key=lambda cue: cue.name):  # sums depend on their order
         exponent = exponents[cue.name]
         factors = np.clip(np.where(np.isnan(cue.factors), 1.0, cue.factors), 0.0, 1.0)
@@ -91,6 +94,7 @@ def combine(sightings: Sightings, cues: Sequence[Cue], config: WeightingConfig) 
             int(cue.touched.sum()), int((factors < 1).sum()), used=exponent > 0
         )
         if exponent > 0:
+            used.append(Cue(cue.name, factors, cue.touched))
             with np.errstate(divide="ignore"):
                 log_weights += exponent * np.log(factors)
     row_weights = _normalised(log_weights, config.min_weight)
@@ -99,11 +103,12 @@ def combine(sightings: Sightings, cues: Sequence[Cue], config: WeightingConfig) 
     keys = sightings.keypoint_idxs * num_points + sightings.point3D_idxs
     unique, pair_idxs = np.unique(keys, return_inverse=True)
     keypoint_idxs, point3D_idxs = np.divmod(unique, num_points)
-    weights = np.zeros(len(unique))
-    np.maximum.at(weights, pair_idxs, row_weights)
+    best = _best_rows(pair_idxs, row_weights)
+    weights = row_weights[best]
     if len(weights):
         weights /= weights.mean()
-    return Weighting(row_weights, pair_idxs, keypoint_idxs, point3D_idxs, weights, counts)
+    of_pairs = tuple(Cue(cue.name, cue.factors[best], cue.touched[best]) for cue in used)
+    return Weighting(row_weights, pair_idxs, keypoint_idxs, point3D_idxs, weights, counts, of_pairs)
 
 
 def exponents_of(config: WeightingConfig) -> dict[str, float]:
@@ -172,6 +177,13 @@ def track_cue(
     by_length = np.where(has_length, 1 - 1 / np.where(has_length, lengths, 2.0), 1.0)
     by_error = 1 / (1 + np.square(np.where(has_error, errors, 0.0) / config.half_error_px))
     return Cue("track", by_length * by_error, has_length | has_error)
+
+
+def _best_rows(pair_idxs: Int64, row_weights: Float64) -> Int64:
+    """(K,) the match of the largest weight of each pair, the first of equal ones."""
+    order = np.lexsort((-row_weights, pair_idxs))
+    _, firsts = np.unique(pair_idxs[order], return_index=True)
+    return np.asarray(order[firsts])
 
 
 def _normalised(log_weights: Float64, least: float) -> Float64:

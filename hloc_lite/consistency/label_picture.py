@@ -10,12 +10,19 @@ from hloc_lite.io.label_files import read_label_table
 from hloc_lite.types import LabelMap, Photo, UInt8
 
 
+def class_colours() -> UInt8:
+    """(256, 3) RGB of each train id, black where it is none."""
+    colours = np.zeros((256, 3), np.uint8)
+    for colour, label in read_label_table("cityscapes-colours").colours.items():
+        colours[label] = colour
+    return colours
+
+
 def label_picture(photo: Photo, label_map: LabelMap, opacity: float = 0.6) -> UInt8:
     """(H, W, 3) RGB: the photo under the colours of Cityscapes; bare where labels are unknown."""
     size = (photo.width, photo.height)
     labels = cv2.resize(label_map.labels, size, interpolation=cv2.INTER_NEAREST)
-    colours = np.zeros((256, 3), np.uint8)
-    for colour, label in read_label_table("cityscapes-colours").colours.items():
-        colours[label] = colour
-    mixed = np.rint((1 - opacity) * photo.pixels + opacity * colours[labels]).astype(np.uint8)
+    mixed = np.rint((1 - opacity) * photo.pixels + opacity * class_colours()[labels]).astype(
+        np.uint8
+    )
     return np.where((labels < NUM_CLASSES)[..., None], mixed, photo.pixels)

@@ -88,16 +88,16 @@ def draw_matches(
         query: its photo.
         map_image: image, its photo and the rows of ``best_map_image``; None: the query alone.
     """
-    left, left_scale = _shrunk(query)
-    right, right_scale = _shrunk(map_image[1]) if map_image else (left[:0, :0], 1.0)
+    left, left_scale = shrunk(query)
+    right, right_scale = shrunk(map_image[1]) if map_image else (left[:0, :0], 1.0)
     gap = 8 if map_image else 0
     height = max(left.shape[0], right.shape[0])
     width = left.shape[1] + gap + right.shape[1]
     canvas = np.full((height, width, 4), 0, np.uint8)
-    canvas[: left.shape[0], : left.shape[1]] = _opaque(left)
+    canvas[: left.shape[0], : left.shape[1]] = opaque(left)
     offset = np.array([left.shape[1] + gap, 0.0])
     if map_image:
-        canvas[: right.shape[0], left.shape[1] + gap :] = _opaque(right)
+        canvas[: right.shape[0], left.shape[1] + gap :] = opaque(right)
 
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
     target = FigureCanvasAgg(figure)
@@ -117,7 +117,7 @@ def draw_matches(
     axes.set(xlim=(0, width), ylim=(height, 0))
     target.draw()
     name, num_lines = (map_image[0].name, len(map_image[2])) if map_image else (None, 0)
-    return MatchPicture(_encoded(target), width, height, name, num_lines)
+    return MatchPicture(encoded(target), width, height, name, num_lines)
 
 
 def _common(image: SfmImage, wanted: Int64, shown: Int64) -> Int64:
@@ -156,18 +156,21 @@ def _draw_dots(axes: Axes, points: Float64, color: str) -> None:
     axes.scatter(x, y, s=area, color=color, linewidths=0.04 * area, edgecolors="#08303f")
 
 
-def _shrunk(photo: Photo) -> tuple[UInt8, float]:
+def shrunk(photo: Photo) -> tuple[UInt8, float]:
+    """(h, w, 3) at the size of the report's pictures, and the scale."""
     scale = min(1.0, HEIGHT_PX / photo.height, MAX_WIDTH_PX / photo.width)
     size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
     image = Image.fromarray(photo.pixels).resize(size, Image.Resampling.LANCZOS)
     return np.asarray(image), size[0] / photo.width
 
 
-def _opaque(pixels: UInt8) -> UInt8:
+def opaque(pixels: UInt8) -> UInt8:
+    """(h, w, 4) of (h, w, 3)."""
     return np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
 
 
-def _encoded(target: FigureCanvasAgg) -> str:
+def encoded(target: FigureCanvasAgg) -> str:
+    """A drawn picture as a ``data:`` address."""
     buffer = io.BytesIO()
     image = Image.fromarray(np.asarray(target.buffer_rgba()))
     image.save(buffer, "WEBP", quality=82)  # small, and transparent where a photo is shorter

@@ -13,6 +13,7 @@ import jinja2
 from hloc_lite.evaluation.curves import inliers_svg, position_curve_svg, rotation_curve_svg
 from hloc_lite.evaluation.errors import BootstrapConfig
 from hloc_lite.evaluation.evaluate import Evaluation, evaluate
+from hloc_lite.evaluation.evidence_picture import weight_gradient
 from hloc_lite.evaluation.records import QueryRecord, records_of_results
 from hloc_lite.evaluation.report_parts import (
     failure_groups,
@@ -26,13 +27,18 @@ from hloc_lite.evaluation.report_parts import (
 from hloc_lite.evaluation.showcase import match_cards
 from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold, parse_thresholds
 from hloc_lite.io.files import write_text_atomic
-from hloc_lite.types import LocalizationResult, Photo, Rigid3, SfmModel
+from hloc_lite.types import LabelMap, LocalizationResult, Photo, Rigid3, SfmModel
 
 FILE_NAME = "report.html"
 
 
 def no_photo(_: str) -> Photo | None:
     """A loader that knows no photo."""
+    return None
+
+
+def no_labels(_: Photo) -> LabelMap | None:
+    """A segmenter that knows nothing."""
     return None
 
 
@@ -50,6 +56,8 @@ class ReportInput:
     """The full result by query name, asked for the few that are shown."""
     load_query_photo: Callable[[str], Photo | None] = no_photo
     load_map_photo: Callable[[str], Photo | None] = no_photo
+    load_labels: Callable[[Photo], LabelMap | None] = no_labels
+    """Of a query's photo, for the pictures of evidence."""
     subtitle: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Nested plain values, e.g. ``config.model_dump()``."""
@@ -142,6 +150,7 @@ def _context(report: ReportInput) -> dict[str, Any]:
         ),
         "plan": plan_part(records, evaluation, report.model, unit),
         "cards": match_cards(report, records, errors, unit),
+        "weight_gradient": weight_gradient(),
         "failures": failure_groups(records),
         "num_records": len(records),
         "unit": unit.symbol,

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from hloc_lite.evaluation.errors import QueryError
 from hloc_lite.evaluation.evaluate import Evaluation
+from hloc_lite.evaluation.evidence_picture import cue_rows, draw_evidence
 from hloc_lite.evaluation.match_picture import best_map_image, draw_matches
 from hloc_lite.evaluation.records import QueryRecord
 from hloc_lite.evaluation.tables import degree_text, distance_text
 from hloc_lite.evaluation.thresholds import DistanceUnit
+from hloc_lite.types import LocalizationResult, Photo
 
 if TYPE_CHECKING:
     from hloc_lite.evaluation.report import ReportInput
@@ -49,9 +51,22 @@ def match_cards(
                 if error and error.localized
                 else None,
                 "reason": record.reason,
+                "evidence": _evidence(report, result, photo),
             }
         )
     return cards
+
+
+def _evidence(
+    report: ReportInput, result: LocalizationResult, photo: Photo
+) -> dict[str, Any] | None:
+    """What each cue did to the matches, as picture and rows; None where no cue is in use."""
+    if not result.cues or result.correspondences is None or len(result.correspondences) == 0:
+        return None
+    return {
+        "picture": draw_evidence(result, photo, report.load_labels(photo)),
+        "cues": cue_rows(result),
+    }
 
 
 def _chosen(

@@ -10,6 +10,7 @@ import numpy as np
 from hloc_lite.clock import StageClock
 from hloc_lite.types import (
     Correspondences,
+    Cue,
     LocalFeatures,
     LocalizationResult,
     PoseEstimate,
@@ -31,6 +32,8 @@ class Attempt:
     """NAME_touched and NAME_lowered: matches that each cue spoke of, and spoke against."""
     depth_agreement: float = 0.5
     """Share of the inliers whose depth is the predicted one; 1/2: nothing is known."""
+    cues: tuple[Cue, ...] = ()
+    """What each of them said of each correspondence."""
 
     @property
     def support(self) -> float:
@@ -65,13 +68,14 @@ def verdict(
     """
     attempt = choice.attempt
     got = len(attempt.correspondences)
+    distinct = len(np.unique(attempt.correspondences.keypoint_idxs))
     if attempt.pose is not None:
         status = Status.LOCALIZED
         reason = f"{attempt.pose.num_inliers} of {got} correspondences agree"
-    elif got < needed:
+    elif distinct < needed:
         status = Status.TOO_FEW_MATCHES
         reason = (
-            f"{got} correspondences with the map, {needed} are needed: the photo shows another "
+            f"{distinct} keypoints match the map, {needed} are needed: the photo shows another "
             f"place, or too different a view or light (best retrieved: {hits.names[0]!r})"
         )
     else:
@@ -82,7 +86,7 @@ def verdict(
         )
     return LocalizationResult(
         label, status, reason, attempt.pose, attempt.correspondences, features, hits, counts,
-        milliseconds(clock), ambiguity=choice.ambiguity,
+        milliseconds(clock), ambiguity=choice.ambiguity, cues=attempt.cues,
     )  # fmt: skip
 
 

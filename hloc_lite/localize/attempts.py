@@ -46,5 +46,6 @@ def attempts_of(
         correspondences = weighting.correspondences(evidence.keypoints, xyz)
         pose = solve(correspondences)
         agreement = 0.5 if pose is None else evidence.depth_agreement(correspondences, pose)
-        attempts.append(Attempt(correspondences, pose, counts_of(weighting), agreement))
+        counts = counts_of(weighting)
+        attempts.append(Attempt(correspondences, pose, counts, agreement, weighting.cues))
     return attempts

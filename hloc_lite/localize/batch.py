@@ -60,7 +60,7 @@ def localize_all(
             result = localizer.unreadable(name, photo)
         else:
             result = localizer.localize(photo, cameras[name], name=name, fallback=fallback)
-        done[name] = replace(result, features=None, correspondences=None)
+        done[name] = replace(result, features=None, correspondences=None, cues=())
         if progress_file is not None:
             _append(progress_file, result_line(result))
     return [done[name] for name in cameras]

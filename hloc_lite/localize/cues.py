@@ -47,6 +47,7 @@ from hloc_lite.types import (
     DepthMap,
     Float32,
     Int64,
+    LabelMap,
     LocalFeatures,
     Photo,
     PoseEstimate,
@@ -168,10 +169,14 @@ class Witnesses:
             cues.append(self._depths(features, hits, sightings, depth_map))
         return Evidence(sightings, tuple(cues), features.keypoints, depth_map, self._config)
 
-    def _windows(self, photo: Photo) -> LabelWindows | None:
+    def labels_of(self, photo: Photo) -> LabelMap | None:
+        """What a photo shows; None where labels are not in use, or there are none of it."""
         if self._segmenter is None:
             return None
-        label_map = _heard(self._segmenter.segment, photo, "labels")
+        return _heard(self._segmenter.segment, photo, "labels")
+
+    def _windows(self, photo: Photo) -> LabelWindows | None:
+        label_map = self.labels_of(photo)
         return None if label_map is None else label_windows(label_map, self._config.semantics)
 
     def _of_kept_images(

@@ -10,7 +10,7 @@ import numpy as np
 from hloc_lite.config import LocalizeConfig
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.answers import Attempt, Choice
-from hloc_lite.types import Correspondences, Int64, PoseEstimate, Rigid3
+from hloc_lite.types import Correspondences, Cue, Int64, PoseEstimate, Rigid3
 
 Refine = Callable[[Correspondences, PoseEstimate], PoseEstimate | None]
 Rival = Callable[[Attempt], float]
@@ -67,7 +67,7 @@ def joined(place: Sequence[Attempt], refine: Refine) -> Attempt:
     first = place[0]
     if len(place) == 1 or first.pose is None:
         return first
-    correspondences = union([each.correspondences for each in place])
+    correspondences, rows = union([each.correspondences for each in place])
     pose = refine(correspondences, first.pose)
     if pose is None:
         return first
@@ -82,12 +82,13 @@ def joined(place: Sequence[Attempt], refine: Refine) -> Attempt:
         pose=pose,
         cue_counts=counts,
         depth_agreement=float(agreement),
+        cues=_cues_of(place, rows),
     )
 
 
-def union(parts: Sequence[Correspondences]) -> Correspondences:
+def union(parts: Sequence[Correspondences]) -> tuple[Correspondences, Int64]:
     """All of them; a pair of keypoint and point that several have counts once, with its largest
-    weight."""
+    weight. And which row of all parts, one after the other, each of them is."""
     columns = [
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("points2D", "points3D", "keypoint_idxs", "point3D_idxs", "weights")
@@ -102,7 +103,7 @@ def union(parts: Sequence[Correspondences]) -> Correspondences:
     first = np.ones(len(order), bool)
     first[1:] = (np.diff(pairs, axis=1) != 0).any(axis=0)
     rows: Int64 = order[first]
-    return Correspondences(
+    found = Correspondences(
         points2D[rows],
         points3D[rows],
         keypoints[rows],
@@ -110,6 +111,7 @@ def union(parts: Sequence[Correspondences]) -> Correspondences:
         weights[rows],
         np.concatenate(factors)[rows] if has_factors else None,
     )
+    return found, rows
 
 
 def rival_trials(num_inliers: int, num_left: int, config: LocalizeConfig) -> int:
@@ -118,6 +120,20 @@ def rival_trials(num_inliers: int, num_left: int, config: LocalizeConfig) -> int
     share = min(config.rival_share * num_inliers / max(num_left, 1), 1.0)
     missed = np.log1p(-min(share**3, 1 - 1e-9))
     return int(min(np.ceil(np.log(0.01) / missed), config.max_rival_trials)) if share > 0 else 0
+
+
+def _cues_of(place: Sequence[Attempt], rows: Int64) -> tuple[Cue, ...]:
+    """Of the rows of all attempts: those cues that all of them have."""
+    said = [{cue.name: cue for cue in each.cues} for each in place]
+    return tuple(
+        Cue(
+            name,
+            np.concatenate([each[name].factors for each in said])[rows],
+            np.concatenate([each[name].touched for each in said])[rows],
+        )
+        for name in said[0]
+        if all(name in each for each in said)
+    )
 
 
 def _support(place: Sequence[Attempt]) -> float:

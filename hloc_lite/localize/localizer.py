@@ -31,6 +31,7 @@ from hloc_lite.registry import ESTIMATORS, Runtime, Weights, create
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.types import (
     Camera,
+    LabelMap,
     LocalFeatures,
     LocalizationResult,
     Matches,
@@ -128,6 +129,10 @@ class Localizer:
         query = self.match(photo, intrinsics, calibrated=calibrated, itself=itself, clock=clock)
         result = self.solve(query, label, clock)
         return with_fallback(result, self.map.model) if fallback else result
+
+    def labels_of(self, photo: Photo) -> LabelMap | None:
+        """What a photo shows; None where labels are not in use, or there are none of it."""
+        return self._witnesses.labels_of(photo)
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
         """The result of a query whose image could not even be decoded."""

@@ -8,6 +8,8 @@ from hloc_lite.config import PoseConfig
 from hloc_lite.pose.refine import STEP_TOLERANCE, refine_pose, reprojection_errors
 from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate, Rigid3
 
+FARTHEST = 1e15
+"""Of coordinates: squares of larger ones overflow in single precision."""
 MIN_NOISE_PX = 1e-4
 """Of exact points; keeps the loss from vanishing."""
 FIRST_TOLERANCE = 1e-3
@@ -46,6 +48,17 @@ def posterior_odds(weights: Float64, chance: Float64, config: PoseConfig) -> Flo
     return np.asarray(prior / chance)
 
 
+def usable_rows(correspondences: Correspondences) -> Bool:
+    """(K,) those that say anything: finite, of positive weight, nearer than ``FARTHEST``."""
+    weights, factors = correspondences.weights, correspondences.bound_factors
+    usable = np.isfinite(correspondences.points2D).all(axis=1)
+    usable &= (np.abs(correspondences.points3D) < FARTHEST).all(axis=1)  # false for NaN
+    usable &= np.isfinite(weights) & (weights > 0)
+    if factors is not None:
+        usable &= np.isfinite(factors) & (factors > 0)
+    return np.asarray(usable)
+
+
 def votes(odds: Float64) -> Float64:
     """(K,) what each correspondence counts in a consensus, of mean 1: how much likelier the pose is
     by its agreement (Tordoff and Murray 2005). It grows with the logarithm of the (K,)
@@ -71,6 +84,9 @@ def finish(
 ) -> PoseEstimate | None:
     """Refine RANSAC's pose on its inliers, count these again, refine once more.
 
+    Args:
+        correspondences: without those that say nothing (``usable_rows``).
+
     Returns:
         None if fewer than ``config.min_inliers`` are left.
     """
@@ -78,9 +94,8 @@ def finish(
     weights = correspondences.weights
     bounds = bounds_px(correspondences, camera, config)
     errors = reprojection_errors(points2D, points3D, camera, pose)
-    # what has no weight is no evidence, wherever it lies
     trust = credence(posterior_odds(weights, chances(bounds, camera), config))
-    mask = (weights > 0) & (errors <= bounds)
+    mask = errors <= bounds
     covariance = None
     for tolerance in (FIRST_TOLERANCE, STEP_TOLERANCE):
         if np.count_nonzero(mask) < config.min_inliers:
@@ -98,7 +113,7 @@ def finish(
         )
         pose, camera, covariance = refined.cam_from_world, refined.camera, refined.covariance
         errors = reprojection_errors(points2D, points3D, camera, pose)
-        mask = (weights > 0) & (errors <= bounds)
+        mask = errors <= bounds
     if _distinct(correspondences, mask) < config.min_inliers:
         return None
     return PoseEstimate(pose, mask, num_trials, covariance, camera)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
+
+import numpy as np
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.pose.common import finish
+from hloc_lite.pose.common import finish, usable_rows
 from hloc_lite.registry import Runtime
-from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
+from hloc_lite.types import Bool, Camera, Correspondences, PoseEstimate, Rigid3
 
 
 class RansacEstimator(ABC):
@@ -18,10 +21,14 @@ class RansacEstimator(ABC):
 
     def estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
         """As ``registry.PoseEstimator``."""
-        found = self.ransac(correspondences, camera, self._config.max_num_trials)
-        if found is None:
+        usable = usable_rows(correspondences)
+        if not usable.all():
+            found = self.estimate(correspondences.subset(usable), camera)
+            return None if found is None else replace(found, inlier_mask=_spread(found, usable))
+        start = self.ransac(correspondences, camera, self._config.max_num_trials)
+        if start is None:
             return None
-        pose, num_trials = found
+        pose, num_trials = start
         return finish(correspondences, camera, pose, self._config, num_trials)
 
     @abstractmethod
@@ -33,3 +40,10 @@ class RansacEstimator(ABC):
     def _enough(self, count: int) -> bool:
         """Whether so many usable correspondences can have a pose at all."""
         return count >= max(4, self._config.min_inliers)
+
+
+def _spread(found: PoseEstimate, usable: Bool) -> Bool:
+    """The inliers among all rows, not only the usable ones."""
+    mask = np.zeros(len(usable), bool)
+    mask[usable] = found.inlier_mask
+    return mask

@@ -30,8 +30,7 @@ class WeightedEstimator(RansacEstimator):
         rays, points3D = bearings(camera, correspondences.points2D), correspondences.points3D
         jacobians = projection_jacobian(camera, rays)
         weights = correspondences.weights
-        usable = np.isfinite(rays).all(axis=1) & np.isfinite(points3D).all(axis=1)
-        usable &= np.isfinite(weights) & (weights > 0) & np.isfinite(jacobians).all(axis=(1, 2))
+        usable = np.isfinite(rays).all(axis=1) & np.isfinite(jacobians).all(axis=(1, 2))
         if not self._enough(int(np.count_nonzero(usable))):
             return None
         bounds = bounds_px(correspondences, camera, self._config)

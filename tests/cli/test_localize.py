@@ -10,6 +10,7 @@ from PIL import Image
 
 from hloc_lite.cli.localize_output import print_single
 from hloc_lite.cli.main import main
+from hloc_lite.errors import ConfigError
 from hloc_lite.geometry.cameras import with_focal
 from hloc_lite.io.poses import read_poses, write_poses, write_queries
 from hloc_lite.io.results import read_results_jsonl
@@ -247,3 +248,32 @@ def test_a_pose_that_is_not_determined_is_said_to_be(world, capsys) -> None:
     assert "# one sigma: position" in capsys.readouterr().out
     print_single(replace(result, pose=replace(result.pose, covariance=None)))
     assert "# one sigma: unknown" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("flag", "key"), [("--labels", "semantics"), ("--depth", "depth")])
+def test_a_folder_of_evidence_is_a_source_of_files(world, run, monkeypatch, flag, key) -> None:
+    root, _, _ = world
+    asked = []
+
+    def refuse(self, place, config, **_):
+        asked.append(getattr(config, key).source)
+        raise ConfigError("seen enough")
+
+    monkeypatch.setattr(Localizer, "__init__", refuse)
+    Path("folder").mkdir()
+    photo = root / "images/a/x.png"
+    for given in ("folder", "files:folder", "hf:some/model", "none"):
+        code, _, errors = run(photo, flag, given)
+        assert code == 2, errors
+    assert asked == ["files:folder", "files:folder", "hf:some/model", "none"]
+
+
+@pytest.mark.parametrize("flag", ["--labels", "--depth"])
+def test_evidence_from_nowhere_is_refused(world, run, nothing_is_computed, flag) -> None:
+    Path("a.png").touch()
+    for given, why in (("nowhere", "no such folder"), ("a.png", "that is a file")):
+        code, _, errors = run(world[0] / "images/a/x.png", flag, given)
+        assert code == 2
+        assert f"{flag} {given}: " in errors
+        assert why in errors
+        assert "hf:MODEL" in errors

@@ -42,6 +42,7 @@ def test_every_flag_reaches_its_function_and_is_explained(command):
         ["map", ".", "-o", "out", "--pairs", "magic:3"],
         ["localize", "nowhere", "photo.jpg"],
         ["localize", "nowhere"],
+        ["map", ".", "-o", "out", "--labels", "nowhere"],
         ["evaluate", "nowhere.txt", "nothing.txt"],
         ["weights", "fetch", "no-such-network"],
         ["map", ".", "-o", "out", "--no-such-flag"],

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 from hloc_lite.config import WeightingConfig
 from hloc_lite.consistency.combine import (
     CUES,
+    SUREST,
     combine,
     exponents_of,
     retrieval_cue,
@@ -53,6 +54,24 @@ def test_a_pair_takes_its_best_match() -> None:
     assert found.pair_idxs.tolist() == [1, 0, 1, 2, 0]
     np.testing.assert_allclose(found.weights / found.weights[1], [0.5, 1, 0.75])
     assert found.weights.mean() == pytest.approx(1)
+
+
+def test_a_pair_has_what_cues_said_of_its_best_match() -> None:
+    rows = sightings([4, 1, 4, 4, 1], [7, 9, 7, 8, 9])
+    cues = [cue("score", 0.2, 0.4, 0.8, 0.6, 0.1), cue("depth", 1, 1, 0.5, 1, 1)]
+    found = combine(rows, cues, WeightingConfig(off=("track",), semantics=0))
+    assert [each.name for each in found.cues] == ["depth", "score"]
+    depth, score = found.cues
+    assert score.factors.tolist() == [0.4, 0.8, 0.6]
+    assert depth.factors.tolist() == [1, 0.5, 1]
+    assert depth.touched.tolist() == [False, True, False]
+    product = score.factors * depth.factors
+    np.testing.assert_allclose(found.weights, product / product.mean())
+
+
+def test_cues_not_in_use_are_not_kept() -> None:
+    found = combine(distinct(1), [cue("score", 0.2)], WeightingConfig(off=("score",)))
+    assert found.cues == ()
 
 
 def test_correspondences_are_looked_up() -> None:
@@ -178,9 +197,10 @@ def test_invariances(problem: tuple[Sightings, list[Cue]], random: object) -> No
     np.testing.assert_allclose(combine(twice, twice_cues, CONFIG).weights, found.weights)
 
 
-def test_scores_are_taken_as_they_are() -> None:
+def test_scores_become_odds_and_no_matcher_is_quite_sure() -> None:
     found = score_cue(np.array([0.2, 1.0, 1.5, -0.1, np.nan], np.float32))
-    np.testing.assert_allclose(found.factors, [0.2, 1, 1, 0, 1], rtol=1e-6)
+    surest = SUREST / (1 - SUREST)
+    np.testing.assert_allclose(found.factors, [0.25 / surest, 1, 1, surest**-2, 1], rtol=1e-6)
     assert found.touched.tolist() == [True, True, True, True, False]
 
 

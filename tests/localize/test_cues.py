@@ -75,10 +75,19 @@ def test_labels_are_kept_with_the_map_and_disagreeing_matches_are_counted(
     assert (place.landmark_labels.labels == BUILDING).all()
     assert (place.landmark_labels.shares == 1).all()
     assert place.report["landmarks"]["labelled"] == place.model.num_points
-    result = Localizer(place, weights=NoWeights()).localize(query(scene), scene.camera)
+    localizer = Localizer(place, weights=NoWeights())
+    result = localizer.localize(query(scene), scene.camera)
     assert result.status is Status.LOCALIZED  # all disagree alike: nobody is right alone
     assert result.counts["semantics_touched"] == result.counts["matches"]
     assert result.counts["semantics_lowered"] == result.counts["matches"]
+    (cue,) = (each for each in result.cues if each.name == "semantics")
+    assert result.correspondences is not None
+    assert cue.name == "semantics"
+    assert cue.factors.shape == (len(result.correspondences),)
+    assert (cue.factors < 1).all()
+    seen = localizer.labels_of(query(scene))
+    assert seen is not None
+    assert (seen.labels == 0).all()
 
 
 def test_landmarks_on_cars_can_be_dropped(scene: ExactScene, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_second_place_in_the_left_over_matches_makes_the_answer_ambiguous(shar
     scene = make_scene(5, 200, 1.0)
     twins = scene.correspondences.points3D + np.array([40.0, 0, 0])
     number = np.arange(200)
-    mixed = union([
+    mixed, _ = union([
         scene.correspondences,
         Correspondences(scene.correspondences.points2D, twins, number, 200 + number,
                         np.ones(200)).subset(number[: int(200 * share)]),
@@ -102,11 +102,12 @@ def test_a_union_takes_each_pair_once_with_its_best_weight() -> None:
         [[1, 1], [2, 2]], [[0, 0, 1], [0, 0, 2]], [1, 2], [10, 20], [0.5, 0.1]
     )  # fmt: skip
     second = Correspondences([[2, 2], [2, 2]], [[0, 0, 2], [0, 0, 3]], [2, 2], [20, 30], [0.7, 1])
-    found = union([first, second])
+    found, rows = union([first, second])
     assert found.keypoint_idxs.tolist() == [1, 2, 2]
     assert found.point3D_idxs.tolist() == [10, 20, 30]
     assert found.weights.tolist() == [0.5, 0.7, 1]
     assert found.bound_factors is None
+    assert rows.tolist() == [0, 2, 3]
 
 
 def test_trials_for_a_rival_grow_as_it_is_harder_to_find() -> None:

@@ -1,0 +1,100 @@
+"""What a report shows of the evidence on a query's matches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hloc_lite.consistency.labels import CLASS_NAMES
+from hloc_lite.evaluation.evidence_picture import classes_shown, cue_rows, draw_evidence
+from hloc_lite.evaluation.report import render_report, report_input_of_results
+from hloc_lite.types import UNKNOWN_LABEL, Cue, LabelMap, LocalizationResult, Photo
+
+from .scenes import failed_result, grey_photo, level_camera, result_of, ring_model
+
+MODEL = ring_model()
+POSE = level_camera((7, 0, 1.5), np.pi, 0.0)
+
+
+def with_cues(*cues: Cue) -> LocalizationResult:
+    """60 correspondences, the first 40 of them inliers."""
+    return replace(result_of("q.jpg", MODEL, POSE, POSE), cues=cues)
+
+
+def labels_cue() -> Cue:
+    """It speaks of the last 50, and against four inliers and eight others."""
+    factors = np.ones(60)
+    factors[36:48] = 0.2
+    return Cue("semantics", factors, np.arange(60) >= 10)
+
+
+def half_sky() -> LabelMap:
+    labels = np.full((24, 32), CLASS_NAMES.index("sky"), np.uint8)
+    labels[12:] = CLASS_NAMES.index("road")
+    labels[20:, :8] = UNKNOWN_LABEL
+    return LabelMap(labels, (320, 240))
+
+
+def page(result: LocalizationResult, label_map: LabelMap | None = None) -> str:
+    report = report_input_of_results(
+        [result], title="t", model=MODEL, load_query_photo=grey_photo,
+        load_labels=lambda photo: label_map,
+    )  # fmt: skip
+    return render_report(report)
+
+
+def test_a_row_says_what_a_cue_did_to_inliers_and_to_others() -> None:
+    (row,) = cue_rows(with_cues(labels_cue()))
+    assert (row["name"], row["touched"], row["lowered"]) == ("semantics", 50, 12)
+    assert row["of_inliers"] == {"count": 40, "lowered": 4, "factor": pytest.approx(0.92)}
+    assert row["of_others"] == {"count": 20, "lowered": 8, "factor": pytest.approx(0.68)}
+
+
+def test_without_a_pose_all_are_others() -> None:
+    (row,) = cue_rows(replace(with_cues(labels_cue()), pose=None))
+    assert row["of_inliers"] == {"count": 0, "lowered": 0, "factor": None}
+    assert row["of_others"]["count"] == 60
+
+
+def test_classes_are_named_by_their_size() -> None:
+    found = classes_shown(half_sky())
+    assert [name for name, _ in found] == ["sky", "road"]
+    assert found[0][1] == "#4682b4"  # the steel blue of Cityscapes
+
+
+def test_with_labels_there_are_two_panels() -> None:
+    result, photo = with_cues(labels_cue()), grey_photo("q.jpg")
+    alone = draw_evidence(result, photo, None)
+    both = draw_evidence(result, photo, half_sky())
+    assert (alone.width, alone.height) == (320, 240)
+    assert both.width > 2 * 320
+    assert alone.classes == ()
+    assert both.uri.startswith("data:image/webp;base64,")
+
+
+@pytest.mark.parametrize("label_map", [None, half_sky()], ids=["no labels", "labels"])
+def test_the_page_shows_the_evidence_where_there_is_some(label_map: LabelMap | None) -> None:
+    html = page(with_cues(labels_cue()), label_map)
+    assert "<h2>Evidence</h2>" in html
+    assert "4 of 40" in html
+    assert "8 of 20" in html
+    assert ("</i>sky</span>" in html) == (label_map is not None)
+    assert "<h2>Evidence</h2>" not in page(with_cues(), label_map)
+
+
+def test_a_query_without_correspondences_has_no_evidence() -> None:
+    result = replace(failed_result("q.jpg"), cues=(labels_cue(),))
+    assert cue_rows(result) == []
+    assert "<h2>Evidence</h2>" not in page(result)
+
+
+def test_equal_and_vanishing_weights_can_be_drawn() -> None:
+    result = with_cues(labels_cue())
+    assert result.correspondences is not None
+    for weights in (np.zeros(60), np.ones(60), np.geomspace(1e-300, 1, 60)):
+        given = replace(result, correspondences=replace(result.correspondences, weights=weights))
+        photo = Photo("q.jpg", np.full((48, 64, 3), 90, np.uint8))
+        with np.errstate(all="raise", under="ignore"):
+            assert draw_evidence(given, photo, None).uri
