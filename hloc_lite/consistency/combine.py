@@ -19,6 +19,8 @@ from hloc_lite.types import Correspondences, Cue, Float64, Int64, Sightings
 
 CUES = ("score", "retrieval", "places", "semantics", "depth", "track")
 """Names that cues may have, each a field of ``WeightingConfig``."""
+LEAST_LOG = -60.0
+"""Of the best match's weight; below, only proportions are kept."""
 SUREST = 0.999
 """Largest probability that a matcher is believed, and 1 - it the smallest: even where descriptors
 are almost the same, one match in a thousand is wrong."""
@@ -41,7 +43,7 @@ class Weighting:
     """Weights of R matches, and of the K (keypoint, point) pairs they make."""
 
     row_weights: Float64
-    """(R,) in (0, 1], 1 the best."""
+    """(R,) in (0, 1], 1 where no cue says anything against a match."""
     pair_idxs: Int64
     """(R,) which of the K pairs each match is."""
     keypoint_idxs: Int64
@@ -50,6 +52,8 @@ class Weighting:
     """(K,) into the map's points."""
     weights: Float64
     """(K,) > 0, of mean 1: the largest of each pair's matches."""
+    mean_weight: float
+    """Of the pairs before that, to compare the pairs of different images."""
     counts: Mapping[str, CueCounts]
     """Of each cue by name."""
     cues: tuple[Cue, ...]
@@ -97,7 +101,7 @@ def combine(sightings: Sightings, cues: Sequence[Cue], config: WeightingConfig) 
             used.append(Cue(cue.name, factors, cue.touched))
             with np.errstate(divide="ignore"):
                 log_weights += exponent * np.log(factors)
-    row_weights = _normalised(log_weights, config.min_weight)
+    row_weights = _weights(log_weights, config.min_weight)
     # one number for a pair: NumPy's search for unique rows takes ten times as long
     num_points = 1 + int(sightings.point3D_idxs.max(initial=0))
     keys = sightings.keypoint_idxs * num_points + sightings.point3D_idxs
@@ -105,10 +109,11 @@ def combine(sightings: Sightings, cues: Sequence[Cue], config: WeightingConfig) 
     keypoint_idxs, point3D_idxs = np.divmod(unique, num_points)
     best = _best_rows(pair_idxs, row_weights)
     weights = row_weights[best]
-    if len(weights):
-        weights /= weights.mean()
+    mean = float(weights.mean()) if len(weights) else 1.0
     of_pairs = tuple(Cue(cue.name, cue.factors[best], cue.touched[best]) for cue in used)
-    return Weighting(row_weights, pair_idxs, keypoint_idxs, point3D_idxs, weights, counts, of_pairs)
+    return Weighting(
+        row_weights, pair_idxs, keypoint_idxs, point3D_idxs, weights / mean, mean, counts, of_pairs
+    )
 
 
 def exponents_of(config: WeightingConfig) -> dict[str, float]:
@@ -186,13 +191,15 @@ def _best_rows(pair_idxs: Int64, row_weights: Float64) -> Int64:
     return np.asarray(order[firsts])
 
 
-def _normalised(log_weights: Float64, least: float) -> Float64:
+def _weights(log_weights: Float64, least: float) -> Float64:
     if len(log_weights) == 0:
         return np.zeros(0)
     best = log_weights.max()
     if np.isneginf(best):
         return np.ones(len(log_weights))
-    return np.maximum(np.exp(log_weights - best), least)
+    # products of many factors underflow: then all are raised together
+    raised = log_weights + max(0.0, LEAST_LOG - best)
+    return np.asarray(np.exp(np.maximum(raised, raised.max() + np.log(least))))
 
 
 def _check(sightings: Sightings, cues: Sequence[Cue], exponents: Mapping[str, float]) -> None:

@@ -18,7 +18,7 @@ from hloc_lite.errors import ConfigError, ShapeError
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.types import Float64
 
-LEAST_FACTOR = 1e-3
+LEAST_FACTOR = 1e-7
 """Smaller factors count as this one: a single 0 must not decide the fit."""
 MAX_EXPONENT = 20.0
 """As ``WeightingConfig`` allows."""

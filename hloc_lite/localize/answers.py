@@ -9,8 +9,10 @@ import numpy as np
 
 from hloc_lite.clock import StageClock
 from hloc_lite.types import (
+    Bool,
     Correspondences,
     Cue,
+    Float64,
     LocalFeatures,
     LocalizationResult,
     PoseEstimate,
@@ -30,6 +32,8 @@ class Attempt:
     pose: PoseEstimate | None
     cue_counts: Mapping[str, int]
     """NAME_touched and NAME_lowered: matches that each cue spoke of, and spoke against."""
+    gains: Float64
+    """(K,) what each correspondence says for a pose that it agrees with, nats."""
     depth_agreement: float = 0.5
     """Share of the inliers whose depth is the predicted one; 1/2: nothing is known."""
     cues: tuple[Cue, ...] = ()
@@ -37,8 +41,16 @@ class Attempt:
 
     @property
     def support(self) -> float:
-        """What speaks for the pose: its inliers, weighed by the agreement of their depths."""
-        return 0.0 if self.pose is None else self.pose.num_inliers * self.depth_agreement
+        """What speaks for the pose: the gains of its inliers, times their depths' agreement."""
+        return 0.0 if self.pose is None else self.support_of(self.pose.inlier_mask)
+
+    def support_of(self, agreeing: Bool) -> float:
+        """What speaks for a pose that (K,) some of the correspondences agree with; of those of one
+        keypoint only the best counts."""
+        _, keypoints = np.unique(self.correspondences.keypoint_idxs, return_inverse=True)
+        best = np.zeros(keypoints.max(initial=-1) + 1)
+        np.maximum.at(best, keypoints[agreeing], self.gains[agreeing])
+        return float(best.sum()) * self.depth_agreement
 
 
 @dataclass(frozen=True, eq=False)

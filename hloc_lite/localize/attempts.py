@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,9 +10,8 @@ from hloc_lite.config import LocalizeConfig
 from hloc_lite.localize.answers import Attempt
 from hloc_lite.localize.cues import Evidence, counts_of
 from hloc_lite.localize.lifting import Landmarks, covisibility_clusters
-from hloc_lite.types import Correspondences, Float64, Int64, Matches, PoseEstimate
-
-Solve = Callable[[Correspondences], PoseEstimate | None]
+from hloc_lite.localize.solving import PoseSolver
+from hloc_lite.types import Float64, Int64, Matches
 
 
 def groups_of(
@@ -28,11 +27,7 @@ def groups_of(
 
 
 def attempts_of(
-    evidence: Evidence,
-    groups: Sequence[Int64],
-    xyz: Float64,
-    solve: Solve,
-    config: LocalizeConfig,
+    evidence: Evidence, groups: Sequence[Int64], xyz: Float64, solver: PoseSolver
 ) -> list[Attempt]:
     """One for each group of retrieved images, the largest first.
 
@@ -41,11 +36,14 @@ def attempts_of(
     """
     weighted = [evidence.weigh(group) for group in groups]
     weighted.sort(key=lambda each: len(each.weights), reverse=True)
+    sums = [each.mean_weight * len(each.weights) for each in weighted]
+    mean = sum(sums) / max(1, sum(len(each.weights) for each in weighted))
     attempts = []
-    for weighting in weighted[: config.max_clusters]:
+    for weighting in weighted[: solver.config.localize.max_clusters]:
         correspondences = weighting.correspondences(evidence.keypoints, xyz)
-        pose = solve(correspondences)
+        gains = solver.gains(correspondences, weighting.mean_weight / mean if mean > 0 else 1.0)
+        pose = solver.solve(correspondences)
         agreement = 0.5 if pose is None else evidence.depth_agreement(correspondences, pose)
         counts = counts_of(weighting)
-        attempts.append(Attempt(correspondences, pose, counts, agreement, weighting.cues))
+        attempts.append(Attempt(correspondences, pose, counts, gains, agreement, weighting.cues))
     return attempts

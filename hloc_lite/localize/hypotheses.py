@@ -81,6 +81,7 @@ def joined(place: Sequence[Attempt], refine: Refine) -> Attempt:
         correspondences=correspondences,
         pose=pose,
         cue_counts=counts,
+        gains=np.concatenate([each.gains for each in place])[rows],
         depth_agreement=float(agreement),
         cues=_cues_of(place, rows),
     )

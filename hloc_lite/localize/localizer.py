@@ -194,8 +194,7 @@ class Localizer:
             evidence = self.evidence(query)
         with clock("pose"):
             groups = groups_of(matched, self.config.localize)
-            xyz = self.map.model.xyz
-            attempts = attempts_of(evidence, groups, xyz, solver.solve, self.config.localize)
+            attempts = attempts_of(evidence, groups, self.map.model.xyz, solver)
             choice = choose(attempts, solver.refine, solver.rival, self.config.localize)
         attempt = choice.attempt
         counts |= {

@@ -9,11 +9,11 @@ import numpy as np
 from hloc_lite.config import Config
 from hloc_lite.localize.answers import Attempt
 from hloc_lite.localize.hypotheses import rival_trials, same_place
-from hloc_lite.pose.common import bounds_px, finish
+from hloc_lite.pose.common import bounds_px, chances, finish, posterior_odds
 from hloc_lite.pose.focal import QUICK_TRIALS, estimate_with_focal
 from hloc_lite.pose.refine import inlier_mask
 from hloc_lite.registry import PoseEstimator
-from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
+from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate, Rigid3
 
 CLEARLY_OUTSIDE = 3.0
 """In inlier bounds: what lies nearer to a pose may still belong to it."""
@@ -40,6 +40,18 @@ class PoseSolver:
             self.estimator, correspondences, self.camera, self.config.pose, self.config.localize
         )
 
+    def gains(self, correspondences: Correspondences, relative: float = 1.0) -> Float64:
+        """(K,) what each says for a pose that it agrees with: log of how much likelier that makes
+        it to be right, nats.
+
+        Args:
+            relative: mean weight of theirs to that of all matches of the query.
+        """
+        bounds = bounds_px(correspondences, self.camera, self.config.pose)
+        chance = chances(bounds, self.camera)
+        odds = posterior_odds(correspondences.weights, chance, self.config.pose)
+        return np.asarray(np.log1p(relative * odds))
+
     def quick(self, correspondences: Correspondences) -> Rigid3 | None:
         """A pose from few samples, not refined."""
         found = self.estimator.ransac(correspondences, self.camera, QUICK_TRIALS)
@@ -58,24 +70,26 @@ class PoseSolver:
         config, pose = self.config.localize, attempt.pose
         if pose is None:
             return 0.0
-        rest = _beyond(attempt.correspondences, pose, CLEARLY_OUTSIDE, self.config)
+        left = _beyond(attempt.correspondences, pose, CLEARLY_OUTSIDE, self.config)
+        rest = attempt.correspondences.subset(left)
         trials = rival_trials(pose.num_inliers, len(rest), config)
         if trials == 0 or len(rest) < config.rival_share * pose.num_inliers:
             return 0.0
         found = self.estimator.ransac(rest, pose.camera, trials)
         if found is None or same_place(attempt, found[0], config):
             return 0.0
-        bounds = bounds_px(rest, pose.camera, self.config.pose)
-        agreeing = inlier_mask(rest.points2D, rest.points3D, pose.camera, found[0], bounds)
-        return len(np.unique(rest.keypoint_idxs[agreeing])) * attempt.depth_agreement
+        given = attempt.correspondences
+        bounds = bounds_px(given, pose.camera, self.config.pose)
+        agreeing = inlier_mask(given.points2D, given.points3D, pose.camera, found[0], bounds)
+        return attempt.support_of(agreeing & left)
 
 
 def _beyond(
     correspondences: Correspondences, pose: PoseEstimate, bounds: float, config: Config
-) -> Correspondences:
-    """Those that lie farther from a pose than so many of their bounds."""
+) -> Bool:
+    """(K,) those that lie farther from a pose than so many of their bounds."""
     limits = bounds * bounds_px(correspondences, pose.camera, config.pose)
     near = inlier_mask(
         correspondences.points2D, correspondences.points3D, pose.camera, pose.cam_from_world, limits
     )
-    return correspondences.subset(~near)
+    return ~near

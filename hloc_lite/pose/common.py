@@ -44,8 +44,8 @@ def posterior_odds(weights: Float64, chance: Float64, config: PoseConfig) -> Flo
         weights: (K,).
         chance: (K,) of ``chances``.
     """
-    prior = config.prior_share / (1 - config.prior_share) * weights / weights.mean()
-    return np.asarray(prior / chance)
+    prior = config.prior_share / (1 - config.prior_share) / chance
+    return np.asarray(prior * weights / weights.mean()) if len(weights) else np.zeros(0)
 
 
 def usable_rows(correspondences: Correspondences) -> Bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from hloc_lite.localize.attempts import attempts_of
 from hloc_lite.localize.cues import Evidence
 from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.localizer import Localizer
+from hloc_lite.localize.solving import PoseSolver
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import MapInputs
@@ -185,7 +187,7 @@ def test_of_two_places_the_one_with_the_predicted_depths_counts() -> None:
     rows = Sightings(np.arange(65), np.arange(65), hits, np.ones(65, np.float32))
     config = load_config()
 
-    def solve(given: Correspondences) -> PoseEstimate:
+    def estimate(given: Correspondences, _: Camera) -> PoseEstimate:
         everything = np.ones(len(given), bool)
         aside = 0.0 if len(given) == 30 else 50.0  # which changes no depth
         pose = Rigid3(np.eye(3), np.array([aside, 0, 0]))
@@ -195,7 +197,8 @@ def test_of_two_places_the_one_with_the_predicted_depths_counts() -> None:
     chosen = []
     for known in (DepthMap(depth_map, (640, 480)), None):
         evidence = Evidence(rows, (), keypoints.astype(np.float32), known, config)
-        attempts = attempts_of(evidence, groups, xyz, solve, config.localize)
+        solver = PoseSolver(SimpleNamespace(estimate=estimate), config, camera, calibrated=True)
+        attempts = attempts_of(evidence, groups, xyz, solver)
         found = choose(attempts, lambda *_: None, lambda _: 0.0, config.localize)
         assert found.num_agreeing == 1 and 0 < found.ambiguity <= 1
         chosen.append(len(found.attempt.correspondences))

@@ -27,7 +27,9 @@ def attempt(center: tuple[float, float, float], count: int, turned_deg: float = 
     points = pose.inverse().apply(10 * bearings(CAMERA, seen))
     order = np.arange(count)
     given = Correspondences(seen, points, order, order, np.ones(count))
-    return Attempt(given, PoseEstimate(pose, np.ones(count, bool), 1, None, CAMERA), {}, 0.5)
+    return Attempt(
+        given, PoseEstimate(pose, np.ones(count, bool), 1, None, CAMERA), {}, np.ones(count)
+    )
 
 
 def nothing(*_: object) -> None:
@@ -55,7 +57,7 @@ def test_bounds_of_a_place(shift: float, turn: float, places: int) -> None:
 
 
 def test_without_any_pose_there_is_no_ambiguity_to_speak_of() -> None:
-    empty = Attempt(attempt((0, 0, 0), 5).correspondences, None, {})
+    empty = Attempt(attempt((0, 0, 0), 5).correspondences, None, {}, np.ones(5))
     found = choose([empty, empty], nothing, no_rival, CONFIG.localize)
     assert found.attempt is empty and found.ambiguity is None
 
@@ -67,7 +69,7 @@ def test_joined_attempts_are_solved_on_all_their_matches() -> None:
         CONFIG, scene.camera, calibrated=True,
     )  # fmt: skip
     halves = [scene.correspondences.subset(np.arange(start, 400, 2)) for start in (0, 1)]
-    attempts = [Attempt(half, solver.solve(half), {}, 0.5) for half in halves]
+    attempts = [Attempt(half, solver.solve(half), {}, solver.gains(half)) for half in halves]
     found = choose(attempts, solver.refine, solver.rival, CONFIG.localize)
     assert found.num_agreeing == 2 and found.ambiguity < 0.1  # chance inliers
     whole = solver.solve(scene.correspondences)
@@ -92,7 +94,7 @@ def test_a_second_place_in_the_left_over_matches_makes_the_answer_ambiguous(shar
         create(ESTIMATORS, "weighted", CONFIG.pose, Runtime(WeightsStore(offline=True))),
         CONFIG, scene.camera, calibrated=True,
     )  # fmt: skip
-    given = Attempt(mixed, solver.solve(mixed), {}, 0.5)
+    given = Attempt(mixed, solver.solve(mixed), {}, solver.gains(mixed))
     found = choose([given], solver.refine, solver.rival, CONFIG.localize)
     assert found.ambiguity == pytest.approx(share, abs=0.05)
 
