@@ -4,7 +4,8 @@ python -m pipelines.benchmarks.ablation -o OUT --seed 201 --seed 202
 
 Matches are made once and reused; only what is done with them differs. ``none``: matches of a ratio
 below ``FEATURE_DEFAULTS``' bound, all of equal weight, one group. ``+SCW`` re-ranks twice as many
-retrieved images and keeps the better half. Intervals: bootstrap over queries, 95 %.
+retrieved images (at most 50) and keeps the better half; ``+counts``, its control, ranks them by
+their matches alone. Intervals: bootstrap over queries, 95 %.
 """
 
 from __future__ import annotations
@@ -39,8 +40,11 @@ NETWORK = "deeplab-edgetpu-cityscapes"
 OFF = ("score", "retrieval", "places", "semantics", "depth", "track")
 MAX_TRIALS = 20000
 """Of RANSAC: the default of 100,000 takes five times as long where there is no pose."""
+POOL = 2
+"""Times as many images are matched before re-ranking as are kept."""
 VARIANTS: Mapping[str, Sequence[str]] = {
     "none": (),
+    "+counts": ("rerank", "blind"),
     "+SCW": ("rerank",),
     "+SCC": ("semantics",),
     "+DCV": ("depth",),
@@ -57,7 +61,7 @@ KINDS = ("exact", "noisy", "network")
 @click.option("--towns", type=click.Path(path_type=Path), help="Rendered towns.  [default: OUT]")
 @click.option("--seed", "seeds", type=int, multiple=True, required=True)
 @click.option("--features", default="rootsift", show_default=True)
-@click.option("--retrieved", "ks", type=int, multiple=True, default=(1, 5, 10, 50))
+@click.option("--retrieved", "ks", type=int, multiple=True, default=(1, 5, 10), show_default=True)
 @click.option("--variant", "names", multiple=True, default=tuple(VARIANTS), show_default=True)
 @click.option("--kind", "kinds", multiple=True, default=KINDS, show_default=True)
 @click.option("--map", "num_map", default=120, show_default=True)
@@ -81,7 +85,7 @@ def main(
         town = render((towns or output) / str(seed), seed, num_map, num_queries)
         folder = output / f"{seed}-{features}"
         place = build(town, folder / "map", features)
-        matched = match_town(town, place, folder / "matches", max(50, *ks))
+        matched = match_town(town, place, folder / "matches", min(50, POOL * max(ks)))
         sources = cue_sources(town, folder, kinds)
         for kind, (labels, depth) in sources.items():
             with_labels = replace(matched, place=labelled(place, town, labels))
@@ -135,6 +139,8 @@ def variant_settings(name: str, k: int, labels: str, depth: str | None, kind: st
         chosen.append(f"semantics.source={labels}")
     if "rerank" in cues:
         chosen.append(f"semantics.rerank_keep={k}")
+    if "blind" in cues:
+        chosen.append("semantics.rerank_consistency_exponent=0")
     if "depth" in cues and depth is not None:
         values = "metric" if kind == "exact" else "relative"
         chosen += [f"depth.source={depth}", f"depth.values={values}"]
@@ -156,7 +162,7 @@ def run(
     least = 1 / (1 + np.exp(-matching.ratio_slope * (matching.even_ratio - bound)))
     found = []
     for each in tqdm(town.queries, leave=False, disable=None):
-        query = first_hits(each.query, min(2 * k, 50) if "rerank" in cues else k)
+        query = first_hits(each.query, min(POOL * k, 50) if "rerank" in cues else k)
         if "score" not in cues:
             query = with_min_score(query, least)
         result = localizer.solve(query, query.photo.name)
