@@ -13,7 +13,6 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite.config import load_config
 from hloc_lite.consistency.combine_calibration import calibrate_exponents
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.localize.cues import Evidence
@@ -21,7 +20,15 @@ from hloc_lite.localize.localizer import Localizer
 from hloc_lite.pose.common import max_error_px
 from hloc_lite.types import Bool
 from pipelines.benchmarks.ablation import cue_sources
-from pipelines.matched_towns import TownQuery, build, first_hits, labelled, match_town, render
+from pipelines.matched_towns import (
+    TownQuery,
+    build,
+    first_hits,
+    labelled,
+    match_town,
+    query_config,
+    render,
+)
 
 
 @click.command()
@@ -58,7 +65,7 @@ def main(
             if depth is not None:
                 values = "metric" if kind == "exact" else "relative"
                 settings += [f"depth.source={depth}", f"depth.values={values}"]
-            localizer = Localizer(place, load_config(base=place.config, settings=settings))
+            localizer = Localizer(place, query_config(place, settings))
             for each in tqdm(matched.queries, desc=f"{seed} {name}", disable=None):
                 evidence = localizer.evidence(first_hits(each.query, retrieved))
                 said = {cue.name: cue.factors for cue in evidence.cues}

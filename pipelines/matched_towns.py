@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite.config import load_config
+from hloc_lite.config import Config, load_config
 from hloc_lite.consistency.landmark_labels import label_landmarks
 from hloc_lite.io.colmap_model import read_model
 from hloc_lite.io.files import atomic_path
@@ -67,6 +67,15 @@ def build(town: Path, folder: Path, features: str, matcher: str = "mutual-nn") -
     return Map.open(folder)
 
 
+def query_config(place: Map, settings: Sequence[str]) -> Config:
+    """What queries are answered with: of the map's config only what it was made with counts, the
+    rest are today's defaults."""
+    fresh = Config()
+    names = ("pose", "localize", "semantics", "depth", "weighting")
+    base = place.config.model_copy(update={name: getattr(fresh, name) for name in names})
+    return load_config(base=base, settings=settings)
+
+
 def labelled(place: Map, town: Path, source: str) -> Map:
     """The map with the labels that a source gives its points."""
     config = load_config(base=place.config, settings=[f"semantics.source={source}"])
@@ -85,7 +94,7 @@ def labelled(place: Map, town: Path, source: str) -> Map:
 def match_town(town: Path, place: Map, cache: Path, num_retrieved: int) -> MatchedTown:
     """All queries of a town against a map, from ``cache`` where they were matched before."""
     settings = [f"localize.num_retrieved={num_retrieved}", *MATCH_ALL]
-    localizer = Localizer(place, load_config(base=place.config, settings=settings))
+    localizer = Localizer(place, query_config(place, settings))
     found = []
     for condition in CONDITIONS:
         truth = read_poses(town / f"gt_{condition}.txt")

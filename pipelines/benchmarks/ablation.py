@@ -20,7 +20,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite.config import FEATURE_DEFAULTS, load_config
+from hloc_lite.config import FEATURE_DEFAULTS
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.poses import read_image_list, read_queries
 from hloc_lite.localize.localizer import Localizer
@@ -31,6 +31,7 @@ from pipelines.matched_towns import (
     first_hits,
     labelled,
     match_town,
+    query_config,
     render,
     with_min_score,
 )
@@ -153,7 +154,7 @@ def run(
     town: MatchedTown, settings: Sequence[str], k: int, cues: Sequence[str]
 ) -> list[tuple[str, bool]]:
     """(condition, whether the pose is right) of each query."""
-    config = load_config(base=town.place.config, settings=settings)
+    config = query_config(town.place, settings)
     localizer = Localizer(town.place, config)
     matching = config.matching
     bound = (
