@@ -59,7 +59,8 @@ def test_a_pair_takes_its_best_match() -> None:
 def test_a_pair_has_what_cues_said_of_its_best_match() -> None:
     rows = sightings([4, 1, 4, 4, 1], [7, 9, 7, 8, 9])
     cues = [cue("score", 0.2, 0.4, 0.8, 0.6, 0.1), cue("depth", 1, 1, 0.5, 1, 1)]
-    found = combine(rows, cues, WeightingConfig(off=("track",), semantics=0))
+    config = WeightingConfig(off=("track",), semantics=0, depth=1)
+    found = combine(rows, cues, config)
     assert [each.name for each in found.cues] == ["depth", "score"]
     depth, score = found.cues
     assert score.factors.tolist() == [0.4, 0.8, 0.6]
