@@ -31,10 +31,15 @@ def posterior_odds(correspondences: Correspondences, camera: Camera, config: Pos
     Before that they are its weight times those of ``config.prior_share``; a wrong one, anywhere in
     the image, agrees with any pose as seldom as the area within its bound is of the image.
     """
-    weights = correspondences.weights
-    prior = config.prior_share / (1 - config.prior_share) * weights / weights.mean()
     areas = np.pi * np.square(bounds_px(correspondences, camera, config))
+    prior = prior_odds(correspondences, config)
     return np.asarray(prior * np.maximum(camera.width * camera.height / areas, 1))
+
+
+def prior_odds(correspondences: Correspondences, config: PoseConfig) -> Float64:
+    """(K,) odds that each correspondence is right, before any pose is known."""
+    weights = correspondences.weights
+    return np.asarray(config.prior_share / (1 - config.prior_share) * weights / weights.mean())
 
 
 def votes(odds: Float64) -> Float64:
