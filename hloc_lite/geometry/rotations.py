@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
@@ -31,8 +33,27 @@ def quat_wxyz_from_rotation(rotation: Float64) -> Float64:
 
 
 def exp_so3(rotvec_rad: npt.ArrayLike) -> Float64:
-    """(3, 3) rotation of a (3,) rotation vector in radians."""
-    return Rotation.from_rotvec(np.asarray(rotvec_rad, np.float64)).as_matrix()
+    """(3, 3) rotation of a (3,) rotation vector in radians, by Rodrigues' formula.
+
+    Optimizers call this for every step; SciPy's takes ten times as long for one vector.
+    """
+    x, y, z = np.asarray(rotvec_rad, np.float64).tolist()
+    angle = math.sqrt(x * x + y * y + z * z)
+    if angle == 0 or not math.isfinite(angle):
+        return np.eye(3) if angle == 0 else np.full((3, 3), np.nan)
+    first, half = math.sin(angle) / angle, math.sin(angle / 2) / angle
+    second = 2 * half * half  # (1 - cos) / angle^2, without cancellation
+    xy, xz, yz = second * x * y, second * x * z, second * y * z
+    x, y, z, xx, yy, zz = (
+        first * x, first * y, first * z, second * x * x, second * y * y, second * z * z
+    )  # fmt: skip
+    return np.array(
+        [
+            [1 - yy - zz, xy - z, xz + y],
+            [xy + z, 1 - xx - zz, yz - x],
+            [xz - y, yz + x, 1 - xx - yy],
+        ]
+    )
 
 
 def rotation_angle_deg(a_from_c: Float64, b_from_c: Float64) -> float:

@@ -19,7 +19,7 @@ from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.answers import failure, verdict, with_fallback
 from hloc_lite.localize.attempts import attempts_of, groups_of
 from hloc_lite.localize.checks import check_config, check_weights, for_queries
-from hloc_lite.localize.cues import Witnesses
+from hloc_lite.localize.cues import Evidence, Witnesses
 from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.judging import Judge
 from hloc_lite.localize.lifting import Landmarks, landmarks_of, lift
@@ -162,6 +162,12 @@ class Localizer:
             matched = self._match(features, hits.names) if len(features) else {}
         return MatchedQuery(photo, camera, calibrated, features, hits, matched)
 
+    def evidence(self, query: MatchedQuery) -> Evidence:
+        """What is known of a query's matches with map points."""
+        solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated)
+        sightings = lift(list(query.matched.values()))
+        return self._witnesses.testify(query, sightings, solver.quick)
+
     def solve(
         self, query: MatchedQuery, label: str, clock: StageClock | None = None
     ) -> LocalizationResult:
@@ -183,8 +189,7 @@ class Localizer:
             return failure(label, Status.NO_RETRIEVAL, reason, clock, counts, features, hits)
         solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated)
         with clock("cues"):
-            sightings = lift(list(matched.values()))
-            evidence = self._witnesses.testify(query, sightings, solver.quick)
+            evidence = self.evidence(query)
         with clock("pose"):
             groups = groups_of(matched, self.config.localize)
             xyz = self.map.model.xyz
@@ -217,7 +222,7 @@ class Localizer:
         return dict(zip(names, zip(found, landmarks, strict=True), strict=True))
 
     def landmarks_of(self, name: str) -> Landmarks:
-        """What a map image offers to be matched; the last ``localize.cached_images`` stay in memory."""
+        """What a map image offers to be matched; kept in memory for the next queries."""
         kept = self._landmarks.pop(name, None)
         if kept is None:
             image = self.map.model.image_named(name)

@@ -11,11 +11,13 @@ from scipy.spatial import ConvexHull, QhullError
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import img_from_cam, pixel_differences
-from hloc_lite.pose.common import noise_px, posterior_odds, prior_odds
+from hloc_lite.pose.common import prior_odds
 from hloc_lite.types import Correspondences, Float64, Int64, PoseEstimate
 
 LEAST_NOISE_PX = 0.5
 """Few inliers can fit a pose better than keypoints are exact."""
+RAYLEIGH_MEDIAN = 1.1774
+"""Median length of normal errors in two dimensions, in standard deviations along each."""
 EVIDENCE_SCALE = 10.0
 """Of the log likelihood ratio: below, it counts in proportion, far above by its logarithm."""
 MAX_LOG_SIGMA = 1.0
@@ -87,8 +89,7 @@ def traits_of(
         ambiguity: support of the best other place over that of this one.
         limits: (distance in map units, angle in deg) within which the pose would be right.
     """
-    odds = posterior_odds(correspondences, pose.camera, config)
-    rows = one_to_one(correspondences, np.flatnonzero(pose.inlier_mask), odds)
+    rows = one_to_one(correspondences, np.flatnonzero(pose.inlier_mask))
     found = {
         "evidence": math.asinh(evidence(correspondences, pose, rows, config) / EVIDENCE_SCALE),
         "certainty": -log_uncertainty(pose.covariance, limits),
@@ -101,9 +102,9 @@ def traits_of(
     return {name: float(found[name]) for name in TRAITS}
 
 
-def one_to_one(correspondences: Correspondences, rows: Int64, odds: Float64) -> Int64:
+def one_to_one(correspondences: Correspondences, rows: Int64) -> Int64:
     """Those rows left where each keypoint and each point keeps its likeliest one."""
-    rows = rows[np.argsort(-odds[rows], kind="stable")]
+    rows = rows[np.argsort(-correspondences.weights[rows], kind="stable")]
     for idxs in (correspondences.keypoint_idxs, correspondences.point3D_idxs):
         _, first = np.unique(idxs[rows], return_index=True)
         rows = rows[np.sort(first)]
@@ -123,13 +124,13 @@ def evidence(
         rows: the distinct inliers.
     """
     camera = pose.camera
-    prior = prior_odds(correspondences, config)
-    best = one_to_one(correspondences, np.arange(len(prior)), prior)
+    prior = prior_odds(correspondences.weights, config)
+    best = one_to_one(correspondences, np.arange(len(prior)))
     missed = np.setdiff1d(best, rows)
     inliers = correspondences.subset(rows)
     projected = img_from_cam(camera, pose.cam_from_world.apply(inliers.points3D))
     errors = np.linalg.norm(pixel_differences(camera, projected, inliers.points2D), axis=1)
-    sigma = max(noise_px(inliers, camera, pose.cam_from_world), LEAST_NOISE_PX)
+    sigma = max(float(np.median(errors)) / RAYLEIGH_MEDIAN, LEAST_NOISE_PX)
     log_density = -0.5 * np.square(errors / sigma) - math.log(2 * math.pi * sigma**2)
     log_odds = np.log(prior[rows]) + math.log(camera.width * camera.height) + log_density
     gained = np.logaddexp(0, log_odds).sum()

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 Array = Any
 """(B,) arrays of NumPy or tensors of torch; every scalar of the algorithm is one of them."""
 Vector = tuple[Array, Array, Array]
 Symmetric = tuple[Array, Array, Array, Array, Array, Array]
 """Entries 00, 01, 02, 11, 12, 22."""
+
+
+def namespace(array: Array) -> Any:
+    """The library that an array is of: NumPy, or torch."""
+    if isinstance(array, np.ndarray):
+        return np
+    import torch
+
+    return torch
 
 
 def unit(xp: Any, a: Vector) -> Vector:
@@ -58,14 +69,3 @@ def adjugate(m: Symmetric) -> Symmetric:
         m01 * m02 - m00 * m12,
         m00 * m11 - m01 * m01,
     )
-
-
-def determinant(m: Symmetric, adjugate: Symmetric) -> Array:
-    """Of a matrix, with its adjugate at hand."""
-    return m[0] * adjugate[0] + m[1] * adjugate[1] + m[2] * adjugate[2]
-
-
-def product(a: Symmetric, b: Symmetric) -> Array:
-    """Trace of the product of two symmetric matrices."""
-    diagonal = a[0] * b[0] + a[3] * b[3] + a[5] * b[5]
-    return diagonal + 2 * (a[1] * b[1] + a[2] * b[2] + a[4] * b[4])

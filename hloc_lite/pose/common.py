@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.geometry.cameras import img_from_cam, pixel_differences
-from hloc_lite.pose.refine import inlier_mask, refine_pose
+from hloc_lite.pose.refine import STEP_TOLERANCE, refine_pose, reprojection_errors
 from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate, Rigid3
 
 MIN_NOISE_PX = 1e-4
 """Of exact points; keeps the loss from vanishing."""
+FIRST_TOLERANCE = 1e-3
+"""Of the first refinement, after which inliers are counted again: these hardly depend on the last
+tenth of a standard deviation."""
 
 
 def max_error_px(camera: Camera, config: PoseConfig) -> float:
@@ -25,20 +27,26 @@ def bounds_px(correspondences: Correspondences, camera: Camera, config: PoseConf
     return np.full(len(correspondences), bound) if factors is None else bound * factors
 
 
-def posterior_odds(correspondences: Correspondences, camera: Camera, config: PoseConfig) -> Float64:
+def chances(bounds: Float64, camera: Camera) -> Float64:
+    """(K,) how likely a wrong correspondence, anywhere in the image, agrees with a pose: the share
+    of the image within its bound, one of the (K,) ``bounds``, pixels."""
+    return np.asarray(np.minimum(np.pi * np.square(bounds) / (camera.width * camera.height), 1))
+
+
+def posterior_odds(weights: Float64, chance: Float64, config: PoseConfig) -> Float64:
     """(K,) odds that each correspondence is right if it agrees with the pose.
 
-    Before that they are its weight times those of ``config.prior_share``; a wrong one, anywhere in
-    the image, agrees with any pose as seldom as the area within its bound is of the image.
+    Before that they are its weight times those of ``config.prior_share``.
+
+    Args:
+        weights: (K,).
+        chance: (K,) of ``chances``.
     """
-    areas = np.pi * np.square(bounds_px(correspondences, camera, config))
-    prior = prior_odds(correspondences, config)
-    return np.asarray(prior * np.maximum(camera.width * camera.height / areas, 1))
+    return np.asarray(prior_odds(weights, config) / chance)
 
 
-def prior_odds(correspondences: Correspondences, config: PoseConfig) -> Float64:
-    """(K,) odds that each correspondence is right, before any pose is known."""
-    weights = correspondences.weights
+def prior_odds(weights: Float64, config: PoseConfig) -> Float64:
+    """(K,) odds that each correspondence of (K,) ``weights`` is right, before any pose is known."""
     return np.asarray(config.prior_share / (1 - config.prior_share) * weights / weights.mean())
 
 
@@ -71,41 +79,41 @@ def finish(
         None if fewer than ``config.min_inliers`` are left.
     """
     points2D, points3D = correspondences.points2D, correspondences.points3D
+    weights = correspondences.weights
     bounds = bounds_px(correspondences, camera, config)
+    errors = reprojection_errors(points2D, points3D, camera, pose)
     # what has no weight is no evidence, wherever it lies
-    usable = correspondences.weights > 0
-    trust = credence(posterior_odds(correspondences, camera, config))
-    mask = usable & inlier_mask(points2D, points3D, camera, pose, bounds)
+    trust = credence(posterior_odds(weights, chances(bounds, camera), config))
+    mask = (weights > 0) & (errors <= bounds)
     covariance = None
-    for _ in range(2):
-        if _distinct(correspondences, mask) < config.min_inliers:
+    for tolerance in (FIRST_TOLERANCE, STEP_TOLERANCE):
+        if np.count_nonzero(mask) < config.min_inliers:
             return None
-        inliers = correspondences.subset(mask)
-        sigma_px = noise_px(inliers, camera, pose)
         refined = refine_pose(
-            inliers.points2D,
-            inliers.points3D,
+            points2D[mask],
+            points3D[mask],
             camera,
             pose,
-            config.refine_loss_sigmas * sigma_px,
+            config.refine_loss_sigmas * noise_of(errors[mask], weights[mask]),
             weights=trust[mask],
             refine_focal=refine_focal,
+            tolerance=tolerance,
+            with_covariance=tolerance == STEP_TOLERANCE,
         )
         pose, camera, covariance = refined.cam_from_world, refined.camera, refined.covariance
-        mask = usable & inlier_mask(points2D, points3D, camera, pose, bounds)
+        errors = reprojection_errors(points2D, points3D, camera, pose)
+        mask = (weights > 0) & (errors <= bounds)
     if _distinct(correspondences, mask) < config.min_inliers:
         return None
     return PoseEstimate(pose, mask, num_trials, covariance, camera)
 
 
-def noise_px(inliers: Correspondences, camera: Camera, pose: Rigid3) -> float:
-    """Standard deviation of the inliers' errors along each axis, from their weighted median: of
+def noise_of(errors_px: Float64, weights: Float64) -> float:
+    """Standard deviation of (K,) errors' components along each axis, from their weighted median: of
     normal noise in two dimensions half the distances are below 1.1774 standard deviations."""
-    projected = img_from_cam(camera, pose.apply(inliers.points3D))
-    distances = np.linalg.norm(pixel_differences(camera, projected, inliers.points2D), axis=1)
-    order = np.argsort(distances)
-    mass = np.cumsum(inliers.weights[order])
-    median = distances[order[np.searchsorted(mass, 0.5 * mass[-1])]]
+    order = np.argsort(errors_px)
+    mass = np.cumsum(weights[order])
+    median = errors_px[order[np.searchsorted(mass, 0.5 * mass[-1])]]
     return max(float(median) / 1.1774, MIN_NOISE_PX)
 
 

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hloc_lite.pose.batch_algebra import Array, namespace
 from hloc_lite.types import Bool, Float64
 
 FORMS = 3
-Float = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
 class LinearErrors:
     """K correspondences as three linear forms each of the 12 numbers of a pose."""
 
-    forms: Float64
+    forms: Array
     """(3, 12, K): two components of the error in units of its bound, times the third, the depth
     along the ray. Poses are rows (r11 r12 r13 r21 ... r33 t1 t2 t3)."""
 
@@ -38,17 +38,19 @@ class LinearErrors:
             points3D: (K, 3) world.
             bounds_px: (K,) inlier bounds.
         """
-        functionals = np.concatenate([jacobians / bounds_px[:, None, None], rays[:, None]], axis=1)
-        rotation = functionals[:, :, :, None] * points3D[:, None, None, :]
-        count = len(rays)
-        coefficients = np.concatenate([rotation.reshape(count, FORMS, 9), functionals], axis=2)
-        return cls(np.ascontiguousarray(coefficients.transpose(1, 2, 0)))
+        forms = np.empty((FORMS, 12, len(rays)))
+        functionals = forms[:, 9:]
+        functionals[:2] = (jacobians / bounds_px[:, None, None]).transpose(1, 2, 0)
+        functionals[2] = rays.T
+        rotation = forms[:, :9].reshape(FORMS, 3, 3, -1)
+        np.multiply(functionals[:, :, None], np.ascontiguousarray(points3D.T), out=rotation)
+        return cls(forms)
 
     def __len__(self) -> int:
         return int(self.forms.shape[2])
 
-    def subset(self, selection: npt.NDArray[np.generic]) -> LinearErrors:
-        return LinearErrors(np.ascontiguousarray(self.forms[:, :, selection]))
+    def subset(self, selection: Array) -> LinearErrors:
+        return LinearErrors(self.forms[:, :, selection])
 
     def astype(self, dtype: npt.DTypeLike) -> LinearErrors:
         return LinearErrors(self.forms.astype(dtype))
@@ -60,22 +62,25 @@ class LinearErrors:
 
     def components(self, pose: Float64) -> Float64:
         """(3, K) values of the forms under one (12,) pose: error components times depth, depth."""
-        return np.asarray(np.einsum("p,fpk->fk", pose, self.forms))
+        return np.asarray(pose @ self.forms)
 
-    def gains(self, poses: Float) -> Float:
+    def gains(self, poses: Array) -> Array:
         """(H, K) of (H, 12) poses: 1 - squared error / squared bound, 0 beyond it and behind. In
-        the precision of the poses and the forms."""
+        the library, on the device and in the precision of the poses and the forms."""
         first, second, depth = (poses @ form for form in self.forms)
-        np.multiply(first, first, out=first)
-        np.multiply(second, second, out=second)
+        xp = namespace(first)
+        first *= first
+        second *= second
         first += second
         # a point behind the camera gets an error without bound
-        np.maximum(depth, np.sqrt(np.finfo(depth.dtype).tiny), out=depth)
-        np.multiply(depth, depth, out=depth)
+        xp.clip(depth, xp.finfo(depth.dtype).tiny ** 0.5, None, out=depth)
+        depth *= depth
         with np.errstate(over="ignore"):
-            np.divide(first, depth, out=first)
-        np.subtract(1, first, out=first)
-        return np.maximum(first, 0, out=first)
+            first /= depth
+        xp.clip(first, None, 1, out=first)
+        xp.negative(first, out=first)
+        first += 1
+        return first
 
     def inliers(self, pose: Float64) -> Bool:
         """(K,) within their bounds under one (12,) pose."""

@@ -10,8 +10,9 @@ from hloc_lite.types import Float64
 
 MIN_POINTS = 4
 """Fewer inliers leave the pose as it is: three are met exactly by the minimal solution."""
-CONVERGED = 1e-4
-"""Relative gain of the score below which another step is not worth its time."""
+CONVERGED = 5e-3
+"""Relative gain of the score below which another step is not worth its time: the pose
+that wins is refined anyway."""
 
 
 def optimize(
@@ -73,13 +74,15 @@ def gauss_newton_step(
     slopes = (functionals[:2] - errors[:, None] * functionals[2]) / components[2]
     x, y, z = points_in_cam
     a, b, c = slopes.transpose(1, 0, 2)
-    jacobian = np.stack([y * c - z * b, z * a - x * c, x * b - y * a, a, b, c]).reshape(6, -1)
-    weighted = jacobian * np.tile(weights, 2)
-    normal, gradient = weighted @ jacobian.T, weighted @ errors.ravel()
-    scale = np.sqrt(np.maximum(np.diag(normal), np.finfo(float).tiny))
-    normal = normal / np.outer(scale, scale) + 1e-10 * np.eye(6)
+    jacobian = np.empty((6, *errors.shape))
+    jacobian[0], jacobian[1], jacobian[2] = y * c - z * b, z * a - x * c, x * b - y * a
+    jacobian[3:] = slopes.transpose(1, 0, 2)
+    weighted = (jacobian * weights).reshape(6, -1)
+    normal, gradient = weighted @ jacobian.reshape(6, -1).T, weighted @ errors.ravel()
+    # what the points leave open stays as it is
+    np.fill_diagonal(normal, np.maximum(np.diag(normal), np.finfo(float).tiny) * (1 + 1e-10))
     try:
-        return np.asarray(-np.linalg.solve(normal, gradient / scale) / scale)
+        return np.asarray(-np.linalg.solve(normal, gradient))
     except np.linalg.LinAlgError:
         return None
 

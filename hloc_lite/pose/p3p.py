@@ -19,10 +19,9 @@ from hloc_lite.pose.batch_algebra import (
     adjugate,
     apply,
     cross,
-    determinant,
     dot,
     minus,
-    product,
+    namespace,
     square,
     unit,
 )
@@ -33,6 +32,11 @@ point than that, rounding decides the pose."""
 MAX_RESIDUAL = 1e-5
 """Of squared side lengths, relative to the longest, after polishing: more is no solution."""
 POLISHING_STEPS = 3
+GENERIC = (0.61, 1.0, -0.37)
+"""A vector that the lines of symmetric cases are not orthogonal to. Of 400,000 nearly collinear
+samples one is lost for a line that is."""
+POLISHED = 1e-20
+"""Sum of the squared residuals of all three sides below which a step changes nothing."""
 
 
 def solve_p3p(rays: Array, points3D: Array) -> tuple[Array, Array, Array]:
@@ -54,125 +58,116 @@ def solve_p3p(rays: Array, points3D: Array) -> tuple[Array, Array, Array]:
         raise ShapeError(
             f"P3P takes two (B, 3, 3) arrays, got {tuple(rays.shape)} and {tuple(points3D.shape)}"
         )
-    xp = _namespace(rays)
+    xp = namespace(rays)
     with np.errstate(all="ignore"):
-        y, x = _longest_side_last(xp, _rows(rays), _rows(points3D))
-        scale, sides, cosines = _triangle(xp, y, x)
-        usable = _regular(xp, sides, cosines)
-        lines, conic = _line_pair(xp, *_conics(sides, cosines))
-        # both lines, and then both ends of each, as one batch: half the calls on small ones
-        distances = _meet(xp, _joined(xp, *lines), _joined(xp, conic, conic))
-        l1, l2, l3 = _scaled(xp, _joined(xp, *distances), _repeated(xp, cosines[2], 4))
-        possible = _repeated(xp, usable, 4) & (l1 > 0) & (l2 > 0) & (l3 > 0)
-        chosen = xp.nonzero(possible)
-        chosen = chosen[0] if isinstance(chosen, tuple) else chosen[:, 0]
-        row = chosen % len(usable)
-        joined = (l1[chosen], l2[chosen], l3[chosen])
-        chosen_sides = tuple(side[row] for side in sides)
-        chosen_cosines = tuple(cosine[row] for cosine in cosines)
-        polished, residual = _polish(xp, joined, chosen_sides, chosen_cosines)
-        good = (residual < MAX_RESIDUAL) & (polished[0] > 0) & (polished[1] > 0) & (polished[2] > 0)
+        corners = _longest_side_last(xp, len(rays), _rows(xp.concatenate([rays, points3D])))
+        scale, sides, chords = _triangle(xp, len(rays), corners)
+        usable = _regular(sides, chords)
+        cosines = tuple(1 - chord / 2 for chord in chords)
+        lines, conic = _line_pair(xp, sides, chords, cosines)
+        l1, l2, l3 = _scaled(xp, _meet(xp, lines, conic), cosines[2])
+        possible = usable & (l1 > 0) & (l2 > 0) & (l3 > 0)
+        chosen = xp.where(possible.reshape(-1))[0]
+        l1, l2, l3 = (each.reshape(-1)[chosen] for each in (l1, l2, l3))
+        row = chosen % len(rays)
+        polished, good = _polish(
+            xp,
+            (l1, l2, l3),
+            tuple(side[row] for side in sides),
+            tuple(cosine[row] for cosine in cosines),
+        )
         row = row[good]
-        scaled = tuple(each[good] * scale[row] for each in polished)
-        y = tuple(tuple(c[row] for c in vector) for vector in y)
-        x = tuple(tuple(c[row] for c in vector) for vector in x)
-        rotation, translation = _pose(xp, scaled, y, x)
+        both = xp.concatenate([row, row + len(rays)])
+        in_cam = tuple(each[good] * scale[row] for each in polished)
+        triangles = tuple(tuple(c[both] for c in corner) for corner in corners)
+        rotation, translation = _pose(xp, in_cam, triangles)
     return rotation, translation, row
-
-
-def _namespace(array: Array) -> Any:
-    if isinstance(array, np.ndarray):
-        return np
-    import torch
-
-    return torch
 
 
 def _rows(batch: Array) -> Any:
     return tuple(tuple(batch[:, i, c] for c in range(3)) for i in range(3))
 
 
-def _longest_side_last(xp: Any, y: Any, x: Any) -> tuple[Any, Any]:
-    """Both triples turned so that the longest side lies between the second and third point: the
+def _longest_side_last(xp: Any, count: int, corners: Any) -> Any:
+    """Rays and points, turned so that the longest side lies between the second and third point: the
     conics are divided by it."""
+    x = tuple(tuple(c[count:] for c in corner) for corner in corners)
     side = [square(minus(x[(i + 1) % 3], x[(i + 2) % 3])) for i in range(3)]
-    once = (side[1] > side[0]) & (side[1] >= side[2])
-    twice = (side[2] > side[0]) & (side[2] > side[1])
-
-    def turned(vectors: Any) -> Any:
-        return tuple(
-            tuple(
-                xp.where(once, b, xp.where(twice, c, a))
-                for a, b, c in zip(
-                    vectors[i], vectors[(i + 1) % 3], vectors[(i + 2) % 3], strict=True
-                )
-            )
-            for i in range(3)
+    once = _repeated(xp, (side[1] > side[0]) & (side[1] >= side[2]), 2)
+    twice = _repeated(xp, (side[2] > side[0]) & (side[2] > side[1]), 2)
+    return tuple(
+        tuple(
+            xp.where(once, b, xp.where(twice, c, a))
+            for a, b, c in zip(corners[i], corners[(i + 1) % 3], corners[(i + 2) % 3], strict=True)
         )
-
-    return turned(y), turned(x)
-
-
-def _triangle(xp: Any, y: Any, x: Any) -> tuple[Array, Vector, Vector]:
-    """Longest side, squared sides relative to it, cosines between rays; both of 12, 13, 23."""
-    squared = [square(minus(x[i], x[j])) for i, j in ((0, 1), (0, 2), (1, 2))]
-    cosines = tuple(dot(y[i], y[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
-    longest = squared[2]
-    sides = tuple(side / longest for side in squared)
-    return xp.sqrt(longest), sides, cosines
+        for i in range(3)
+    )
 
 
-def _regular(xp: Any, sides: Vector, cosines: Vector) -> Array:
+def _triangle(xp: Any, count: int, corners: Any) -> tuple[Array, Vector, Vector]:
+    """Longest side, squared sides relative to it, squared chords between the ends of the rays; both
+    of 12, 13, 23."""
+    squared = [square(minus(corners[i], corners[j])) for i, j in ((0, 1), (0, 2), (1, 2))]
+    longest = squared[2][count:]
+    sides = tuple(each[count:] / longest for each in squared)
+    return xp.sqrt(longest), sides, tuple(each[:count] for each in squared)
+
+
+def _regular(sides: Vector, chords: Vector) -> Array:
     """Whether neither points nor rays are on a line or on one another."""
     a12, a13, _ = sides
     # 16 times the squared area of the triangle, whose longest side has length 1
     area = 4 * a12 * a13 - (a12 + a13 - 1) ** 2
     usable = (area > MIN_SINE**2) & (a12 > MIN_SINE**2) & (a13 > MIN_SINE**2)
-    for cosine in cosines:
-        usable = usable & (1 - cosine > 0.5 * MIN_SINE**2)
+    for chord in chords:
+        usable = usable & (chord > MIN_SINE**2)
     return usable
-
-
-def _conics(sides: Vector, cosines: Vector) -> tuple[Symmetric, Symmetric]:
-    """Forms that vanish at the distances: |l_i y_i - l_j y_j|^2 in the proportions of the sides."""
-    (a12, a13, _), (b12, b13, b23) = sides, cosines
-    one, zero = a12 * 0 + 1, a12 * 0
-    first = (one, -b12, zero, 1 - a12, a12 * b23, -a12)
-    second = (one, zero, -b13, -a13, a13 * b23, 1 - a13)
-    return first, second
-
-
-def _joined(xp: Any, one: Any, other: Any) -> Any:
-    """The entries of two tuples of arrays, each pair as one array."""
-    return tuple(xp.concatenate([a, b]) for a, b in zip(one, other, strict=True))
 
 
 def _repeated(xp: Any, array: Array, times: int) -> Array:
     return xp.concatenate([array] * times)
 
 
-def _line_pair(
-    xp: Any, first: Symmetric, second: Symmetric
-) -> tuple[tuple[Vector, Vector], Symmetric]:
-    """The two real lines of a degenerate conic of the pencil, and a conic for them to meet."""
-    adjugates = adjugate(first), adjugate(second)
-    c0, c3 = determinant(first, adjugates[0]), determinant(second, adjugates[1])
-    c1, c2 = product(adjugates[0], second), product(adjugates[1], first)
-    # the larger end of the cubic is made its leading coefficient
+def _line_pair(xp: Any, sides: Vector, chords: Vector, cosines: Vector) -> tuple[Vector, Symmetric]:
+    """The two real lines of a degenerate conic, (2, B), and a conic for each to meet, (B,).
+
+    Both conics vanish at the distances: |l_i y_i - l_j y_j|^2 of the sides 12 and 13, each less its
+    proportion of that of 23. Their pencil is degenerate where the determinant, a cubic, is 0.
+    """
+    (a12, a13, _), (b12, b13, b23) = sides, cosines
+    # squared sines, without cancellation at small angles
+    s12, s13, s23 = (chord * (1 - chord / 4) for chord in chords)
+    mixed, a12_s23, a13_s23 = 2 * (b12 * b13 * b23 - 1), a12 * s23, a13 * s23
+    # determinant of second + root first, and where its other end is larger of first + root second
+    c0, c3 = a13 * (a13_s23 - s13), a12 * (a12_s23 - s12)
+    c1 = a13_s23 * (a13 + 2 * a12) + a13 * mixed + s13 * (1 - a12)
+    c2 = a12_s23 * (a12 + 2 * a13) + a12 * mixed + s12 * (1 - a13)
     swap = abs(c0) > abs(c3)
     c0, c1, c2, c3 = (xp.where(swap, a, b) for a, b in ((c3, c0), (c2, c1), (c1, c2), (c0, c3)))
-    first, second = (
-        tuple(xp.where(swap, b, a) for a, b in zip(first, second, strict=True)),
-        tuple(xp.where(swap, a, b) for a, b in zip(first, second, strict=True)),
-    )
-    # in symmetric cases both ends vanish, and the second conic is degenerate itself
+    # in symmetric cases both ends vanish, and one conic is degenerate itself
     least = 1e-14 * (abs(c1) + abs(c2))
     c3 = xp.where(abs(c3) < least, least, c3)
     root = _real_root(xp, c2 / c3, c1 / c3, c0 / c3)
-    degenerate = tuple(a + root * b for a, b in zip(first, second, strict=True))
-    # on the lines first = -root * second: the larger of the two says more
-    other = tuple(xp.where(abs(root) < 1, b, a) for a, b in zip(first, second, strict=True))
-    return _split(xp, degenerate), other
+    one = root * 0 + 1
+    degenerate = _pencil(sides, cosines, xp.where(swap, one, root), xp.where(swap, root, one))
+    # on the lines the two are multiples of one another: the larger says more
+    pick_first = xp.where((abs(root) < 1) ^ swap, one, 0 * one)
+    conic = _pencil(sides, cosines, pick_first, 1 - pick_first)
+    return _split(xp, degenerate), conic
+
+
+def _pencil(sides: Vector, cosines: Vector, first: Array, second: Array) -> Symmetric:
+    """The sum of both conics times these factors."""
+    (a12, a13, _), (b12, b13, b23) = sides, cosines
+    shared = first * a12 + second * a13
+    return (
+        first + second,
+        -first * b12,
+        -second * b13,
+        first - shared,
+        shared * b23,
+        second - shared,
+    )
 
 
 def _real_root(xp: Any, b: Array, c: Array, d: Array) -> Array:
@@ -190,72 +185,47 @@ def _real_root(xp: Any, b: Array, c: Array, d: Array) -> Array:
     cubic = radicand ** (1 / 3)
     algebraic = cubic + xp.where(cubic > 0, q / xp.where(cubic > 0, cubic, q * 0 + 1), q * 0)
     root = -sign * xp.where(three, trigonometric, algebraic) - b / 3
-    for _ in range(2):
-        value = ((root + b) * root + c) * root + d
-        slope = (3 * root + 2 * b) * root + c
-        step = value / slope
-        root = xp.where(abs(step) < 0.1 * (1 + abs(root)), root - step, root)
-    return root
+    value = ((root + b) * root + c) * root + d
+    step = value / ((3 * root + 2 * b) * root + c)
+    return xp.where(abs(step) < 0.1 * (1 + abs(root)), root - step, root)
 
 
-def _split(xp: Any, conic: Symmetric) -> tuple[Vector, Vector]:
-    """The two lines of a degenerate conic; NaN where they are not real."""
+def _split(xp: Any, conic: Symmetric) -> Vector:
+    """The two lines of a degenerate conic, (2, B); NaN where they are not real."""
     b00, b01, b02, b11, b12, b22 = adjugate(conic)
-    # the adjugate is minus the outer product of the lines' common point
+    # the adjugate is minus the outer product of the lines' common point with itself
     largest = abs(b00)
-    point, corner = (b00, b01, b02), b00
+    column, corner = (b00, b01, b02), b00
     for row, diagonal in (((b01, b11, b12), b11), ((b02, b12, b22), b22)):
         larger = abs(diagonal) > largest
         largest = xp.where(larger, abs(diagonal), largest)
-        point = tuple(xp.where(larger, a, b) for a, b in zip(row, point, strict=True))
+        column = tuple(xp.where(larger, a, b) for a, b in zip(row, column, strict=True))
         corner = xp.where(larger, diagonal, corner)
     # a double line has a zero adjugate, which rounding may make positive
     scale = square((conic[0], conic[3], conic[5])) + square((conic[1], conic[2], conic[4]))
-    real = corner < 1e-10 * scale
-    length = xp.sqrt(xp.where(corner < 0, -corner, corner * 0))
-    inverse = xp.where(length > 0, 1 / xp.where(length > 0, length, length * 0 + 1), length * 0)
-    px, py, pz = (each * inverse for each in point)
-    m00, m01, m02, m11, m12, m22 = conic
-    rows = ((m00, m01 - pz, m02 + py), (m01 + pz, m11, m12 - px), (m02 - py, m12 + px, m22))
-    columns = tuple(tuple(rows[i][j] for i in range(3)) for j in range(3))
-    not_real = xp.where(real, corner * 0, corner * 0 + np.nan)
-    found = []
-    for vectors in (rows, columns):
-        best = vectors[0]
-        size = square(best)
-        for vector in vectors[1:]:
-            other = square(vector)
-            larger = other > size
-            size = xp.where(larger, other, size)
-            best = tuple(xp.where(larger, a, b) for a, b in zip(vector, best, strict=True))
-        norm = xp.sqrt(size)
-        found.append(tuple(each / norm + not_real for each in best))
-    return found[0], found[1]
+    missing = xp.where(corner < 1e-10 * scale, corner * 0, corner * 0 + np.nan)
+    inverse = xp.where(corner < 0, 1 / xp.sqrt(abs(corner)), missing)
+    # the conic plus the cross product with that point is the outer product of the lines, of which
+    # the generic vector from one side gives the first, from the other the second
+    point = tuple(each * inverse for each in column)
+    middle, aside = apply(conic, GENERIC), cross(point, GENERIC)
+    return tuple(xp.stack([a + b, a - b]) for a, b in zip(middle, aside, strict=True))
 
 
-def _meet(xp: Any, line: Vector, conic: Symmetric) -> list[Vector]:
-    """Distances, up to scale, at which the line meets the conic."""
-    l1, l2, l3 = line
-    zero = l1 * 0
+def _meet(xp: Any, line: Vector, conic: Symmetric) -> Vector:
+    """(2, 2, B) distances, up to scale, at which each of the (2, B) lines meets the conic."""
     # two directions that span the line's plane
-    first_smallest = (abs(l1) <= abs(l2)) & (abs(l1) <= abs(l3))
-    second_smallest = (abs(l2) <= abs(l3)) & ~first_smallest
-    u = tuple(
-        xp.where(first_smallest, a, xp.where(second_smallest, b, c))
-        for a, b, c in zip((zero, l3, -l2), (-l3, zero, l1), (l2, -l1, zero), strict=True)
-    )
+    u = cross(line, GENERIC)
     v = cross(line, u)
     qu, qv = apply(conic, u), apply(conic, v)
     a, b, c = dot(u, qu), dot(u, qv), dot(v, qv)
     discriminant = b * b - a * c
     touching = discriminant > -1e-8 * (b * b + abs(a * c))
-    root = xp.sqrt(xp.where(discriminant > 0, discriminant, zero))
+    missing = xp.where(touching, b * 0, b * 0 + np.nan)
+    root = xp.sqrt(xp.where(discriminant > 0, discriminant, missing))
     q = -(b + xp.where(b < 0, -root, root))
-    missing = xp.where(touching, zero, zero + np.nan)
-    return [
-        tuple(s * ui + t * vi + missing for ui, vi in zip(u, v, strict=True))
-        for s, t in ((q, a), (c, q))
-    ]
+    first, second = xp.stack([q, c]), xp.stack([a, q])
+    return tuple(first * i + second * j for i, j in zip(u, v, strict=True))
 
 
 def _scaled(xp: Any, distances: Vector, cosine23: Array) -> Vector:
@@ -270,7 +240,7 @@ def _polish(xp: Any, distances: Vector, sides: Vector, cosines: Vector) -> tuple
     """Newton's method on the three cosine laws; a step that does not help is not taken.
 
     Returns:
-        Distances and the largest residual of a squared side.
+        Distances, and whether they are a solution.
     """
     (a12, a13, a23), (b12, b13, b23) = sides, cosines
     b12, b13, b23 = 2 * b12, 2 * b13, 2 * b23
@@ -286,6 +256,8 @@ def _polish(xp: Any, distances: Vector, sides: Vector, cosines: Vector) -> tuple
     f1, f2, f3 = laws(l1, l2, l3)
     size = f1 * f1 + f2 * f2 + f3 * f3
     for _ in range(POLISHING_STEPS):
+        if not (size > POLISHED).any():
+            break
         j11, j12 = 2 * l1 - b12 * l2, 2 * l2 - b12 * l1
         j21, j23 = 2 * l1 - b13 * l3, 2 * l3 - b13 * l1
         j32, j33 = 2 * l2 - b23 * l3, 2 * l3 - b23 * l2
@@ -299,26 +271,25 @@ def _polish(xp: Any, distances: Vector, sides: Vector, cosines: Vector) -> tuple
         l1, l2, l3 = (xp.where(better, n, o) for n, o in ((n1, l1), (n2, l2), (n3, l3)))
         f1, f2, f3 = (xp.where(better, n, o) for n, o in ((g1, f1), (g2, f2), (g3, f3)))
         size = xp.where(better, new_size, size)
-    return (l1, l2, l3), xp.sqrt(size)
+    return (l1, l2, l3), (size < MAX_RESIDUAL**2) & (l1 > 0) & (l2 > 0) & (l3 > 0)
 
 
-def _pose(xp: Any, distances: Any, y: Any, x: Any) -> tuple[Array, Array]:
-    """Rotation and translation between the triangle in the camera frame and in the world."""
-    in_cam = [tuple(d * c for c in v) for d, v in zip(distances, y, strict=True)]
-    camera_frame, world_frame = _frame(xp, in_cam), _frame(xp, x)
-    entries = [
-        sum(camera_frame[k][i] * world_frame[k][j] for k in range(3))
-        for i in range(3)
-        for j in range(3)
-    ]
-    rotation = xp.stack(entries, -1).reshape(-1, 3, 3)
+def _pose(xp: Any, distances: Vector, corners: Any) -> tuple[Array, Array]:
+    """Rotation and translation between the triangle in the camera frame and in the world.
+
+    Args:
+        corners: rays, and after them points.
+    """
+    count = len(distances[0])
+    # points are where they are: their factor is 1
+    factors = tuple(xp.concatenate([each, each * 0 + 1]) for each in distances)
+    corners = [tuple(f * c for c in v) for f, v in zip(factors, corners, strict=True)]
+    frames = xp.stack([c for axis in _frame(xp, corners) for c in axis]).reshape(3, 3, -1)
+    rotation = xp.einsum("kih,kjh->ijh", frames[..., :count], frames[..., count:])
     # the centroid spreads what rounding left over all three points
-    moved = [
-        sum(in_cam[p][i] for p in range(3)) / 3
-        - sum(entries[3 * i + j] * sum(x[p][j] for p in range(3)) / 3 for j in range(3))
-        for i in range(3)
-    ]
-    return rotation, xp.stack(moved, -1)
+    centroid = xp.stack([(a + b + c) / 3 for a, b, c in zip(*corners, strict=True)])
+    turned = xp.einsum("ijh,jh->ih", rotation, centroid[:, count:])
+    return xp.moveaxis(rotation, -1, 0), (centroid[:, :count] - turned).T
 
 
 def _frame(xp: Any, corners: Any) -> tuple[Vector, Vector, Vector]:

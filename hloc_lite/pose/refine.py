@@ -14,15 +14,18 @@ from hloc_lite.geometry.cameras import (
     principal_point,
     projection_jacobian,
 )
-from hloc_lite.geometry.rotations import cross_matrices, exp_so3
+from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.types import Bool, Camera, Float64, Rigid3
 
 MAX_ITERATIONS = 50
 STEP_TOLERANCE = 1e-9
 """Relative decrease of the cost below which the minimum is reached: what is left of the way is a
 thousandth of a standard deviation of the pose, and a third of the steps is saved."""
-
-
+FIRST_DAMPING = 1e-5
+"""Relative to each parameter's own curvature: starts are near, and a larger one costs a step."""
+NEAR = 0.2
+"""Relative decrease of the cost below which the mean curvature of the loss is a better guide than
+that of re-weighted least squares, whose steps never go too far."""
 SANDWICH_POINTS = 100
 """Inliers at which both covariances count alike. With it 3 to 7 % of true poses lie beyond the 95 %
 bound at 16 to 400 inliers of equal noise, up to 11 % with two kinds of noise; the sandwich alone
@@ -47,12 +50,15 @@ def refine_pose(
     *,
     weights: Float64 | None = None,
     refine_focal: bool = False,
+    tolerance: float = STEP_TOLERANCE,
+    with_covariance: bool = True,
 ) -> Refined:
     """Minimize the weighted Cauchy loss of the reprojection errors by Levenberg-Marquardt.
 
-    The loss is w loss_px^2 log(1 + r^2 / loss_px^2), solved by iterative re-weighting. The
-    covariance is that of an M-estimator (Huber 1967, 1981): it takes the noise from the residuals
-    themselves, whatever their size relative to the loss.
+    The loss is w loss_px^2 log(1 + r^2 / loss_px^2), solved by iterative re-weighting, and near the
+    minimum by its mean curvature, which takes fewer steps. The covariance is that of an M-estimator
+    (Huber 1967, 1981): it takes the noise from the residuals themselves, whatever their size
+    relative to the loss.
 
     Args:
         points2D: (K, 2) pixels of the inliers.
@@ -62,35 +68,45 @@ def refine_pose(
         loss_px: scale of the loss, pixels.
         weights: (K,) > 0; None: all alike. Only their proportions matter.
         refine_focal: estimate one factor of all focal lengths as well.
+        tolerance: relative decrease of the cost at which to stop.
+        with_covariance: False leaves it out, and saves its time.
     """
     num_params = 7 if refine_focal else 6
     weights = np.ones(len(points2D)) if weights is None else weights / weights.mean()
-    best, damping = (cam_from_world, camera), 1e-4
-    residuals = _residuals(*best, points2D, points3D)
-    cost = _cauchy_cost(residuals, loss_px, weights)
+
+    def fit(pose: Rigid3, camera: Camera) -> _Fit:
+        return _Fit.of(pose, camera, points2D, points3D, loss_px, weights)
+
+    best, damping, near = fit(cam_from_world, camera), FIRST_DAMPING, False
+    jacobian = _jacobian(best, num_params)
     for _ in range(MAX_ITERATIONS):
-        jacobian = _jacobian(*best, points3D, num_params)
-        normal, gradient = _normal_equations(jacobian, residuals, loss_px, weights)
-        scaled = normal + damping * np.diag(np.maximum(np.diag(normal), 1e-12))
-        try:
-            step = np.asarray(np.linalg.solve(scaled, -gradient), np.float64)
-        except np.linalg.LinAlgError:
-            break
-        trial = _moved(*best, step)
-        trial_residuals = _residuals(*trial, points2D, points3D)
-        trial_cost = _cauchy_cost(trial_residuals, loss_px, weights)
-        if not trial_cost < cost:
+        step = _step(jacobian, best, weights, damping, near=near)
+        trial = fit(*_moved(best.pose, best.camera, step))
+        if not trial.cost < best.cost:
             damping *= 10
             if damping > 1e8:
                 break
             continue
-        converged = cost - trial_cost <= STEP_TOLERANCE * cost
-        best, residuals, cost = trial, trial_residuals, trial_cost
-        damping = max(damping / 10, 1e-10)
+        near = best.cost - trial.cost <= NEAR * best.cost
+        converged = best.cost - trial.cost <= tolerance * best.cost
+        best, damping = trial, max(damping / 10, 1e-10)
+        if converged and not with_covariance:
+            break
+        jacobian = _jacobian(best, num_params)
         if converged:
             break
-    jacobian = _jacobian(*best, points3D, num_params)
-    return Refined(*best, _covariance(jacobian, residuals, loss_px, weights))
+    covariance = _covariance(jacobian, best, loss_px, weights) if with_covariance else None
+    return Refined(best.pose, best.camera, covariance)
+
+
+def reprojection_errors(
+    points2D: Float64, points3D: Float64, camera: Camera, cam_from_world: Rigid3
+) -> Float64:
+    """(K,) pixels between each point's projection and its pixel; NaN where it cannot be seen."""
+    with np.errstate(invalid="ignore"):
+        projected = img_from_cam(camera, cam_from_world.apply(points3D))
+        dx, dy = pixel_differences(camera, projected, points2D).T
+        return np.asarray(np.sqrt(dx * dx + dy * dy))
 
 
 def inlier_mask(
@@ -102,42 +118,80 @@ def inlier_mask(
 ) -> Bool:
     """(K,) whether each point projects within ``bound_px`` (one, or (K,)) of its pixel, in front of
     the camera."""
-    with np.errstate(invalid="ignore"):
-        errors = np.linalg.norm(_residuals(cam_from_world, camera, points2D, points3D), axis=1)
-        return errors <= bound_px
+    return reprojection_errors(points2D, points3D, camera, cam_from_world) <= bound_px
 
 
-def _residuals(pose: Rigid3, camera: Camera, points2D: Float64, points3D: Float64) -> Float64:
-    return pixel_differences(camera, img_from_cam(camera, pose.apply(points3D)), points2D)
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A pose and camera, and how well the points agree with them."""
+
+    pose: Rigid3
+    camera: Camera
+    points_in_cam: Float64
+    """(K, 3)"""
+    projected: Float64
+    """(K, 2)"""
+    residuals: Float64
+    """(2, K)"""
+    robust: Float64
+    """(K,) weights 1 / (1 + r^2 / loss_px^2) of iterative re-weighting."""
+    cost: float
+
+    @classmethod
+    def of(
+        cls,
+        pose: Rigid3,
+        camera: Camera,
+        points2D: Float64,
+        points3D: Float64,
+        loss_px: float,
+        weights: Float64,
+    ) -> _Fit:
+        points_in_cam = pose.apply(points3D)
+        projected = img_from_cam(camera, points_in_cam)
+        residuals = np.ascontiguousarray(pixel_differences(camera, projected, points2D).T)
+        dx, dy = residuals
+        relative = (dx * dx + dy * dy) / loss_px**2
+        cost = float(loss_px**2 * (np.log1p(relative) @ weights))
+        cost = cost if np.isfinite(cost) else np.inf  # a point behind the camera
+        return cls(pose, camera, points_in_cam, projected, residuals, 1 / (1 + relative), cost)
 
 
-def _cauchy_cost(residuals: Float64, loss_px: float, weights: Float64) -> float:
-    cost = float(loss_px**2 * (np.log1p((residuals**2).sum(axis=1) / loss_px**2) @ weights))
-    return cost if np.isfinite(cost) else np.inf  # a point behind the camera
-
-
-def _robust_weights(residuals: Float64, loss_px: float) -> Float64:
-    return 1.0 / (1.0 + (residuals**2).sum(axis=1) / loss_px**2)
-
-
-def _jacobian(pose: Rigid3, camera: Camera, points3D: Float64, num_params: int) -> Float64:
-    """(K, 2, P) derivative of the residuals by the parameters' step."""
-    points_in_cam = pose.apply(points3D)
-    by_point = projection_jacobian(camera, points_in_cam)
-    jacobian = np.empty((len(points3D), 2, num_params))
-    jacobian[:, :, :3] = -by_point @ cross_matrices(points_in_cam)
-    jacobian[:, :, 3:6] = by_point
+def _jacobian(fit: _Fit, num_params: int) -> Float64:
+    """(P, 2, K) derivative of the residuals by the parameters' step."""
+    x, y, z = np.ascontiguousarray(fit.points_in_cam.T)
+    by_point = projection_jacobian(fit.camera, fit.points_in_cam).transpose(2, 1, 0)
+    jacobian = np.empty((num_params, 2, len(x)))
+    jacobian[3:6] = by_point
+    a, b, c = jacobian[3:6]
+    # the first three are a rotation: (omega cross X) through the derivative by X
+    jacobian[0] = y * c - z * b
+    jacobian[1] = z * a - x * c
+    jacobian[2] = x * b - y * a
     if num_params == 7:
-        jacobian[:, :, 6] = img_from_cam(camera, points_in_cam) - principal_point(camera)
+        jacobian[6] = (fit.projected - principal_point(fit.camera)).T
     return jacobian
 
 
-def _normal_equations(
-    jacobian: Float64, residuals: Float64, loss_px: float, weights: Float64
-) -> tuple[Float64, Float64]:
-    weighted = jacobian * (weights * _robust_weights(residuals, loss_px))[:, None, None]
-    normal = np.einsum("kri,krj->ij", weighted, jacobian)
-    return normal, np.einsum("kri,kr->i", weighted, residuals)
+def _gram(jacobian: Float64, weights: Float64) -> Float64:
+    """(P, P) sum over all points of their (K,) weights times J^T J."""
+    count = len(jacobian)
+    weighted = (jacobian * weights).reshape(count, -1)
+    return np.asarray(weighted @ jacobian.reshape(count, -1).T)
+
+
+def _step(jacobian: Float64, fit: _Fit, weights: Float64, damping: float, *, near: bool) -> Float64:
+    """(P,) towards the minimum of the cost's quadratic model."""
+    influence = (weights * fit.robust * fit.residuals).ravel()
+    gradient = jacobian.reshape(len(jacobian), -1) @ influence
+    # the curvature of the loss is 1 - r^2 / loss_px^2 along r, and 1 across, both times the
+    # squared robust weight: on average that is the square itself
+    normal = _gram(jacobian, weights * (fit.robust**2 if near else fit.robust))
+    np.fill_diagonal(normal, np.maximum(np.diag(normal), 1e-12) * (1 + damping))
+    try:
+        return np.asarray(np.linalg.solve(normal, -gradient), np.float64)
+    except np.linalg.LinAlgError:
+        return np.zeros(len(gradient))  # helps nothing, and is tried again with more damping
 
 
 def _moved(pose: Rigid3, camera: Camera, step: Float64) -> tuple[Rigid3, Camera]:
@@ -151,38 +205,34 @@ def _moved(pose: Rigid3, camera: Camera, step: Float64) -> tuple[Rigid3, Camera]
     return moved, replace(camera, params=params)
 
 
-def _covariance(
-    jacobian: Float64, residuals: Float64, loss_px: float, weights: Float64
-) -> Float64 | None:
+def _covariance(jacobian: Float64, fit: _Fit, loss_px: float, weights: Float64) -> Float64 | None:
     """Of all parameters: between Huber's for one noise of all points, which a dozen of them can
     tell, and the sandwich, which is right for any noise once there are hundreds."""
-    num_params = jacobian.shape[2]
-    if residuals.size <= num_params or not np.isfinite(residuals).all():
+    num_params, num_residuals = len(jacobian), fit.residuals.size
+    if num_residuals <= num_params or not np.isfinite(fit.cost):
         return None
-    robust = _robust_weights(residuals, loss_px)
-    influence = robust[:, None] * residuals
+    influence = fit.robust * fit.residuals
+    scale = np.sqrt(np.maximum(np.einsum("prk,prk->p", jacobian, jacobian), 1e-300))
+    jacobian = jacobian / scale[:, None, None]
+    normal = _gram(jacobian, weights)
+    # (P, K) each point's part of the gradient
+    gradients = weights * (jacobian[:, 0] * influence[0] + jacobian[:, 1] * influence[1])
     # derivative of the influence by the residual: falls below the weight as residuals grow
-    slope = robust[:, None, None] * np.eye(2)
-    slope -= 2 / loss_px**2 * influence[:, :, None] * influence[:, None, :]
-    scale = np.sqrt(np.maximum(np.einsum("kri,kri->i", jacobian, jacobian), 1e-300))
-    jacobian = jacobian / scale
-    weighted = weights[:, None, None] * jacobian
-    normal = np.einsum("kri,krj->ij", weighted, jacobian)
-    bread = np.einsum("kri,krs,ksj->ij", weighted, slope, jacobian)
+    bread = _gram(jacobian, weights * fit.robust)
+    bread -= 2 / loss_px**2 * (gradients / weights) @ gradients.T
     for matrix in (normal, bread):
         eigenvalues = np.linalg.eigvalsh(matrix)
         if eigenvalues[0] < 1e-12 * eigenvalues[-1]:
             return None  # the points leave a direction open (collinear, or one far cluster)
-    freedom = residuals.size / (residuals.size - num_params)
-    gradients = np.einsum("kri,kr->ki", weighted, influence)
+    freedom = num_residuals / (num_residuals - num_params)
     inverse = np.linalg.inv(bread)
-    sandwich = inverse @ (gradients.T @ gradients * freedom) @ inverse
+    sandwich = inverse @ (gradients @ gradients.T * freedom) @ inverse
     # Huber 1981, 7.6: mean slope, and what its scatter adds for few points
-    slopes = np.trace(slope, axis1=1, axis2=2) / 2
-    correction = 1 + num_params / residuals.size * slopes.var() / slopes.mean() ** 2
+    slopes = fit.robust**2
+    correction = 1 + num_params / num_residuals * slopes.var() / slopes.mean() ** 2
     noise = (influence**2).mean() * freedom * (correction / slopes.mean()) ** 2
     inverse = np.linalg.inv(normal)
-    uniform = noise * inverse @ np.einsum("kri,krj->ij", weighted, weighted) @ inverse
+    uniform = noise * inverse @ _gram(jacobian, weights**2) @ inverse
     points = weights.sum() ** 2 / (weights**2).sum()
     share = points / (points + SANDWICH_POINTS)
     covariance = (share * sandwich + (1 - share) * uniform) / np.outer(scale, scale)

@@ -9,7 +9,14 @@ import numpy as np
 from hloc_lite.config import PoseConfig
 from hloc_lite.errors import ShapeError
 from hloc_lite.geometry.rotations import cross_matrices
-from hloc_lite.pose.common import MIN_NOISE_PX, bounds_px, credence, max_error_px
+from hloc_lite.pose.common import (
+    bounds_px,
+    chances,
+    credence,
+    max_error_px,
+    noise_of,
+    posterior_odds,
+)
 from hloc_lite.pose.refine import STEP_TOLERANCE
 from hloc_lite.pose.rig_refine import RigObservations, refine_rig
 from hloc_lite.types import Bool, Correspondences, Float64, Rig, RigCamera, Rigid3, RigPoseEstimate
@@ -80,6 +87,11 @@ def finish_rig(
         scale * bounds_px(of_camera, each.camera, config)
         for of_camera, each, scale in zip(correspondences, rig.cameras, scales, strict=True)
     ])  # fmt: skip
+    chance = np.concatenate([
+        chances(bounds_px(of_camera, each.camera, config), each.camera)
+        for of_camera, each in zip(correspondences, rig.cameras, strict=True)
+    ])  # fmt: skip
+    trust = credence(posterior_odds(weights, chance, config))
     errors = _errors(observations, pose)
     # what has no weight is no evidence, wherever it lies
     mask = (weights > 0) & (errors <= bounds)
@@ -87,13 +99,12 @@ def finish_rig(
     for last in (False, True):
         if np.count_nonzero(mask) < config.min_inliers:
             return None
-        loss = config.refine_loss_sigmas * _noise(errors[mask], weights[mask])
-        trust = credence(weights[mask], config)
+        loss = config.refine_loss_sigmas * noise_of(errors[mask], weights[mask])
         pose, covariance = refine_rig(
             observations.subset(mask),
             pose,
             loss,
-            trust,
+            trust[mask],
             tolerance=STEP_TOLERANCE if last else FIRST_TOLERANCE,
             with_covariance=last,
         )
@@ -110,14 +121,6 @@ def _errors(observations: RigObservations, pose: Rigid3) -> Float64:
     with np.errstate(invalid="ignore", over="ignore"):
         dx, dy = observations.residuals(pose)
         return np.asarray(np.sqrt(dx * dx + dy * dy))
-
-
-def _noise(errors: Float64, weights: Float64) -> float:
-    """Standard deviation along each axis, from the weighted median of the distances."""
-    order = np.argsort(errors)
-    mass = np.cumsum(weights[order])
-    median = errors[order[np.searchsorted(mass, 0.5 * mass[-1])]]
-    return max(float(median) / 1.1774, MIN_NOISE_PX)
 
 
 def _distinct(correspondences: Sequence[Correspondences], masks: Sequence[Bool]) -> int:

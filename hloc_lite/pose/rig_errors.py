@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hloc_lite.pose.linear_errors import Float, LinearErrors
+from hloc_lite.pose.batch_algebra import Array
+from hloc_lite.pose.linear_errors import LinearErrors
 from hloc_lite.types import Float64, Rigid3
 
 
@@ -60,6 +61,6 @@ class RigErrors(LinearErrors):
         """As ``LinearErrors``."""
         return np.asarray(np.append(pose, 1.0) @ self.forms)
 
-    def gains(self, poses: Float) -> Float:
+    def gains(self, poses: Array) -> Array:
         """As ``LinearErrors``."""
         return super().gains(np.concatenate([poses, np.ones_like(poses[:, :1])], axis=1))

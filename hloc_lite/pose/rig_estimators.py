@@ -10,7 +10,7 @@ import numpy as np
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.io.pycolmap_adapter import rig_pose
-from hloc_lite.pose.common import max_error_px, votes
+from hloc_lite.pose.common import max_error_px, posterior_odds, votes
 from hloc_lite.pose.poselib_estimator import error_key
 from hloc_lite.pose.rig_common import (
     centered,
@@ -75,6 +75,7 @@ class WeightedRigEstimator(RansacRigEstimator):
         # near the origin single precision is enough to screen poses
         center = np.median(points3D, axis=0)
         weights = np.concatenate([view.weights for view in views])
+        chance = np.concatenate([view.chances for view in views])
         counts = [len(view.weights) for view in views]
         extent = float(np.median(np.abs(points3D - center)))
         problem = RigProblem(
@@ -83,7 +84,7 @@ class WeightedRigEstimator(RansacRigEstimator):
             stations=np.repeat(stations(rig, SAME_CENTER * extent), counts),
             points3D=points3D - center,
             weights=weights,
-            votes=votes(weights, self._config),
+            votes=votes(posterior_odds(weights, chance, self._config)),
             errors=RigErrors.joined([view.errors(center) for view in views]),
         )
         found = rig_ransac(problem, self._config, max_num_trials)

@@ -8,7 +8,7 @@ import numpy as np
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import bearings, projection_jacobian
-from hloc_lite.pose.common import bounds_px
+from hloc_lite.pose.common import bounds_px, chances
 from hloc_lite.pose.rig_errors import RigErrors
 from hloc_lite.types import Correspondences, Float64, Int64, Rig, RigCamera, Rigid3
 
@@ -28,6 +28,8 @@ class RigView:
     """(K,) > 0."""
     bounds_px: Float64
     """(K,) inlier bounds."""
+    chances: Float64
+    """(K,) that a wrong correspondence lies within its bound."""
 
     @classmethod
     def of(cls, rig_camera: RigCamera, given: Correspondences, config: PoseConfig) -> RigView:
@@ -38,13 +40,15 @@ class RigView:
         jacobians = projection_jacobian(camera, np.where(usable[:, None], rays, 1.0))
         usable &= np.isfinite(given.weights) & (given.weights > 0)
         usable &= np.isfinite(jacobians).all(axis=(1, 2))
+        bounds = bounds_px(given, camera, config)[usable]
         return cls(
             rig_camera.cam_from_rig,
             rays[usable],
             jacobians[usable],
             given.points3D[usable],
             given.weights[usable],
-            bounds_px(given, camera, config)[usable],
+            bounds,
+            chances(bounds, camera),
         )
 
     @property

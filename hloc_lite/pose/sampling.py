@@ -44,9 +44,10 @@ class MixedSampler:
         by_weight = round(count * self._share())
         self._num_weighted += by_weight
         self._num_uniform += count - by_weight
-        weighted = draw_weighted(self._rng, by_weight, self._cumulative)
         uniform = draw_uniform(self._rng, count - by_weight, len(self._cumulative))
-        return np.concatenate([weighted, uniform])
+        if by_weight == 0:
+            return uniform
+        return np.concatenate([draw_weighted(self._rng, by_weight, self._cumulative), uniform])
 
     def log_miss(self, inliers: Bool) -> float:
         """As ``Sampler``: by the inliers' share in weight where samples were drawn by weight."""
