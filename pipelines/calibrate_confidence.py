@@ -60,7 +60,7 @@ def main(
 
 
 def cross_validate(rows: Sequence[Row], names: Sequence[str]) -> None:
-    """Print the figures of each map's town by coefficients of the others, and without each trait."""
+    """Print the figures of each town by coefficients of the others, and without each trait."""
     probability = held_out(rows, names)
     right = np.array([row.right for row in rows])
     print(f"\ncross-validated by town: {figures(probability, right)}")

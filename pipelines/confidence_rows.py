@@ -77,8 +77,6 @@ class Row:
     found: bool
     """A pose, however doubtful."""
     right: bool
-    confidence: float
-    """That of the coefficients in use; 0 without a pose."""
     traits: Mapping[str, float]
 
     @property
@@ -167,8 +165,8 @@ def _labels(output: Path, seed: int) -> str:
 
 def _solve(
     town: MatchedTown, config: Config, scenario: Scenario, *, foreign: bool
-) -> list[tuple[str, str, bool, bool, float, Mapping[str, float]]]:
-    """Condition, name, found, right, confidence and traits of each query."""
+) -> list[tuple[str, str, bool, bool, Mapping[str, float]]]:
+    """Condition, name, found, right and traits of each query."""
     localizer, matching, bounds = Localizer(town.place, config), config.matching, Bounds()
     defaults = FEATURE_DEFAULTS.get(config.features.name, {}).get("matching", {})
     ratio = defaults.get("max_ratio", matching.max_ratio)
@@ -184,9 +182,14 @@ def _solve(
             distance, angle = pose_errors(result.pose.cam_from_world, each.cam_from_world)
             right = bool(distance <= bounds.distance and angle <= bounds.angle_deg)
         found.append(
-            (each.condition, query.photo.name, result.pose is not None, right,
-             result.confidence or 0.0, dict(result.grounds))
-        )  # fmt: skip
+            (
+                each.condition,
+                query.photo.name,
+                result.pose is not None,
+                right,
+                dict(result.grounds),
+            )
+        )
     return found
 
 
@@ -223,9 +226,7 @@ def figures(probability: Floats, right: Bools) -> Figures:
     return Figures(len(right), float(right.mean()), float(auroc), float(ece), brier)
 
 
-def reliability(
-    probability: Floats, right: Bools
-) -> list[tuple[float, float, int, float, float]]:
+def reliability(probability: Floats, right: Bools) -> list[tuple[float, float, int, float, float]]:
     """Of each bin that is not empty: its ends, count, mean probability, share of right ones."""
     bins = np.minimum((probability * NUM_BINS).astype(int), NUM_BINS - 1)
     return [

@@ -100,7 +100,10 @@ class Judge:
 def _inliers_of_images(attempt: Attempt, evidence: Evidence, num_images: int) -> Int64:
     """(k,) inliers that are matches with each of the retrieved images."""
     assert attempt.pose is not None
-    inliers, sightings = attempt.correspondences.subset(attempt.pose.inlier_mask), evidence.sightings
+    inliers, sightings = (
+        attempt.correspondences.subset(attempt.pose.inlier_mask),
+        evidence.sightings,
+    )
     num_points = 1 + int(sightings.point3D_idxs.max(initial=0))
     pairs = sightings.keypoint_idxs * num_points + sightings.point3D_idxs
     agreeing = np.isin(pairs, inliers.keypoint_idxs * num_points + inliers.point3D_idxs)
