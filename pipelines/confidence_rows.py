@@ -100,7 +100,10 @@ def town_rows(
     OUT/SEED-FEATURES holds the map, the matches, and the rows of each scenario under a fingerprint
     of its config (delete ``rows-*`` when code has changed).
     """
-    place_of, town = (render(towns / str(s), s, num_map, num_queries) for s in (map_seed, seed))
+    place_of, town = towns / str(map_seed), towns / str(seed)
+    for number in {map_seed, seed}:
+        if not (towns / str(number) / "town.json").is_file():  # to check a whole town takes a while
+            render(towns / str(number), number, num_map, num_queries)
     folder = output / f"{map_seed}-{features}"
     place = build(place_of, folder / "map", features)
     foreign = seed != map_seed

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from hloc_lite.config import Config
 from hloc_lite.consistency.place_agreement import pose_score, visible_points
-from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.localize.answers import Attempt, Choice
 from hloc_lite.localize.confidence import Calibration, Judgement, calibration_of, judge
 from hloc_lite.localize.cues import Evidence
-from hloc_lite.localize.traits import View, traits_of
+from hloc_lite.localize.traits import traits_of
 from hloc_lite.mapping.map import Map
 from hloc_lite.types import Int64, RetrievalHits
 
-BEARING_OUT = 4
-"""Inliers in a retrieved image that make a pose: three, and one that need not agree."""
 MIN_LABELLED = 8
 """Landmarks in view whose labels say something together."""
 
@@ -46,8 +45,8 @@ class Judge:
         traits = traits_of(
             attempt.correspondences,
             attempt.pose,
-            self._view(attempt, evidence, hits),
             choice.ambiguity or 0.0,
+            self._label_agreement(attempt, evidence, hits),
             self._limits(attempt, calibration),
             self._config.pose,
         )
@@ -62,28 +61,16 @@ class Judge:
         distance = float(np.median(np.linalg.norm(pose.cam_from_world.apply(inliers), axis=1)))
         return max(bounds.relative_distance * distance, 1e-9), bounds.angle_deg
 
-    def _view(self, attempt: Attempt, evidence: Evidence, hits: RetrievalHits) -> View:
+    def _label_agreement(self, attempt: Attempt, evidence: Evidence, hits: RetrievalHits) -> float:
+        """Share of the landmarks in view that lie on their label, of all that the images with
+        inliers see: inliers themselves agree with any pose. NaN: too few are known."""
         pose, model = attempt.pose, self._place.model
         assert pose is not None
-        inliers = attempt.correspondences.subset(pose.inlier_mask)
-        counts = _inliers_of_images(attempt, evidence, len(hits.names))
-        best = model.image_named(hits.names[int(counts.argmax())])
-        assert best is not None
-        seen = visible_points(best)
-        camera_xyz = pose.cam_from_world.apply(model.xyz[seen])
-        projected = img_from_cam(pose.camera, camera_xyz)
-        with np.errstate(invalid="ignore"):
-            inside = ((projected >= 0) & (projected < [pose.camera.width, pose.camera.height])).all(
-                axis=1
-            )
-        found = np.isin(seen[inside], inliers.point3D_idxs)
-        recall = (found.sum() + 0.5) / (len(found) + 1)
-        view = View(int((counts >= BEARING_OUT).sum()), float(recall))
         if evidence.windows is None or evidence.point_labels is None:
-            return view
-        images = [model.image_named(hits.names[index]) for index in np.flatnonzero(counts)]
-        of_all = [visible_points(image) for image in images if image is not None]
-        points = np.unique(np.concatenate([seen, *of_all]))
+            return math.nan
+        images = [model.image_named(hits.names[i]) for i in _images_of_inliers(attempt, evidence)]
+        seen = [visible_points(image) for image in images if image is not None]
+        points = np.unique(np.concatenate([np.zeros(0, np.int64), *seen]))
         agreement = pose_score(
             pose.cam_from_world,
             pose.camera,
@@ -92,20 +79,16 @@ class Judge:
             evidence.windows,
             self._config.semantics,
         )
-        if agreement.num_compared < MIN_LABELLED:
-            return view
-        return View(view.num_images, view.recall, agreement.share)
+        return agreement.share if agreement.num_compared >= MIN_LABELLED else math.nan
 
 
-def _inliers_of_images(attempt: Attempt, evidence: Evidence, num_images: int) -> Int64:
-    """(k,) inliers that are matches with each of the retrieved images."""
+def _images_of_inliers(attempt: Attempt, evidence: Evidence) -> Int64:
+    """Those retrieved images that have a match among the inliers."""
     assert attempt.pose is not None
-    inliers, sightings = (
-        attempt.correspondences.subset(attempt.pose.inlier_mask),
-        evidence.sightings,
-    )
+    inliers = attempt.correspondences.subset(attempt.pose.inlier_mask)
+    sightings = evidence.sightings
     num_points = 1 + int(sightings.point3D_idxs.max(initial=0))
     pairs = sightings.keypoint_idxs * num_points + sightings.point3D_idxs
     agreeing = np.isin(pairs, inliers.keypoint_idxs * num_points + inliers.point3D_idxs)
-    counts: Int64 = np.bincount(sightings.hit_idxs[agreeing], minlength=num_images)
-    return counts
+    images: Int64 = np.unique(sightings.hit_idxs[agreeing])
+    return images

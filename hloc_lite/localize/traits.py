@@ -48,13 +48,6 @@ TRAITS: Mapping[str, Trait] = {
         "they span little of the photo",
     ),
     "uniqueness": Trait("1 - ambiguity", "another place agrees nearly as well"),
-    "images": Trait(
-        "log of 1 + the retrieved images with 4 or more inliers", "few map images bear them out"
-    ),
-    "recall": Trait(
-        "log of the share of inliers among the landmarks that should be seen",
-        "most landmarks that should be seen there were not found",
-    ),
     "labels": Trait(
         "share of the landmarks in view that lie on their label",
         "labels in the photo are not those expected there",
@@ -63,23 +56,11 @@ TRAITS: Mapping[str, Trait] = {
 """By name."""
 
 
-@dataclass(frozen=True)
-class View:
-    """What the map says should be seen under a pose."""
-
-    num_images: int
-    """Retrieved images that bear the pose out."""
-    recall: float
-    """Share of inliers among the landmarks in view that the best of them sees."""
-    label_agreement: float = math.nan
-    """Share of the landmarks in view that lie on their label; NaN: nothing is known."""
-
-
 def traits_of(
     correspondences: Correspondences,
     pose: PoseEstimate,
-    view: View,
     ambiguity: float,
+    label_agreement: float,
     limits: tuple[float, float],
     config: PoseConfig,
 ) -> dict[str, float]:
@@ -87,19 +68,17 @@ def traits_of(
 
     Args:
         ambiguity: support of the best other place over that of this one.
+        label_agreement: share of the landmarks in view that lie on their label.
         limits: (distance in map units, angle in deg) within which the pose would be right.
     """
     rows = one_to_one(correspondences, np.flatnonzero(pose.inlier_mask))
-    found = {
+    return {
         "evidence": math.asinh(evidence(correspondences, pose, rows, config) / EVIDENCE_SCALE),
         "certainty": -log_uncertainty(pose.covariance, limits),
         "spread": math.sqrt(spanned_share(correspondences.points2D[rows], pose)),
         "uniqueness": 1 - ambiguity,
-        "images": math.log1p(view.num_images),
-        "recall": math.log(view.recall),
-        "labels": view.label_agreement,
+        "labels": label_agreement,
     }
-    return {name: float(found[name]) for name in TRAITS}
 
 
 def one_to_one(correspondences: Correspondences, rows: Int64) -> Int64:

@@ -24,7 +24,7 @@ from hloc_lite.localize.confidence import (
     read_calibration,
     write_calibration,
 )
-from hloc_lite.localize.traits import TRAITS, View, log_uncertainty, spanned_share, traits_of
+from hloc_lite.localize.traits import TRAITS, log_uncertainty, spanned_share, traits_of
 from hloc_lite.synthetic.correspondences import CAMERA
 from hloc_lite.types import Correspondences, Float64, PoseEstimate, Rigid3
 
@@ -32,7 +32,6 @@ SHIPPED = calibration_of(ConfidenceConfig())
 POSE = load_config().pose
 LIMITS = (0.25, 2.0)
 SURE = np.diag([1e-8] * 3 + [1e-6] * 3)
-VIEW = View(3, 0.5, 0.95)
 
 
 def spread_out(count: int, side_px: float = 400.0) -> Float64:
@@ -44,7 +43,7 @@ def traits(
     num_wrong: int = 0,
     covariance: Float64 | None = SURE,
     ambiguity: float = 0.0,
-    view: View = VIEW,
+    labels: float = math.nan,
     noise_px: float = 0.0,
 ) -> dict[str, float]:
     """Of a pose with inliers at pixels, 10 in front of the camera, and other matches."""
@@ -55,7 +54,7 @@ def traits(
     correspondences = Correspondences(seen + shift, points, order, order, np.ones(len(seen)))
     identity = Rigid3(np.eye(3), np.zeros(3))
     pose = PoseEstimate(identity, order < len(pixels), 100, covariance, CAMERA)
-    return traits_of(correspondences, pose, view, ambiguity, LIMITS, POSE)
+    return traits_of(correspondences, pose, ambiguity, labels, LIMITS, POSE)
 
 
 def probability(found: dict[str, float]) -> float:
@@ -66,9 +65,7 @@ def probability(found: dict[str, float]) -> float:
 def test_the_shipped_coefficients_tell_good_poses_from_bad_ones() -> None:
     assert SHIPPED is not None and SHIPPED.fitted.num_poses > 1000
     good = traits(spread_out(100), num_wrong=100, noise_px=1.0)
-    bad = traits(
-        spread_out(6, 60.0), num_wrong=500, covariance=None, ambiguity=0.9, view=View(1, 0.01)
-    )
+    bad = traits(spread_out(6, 60.0), num_wrong=500, covariance=None, ambiguity=0.9)
     assert probability(good) > 0.9 and probability(bad) < 0.1
 
 
@@ -82,16 +79,12 @@ def test_the_shipped_coefficients_tell_good_poses_from_bad_ones() -> None:
         ("certainty", {"covariance": 100 * SURE}, {"covariance": None}),
         ("spread", {"pixels": spread_out(20, 400)}, {"pixels": spread_out(20, 100)}),
         ("uniqueness", {"ambiguity": 0.1}, {"ambiguity": 0.9}),
-        ("images", {"view": View(4, 0.5)}, {"view": View(1, 0.5)}),
-        ("recall", {"view": View(3, 0.5)}, {"view": View(3, 0.05)}),
-        ("labels", {"view": View(3, 0.5, 0.99)}, {"view": View(3, 0.5, 0.8)}),
+        ("labels", {"labels": 0.99}, {"labels": 0.8}),
     ],
 )
 def test_what_speaks_for_a_pose_raises_its_trait_and_never_lowers_its_probability(
     name: str, better: dict, worse: dict
 ) -> None:
-    if name not in TRAITS:
-        pytest.skip(f"{name} is not judged by")
     base = {"pixels": spread_out(20)}
     up, down = traits(**base | better), traits(**base | worse)
     assert up[name] > down[name]
@@ -127,9 +120,9 @@ def test_unknown_traits_say_nothing() -> None:
 )
 @pytest.mark.parametrize("covariance", [None, np.full((6, 6), np.nan), np.zeros((6, 6)), SURE])
 def test_degenerate_poses_have_finite_traits(pixels: Float64, covariance: Float64 | None) -> None:
-    found = traits(pixels, covariance=covariance, ambiguity=1.0, view=View(0, 1e-4))
+    found = traits(pixels, covariance=covariance, ambiguity=1.0)
     unknown = {name for name, value in found.items() if not math.isfinite(value)}
-    assert unknown <= {"labels"}
+    assert unknown == {"labels"}
     assert 0 <= probability(found) <= 1
 
 
@@ -141,7 +134,7 @@ def test_keypoints_and_points_count_once() -> None:
         pixels[order], 10 * bearings(CAMERA, pixels)[order], order, order % 10, np.ones(20)
     )
     pose = PoseEstimate(Rigid3(np.eye(3), np.zeros(3)), np.ones(20, bool), 1, SURE, CAMERA)
-    twice = traits_of(both, pose, VIEW, 0.0, LIMITS, POSE)
+    twice = traits_of(both, pose, 0.0, math.nan, LIMITS, POSE)
     assert twice["evidence"] == pytest.approx(once["evidence"])
 
 
@@ -183,7 +176,7 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("scale = 2", "scale = 0", "scale"),
         ("[traits.", "[traits.other_", "unknown trait"),
         ("[fitted]", "[fitted", "not readable TOML"),
-        ("intercept", "surplus = 1\nintercept", "surplus"),
+        ("intercept = -1.5", "surplus = 1\nintercept = -1.5", "surplus"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -69,7 +69,7 @@ def test_no_keypoints(built, localizer) -> None:
     assert result.pose is None and result.fallback is None
 
 
-@pytest.mark.parametrize("count", [1, 3, 5])
+@pytest.mark.parametrize("count", [1, 3, 4])
 def test_too_few_matches(built, localizer, count: int) -> None:
     scene, _ = built
     answer(localizer, some(scene.features(3, 1000), np.arange(count)))
@@ -138,21 +138,24 @@ def test_damaged_coefficients_are_refused_when_a_localizer_is_made(built, tmp_pa
 
 
 def test_in_a_map_without_scale_the_bound_grows_with_it(built, localizer) -> None:
-    """The same map in other units: the same probability, unless units are said to be metres."""
+    """The same map in other units is as certain, unless its units are said to be metres."""
     scene, place = built
+    exact = scene.features(3, 1000)
+    noise = np.random.default_rng(0).normal(0, 1.5, exact.keypoints.shape)
+    answer(localizer, replace(exact, keypoints=exact.keypoints + noise))
     photo = localizer.match(Photo("q", scene.image(3)), scene.camera)
     small = replace(place.model, xyz=0.01 * place.model.xyz)
 
-    def confidence(model, bounds: str) -> float:
+    def certainty(model, bounds: str) -> float:
         config = load_config(base=place.config, settings=[f"confidence.bounds={bounds}"])
         made = Localizer(replace(place, model=model), config, weights=NoWeights())
         result = made.solve(photo, "q")
         assert result.confidence is not None
         return result.grounds["certainty"]
 
-    same = confidence(place.model, "relative")
-    assert confidence(small, "relative") == pytest.approx(same, abs=0.01)
-    assert confidence(small, "metric") > confidence(place.model, "metric")
+    same = certainty(place.model, "relative")
+    assert certainty(small, "relative") == pytest.approx(same, abs=0.01)
+    assert certainty(small, "metric") > certainty(place.model, "metric")
 
 
 def test_points_at_one_place_or_in_one_line_give_no_covariance_or_no_pose(built, localizer) -> None:
@@ -189,7 +192,7 @@ def test_a_query_of_a_map_images_name_is_not_matched_with_itself(built, localize
 
 def test_the_fallback_is_marked_and_never_the_pose(built, localizer) -> None:
     scene, place = built
-    answer(localizer, some(scene.features(3, 1000), np.arange(5)))
+    answer(localizer, some(scene.features(3, 1000), np.arange(3)))
     plain = localizer.localize(scene.image(3), scene.camera)
     assert plain.fallback is None and plain.fallback_name is None
     result = localizer.localize(scene.image(3), scene.camera, fallback=True)
