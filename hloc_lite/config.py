@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from hloc_lite.config_evidence import ConfidenceConfig as ConfidenceConfig
 from hloc_lite.config_evidence import Confusion as Confusion
 from hloc_lite.config_evidence import DepthConfig as DepthConfig
 from hloc_lite.config_evidence import SemanticClass as SemanticClass
@@ -47,6 +48,7 @@ class Config(Section):
     semantics: SemanticsConfig = SemanticsConfig()
     depth: DepthConfig = DepthConfig()
     weighting: WeightingConfig = WeightingConfig()
+    confidence: ConfidenceConfig = ConfidenceConfig()
 
 
 PROFILES: Mapping[str, Mapping[str, Any]] = {

@@ -163,3 +163,19 @@ class WeightingConfig(Section):
     min_weight: float = Field(0.0001, gt=0, le=1)
     """Least weight, relative to the largest: cues can be wrong all at once (labels at night), and a
     right match must not become impossible to draw."""
+
+
+class ConfidenceConfig(Section):
+    """Which poses are too likely wrong to be given."""
+
+    enabled: bool = True
+    """false: every pose is given, without a probability; then ``pose.min_inliers`` should be 12."""
+    file: str = ""
+    """Coefficients of ``pipelines/calibrate_confidence.py``; empty: the shipped ones."""
+    min_confidence: float = Field(0.75, ge=0, le=1)
+    """Poses less likely right come back as not localized. Of 720 queries of another town none is
+    accepted at 0.75 and 14 at 0.5; of the right poses at 20 retrieved images 3.5 % and 1.6 % are
+    withheld (RootSIFT, cross-validated on the towns of the fit). 0: all are given."""
+    bounds: Literal["auto", "metric", "relative"] = "auto"
+    """metric: right is within 0.25 map units, which are metres; relative: within 2.5 % of the
+    median distance of the inliers; both within 2 deg. auto: maps from known poses are metric."""

@@ -125,8 +125,9 @@ class PoseConfig(Section):
     max_error_px: float = Field(12.0, gt=0, le=1000)
     """Inlier bound at ``reference_side_px``, scaled with the image's longer side (hloc's 12 px)."""
     reference_side_px: int = Field(1600, ge=64, le=10**6)
-    min_inliers: int = Field(12, ge=4, le=10000)
-    """Fewer: no pose (HF-Net's bound)."""
+    min_inliers: int = Field(6, ge=4, le=10000)
+    """Fewer: no pose. Six agree by chance as well; ``confidence`` tells by what else speaks for a
+    pose. Where it is not asked, 12 is safe (HF-Net's bound)."""
     confidence: float = Field(0.9999, gt=0, lt=1)
     """That RANSAC has drawn one clean sample."""
     min_num_trials: int = Field(100, ge=1, lt=2**31)

@@ -434,6 +434,8 @@ class Status(StrEnum):
     TOO_FEW_MATCHES = auto()
     NO_POSE = auto()
     """Matches, but no pose that enough of them agree on."""
+    DOUBTFUL = auto()
+    """A pose, but one too likely wrong to be given (``confidence.min_confidence``)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -460,8 +462,10 @@ class LocalizationResult:
     """Support of the best pose elsewhere over that of this one: near 1 the photo may as well have
     been taken there. 0: no other place was found; None: there is no pose."""
     confidence: float | None = None
-    """Calibrated probability that the pose is right; None: there is no pose, or it was not asked
-    for."""
+    """Calibrated probability that the pose is right, also of one withheld as DOUBTFUL; None: none
+    was found, or it was not asked for."""
+    grounds: Mapping[str, float] = field(default_factory=dict)
+    """What ``confidence`` was judged by (``localize.confidence.TRAITS``)."""
     cues: tuple[Cue, ...] = ()
     """What each kind of evidence in use said of each of the correspondences."""
 

@@ -71,7 +71,7 @@ def query_config(place: Map, settings: Sequence[str]) -> Config:
     """What queries are answered with: of the map's config only what it was made with counts, the
     rest are today's defaults."""
     fresh = Config()
-    names = ("pose", "localize", "semantics", "depth", "weighting")
+    names = ("pose", "localize", "semantics", "depth", "weighting", "confidence")
     base = place.config.model_copy(update={name: getattr(fresh, name) for name in names})
     return load_config(base=base, settings=settings)
 

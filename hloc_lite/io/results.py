@@ -53,6 +53,7 @@ def result_to_json(result: LocalizationResult) -> dict[str, Any]:
         },
         "ambiguity": result.ambiguity,
         "confidence": result.confidence,
+        "grounds": {key: float(value) for key, value in result.grounds.items()},
         "fallback": _fallback_to_json(result),
     }
     plain: dict[str, Any] = _without_nan(value)
@@ -133,6 +134,7 @@ def _result_from_json(value: Mapping[str, Any]) -> LocalizationResult:
         fallback_name=None if fallback is None else fallback["name"],
         ambiguity=_number_or_none(value.get("ambiguity")),
         confidence=_number_or_none(value.get("confidence")),
+        grounds={key: float(number) for key, number in value.get("grounds", {}).items()},
     )
 
 

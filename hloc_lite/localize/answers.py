@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hloc_lite.clock import StageClock
+from hloc_lite.config import Config
+from hloc_lite.localize.confidence import Judgement
 from hloc_lite.types import (
     Bool,
     Correspondences,
@@ -67,21 +69,28 @@ class Choice:
 def verdict(
     label: str,
     choice: Choice,
+    judgement: Judgement | None,
     features: LocalFeatures,
     hits: RetrievalHits,
     counts: Mapping[str, int],
     clock: StageClock,
-    needed: int,
+    config: Config,
 ) -> LocalizationResult:
-    """The result of a query that came as far as an attempt at its pose.
-
-    Args:
-        needed: inliers that a pose must have.
-    """
-    attempt = choice.attempt
-    got = len(attempt.correspondences)
+    """The result of a query that came as far as an attempt at its pose."""
+    attempt, least = choice.attempt, config.confidence.min_confidence
+    got, needed = len(attempt.correspondences), config.pose.min_inliers
     distinct = len(np.unique(attempt.correspondences.keypoint_idxs))
-    if attempt.pose is not None:
+    pose = attempt.pose
+    if pose is not None and judgement is not None and judgement.confidence < least:
+        status = Status.DOUBTFUL
+        reason = (
+            f"the best pose has {pose.num_inliers} of {got} correspondences and is right with "
+            f"probability {judgement.confidence:.2f} only, {least:g} is asked for"
+            + (f": {' and '.join(judgement.doubts)}" if judgement.doubts else "")
+            + f" (best retrieved: {hits.names[0]!r})"
+        )
+        pose = None
+    elif attempt.pose is not None:
         status = Status.LOCALIZED
         reason = f"{attempt.pose.num_inliers} of {got} correspondences agree"
     elif distinct < needed:
@@ -97,8 +106,10 @@ def verdict(
             f"wrong, or the intrinsics are (best retrieved: {hits.names[0]!r})"
         )
     return LocalizationResult(
-        label, status, reason, attempt.pose, attempt.correspondences, features, hits, counts,
+        label, status, reason, pose, attempt.correspondences, features, hits, counts,
         milliseconds(clock), ambiguity=choice.ambiguity, cues=attempt.cues,
+        confidence=None if judgement is None else judgement.confidence,
+        grounds={} if judgement is None else judgement.grounds,
     )  # fmt: skip
 
 

@@ -73,6 +73,10 @@ class Evidence:
     """(N, 2) of the query, pixels."""
     depth_map: DepthMap | None
     config: Config
+    windows: LabelWindows | None = None
+    """Labels of the query."""
+    point_labels: UInt8 | None = None
+    """(M,) trusted labels of the map's points."""
 
     def weigh(self, hit_idxs: Int64) -> Weighting:
         """Weights of the matches with some of the retrieved images."""
@@ -167,7 +171,10 @@ class Witnesses:
         depth_map = None if self._depth is None else _heard(self._depth.predict, photo, "depths")
         if depth_map is not None:
             cues.append(self._depths(features, hits, sightings, depth_map))
-        return Evidence(sightings, tuple(cues), features.keypoints, depth_map, self._config)
+        labels = None if windows is None else self._labels
+        return Evidence(
+            sightings, tuple(cues), features.keypoints, depth_map, self._config, windows, labels
+        )
 
     def labels_of(self, photo: Photo) -> LabelMap | None:
         """What a photo shows; None where labels are not in use, or there are none of it."""

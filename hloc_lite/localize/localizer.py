@@ -21,6 +21,7 @@ from hloc_lite.localize.attempts import attempts_of, groups_of
 from hloc_lite.localize.checks import check_config, check_weights, for_queries
 from hloc_lite.localize.cues import Evidence, Witnesses
 from hloc_lite.localize.hypotheses import choose
+from hloc_lite.localize.judging import Judge
 from hloc_lite.localize.lifting import Landmarks, landmarks_of, lift
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.localize.solving import PoseSolver
@@ -51,6 +52,7 @@ class Localizer:
 
     Raises:
         ConfigError: the config asks for other features or retrieval than the map has.
+        FormatError: the coefficients of ``confidence.file`` cannot be read.
         StaleArtefactError: the networks are not those that the map was made with.
     """
 
@@ -69,6 +71,7 @@ class Localizer:
         models = load_models(for_queries(self.config), runtime)
         check_weights(models.weights, place.weights)
         models.describer.load_state(place.retrieval_state)
+        self._judge = Judge(place, self.config)
         depth = depth_model(self.config.depth, runtime)
         self._witnesses = Witnesses(place, self.config, models.segmenter, depth)
         self._models = models
@@ -196,6 +199,8 @@ class Localizer:
             groups = groups_of(matched, self.config.localize)
             attempts = attempts_of(evidence, groups, self.map.model.xyz, solver)
             choice = choose(attempts, solver.refine, solver.rival, self.config.localize)
+        with clock("confidence"):
+            judgement = self._judge.judge(choice, evidence, hits)
         attempt = choice.attempt
         counts |= {
             **attempt.cue_counts,
@@ -205,7 +210,7 @@ class Localizer:
             "correspondences": len(attempt.correspondences),
             "inliers": attempt.pose.num_inliers if attempt.pose else 0,
         }
-        return verdict(label, choice, features, hits, counts, clock, self.config.pose.min_inliers)
+        return verdict(label, choice, judgement, features, hits, counts, clock, self.config)
 
     def _camera(self, photo: Photo, camera: Camera | None) -> Camera:
         if camera is not None:

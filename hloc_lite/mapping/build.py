@@ -148,6 +148,7 @@ def _build(run: Run) -> Map:
                 labels = labelled_landmarks(run, model, run.models.segmenter)
             report |= {"landmarks": dict(landmark_weights(labels, run.config.semantics).counts)}
         report |= {"timings_s": clock.seconds, "images_folder": _folder_of(run.source)}
+        report |= {"known_poses": run.inputs.reference is not None}
         model = colored(model, features)
         result = assemble(run, model, features, names, descriptors, made_from, report, labels)
         result.save(run.folder)

@@ -44,8 +44,13 @@ def posterior_odds(weights: Float64, chance: Float64, config: PoseConfig) -> Flo
         weights: (K,).
         chance: (K,) of ``chances``.
     """
-    prior = config.prior_share / (1 - config.prior_share) / chance
-    return np.asarray(prior * weights / weights.mean()) if len(weights) else np.zeros(0)
+    return np.asarray(prior_odds(weights, config) / chance)
+
+
+def prior_odds(weights: Float64, config: PoseConfig) -> Float64:
+    """(K,) odds that each correspondence of (K,) ``weights`` is right, before any pose is known."""
+    odds = config.prior_share / (1 - config.prior_share)
+    return np.asarray(odds * weights / weights.mean()) if len(weights) else np.zeros(0)
 
 
 def usable_rows(correspondences: Correspondences) -> Bool:

@@ -38,6 +38,9 @@ def localized(name: str = "query/Straße 1\u2028.jpg") -> LocalizationResult:
         hits=RetrievalHits(("map/a b.jpg", "map/c.jpg"), np.array([0.75, 0.5])),
         counts={"keypoints": 100, "inliers": 3},
         timings_ms={"features": 12.5, "pose": 3.0},
+        ambiguity=0.25,
+        confidence=0.875,
+        grounds={"evidence": 3.5},
     )
 
 
@@ -73,6 +76,8 @@ def test_results_round_trip(tmp_path: Path) -> None:
     assert first.counts == {"keypoints": 100, "inliers": 3}
     assert first.timings_ms == {"features": 12.5, "pose": 3.0}
     assert first.fallback is None
+    assert (first.ambiguity, first.confidence) == (0.25, 0.875)
+    assert first.grounds == {"evidence": 3.5}
 
     assert (second.status, second.reason) == (Status.TOO_FEW_MATCHES, "only 3 matches")
     assert second.pose is None
@@ -145,3 +150,24 @@ def test_a_missing_key_and_a_name_twice_are_named(tmp_path: Path) -> None:
     path.write_text(2 * (json.dumps(value) + "\n"))
     with pytest.raises(FormatError, match=r"line 2: .* is there twice"):
         read_results_jsonl(path)
+
+
+def test_a_doubtful_result_has_a_probability_but_no_pose(tmp_path: Path) -> None:
+    doubtful = replace(failed(), status=Status.DOUBTFUL, confidence=0.125)
+    path = tmp_path / "results.jsonl"
+    write_results_jsonl(path, [doubtful])
+    (read,) = read_results_jsonl(path)
+    assert (read.status, read.pose, read.confidence) == (Status.DOUBTFUL, None, 0.125)
+    line = json.dumps({**result_to_json(localized()), "status": "doubtful"})
+    path.write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(FormatError, match="does not go with pose"):
+        read_results_jsonl(path)
+
+
+def test_results_of_older_versions_have_no_grounds(tmp_path: Path) -> None:
+    value = result_to_json(localized())
+    del value["grounds"], value["confidence"]
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps(value) + "\n", encoding="utf-8")
+    (read,) = read_results_jsonl(path)
+    assert read.grounds == {} and read.confidence is None

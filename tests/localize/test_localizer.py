@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from hloc_lite.config import load_config
-from hloc_lite.errors import ConfigError
+from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.geometry.cameras import focal_lengths, rescaled, with_focal
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.checks import without_effect
@@ -69,13 +69,13 @@ def test_no_keypoints(built, localizer) -> None:
     assert result.pose is None and result.fallback is None
 
 
-@pytest.mark.parametrize("count", [1, 3, 11])
+@pytest.mark.parametrize("count", [1, 3, 4])
 def test_too_few_matches(built, localizer, count: int) -> None:
     scene, _ = built
     answer(localizer, some(scene.features(3, 1000), np.arange(count)))
     result = localizer.localize(scene.image(3), scene.camera)
     assert result.status is Status.TOO_FEW_MATCHES and result.pose is None
-    assert "12 are needed" in result.reason
+    assert "6 are needed" in result.reason
 
 
 def test_random_matches_give_no_pose(built, localizer) -> None:
@@ -86,9 +86,76 @@ def test_random_matches_give_no_pose(built, localizer) -> None:
     answer(localizer, shuffled)
     for camera in (scene.camera, None):
         result = localizer.localize(scene.image(3), camera)
-        assert result.status is Status.NO_POSE and result.pose is None
-        assert "no pose agrees" in result.reason
-        assert result.counts["correspondences"] > 100 and result.counts["inliers"] == 0
+        assert result.pose is None and result.counts["correspondences"] > 100
+        if result.status is Status.DOUBTFUL:  # some agree by chance
+            assert result.confidence is not None and result.confidence < 0.5
+            assert "is right with probability" in result.reason and result.ambiguity is not None
+            assert result.counts["inliers"] > 0
+        else:
+            assert result.status is Status.NO_POSE and "no pose agrees" in result.reason
+            assert result.confidence is None and result.counts["inliers"] == 0
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+@pytest.mark.parametrize("count", [6, 12, 100])
+def test_a_pose_is_given_if_and_only_if_it_is_sure_enough(
+    built, localizer, count: int, calibrated: bool
+) -> None:
+    """Also with unknown focal length, and the same pose for any bound."""
+    scene, place = built
+    answer(localizer, some(scene.features(3, 1000), np.arange(count)))
+    photo = localizer.match(Photo("q", scene.image(3)), scene.camera, calibrated=calibrated)
+    found = {}
+    for least in (0.0, 0.5, 0.99999):
+        config = load_config(base=place.config, settings=[f"confidence.min_confidence={least}"])
+        result = Localizer(place, config, weights=NoWeights()).solve(photo, "q")
+        assert result.confidence is not None
+        assert (result.pose is not None) == (result.confidence >= least)
+        assert (result.status is Status.LOCALIZED) == (result.pose is not None)
+        if result.pose is None:
+            assert result.status is Status.DOUBTFUL and f"{least:g} is asked" in result.reason
+        found[least] = result
+    assert found[0.0].pose is not None
+    assert found[0.0].confidence == found[0.5].confidence == found[0.99999].confidence
+    assert found[0.0].grounds == found[0.99999].grounds != {}
+
+
+def test_without_confidence_every_pose_is_given(built, localizer) -> None:
+    scene, place = built
+    answer(localizer, some(scene.features(3, 1000), np.arange(6)))
+    photo = localizer.match(Photo("q", scene.image(3)), scene.camera)
+    config = load_config(base=place.config, settings=["confidence.enabled=false"])
+    result = Localizer(place, config, weights=NoWeights()).solve(photo, "q")
+    assert result.pose is not None and result.confidence is None and result.grounds == {}
+
+
+def test_damaged_coefficients_are_refused_when_a_localizer_is_made(built, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("intercept = 'much'")
+    settings = [f"confidence.file={tmp_path / 'c.toml'}"]
+    config = load_config(base=built[1].config, settings=settings)
+    with pytest.raises(FormatError, match="bad confidence coefficients"):
+        Localizer(built[1], config, weights=NoWeights())
+
+
+def test_in_a_map_without_scale_the_bound_grows_with_it(built, localizer) -> None:
+    """The same map in other units is as certain, unless its units are said to be metres."""
+    scene, place = built
+    exact = scene.features(3, 1000)
+    noise = np.random.default_rng(0).normal(0, 1.5, exact.keypoints.shape)
+    answer(localizer, replace(exact, keypoints=exact.keypoints + noise))
+    photo = localizer.match(Photo("q", scene.image(3)), scene.camera)
+    small = replace(place.model, xyz=0.01 * place.model.xyz)
+
+    def certainty(model, bounds: str) -> float:
+        config = load_config(base=place.config, settings=[f"confidence.bounds={bounds}"])
+        made = Localizer(replace(place, model=model), config, weights=NoWeights())
+        result = made.solve(photo, "q")
+        assert result.confidence is not None
+        return result.grounds["certainty"]
+
+    same = certainty(place.model, "relative")
+    assert certainty(small, "relative") == pytest.approx(same, abs=0.01)
+    assert certainty(small, "metric") > certainty(place.model, "metric")
 
 
 def test_points_at_one_place_or_in_one_line_give_no_covariance_or_no_pose(built, localizer) -> None:
@@ -100,7 +167,7 @@ def test_points_at_one_place_or_in_one_line_give_no_covariance_or_no_pose(built,
     for keypoints in (in_line, np.full_like(in_line, 99)):
         answer(localizer, some(replace(features, keypoints=keypoints), near))
         result = localizer.localize(scene.image(3), scene.camera)
-        assert result.status in (Status.NO_POSE, Status.LOCALIZED, Status.TOO_FEW_MATCHES)
+        assert (result.status is Status.LOCALIZED) == (result.pose is not None)
         if result.pose is not None:
             assert np.isfinite(result.pose.cam_from_world.translation).all()
 
@@ -125,7 +192,7 @@ def test_a_query_of_a_map_images_name_is_not_matched_with_itself(built, localize
 
 def test_the_fallback_is_marked_and_never_the_pose(built, localizer) -> None:
     scene, place = built
-    answer(localizer, some(scene.features(3, 1000), np.arange(5)))
+    answer(localizer, some(scene.features(3, 1000), np.arange(3)))
     plain = localizer.localize(scene.image(3), scene.camera)
     assert plain.fallback is None and plain.fallback_name is None
     result = localizer.localize(scene.image(3), scene.camera, fallback=True)

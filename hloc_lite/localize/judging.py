@@ -1,0 +1,94 @@
+"""A pose before its judge: what the map and the photo say of it, and how likely it is right."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hloc_lite.config import Config
+from hloc_lite.consistency.place_agreement import pose_score, visible_points
+from hloc_lite.localize.answers import Attempt, Choice
+from hloc_lite.localize.confidence import Calibration, Judgement, calibration_of, judge
+from hloc_lite.localize.cues import Evidence
+from hloc_lite.localize.traits import traits_of
+from hloc_lite.mapping.map import Map
+from hloc_lite.types import Int64, RetrievalHits
+
+MIN_LABELLED = 8
+"""Landmarks in view whose labels say something together."""
+
+
+class Judge:
+    """Says how likely poses in one map are right.
+
+    Args:
+        place: the map.
+        config: which coefficients, and whether the map's units are metres.
+
+    Raises:
+        FormatError: the coefficients cannot be read.
+    """
+
+    def __init__(self, place: Map, config: Config) -> None:
+        self._place, self._config = place, config
+        self._calibration: Calibration | None = calibration_of(config.confidence)
+        bounds = config.confidence.bounds
+        known_poses = bool(place.report.get("known_poses", True))
+        self._metric = bounds == "metric" or (bounds == "auto" and known_poses)
+
+    def judge(self, choice: Choice, evidence: Evidence, hits: RetrievalHits) -> Judgement | None:
+        """Of the pose that was chosen; None if there is none, or nobody asked."""
+        attempt, calibration = choice.attempt, self._calibration
+        if calibration is None or attempt.pose is None:
+            return None
+        traits = traits_of(
+            attempt.correspondences,
+            attempt.pose,
+            choice.ambiguity or 0.0,
+            self._label_agreement(attempt, evidence, hits),
+            self._limits(attempt, calibration),
+            self._config.pose,
+        )
+        return judge(traits, calibration)
+
+    def _limits(self, attempt: Attempt, calibration: Calibration) -> tuple[float, float]:
+        bounds, pose = calibration.bounds, attempt.pose
+        assert pose is not None
+        if self._metric:
+            return bounds.distance, bounds.angle_deg
+        inliers = attempt.correspondences.points3D[pose.inlier_mask]
+        distance = float(np.median(np.linalg.norm(pose.cam_from_world.apply(inliers), axis=1)))
+        return max(bounds.relative_distance * distance, 1e-9), bounds.angle_deg
+
+    def _label_agreement(self, attempt: Attempt, evidence: Evidence, hits: RetrievalHits) -> float:
+        """Share of the landmarks in view that lie on their label, of all that the images with
+        inliers see: inliers themselves agree with any pose. NaN: too few are known."""
+        pose, model = attempt.pose, self._place.model
+        assert pose is not None
+        if evidence.windows is None or evidence.point_labels is None:
+            return math.nan
+        images = [model.image_named(hits.names[i]) for i in _images_of_inliers(attempt, evidence)]
+        seen = [visible_points(image) for image in images if image is not None]
+        points = np.unique(np.concatenate([np.zeros(0, np.int64), *seen]))
+        agreement = pose_score(
+            pose.cam_from_world,
+            pose.camera,
+            model.xyz[points],
+            evidence.point_labels[points],
+            evidence.windows,
+            self._config.semantics,
+        )
+        return agreement.share if agreement.num_compared >= MIN_LABELLED else math.nan
+
+
+def _images_of_inliers(attempt: Attempt, evidence: Evidence) -> Int64:
+    """Those retrieved images that have a match among the inliers."""
+    assert attempt.pose is not None
+    inliers = attempt.correspondences.subset(attempt.pose.inlier_mask)
+    sightings = evidence.sightings
+    num_points = 1 + int(sightings.point3D_idxs.max(initial=0))
+    pairs = sightings.keypoint_idxs * num_points + sightings.point3D_idxs
+    agreeing = np.isin(pairs, inliers.keypoint_idxs * num_points + inliers.point3D_idxs)
+    images: Int64 = np.unique(sightings.hit_idxs[agreeing])
+    return images

@@ -1,0 +1,132 @@
+"""Fit the probability that a pose is right, on rendered towns used for nothing else.
+
+python -m pipelines.calibrate_confidence -o OUT --towns DIR --seed 101 --seed 102 --seed 103
+
+Writes OUT/confidence.toml, and prints how good the probabilities are for each town when fitted on
+the others. To ship the coefficients, copy the file to hloc_lite/localize. Poses are made with 1, 5
+and 20 retrieved images, with labels and depth and without, with weighted and with hard matches, and
+from queries of the next town (all wrong), so that right and wrong poses of all kinds occur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+from scipy.optimize import minimize
+
+from hloc_lite.localize.confidence import Calibration, Fitted, Term, write_calibration
+from hloc_lite.localize.traits import TRAITS
+from pipelines.confidence_rows import FOREIGN, OWN, Row, figures, print_reliability, town_rows
+
+PENALTY = 1.0
+"""Of half the squared coefficients of traits of unit spread: that of a normal prior of width 1."""
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@click.option("--towns", type=click.Path(path_type=Path), help="Rendered towns.  [default: OUT]")
+@click.option("--seed", "seeds", type=int, multiple=True, required=True)
+@click.option("--features", multiple=True, default=("rootsift", "xfeat"), show_default=True)
+@click.option("--trait", "names", multiple=True, default=tuple(TRAITS), show_default=True)
+@click.option("--set", "settings", multiple=True, help="KEY=VALUE for all scenarios.")
+def main(
+    output: Path,
+    towns: Path | None,
+    seeds: tuple[int, ...],
+    features: tuple[str, ...],
+    names: tuple[str, ...],
+    settings: tuple[str, ...],
+) -> None:
+    """Fit on all towns, check on each by the others, write the coefficients."""
+    rows: list[Row] = []
+    for index, seed in enumerate(seeds):
+        other = seeds[(index + 1) % len(seeds)]
+        for feature in features:
+            folder = towns or output
+            rows += town_rows(output, folder, seed, seed, feature, OWN, settings)
+            if other != seed:
+                rows += town_rows(output, folder, other, seed, feature, FOREIGN, settings)
+    rows = [row for row in rows if row.found]
+    if len(seeds) > 1:
+        cross_validate(rows, names)
+    calibration = fitted(rows, names, settings)
+    write_calibration(output / "confidence.toml", calibration)
+    print(f"\n{output / 'confidence.toml'}: intercept {calibration.intercept:.2f}")
+    for name, term in calibration.traits.items():
+        print(f"  {name}: {term.coefficient:.2f} for each {term.scale:.3g}")
+
+
+def cross_validate(rows: Sequence[Row], names: Sequence[str]) -> None:
+    """Print the figures of each town by coefficients of the others, and without each trait."""
+    probability = held_out(rows, names)
+    right = np.array([row.right for row in rows])
+    print(f"\ncross-validated by town: {figures(probability, right)}")
+    for title in dict.fromkeys(title for row in rows for title in _titles(row)):
+        chosen = np.array([title in _titles(row) for row in rows])
+        print(f"  {title}: {figures(probability[chosen], right[chosen])}")
+    print_reliability(probability, right)
+    for name in names:
+        rest = [other for other in names if other != name]
+        print(f"without {name}: {figures(held_out(rows, rest), right)}")
+
+
+def held_out(rows: Sequence[Row], names: Sequence[str]) -> np.ndarray:
+    """(N,) probabilities, of each map's town by coefficients fitted on the others."""
+    probability = np.zeros(len(rows))
+    of_map = np.array([row.map_town for row in rows])
+    of_query = np.array([row.town for row in rows])
+    for town in np.unique(of_map):
+        others = [rows[i] for i in np.flatnonzero((of_map != town) & (of_query != town))]
+        calibration = fitted(others, names, ())
+        for i in np.flatnonzero(of_map == town):
+            probability[i] = calibration.probability(rows[i].traits)
+    return probability
+
+
+def fitted(rows: Sequence[Row], names: Sequence[str], settings: Sequence[str]) -> Calibration:
+    """Logistic regression with coefficients >= 0 and an L2 penalty; unknown traits add nothing."""
+    values = np.array([[row.traits.get(name, np.nan) for name in names] for row in rows])
+    right = np.array([row.right for row in rows])
+    centers = np.array([_or(np.nanmean, column, 0.0) for column in values.T])
+    scales = np.array([max(_or(np.nanstd, column, 1.0), 1e-6) for column in values.T])
+    standard = np.nan_to_num((values - centers) / scales)
+    signs = np.where(right, 1.0, -1.0)
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        log_odds = parameters[0] + standard @ parameters[1:]
+        misfit = np.logaddexp(0, -signs * log_odds).sum()
+        excess = 1 / (1 + np.exp(-log_odds)) - right
+        penalty = 0.5 * PENALTY * np.square(parameters[1:]).sum()
+        slope = standard.T @ excess + PENALTY * parameters[1:]
+        return float(misfit + penalty), np.r_[excess.sum(), slope]
+
+    limits = [(None, None), *[(0, None)] * len(names)]
+    best = minimize(loss, np.zeros(1 + len(names)), jac=True, method="L-BFGS-B", bounds=limits).x
+    terms = {
+        name: Term(center=float(c), scale=float(s), coefficient=float(b))
+        for name, c, s, b in zip(names, centers, scales, best[1:], strict=True)
+    }
+    about = Fitted(
+        seeds=tuple(sorted({int(row.map_town) for row in rows})),
+        num_poses=len(rows),
+        num_right=int(right.sum()),
+        settings=tuple(dict.fromkeys(f"{row.features}, {row.scenario}" for row in rows))
+        + tuple(settings),
+    )
+    return Calibration(intercept=float(best[0]), fitted=about, traits=terms)
+
+
+def _titles(row: Row) -> tuple[str, ...]:
+    kind = "of another town" if row.foreign else f"own, {row.scenario}"
+    return ("own" if not row.foreign else kind, row.features, kind)
+
+
+def _or(function, column: np.ndarray, default: float) -> float:  # type: ignore[no-untyped-def]
+    return default if np.isnan(column).all() else float(function(column))
+
+
+if __name__ == "__main__":
+    main()
