@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 from tqdm import tqdm
 
-from hloc_lite.config import FEATURE_DEFAULTS, Config, fingerprint, load_config
+from hloc_lite.config import FEATURE_DEFAULTS, Config, fingerprint
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.poses import read_image_list, read_queries
@@ -26,6 +26,7 @@ from pipelines.matched_towns import (
     first_hits,
     labelled,
     match_town,
+    query_config,
     render,
     with_min_score,
 )
@@ -112,7 +113,7 @@ def town_rows(
     rows = []
     for scenario in scenarios:
         chosen = (*scenario_settings(scenario, output, seed), *settings)
-        config = load_config(base=place.config, settings=chosen)
+        config = query_config(place, chosen)
         key = fingerprint(config, asdict(scenario), sorted(TRAITS), seed, num_queries)
         file = folder / f"rows-{key}.json"
         if not file.is_file():

@@ -5,7 +5,8 @@ python -m pipelines.benchmarks.ablation -o OUT --seed 201 --seed 202
 Matches are made once and reused; only what is done with them differs. ``none``: matches of a ratio
 below ``FEATURE_DEFAULTS``' bound, all of equal weight, one group. ``+SCW`` re-ranks twice as many
 retrieved images (at most 50) and keeps the better half; ``+counts``, its control, ranks them by
-their matches alone. Intervals: bootstrap over queries, 95 %.
+their matches alone. ``all, confident`` needs 6 inliers, not 12, but the confidence that is asked
+for by default. Intervals: bootstrap over queries, 95 %.
 """
 
 from __future__ import annotations
@@ -53,6 +54,16 @@ VARIANTS: Mapping[str, Sequence[str]] = {
     "+clustering": ("clusters",),
     "all": ("rerank", "semantics", "depth", "score", "track", "retrieval", "clusters"),
     "all but SCW": ("semantics", "depth", "score", "track", "retrieval", "clusters"),
+    "all, confident": (
+        "rerank",
+        "semantics",
+        "depth",
+        "score",
+        "track",
+        "retrieval",
+        "clusters",
+        "confidence",
+    ),
 }
 KINDS = ("exact", "noisy", "network")
 
@@ -145,6 +156,8 @@ def variant_settings(name: str, k: int, labels: str, depth: str | None, kind: st
     if "depth" in cues and depth is not None:
         values = "metric" if kind == "exact" else "relative"
         chosen += [f"depth.source={depth}", f"depth.values={values}"]
+    if "confidence" not in cues:
+        chosen += ["confidence.enabled=false", "pose.min_inliers=12"]
     if "clusters" not in cues:
         chosen += ["localize.covisibility_clustering=false", "localize.max_rival_trials=0"]
     return chosen
