@@ -142,7 +142,6 @@ def scenario_settings(scenario: Scenario, output: Path, seed: int) -> list[str]:
     """Config of a scenario: every pose is given, with its traits."""
     chosen = [
         f"pose.max_num_trials={MAX_TRIALS}",
-        f"pose.min_inliers={load_config().pose.min_inliers}",  # not what the map was made with
         "confidence.min_confidence=0",
         "confidence.bounds=metric",
     ]
