@@ -17,7 +17,13 @@ import click
 import numpy as np
 from scipy.optimize import minimize
 
-from hloc_lite.localize.confidence import Calibration, Fitted, Term, write_calibration
+from hloc_lite.localize.confidence import (
+    MAX_DEVIATION,
+    Calibration,
+    Fitted,
+    Term,
+    write_calibration,
+)
 from hloc_lite.localize.traits import TRAITS
 from pipelines.confidence_rows import FOREIGN, OWN, Row, figures, print_reliability, town_rows
 
@@ -92,7 +98,8 @@ def fitted(rows: Sequence[Row], names: Sequence[str], settings: Sequence[str]) -
     right = np.array([row.right for row in rows])
     centers = np.array([_or(np.nanmean, column, 0.0) for column in values.T])
     scales = np.array([max(_or(np.nanstd, column, 1.0), 1e-6) for column in values.T])
-    standard = np.nan_to_num((values - centers) / scales)
+    deviations = np.nan_to_num((values - centers) / scales)
+    standard = np.clip(deviations, -MAX_DEVIATION, MAX_DEVIATION)
     signs = np.where(right, 1.0, -1.0)
 
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:

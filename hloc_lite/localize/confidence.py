@@ -23,6 +23,8 @@ from hloc_lite.io.files import write_text_atomic
 from hloc_lite.localize.traits import TRAITS
 
 SHIPPED = "confidence.toml"
+MAX_DEVIATION = 3.0
+"""In scales of a trait; 99.7 % of normal ones lie nearer."""
 MAX_FILE_BYTES = 1 << 16
 """The shipped file has 2 kB."""
 
@@ -44,6 +46,11 @@ class Term(Section):
     """Where it says nothing; an unknown value is taken to lie here."""
     scale: float = Field(gt=0)
     coefficient: float = Field(ge=0)
+
+    def deviation(self, value: float) -> float:
+        """From the center, in scales, bounded: what was never met in fitting must not decide alone
+        (labels that are all wrong at night)."""
+        return max(-MAX_DEVIATION, min((value - self.center) / self.scale, MAX_DEVIATION))
 
 
 class Fitted(Section):
@@ -77,7 +84,7 @@ class Calibration(Section):
         return {
             name: 0.0
             if math.isnan(value := traits.get(name, math.nan))
-            else term.coefficient * (value - term.center) / term.scale
+            else term.coefficient * term.deviation(value)
             for name, term in self.traits.items()
         }
 
