@@ -128,6 +128,9 @@ class DepthConfig(Section):
     max_pose_ratio: float = Field(2.0, gt=1, le=100)
     """Under a pose: a ratio above always lowers the factor; or wrong poses would excuse themselves
     by their own spread."""
+    in_ransac: bool = True
+    """The agreement of depths counts in the score of each pose within RANSAC (``weighted`` only);
+    false: only where poses of different groups of images are compared."""
     min_factor: float = Field(0.1, ge=0, le=1)
     """Least factor of a match: predicted depth can be wrong, too."""
 

@@ -187,7 +187,7 @@ def test_of_two_places_the_one_with_the_predicted_depths_counts() -> None:
     rows = Sightings(np.arange(65), np.arange(65), hits, np.ones(65, np.float32))
     config = load_config()
 
-    def estimate(given: Correspondences, _: Camera) -> PoseEstimate:
+    def estimate(given: Correspondences, *_: object) -> PoseEstimate:
         everything = np.ones(len(given), bool)
         aside = 0.0 if len(given) == 30 else 50.0  # which changes no depth
         pose = Rigid3(np.eye(3), np.array([aside, 0, 0]))
