@@ -204,7 +204,7 @@ def check_poses(
 
 def depth_judge(predicted: Float64, kind: DepthKind, config: DepthConfig) -> DepthJudge:
     """The judge that asks ``check_poses``: its factor is twice the agreement, so that 1 is no
-    evidence.
+    evidence, up to ``full_agreement``.
 
     Args:
         predicted: (K,) of the query's depth map at the keypoints; NaN where unknown.
@@ -219,7 +219,8 @@ def depth_judge(predicted: Float64, kind: DepthKind, config: DepthConfig) -> Dep
         if len(rows):
             used = known[rows].any(axis=0)
             z, support = depths[np.ix_(rows, used)], known[np.ix_(rows, used)]
-            factors[rows] = 2 * check_poses(z, predicted[used], kind, config, support).agreement
+            found = check_poses(z, predicted[used], kind, config, support)
+            factors[rows] = 2 * np.minimum(found.agreement, config.full_agreement)
         return factors
 
     return judge
