@@ -164,6 +164,13 @@ class WeightingConfig(Section):
     half_error_px: float = Field(2.0, gt=0, le=1000)
     """Mean reprojection error of a landmark at which its track counts half: COLMAP keeps up to 4,
     good ones have below 1."""
+    bound_exponent: float = Field(0.0, ge=0, le=2)
+    """How the inlier bound of a match grows with the noise of its landmark, from that one's track
+    length and reprojection error; 0: one bound for all, 1: in proportion."""
+    min_bound_factor: float = Field(0.5, gt=0, le=1)
+    """Of the inlier bound: the noise of a query's keypoints is not the map's to know."""
+    max_bound_factor: float = Field(2.0, ge=1, le=10)
+    """Of the inlier bound: beyond, chance agrees four times as often as at the common bound."""
     min_weight: float = Field(0.0001, gt=0, le=1)
     """Least weight, relative to the largest: cues can be wrong all at once (labels at night), and a
     right match must not become impossible to draw."""

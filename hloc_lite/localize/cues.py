@@ -22,6 +22,7 @@ from hloc_lite.consistency.depth_check import check_poses, depth_cue, depth_judg
 from hloc_lite.consistency.depth_maps import depths_at, kind_of
 from hloc_lite.consistency.labels import LabelWindows, label_windows
 from hloc_lite.consistency.landmark_labels import landmark_weights
+from hloc_lite.consistency.landmark_noise import bound_factors, landmark_noise
 from hloc_lite.consistency.place_agreement import (
     PoseAgreement,
     places_cue,
@@ -46,6 +47,7 @@ from hloc_lite.types import (
     Cue,
     DepthMap,
     Float32,
+    Float64,
     Int64,
     LabelMap,
     LocalFeatures,
@@ -73,6 +75,8 @@ class Evidence:
     """(N, 2) of the query, pixels."""
     depth_map: DepthMap | None
     config: Config
+    bound_factors: Float64 | None = None
+    """(M,) of the inlier bound at each of the map's points; None: all alike."""
 
     def weigh(self, hit_idxs: Int64) -> Weighting:
         """Weights of the matches with some of the retrieved images."""
@@ -123,6 +127,10 @@ class Witnesses:
         self._used = {name for name, power in exponents_of(config.weighting).items() if power > 0}
         self._depth = depth if "depth" in self._used else None
         self._track_lengths = _track_lengths(place)
+        self._bound_factors: Float64 | None = None
+        if config.weighting.bound_exponent > 0:
+            noise = landmark_noise(self._track_lengths, place.model.errors_px)
+            self._bound_factors = bound_factors(noise, self._track_lengths, config.weighting)
         labels = place.landmark_labels
         asked = bool(self._used & {"semantics", "places"}) or config.semantics.rerank_keep > 0
         if asked and segmenter is not None and labels is None:
@@ -174,7 +182,9 @@ class Witnesses:
         depth_map = None if self._depth is None else _heard(self._depth.predict, photo, "depths")
         if depth_map is not None:
             cues.append(self._depths(features, hits, sightings, depth_map))
-        return Evidence(sightings, tuple(cues), features.keypoints, depth_map, self._config)
+        return Evidence(
+            sightings, tuple(cues), features.keypoints, depth_map, self._config, self._bound_factors
+        )
 
     def labels_of(self, photo: Photo) -> LabelMap | None:
         """What a photo shows; None where labels are not in use, or there are none of it."""
@@ -230,7 +240,10 @@ class Witnesses:
             rows = sightings.subset(sightings.hit_idxs == index)
             weighting = combine(rows, [], self._config.weighting)
             xyz = self._place.model.xyz
-            found.append((name, weighting.correspondences(features.keypoints, xyz)))
+            correspondences = weighting.correspondences(
+                features.keypoints, xyz, self._bound_factors
+            )
+            found.append((name, correspondences))
         return found
 
     def _place_score(
