@@ -128,6 +128,12 @@ class DepthConfig(Section):
     max_pose_ratio: float = Field(2.0, gt=1, le=100)
     """Under a pose: a ratio above always lowers the factor; or wrong poses would excuse themselves
     by their own spread."""
+    full_agreement: float = Field(0.75, gt=0.5, le=1)
+    """Share of agreeing inliers above which no more speaks for a pose within RANSAC: of a depth
+    error of 15 % right poses have 0.86, give or take 0.05; wrong ones 0.3 to 0.5."""
+    in_ransac: bool = True
+    """The agreement of depths counts in the score of each pose within RANSAC (``weighted`` only);
+    false: only where poses of different groups of images are compared."""
     min_factor: float = Field(0.1, ge=0, le=1)
     """Least factor of a match: predicted depth can be wrong, too."""
 
@@ -160,6 +166,13 @@ class WeightingConfig(Section):
     half_error_px: float = Field(2.0, gt=0, le=1000)
     """Mean reprojection error of a landmark at which its track counts half: COLMAP keeps up to 4,
     good ones have below 1."""
+    bound_exponent: float = Field(0.0, ge=0, le=2)
+    """How the inlier bound of a match grows with the noise of its landmark, from that one's track
+    length and reprojection error; 0: one bound for all, 1: in proportion."""
+    min_bound_factor: float = Field(0.5, gt=0, le=1)
+    """Of the inlier bound: the noise of a query's keypoints is not the map's to know."""
+    max_bound_factor: float = Field(2.0, ge=1, le=10)
+    """Of the inlier bound: beyond, chance agrees four times as often as at the common bound."""
     min_weight: float = Field(0.0001, gt=0, le=1)
     """Least weight, relative to the largest: cues can be wrong all at once (labels at night), and a
     right match must not become impossible to draw."""

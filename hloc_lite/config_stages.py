@@ -157,6 +157,9 @@ class PoseConfig(Section):
     """Poses of a batch that are scored on all correspondences."""
     optimized_per_batch: int = Field(2, ge=1, le=1000)
     """Poses of a batch that may be optimized locally, if they beat all minimal ones before."""
+    judged_per_batch: int = Field(8, ge=1, le=1000)
+    """Poses of a batch, the best of those that came through, whose depths are compared with the
+    predicted ones where there are such: 1 ms of 1000 correspondences."""
     optimization_steps: int = Field(6, ge=0, le=100)
     """Of Gauss-Newton, fewer where they stop helping."""
     refine_loss_sigmas: float = Field(2.385, gt=0, le=1000)

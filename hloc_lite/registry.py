@@ -7,7 +7,7 @@ several), the config dataclass of its role, and the ``Runtime`` it may use.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,10 +15,12 @@ from typing import Any, Protocol
 
 from hloc_lite.errors import ConfigError, UnknownNameError
 from hloc_lite.types import (
+    Bool,
     Camera,
     Correspondences,
     DepthMap,
     Float32,
+    Float64,
     LabelMap,
     LocalFeatures,
     Matches,
@@ -158,14 +160,30 @@ class DepthModel(Protocol):
         """Of each photo, in order, NaN at edges; None where there is none to be had."""
 
 
+DepthJudge = Callable[[Float64, Bool], Float64]
+"""What predicted depths make of H poses: from the (H, K) depths along the optical axis that K
+correspondences have under each, NaN where unknown, and (H, K) which of them agree with it, (H,)
+factors in [0, 2] of the poses' scores, 1 where nothing is known."""
+
+
 class PoseEstimator(Protocol):
     """2D-3D correspondences -> pose."""
 
-    def estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
-        """None if no pose with at least the configured number of inliers was found."""
+    def estimate(
+        self, correspondences: Correspondences, camera: Camera, judge: DepthJudge | None = None
+    ) -> PoseEstimate | None:
+        """None if no pose with at least the configured number of inliers was found.
+
+        Args:
+            judge: of poses by the depths of these correspondences; an estimator may ignore it.
+        """
 
     def ransac(
-        self, correspondences: Correspondences, camera: Camera, max_num_trials: int
+        self,
+        correspondences: Correspondences,
+        camera: Camera,
+        max_num_trials: int,
+        judge: DepthJudge | None = None,
     ) -> tuple[Rigid3, int] | None:
         """(cam_from_world, trials drawn; 0 if unknown) before any refinement, which may be stopped
         early; None if no pose was found."""

@@ -59,12 +59,18 @@ class Weighting:
     cues: tuple[Cue, ...]
     """Over the K pairs, those in use: what each said of the match that a pair has its weight of."""
 
-    def correspondences(self, keypoints: npt.NDArray[np.floating], xyz: Float64) -> Correspondences:
+    def correspondences(
+        self,
+        keypoints: npt.NDArray[np.floating],
+        xyz: Float64,
+        bound_factors: Float64 | None = None,
+    ) -> Correspondences:
         """The pairs with their weights.
 
         Args:
             keypoints: (N, 2) of the query, pixels.
             xyz: (M, 3) of the map's points, world.
+            bound_factors: (M,) of the inlier bound at each; None: all alike.
         """
         return Correspondences(
             np.asarray(keypoints, np.float64)[self.keypoint_idxs].reshape(-1, 2),
@@ -72,6 +78,7 @@ class Weighting:
             self.keypoint_idxs,
             self.point3D_idxs,
             self.weights,
+            None if bound_factors is None else bound_factors[self.point3D_idxs],
         )
 
 

@@ -17,7 +17,8 @@ from hloc_lite.consistency.depth_fit import fit_depths
 from hloc_lite.consistency.depth_lines import find_line
 from hloc_lite.consistency.depth_maps import DepthKind, depths_at, kind_of
 from hloc_lite.errors import ShapeError
-from hloc_lite.types import Cue, DepthMap, Float64, Int64, Rigid3, Sightings
+from hloc_lite.registry import DepthJudge
+from hloc_lite.types import Bool, Cue, DepthMap, Float64, Int64, Rigid3, Sightings
 
 MIN_SUPPORT = 8
 """Matches that a line between two views needs: four times what determines it."""
@@ -199,6 +200,30 @@ def check_poses(
     used = np.where(enough, used, 0)
     agreement = (np.where(enough, agreeing, 0) + 1) / (used + 2)
     return DepthAgreement(agreement, factors, used)
+
+
+def depth_judge(predicted: Float64, kind: DepthKind, config: DepthConfig) -> DepthJudge:
+    """The judge that asks ``check_poses``: its factor is twice the agreement, so that 1 is no
+    evidence, up to ``full_agreement``.
+
+    Args:
+        predicted: (K,) of the query's depth map at the keypoints; NaN where unknown.
+        kind: of the map.
+    """
+
+    def judge(depths: Float64, agreeing: Bool) -> Float64:
+        factors = np.ones(len(depths))
+        known = agreeing & (predicted > 0)
+        # poses of fewer inliers are met in every batch, and nothing can be said of them
+        rows = np.flatnonzero(known.sum(axis=1) >= config.min_matches)
+        if len(rows):
+            used = known[rows].any(axis=0)
+            z, support = depths[np.ix_(rows, used)], known[np.ix_(rows, used)]
+            found = check_poses(z, predicted[used], kind, config, support)
+            factors[rows] = 2 * np.minimum(found.agreement, config.full_agreement)
+        return factors
+
+    return judge
 
 
 def _factors(errors: Float64, tolerance: float | Float64, least: float) -> Float64:

@@ -40,9 +40,9 @@ def attempts_of(
     mean = sum(sums) / max(1, sum(len(each.weights) for each in weighted))
     attempts = []
     for weighting in weighted[: solver.config.localize.max_clusters]:
-        correspondences = weighting.correspondences(evidence.keypoints, xyz)
+        correspondences = weighting.correspondences(evidence.keypoints, xyz, evidence.bound_factors)
         gains = solver.gains(correspondences, weighting.mean_weight / mean if mean > 0 else 1.0)
-        pose = solver.solve(correspondences)
+        pose = solver.solve(correspondences, evidence.depth_judge(correspondences))
         agreement = 0.5 if pose is None else evidence.depth_agreement(correspondences, pose)
         counts = counts_of(weighting)
         attempts.append(Attempt(correspondences, pose, counts, gains, agreement, weighting.cues))

@@ -18,10 +18,11 @@ from hloc_lite.consistency.combine import (
     score_cue,
     track_cue,
 )
-from hloc_lite.consistency.depth_check import check_poses, depth_cue
+from hloc_lite.consistency.depth_check import check_poses, depth_cue, depth_judge
 from hloc_lite.consistency.depth_maps import depths_at, kind_of
 from hloc_lite.consistency.labels import LabelWindows, label_windows
 from hloc_lite.consistency.landmark_labels import landmark_weights
+from hloc_lite.consistency.landmark_noise import bound_factors, landmark_noise
 from hloc_lite.consistency.place_agreement import (
     PoseAgreement,
     places_cue,
@@ -37,7 +38,7 @@ from hloc_lite.consistency.semantic_rerank import (
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.mapping.map import Map
-from hloc_lite.registry import DepthModel, Segmenter
+from hloc_lite.registry import DepthJudge, DepthModel, Segmenter
 from hloc_lite.types import (
     NO_POINT,
     Bool,
@@ -46,6 +47,7 @@ from hloc_lite.types import (
     Cue,
     DepthMap,
     Float32,
+    Float64,
     Int64,
     LabelMap,
     LocalFeatures,
@@ -77,12 +79,21 @@ class Evidence:
     """Labels of the query."""
     point_labels: UInt8 | None = None
     """(M,) trusted labels of the map's points."""
+    bound_factors: Float64 | None = None
+    """(M,) of the inlier bound at each of the map's points; None: all alike."""
 
     def weigh(self, hit_idxs: Int64) -> Weighting:
         """Weights of the matches with some of the retrieved images."""
         rows = np.flatnonzero(np.isin(self.sightings.hit_idxs, hit_idxs))
         cues = [Cue(cue.name, cue.factors[rows], cue.touched[rows]) for cue in self.cues]
         return combine(self.sightings.subset(rows), cues, self.config.weighting)
+
+    def depth_judge(self, correspondences: Correspondences) -> DepthJudge | None:
+        """Of poses within RANSAC; None: nothing is known, or it is not asked for."""
+        if self.depth_map is None or not self.config.depth.in_ransac:
+            return None
+        predicted = depths_at(self.depth_map, correspondences.points2D)
+        return depth_judge(predicted, kind_of(self.depth_map), self.config.depth)
 
     def depth_agreement(self, correspondences: Correspondences, pose: PoseEstimate) -> float:
         """Share of a pose's inliers whose depth is the predicted one; 1/2: nothing is known."""
@@ -120,6 +131,10 @@ class Witnesses:
         self._used = {name for name, power in exponents_of(config.weighting).items() if power > 0}
         self._depth = depth if "depth" in self._used else None
         self._track_lengths = _track_lengths(place)
+        self._bound_factors: Float64 | None = None
+        if config.weighting.bound_exponent > 0:
+            noise = landmark_noise(self._track_lengths, place.model.errors_px)
+            self._bound_factors = bound_factors(noise, self._track_lengths, config.weighting)
         labels = place.landmark_labels
         asked = bool(self._used & {"semantics", "places"}) or config.semantics.rerank_keep > 0
         if asked and segmenter is not None and labels is None:
@@ -173,7 +188,14 @@ class Witnesses:
             cues.append(self._depths(features, hits, sightings, depth_map))
         labels = None if windows is None else self._labels
         return Evidence(
-            sightings, tuple(cues), features.keypoints, depth_map, self._config, windows, labels
+            sightings,
+            tuple(cues),
+            features.keypoints,
+            depth_map,
+            self._config,
+            windows,
+            labels,
+            self._bound_factors,
         )
 
     def labels_of(self, photo: Photo) -> LabelMap | None:
@@ -230,7 +252,10 @@ class Witnesses:
             rows = sightings.subset(sightings.hit_idxs == index)
             weighting = combine(rows, [], self._config.weighting)
             xyz = self._place.model.xyz
-            found.append((name, weighting.correspondences(features.keypoints, xyz)))
+            correspondences = weighting.correspondences(
+                features.keypoints, xyz, self._bound_factors
+            )
+            found.append((name, correspondences))
         return found
 
     def _place_score(

@@ -12,7 +12,7 @@ from hloc_lite.localize.hypotheses import rival_trials, same_place
 from hloc_lite.pose.common import bounds_px, chances, finish, posterior_odds
 from hloc_lite.pose.focal import QUICK_TRIALS, estimate_with_focal
 from hloc_lite.pose.refine import inlier_mask
-from hloc_lite.registry import PoseEstimator
+from hloc_lite.registry import DepthJudge, PoseEstimator
 from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate, Rigid3
 
 CLEARLY_OUTSIDE = 3.0
@@ -31,14 +31,20 @@ class PoseSolver:
     camera: Camera
     calibrated: bool
 
-    def solve(self, correspondences: Correspondences) -> PoseEstimate | None:
-        """The pose that most agree with; None if too few do."""
+    def solve(
+        self, correspondences: Correspondences, judge: DepthJudge | None = None
+    ) -> PoseEstimate | None:
+        """The pose that most speaks for; None if too few agree with it.
+
+        Args:
+            judge: of poses by these correspondences' depths.
+        """
         if self.calibrated:
-            found: PoseEstimate | None = self.estimator.estimate(correspondences, self.camera)
-            return found
+            return self.estimator.estimate(correspondences, self.camera, judge)
         return estimate_with_focal(
-            self.estimator, correspondences, self.camera, self.config.pose, self.config.localize
-        )
+            self.estimator, correspondences, self.camera, self.config.pose, self.config.localize,
+            judge,
+        )  # fmt: skip
 
     def gains(self, correspondences: Correspondences, relative: float = 1.0) -> Float64:
         """(K,) what each says for a pose that it agrees with: log of how much likelier that makes

@@ -6,6 +6,7 @@ import numpy as np
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.pose.refine import STEP_TOLERANCE, refine_pose, reprojection_errors
+from hloc_lite.registry import DepthJudge
 from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate, Rigid3
 
 FARTHEST = 1e15
@@ -62,6 +63,21 @@ def usable_rows(correspondences: Correspondences) -> Bool:
     if factors is not None:
         usable &= np.isfinite(factors) & (factors > 0)
     return np.asarray(usable)
+
+
+def judge_of_some(judge: DepthJudge | None, kept: Bool) -> DepthJudge | None:
+    """What a judge of K correspondences says to those of them that are (K,) kept."""
+    if judge is None or kept.all():
+        return judge
+    whole = judge
+
+    def of_some(depths: Float64, agreeing: Bool) -> Float64:
+        all_depths = np.full((len(depths), len(kept)), np.nan)
+        all_agreeing = np.zeros(all_depths.shape, bool)
+        all_depths[:, kept], all_agreeing[:, kept] = depths, agreeing
+        return whole(all_depths, all_agreeing)
+
+    return of_some
 
 
 def votes(odds: Float64) -> Float64:

@@ -8,7 +8,7 @@ from hloc_lite.config import LocalizeConfig, PoseConfig
 from hloc_lite.geometry.cameras import with_focal
 from hloc_lite.pose.common import bounds_px, finish
 from hloc_lite.pose.refine import inlier_mask
-from hloc_lite.registry import PoseEstimator
+from hloc_lite.registry import DepthJudge, PoseEstimator
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 QUICK_TRIALS = 1000
@@ -21,6 +21,7 @@ def estimate_with_focal(
     camera: Camera,
     pose_config: PoseConfig,
     config: LocalizeConfig,
+    judge: DepthJudge | None = None,
 ) -> PoseEstimate | None:
     """Pose and focal length together.
 
@@ -28,6 +29,9 @@ def estimate_with_focal(
     by inliers, of candidates from ``config.min_focal_ratio`` to ``config.max_focal_ratio`` of the
     longer side, evenly in their logarithm. It is then refined together with the pose. RANSAC is
     cut short only where there are candidates to rank.
+
+    Args:
+        judge: as of ``PoseEstimator``; ratios of depths are hardly wrong where the focal length is.
     """
     side = max(camera.width, camera.height)
     ratios = np.geomspace(config.min_focal_ratio, config.max_focal_ratio, config.focal_candidates)
@@ -40,7 +44,7 @@ def estimate_with_focal(
     best: tuple[int, Camera, Rigid3] | None = None
     num_trials = 0
     for candidate in candidates:
-        found = estimator.ransac(correspondences, candidate, max_trials)
+        found = estimator.ransac(correspondences, candidate, max_trials, judge)
         if found is None:
             continue
         num_trials += found[1]

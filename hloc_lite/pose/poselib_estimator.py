@@ -8,6 +8,7 @@ from hloc_lite.errors import MissingDependencyError
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.pose.common import max_error_px
 from hloc_lite.pose.ransac_estimator import RansacEstimator
+from hloc_lite.registry import DepthJudge
 from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
@@ -15,9 +16,13 @@ class PoseLibEstimator(RansacEstimator):
     """``registry.PoseEstimator``; points are undistorted first, so every camera model works."""
 
     def ransac(
-        self, correspondences: Correspondences, camera: Camera, max_num_trials: int
+        self,
+        correspondences: Correspondences,
+        camera: Camera,
+        max_num_trials: int,
+        judge: DepthJudge | None = None,
     ) -> tuple[Rigid3, int] | None:
-        """As ``RansacEstimator``."""
+        """As ``RansacEstimator``; ``judge`` is ignored."""
         if not self._enough(len(correspondences)):
             return None
         import poselib

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.pose.common import finish, usable_rows
-from hloc_lite.registry import Runtime
+from hloc_lite.pose.common import finish, judge_of_some, usable_rows
+from hloc_lite.registry import DepthJudge, Runtime
 from hloc_lite.types import Bool, Camera, Correspondences, PoseEstimate, Rigid3
 
 
@@ -19,13 +19,16 @@ class RansacEstimator(ABC):
     def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
         self._config = config
 
-    def estimate(self, correspondences: Correspondences, camera: Camera) -> PoseEstimate | None:
+    def estimate(
+        self, correspondences: Correspondences, camera: Camera, judge: DepthJudge | None = None
+    ) -> PoseEstimate | None:
         """As ``registry.PoseEstimator``."""
         usable = usable_rows(correspondences)
         if not usable.all():
-            found = self.estimate(correspondences.subset(usable), camera)
+            some = judge_of_some(judge, usable)
+            found = self.estimate(correspondences.subset(usable), camera, some)
             return None if found is None else replace(found, inlier_mask=_spread(found, usable))
-        start = self.ransac(correspondences, camera, self._config.max_num_trials)
+        start = self.ransac(correspondences, camera, self._config.max_num_trials, judge)
         if start is None:
             return None
         pose, num_trials = start
@@ -33,7 +36,11 @@ class RansacEstimator(ABC):
 
     @abstractmethod
     def ransac(
-        self, correspondences: Correspondences, camera: Camera, max_num_trials: int
+        self,
+        correspondences: Correspondences,
+        camera: Camera,
+        max_num_trials: int,
+        judge: DepthJudge | None = None,
     ) -> tuple[Rigid3, int] | None:
         """(cam_from_world, trials drawn) before the refinement on pixels; None if there is none."""
 

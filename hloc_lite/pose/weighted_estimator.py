@@ -6,12 +6,12 @@ import numpy as np
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import bearings, projection_jacobian
-from hloc_lite.pose.common import bounds_px, chances, posterior_odds, votes
+from hloc_lite.pose.common import bounds_px, chances, judge_of_some, posterior_odds, votes
 from hloc_lite.pose.linear_errors import LinearErrors
 from hloc_lite.pose.ransac_estimator import RansacEstimator
 from hloc_lite.pose.screening import Problem
 from hloc_lite.pose.weighted_ransac import weighted_ransac
-from hloc_lite.registry import Runtime
+from hloc_lite.registry import DepthJudge, Runtime
 from hloc_lite.types import Camera, Correspondences, Float64, Rigid3
 
 
@@ -24,13 +24,17 @@ class WeightedEstimator(RansacEstimator):
         self._device = None if runtime.device == "cpu" else runtime.device
 
     def ransac(
-        self, correspondences: Correspondences, camera: Camera, max_num_trials: int
+        self,
+        correspondences: Correspondences,
+        camera: Camera,
+        max_num_trials: int,
+        judge: DepthJudge | None = None,
     ) -> tuple[Rigid3, int] | None:
         """As ``RansacEstimator``."""
         rays, points3D = bearings(camera, correspondences.points2D), correspondences.points3D
         jacobians = projection_jacobian(camera, rays)
         weights = correspondences.weights
-        usable = np.isfinite(rays).all(axis=1) & np.isfinite(jacobians).all(axis=(1, 2))
+        usable = np.asarray(np.isfinite(rays).all(axis=1) & np.isfinite(jacobians).all(axis=(1, 2)))
         if not self._enough(int(np.count_nonzero(usable))):
             return None
         bounds = bounds_px(correspondences, camera, self._config)
@@ -42,7 +46,8 @@ class WeightedEstimator(RansacEstimator):
         errors = LinearErrors.of(rays, jacobians, points3D - center, bounds)
         counted = votes(posterior_odds(weights, chances(bounds, camera), self._config))
         problem = Problem(rays, points3D - center, weights, counted, errors)
-        found = weighted_ransac(problem, self._config, max_num_trials, self._device)
+        some = judge_of_some(judge, usable)
+        found = weighted_ransac(problem, self._config, max_num_trials, self._device, some)
         if found is None:
             return None
         rotation, translation = found.pose[:9].reshape(3, 3), found.pose[9:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -187,7 +188,7 @@ def test_of_two_places_the_one_with_the_predicted_depths_counts() -> None:
     rows = Sightings(np.arange(65), np.arange(65), hits, np.ones(65, np.float32))
     config = load_config()
 
-    def estimate(given: Correspondences, _: Camera) -> PoseEstimate:
+    def estimate(given: Correspondences, *_: object) -> PoseEstimate:
         everything = np.ones(len(given), bool)
         aside = 0.0 if len(given) == 30 else 50.0  # which changes no depth
         pose = Rigid3(np.eye(3), np.array([aside, 0, 0]))
@@ -233,3 +234,52 @@ def test_labels_need_a_map_with_labels(scene: ExactScene, tmp_path: Path) -> Non
     (tmp_path / "labelled/landmarks.h5").unlink()
     with pytest.raises(FormatError, match=r"landmarks.h5.*missing.*--overwrite"):
         Map.open(tmp_path / "labelled")
+
+
+def test_bounds_of_correspondences_follow_the_noise_of_their_landmarks(
+    scene: ExactScene, tmp_path: Path
+) -> None:
+    place = build(scene, tmp_path / "map")
+    errors = np.random.default_rng(0).lognormal(-1, 0.8, place.model.num_points)
+    place = replace(place, model=replace(place.model, errors_px=errors))
+    factors = []
+    for exponent in (0, 1):
+        config = load_config(base=place.config, settings=[f"weighting.bound_exponent={exponent}"])
+        result = Localizer(place, config, weights=NoWeights()).localize(query(scene), scene.camera)
+        assert result.pose is not None and result.correspondences is not None
+        assert pose_errors(result.pose.cam_from_world, scene.poses[QUERY])[0] < 1e-3
+        factors.append(result.correspondences.bound_factors)
+    assert factors[0] is None and factors[1] is not None
+    seen = errors[result.correspondences.point3D_idxs]
+    bad, good = seen > np.quantile(seen, 0.8), seen < np.quantile(seen, 0.2)
+    assert factors[1][bad].min() > 1.2 * factors[1][good].max()
+
+
+def test_depth_judges_within_ransac_unless_it_is_told_not_to() -> None:
+    rng = np.random.default_rng(0)
+    points2D, depths = rng.uniform((0, 0), (640, 480), (40, 2)), rng.uniform(5, 40, 40)
+    order = np.arange(40)
+    given = Correspondences(points2D, np.zeros((40, 3)), order, order, np.ones(40))
+    columns, rows = np.meshgrid(np.arange(640) + 0.5, np.arange(480) + 0.5)
+    values = NearestNDInterpolator(points2D, depths)(columns, rows).astype(np.float32)
+    nothing = Sightings(*np.zeros((4, 0)))
+    known = DepthMap(values, (640, 480))
+    both = np.stack([3 * depths, rng.permutation(depths)])
+    for depth_map, settings in (
+        (known, []),
+        (known, ["depth.in_ransac=false"]),
+        (None, []),
+    ):
+        evidence = Evidence(
+            nothing, (), points2D.astype(np.float32), depth_map, load_config(settings=settings)
+        )
+        judge = evidence.depth_judge(given)
+        if settings or depth_map is None:
+            assert judge is None
+            continue
+        assert judge is not None
+        right, wrong = judge(both, np.ones((2, 40), bool))
+        assert right == 2 * evidence.config.depth.full_agreement
+        assert wrong < 1
+        # of too few inliers nothing is said
+        assert (judge(both, np.tile(order < 10, (2, 1))) == 1).all()

@@ -73,7 +73,7 @@ def test_the_bound_on_trials_holds_for_candidates_too(estimator: PoseLibEstimato
     drawn = []
 
     class Recording:
-        def ransac(self, correspondences, camera, max_num_trials):
+        def ransac(self, correspondences, camera, max_num_trials, judge=None):
             drawn.append(max_num_trials)
             return None
 
