@@ -187,7 +187,7 @@ class ConfidenceConfig(Section):
     """Coefficients of ``pipelines/calibrate_confidence.py``; empty: the shipped ones."""
     min_confidence: float = Field(0.75, ge=0, le=1)
     """Poses less likely right come back as not localized. Of 720 queries of another town none is
-    accepted at 0.75 and 14 at 0.5; of the right poses at 20 retrieved images 3.5 % and 1.6 % are
+    accepted at 0.75 and 14 at 0.5; of the right poses at 20 retrieved images 3.2 % and 1.6 % are
     withheld (RootSIFT, cross-validated on the towns of the fit). 0: all are given."""
     bounds: Literal["auto", "metric", "relative"] = "auto"
     """metric: right is within 0.25 map units, which are metres; relative: within 2.5 % of the

@@ -35,7 +35,7 @@ PENALTY = 1.0
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 @click.option("--towns", type=click.Path(path_type=Path), help="Rendered towns.  [default: OUT]")
 @click.option("--seed", "seeds", type=int, multiple=True, required=True)
-@click.option("--features", multiple=True, default=("rootsift", "xfeat"), show_default=True)
+@click.option("--features", multiple=True, default=("rootsift",), show_default=True)
 @click.option("--trait", "names", multiple=True, default=tuple(TRAITS), show_default=True)
 @click.option("--set", "settings", multiple=True, help="KEY=VALUE for all scenarios.")
 def main(

@@ -23,6 +23,9 @@ EVIDENCE_SCALE = 10.0
 MAX_LOG_SIGMA = 1.0
 """A standard deviation ten times the limit says as little as none."""
 MIN_LOG_SIGMA = -3.0
+LEAST_LABELS = 0.85
+"""Fewer landmarks on their label say no more: then labels are as likely wrong as the pose (at night
+networks mistake whole walls), and hundreds of inliers must outweigh them."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,9 @@ def traits_of(
         "certainty": -log_uncertainty(pose.covariance, limits),
         "spread": math.sqrt(spanned_share(correspondences.points2D[rows], pose)),
         "uniqueness": 1 - ambiguity,
-        "labels": label_agreement,
+        "labels": label_agreement
+        if math.isnan(label_agreement)
+        else max(label_agreement, LEAST_LABELS),
     }
 
 

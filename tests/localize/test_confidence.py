@@ -79,7 +79,7 @@ def test_the_shipped_coefficients_tell_good_poses_from_bad_ones() -> None:
         ("certainty", {"covariance": 100 * SURE}, {"covariance": None}),
         ("spread", {"pixels": spread_out(20, 400)}, {"pixels": spread_out(20, 100)}),
         ("uniqueness", {"ambiguity": 0.1}, {"ambiguity": 0.9}),
-        ("labels", {"labels": 0.99}, {"labels": 0.8}),
+        ("labels", {"labels": 0.99}, {"labels": 0.9}),
     ],
 )
 def test_what_speaks_for_a_pose_raises_its_trait_and_never_lowers_its_probability(
@@ -145,6 +145,12 @@ def test_certainty_is_the_worse_of_position_and_angle_over_its_limit() -> None:
     assert log_uncertainty(angle, LIMITS) == pytest.approx(-2)
     assert log_uncertainty(position + angle, LIMITS) == pytest.approx(-1)
     assert log_uncertainty(1e9 * position, LIMITS) == log_uncertainty(None, LIMITS)
+
+
+def test_labels_cannot_veto_a_pose_of_many_inliers() -> None:
+    pixels = spread_out(300)
+    assert traits(pixels, labels=0.0) == traits(pixels, labels=0.5)
+    assert probability(traits(pixels, labels=0.0)) > 0.9
 
 
 def test_spanned_share_of_a_square() -> None:
