@@ -39,24 +39,26 @@ def attempts_of(
         xyz: (M, 3) of the points of all layers, world.
     """
     weighted = [
-        [(evidence, evidence.weigh(group)) for group in groups]
-        for evidence, groups in evidence_of_groups
+        [(layer, evidence, evidence.weigh(group)) for group in groups]
+        for layer, (evidence, groups) in enumerate(evidence_of_groups)
     ]
-    sizes = [(len(each.weights), each.mean_weight) for some in weighted for _, each in some]
+    sizes = [(len(each.weights), each.mean_weight) for some in weighted for *_, each in some]
     mean = sum(size * weight for size, weight in sizes) / max(1, sum(size for size, _ in sizes))
     most = solver.config.localize.max_clusters
     tried = [each for some in weighted for each in sorted(some, key=_size)[:most]]
     attempts = []
-    for evidence, weighting in sorted(tried, key=_size):
+    for layer, evidence, weighting in sorted(tried, key=_size):
         correspondences = weighting.correspondences(evidence.keypoints, xyz)
         gains = solver.gains(correspondences, weighting.mean_weight / mean if mean > 0 else 1.0)
         pose = solver.solve(correspondences)
         agreement = 0.5 if pose is None else evidence.depth_agreement(correspondences, pose)
         counts = counts_of(weighting)
-        attempts.append(Attempt(correspondences, pose, counts, gains, agreement, weighting.cues))
+        attempts.append(
+            Attempt(correspondences, pose, counts, gains, agreement, weighting.cues, layer)
+        )
     return attempts
 
 
-def _size(weighted: tuple[Evidence, Weighting]) -> int:
+def _size(weighted: tuple[int, Evidence, Weighting]) -> int:
     """The largest first; of equal ones the first."""
-    return -len(weighted[1].weights)
+    return -len(weighted[2].weights)
