@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 @click.command("localize")
 @click.argument("map_folder", metavar="MAP", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--also",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A map of the same images and poses with other features (map --reference MAP), to match "
+    "with as well. May be given several times.",
+)
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the query images.")
 @click.option(
     "--queries",
@@ -73,6 +80,7 @@ if TYPE_CHECKING:
 def command(
     map_folder: Path,
     photos: tuple[Path, ...],
+    also: tuple[Path, ...],
     images: Path | None,
     queries: tuple[Path, ...],
     camera: str | None,
@@ -132,6 +140,7 @@ def command(
         }
     )
     place = Map.open(map_folder)
+    further = [Map.open(folder) for folder in also]
     config = load_config(
         file=config_file, settings=settings, overrides=overrides, base=place.config
     )
@@ -154,11 +163,11 @@ def command(
     inputs = [*(root / name for name in cameras), *queries]
     inputs += [named_file(file)[1] for file in truth_files]
     inputs += [] if config_file is None else [config_file]
-    check_not_read(outputs.files, inputs, [map_folder])
+    check_not_read(outputs.files, inputs, [map_folder, *also])
     if first is not None:
         click.echo(f"left out: {len(left_out)} of {len(cameras)} queries: {first}", err=True)
     store = WeightsStore(offline=offline)
-    localizer = Localizer(place, config, weights=store, device=device)
+    localizer = Localizer(place, config, also=further, weights=store, device=device)
     if outputs.progress_file is not None:
         resumes()
     with exclusive(outputs.progress_file):

@@ -18,6 +18,7 @@ from hloc_lite.evaluation.report import report_file, report_input_of_results, wr
 from hloc_lite.io.outputs import check_writable
 from hloc_lite.io.poses import check_names, pose_line, write_poses
 from hloc_lite.io.results import write_results_jsonl
+from hloc_lite.localize.joint_model import joint_model
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.types import Camera, LocalizationResult, Rigid3
 
@@ -134,12 +135,16 @@ def _write_report(
         results,
         title=f"Localization of {len(results)} queries",
         conditions=outputs.conditions or None,
-        model=place.model,
+        model=joint_model(localizer.maps),
         load_query_photo=load_query,
         load_map_photo=photo_loader(map_images, config.images),
         load_labels=localizer.labels_of,
         config=config.model_dump(),
-        versions={name: f"sha256 {digest[:16]}" for name, digest in place.weights.items()},
+        versions={
+            name: f"sha256 {digest[:16]}"
+            for each in localizer.maps
+            for name, digest in each.weights.items()
+        },
     )
     click.echo(f"report: {write_report(target, replace(report, load_result=again))}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,9 @@ from hloc_lite.config import PROFILES, load_config
 from hloc_lite.errors import ConfigError
 from hloc_lite.registry import SEGMENTERS
 
+if TYPE_CHECKING:
+    from hloc_lite.types import SfmModel
+
 
 @click.command("map")
 @click.argument("images", type=click.Path(path_type=Path))
@@ -28,7 +31,8 @@ from hloc_lite.registry import SEGMENTERS
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
-    help="COLMAP model with known poses (.bin or .txt, points optional): triangulate only.",
+    help="COLMAP model with known poses (.bin or .txt, points optional), or a finished MAP: "
+    "triangulate only.",
 )
 @click.option("--image-list", type=click.Path(path_type=Path), help="Use only these names.")
 @click.option(
@@ -94,7 +98,6 @@ def command(
         raise ConfigError(
             "--reference gives the poses, so no mapper runs: leave --mapper away, or --reference"
         )
-    from hloc_lite.io.colmap_model import read_model
     from hloc_lite.io.poses import read_image_list, read_queries
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.mapping.build import build_map
@@ -112,7 +115,7 @@ def command(
     )
     config = load_config(profile, config_file, settings, overrides)
     inputs = MapInputs(
-        reference=None if reference is None else read_model(reference),
+        reference=None if reference is None else _known_poses(reference),
         cameras=None if cameras_file is None else read_queries(cameras_file),
         masks=masks,
         names=None if image_list is None else read_image_list(image_list),
@@ -130,6 +133,14 @@ def command(
         progress=show_progress(),
     )
     _print_summary(Path(output), built.report)
+
+
+def _known_poses(folder: Path) -> SfmModel:
+    """The COLMAP model in a folder, or that of the map in it."""
+    from hloc_lite.io.colmap_model import read_model
+    from hloc_lite.mapping.map import Map
+
+    return Map.open(folder).model if (folder / "map.json").is_file() else read_model(folder)
 
 
 def _print_summary(output: Path, report: Mapping[str, Any]) -> None:

@@ -40,6 +40,8 @@ class Attempt:
     """Share of the inliers whose depth is the predicted one; 1/2: nothing is known."""
     cues: tuple[Cue, ...] = ()
     """What each of them said of each correspondence."""
+    layer: int = 0
+    """Which features, whose pixels have a noise of their own."""
 
     @property
     def support(self) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hloc_lite.config import LocalizeConfig
+from hloc_lite.consistency.combine import Weighting
 from hloc_lite.localize.answers import Attempt
 from hloc_lite.localize.cues import Evidence, counts_of
 from hloc_lite.localize.lifting import Landmarks, covisibility_clusters
@@ -27,23 +28,37 @@ def groups_of(
 
 
 def attempts_of(
-    evidence: Evidence, groups: Sequence[Int64], xyz: Float64, solver: PoseSolver
+    evidence_of_groups: Sequence[tuple[Evidence, Sequence[Int64]]],
+    xyz: Float64,
+    solver: PoseSolver,
 ) -> list[Attempt]:
-    """One for each group of retrieved images, the largest first.
+    """One for each layer and group of retrieved images, the largest first.
 
     Args:
-        xyz: (M, 3) of the map's points, world.
+        evidence_of_groups: of each layer, with its groups.
+        xyz: (M, 3) of the points of all layers, world.
     """
-    weighted = [evidence.weigh(group) for group in groups]
-    weighted.sort(key=lambda each: len(each.weights), reverse=True)
-    sums = [each.mean_weight * len(each.weights) for each in weighted]
-    mean = sum(sums) / max(1, sum(len(each.weights) for each in weighted))
+    weighted = [
+        [(layer, evidence, evidence.weigh(group)) for group in groups]
+        for layer, (evidence, groups) in enumerate(evidence_of_groups)
+    ]
+    sizes = [(len(each.weights), each.mean_weight) for some in weighted for *_, each in some]
+    mean = sum(size * weight for size, weight in sizes) / max(1, sum(size for size, _ in sizes))
+    most = solver.config.localize.max_clusters
+    tried = [each for some in weighted for each in sorted(some, key=_size)[:most]]
     attempts = []
-    for weighting in weighted[: solver.config.localize.max_clusters]:
+    for layer, evidence, weighting in sorted(tried, key=_size):
         correspondences = weighting.correspondences(evidence.keypoints, xyz, evidence.bound_factors)
         gains = solver.gains(correspondences, weighting.mean_weight / mean if mean > 0 else 1.0)
         pose = solver.solve(correspondences, evidence.depth_judge(correspondences))
         agreement = 0.5 if pose is None else evidence.depth_agreement(correspondences, pose)
         counts = counts_of(weighting)
-        attempts.append(Attempt(correspondences, pose, counts, gains, agreement, weighting.cues))
+        attempts.append(
+            Attempt(correspondences, pose, counts, gains, agreement, weighting.cues, layer)
+        )
     return attempts
+
+
+def _size(weighted: tuple[int, Evidence, Weighting]) -> int:
+    """The largest first; of equal ones the first."""
+    return -len(weighted[2].weights)

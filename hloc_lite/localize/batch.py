@@ -106,8 +106,8 @@ def _run_fingerprint(
         for name, c in cameras.items()
     }
     contents = {name: _content(source, name) for name in cameras}
-    place = localizer.map.fingerprint
-    return fingerprint("1", place, localizer.config, intrinsics, contents, fallback)
+    places = [place.fingerprint for place in localizer.maps]
+    return fingerprint("1", places, localizer.config, intrinsics, contents, fallback)
 
 
 def _content(source: ImageSource, name: str) -> str | None:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from hloc_lite.config import Config
 from hloc_lite.errors import ConfigError, StaleArtefactError
+from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.mapping.map import Map
+from hloc_lite.types import SfmModel
 
 BAKED_SECTIONS = ("features", "retrieval")
 """Config that queries must share with the map, or their descriptors cannot be compared."""
 
-
 BUILDING_SECTIONS = ("pairs", "geometry", "mapping")
 """Config that only building a map reads, but for the model of cameras without intrinsics."""
+
+
+SAME_POSE_DEPTHS = 1e-3
+"""How far apart cameras of one image may be in two layers, in median distances of the points: a
+pixel at a focal length of 1000."""
+SAME_POSE_DEG = 0.05
+"""A pixel at that focal length, too."""
 
 
 def without_effect(config: Config, baked: Config) -> list[str]:
@@ -65,3 +76,74 @@ def check_weights(used: Mapping[str, str], baked: Mapping[str, str]) -> None:
                 f"weights {name!r}: the map was made with sha256 {baked[name][:16]}, here is "
                 f"{digest[:16]}; build the map again, or put the old file back"
             )
+
+
+def check_layers(first: Map, others: Sequence[Map]) -> None:
+    """Maps that are localized in together are of the same images, at the same poses.
+
+    Raises:
+        ConfigError: two of the same features, without common images, or whose photos are turned
+            upright in one but not in the other.
+        StaleArtefactError: their poses are others.
+    """
+    seen = [first.config.features.name]
+    for place in others:
+        name = place.config.features.name
+        if name in seen:
+            raise ConfigError(
+                f"two maps are of {name!r} features: each further map needs a feature extractor "
+                f"of its own"
+            )
+        seen.append(name)
+        if place.config.images.exif_rotation != first.config.images.exif_rotation:
+            raise ConfigError(
+                f"the map of {name!r} features was made with images.exif_rotation = "
+                f"{place.config.images.exif_rotation}, the first one with "
+                f"{first.config.images.exif_rotation}: a query has one orientation only"
+            )
+        _check_poses(first.model, place.model, name)
+
+
+def _check_poses(first: SfmModel, other: SfmModel, name: str) -> None:
+    pairs = [(image, other.image_named(image.name)) for image in first.images]
+    errors = {
+        image.name: pose_errors(same.cam_from_world, image.cam_from_world)
+        for image, same in pairs
+        if same is not None
+    }
+    remedy = "build it with `hloc-lite map IMAGES -o MAP --reference FIRST_MAP`"
+    if not errors:
+        raise ConfigError(
+            f"the map of {name!r} features has no image of the first map: it has "
+            f"{[image.name for image in other.images[:2]]}..., the first one "
+            f"{[image.name for image in first.images[:2]]}...; {remedy}"
+        )
+    limit = SAME_POSE_DEPTHS * _median_distance(first)
+    differing = {
+        image: error
+        for image, error in errors.items()
+        if not (error[0] <= limit and error[1] <= SAME_POSE_DEG)
+    }
+    if differing:
+        worst = max(differing, key=lambda image: differing[image])
+        distance, angle_deg = differing[worst]
+        raise StaleArtefactError(
+            f"the map of {name!r} features has other poses than the first map for "
+            f"{len(differing)} of {len(errors)} common images: {worst!r} lies {distance:.3g} map "
+            f"units and {angle_deg:.3g} deg apart, {limit:.3g} and {SAME_POSE_DEG:g} are allowed. "
+            f"Maps made independently have frames of their own: {remedy}"
+        )
+
+
+def _median_distance(model: SfmModel) -> float:
+    """Of the points from the cameras that see them; without points, of the cameras' centres."""
+    distances = [
+        np.linalg.norm(image.cam_from_world.apply(model.xyz[rows[rows >= 0]]), axis=1)
+        for image in model.images
+        for rows in (image.point3D_idxs,)
+    ]
+    of_all = np.concatenate([np.empty(0), *distances])
+    if len(of_all) == 0:
+        centers = np.array([image.cam_from_world.center for image in model.images])
+        of_all = np.linalg.norm(centers - centers.mean(axis=0), axis=1)
+    return float(np.median(of_all))

@@ -12,7 +12,7 @@ from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.answers import Attempt, Choice
 from hloc_lite.types import Correspondences, Cue, Int64, PoseEstimate, Rigid3
 
-Refine = Callable[[Correspondences, PoseEstimate], PoseEstimate | None]
+Refine = Callable[[Correspondences, PoseEstimate, Int64], PoseEstimate | None]
 Rival = Callable[[Attempt], float]
 
 
@@ -23,7 +23,7 @@ def choose(
     without any pose, the first attempt.
 
     Args:
-        refine: a pose on correspondences, from where a given one is.
+        refine: a pose on correspondences, from where a given one is; and which layer each is of.
         rival: support of the best pose elsewhere among the matches of one attempt.
     """
     places = places_of(attempts, config)
@@ -68,7 +68,8 @@ def joined(place: Sequence[Attempt], refine: Refine) -> Attempt:
     if len(place) == 1 or first.pose is None:
         return first
     correspondences, rows = union([each.correspondences for each in place])
-    pose = refine(correspondences, first.pose)
+    layers = np.repeat([each.layer for each in place], [len(each.gains) for each in place])
+    pose = refine(correspondences, first.pose, layers[rows])
     if pose is None:
         return first
     counts = {key: sum(each.cue_counts.get(key, 0) for each in place) for key in first.cue_counts}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,21 @@ from hloc_lite.geometry.cameras import check_camera, rescaled
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.answers import failure, verdict, with_fallback
-from hloc_lite.localize.attempts import attempts_of, groups_of
-from hloc_lite.localize.checks import check_config, check_weights, for_queries
+from hloc_lite.localize.attempts import attempts_of
+from hloc_lite.localize.checks import check_config, check_layers, check_weights, for_queries
 from hloc_lite.localize.cues import Evidence, Witnesses
 from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.judging import Judge
-from hloc_lite.localize.lifting import Landmarks, landmarks_of, lift
+from hloc_lite.localize.layers import (
+    AskedOnce,
+    Layer,
+    further_layer,
+    layer_counts,
+    num_matches,
+    pooled,
+    testimonies,
+)
+from hloc_lite.localize.lifting import Landmarks
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.localize.solving import PoseSolver
 from hloc_lite.mapping.cameras import guess_camera
@@ -33,9 +42,7 @@ from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.types import (
     Camera,
     LabelMap,
-    LocalFeatures,
     LocalizationResult,
-    Matches,
     Photo,
     Status,
 )
@@ -44,16 +51,27 @@ from hloc_lite.types import (
 class Localizer:
     """Finds the camera poses of photos in one map; keeps models and map features warm.
 
+    With further maps in ``also``, photos are matched with all of them: images are retrieved by the
+    first map, each map's features give poses of their own, and the place that most speaks for is
+    solved again on the matches of all that found it. A result's ``features`` are then those of the
+    first map, its correspondences count on: the keypoints and points of the next map have the
+    numbers after those of the one before (``joint_model``).
+
     Args:
         place: the map.
         config: None: the map's own; else its features and retrieval must be those of the map.
+        also: maps of the same images and poses with other features (``mapping.build`` with the
+            first one's model as reference). Features and matcher are those of each map's own
+            config, all else is ``config``; images that one of them lacks are not matched there.
         weights: where networks come from; None: the default store.
         device: torch's name.
 
     Raises:
-        ConfigError: the config asks for other features or retrieval than the map has.
+        ConfigError: the config asks for other features or retrieval than the map has, or ``also``
+            has the same features again, or no common images.
         FormatError: the coefficients of ``confidence.file`` cannot be read.
-        StaleArtefactError: the networks are not those that the map was made with.
+        StaleArtefactError: the networks are not those that the map was made with, or the poses of
+            ``also`` are others.
     """
 
     def __init__(
@@ -61,26 +79,38 @@ class Localizer:
         place: Map,
         config: Config | None = None,
         *,
+        also: Sequence[Map] = (),
         weights: Weights | None = None,
         device: str = "cpu",
     ) -> None:
-        self.map = place
+        self.map, self.maps = place, (place, *also)
         self.config = place.config if config is None else config
         check_config(self.config, place.config)
+        check_layers(place, also)
         runtime = Runtime(WeightsStore() if weights is None else weights, device)
         models = load_models(for_queries(self.config), runtime)
         check_weights(models.weights, place.weights)
         models.describer.load_state(place.retrieval_state)
         self._judge = Judge(place, self.config)
         depth = depth_model(self.config.depth, runtime)
-        self._witnesses = Witnesses(place, self.config, models.segmenter, depth)
+        asked = AskedOnce(models.segmenter, depth)
+        self._witnesses = Witnesses(place, self.config, asked.segmenter, asked.depth)
         self._models = models
+        kept = -(-self.config.localize.cached_images // len(self.maps))
+        only_landmarks = self.config.localize.only_landmarks
+        self._layers = (
+            Layer(place, models, self._witnesses, kept, only_landmarks),
+            *(
+                further_layer(each, self.config, runtime, asked.segmenter, asked.depth, kept)
+                for each in also
+            ),
+        )
+        self._xyz = np.concatenate([each.model.xyz for each in self.maps])
         self._estimator = create(ESTIMATORS, self.config.pose.estimator, self.config.pose, runtime)
-        # without points there is nothing an image could contribute to a pose
-        useful = [i for i, name in enumerate(place.global_names) if _num_points(place, name)]
+        known = self._layers[0].useful_names
+        useful = [i for i, name in enumerate(place.global_names) if name in known]
         names = [place.global_names[i] for i in useful]
         self._index = RetrievalIndex(names, place.global_descriptors[useful])
-        self._landmarks: OrderedDict[str, Landmarks] = OrderedDict()
 
     @classmethod
     def open(cls, path: Path | str, config: Config | None = None, **options: object) -> Localizer:
@@ -158,20 +188,23 @@ class Localizer:
         """
         clock = StageClock() if clock is None else clock
         with clock("features"):
-            (features,) = self._models.extractor.extract([photo])
+            features = [layer.extract(photo) for layer in self._layers]
         with clock("retrieval"):
             described = self._models.describer.describe([photo])
             excluded = [itself] if itself and self.config.localize.exclude_same_name else None
             (hits,) = self._index.search(described, self.config.localize.num_retrieved, excluded)
         with clock("matching"):
-            matched = self._match(features, hits.names) if len(features) else {}
-        return MatchedQuery(photo, camera, calibrated, features, hits, matched)
+            first, *others = (
+                MatchedQuery(photo, camera, calibrated, found, *layer.match(found, hits))
+                for layer, found in zip(self._layers, features, strict=True)
+            )
+        return replace(first, others=tuple(others))
 
     def evidence(self, query: MatchedQuery) -> Evidence:
-        """What is known of a query's matches with map points."""
+        """What is known of a query's matches with the map points of all layers."""
         solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated)
-        sightings = lift(list(query.matched.values()))
-        return self._witnesses.testify(query, sightings, solver.quick)
+        found = testimonies(self._layers, query, solver.quick)
+        return pooled([each.evidence for each in found])
 
     def solve(
         self, query: MatchedQuery, label: str, clock: StageClock | None = None
@@ -183,32 +216,36 @@ class Localizer:
             label: what to call it in the result.
         """
         clock = StageClock() if clock is None else clock
-        features, hits, matched = query.features, query.hits, query.matched
-        counts = {"keypoints": len(features), "retrieved": len(hits.names)}
-        if len(features) == 0:
+        features, hits = query.features, query.hits
+        num_keypoints = sum(len(each.features) for each in query.layers)
+        counts = {"keypoints": num_keypoints, "retrieved": len(hits.names)}
+        if num_keypoints > 0 and not hits.names:
+            reason = "the map has no image to compare with"
+            return failure(label, Status.NO_RETRIEVAL, reason, clock, counts, features, hits)
+        if not any(each.matched for each in query.layers):
             reason = "no keypoints found: the image is blank, masked away or far too dark"
             status = Status.TOO_FEW_MATCHES
             return failure(label, status, reason, clock, counts, features, hits)
-        if not hits.names:
-            reason = "the map has no image to compare with"
-            return failure(label, Status.NO_RETRIEVAL, reason, clock, counts, features, hits)
         solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated)
         with clock("cues"):
-            evidence = self.evidence(query)
+            found = testimonies(self._layers, query, solver.quick)
         with clock("pose"):
-            groups = groups_of(matched, self.config.localize)
-            attempts = attempts_of(evidence, groups, self.map.model.xyz, solver)
+            parts = [(each.evidence, each.groups) for each in found]
+            attempts = attempts_of(parts, self._xyz, solver)
             choice = choose(attempts, solver.refine, solver.rival, self.config.localize)
         with clock("confidence"):
+            evidence = pooled([each.evidence for each in found])
             judgement = self._judge.judge(choice, evidence, hits)
         attempt = choice.attempt
+        inliers = np.flatnonzero(attempt.pose.inlier_mask if attempt.pose else ())
         counts |= {
             **attempt.cue_counts,
-            "matches": sum(len(matches) for matches, _ in matched.values()),
-            "clusters": len(groups),
+            **layer_counts(self._layers, query, attempt.correspondences, inliers),
+            "matches": sum(num_matches(each.matched) for each in query.layers),
+            "clusters": sum(len(each.groups) for each in found),
             "agreeing_clusters": choice.num_agreeing,
             "correspondences": len(attempt.correspondences),
-            "inliers": attempt.pose.num_inliers if attempt.pose else 0,
+            "inliers": len(inliers),
         }
         return verdict(label, choice, judgement, features, hits, counts, clock, self.config)
 
@@ -218,29 +255,9 @@ class Localizer:
         model = self.config.mapping.camera_model
         return guess_camera(model, (photo.width, photo.height), photo.exif)
 
-    def _match(
-        self, features: LocalFeatures, names: Sequence[str]
-    ) -> dict[str, tuple[Matches, Landmarks]]:
-        landmarks = [self.landmarks_of(name) for name in names]
-        found = self._models.matcher.match([(features, each.features) for each in landmarks])
-        return dict(zip(names, zip(found, landmarks, strict=True), strict=True))
-
     def landmarks_of(self, name: str) -> Landmarks:
-        """What a map image offers to be matched; kept in memory for the next queries."""
-        kept = self._landmarks.pop(name, None)
-        if kept is None:
-            image = self.map.model.image_named(name)
-            if image is None:
-                raise HlocLiteError(f"the map's index names {name!r}, which is not in its model")
-            kept = landmarks_of(
-                self.map.features[name],
-                image.point3D_idxs,
-                only_landmarks=self.config.localize.only_landmarks,
-            )
-        self._landmarks[name] = kept
-        if len(self._landmarks) > self.config.localize.cached_images:
-            self._landmarks.popitem(last=False)
-        return kept
+        """What an image of the first map offers to be matched."""
+        return self._layers[0].landmarks_of(name)
 
 
 def _photo(image: Photo | npt.NDArray[np.uint8] | Path | str, label: str, config: Config) -> Photo:
@@ -255,8 +272,3 @@ def _name_of(image: Photo | npt.NDArray[np.uint8] | Path | str) -> str:
     if isinstance(image, Photo):
         return image.name
     return Path(image).name if isinstance(image, str | Path) else "query"
-
-
-def _num_points(place: Map, name: str) -> int:
-    image = place.model.image_named(name)
-    return 0 if image is None else int((image.point3D_idxs >= 0).sum())

@@ -21,3 +21,10 @@ class MatchedQuery:
     hits: RetrievalHits
     matched: Mapping[str, tuple[Matches, Landmarks]]
     """Of each retrieved image, in their order; first the query's keypoints, then the image's."""
+    others: tuple[MatchedQuery, ...] = ()
+    """The same for each further layer; their ``hits`` are those that the layer has."""
+
+    @property
+    def layers(self) -> tuple[MatchedQuery, ...]:
+        """Of all layers, the first map's first."""
+        return (self, *self.others)

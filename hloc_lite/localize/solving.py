@@ -9,14 +9,18 @@ import numpy as np
 from hloc_lite.config import Config
 from hloc_lite.localize.answers import Attempt
 from hloc_lite.localize.hypotheses import rival_trials, same_place
-from hloc_lite.pose.common import bounds_px, chances, finish, posterior_odds
+from hloc_lite.pose.common import bounds_px, chances, finish, noise_of, posterior_odds
 from hloc_lite.pose.focal import QUICK_TRIALS, estimate_with_focal
-from hloc_lite.pose.refine import inlier_mask
+from hloc_lite.pose.refine import inlier_mask, reprojection_errors
 from hloc_lite.registry import DepthJudge, PoseEstimator
-from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate, Rigid3
+from hloc_lite.types import Bool, Camera, Correspondences, Float64, Int64, PoseEstimate, Rigid3
 
 CLEARLY_OUTSIDE = 3.0
 """In inlier bounds: what lies nearer to a pose may still belong to it."""
+NOISE_ROUNDS = 3
+"""Of estimating the layers' noise: the first still follows the layer of most inliers."""
+LEAST_PRECISION = 0.1
+"""A dozen inliers that happen to fit well do not outweigh hundreds more than a hundredfold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +67,32 @@ class PoseSolver:
         found = self.estimator.ransac(correspondences, self.camera, QUICK_TRIALS)
         return None if found is None else found[0]
 
-    def refine(self, correspondences: Correspondences, start: PoseEstimate) -> PoseEstimate | None:
-        """The pose near another that these correspondences ask for."""
+    def refine(
+        self, correspondences: Correspondences, start: PoseEstimate, layers: Int64
+    ) -> PoseEstimate | None:
+        """The pose near another that these correspondences ask for.
+
+        Features of several layers each have a noise of their own, which is estimated with the pose
+        in turn (variance components, Förstner 1979).
+
+        Args:
+            layers: (K,) which layer each is of.
+        """
+        found = self._refine(correspondences, start, None)
+        for _ in range(NOISE_ROUNDS if len(np.unique(layers)) > 1 else 0):
+            if found is None:
+                break
+            found = self._refine(
+                correspondences, found, _precisions(correspondences, found, layers)
+            )
+        return found
+
+    def _refine(
+        self, correspondences: Correspondences, start: PoseEstimate, precisions: Float64 | None
+    ) -> PoseEstimate | None:
         return finish(
             correspondences, start.camera, start.cam_from_world, self.config.pose,
-            start.num_trials, refine_focal=not self.calibrated,
+            start.num_trials, refine_focal=not self.calibrated, precisions=precisions,
         )  # fmt: skip
 
     def rival(self, attempt: Attempt) -> float:
@@ -88,6 +113,19 @@ class PoseSolver:
         bounds = bounds_px(given, pose.camera, self.config.pose)
         agreeing = inlier_mask(given.points2D, given.points3D, pose.camera, found[0], bounds)
         return attempt.support_of(agreeing & left)
+
+
+def _precisions(correspondences: Correspondences, pose: PoseEstimate, layers: Int64) -> Float64:
+    """(K,) 1 over the noise of each layer's inliers, relative to the most precise layer's."""
+    errors = reprojection_errors(
+        correspondences.points2D, correspondences.points3D, pose.camera, pose.cam_from_world
+    )
+    precisions = np.ones(len(errors))
+    for layer in np.unique(layers[pose.inlier_mask]):
+        own = layers == layer
+        inliers = own & pose.inlier_mask
+        precisions[own] = 1 / noise_of(errors[inliers], correspondences.weights[inliers])
+    return np.maximum(precisions / precisions.max(), LEAST_PRECISION)
 
 
 def _beyond(

@@ -158,15 +158,19 @@ def load_models(config: Config, runtime: Runtime) -> Models:
         raise ConfigError(
             f"unknown camera model {config.mapping.camera_model!r}; known are {known}"
         )
-    extractor, with_extractor = _create(FEATURES, config.features.name, config.features, runtime)
-    matcher, with_matcher = _create(MATCHERS, matcher_name(config), config.matching, runtime)
-    describer, with_describer = _create(
+    extractor, with_extractor = create_recorded(
+        FEATURES, config.features.name, config.features, runtime
+    )
+    matcher, with_matcher = create_recorded(
+        MATCHERS, matcher_name(config), config.matching, runtime
+    )
+    describer, with_describer = create_recorded(
         GLOBAL_DESCRIPTORS, config.retrieval.name, config.retrieval, runtime
     )
     segmenter: Segmenter | None = None
     with_segmenter: Mapping[str, str] = {}
     if config.semantics.source != "none":
-        segmenter, with_segmenter = _create(
+        segmenter, with_segmenter = create_recorded(
             SEGMENTERS, config.semantics.source, config.semantics, runtime
         )
     return Models(
@@ -181,9 +185,10 @@ def load_models(config: Config, runtime: Runtime) -> Models:
     )
 
 
-def _create(
+def create_recorded(
     table: Mapping[str, str], name: str, config: object, runtime: Runtime
 ) -> tuple[Any, dict[str, str]]:
+    """A model of a registry's table, and name -> sha256 of the weights that it uses."""
     recording = RecordingWeights(runtime.weights)
     return create(table, name, config, replace(runtime, weights=recording)), recording.used
 

@@ -102,11 +102,13 @@ def finish(
     num_trials: int,
     *,
     refine_focal: bool = False,
+    precisions: Float64 | None = None,
 ) -> PoseEstimate | None:
     """Refine RANSAC's pose on its inliers, count these again, refine once more.
 
     Args:
         correspondences: without those that say nothing (``usable_rows``).
+        precisions: (K,) > 0 of their pixels, relative to each other; None: all alike.
 
     Returns:
         None if fewer than ``config.min_inliers`` are left.
@@ -117,6 +119,7 @@ def finish(
     errors = reprojection_errors(points2D, points3D, camera, pose)
     trust = credence(posterior_odds(weights, chances(bounds, camera), config))
     mask = errors <= bounds
+    scales = np.ones(len(correspondences)) if precisions is None else precisions
     covariance = None
     for tolerance in (FIRST_TOLERANCE, STEP_TOLERANCE):
         if np.count_nonzero(mask) < config.min_inliers:
@@ -126,8 +129,9 @@ def finish(
             points3D[mask],
             camera,
             pose,
-            config.refine_loss_sigmas * noise_of(errors[mask], weights[mask]),
+            config.refine_loss_sigmas * noise_of((scales * errors)[mask], weights[mask]),
             weights=trust[mask],
+            precisions=None if precisions is None else precisions[mask],
             refine_focal=refine_focal,
             tolerance=tolerance,
             with_covariance=tolerance == STEP_TOLERANCE,

@@ -49,6 +49,7 @@ def refine_pose(
     loss_px: float,
     *,
     weights: Float64 | None = None,
+    precisions: Float64 | None = None,
     refine_focal: bool = False,
     tolerance: float = STEP_TOLERANCE,
     with_covariance: bool = True,
@@ -67,6 +68,8 @@ def refine_pose(
         cam_from_world: start.
         loss_px: scale of the loss, pixels.
         weights: (K,) > 0; None: all alike. Only their proportions matter.
+        precisions: (K,) > 0, of the pixels: errors are multiplied by them, so that ``loss_px`` and
+            the noise are those of a precision of 1; None: all are 1.
         refine_focal: estimate one factor of all focal lengths as well.
         tolerance: relative decrease of the cost at which to stop.
         with_covariance: False leaves it out, and saves its time.
@@ -75,7 +78,7 @@ def refine_pose(
     weights = np.ones(len(points2D)) if weights is None else weights / weights.mean()
 
     def fit(pose: Rigid3, camera: Camera) -> _Fit:
-        return _Fit.of(pose, camera, points2D, points3D, loss_px, weights)
+        return _Fit.of(pose, camera, points2D, points3D, loss_px, weights, precisions)
 
     best, damping, near = fit(cam_from_world, camera), FIRST_DAMPING, False
     jacobian = _jacobian(best, num_params)
@@ -132,7 +135,8 @@ class _Fit:
     projected: Float64
     """(K, 2)"""
     residuals: Float64
-    """(2, K)"""
+    """(2, K), times the precisions."""
+    precisions: Float64 | None
     robust: Float64
     """(K,) weights 1 / (1 + r^2 / loss_px^2) of iterative re-weighting."""
     cost: float
@@ -146,15 +150,19 @@ class _Fit:
         points3D: Float64,
         loss_px: float,
         weights: Float64,
+        precisions: Float64 | None,
     ) -> _Fit:
         points_in_cam = pose.apply(points3D)
         projected = img_from_cam(camera, points_in_cam)
         residuals = np.ascontiguousarray(pixel_differences(camera, projected, points2D).T)
+        if precisions is not None:
+            residuals *= precisions
         dx, dy = residuals
         relative = (dx * dx + dy * dy) / loss_px**2
         cost = float(loss_px**2 * (np.log1p(relative) @ weights))
         cost = cost if np.isfinite(cost) else np.inf  # a point behind the camera
-        return cls(pose, camera, points_in_cam, projected, residuals, 1 / (1 + relative), cost)
+        robust = 1 / (1 + relative)
+        return cls(pose, camera, points_in_cam, projected, residuals, precisions, robust, cost)
 
 
 def _jacobian(fit: _Fit, num_params: int) -> Float64:
@@ -170,7 +178,7 @@ def _jacobian(fit: _Fit, num_params: int) -> Float64:
     jacobian[2] = x * b - y * a
     if num_params == 7:
         jacobian[6] = (fit.projected - principal_point(fit.camera)).T
-    return jacobian
+    return jacobian if fit.precisions is None else jacobian * fit.precisions
 
 
 def _gram(jacobian: Float64, weights: Float64) -> Float64:

@@ -199,7 +199,7 @@ def test_of_two_places_the_one_with_the_predicted_depths_counts() -> None:
     for known in (DepthMap(depth_map, (640, 480)), None):
         evidence = Evidence(rows, (), keypoints.astype(np.float32), known, config)
         solver = PoseSolver(SimpleNamespace(estimate=estimate), config, camera, calibrated=True)
-        attempts = attempts_of(evidence, groups, xyz, solver)
+        attempts = attempts_of([(evidence, groups)], xyz, solver)
         found = choose(attempts, lambda *_: None, lambda _: 0.0, config.localize)
         assert found.num_agreeing == 1 and 0 < found.ambiguity <= 1
         chosen.append(len(found.attempt.correspondences))

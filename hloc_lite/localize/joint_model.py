@@ -1,0 +1,42 @@
+"""The points of several layers as one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hloc_lite.mapping.map import Map
+from hloc_lite.types import NO_POINT, Int64, SfmImage, SfmModel
+
+
+def joint_model(maps: Sequence[Map]) -> SfmModel:
+    """The first map's images and cameras, with the keypoints and points of all maps one after the
+    other: what the ``point3D_idxs`` of a result of all layers are rows of."""
+    first = maps[0].model
+    if len(maps) == 1:
+        return first
+    starts = np.cumsum([0, *(place.model.num_points for place in maps)])
+    first_ids = np.cumsum([0, *(1 + int(m.model.point3D_ids.max(initial=0)) for m in maps)])
+    return SfmModel(
+        first.cameras,
+        tuple(_joint_image(image, maps, starts) for image in first.images),
+        np.concatenate([m.model.point3D_ids + i for m, i in zip(maps, first_ids, strict=False)]),
+        np.concatenate([place.model.xyz for place in maps]),
+        np.concatenate([place.model.rgb for place in maps]),
+        np.concatenate([place.model.errors_px for place in maps]),
+    )
+
+
+def _joint_image(image: SfmImage, maps: Sequence[Map], starts: Int64) -> SfmImage:
+    keypoints, point3D_idxs = [], []
+    for place, start in zip(maps, starts, strict=False):
+        own = place.model.image_named(image.name)
+        if own is not None:
+            keypoints.append(own.keypoints)
+            points = own.point3D_idxs
+            point3D_idxs.append(np.where(points == NO_POINT, NO_POINT, points + start))
+    return replace(
+        image, keypoints=np.concatenate(keypoints), point3D_idxs=np.concatenate(point3D_idxs)
+    )

@@ -1,0 +1,310 @@
+"""Layers: maps of the same images at the same poses, each with local features of its own.
+
+Each layer matches a query with the same retrieved images and makes evidence of its own. What they
+found is put together by counting on: keypoints and points of the second layer have the numbers
+that follow those of the first, so that neither is taken for one of the other's.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from hloc_lite.config import Config
+from hloc_lite.errors import ConfigError, HlocLiteError
+from hloc_lite.localize.attempts import groups_of
+from hloc_lite.localize.checks import check_weights, for_queries
+from hloc_lite.localize.cues import Evidence, QuickPose, Witnesses
+from hloc_lite.localize.lifting import Landmarks, landmarks_of, lift
+from hloc_lite.localize.query import MatchedQuery
+from hloc_lite.mapping.map import Map
+from hloc_lite.mapping.run import create_recorded, matcher_name
+from hloc_lite.registry import (
+    FEATURES,
+    MATCHERS,
+    DepthModel,
+    FeatureExtractor,
+    Matcher,
+    Runtime,
+    Segmenter,
+)
+from hloc_lite.types import (
+    NO_POINT,
+    Correspondences,
+    Cue,
+    DepthMap,
+    Int64,
+    LabelMap,
+    LocalFeatures,
+    Matches,
+    Photo,
+    RetrievalHits,
+    Sightings,
+)
+
+
+class Networks(Protocol):
+    """What a layer matches with."""
+
+    @property
+    def extractor(self) -> FeatureExtractor: ...
+
+    @property
+    def matcher(self) -> Matcher: ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Networks:
+    extractor: FeatureExtractor
+    matcher: Matcher
+
+
+class Layer:
+    """One map with the networks that match photos with it.
+
+    Args:
+        place: the map.
+        networks: made with its features and matcher.
+        witnesses: of this map.
+        cached_images: map images whose features stay in memory.
+        only_landmarks: match only keypoints with a point.
+    """
+
+    def __init__(
+        self,
+        place: Map,
+        networks: Networks,
+        witnesses: Witnesses,
+        cached_images: int,
+        only_landmarks: bool,
+    ) -> None:
+        self.map, self._networks, self._witnesses = place, networks, witnesses
+        self._cached_images, self._only_landmarks = cached_images, only_landmarks
+        self._landmarks: OrderedDict[str, Landmarks] = OrderedDict()
+        self.useful_names = frozenset(
+            image.name for image in place.model.images if (image.point3D_idxs != NO_POINT).any()
+        )
+        """Without points there is nothing an image could contribute to a pose."""
+
+    def extract(self, photo: Photo) -> LocalFeatures:
+        """The photo's features, of this layer's kind."""
+        (features,) = self._networks.extractor.extract([photo])
+        return features
+
+    def match(
+        self, features: LocalFeatures, hits: RetrievalHits
+    ) -> tuple[RetrievalHits, dict[str, tuple[Matches, Landmarks]]]:
+        """Those of the retrieved images that this layer has, and the matches with each of them."""
+        rows = [row for row, name in enumerate(hits.names) if name in self.useful_names]
+        own = RetrievalHits(tuple(hits.names[row] for row in rows), hits.similarities[rows])
+        if len(features) == 0 or not rows:
+            return own, {}
+        landmarks = [self.landmarks_of(name) for name in own.names]
+        found = self._networks.matcher.match([(features, each.features) for each in landmarks])
+        return own, dict(zip(own.names, zip(found, landmarks, strict=True), strict=True))
+
+    def testify(self, query: MatchedQuery, quick_pose: QuickPose) -> Evidence:
+        """What is known of the matches with this layer."""
+        return self._witnesses.testify(query, lift(list(query.matched.values())), quick_pose)
+
+    def landmarks_of(self, name: str) -> Landmarks:
+        """What a map image offers to be matched; kept in memory for the next queries."""
+        kept = self._landmarks.pop(name, None)
+        if kept is None:
+            image = self.map.model.image_named(name)
+            if image is None:
+                raise HlocLiteError(f"the map's index names {name!r}, which is not in its model")
+            features = self.map.features[name]
+            kept = landmarks_of(features, image.point3D_idxs, only_landmarks=self._only_landmarks)
+        self._landmarks[name] = kept
+        if len(self._landmarks) > self._cached_images:
+            self._landmarks.popitem(last=False)
+        return kept
+
+
+def further_layer(
+    place: Map,
+    config: Config,
+    runtime: Runtime,
+    segmenter: Segmenter | None,
+    depth: DepthModel | None,
+    cached_images: int,
+) -> Layer:
+    """A layer besides the first.
+
+    Args:
+        place: its map; features and matcher are those of its own config.
+        config: the first map's, for all else.
+        segmenter: shared with the first.
+        depth: shared with the first.
+
+    Raises:
+        ConfigError: labels are in use, but this map has none.
+        StaleArtefactError: its networks have changed.
+    """
+    own = {name: getattr(place.config, name) for name in ("features", "matching", "retrieval")}
+    config = for_queries(config.model_copy(update=own))
+    name = config.features.name
+    extractor, used = create_recorded(FEATURES, name, config.features, runtime)
+    matcher, with_matcher = create_recorded(
+        MATCHERS, matcher_name(config), config.matching, runtime
+    )
+    check_weights({**used, **with_matcher}, place.weights)
+    try:
+        witnesses = Witnesses(place, config, segmenter, depth)
+    except ConfigError as error:
+        raise ConfigError(f"the map of {name!r} features: {error}") from None
+    networks = _Networks(extractor, matcher)
+    return Layer(place, networks, witnesses, cached_images, config.localize.only_landmarks)
+
+
+@dataclass(frozen=True, eq=False)
+class Testimony:
+    """One layer's evidence, in numbers that count on over all layers."""
+
+    evidence: Evidence
+    groups: tuple[Int64, ...]
+    """Retrieved images that may show one place, as indices among all that were retrieved."""
+
+
+def testimonies(
+    layers: Sequence[Layer], query: MatchedQuery, quick_pose: QuickPose
+) -> list[Testimony]:
+    """What each layer that has matches says of them; if none has, what the first says."""
+    parts = query.layers
+    hit_idxs = {name: index for index, name in enumerate(query.hits.names)}
+    keypoints = np.concatenate([part.features.keypoints for part in parts])
+    first_keypoints = starts_of([len(part.features) for part in parts])
+    first_points = starts_of([layer.map.model.num_points for layer in layers])
+    found = []
+    for index in [i for i, part in enumerate(parts) if part.matched] or [0]:
+        layer, part = layers[index], parts[index]
+        evidence = layer.testify(part, quick_pose)
+        retrieved = np.array([hit_idxs[name] for name in part.hits.names], np.int64)
+        sightings = Sightings(
+            evidence.sightings.keypoint_idxs + first_keypoints[index],
+            evidence.sightings.point3D_idxs + first_points[index],
+            retrieved[evidence.sightings.hit_idxs],
+            evidence.sightings.scores,
+        )
+        groups = groups_of(part.matched, evidence.config.localize)
+        factors = evidence.bound_factors
+        if factors is not None:
+            factors = np.concatenate([np.ones(first_points[index]), factors])
+        shifted = replace(
+            evidence,
+            sightings=sightings,
+            keypoints=keypoints,
+            # labels are those of the first map's points, by which poses are judged
+            point_labels=None if index else evidence.point_labels,
+            bound_factors=factors,
+        )
+        found.append(Testimony(shifted, tuple(retrieved[group] for group in groups)))
+    return found
+
+
+def pooled(evidences: Sequence[Evidence]) -> Evidence:
+    """All layers' evidence as one; a layer without some cue says nothing by it."""
+    first = evidences[0]
+    if len(evidences) == 1:
+        return first
+    sightings = Sightings(
+        *(
+            np.concatenate([getattr(each.sightings, column) for each in evidences])
+            for column in ("keypoint_idxs", "point3D_idxs", "hit_idxs", "scores")
+        )
+    )
+    said = [{cue.name: cue for cue in each.cues} for each in evidences]
+    silent = [
+        Cue("", np.ones(len(each.sightings)), np.zeros(len(each.sightings), bool))
+        for each in evidences
+    ]
+    cues = []
+    for name in dict.fromkeys(name for each in said for name in each):
+        of_all = [each.get(name, none) for each, none in zip(said, silent, strict=True)]
+        factors = np.concatenate([cue.factors for cue in of_all])
+        cues.append(Cue(name, factors, np.concatenate([cue.touched for cue in of_all])))
+    return replace(first, sightings=sightings, cues=tuple(cues))
+
+
+def layer_counts(
+    layers: Sequence[Layer],
+    query: MatchedQuery,
+    correspondences: Correspondences,
+    inliers: Int64,
+) -> dict[str, int]:
+    """FEATURES_keypoints, _matches, _correspondences and _inliers of each of several layers.
+
+    Args:
+        inliers: rows of ``correspondences``.
+    """
+    if len(layers) == 1:
+        return {}
+    starts = starts_of([len(part.features) for part in query.layers])
+    owners = np.searchsorted(starts, correspondences.keypoint_idxs, side="right") - 1
+    # an empty layer shares its start with the next one, which is found then
+    counts: dict[str, int] = {}
+    for index, (layer, part) in enumerate(zip(layers, query.layers, strict=True)):
+        counts |= {
+            f"{layer.map.config.features.name}_{what}": int(number)
+            for what, number in (
+                ("keypoints", len(part.features)),
+                ("matches", num_matches(part.matched)),
+                ("correspondences", (owners == index).sum()),
+                ("inliers", (owners[inliers] == index).sum()),
+            )
+        }
+    return counts
+
+
+def num_matches(matched: Mapping[str, tuple[Matches, Landmarks]]) -> int:
+    """With all images together."""
+    return sum(len(matches) for matches, _ in matched.values())
+
+
+def starts_of(lengths: Sequence[int]) -> Int64:
+    """(L,) where each part begins when all follow one another."""
+    return np.cumsum([0, *lengths[:-1]], dtype=np.int64)
+
+
+class AskedOnce:
+    """A segmenter and depth model for several layers, that looks at each photo but once."""
+
+    def __init__(self, segmenter: Segmenter | None, depth: DepthModel | None) -> None:
+        self._segmenter, self._depth = segmenter, depth
+        self._labels: tuple[Photo, LabelMap | None] | None = None
+        self._depths: tuple[Photo, DepthMap | None] | None = None
+
+    @property
+    def segmenter(self) -> Segmenter | None:
+        """Itself, if there is one."""
+        return None if self._segmenter is None else self
+
+    @property
+    def depth(self) -> DepthModel | None:
+        """Itself, if there is one."""
+        return None if self._depth is None else self
+
+    def segment(self, photos: Sequence[Photo]) -> list[LabelMap | None]:
+        """As ``Segmenter``; the answer for the last photo is kept."""
+        return [self._segment(photo) for photo in photos]
+
+    def predict(self, photos: Sequence[Photo]) -> list[DepthMap | None]:
+        """As ``DepthModel``; the answer for the last photo is kept."""
+        return [self._predict(photo) for photo in photos]
+
+    def _segment(self, photo: Photo) -> LabelMap | None:
+        assert self._segmenter is not None
+        if self._labels is None or self._labels[0] is not photo:
+            self._labels = photo, self._segmenter.segment([photo])[0]
+        return self._labels[1]
+
+    def _predict(self, photo: Photo) -> DepthMap | None:
+        assert self._depth is not None
+        if self._depths is None or self._depths[0] is not photo:
+            self._depths = photo, self._depth.predict([photo])[0]
+        return self._depths[1]
