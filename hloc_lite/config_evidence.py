@@ -168,7 +168,8 @@ class WeightingConfig(Section):
     good ones have below 1."""
     bound_exponent: float = Field(0.0, ge=0, le=2)
     """How the inlier bound of a match grows with the noise of its landmark, from that one's track
-    length and reprojection error; 0: one bound for all, 1: in proportion."""
+    length and reprojection error; 0: one bound for all, 1: in proportion. At 1 two more of 240
+    queries on rendered streets were right and none was lost: too few to put it on."""
     min_bound_factor: float = Field(0.5, gt=0, le=1)
     """Of the inlier bound: the noise of a query's keypoints is not the map's to know."""
     max_bound_factor: float = Field(2.0, ge=1, le=10)
