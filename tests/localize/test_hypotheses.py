@@ -118,3 +118,23 @@ def test_trials_for_a_rival_grow_as_it_is_harder_to_find() -> None:
     assert 30 < rival_trials(100, 100, config) < 40  # (1 - 1/8)^35 = 1 %
     assert rival_trials(12, 500, config) == config.max_rival_trials
     assert rival_trials(0, 100, config) == 0
+
+
+def test_layers_weigh_by_their_own_noise() -> None:
+    """Few precise pixels beside many coarse ones; who is which is not told, only who is alike."""
+    config, rng = load_config(), np.random.default_rng(0)
+    estimator = create(ESTIMATORS, "weighted", config.pose, Runtime(WeightsStore()))
+    solver = PoseSolver(estimator, config, CAMERA, calibrated=True)
+    layers = np.repeat([0, 1], [60, 240])
+    exact, order, errors = Rigid3.identity(), np.arange(300), []
+    for _ in range(20):
+        seen = rng.uniform((20, 20), (CAMERA.width - 20, CAMERA.height - 20), (300, 2))
+        points = rng.uniform(5, 15, (300, 1)) * bearings(CAMERA, seen)
+        seen = seen + rng.standard_normal(seen.shape) * np.where(layers, 2.0, 0.2)[:, None]
+        given = Correspondences(seen, points, order, order, np.ones(300))
+        start = PoseEstimate(exact, np.ones(300, bool), 1, None, CAMERA)
+        found = [solver.refine(given, start, kinds) for kinds in (np.zeros(300, int), layers)]
+        errors.append([pose_errors(each.cam_from_world, exact)[0] for each in found])
+        assert found[1].covariance.trace() < found[0].covariance.trace()
+    alike, own = np.median(errors, axis=0)
+    assert own < 0.5 * alike
