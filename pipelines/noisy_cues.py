@@ -65,7 +65,9 @@ def write_network_labels(town: Path, names: Sequence[str], out: Path, network: s
         if not (out / f"{name}.png").is_file():
             photo = read_photo(town / "images" / name, name, config.images)
             (labels,) = segmenter.segment([photo])
-            _write_png(out / f"{name}.png", labels.labels)
+            size = (photo.width, photo.height)  # networks squash photos to a square
+            whole = cv2.resize(labels.labels, size, interpolation=cv2.INTER_NEAREST)
+            _write_png(out / f"{name}.png", np.asarray(whole))
 
 
 def noisy_labels(labels: UInt8, rng: np.random.Generator) -> UInt8:

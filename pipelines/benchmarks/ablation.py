@@ -115,10 +115,7 @@ def main(
                     for condition, right in found:
                         key = (kind if uses_cues else "-", name, k, condition)
                         results.setdefault(key, []).append(right)
-        (output / "ablation.json").write_text(
-            json.dumps([[*key, right] for key, right in results.items()])
-        )
-    print_table(results, ks)
+        print_table(results, ks)
 
 
 def cue_sources(
