@@ -25,7 +25,9 @@ def estimator(request: pytest.FixtureRequest) -> PoseEstimator:
 
 def make(name: str, **settings: object) -> PoseEstimator:
     runtime = Runtime(WeightsStore(offline=True))
-    made: PoseEstimator = create(ESTIMATORS, name, PoseConfig(**settings), runtime)
+    made: PoseEstimator = create(
+        ESTIMATORS, name, PoseConfig(**{"min_inliers": 12} | settings), runtime
+    )
     return made
 
 

@@ -40,7 +40,9 @@ def estimator(request: pytest.FixtureRequest) -> RigEstimator:
 
 def make(name: str = "weighted", **settings: object) -> RigEstimator:
     runtime = Runtime(WeightsStore(offline=True))
-    made: RigEstimator = create(RIG_ESTIMATORS, name, PoseConfig(**settings), runtime)
+    made: RigEstimator = create(
+        RIG_ESTIMATORS, name, PoseConfig(**{"min_inliers": 12} | settings), runtime
+    )
     return made
 
 
