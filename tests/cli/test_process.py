@@ -94,6 +94,8 @@ def test_an_interrupt_is_told_and_not_taken_for_no_result(
 def test_an_interrupt_while_a_verb_is_imported_has_no_traceback() -> None:
     code = (
         "import os, signal, hloc_lite.cli.main as entry\n"
+        # background jobs of a shell inherit that it is ignored
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "entry.import_module = lambda name: os.kill(os.getpid(), signal.SIGINT)\n"
         "entry.main(['doctor'])"
     )
