@@ -8,7 +8,8 @@ and works beyond 180 degrees. With X = R P + t, numerator and denominator are li
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +82,10 @@ class LinearErrors:
         xp.negative(first, out=first)
         first += 1
         return first
+
+    def widened(self, factor: float) -> Self:
+        """The same with bounds so many times as wide."""
+        return replace(self, forms=self.forms / np.array([factor, factor, 1.0])[:, None, None])
 
     def inliers(self, pose: Float64) -> Bool:
         """(K,) within their bounds under one (12,) pose."""

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.pose.local_optimization import optimize
+from hloc_lite.pose.local_optimization import optimize, settle
 from hloc_lite.pose.sampling import SAMPLE_SIZE, MixedSampler, ProsacSampler, Sampler
 from hloc_lite.pose.screening import Problem, Screening
 from hloc_lite.registry import DepthJudge
@@ -98,7 +98,11 @@ def weighted_ransac(
         if needed <= 0:
             break
         batch = int(min(max(needed, smallest), GROWTH * batch, largest))
-    return None if best is None else replace(best, num_trials=trials)
+    if best is None:
+        return None
+    errors, steps = problem.errors, config.optimization_steps
+    pose, score = settle(errors, problem.points3D, problem.votes, best.pose, steps)
+    return Consensus(pose, best.factor * score, best.factor, errors.inliers(pose), trials)
 
 
 def _needed(sampler: Sampler, best: Consensus | None, trials: int, config: PoseConfig) -> float:
