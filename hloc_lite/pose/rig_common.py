@@ -75,7 +75,7 @@ def finish_rig(
     """Refine RANSAC's pose on its inliers, count these again, refine once more.
 
     Returns:
-        None if fewer than ``config.min_inliers`` are left.
+        None if fewer than ``config.rig_min_inliers`` are left.
     """
     scales = pixel_scales(rig, config)
     counts = tuple(len(each) for each in correspondences)
@@ -97,7 +97,7 @@ def finish_rig(
     mask = (weights > 0) & (errors <= bounds)
     covariance = None
     for last in (False, True):
-        if np.count_nonzero(mask) < config.min_inliers:
+        if np.count_nonzero(mask) < config.rig_min_inliers:
             return None
         loss = config.refine_loss_sigmas * noise_of(errors[mask], weights[mask])
         pose, covariance = refine_rig(
@@ -111,7 +111,7 @@ def finish_rig(
         errors = _errors(observations, pose)
         mask = (weights > 0) & (errors <= bounds)
     masks = tuple(np.split(mask, np.cumsum(counts)[:-1]))
-    if _distinct(correspondences, masks) < config.min_inliers:
+    if _distinct(correspondences, masks) < config.rig_min_inliers:
         return None
     return RigPoseEstimate(pose, masks, num_trials, covariance)
 

@@ -55,7 +55,7 @@ class RansacRigEstimator(ABC):
         """(rig_from_world, trials drawn) before the refinement on pixels; None if there is none."""
 
     def _enough(self, count: int) -> bool:
-        return count >= max(4, self._config.min_inliers)
+        return count >= max(4, self._config.rig_min_inliers)
 
 
 class WeightedRigEstimator(RansacRigEstimator):

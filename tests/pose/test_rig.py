@@ -40,9 +40,7 @@ def estimator(request: pytest.FixtureRequest) -> RigEstimator:
 
 def make(name: str = "weighted", **settings: object) -> RigEstimator:
     runtime = Runtime(WeightsStore(offline=True))
-    made: RigEstimator = create(
-        RIG_ESTIMATORS, name, PoseConfig(**{"min_inliers": 12} | settings), runtime
-    )
+    made: RigEstimator = create(RIG_ESTIMATORS, name, PoseConfig(**settings), runtime)
     return made
 
 
@@ -177,6 +175,14 @@ def test_outliers_alone_are_no_pose() -> None:
     scene = make_rig_scene(10, count=400, share=0)
     for name in RIG_ESTIMATORS:
         assert make(name, max_num_trials=5000).estimate(scene.correspondences, scene.rig) is None
+
+
+def test_what_agrees_by_chance_is_no_pose() -> None:
+    """Of 4000 wrong correspondences a few agree with some pose, but no dozen."""
+    scene = make_rig_scene(10, count=4000, share=0)
+    few = make(max_num_trials=5000, rig_min_inliers=4).estimate(scene.correspondences, scene.rig)
+    assert few is not None
+    assert make(max_num_trials=5000).estimate(scene.correspondences, scene.rig) is None
 
 
 def test_one_keypoint_repeated_is_one_inlier(estimator: RigEstimator) -> None:
