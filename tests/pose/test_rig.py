@@ -217,6 +217,40 @@ def test_nan_points_and_pixels_are_left_out(estimator: RigEstimator) -> None:
     assert pose_errors(found.rig_from_world, scene.rig_from_world)[0] < 0.05
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+@pytest.mark.parametrize("field", ["weights", "bound_factors"])
+def test_rows_without_meaning_are_left_out(
+    estimator: RigEstimator, field: str, value: float
+) -> None:
+    scene = make_rig_scene(14)
+    numbers = np.where(np.arange(125) < 5, value, 1.0)
+    given = [replace(each, **{field: numbers}) for each in scene.correspondences]
+    found = estimator.estimate(given, scene.rig)
+    expected = estimator.estimate(
+        [each.subset(np.arange(5, 125)) for each in scene.correspondences], scene.rig
+    )
+    assert found is not None and expected is not None
+    np.testing.assert_allclose(
+        found.rig_from_world.translation, expected.rig_from_world.translation, atol=1e-9
+    )
+    for mask, rest in zip(found.inlier_masks, expected.inlier_masks, strict=True):
+        assert not mask[:5].any()
+        np.testing.assert_array_equal(mask[5:], rest)
+
+
+def test_a_point_beyond_single_precision_is_left_out(estimator: RigEstimator) -> None:
+    scene = make_rig_scene(14)
+    first, *others = scene.correspondences
+    points3D = first.points3D.copy()
+    points3D[0] = 1e200
+    check(
+        estimator,
+        replace(scene, correspondences=(replace(first, points3D=points3D), *others)),
+        0.05,
+        0.2,
+    )
+
+
 def test_what_has_no_weight_is_no_inlier(estimator: RigEstimator) -> None:
     scene = make_rig_scene(14)
     weights = np.where(np.arange(125) < 25, 0.0, 1.0)
