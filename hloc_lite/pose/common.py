@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.pose.refine import STEP_TOLERANCE, refine_pose, reprojection_errors
+from hloc_lite.pose.refine import refine_pose, reprojection_errors
+from hloc_lite.pose.robust_fit import STEP_TOLERANCE
 from hloc_lite.registry import DepthJudge
 from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate, Rigid3
 

@@ -19,8 +19,8 @@ from hloc_lite.pose.common import (
     noise_of,
     posterior_odds,
 )
-from hloc_lite.pose.refine import STEP_TOLERANCE
 from hloc_lite.pose.rig_refine import RigObservations, refine_rig
+from hloc_lite.pose.robust_fit import STEP_TOLERANCE
 from hloc_lite.types import Correspondences, Float64, Rig, RigCamera, Rigid3, RigPoseEstimate
 
 
