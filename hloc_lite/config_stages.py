@@ -128,6 +128,8 @@ class PoseConfig(Section):
     min_inliers: int = Field(6, ge=4, le=10000)
     """Fewer: no pose. Six agree by chance as well; ``confidence`` tells by what else speaks for a
     pose. Where it is not asked, 12 is safe (HF-Net's bound)."""
+    rig_min_inliers: int = Field(12, ge=4, le=10000)
+    """Of all cameras of a rig together. Nothing but their number speaks for a rig's pose."""
     confidence: float = Field(0.9999, gt=0, lt=1)
     """That RANSAC has drawn one clean sample."""
     min_num_trials: int = Field(100, ge=1, lt=2**31)

@@ -195,7 +195,7 @@ class RigEstimator(Protocol):
     def estimate(
         self, correspondences: Sequence[Correspondences], rig: Rig
     ) -> RigPoseEstimate | None:
-        """None if no pose with at least the configured number of inliers was found.
+        """None if no pose with at least ``pose.rig_min_inliers`` inliers was found.
 
         Raises:
             ShapeError: not as many correspondences as cameras.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.pose.refine import STEP_TOLERANCE, refine_pose, reprojection_errors
+from hloc_lite.pose.refine import refine_pose, reprojection_errors
+from hloc_lite.pose.robust_fit import STEP_TOLERANCE
 from hloc_lite.registry import DepthJudge
 from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate, Rigid3
 
@@ -63,6 +64,13 @@ def usable_rows(correspondences: Correspondences) -> Bool:
     if factors is not None:
         usable &= np.isfinite(factors) & (factors > 0)
     return np.asarray(usable)
+
+
+def among_all(mask: Bool, usable: Bool) -> Bool:
+    """(K,) of a mask over the rows that are (K,) usable: false for the others."""
+    spread = np.zeros(len(usable), bool)
+    spread[usable] = mask
+    return spread
 
 
 def judge_of_some(judge: DepthJudge | None, kept: Bool) -> DepthJudge | None:
@@ -139,7 +147,7 @@ def finish(
         pose, camera, covariance = refined.cam_from_world, refined.camera, refined.covariance
         errors = reprojection_errors(points2D, points3D, camera, pose)
         mask = errors <= bounds
-    if _distinct(correspondences, mask) < config.min_inliers:
+    if distinct_inliers(correspondences, mask) < config.min_inliers:
         return None
     return PoseEstimate(pose, mask, num_trials, covariance, camera)
 
@@ -153,7 +161,7 @@ def noise_of(errors_px: Float64, weights: Float64) -> float:
     return max(float(median) / 1.1774, MIN_NOISE_PX)
 
 
-def _distinct(correspondences: Correspondences, mask: Bool) -> int:
+def distinct_inliers(correspondences: Correspondences, mask: Bool) -> int:
     """Inliers, a keypoint with several points (or the other way round) counted once."""
     keypoints = np.unique(correspondences.keypoint_idxs[mask])
     points = np.unique(correspondences.point3D_idxs[mask])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hloc_lite.config import LocalizeConfig, PoseConfig
 from hloc_lite.geometry.cameras import with_focal
-from hloc_lite.pose.common import bounds_px, finish
+from hloc_lite.pose.common import among_all, bounds_px, finish, judge_of_some, usable_rows
 from hloc_lite.pose.refine import inlier_mask
 from hloc_lite.registry import DepthJudge, PoseEstimator
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
@@ -33,6 +35,14 @@ def estimate_with_focal(
     Args:
         judge: as of ``PoseEstimator``; ratios of depths are hardly wrong where the focal length is.
     """
+    usable = usable_rows(correspondences)
+    if not usable.all():
+        some = correspondences.subset(usable)
+        heard = judge_of_some(judge, usable)
+        found_of_some = estimate_with_focal(estimator, some, camera, pose_config, config, heard)
+        if found_of_some is None:
+            return None
+        return replace(found_of_some, inlier_mask=among_all(found_of_some.inlier_mask, usable))
     side = max(camera.width, camera.height)
     ratios = np.geomspace(config.min_focal_ratio, config.max_focal_ratio, config.focal_candidates)
     candidates = [camera]

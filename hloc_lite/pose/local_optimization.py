@@ -6,6 +6,7 @@ import numpy as np
 
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.pose.linear_errors import LinearErrors
+from hloc_lite.pose.robust_fit import fill_rotation_rows
 from hloc_lite.types import Float64
 
 MIN_POINTS = 4
@@ -103,11 +104,9 @@ def gauss_newton_step(
     errors = components[:2] / components[2]
     # of e = (J x) / (y x): (J - e y) dx / (y x), and dx = omega cross x + v
     slopes = (functionals[:2] - errors[:, None] * functionals[2]) / components[2]
-    x, y, z = points_in_cam
-    a, b, c = slopes.transpose(1, 0, 2)
     jacobian = np.empty((6, *errors.shape))
-    jacobian[0], jacobian[1], jacobian[2] = y * c - z * b, z * a - x * c, x * b - y * a
     jacobian[3:] = slopes.transpose(1, 0, 2)
+    fill_rotation_rows(jacobian, points_in_cam)
     weighted = (jacobian * weights).reshape(6, -1)
     normal, gradient = weighted @ jacobian.reshape(6, -1).T, weighted @ errors.ravel()
     # what the points leave open stays as it is

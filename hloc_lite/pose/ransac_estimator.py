@@ -5,12 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import replace
 
-import numpy as np
-
 from hloc_lite.config import PoseConfig
-from hloc_lite.pose.common import finish, judge_of_some, usable_rows
+from hloc_lite.pose.common import among_all, finish, judge_of_some, usable_rows
 from hloc_lite.registry import DepthJudge, Runtime
-from hloc_lite.types import Bool, Camera, Correspondences, PoseEstimate, Rigid3
+from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 
 class RansacEstimator(ABC):
@@ -27,7 +25,9 @@ class RansacEstimator(ABC):
         if not usable.all():
             some = judge_of_some(judge, usable)
             found = self.estimate(correspondences.subset(usable), camera, some)
-            return None if found is None else replace(found, inlier_mask=_spread(found, usable))
+            if found is None:
+                return None
+            return replace(found, inlier_mask=among_all(found.inlier_mask, usable))
         start = self.ransac(correspondences, camera, self._config.max_num_trials, judge)
         if start is None:
             return None
@@ -47,10 +47,3 @@ class RansacEstimator(ABC):
     def _enough(self, count: int) -> bool:
         """Whether so many usable correspondences can have a pose at all."""
         return count >= max(4, self._config.min_inliers)
-
-
-def _spread(found: PoseEstimate, usable: Bool) -> Bool:
-    """The inliers among all rows, not only the usable ones."""
-    mask = np.zeros(len(usable), bool)
-    mask[usable] = found.inlier_mask
-    return mask

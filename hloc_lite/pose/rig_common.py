@@ -10,20 +10,18 @@ from hloc_lite.config import PoseConfig
 from hloc_lite.errors import ShapeError
 from hloc_lite.geometry.rotations import cross_matrices
 from hloc_lite.pose.common import (
+    FIRST_TOLERANCE,
     bounds_px,
     chances,
     credence,
+    distinct_inliers,
     max_error_px,
     noise_of,
     posterior_odds,
 )
-from hloc_lite.pose.refine import STEP_TOLERANCE
 from hloc_lite.pose.rig_refine import RigObservations, refine_rig
-from hloc_lite.types import Bool, Correspondences, Float64, Rig, RigCamera, Rigid3, RigPoseEstimate
-
-FIRST_TOLERANCE = 1e-3
-"""Of the first refinement, after which inliers are counted again: these hardly depend on the last
-tenth of a standard deviation."""
+from hloc_lite.pose.robust_fit import STEP_TOLERANCE
+from hloc_lite.types import Correspondences, Float64, Rig, RigCamera, Rigid3, RigPoseEstimate
 
 
 def check_lengths(correspondences: Sequence[Correspondences], rig: Rig) -> None:
@@ -74,8 +72,11 @@ def finish_rig(
 ) -> RigPoseEstimate | None:
     """Refine RANSAC's pose on its inliers, count these again, refine once more.
 
+    Args:
+        correspondences: of each camera, without those that say nothing (``usable_rows``).
+
     Returns:
-        None if fewer than ``config.min_inliers`` are left.
+        None if fewer than ``config.rig_min_inliers`` are left.
     """
     scales = pixel_scales(rig, config)
     counts = tuple(len(each) for each in correspondences)
@@ -83,21 +84,23 @@ def finish_rig(
     points3D = np.concatenate([each.points3D for each in correspondences])
     observations = RigObservations(rig, counts, points2D, points3D, scales)
     weights = np.concatenate([each.weights for each in correspondences])
-    bounds = np.concatenate([
-        scale * bounds_px(of_camera, each.camera, config)
-        for of_camera, each, scale in zip(correspondences, rig.cameras, scales, strict=True)
-    ])  # fmt: skip
-    chance = np.concatenate([
-        chances(bounds_px(of_camera, each.camera, config), each.camera)
+    pixels = [
+        bounds_px(of_camera, each.camera, config)
         for of_camera, each in zip(correspondences, rig.cameras, strict=True)
-    ])  # fmt: skip
+    ]
+    bounds = np.concatenate([scale * each for scale, each in zip(scales, pixels, strict=True)])
+    chance = np.concatenate(
+        [
+            chances(of_camera, each.camera)
+            for of_camera, each in zip(pixels, rig.cameras, strict=True)
+        ]
+    )
     trust = credence(posterior_odds(weights, chance, config))
     errors = _errors(observations, pose)
-    # what has no weight is no evidence, wherever it lies
-    mask = (weights > 0) & (errors <= bounds)
+    mask = errors <= bounds
     covariance = None
     for last in (False, True):
-        if np.count_nonzero(mask) < config.min_inliers:
+        if np.count_nonzero(mask) < config.rig_min_inliers:
             return None
         loss = config.refine_loss_sigmas * noise_of(errors[mask], weights[mask])
         pose, covariance = refine_rig(
@@ -109,9 +112,11 @@ def finish_rig(
             with_covariance=last,
         )
         errors = _errors(observations, pose)
-        mask = (weights > 0) & (errors <= bounds)
+        mask = errors <= bounds
     masks = tuple(np.split(mask, np.cumsum(counts)[:-1]))
-    if _distinct(correspondences, masks) < config.min_inliers:
+    # the same point in two cameras was seen twice
+    distinct = sum(map(distinct_inliers, correspondences, masks))
+    if distinct < config.rig_min_inliers:
         return None
     return RigPoseEstimate(pose, masks, num_trials, covariance)
 
@@ -121,13 +126,3 @@ def _errors(observations: RigObservations, pose: Rigid3) -> Float64:
     with np.errstate(invalid="ignore", over="ignore"):
         dx, dy = observations.residuals(pose)
         return np.asarray(np.sqrt(dx * dx + dy * dy))
-
-
-def _distinct(correspondences: Sequence[Correspondences], masks: Sequence[Bool]) -> int:
-    """Inliers, a keypoint with several points (or the other way round) counted once; the same point
-    in two cameras was seen twice."""
-    count = 0
-    for each, mask in zip(correspondences, masks, strict=True):
-        keypoints, points = each.keypoint_idxs[mask], each.point3D_idxs[mask]
-        count += min(len(np.unique(keypoints)), len(np.unique(points)))
-    return count

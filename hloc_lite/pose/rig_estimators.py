@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.io.pycolmap_adapter import rig_pose
-from hloc_lite.pose.common import max_error_px, posterior_odds, votes
+from hloc_lite.pose.common import among_all, max_error_px, posterior_odds, usable_rows, votes
 from hloc_lite.pose.poselib_estimator import error_key
 from hloc_lite.pose.rig_common import (
     centered,
@@ -40,22 +41,33 @@ class RansacRigEstimator(ABC):
     ) -> RigPoseEstimate | None:
         """As ``registry.RigEstimator``."""
         check_lengths(correspondences, rig)
+        rows = [usable_rows(each) for each in correspondences]
+        correspondences = [
+            each.subset(usable) for each, usable in zip(correspondences, rows, strict=True)
+        ]
         rig, origin = centered(rig)
         found = self.ransac(correspondences, rig, self._config.max_num_trials)
         if found is None:
             return None
         pose, num_trials = found
         refined = finish_rig(correspondences, rig, pose, self._config, num_trials)
-        return None if refined is None else from_centered(refined, origin)
+        if refined is None:
+            return None
+        masks = tuple(map(among_all, refined.inlier_masks, rows))
+        return from_centered(replace(refined, inlier_masks=masks), origin)
 
     @abstractmethod
     def ransac(
         self, correspondences: Sequence[Correspondences], rig: Rig, max_num_trials: int
     ) -> tuple[Rigid3, int] | None:
-        """(rig_from_world, trials drawn) before the refinement on pixels; None if there is none."""
+        """(rig_from_world, trials drawn) before the refinement on pixels; None if there is none.
+
+        Args:
+            correspondences: of each camera, without those that say nothing (``usable_rows``).
+        """
 
     def _enough(self, count: int) -> bool:
-        return count >= max(4, self._config.min_inliers)
+        return count >= max(4, self._config.rig_min_inliers)
 
 
 class WeightedRigEstimator(RansacRigEstimator):
@@ -114,7 +126,7 @@ class PoseLibRigEstimator(RansacRigEstimator):
             # one inlier bound for all: cameras of another resolution get another focal length
             focal = scale * float(focal_lengths(each.camera).mean())
             plane = cam_from_img(each.camera, of_camera.points2D)
-            usable = np.isfinite(plane).all(axis=1) & np.isfinite(of_camera.points3D).all(axis=1)
+            usable = np.isfinite(plane).all(axis=1)
             if not usable.any():
                 continue
             points2D.append(np.ascontiguousarray(plane[usable] * focal))
@@ -154,15 +166,11 @@ class PycolmapRigEstimator(RansacRigEstimator):
     ) -> tuple[Rigid3, int] | None:
         """As ``RansacRigEstimator``."""
         config = self._config
-        usable = [
-            np.isfinite(each.points2D).all(axis=1) & np.isfinite(each.points3D).all(axis=1)
-            for each in correspondences
-        ]
-        if not self._enough(sum(int(mask.sum()) for mask in usable)):
+        if not self._enough(sum(len(each) for each in correspondences)):
             return None
         answer = rig_pose(
-            [each.points2D[mask] for each, mask in zip(correspondences, usable, strict=True)],
-            [each.points3D[mask] for each, mask in zip(correspondences, usable, strict=True)],
+            [each.points2D for each in correspondences],
+            [each.points3D for each in correspondences],
             rig,
             max_error_px=float(np.mean([max_error_px(c.camera, config) for c in rig.cameras])),
             confidence=config.confidence,

@@ -33,13 +33,11 @@ class RigView:
 
     @classmethod
     def of(cls, rig_camera: RigCamera, given: Correspondences, config: PoseConfig) -> RigView:
-        """Without what is not finite or has no weight."""
+        """Of those that say anything (``usable_rows``), without what the lens cannot see."""
         camera = rig_camera.camera
         rays = bearings(camera, given.points2D)
-        usable = np.asarray((np.isfinite(rays) & np.isfinite(given.points3D)).all(axis=1))
-        jacobians = projection_jacobian(camera, np.where(usable[:, None], rays, 1.0))
-        usable &= np.isfinite(given.weights) & (given.weights > 0)
-        usable &= np.isfinite(jacobians).all(axis=(1, 2))
+        jacobians = projection_jacobian(camera, rays)
+        usable = np.asarray(np.isfinite(rays).all(axis=1) & np.isfinite(jacobians).all(axis=(1, 2)))
         bounds = bounds_px(given, camera, config)[usable]
         return cls(
             rig_camera.cam_from_rig,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,3 +83,16 @@ def test_the_bound_on_trials_holds_for_candidates_too(estimator: PoseLibEstimato
         assert estimate_with_focal(Recording(), found, camera(1920, known=known), few,
                                    LocalizeConfig()) is None  # fmt: skip
     assert set(drawn) == {50}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+def test_rows_without_meaning_are_left_out(estimator: PoseLibEstimator, value: float) -> None:
+    found, true = matches(100, 100)
+    weights = np.where(np.arange(200) < 5, value, 1.0)
+    estimate = estimate_with_focal(
+        estimator, replace(found, weights=weights), camera(1750), CONFIG, LocalizeConfig()
+    )
+    assert estimate is not None
+    assert pose_errors(estimate.cam_from_world, true)[0] < 0.05
+    assert len(estimate.inlier_mask) == 200
+    assert not estimate.inlier_mask[:5].any()

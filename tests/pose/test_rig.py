@@ -40,9 +40,7 @@ def estimator(request: pytest.FixtureRequest) -> RigEstimator:
 
 def make(name: str = "weighted", **settings: object) -> RigEstimator:
     runtime = Runtime(WeightsStore(offline=True))
-    made: RigEstimator = create(
-        RIG_ESTIMATORS, name, PoseConfig(**{"min_inliers": 12} | settings), runtime
-    )
+    made: RigEstimator = create(RIG_ESTIMATORS, name, PoseConfig(**settings), runtime)
     return made
 
 
@@ -179,6 +177,14 @@ def test_outliers_alone_are_no_pose() -> None:
         assert make(name, max_num_trials=5000).estimate(scene.correspondences, scene.rig) is None
 
 
+def test_what_agrees_by_chance_is_no_pose() -> None:
+    """Of 4000 wrong correspondences a few agree with some pose, but no dozen."""
+    scene = make_rig_scene(10, count=4000, share=0)
+    few = make(max_num_trials=5000, rig_min_inliers=4).estimate(scene.correspondences, scene.rig)
+    assert few is not None
+    assert make(max_num_trials=5000).estimate(scene.correspondences, scene.rig) is None
+
+
 def test_one_keypoint_repeated_is_one_inlier(estimator: RigEstimator) -> None:
     scene = make_rig_scene(11, share=1.0)
     given = [each.subset(np.resize(np.arange(2), 100)) for each in scene.correspondences]
@@ -209,6 +215,40 @@ def test_nan_points_and_pixels_are_left_out(estimator: RigEstimator) -> None:
     assert found is not None
     assert not any(mask[:10].any() for mask in found.inlier_masks)
     assert pose_errors(found.rig_from_world, scene.rig_from_world)[0] < 0.05
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+@pytest.mark.parametrize("field", ["weights", "bound_factors"])
+def test_rows_without_meaning_are_left_out(
+    estimator: RigEstimator, field: str, value: float
+) -> None:
+    scene = make_rig_scene(14)
+    numbers = np.where(np.arange(125) < 5, value, 1.0)
+    given = [replace(each, **{field: numbers}) for each in scene.correspondences]
+    found = estimator.estimate(given, scene.rig)
+    expected = estimator.estimate(
+        [each.subset(np.arange(5, 125)) for each in scene.correspondences], scene.rig
+    )
+    assert found is not None and expected is not None
+    np.testing.assert_allclose(
+        found.rig_from_world.translation, expected.rig_from_world.translation, atol=1e-9
+    )
+    for mask, rest in zip(found.inlier_masks, expected.inlier_masks, strict=True):
+        assert not mask[:5].any()
+        np.testing.assert_array_equal(mask[5:], rest)
+
+
+def test_a_point_beyond_single_precision_is_left_out(estimator: RigEstimator) -> None:
+    scene = make_rig_scene(14)
+    first, *others = scene.correspondences
+    points3D = first.points3D.copy()
+    points3D[0] = 1e200
+    check(
+        estimator,
+        replace(scene, correspondences=(replace(first, points3D=points3D), *others)),
+        0.05,
+        0.2,
+    )
 
 
 def test_what_has_no_weight_is_no_inlier(estimator: RigEstimator) -> None:
