@@ -158,6 +158,8 @@ def print_single(result: LocalizationResult) -> None:
             click.echo(pose_line(result.query_name, result.fallback))
         return
     pose, camera = result.pose, result.pose.camera
+    if result.confidence is not None:
+        click.echo(f"# confidence: right with probability {result.confidence:.2f}")
     if pose.covariance is not None:
         angle = float(np.degrees(np.sqrt(np.trace(pose.covariance[:3, :3]))))
         position = float(np.sqrt(np.trace(pose.covariance[3:, 3:])))

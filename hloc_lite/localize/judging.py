@@ -9,7 +9,7 @@ import numpy as np
 from hloc_lite.config import Config
 from hloc_lite.consistency.place_agreement import pose_score, visible_points
 from hloc_lite.localize.answers import Attempt, Choice
-from hloc_lite.localize.confidence import Calibration, Judgement, calibration_of, judge
+from hloc_lite.localize.confidence import Calibration, Judgement, judge
 from hloc_lite.localize.cues import Evidence
 from hloc_lite.localize.traits import traits_of
 from hloc_lite.types import Int64, RetrievalHits, SfmModel, UInt8
@@ -25,17 +25,21 @@ class Judge:
         model: ``joint_model`` of the maps.
         point_labels: (M,) trusted labels of its points; None: labels are not in use.
         known_poses: the map was made from given poses; then its units are taken for metres.
-        config: which coefficients, and whether the map's units are metres.
-
-    Raises:
-        FormatError: the coefficients cannot be read.
+        calibration: the coefficients; None: nobody asks.
+        config: of the queries.
     """
 
     def __init__(
-        self, model: SfmModel, point_labels: UInt8 | None, config: Config, *, known_poses: bool
+        self,
+        model: SfmModel,
+        point_labels: UInt8 | None,
+        calibration: Calibration | None,
+        config: Config,
+        *,
+        known_poses: bool,
     ) -> None:
         self._model, self._point_labels, self._config = model, point_labels, config
-        self._calibration: Calibration | None = calibration_of(config.confidence)
+        self._calibration = calibration
         bounds = config.confidence.bounds
         self._metric = bounds == "metric" or (bounds == "auto" and known_poses)
 

@@ -19,6 +19,7 @@ from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.answers import failure, verdict, with_fallback
 from hloc_lite.localize.attempts import attempts_of
 from hloc_lite.localize.checks import check_config, check_layers, check_weights, for_queries
+from hloc_lite.localize.confidence import calibration_of
 from hloc_lite.localize.cues import Evidence, Witnesses
 from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.joint_model import joint_model, of_all_points
@@ -88,6 +89,8 @@ class Localizer:
         check_config(self.config, place.config)
         check_layers(place, also)
         runtime = Runtime(WeightsStore() if weights is None else weights, device)
+        self.calibration = calibration_of(self.config.confidence)
+        """Coefficients of ``confidence``; None: it is not asked for."""
         models = load_models(for_queries(self.config), runtime)
         check_weights(models.weights, place.weights)
         models.describer.load_state(place.retrieval_state)
@@ -110,6 +113,7 @@ class Localizer:
         self._judge = Judge(
             self.model,
             of_all_points([each.point_labels for each in all_of_them]),
+            self.calibration,
             self.config,
             known_poses=bool(place.report.get("known_poses", True)),
         )
