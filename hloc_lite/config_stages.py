@@ -39,8 +39,9 @@ class MatchingConfig(Section):
     name: str = "auto"
     """A name of ``registry.MATCHERS``; auto: the one that goes with the features."""
     max_ratio: float = Field(0.95, gt=0, le=1)
-    """mutual-nn: best over second-best distance. On rendered street pairs 0.95 keeps 1.2 times the
-    right matches of 0.9 for ALIKED, at 78 % precision; others in ``FEATURE_DEFAULTS``."""
+    """mutual-nn: best over second-best distance, of map images and, without weights, of queries
+    (else ``localize.max_ratio``). On rendered street pairs 0.95 keeps 1.2 times the right matches
+    of 0.9 for ALIKED, at 78 % precision; others in ``FEATURE_DEFAULTS``."""
     even_ratio: float = Field(0.8, gt=0, le=1)
     """mutual-nn: ratio of distances at which a match is as likely right as wrong. RootSIFT on
     rendered streets: 0.84 by day, 0.78 in another season, 0.73 at night."""
@@ -161,7 +162,7 @@ class PoseConfig(Section):
     """Poses of a batch that may be optimized locally, if they beat all minimal ones before."""
     judged_per_batch: int = Field(8, ge=1, le=1000)
     """Poses of a batch, the best of those that came through, whose depths are compared with the
-    predicted ones where there are such: 1 ms of 1000 correspondences."""
+    predicted ones if ``depth.in_ransac``: 1 ms of 1000 correspondences."""
     optimization_steps: int = Field(6, ge=0, le=100)
     """Of Gauss-Newton, fewer where they stop helping."""
     refine_loss_sigmas: float = Field(2.385, gt=0, le=1000)

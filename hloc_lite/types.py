@@ -460,7 +460,7 @@ class LocalizationResult:
     fallback_name: str | None = None
     ambiguity: float | None = None
     """Support of the best pose elsewhere over that of this one: near 1 the photo may as well have
-    been taken there. 0: no other place was found; None: there is no pose."""
+    been taken there. 0: no other place was found; None: no pose was found."""
     confidence: float | None = None
     """Calibrated probability that the pose is right, also of one withheld as DOUBTFUL; None: none
     was found, or it was not asked for."""

@@ -25,7 +25,7 @@ from hloc_lite.localize.confidence import (
     write_calibration,
 )
 from hloc_lite.localize.traits import TRAITS
-from pipelines.confidence_rows import FOREIGN, OWN, Row, figures, print_reliability, town_rows
+from pipelines.confidence_rows import Row, figures, print_reliability, rows_of_towns
 
 PENALTY = 1.0
 """Of half the squared coefficients of traits of unit spread: that of a normal prior of width 1."""
@@ -47,15 +47,8 @@ def main(
     settings: tuple[str, ...],
 ) -> None:
     """Fit on all towns, check on each by the others, write the coefficients."""
-    rows: list[Row] = []
-    for index, seed in enumerate(seeds):
-        other = seeds[(index + 1) % len(seeds)]
-        for feature in features:
-            folder = towns or output
-            rows += town_rows(output, folder, seed, seed, feature, OWN, settings)
-            if other != seed:
-                rows += town_rows(output, folder, other, seed, feature, FOREIGN, settings)
-    rows = [row for row in rows if row.found]
+    everything = rows_of_towns(output, towns or output, seeds, features, settings)
+    rows = [row for row in everything if row.found]
     if len(seeds) > 1:
         cross_validate(rows, names)
     calibration = fitted(rows, names, settings)

@@ -7,12 +7,14 @@ A match is right if its landmark lies within the inlier bound of its keypoint un
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 import numpy as np
 from tqdm import tqdm
 
+from hloc_lite.consistency.combine import CUES
 from hloc_lite.consistency.combine_calibration import calibrate_exponents
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.localize.cues import Evidence
@@ -59,9 +61,8 @@ def main(
             matched = match_town(town, place, folder / "matches", max(50, retrieved))
             labels, depth = cue_sources(town, folder, (kind,))[kind]
             place = labelled(place, town, labels)
-            off = [cue for cue in ("score", "retrieval", "places", "semantics", "depth", "track")
-                   if cue not in factors]  # fmt: skip
-            settings = [f"semantics.source={labels}", f"weighting.off={off}".replace("'", '"')]
+            off = json.dumps([cue for cue in CUES if cue not in factors])
+            settings = [f"semantics.source={labels}", f"weighting.off={off}"]
             if depth is not None:
                 values = "metric" if kind == "exact" else "relative"
                 settings += [f"depth.source={depth}", f"depth.values={values}"]

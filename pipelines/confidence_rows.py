@@ -12,30 +12,29 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 from tqdm import tqdm
 
-from hloc_lite.config import FEATURE_DEFAULTS, Config, fingerprint
-from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.config import Config, fingerprint
+from hloc_lite.consistency.combine import CUES
 from hloc_lite.io.files import write_text_atomic
-from hloc_lite.io.poses import read_image_list, read_queries
-from hloc_lite.localize.confidence import Bounds
+from hloc_lite.io.poses import read_image_list
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.traits import TRAITS
-from hloc_lite.synthetic.config import CONDITIONS
 from pipelines.matched_towns import (
+    MAX_TRIALS,
     MatchedTown,
     build,
     first_hits,
+    is_right,
     labelled,
     match_town,
+    passing_ratio_test,
     query_config,
+    query_names,
     render,
-    with_min_score,
 )
 from pipelines.noisy_cues import write_noisy_depth, write_noisy_labels
 
 NUM_RETRIEVED = 20
-MAX_TRIALS = 20000
-"""Of RANSAC: the default of 100,000 takes five times as long where there is no pose."""
-NO_CUES = 'weighting.off=["score", "retrieval", "places", "semantics", "depth", "track"]'
+NO_CUES = f"weighting.off={json.dumps(CUES)}"
 NUM_BINS = 10
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -83,6 +82,24 @@ class Row:
     @property
     def foreign(self) -> bool:
         return self.town != self.map_town
+
+
+def rows_of_towns(
+    output: Path,
+    towns: Path,
+    seeds: Sequence[int],
+    features: Sequence[str],
+    settings: Sequence[str] = (),
+) -> list[Row]:
+    """``town_rows`` of each town: of its own queries, and of those of the next town against it."""
+    rows: list[Row] = []
+    for index, seed in enumerate(seeds):
+        other = seeds[(index + 1) % len(seeds)]
+        for feature in features:
+            rows += town_rows(output, towns, seed, seed, feature, OWN, settings)
+            if other != seed:
+                rows += town_rows(output, towns, other, seed, feature, FOREIGN, settings)
+    return rows
 
 
 def town_rows(
@@ -156,7 +173,7 @@ def scenario_settings(scenario: Scenario, output: Path, seed: int) -> list[str]:
 
 def write_cues(town: Path, output: Path, seed: int) -> None:
     """Noisy labels of all images and noisy depth of the queries."""
-    queries = [name for c in CONDITIONS for name in read_queries(town / f"queries_{c}.txt")]
+    queries = query_names(town)
     names = [*read_image_list(town / "map_images.txt"), *queries]
     write_noisy_labels(town, names, output / f"{seed}-cues" / "labels")
     write_noisy_depth(town, queries, output / f"{seed}-cues" / "depth")
@@ -170,20 +187,14 @@ def _solve(
     town: MatchedTown, config: Config, scenario: Scenario, *, foreign: bool
 ) -> list[tuple[str, str, bool, bool, Mapping[str, float]]]:
     """Condition, name, found, right and traits of each query."""
-    localizer, matching, bounds = Localizer(town.place, config), config.matching, Bounds()
-    defaults = FEATURE_DEFAULTS.get(config.features.name, {}).get("matching", {})
-    ratio = defaults.get("max_ratio", matching.max_ratio)
-    least = 1 / (1 + np.exp(-matching.ratio_slope * (matching.even_ratio - ratio)))
+    localizer = Localizer(town.place, config)
     found = []
     for each in tqdm(town.queries, desc=scenario.name, leave=False, disable=None):
         query = first_hits(each.query, scenario.num_retrieved)
         if scenario.hard:
-            query = with_min_score(query, least)
+            query = passing_ratio_test(query, config.matching)
         result = localizer.solve(query, query.photo.name)
-        right = False
-        if result.pose is not None and not foreign:
-            distance, angle = pose_errors(result.pose.cam_from_world, each.cam_from_world)
-            right = bool(distance <= bounds.distance and angle <= bounds.angle_deg)
+        right = not foreign and is_right(result, each.cam_from_world)
         found.append(
             (
                 each.condition,

@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite.config import Config, load_config
+from hloc_lite.config import Config, MatchingConfig, load_config
 from hloc_lite.consistency.landmark_labels import label_landmarks
+from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.colmap_model import read_model
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.poses import read_image_list, read_poses, read_queries
 from hloc_lite.io.weights import WeightsStore
+from hloc_lite.localize.confidence import Bounds
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.mapping.build import build_map
@@ -25,10 +27,21 @@ from hloc_lite.mapping.run import MapInputs
 from hloc_lite.registry import SEGMENTERS, Runtime, create
 from hloc_lite.synthetic.config import CONDITIONS, TownConfig
 from hloc_lite.synthetic.dataset import write_dataset
-from hloc_lite.types import LabelMap, LocalFeatures, Matches, RetrievalHits, Rigid3
+from hloc_lite.types import (
+    LabelMap,
+    LocalFeatures,
+    LocalizationResult,
+    Matches,
+    RetrievalHits,
+    Rigid3,
+)
+
+BOUNDS = Bounds()
 
 MATCH_ALL = ("localize.max_ratio=1.0",)
 """Bounds are put on the matches later, by those who want them."""
+MAX_TRIALS = 20000
+"""Of RANSAC: the default of 100,000 takes five times as long where there is no pose."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +128,22 @@ def first_hits(query: MatchedQuery, count: int) -> MatchedQuery:
     return replace(query, hits=hits, matched={name: query.matched[name] for name in hits.names})
 
 
-def with_min_score(query: MatchedQuery, least: float) -> MatchedQuery:
-    """The query with a hard bound on the matcher's scores."""
+def query_names(town: Path) -> list[str]:
+    """Of the queries of all conditions."""
+    return [name for c in CONDITIONS for name in read_queries(town / f"queries_{c}.txt")]
+
+
+def is_right(result: LocalizationResult, truth: Rigid3) -> bool:
+    """Whether there is a pose, and within the bounds of ``confidence`` of the true one."""
+    if result.pose is None:
+        return False
+    distance, angle_deg = pose_errors(result.pose.cam_from_world, truth)
+    return bool(distance <= BOUNDS.distance and angle_deg <= BOUNDS.angle_deg)
+
+
+def passing_ratio_test(query: MatchedQuery, config: MatchingConfig) -> MatchedQuery:
+    """The query with those matches only whose score is that of ``max_ratio``, or better."""
+    least = 1 / (1 + np.exp(-config.ratio_slope * (config.even_ratio - config.max_ratio)))
     kept = {}
     for name, (matches, landmarks) in query.matched.items():
         good = matches.scores >= least

@@ -18,7 +18,6 @@ from hloc_lite.evaluation.report import report_file, report_input_of_results, wr
 from hloc_lite.io.outputs import check_writable
 from hloc_lite.io.poses import check_names, pose_line, write_poses
 from hloc_lite.io.results import write_results_jsonl
-from hloc_lite.localize.joint_model import joint_model
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.types import Camera, LocalizationResult, Rigid3
 
@@ -135,7 +134,7 @@ def _write_report(
         results,
         title=f"Localization of {len(results)} queries",
         conditions=outputs.conditions or None,
-        model=joint_model(localizer.maps),
+        model=localizer.model,
         load_query_photo=load_query,
         load_map_photo=photo_loader(map_images, config.images),
         load_labels=localizer.labels_of,
@@ -159,6 +158,8 @@ def print_single(result: LocalizationResult) -> None:
             click.echo(pose_line(result.query_name, result.fallback))
         return
     pose, camera = result.pose, result.pose.camera
+    if result.confidence is not None:
+        click.echo(f"# confidence: right with probability {result.confidence:.2f}")
     if pose.covariance is not None:
         angle = float(np.degrees(np.sqrt(np.trace(pose.covariance[:3, :3]))))
         position = float(np.sqrt(np.trace(pose.covariance[3:, 3:])))

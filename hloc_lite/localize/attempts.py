@@ -31,12 +31,14 @@ def attempts_of(
     evidence_of_groups: Sequence[tuple[Evidence, Sequence[Int64]]],
     xyz: Float64,
     solver: PoseSolver,
+    bound_factors: Float64 | None = None,
 ) -> list[Attempt]:
     """One for each layer and group of retrieved images, the largest first.
 
     Args:
         evidence_of_groups: of each layer, with its groups.
         xyz: (M, 3) of the points of all layers, world.
+        bound_factors: (M,) of the inlier bound at each of them; None: all alike.
     """
     weighted = [
         [(layer, evidence, evidence.weigh(group)) for group in groups]
@@ -48,7 +50,7 @@ def attempts_of(
     tried = [each for some in weighted for each in sorted(some, key=_size)[:most]]
     attempts = []
     for layer, evidence, weighting in sorted(tried, key=_size):
-        correspondences = weighting.correspondences(evidence.keypoints, xyz, evidence.bound_factors)
+        correspondences = weighting.correspondences(evidence.keypoints, xyz, bound_factors)
         gains = solver.gains(correspondences, weighting.mean_weight / mean if mean > 0 else 1.0)
         pose = solver.solve(correspondences, evidence.depth_judge(correspondences))
         agreement = 0.5 if pose is None else evidence.depth_agreement(correspondences, pose)

@@ -107,7 +107,8 @@ def _run_fingerprint(
     }
     contents = {name: _content(source, name) for name in cameras}
     places = [place.fingerprint for place in localizer.maps]
-    return fingerprint("1", places, localizer.config, intrinsics, contents, fallback)
+    how = (localizer.config, localizer.calibration)  # the latter may change in its file
+    return fingerprint("1", places, *how, intrinsics, contents, fallback)
 
 
 def _content(source: ImageSource, name: str) -> str | None:

@@ -18,7 +18,6 @@ BAKED_SECTIONS = ("features", "retrieval")
 BUILDING_SECTIONS = ("pairs", "geometry", "mapping")
 """Config that only building a map reads, but for the model of cameras without intrinsics."""
 
-
 SAME_POSE_DEPTHS = 1e-3
 """How far apart cameras of one image may be in two layers, in median distances of the points: a
 pixel at a focal length of 1000."""
@@ -34,6 +33,9 @@ def without_effect(config: Config, baked: Config) -> list[str]:
         for key in type(getattr(config, section)).model_fields
         if getattr(getattr(config, section), key) != getattr(getattr(baked, section), key)
     ]
+    ratio, used = config.matching.max_ratio, for_queries(config).matching.max_ratio
+    if ratio not in (used, baked.matching.max_ratio):
+        differing.append("matching.max_ratio")  # for queries there is localize.max_ratio
     return [key for key in differing if key != "mapping.camera_model"]
 
 

@@ -77,10 +77,6 @@ class Evidence:
     config: Config
     windows: LabelWindows | None = None
     """Labels of the query."""
-    point_labels: UInt8 | None = None
-    """(M,) trusted labels of the map's points."""
-    bound_factors: Float64 | None = None
-    """(M,) of the inlier bound at each of the map's points; None: all alike."""
 
     def weigh(self, hit_idxs: Int64) -> Weighting:
         """Weights of the matches with some of the retrieved images."""
@@ -111,6 +107,14 @@ class Evidence:
         return float(found.agreement[0])
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What networks see in a query's photo; None: nothing, or nobody asked."""
+
+    windows: LabelWindows | None
+    depth_map: DepthMap | None
+
+
 class Witnesses:
     """Who can be asked about matches: the map, and the networks for labels and depth.
 
@@ -131,10 +135,11 @@ class Witnesses:
         self._used = {name for name, power in exponents_of(config.weighting).items() if power > 0}
         self._depth = depth if "depth" in self._used else None
         self._track_lengths = _track_lengths(place)
-        self._bound_factors: Float64 | None = None
+        self.bound_factors: Float64 | None = None
+        """(M,) of the inlier bound at each of the map's points; None: all alike."""
         if config.weighting.bound_exponent > 0:
             noise = landmark_noise(self._track_lengths, place.model.errors_px)
-            self._bound_factors = bound_factors(noise, self._track_lengths, config.weighting)
+            self.bound_factors = bound_factors(noise, self._track_lengths, config.weighting)
         labels = place.landmark_labels
         asked = bool(self._used & {"semantics", "places"}) or config.semantics.rerank_keep > 0
         if asked and segmenter is not None and labels is None:
@@ -148,20 +153,34 @@ class Witnesses:
             self._shares = labels.shares
             self._kept_share = landmark_weights(labels, config.semantics).weights
 
+    @property
+    def point_labels(self) -> UInt8 | None:
+        """(M,) trusted labels of the map's points; None where labels are not in use."""
+        return None if self._segmenter is None else self._labels
+
+    def look(self, photo: Photo) -> Seen:
+        """What the networks in use see in a photo."""
+        label_map = self.labels_of(photo)
+        windows = None if label_map is None else label_windows(label_map, self._config.semantics)
+        depth_map = None if self._depth is None else _heard(self._depth.predict, photo, "depths")
+        return Seen(windows, depth_map)
+
     def testify(
         self,
         query: MatchedQuery,
         sightings: Sightings,
         quick_pose: QuickPose,
+        seen: Seen,
     ) -> Evidence:
         """What each kind of evidence says of the matches.
 
         Args:
             sightings: the query's matches with map points.
             quick_pose: from the matches of one image alone, for the cue ``places``.
+            seen: in the query's photo.
         """
-        photo, features, hits = query.photo, query.features, query.hits
-        windows = self._windows(photo)
+        features, hits = query.features, query.hits
+        windows, depth_map = seen.windows, seen.depth_map
         if self._segmenter is not None:
             sightings = sightings.subset(self._kept_share[sightings.point3D_idxs] > 0)
         if windows is not None:
@@ -183,19 +202,10 @@ class Witnesses:
                 for name, correspondences in self._by_image(features, hits, sightings)
             ]
             cues.append(places_cue(sightings, scores, self._config.semantics))
-        depth_map = None if self._depth is None else _heard(self._depth.predict, photo, "depths")
         if depth_map is not None:
             cues.append(self._depths(features, hits, sightings, depth_map))
-        labels = None if windows is None else self._labels
         return Evidence(
-            sightings,
-            tuple(cues),
-            features.keypoints,
-            depth_map,
-            self._config,
-            windows,
-            labels,
-            self._bound_factors,
+            sightings, tuple(cues), features.keypoints, depth_map, self._config, windows
         )
 
     def labels_of(self, photo: Photo) -> LabelMap | None:
@@ -203,10 +213,6 @@ class Witnesses:
         if self._segmenter is None:
             return None
         return _heard(self._segmenter.segment, photo, "labels")
-
-    def _windows(self, photo: Photo) -> LabelWindows | None:
-        label_map = self.labels_of(photo)
-        return None if label_map is None else label_windows(label_map, self._config.semantics)
 
     def _of_kept_images(
         self,
@@ -252,9 +258,7 @@ class Witnesses:
             rows = sightings.subset(sightings.hit_idxs == index)
             weighting = combine(rows, [], self._config.weighting)
             xyz = self._place.model.xyz
-            correspondences = weighting.correspondences(
-                features.keypoints, xyz, self._bound_factors
-            )
+            correspondences = weighting.correspondences(features.keypoints, xyz, self.bound_factors)
             found.append((name, correspondences))
         return found
 

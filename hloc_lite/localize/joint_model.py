@@ -1,14 +1,17 @@
-"""The points of several layers as one model."""
+"""The points of several layers as one model, and what is known of each of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from hloc_lite.mapping.map import Map
-from hloc_lite.types import NO_POINT, Int64, SfmImage, SfmModel
+from hloc_lite.types import NO_POINT, Float64, Int64, SfmImage, SfmModel, UInt8
+
+T = TypeVar("T", Float64, UInt8)
 
 
 def joint_model(maps: Sequence[Map]) -> SfmModel:
@@ -27,6 +30,12 @@ def joint_model(maps: Sequence[Map]) -> SfmModel:
         np.concatenate([place.model.rgb for place in maps]),
         np.concatenate([place.model.errors_px for place in maps]),
     )
+
+
+def of_all_points(parts: Sequence[T | None]) -> T | None:
+    """(M,) values of the joint model's points, from those of each map's; None if one has none."""
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if len(known) == len(parts) else None
 
 
 def _joint_image(image: SfmImage, maps: Sequence[Map], starts: Int64) -> SfmImage:

@@ -9,36 +9,48 @@ import numpy as np
 from hloc_lite.config import Config
 from hloc_lite.consistency.place_agreement import pose_score, visible_points
 from hloc_lite.localize.answers import Attempt, Choice
-from hloc_lite.localize.confidence import Calibration, Judgement, calibration_of, judge
+from hloc_lite.localize.confidence import Calibration, Judgement, judge
 from hloc_lite.localize.cues import Evidence
 from hloc_lite.localize.traits import traits_of
-from hloc_lite.mapping.map import Map
-from hloc_lite.types import Int64, RetrievalHits
+from hloc_lite.types import Int64, RetrievalHits, SfmModel, UInt8
 
 MIN_LABELLED = 8
 """Landmarks in view whose labels say something together."""
 
 
 class Judge:
-    """Says how likely poses in one map are right.
+    """Says how likely poses in one map are right, or in several that are localized in together.
 
     Args:
-        place: the map.
-        config: which coefficients, and whether the map's units are metres.
-
-    Raises:
-        FormatError: the coefficients cannot be read.
+        model: ``joint_model`` of the maps.
+        point_labels: (M,) trusted labels of its points; None: labels are not in use.
+        known_poses: the map was made from given poses; then its units are taken for metres.
+        calibration: the coefficients; None: nobody asks.
+        config: of the queries.
     """
 
-    def __init__(self, place: Map, config: Config) -> None:
-        self._place, self._config = place, config
-        self._calibration: Calibration | None = calibration_of(config.confidence)
+    def __init__(
+        self,
+        model: SfmModel,
+        point_labels: UInt8 | None,
+        calibration: Calibration | None,
+        config: Config,
+        *,
+        known_poses: bool,
+    ) -> None:
+        self._model, self._point_labels, self._config = model, point_labels, config
+        self._calibration = calibration
         bounds = config.confidence.bounds
-        known_poses = bool(place.report.get("known_poses", True))
         self._metric = bounds == "metric" or (bounds == "auto" and known_poses)
 
     def judge(self, choice: Choice, evidence: Evidence, hits: RetrievalHits) -> Judgement | None:
-        """Of the pose that was chosen; None if there is none, or nobody asked."""
+        """Of the pose that was chosen; None if there is none, or nobody asked.
+
+        Args:
+            choice: of all layers.
+            evidence: of all layers (``pooled``).
+            hits: images that were retrieved, as ``evidence`` counts them.
+        """
         attempt, calibration = choice.attempt, self._calibration
         if calibration is None or attempt.pose is None:
             return None
@@ -63,10 +75,10 @@ class Judge:
 
     def _label_agreement(self, attempt: Attempt, evidence: Evidence, hits: RetrievalHits) -> float:
         """Share of the landmarks in view that lie on their label, of all that the images with
-        inliers see: inliers themselves agree with any pose. NaN: too few are known."""
-        pose, model = attempt.pose, self._place.model
+        inliers see in any layer: inliers themselves agree with any pose. NaN: too few are known."""
+        pose, model, labels = attempt.pose, self._model, self._point_labels
         assert pose is not None
-        if evidence.windows is None or evidence.point_labels is None:
+        if evidence.windows is None or labels is None:
             return math.nan
         images = [model.image_named(hits.names[i]) for i in _images_of_inliers(attempt, evidence)]
         seen = [visible_points(image) for image in images if image is not None]
@@ -75,7 +87,7 @@ class Judge:
             pose.cam_from_world,
             pose.camera,
             model.xyz[points],
-            evidence.point_labels[points],
+            labels[points],
             evidence.windows,
             self._config.semantics,
         )

@@ -18,7 +18,7 @@ from hloc_lite.config import Config
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.localize.attempts import groups_of
 from hloc_lite.localize.checks import check_weights, for_queries
-from hloc_lite.localize.cues import Evidence, QuickPose, Witnesses
+from hloc_lite.localize.cues import Evidence, QuickPose, Seen, Witnesses
 from hloc_lite.localize.lifting import Landmarks, landmarks_of, lift
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.mapping.map import Map
@@ -36,9 +36,7 @@ from hloc_lite.types import (
     NO_POINT,
     Correspondences,
     Cue,
-    DepthMap,
     Int64,
-    LabelMap,
     LocalFeatures,
     Matches,
     Photo,
@@ -82,7 +80,7 @@ class Layer:
         cached_images: int,
         only_landmarks: bool,
     ) -> None:
-        self.map, self._networks, self._witnesses = place, networks, witnesses
+        self.map, self.witnesses, self._networks = place, witnesses, networks
         self._cached_images, self._only_landmarks = cached_images, only_landmarks
         self._landmarks: OrderedDict[str, Landmarks] = OrderedDict()
         self.useful_names = frozenset(
@@ -107,9 +105,9 @@ class Layer:
         found = self._networks.matcher.match([(features, each.features) for each in landmarks])
         return own, dict(zip(own.names, zip(found, landmarks, strict=True), strict=True))
 
-    def testify(self, query: MatchedQuery, quick_pose: QuickPose) -> Evidence:
+    def testify(self, query: MatchedQuery, quick_pose: QuickPose, seen: Seen) -> Evidence:
         """What is known of the matches with this layer."""
-        return self._witnesses.testify(query, lift(list(query.matched.values())), quick_pose)
+        return self.witnesses.testify(query, lift(list(query.matched.values())), quick_pose, seen)
 
     def landmarks_of(self, name: str) -> Landmarks:
         """What a map image offers to be matched; kept in memory for the next queries."""
@@ -139,8 +137,8 @@ def further_layer(
     Args:
         place: its map; features and matcher are those of its own config.
         config: the first map's, for all else.
-        segmenter: shared with the first.
-        depth: shared with the first.
+        segmenter: of the first.
+        depth: of the first.
 
     Raises:
         ConfigError: labels are in use, but this map has none.
@@ -180,10 +178,11 @@ def testimonies(
     keypoints = np.concatenate([part.features.keypoints for part in parts])
     first_keypoints = starts_of([len(part.features) for part in parts])
     first_points = starts_of([layer.map.model.num_points for layer in layers])
+    seen = layers[0].witnesses.look(query.photo)  # which is the same for all
     found = []
     for index in [i for i, part in enumerate(parts) if part.matched] or [0]:
         layer, part = layers[index], parts[index]
-        evidence = layer.testify(part, quick_pose)
+        evidence = layer.testify(part, quick_pose, seen)
         retrieved = np.array([hit_idxs[name] for name in part.hits.names], np.int64)
         sightings = Sightings(
             evidence.sightings.keypoint_idxs + first_keypoints[index],
@@ -192,17 +191,7 @@ def testimonies(
             evidence.sightings.scores,
         )
         groups = groups_of(part.matched, evidence.config.localize)
-        factors = evidence.bound_factors
-        if factors is not None:
-            factors = np.concatenate([np.ones(first_points[index]), factors])
-        shifted = replace(
-            evidence,
-            sightings=sightings,
-            keypoints=keypoints,
-            # labels are those of the first map's points, by which poses are judged
-            point_labels=None if index else evidence.point_labels,
-            bound_factors=factors,
-        )
+        shifted = replace(evidence, sightings=sightings, keypoints=keypoints)
         found.append(Testimony(shifted, tuple(retrieved[group] for group in groups)))
     return found
 
@@ -269,42 +258,3 @@ def num_matches(matched: Mapping[str, tuple[Matches, Landmarks]]) -> int:
 def starts_of(lengths: Sequence[int]) -> Int64:
     """(L,) where each part begins when all follow one another."""
     return np.cumsum([0, *lengths[:-1]], dtype=np.int64)
-
-
-class AskedOnce:
-    """A segmenter and depth model for several layers, that looks at each photo but once."""
-
-    def __init__(self, segmenter: Segmenter | None, depth: DepthModel | None) -> None:
-        self._segmenter, self._depth = segmenter, depth
-        self._labels: tuple[Photo, LabelMap | None] | None = None
-        self._depths: tuple[Photo, DepthMap | None] | None = None
-
-    @property
-    def segmenter(self) -> Segmenter | None:
-        """Itself, if there is one."""
-        return None if self._segmenter is None else self
-
-    @property
-    def depth(self) -> DepthModel | None:
-        """Itself, if there is one."""
-        return None if self._depth is None else self
-
-    def segment(self, photos: Sequence[Photo]) -> list[LabelMap | None]:
-        """As ``Segmenter``; the answer for the last photo is kept."""
-        return [self._segment(photo) for photo in photos]
-
-    def predict(self, photos: Sequence[Photo]) -> list[DepthMap | None]:
-        """As ``DepthModel``; the answer for the last photo is kept."""
-        return [self._predict(photo) for photo in photos]
-
-    def _segment(self, photo: Photo) -> LabelMap | None:
-        assert self._segmenter is not None
-        if self._labels is None or self._labels[0] is not photo:
-            self._labels = photo, self._segmenter.segment([photo])[0]
-        return self._labels[1]
-
-    def _predict(self, photo: Photo) -> DepthMap | None:
-        assert self._depth is not None
-        if self._depths is None or self._depths[0] is not photo:
-            self._depths = photo, self._depth.predict([photo])[0]
-        return self._depths[1]

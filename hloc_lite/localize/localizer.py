@@ -19,11 +19,12 @@ from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.answers import failure, verdict, with_fallback
 from hloc_lite.localize.attempts import attempts_of
 from hloc_lite.localize.checks import check_config, check_layers, check_weights, for_queries
+from hloc_lite.localize.confidence import calibration_of
 from hloc_lite.localize.cues import Evidence, Witnesses
 from hloc_lite.localize.hypotheses import choose
+from hloc_lite.localize.joint_model import joint_model, of_all_points
 from hloc_lite.localize.judging import Judge
 from hloc_lite.localize.layers import (
-    AskedOnce,
     Layer,
     further_layer,
     layer_counts,
@@ -55,7 +56,7 @@ class Localizer:
     first map, each map's features give poses of their own, and the place that most speaks for is
     solved again on the matches of all that found it. A result's ``features`` are then those of the
     first map, its correspondences count on: the keypoints and points of the next map have the
-    numbers after those of the one before (``joint_model``).
+    numbers after those of the one before (``model``).
 
     Args:
         place: the map.
@@ -88,24 +89,34 @@ class Localizer:
         check_config(self.config, place.config)
         check_layers(place, also)
         runtime = Runtime(WeightsStore() if weights is None else weights, device)
+        self.calibration = calibration_of(self.config.confidence)
+        """Coefficients of ``confidence``; None: it is not asked for."""
         models = load_models(for_queries(self.config), runtime)
         check_weights(models.weights, place.weights)
         models.describer.load_state(place.retrieval_state)
-        self._judge = Judge(place, self.config)
         depth = depth_model(self.config.depth, runtime)
-        asked = AskedOnce(models.segmenter, depth)
-        self._witnesses = Witnesses(place, self.config, asked.segmenter, asked.depth)
+        witnesses = Witnesses(place, self.config, models.segmenter, depth)
         self._models = models
         kept = -(-self.config.localize.cached_images // len(self.maps))
         only_landmarks = self.config.localize.only_landmarks
         self._layers = (
-            Layer(place, models, self._witnesses, kept, only_landmarks),
+            Layer(place, models, witnesses, kept, only_landmarks),
             *(
-                further_layer(each, self.config, runtime, asked.segmenter, asked.depth, kept)
+                further_layer(each, self.config, runtime, models.segmenter, depth, kept)
                 for each in also
             ),
         )
-        self._xyz = np.concatenate([each.model.xyz for each in self.maps])
+        self.model = joint_model(self.maps)
+        """Whose points a result's correspondences are with."""
+        all_of_them = [layer.witnesses for layer in self._layers]
+        self._bound_factors = of_all_points([each.bound_factors for each in all_of_them])
+        self._judge = Judge(
+            self.model,
+            of_all_points([each.point_labels for each in all_of_them]),
+            self.calibration,
+            self.config,
+            known_poses=bool(place.report.get("known_poses", True)),
+        )
         self._estimator = create(ESTIMATORS, self.config.pose.estimator, self.config.pose, runtime)
         known = self._layers[0].useful_names
         useful = [i for i, name in enumerate(place.global_names) if name in known]
@@ -165,7 +176,7 @@ class Localizer:
 
     def labels_of(self, photo: Photo) -> LabelMap | None:
         """What a photo shows; None where labels are not in use, or there are none of it."""
-        return self._witnesses.labels_of(photo)
+        return self._layers[0].witnesses.labels_of(photo)
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
         """The result of a query whose image could not even be decoded."""
@@ -231,7 +242,7 @@ class Localizer:
             found = testimonies(self._layers, query, solver.quick)
         with clock("pose"):
             parts = [(each.evidence, each.groups) for each in found]
-            attempts = attempts_of(parts, self._xyz, solver)
+            attempts = attempts_of(parts, self.model.xyz, solver, self._bound_factors)
             choice = choose(attempts, solver.refine, solver.rival, self.config.localize)
         with clock("confidence"):
             evidence = pooled([each.evidence for each in found])

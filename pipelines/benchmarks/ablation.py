@@ -3,7 +3,7 @@
 python -m pipelines.benchmarks.ablation -o OUT --seed 201 --seed 202
 
 Matches are made once and reused; only what is done with them differs. ``none``: matches of a ratio
-below ``FEATURE_DEFAULTS``' bound, all of equal weight, one group. ``+SCW`` re-ranks twice as many
+below ``matching.max_ratio``, all of equal weight, one group. ``+SCW`` re-ranks twice as many
 retrieved images (at most 50) and keeps the better half; ``+counts``, its control, ranks them by
 their matches alone. ``all, confident`` needs 6 inliers, not 12, but the confidence that is asked
 for by default. Intervals: bootstrap over queries, 95 %.
@@ -21,27 +21,26 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite.config import FEATURE_DEFAULTS
-from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.io.poses import read_image_list, read_queries
+from hloc_lite.consistency.combine import CUES
+from hloc_lite.io.poses import read_image_list
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.synthetic.config import CONDITIONS
 from pipelines.matched_towns import (
+    MAX_TRIALS,
     MatchedTown,
     build,
     first_hits,
+    is_right,
     labelled,
     match_town,
+    passing_ratio_test,
     query_config,
+    query_names,
     render,
-    with_min_score,
 )
 from pipelines.noisy_cues import write_network_labels, write_noisy_depth, write_noisy_labels
 
 NETWORK = "deeplab-edgetpu-cityscapes"
-OFF = ("score", "retrieval", "places", "semantics", "depth", "track")
-MAX_TRIALS = 20000
-"""Of RANSAC: the default of 100,000 takes five times as long where there is no pose."""
 POOL = 2
 """Times as many images are matched before re-ranking as are kept."""
 VARIANTS: Mapping[str, Sequence[str]] = {
@@ -122,7 +121,7 @@ def cue_sources(
     town: Path, folder: Path, kinds: Sequence[str]
 ) -> dict[str, tuple[str, str | None]]:
     """kind -> (source of labels, source of depth)."""
-    queries = [name for c in CONDITIONS for name in read_queries(town / f"queries_{c}.txt")]
+    queries = query_names(town)
     names = [*read_image_list(town / "map_images.txt"), *queries]
     found: dict[str, tuple[str, str | None]] = {}
     for kind in kinds:
@@ -142,7 +141,7 @@ def cue_sources(
 def variant_settings(name: str, k: int, labels: str, depth: str | None, kind: str) -> list[str]:
     """Config of a variant."""
     cues = VARIANTS[name]
-    off = json.dumps([cue for cue in OFF if cue not in cues])
+    off = json.dumps([cue for cue in CUES if cue not in cues])
     chosen = [f"weighting.off={off}", f"pose.max_num_trials={MAX_TRIALS}"]
     if {"rerank", "semantics"} & set(cues):
         chosen.append(f"semantics.source={labels}")
@@ -166,22 +165,13 @@ def run(
     """(condition, whether the pose is right) of each query."""
     config = query_config(town.place, settings)
     localizer = Localizer(town.place, config)
-    matching = config.matching
-    bound = (
-        FEATURE_DEFAULTS.get(config.features.name, {}).get("matching", {}).get("max_ratio", 0.95)
-    )
-    least = 1 / (1 + np.exp(-matching.ratio_slope * (matching.even_ratio - bound)))
     found = []
     for each in tqdm(town.queries, leave=False, disable=None):
         query = first_hits(each.query, min(POOL * k, 50) if "rerank" in cues else k)
         if "score" not in cues:
-            query = with_min_score(query, least)
+            query = passing_ratio_test(query, config.matching)
         result = localizer.solve(query, query.photo.name)
-        right = False
-        if result.pose is not None:
-            distance, angle = pose_errors(result.pose.cam_from_world, each.cam_from_world)
-            right = distance <= 0.25 and angle <= 2
-        found.append((each.condition, right))
+        found.append((each.condition, is_right(result, each.cam_from_world)))
     return found
 
 

@@ -25,7 +25,7 @@ from hloc_lite.localize.confidence import Calibration, calibration_of
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
-from pipelines.confidence_rows import FOREIGN, OWN, Row, figures, print_reliability, town_rows
+from pipelines.confidence_rows import Row, figures, print_reliability, rows_of_towns
 
 
 @click.command()
@@ -44,15 +44,9 @@ def main(
     settings: tuple[str, ...],
 ) -> None:
     """Print the figures."""
-    folder = towns or output
-    own: list[Row] = []
-    foreign: list[Row] = []
-    for index, seed in enumerate(seeds):
-        other = seeds[(index + 1) % len(seeds)]
-        for feature in features:
-            own += town_rows(output, folder, seed, seed, feature, OWN, settings)
-            if other != seed:
-                foreign += town_rows(output, folder, other, seed, feature, FOREIGN, settings)
+    rows = rows_of_towns(output, towns or output, seeds, features, settings)
+    own = [row for row in rows if not row.foreign]
+    foreign = [row for row in rows if row.foreign]
     config = load_config(settings=settings).confidence
     calibration = calibration_of(config)
     if calibration is None:

@@ -244,8 +244,9 @@ def test_a_pose_that_is_not_determined_is_said_to_be(world, capsys) -> None:
     _, scene, built = world
     result = Localizer(built, weights=NoWeights()).localize(scene.image(3), scene.camera)
     assert result.pose is not None
-    print_single(result)
-    assert "# one sigma: position" in capsys.readouterr().out
+    print_single(replace(result, confidence=0.876))
+    shown = capsys.readouterr().out
+    assert "# one sigma: position" in shown and "probability 0.88\n" in shown
     print_single(replace(result, pose=replace(result.pose, covariance=None)))
     assert "# one sigma: unknown" in capsys.readouterr().out
 

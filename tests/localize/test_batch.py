@@ -113,6 +113,14 @@ def test_other_settings_images_or_intrinsics_begin_anew(place, finished, caplog)
     assert source.loaded == list(fewer)
 
 
+def test_other_coefficients_of_confidence_begin_anew(place, finished, monkeypatch) -> None:
+    path, _, cameras = finished
+    other = place[1].calibration.model_copy(update={"intercept": 9.0})
+    monkeypatch.setattr(place[1], "calibration", other)
+    source, _ = again(place, cameras, path)
+    assert source.loaded == list(QUERIES)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"\n", b"\0\1\2\xff\n", b"[]\n", b"null\n", b'{"run": 5}\n', b"{}\nx\n", b'"text"\n'],

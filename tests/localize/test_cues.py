@@ -255,7 +255,7 @@ def test_bounds_of_correspondences_follow_the_noise_of_their_landmarks(
     assert factors[1][bad].min() > 1.2 * factors[1][good].max()
 
 
-def test_depth_judges_within_ransac_unless_it_is_told_not_to() -> None:
+def test_depth_judges_within_ransac_only_if_it_is_asked_to() -> None:
     rng = np.random.default_rng(0)
     points2D, depths = rng.uniform((0, 0), (640, 480), (40, 2)), rng.uniform(5, 40, 40)
     order = np.arange(40)
@@ -265,16 +265,13 @@ def test_depth_judges_within_ransac_unless_it_is_told_not_to() -> None:
     nothing = Sightings(*np.zeros((4, 0)))
     known = DepthMap(values, (640, 480))
     both = np.stack([3 * depths, rng.permutation(depths)])
-    for depth_map, settings in (
-        (known, []),
-        (known, ["depth.in_ransac=false"]),
-        (None, []),
-    ):
+    asked = ["depth.in_ransac=true"]
+    for depth_map, settings in ((known, asked), (known, []), (None, asked)):
         evidence = Evidence(
             nothing, (), points2D.astype(np.float32), depth_map, load_config(settings=settings)
         )
         judge = evidence.depth_judge(given)
-        if settings or depth_map is None:
+        if not settings or depth_map is None:
             assert judge is None
             continue
         assert judge is not None

@@ -304,16 +304,20 @@ def test_a_run_with_another_layer_is_another_run(world: World, tmp_path: Path) -
     assert len(set(heads)) == 3
 
 
-def test_each_photo_is_labelled_once(world: World, tmp_path: Path, monkeypatch) -> None:
-    labels = tmp_path / "labels"
+def labelled_maps(world: World, labels: Path) -> list[Map]:
+    """All of whose photos show buildings, and so does the query."""
     labels.mkdir()
     for name in (*NAMES, "query.png"):
         Image.fromarray(np.full(SIZE[::-1], 2, np.uint8)).save(labels / f"{name}.png")
     setting = [f"semantics.source=files:{labels}"]
-    maps = [
+    return [
         build(world.scenes[name], load_config(settings=setting, base=config_of(name)))
         for name in world.maps
     ]
+
+
+def test_each_photo_is_labelled_once(world: World, tmp_path: Path, monkeypatch) -> None:
+    maps = labelled_maps(world, tmp_path / "labels")
     localizer = Localizer(maps[0], also=maps[1:], weights=NoWeights())
     asked = []
     segmenter = type(localizer._models.segmenter)
@@ -327,6 +331,44 @@ def test_each_photo_is_labelled_once(world: World, tmp_path: Path, monkeypatch) 
     assert result.counts["semantics_touched"] == result.counts["matches"]
     with pytest.raises(ConfigError, match="'other' features: semantics"):
         Localizer(maps[0], also=[world.maps["other"]], weights=NoWeights())
+
+
+def test_poses_of_any_layer_are_judged_by_the_labels_of_all(world: World, tmp_path: Path) -> None:
+    first, other = labelled_maps(world, tmp_path / "labels")
+    confused = replace(other.landmark_labels, labels=np.full_like(other.landmark_labels.labels, 8))
+    found = {}
+    for place in (other, replace(other, landmark_labels=confused)):
+        for blind in (False, True):
+            localizer = Localizer(first, also=[place], weights=NoWeights())
+            if blind:
+                fool_the_first(localizer, world.seen("exact", slice(0, 0)))
+            result = localizer.localize(_photo(world), world.scenes["exact"].camera)
+            assert result.pose is not None and result.confidence is not None
+            assert (result.counts["exact_inliers"] == 0) == blind
+            found[place is other, blind] = result.grounds["labels"]
+    assert found[True, False] == found[True, True] == 1
+    assert found[False, False] < 1 and found[False, True] < 1
+
+
+def test_inlier_bounds_are_those_of_each_layers_own_points(world: World) -> None:
+    errors = np.random.default_rng(0).lognormal(-1, 0.8, 500)
+    maps, start = {}, 0
+    for name, place in world.maps.items():
+        end = start + place.model.num_points
+        noisy = replace(place.model, errors_px=errors[start:end])
+        maps[name], start = replace(place, model=noisy), end
+    setting = ["weighting.bound_exponent=1"]
+    camera, apart = world.scenes["exact"].camera, {}
+    for place in maps.values():
+        config = load_config(settings=setting, base=place.config)
+        alone = Localizer(place, config, weights=NoWeights())
+        given = alone.localize(world.photo(), camera).correspondences
+        apart |= dict(zip(map(tuple, given.points3D), given.bound_factors, strict=True))
+    config = load_config(settings=setting, base=maps["exact"].config)
+    localizer = Localizer(maps["exact"], config, also=[maps["other"]], weights=NoWeights())
+    given = localizer.localize(world.photo(), camera).correspondences
+    assert len(given) == len(apart) and len(np.unique(given.bound_factors)) > 20
+    assert given.bound_factors.tolist() == [apart[tuple(xyz)] for xyz in given.points3D]
 
 
 def test_from_photos_to_poses_by_commands(world: World, tmp_path: Path, monkeypatch, capsys):

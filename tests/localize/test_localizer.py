@@ -344,3 +344,9 @@ def test_settings_that_only_building_reads_are_found(built) -> None:
     config = load_config(settings=[*asked, "pose.max_error_px=5"], base=place.config)
     assert without_effect(config, place.config) == ["pairs.spec", "mapping.mapper"]
     assert without_effect(place.config, place.config) == []
+    ratio = ["matching.max_ratio=0.7"]
+    assert without_effect(load_config(settings=ratio, base=place.config), place.config) == [
+        "matching.max_ratio"
+    ]
+    hard = load_config(settings=[*ratio, 'weighting.off=["score"]'], base=place.config)
+    assert without_effect(hard, place.config) == []
