@@ -344,6 +344,33 @@ class Correspondences:
 
 
 @dataclass(frozen=True, eq=False)
+class Prior:
+    """What is known of a camera before its photo is looked at; what is None is not known."""
+
+    position: Float64 | None = None
+    """(3,) about where the camera is, world, map units..."""
+    radius: float = 0.0
+    """...and how far from there it may be, map units."""
+    gravity_in_cam: Float64 | None = None
+    """(3,) which way is down in the camera frame, any length."""
+    gravity_in_world: Float64 | None = None
+    """(3,) which way is down in the map; None: as its georeference says."""
+    gravity_tolerance_deg: float = 10.0
+    """Phones' accelerometers err by 1 to 2 degrees at rest, by several in motion."""
+    heights: tuple[float, float] | None = None
+    """Least and greatest height of the camera above the map's origin, against gravity: a floor."""
+
+    def __post_init__(self) -> None:
+        for name in ("position", "gravity_in_cam", "gravity_in_world"):
+            if getattr(self, name) is not None:
+                _freeze(self, name, np.float64, 3)
+                if not np.isfinite(getattr(self, name)).all():
+                    raise ShapeError(f"Prior.{name}: expected finite numbers")
+        if self.position is not None and not (np.isfinite(self.radius) and self.radius > 0):
+            raise ShapeError(f"Prior.radius: expected a length above 0, got {self.radius}")
+
+
+@dataclass(frozen=True, eq=False)
 class PoseEstimate:
     """The answer of an estimator."""
 

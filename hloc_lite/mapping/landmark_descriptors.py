@@ -1,0 +1,87 @@
+"""Descriptors of landmarks, so that a query is matched with the points of a place themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hloc_lite.errors import ShapeError
+from hloc_lite.mapping.map import Map
+from hloc_lite.types import NO_POINT, Float32, Int64, frozen_array
+
+BLOCK = 65536
+"""Rows normalized at once: 33 MB of 128 floats."""
+
+
+@dataclass(frozen=True, eq=False)
+class LandmarkDescriptors:
+    """One descriptor or a few of each landmark, in rows that ascend with the landmark."""
+
+    values: npt.NDArray[np.generic]
+    """(E, D) float32, float16, or int8: rows of any length, only their direction counts."""
+    offsets: Int64
+    """(M + 1,) the rows of landmark i are ``offsets[i]`` to ``offsets[i + 1]``."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "offsets", frozen_array(self.offsets, np.int64, (None,), "offsets")
+        )
+        if self.values.ndim != 2 or len(self.offsets) < 1 or self.offsets[-1] != len(self.values):
+            raise ShapeError(
+                f"LandmarkDescriptors: {self.values.shape} values do not fit offsets that end at "
+                f"{self.offsets[-1] if len(self.offsets) else 'nothing'}"
+            )
+
+    @property
+    def num_landmarks(self) -> int:
+        return len(self.offsets) - 1
+
+    def of(self, point3D_idxs: Int64) -> tuple[Float32, Int64]:
+        """Descriptors of some landmarks.
+
+        Args:
+            point3D_idxs: (P,) landmarks, ascending, each once.
+
+        Returns:
+            (R, D) unit rows in the order of the landmarks, and (R,) which landmark each is of.
+        """
+        points = np.asarray(point3D_idxs, np.int64)
+        counts = self.offsets[points + 1] - self.offsets[points]
+        owners = np.repeat(points, counts)
+        first = np.cumsum(counts) - counts
+        rows = np.arange(len(owners)) - np.repeat(first - self.offsets[points], counts)
+        found = np.asarray(self.values[rows], np.float32)
+        return found / _lengths(found), owners
+
+
+def mean_descriptors(place: Map) -> LandmarkDescriptors:
+    """The mean of the descriptors of each landmark's track, as unit rows: one row a landmark.
+
+    Memory is that of the result: features are read one image at a time.
+    """
+    sums: Float32 | None = None
+    for points, descriptors in _observations(place):
+        if sums is None:
+            sums = np.zeros((place.model.num_points, descriptors.shape[1]), np.float32)
+        np.add.at(sums, points, descriptors)  # an image may see a landmark twice
+    if sums is None:
+        return LandmarkDescriptors(np.zeros((0, 1), np.float32), np.zeros(1, np.int64))
+    for start in range(0, len(sums), BLOCK):
+        sums[start : start + BLOCK] /= _lengths(sums[start : start + BLOCK])
+    return LandmarkDescriptors(sums, np.arange(len(sums) + 1))
+
+
+def _observations(place: Map) -> Iterator[tuple[Int64, Float32]]:
+    """Of each image that sees landmarks, which ones, and their descriptors there."""
+    for image in place.model.images:
+        seen = image.point3D_idxs != NO_POINT
+        if seen.any():
+            yield image.point3D_idxs[seen], place.features[image.name].descriptors[seen]
+
+
+def _lengths(rows: Float32) -> Float32:
+    lengths: Float32 = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.maximum(lengths, np.float32(1e-12))
