@@ -146,8 +146,8 @@ def command(
             "depth.source": source_named(depth, "--depth", DEPTH_MODELS),
         }
     )
-    georeference = None if geopose is None else _georeference_of(map_folder)
     place = Map.open(map_folder)
+    georeference = None if geopose is None else _georeference_of(map_folder)
     further = [Map.open(folder) for folder in also]
     config = load_config(
         file=config_file, settings=settings, overrides=overrides, base=place.config

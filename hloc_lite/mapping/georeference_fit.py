@@ -121,7 +121,7 @@ def _fitted(
     found = fit_robustly(
         source, target, fit_similarity, 3, config.num_samples, config.min_sigma_m, config.seed
     )
-    if found is None:
+    if found is None or float(np.ptp(target, axis=0).max()) < config.min_sigma_m:
         raise GeoreferenceError(
             "the map's cameras, or their positions, are all in one place: that has no scale"
         )
@@ -223,18 +223,19 @@ def _check_sure(
             f"({100 * config.max_scale_sigma:.0f} % is allowed): {about}, which is too much for so "
             f"small a map; give more or better ones"
         )
+    # what is open about a slanting line is open of both: the larger part names it
+    if fit.heading_sigma_deg > max(config.max_heading_sigma_deg, fit.tilt_sigma_deg):
+        raise GeoreferenceError(
+            f"the positions leave north uncertain by {min(fit.heading_sigma_deg, 180):.0f} deg: "
+            f"they lie one above the other, or too close together for their errors ({about}); "
+            f"give some farther apart"
+        )
     if fit.tilt_sigma_deg > config.max_tilt_sigma_deg:
         raise GeoreferenceError(
             f"the positions leave the map's tilt uncertain by {min(fit.tilt_sigma_deg, 90):.0f} "
             f"deg: they lie nearly on a line, about which the map may be turned, or too close "
             f"together for their errors ({about}). Nor do the cameras say which way is up: "
-            f"{why_not_cameras}. Give positions to the side of that line, too"
-        )
-    if fit.heading_sigma_deg > config.max_heading_sigma_deg:
-        raise GeoreferenceError(
-            f"the positions leave north uncertain by {min(fit.heading_sigma_deg, 180):.0f} deg: "
-            f"they lie one above the other, or too close together for their errors ({about}); "
-            f"give some farther apart"
+            f"{why_not_cameras or 'they differ too much'}. Give positions to the side of that line, too"
         )
 
 
