@@ -235,7 +235,7 @@ def _check_sure(
             f"the positions leave the map's tilt uncertain by {min(fit.tilt_sigma_deg, 90):.0f} "
             f"deg: they lie nearly on a line, about which the map may be turned, or too close "
             f"together for their errors ({about}). Nor do the cameras say which way is up: "
-            f"{why_not_cameras or 'they differ too much'}. Give positions to the side of that line, too"
+            f"{why_not_cameras or 'they differ too much'}. Give positions beside that line, too"
         )
 
 

@@ -15,6 +15,7 @@ from hloc_lite.geometry.frames import (
     FRAMES,
     camera_axes,
     camera_vectors_from_frame,
+    covariance_in_frame,
     points_from_frame,
     points_in_frame,
     pose_from_frame,
@@ -144,6 +145,23 @@ def test_reading_is_the_inverse_of_writing(frame: str, world: str, pose: Rigid3,
     np.testing.assert_allclose(again.translation, pose.translation, atol=1e-7)
     there = points_in_frame(point, frame, world)  # type: ignore[arg-type]
     np.testing.assert_array_equal(points_from_frame(there, frame, world), point)  # type: ignore[arg-type]
+
+
+@every_world
+@every_frame
+def test_covariances_are_of_the_pose_given_out(frame: str, world: str) -> None:
+    """Against small perturbations, one at a time: each has a covariance of rank 1."""
+    pose, step = Rigid3(exp_so3([0.3, -1, 0.5]), np.array([1.0, -2, 3])), 1e-6
+    before = pose_in_frame(pose, frame, world)  # type: ignore[arg-type]
+    for index in range(6):
+        d = step * np.eye(6)[index]
+        moved = pose_in_frame(Rigid3(exp_so3(d[:3]), d[3:]).compose(pose), frame, world)  # type: ignore[arg-type]
+        turns = [Rotation.from_quat(value["rotation_xyzw"]) for value in (before, moved)]
+        first, second = (turn.inv() if frame == "colmap" else turn for turn in turns)
+        shift = np.subtract(moved["position"], before["position"])
+        change = np.concatenate([shift, (second * first.inv()).as_rotvec()]) / step
+        found = covariance_in_frame(pose, np.outer(d, d) / step**2, frame, world)  # type: ignore[arg-type]
+        np.testing.assert_allclose(found, np.outer(change, change), atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hloc_lite.errors import FormatError, GeoreferenceError, HlocLiteError, StaleArtefactError
+from hloc_lite.geometry.frames import covariance_in_frame
 from hloc_lite.geometry.geodesy import (
     Geodetic,
     ecef_from_enu_rotation,
@@ -201,6 +202,16 @@ def test_points_there_and_back() -> None:
     pose = survey.poses["0.jpg"]
     back = georeference.from_enu(georeference.in_enu(pose))
     np.testing.assert_allclose(back.translation, pose.translation, atol=1e-9)
+
+
+def test_covariances_in_metres() -> None:
+    pose, georeference = looking([0, 1, 0], [1, 2, 3]), plain(scale=4.0)
+    covariance = np.diag([0.1, 0.2, 0.3, 1, 2, 3.0]) ** 2
+    found = georeference.covariance_in_enu(covariance)
+    np.testing.assert_allclose(np.sqrt(np.diag(found)), [0.1, 0.2, 0.3, 4, 8, 12])
+    in_ros = covariance_in_frame(georeference.in_enu(pose), found, "ros", "enu")
+    # right is east, ahead is north, below is down
+    np.testing.assert_allclose(np.sqrt(np.diag(in_ros)), [4, 12, 8, 0.1, 0.3, 0.2])
 
 
 @pytest.fixture
