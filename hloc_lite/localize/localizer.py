@@ -36,6 +36,7 @@ from hloc_lite.localize.layers import (
 from hloc_lite.localize.lifting import Landmarks
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.localize.solving import PoseSolver
+from hloc_lite.localize.vicinity import Vicinity
 from hloc_lite.mapping.cameras import guess_camera
 from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import load_models
@@ -46,6 +47,7 @@ from hloc_lite.types import (
     LabelMap,
     LocalizationResult,
     Photo,
+    Prior,
     Status,
 )
 
@@ -125,6 +127,7 @@ class Localizer:
         names = [place.global_names[i] for i in useful]
         self._index = RetrievalIndex(names, place.global_descriptors[useful])
         self._cascade = Cascade(self._layers, self.config)
+        self._vicinity = Vicinity(place, self.config.prior)
 
     @classmethod
     def open(cls, path: Path | str, config: Config | None = None, **options: object) -> Localizer:
@@ -138,6 +141,7 @@ class Localizer:
         *,
         name: str | None = None,
         fallback: bool = False,
+        prior: Prior | None = None,
         budget_ms: float | None = None,
     ) -> LocalizationResult:
         """Where a photo was taken.
@@ -151,6 +155,8 @@ class Localizer:
                 of that of a ``Photo``, is taken for the query itself and not retrieved
                 (``localize.exclude_same_name``).
             fallback: give a failed query the pose of its best retrieved image, in ``fallback``.
+            prior: what is known of the camera: only map images that may see the same are retrieved,
+                and a pose that contradicts it is withheld as ``Status.DOUBTFUL``.
             budget_ms: wall time after which nothing more is tried to make a pose surer
                 (``localize.matching`` = cascade); the result's ``skipped`` says what was left out.
 
@@ -176,8 +182,10 @@ class Localizer:
         except HlocLiteError as error:
             return failure(label, Status.UNREADABLE, str(error), clock)
         calibrated = camera is not None and camera.has_prior_focal
-        seen = self.look(photo, intrinsics, calibrated=calibrated, itself=itself, clock=clock)
-        result = self._answer(seen, label, clock, budget_ms)
+        seen = self.look(
+            photo, intrinsics, calibrated=calibrated, itself=itself, prior=prior, clock=clock
+        )
+        result = self._answer(seen, label, clock, prior, budget_ms)
         return with_fallback(result, self.map.model) if fallback else result
 
     def labels_of(self, photo: Photo) -> LabelMap | None:
@@ -216,6 +224,7 @@ class Localizer:
         *,
         calibrated: bool = True,
         itself: str | None = None,
+        prior: Prior | None = None,
         clock: StageClock | None = None,
     ) -> SeenQuery:
         """A photo's features, and the map images like it.
@@ -230,14 +239,22 @@ class Localizer:
         with clock("retrieval"):
             described = self._models.describer.describe([photo])
             excluded = [itself] if itself and self.config.localize.exclude_same_name else None
-            (hits,) = self._index.search(described, self.config.localize.num_retrieved, excluded)
+            allowed = None if prior is None else self._vicinity.names_within(prior)
+            count = self.config.localize.num_retrieved
+            (hits,) = self._index.search(described, count, excluded, allowed)
         return SeenQuery(photo, camera, calibrated, features, hits)
 
     def _answer(
-        self, seen: SeenQuery, label: str, clock: StageClock, budget_ms: float | None
+        self,
+        seen: SeenQuery,
+        label: str,
+        clock: StageClock,
+        prior: Prior | None,
+        budget_ms: float | None,
     ) -> LocalizationResult:
         def solve(query: MatchedQuery) -> LocalizationResult:
-            return self.solve(query, label, clock)
+            result = self.solve(query, label, clock)
+            return result if prior is None else self._vicinity.checked(result, prior)
 
         if self.config.localize.matching == "cascade":
             return self._cascade.answer(seen, solve, clock, budget_ms)
@@ -265,7 +282,7 @@ class Localizer:
         num_keypoints = sum(len(each.features) for each in query.layers)
         counts = {"keypoints": num_keypoints, "retrieved": len(hits.names)}
         if num_keypoints > 0 and not hits.names:
-            reason = "the map has no image to compare with"
+            reason = "the map has no image to compare with, or none near the expected position"
             return failure(label, Status.NO_RETRIEVAL, reason, clock, counts, features, hits)
         if not any(each.matched for each in query.layers):
             reason = "no keypoints found: the image is blank, masked away or far too dark"

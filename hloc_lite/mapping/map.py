@@ -6,6 +6,7 @@ MAP/features.h5    keypoints (float32), descriptors (float16), scores of each re
 MAP/retrieval.h5   global descriptors and what was learned for them (a vocabulary)
 MAP/landmarks.h5   semantic labels of the points, where a segmenter was configured
 MAP/report.json    what became of each image, and why
+MAP/georeference.json  where on Earth it lies, if that was ever said (mapping/georeference.py)
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ from hloc_lite.mapping.folder import (
     STAGED,
     check_ours,
     delete_staged,
+)
+from hloc_lite.mapping.georeference import (
+    Georeference,
+    delete_stale_georeference,
+    read_georeference,
 )
 from hloc_lite.mapping.stages import features_from_arrays
 from hloc_lite.types import Float32, LocalFeatures, SfmModel
@@ -67,6 +73,8 @@ class Map:
     """None: no segmenter was configured when the map was built."""
     landmark_descriptors: LandmarkDescriptors | None = None
     """None: they are to be made of the images' features."""
+    georeference: Georeference | None = None
+    """Where on Earth it lies; None: nobody said."""
 
     def __post_init__(self) -> None:
         missing = [i.name for i in self.model.images if i.name not in self.features]
@@ -135,6 +143,7 @@ class Map:
                 weights=header["weights"],
                 report=read_json(folder / "report.json"),
                 landmark_labels=labels,
+                georeference=read_georeference(folder),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{folder} is not a whole map: {error!r}") from None
@@ -159,6 +168,7 @@ class Map:
             (folder / "sfm").mkdir(exist_ok=True)
             for name in FILES:
                 (staged / name).replace(folder / name)
+            delete_stale_georeference(folder)
         except OSError as error:
             raise HlocLiteError(f"cannot write {folder}: {error}") from error
         finally:
