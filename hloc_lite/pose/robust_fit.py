@@ -10,9 +10,9 @@ import numpy as np
 from hloc_lite.types import Float64
 
 MAX_ITERATIONS = 50
-STEP_TOLERANCE = 1e-9
-"""Relative decrease of the cost below which the minimum is reached: what is left of the way is a
-thousandth of a standard deviation of the pose, and a third of the steps is saved."""
+STEP_TOLERANCE = 1e-8
+"""Relative decrease of the cost by a step after which the minimum is reached: what is left of the
+way is below a thousandth of a standard deviation of the pose."""
 ROUGH_TOLERANCE = 1e-3
 """The same of a refinement after which inliers are counted again: these hardly depend on the last
 tenth of a standard deviation."""
