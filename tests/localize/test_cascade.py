@@ -138,14 +138,14 @@ def test_several_descriptors_of_a_landmark() -> None:
 def test_a_prior_narrows_retrieval_and_withholds_what_contradicts_it(built) -> None:
     scene, place = built
     made = localizer(place, "prior.slack_depths=0")
-    true = scene.poses[3].center
+    true, east = scene.poses[3].center, np.array([1.0, 0, 0])
     near = made.localize(scene.image(3), scene.camera, prior=Prior(true, 0.9))
     assert near.status is Status.LOCALIZED
     assert 0 < len(near.hits.names) < len(NAMES)
-    far = made.localize(scene.image(3), scene.camera, prior=Prior(true + np.array([99.0, 0, 0]), 1.0))
+    far = made.localize(scene.image(3), scene.camera, prior=Prior(true + 99 * east, 1.0))
     assert far.status is Status.NO_RETRIEVAL and "expected position" in far.reason
     loose = localizer(place)
-    moved = loose.localize(scene.image(3), scene.camera, prior=Prior(true + np.array([0.5, 0, 0]), 0.1))
+    moved = loose.localize(scene.image(3), scene.camera, prior=Prior(true + 0.5 * east, 0.1))
     assert moved.status is Status.DOUBTFUL and moved.pose is None
     assert "expected within 0.1" in moved.reason
     down = Prior(gravity_in_cam=np.array([1.0, 0, 0]), gravity_in_world=np.array([0.0, 1, 0]))
