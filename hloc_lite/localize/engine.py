@@ -168,9 +168,11 @@ class Engine:
         seen: SeenQuery,
         label: str,
         clock: StageClock,
-        prior: Prior | None,
-        budget_ms: float | None,
+        prior: Prior | None = None,
+        budget_ms: float | None = None,
     ) -> LocalizationResult:
+        """A query's pose, as ``localize.matching`` says; arguments as of ``Localizer.localize``."""
+
         def solve(query: MatchedQuery) -> LocalizationResult:
             result = self.solve(query, label, clock)
             return result if prior is None else self._vicinity.checked(result, prior)
