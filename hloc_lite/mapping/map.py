@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from hloc_lite.config import Config, config_of_another_version, fingerprint
+from hloc_lite.config import Config, fingerprint
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.bank import Bank, ShardedStore, write_bank
@@ -33,6 +33,7 @@ from hloc_lite.mapping.folder import (
     check_ours,
     delete_staged,
 )
+from hloc_lite.mapping.map_config import chosen_for_queries, config_of_map
 from hloc_lite.mapping.stages import features_from_arrays
 from hloc_lite.types import Float32, LocalFeatures, SfmModel
 
@@ -56,6 +57,8 @@ class Map:
     retrieval_state: Mapping[str, np.ndarray]
     """What the global descriptor learned from the map's images."""
     config: Config
+    """What it was made with; of what only queries read, today's defaults and what the map's maker
+    had chosen otherwise (``map_config``)."""
     fingerprint: str
     weights: Mapping[str, str]
     """Name -> sha256 of the networks the map was made with."""
@@ -112,7 +115,7 @@ class Map:
             features = Bank(folder / "features.h5")
             for each in (bank, features):
                 _check_origin(each, header["fingerprint"])
-            config, unknown = config_of_another_version(header["config"])
+            config, unknown = config_of_map(folder, header["config"], header.get("chosen"))
             if unknown:
                 left = ", ".join(unknown)
                 logger.warning("%s was made by another version; not used: %s", folder, left)
@@ -177,6 +180,7 @@ class Map:
             "schema": MAP_SCHEMA,
             "fingerprint": self.fingerprint,
             "config": self.config.model_dump(),
+            "chosen": chosen_for_queries(self.config),
             "weights": dict(self.weights),
             "images": len(self.model.images),
             "points": self.model.num_points,
