@@ -129,7 +129,7 @@ def command(
     from hloc_lite.io.outputs import check_not_read
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.localize.batch import exclusive, localize_all
-    from hloc_lite.localize.checks import without_effect
+    from hloc_lite.localize.checks import silent_sources, without_effect
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.mapping.map import Map
 
@@ -189,6 +189,8 @@ def command(
         print_summary(results, output)
     for result in results if images is None else ():
         print_single(result)
+    for line in silent_sources(results, config):
+        click.echo(line, err=True)
     if not any(result.pose for result in results):
         sys.exit(1)
 

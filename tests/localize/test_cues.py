@@ -16,6 +16,7 @@ from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.attempts import attempts_of
+from hloc_lite.localize.checks import silent_sources
 from hloc_lite.localize.cues import Evidence
 from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.localizer import Localizer
@@ -112,6 +113,40 @@ def test_a_query_without_labels_is_localized_without_them(
     result = Localizer(place, weights=NoWeights()).localize(query(scene), scene.camera)
     assert result.status is Status.LOCALIZED
     assert "semantics_touched" not in result.counts
+
+
+@pytest.mark.parametrize("key", ["semantics", "depth"])
+def test_a_source_without_a_word_on_a_query_is_told(
+    scene: ExactScene, tmp_path: Path, key: str
+) -> None:
+    labels, empty = tmp_path / "labels", tmp_path / "empty"
+    empty.mkdir()
+    write_labels(labels, [*NAMES, "query.png"], BUILDING)
+    place = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    config = load_config(base=place.config, settings=[f"{key}.source=files:{empty}"])
+    localizer = Localizer(place, config, weights=NoWeights())
+    result = localizer.localize(query(scene), scene.camera)
+    assert result.status is Status.LOCALIZED
+    (line,) = silent_sources([result], config)
+    assert f"said nothing of 1 of 1 queries, first 'query.png': files:{empty}" in line
+    off = load_config(base=config, settings=[f'weighting.off=["{key}"]'])
+    assert silent_sources([result], off) == []
+    heard = Localizer(place, weights=NoWeights()).localize(query(scene), scene.camera)
+    assert silent_sources([heard], place.config) == []
+
+
+def test_a_map_whose_folder_of_labels_is_gone_says_what_to_give(
+    scene: ExactScene, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels"
+    write_labels(labels, [*NAMES], BUILDING)
+    place = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    labels.rename(tmp_path / "moved")
+    with pytest.raises(ConfigError, match=r"labels .* not here.*--labels FOLDER.*--labels none"):
+        Localizer(place, weights=NoWeights())
+    for source in ("none", f"files:{tmp_path / 'moved'}"):
+        config = load_config(base=place.config, settings=[f"semantics.source={source}"])
+        assert Localizer(place, config, weights=NoWeights()).config.semantics.source == source
 
 
 def test_depth_files_speak_of_matches_and_leave_right_ones_alone(
