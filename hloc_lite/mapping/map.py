@@ -70,6 +70,12 @@ class Map:
         missing = [i.name for i in self.model.images if i.name not in self.features]
         if missing:
             raise FormatError(f"the map has no features of {len(missing)} images: {missing[:3]}")
+        labels, points = self.landmark_labels, (self.model.num_points,)
+        if labels is not None and not labels.labels.shape == labels.shares.shape == points:
+            raise FormatError(
+                f"the map has {points[0]} points, but labels of shape {labels.labels.shape} and "
+                f"shares of shape {labels.shares.shape} for them"
+            )
         for image in self.model.images[:1]:
             expected, got = len(image.keypoints), len(self.features[image.name])
             if expected != got:

@@ -15,6 +15,7 @@ from hloc_lite.config import load_config
 from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.io.bank import write_bank
 from hloc_lite.localize.attempts import attempts_of
 from hloc_lite.localize.checks import silent_sources
 from hloc_lite.localize.cues import Evidence
@@ -269,6 +270,18 @@ def test_labels_need_a_map_with_labels(scene: ExactScene, tmp_path: Path) -> Non
     (tmp_path / "labelled/landmarks.h5").unlink()
     with pytest.raises(FormatError, match=r"landmarks.h5.*missing.*--overwrite"):
         Map.open(tmp_path / "labelled")
+
+
+def test_labels_of_other_points_are_refused(scene: ExactScene, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    write_labels(labels, [*NAMES], BUILDING)
+    place = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    found, origin = place.landmark_labels, {"fingerprint": place.fingerprint}
+    assert found is not None
+    fewer = {"labels": found.labels[:-1], "shares": found.shares[:-1]}
+    write_bank(tmp_path / "map/landmarks.h5", [("points", fewer)], origin)
+    with pytest.raises(FormatError, match=r"points, but labels of shape.*--overwrite"):
+        Map.open(tmp_path / "map")
 
 
 def test_bounds_of_correspondences_follow_the_noise_of_their_landmarks(
