@@ -11,6 +11,7 @@ from hloc_lite.config import Config, fingerprint
 from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.io.bank import ShardedStore, delete_store
+from hloc_lite.io.evidence_files import label_contents
 from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.images import ImageSource
 from hloc_lite.io.weights_recording import RecordingWeights
@@ -138,6 +139,9 @@ class Run:
         parts: list[object] = [config, chosen_for_queries(self.config), self.models.weights]
         parts += [dict(contents), poses, cameras, masks]
         spec = parse_spec(self.config.pairs, len(contents), self.inputs.reference)
+        labels = label_contents(self.config.semantics, contents)
+        if labels:
+            parts.append(labels)
         if spec.file is not None:
             parts.append(file_sha256(spec.file))
         if self.inputs.reference is not None:

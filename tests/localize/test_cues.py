@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.interpolate import NearestNDInterpolator
 
 from hloc_lite.config import load_config
-from hloc_lite.errors import ConfigError, FormatError
+from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.bank import write_bank
@@ -270,6 +270,18 @@ def test_labels_need_a_map_with_labels(scene: ExactScene, tmp_path: Path) -> Non
     (tmp_path / "labelled/landmarks.h5").unlink()
     with pytest.raises(FormatError, match=r"landmarks.h5.*missing.*--overwrite"):
         Map.open(tmp_path / "labelled")
+
+
+def test_a_map_of_other_labels_is_not_taken_for_finished(scene: ExactScene, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    source = f"semantics.source=files:{labels}"
+    assert not (build(scene, tmp_path / "map", source).landmark_labels.labels == BUILDING).any()
+    build(scene, tmp_path / "map", source)
+    for label in (BUILDING, CAR):
+        write_labels(labels, [*NAMES], label)
+        with pytest.raises(StaleArtefactError, match="--overwrite"):
+            build(scene, tmp_path / "map", source)
 
 
 def test_labels_of_other_points_are_refused(scene: ExactScene, tmp_path: Path) -> None:
