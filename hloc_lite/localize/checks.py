@@ -41,6 +41,17 @@ def without_effect(config: Config, baked: Config) -> list[str]:
     return [key for key in differing if key != "mapping.camera_model"]
 
 
+def without_source(config: Config, baked: Config) -> list[str]:
+    """Keys of another value than the map's about labels or depths that nobody was asked for."""
+    return [
+        f"{section}.{key}"
+        for section in ("semantics", "depth")
+        for key in type(getattr(config, section)).model_fields
+        if getattr(config, section).source == "none" and key != "source"
+        if getattr(getattr(config, section), key) != getattr(getattr(baked, section), key)
+    ]
+
+
 def silent_sources(results: Sequence[LocalizationResult], config: Config) -> list[str]:
     """A line for each source of labels or depths that some queries had nothing of.
 
