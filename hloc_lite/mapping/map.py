@@ -140,7 +140,7 @@ class Map:
                 report=read_json(folder / "report.json"),
                 landmark_labels=labels,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{folder} is not a whole map: {error!r}") from None
         finally:
             bank.close()

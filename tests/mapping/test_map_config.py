@@ -102,3 +102,15 @@ def test_a_value_of_another_version_is_told_with_the_map(built) -> None:
     rewrite(folder, lambda header: header["chosen"].update(pose={"max_error_px": -1.0}))
     with pytest.raises(FormatError, match=r"map was made by another version.*max_error_px.*-1"):
         Map.open(folder)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"chosen": [1]}, {"chosen": {"pose": "x"}}, {"config": None}, {"config": {"semantics": 1}}],
+    ids=str,
+)
+def test_headers_of_another_form_are_no_maps(built, part) -> None:
+    folder = built()
+    rewrite(folder, lambda header: header.update(part))
+    with pytest.raises(FormatError, match=r"is not a whole map.*--overwrite"):
+        Map.open(folder)
