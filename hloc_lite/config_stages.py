@@ -123,7 +123,7 @@ class PoseConfig(Section):
     estimator: str = "weighted"
     """A name of ``registry.ESTIMATORS``; the only one that uses weights. Against ``poselib`` it
     takes 0.1 to 0.4 of the time at 10 % inliers, 0.7 to 1.1 of it at 50 %."""
-    max_error_px: float = Field(12.0, gt=0, le=1000)
+    max_error_px: float = Field(12.0, ge=0.001, le=1000)
     """Inlier bound at ``reference_side_px``, scaled with the image's longer side (hloc's 12 px)."""
     reference_side_px: int = Field(1600, ge=64, le=10**6)
     min_inliers: int = Field(6, ge=4, le=10000)

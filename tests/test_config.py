@@ -25,7 +25,7 @@ def test_later_sources_win(tmp_path):
     [
         ("pose.max_eror_px=3", "did you mean pose.max_error_px"),
         ("max_error_px=3", "unknown config key"),
-        ("pose.max_error_px=-1", "greater than 0"),
+        ("pose.max_error_px=-1", "greater than or equal to 0.001"),
         ("pose.max_error_px=nan", "finite"),
         ("pose.min_inliers=three", "integer"),
         ("mapping.mapper=magic", "'incremental' or 'global'"),

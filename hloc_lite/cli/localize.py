@@ -137,7 +137,7 @@ def command(
     from hloc_lite.io.outputs import check_not_read
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.localize.batch import exclusive, localize_all
-    from hloc_lite.localize.checks import without_effect
+    from hloc_lite.localize.checks import silent_sources, without_effect, without_source
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.mapping.map import Map
 
@@ -157,6 +157,13 @@ def command(
     if idle:
         click.echo(
             f"without effect on queries, only on building a map: {', '.join(idle)}", err=True
+        )
+    idle = without_source(config, place.config)
+    if idle:
+        click.echo(
+            f"without effect, as no labels or depths are asked for (--labels, --depth): "
+            f"{', '.join(idle)}",
+            err=True,
         )
     cameras = _cameras(photos, images, queries, camera)
     root = images or Path()
@@ -200,6 +207,8 @@ def command(
         print_summary(results, output)
     for result in results if images is None else ():
         print_single(result)
+    for line in silent_sources(results, config):
+        click.echo(line, err=True)
     if not any(result.pose for result in results):
         sys.exit(1)
 

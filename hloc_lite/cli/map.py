@@ -156,5 +156,8 @@ def _print_summary(output: Path, report: Mapping[str, Any]) -> None:
         click.echo(f"  {what}: {name}: {image['reason']}")
     if len(left_out) > 10:
         click.echo(f"  and {len(left_out) - 10} more, see {output / 'report.json'}")
+    if "landmarks" in report:
+        counts = report["landmarks"]
+        click.echo(f"  labels: {counts['labelled']} of {counts['landmarks']} points have one")
     times = ", ".join(f"{stage} {s:.1f} s" for stage, s in report["timings_s"].items())
     click.echo(f"  {times}")

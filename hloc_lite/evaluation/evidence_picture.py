@@ -19,8 +19,9 @@ from hloc_lite.types import Bool, Cue, Float64, LabelMap, LocalizationResult, Ph
 
 LABELS = "semantics"
 """The cue that the left panel is about."""
-MAX_RATIO = 10.0
-"""Weights are coloured from the largest down to so many times less."""
+NUM_DECADES = 3
+"""Weights are coloured by their logarithm, from the largest down to so many tenfold steps less:
+nine of ten inliers of rendered streets lie in there, and most wrong matches at its dark end."""
 COLOURS = "plasma"
 MIN_SHARE = 0.01
 """Of the photo, below which a class is not named."""
@@ -41,6 +42,21 @@ def weight_gradient() -> str:
     """The colours of weights, least to largest, as a CSS gradient."""
     stops = colormaps[COLOURS](np.linspace(0.05, 0.95, 7))
     return "linear-gradient(to right, " + ", ".join(_css(255 * stop[:3]) for stop in stops) + ")"
+
+
+def weight_ticks() -> list[tuple[float, str]]:
+    """(percent of the scale, weight relative to the largest) of each tenfold step."""
+    steps = range(NUM_DECADES + 1)
+    return [(100 * i / NUM_DECADES, f"{10.0 ** (i - NUM_DECADES):g}") for i in steps]
+
+
+def weight_shades(weights: Float64) -> Float64:
+    """(K,) in [0, 1]: where weights lie on the scale, 1 for the largest."""
+    if len(weights) == 0:
+        return np.zeros(0)
+    largest = max(float(weights.max()), np.finfo(float).tiny)
+    least = 10.0**-NUM_DECADES
+    return np.asarray(1 + np.log10(np.maximum(weights / largest, least)) / NUM_DECADES)
 
 
 def draw_evidence(
@@ -135,11 +151,7 @@ def _draw_lowered(axes: Axes, points: Float64, cue: Cue | None) -> None:
 
 def _draw_weights(axes: Axes, points: Float64, weights: Float64, inliers: Bool) -> None:
     """The least first, so that the largest lie on top; inliers have a ring."""
-    if len(weights) == 0:
-        return
-    largest = max(float(weights.max()), np.finfo(float).tiny)
-    relative = np.log(np.maximum(weights / largest, 1 / MAX_RATIO)) / np.log(MAX_RATIO)
-    colours = colormaps[COLOURS](0.95 + 0.9 * relative)
+    colours = colormaps[COLOURS](0.05 + 0.9 * weight_shades(weights))
     order = np.argsort(weights, kind="stable")
     others, agreeing = order[~inliers[order]], order[inliers[order]]
     for group, area, ring in ((others, 10, 0.25), (agreeing, 18, 0.9)):

@@ -13,7 +13,7 @@ import jinja2
 from hloc_lite.evaluation.curves import inliers_svg, position_curve_svg, rotation_curve_svg
 from hloc_lite.evaluation.errors import BootstrapConfig
 from hloc_lite.evaluation.evaluate import Evaluation, evaluate
-from hloc_lite.evaluation.evidence_picture import weight_gradient
+from hloc_lite.evaluation.evidence_picture import weight_gradient, weight_ticks
 from hloc_lite.evaluation.records import QueryRecord, records_of_results
 from hloc_lite.evaluation.report_parts import (
     failure_groups,
@@ -151,6 +151,7 @@ def _context(report: ReportInput) -> dict[str, Any]:
         "plan": plan_part(records, evaluation, report.model, unit),
         "cards": match_cards(report, records, errors, unit),
         "weight_gradient": weight_gradient(),
+        "weight_ticks": weight_ticks(),
         "failures": failure_groups(records),
         "num_records": len(records),
         "unit": unit.symbol,

@@ -14,6 +14,8 @@ class RecordingWeights:
     def __init__(self, store: Weights) -> None:
         self._store = store
         self.used: dict[str, str] = {}
+        self.offline = bool(getattr(store, "offline", False))
+        """The other store's: models that have their files from elsewhere look at it."""
 
     def path(self, name: str) -> Path:
         """As ``Weights.path``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -87,7 +88,7 @@ def verdict(
         status = Status.DOUBTFUL
         reason = (
             f"the best pose has {pose.num_inliers} of {got} correspondences and is right with "
-            f"probability {judgement.confidence:.2f} only, {least:g} is asked for"
+            f"probability {_rounded_down(judgement.confidence)} only, {least:g} is asked for"
             + (f": {' and '.join(judgement.doubts)}" if judgement.doubts else "")
             + f" (best retrieved: {hits.names[0]!r})"
         )
@@ -113,6 +114,11 @@ def verdict(
         confidence=None if judgement is None else judgement.confidence,
         grounds={} if judgement is None else judgement.grounds,
     )  # fmt: skip
+
+
+def _rounded_down(probability: float) -> str:
+    """Two digits: what is too small must not be shown as large enough."""
+    return f"{math.floor(100 * probability) / 100:.2f}"
 
 
 def with_fallback(result: LocalizationResult, model: SfmModel) -> LocalizationResult:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.io.evidence_files import depth_contents, label_contents
 from hloc_lite.io.images import ImageSource
 from hloc_lite.io.results import result_from_json, result_line
 from hloc_lite.localize.localizer import Localizer
@@ -107,8 +108,12 @@ def _run_fingerprint(
     }
     contents = {name: _content(source, name) for name in cameras}
     places = [place.fingerprint for place in localizer.maps]
+    evidence = [
+        label_contents(localizer.config.semantics, cameras),
+        depth_contents(localizer.config.depth, cameras),
+    ]
     how = (localizer.config, localizer.calibration)  # the latter may change in its file
-    return fingerprint("1", places, *how, intrinsics, contents, fallback)
+    return fingerprint("1", places, *how, intrinsics, contents, evidence, fallback)
 
 
 def _content(source: ImageSource, name: str) -> str | None:

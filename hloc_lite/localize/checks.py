@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from hloc_lite.config import Config, MatchingConfig
+from hloc_lite.consistency.combine import exponents_of
 from hloc_lite.errors import ConfigError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.mapping.map import Map
-from hloc_lite.types import SfmModel
+from hloc_lite.types import LocalizationResult, SfmModel
 
 BAKED_SECTIONS = ("features", "retrieval")
 """Config that queries must share with the map, or their descriptors cannot be compared."""
@@ -39,6 +41,42 @@ def without_effect(config: Config, baked: Config) -> list[str]:
     return [key for key in differing if key != "mapping.camera_model"]
 
 
+def without_source(config: Config, baked: Config) -> list[str]:
+    """Keys of another value than the map's about labels or depths that nobody was asked for."""
+    return [
+        f"{section}.{key}"
+        for section in ("semantics", "depth")
+        for key in type(getattr(config, section)).model_fields
+        if getattr(config, section).source == "none" and key != "source"
+        if getattr(getattr(config, section), key) != getattr(getattr(baked, section), key)
+    ]
+
+
+def silent_sources(results: Sequence[LocalizationResult], config: Config) -> list[str]:
+    """A line for each source of labels or depths that some queries had nothing of.
+
+    Files that are missing, broken or of another kind than was said stop no query, so nothing else
+    would tell that a pose came about without them.
+
+    Args:
+        results: of queries; those without matches do not count.
+        config: that they were answered with.
+    """
+    in_use = {name for name, power in exponents_of(config.weighting).items() if power > 0}
+    matched = [result for result in results if result.counts.get("correspondences")]
+    lines = []
+    for cue, what in (("semantics", "labels"), ("depth", "depths")):
+        source = getattr(config, cue).source
+        silent = [each for each in matched if not each.counts.get(f"{cue}_touched")]
+        if source == "none" or cue not in in_use or not silent:
+            continue
+        lines.append(
+            f"{what} said nothing of {len(silent)} of {len(matched)} queries, first "
+            f"{silent[0].query_name!r}: {source} has none of it, or none that could be compared"
+        )
+    return lines
+
+
 def for_queries(config: Config) -> Config:
     """With the matcher's bound for queries: looser where its scores become weights of the pose."""
     weighted = config.pose.estimator == "weighted" and "score" not in config.weighting.off
@@ -60,8 +98,17 @@ def check_config(config: Config, baked: Config) -> None:
     """Queries must be described as the map's images were.
 
     Raises:
-        ConfigError: another feature or retrieval setting than the map's.
+        ConfigError: another feature or retrieval setting than the map's, or labels of the map's own
+            folder, which is not here.
     """
+    source = config.semantics.source
+    folder = source.removeprefix("files:")
+    if source == baked.semantics.source != folder and not Path(folder).is_dir():
+        raise ConfigError(
+            f"the map's points have their labels from the folder {folder}, which is not here: give "
+            f"the labels of the queries (--labels FOLDER, semantics.source=files:FOLDER), or go "
+            f"without (--labels none)"
+        )
     for section in BAKED_SECTIONS:
         asked, made = getattr(config, section), getattr(baked, section)
         for key in type(asked).model_fields:

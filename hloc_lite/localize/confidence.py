@@ -25,6 +25,8 @@ from hloc_lite.localize.traits import TRAITS
 SHIPPED = "confidence.toml"
 MAX_DEVIATION = 3.0
 """In scales of a trait; 99.7 % of normal ones lie nearer."""
+MAX_LOG_ODDS = 1e6
+"""Of one term: far beyond certainty, and sums of them are finite."""
 MAX_FILE_BYTES = 1 << 16
 """The shipped file has 2 kB."""
 
@@ -45,7 +47,7 @@ class Term(Section):
     center: float
     """Where it says nothing; an unknown value is taken to lie here."""
     scale: float = Field(gt=0)
-    coefficient: float = Field(ge=0)
+    coefficient: float = Field(ge=0, le=MAX_LOG_ODDS)
 
     def deviation(self, value: float) -> float:
         """From the center, in scales, bounded: what was never met in fitting must not decide alone
@@ -66,7 +68,7 @@ class Fitted(Section):
 class Calibration(Section):
     """Coefficients, and where they are from."""
 
-    intercept: float
+    intercept: float = Field(ge=-MAX_LOG_ODDS, le=MAX_LOG_ODDS)
     """Log odds of a pose whose traits all lie at their centers."""
     bounds: Bounds = Bounds()
     fitted: Fitted

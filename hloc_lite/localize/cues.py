@@ -144,8 +144,9 @@ class Witnesses:
         asked = bool(self._used & {"semantics", "places"}) or config.semantics.rerank_keep > 0
         if asked and segmenter is not None and labels is None:
             raise ConfigError(
-                "semantics.source is given, but the map has no labels of its points to compare "
-                "with: build it with the same semantics.source"
+                f"semantics.source = {config.semantics.source} is for queries whose labels are "
+                f"compared with those of the map's points, but this map has none: build it with "
+                f"the same --labels SOURCE, or localize with --labels none"
             )
         self._segmenter = segmenter if asked else None
         if labels is not None:

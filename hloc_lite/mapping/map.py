@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hloc_lite.config import Config, config_of_another_version, fingerprint
+from hloc_lite.config import Config, fingerprint
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.bank import Bank, ShardedStore, write_bank
@@ -39,6 +39,7 @@ from hloc_lite.mapping.georeference import (
     delete_stale_georeference,
     read_georeference,
 )
+from hloc_lite.mapping.map_config import chosen_for_queries, config_of_map
 from hloc_lite.mapping.stages import features_from_arrays
 from hloc_lite.types import Float32, LocalFeatures, SfmModel
 
@@ -65,6 +66,8 @@ class Map:
     retrieval_state: Mapping[str, np.ndarray]
     """What the global descriptor learned from the map's images."""
     config: Config
+    """What it was made with; of what only queries read, today's defaults and what the map's maker
+    had chosen otherwise (``map_config``)."""
     fingerprint: str
     weights: Mapping[str, str]
     """Name -> sha256 of the networks the map was made with."""
@@ -80,6 +83,12 @@ class Map:
         missing = [i.name for i in self.model.images if i.name not in self.features]
         if missing:
             raise FormatError(f"the map has no features of {len(missing)} images: {missing[:3]}")
+        labels, points = self.landmark_labels, (self.model.num_points,)
+        if labels is not None and not labels.labels.shape == labels.shares.shape == points:
+            raise FormatError(
+                f"the map has {points[0]} points, but labels of shape {labels.labels.shape} and "
+                f"shares of shape {labels.shares.shape} for them"
+            )
         for image in self.model.images[:1]:
             expected, got = len(image.keypoints), len(self.features[image.name])
             if expected != got:
@@ -125,7 +134,7 @@ class Map:
             features = Bank(folder / "features.h5")
             for each in (bank, features):
                 _check_origin(each, header["fingerprint"])
-            config, unknown = config_of_another_version(header["config"])
+            config, unknown = config_of_map(folder, header["config"], header.get("chosen"))
             if unknown:
                 left = ", ".join(unknown)
                 logger.warning("%s was made by another version; not used: %s", folder, left)
@@ -145,7 +154,7 @@ class Map:
                 landmark_labels=labels,
                 georeference=read_georeference(folder),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{folder} is not a whole map: {error!r}") from None
         finally:
             bank.close()
@@ -192,6 +201,7 @@ class Map:
             "schema": MAP_SCHEMA,
             "fingerprint": self.fingerprint,
             "config": self.config.model_dump(),
+            "chosen": chosen_for_queries(self.config),
             "weights": dict(self.weights),
             "images": len(self.model.images),
             "points": self.model.num_points,

@@ -11,10 +11,12 @@ from hloc_lite.config import Config, fingerprint
 from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.io.bank import ShardedStore, delete_store
+from hloc_lite.io.evidence_files import label_contents
 from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.images import ImageSource
 from hloc_lite.io.weights_recording import RecordingWeights
 from hloc_lite.mapping.folder import WORK
+from hloc_lite.mapping.map_config import chosen_for_queries, made_with
 from hloc_lite.mapping.pairs import parse_spec
 from hloc_lite.mapping.reference import pose_values, reference_values
 from hloc_lite.registry import (
@@ -132,9 +134,14 @@ class Run:
         poses = pose_values(self.inputs.reference)
         cameras = _intrinsics(self.inputs.cameras)
         masks = str(self.inputs.masks)
-        config = self.config.model_dump(exclude={"mapping": _ONLY_CHECKS})
-        parts: list[object] = [config, self.models.weights, dict(contents), poses, cameras, masks]
+        # no defaults of what only queries read: a new version's are no reason to build it again
+        config = made_with(self.config.model_dump(exclude={"mapping": _ONLY_CHECKS}))
+        parts: list[object] = [config, chosen_for_queries(self.config), self.models.weights]
+        parts += [dict(contents), poses, cameras, masks]
         spec = parse_spec(self.config.pairs, len(contents), self.inputs.reference)
+        labels = label_contents(self.config.semantics, contents)
+        if labels:
+            parts.append(labels)
         if spec.file is not None:
             parts.append(file_sha256(spec.file))
         if self.inputs.reference is not None:

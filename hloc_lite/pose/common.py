@@ -11,6 +11,10 @@ from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate
 
 FARTHEST = 1e15
 """Of coordinates: squares of larger ones overflow in single precision."""
+FARTHEST_PX = 1e9
+"""Of keypoints: errors of farther ones overflow in single precision, too."""
+MAX_WEIGHT, MAX_BOUND_FACTOR = 1e30, 1e6
+"""And their inverses the least: sums and ratios of such weights and bounds are finite numbers."""
 MIN_NOISE_PX = 1e-4
 """Of exact points; keeps the loss from vanishing."""
 
@@ -52,13 +56,14 @@ def prior_odds(weights: Float64, config: PoseConfig) -> Float64:
 
 
 def usable_rows(correspondences: Correspondences) -> Bool:
-    """(K,) those that say anything: finite, of positive weight, nearer than ``FARTHEST``."""
+    """(K,) those that say anything: nearer than ``FARTHEST`` and ``FARTHEST_PX``, of a positive
+    weight, and bound, that can be reckoned with."""
     weights, factors = correspondences.weights, correspondences.bound_factors
-    usable = np.isfinite(correspondences.points2D).all(axis=1)
-    usable &= (np.abs(correspondences.points3D) < FARTHEST).all(axis=1)  # false for NaN
-    usable &= np.isfinite(weights) & (weights > 0)
+    usable = (np.abs(correspondences.points2D) < FARTHEST_PX).all(axis=1)  # false for NaN
+    usable &= (np.abs(correspondences.points3D) < FARTHEST).all(axis=1)
+    usable &= (weights > 1 / MAX_WEIGHT) & (weights < MAX_WEIGHT)
     if factors is not None:
-        usable &= np.isfinite(factors) & (factors > 0)
+        usable &= (factors > 1 / MAX_BOUND_FACTOR) & (factors < MAX_BOUND_FACTOR)
     return np.asarray(usable)
 
 

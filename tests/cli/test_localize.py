@@ -207,6 +207,16 @@ def test_settings_without_effect_are_told(world, run) -> None:
     assert "without effect" not in run(photo, "--set", "mapping.mapper=incremental")[2]
 
 
+def test_settings_of_evidence_that_nobody_is_asked_for_are_told(world, run) -> None:
+    photo = world[0] / "images" / "a" / "x.png"
+    settings = ("--set", "semantics.mode=hard", "--set", "depth.pose_ratio=1.5")
+    _, _, err = run(photo, *settings)
+    assert "(--labels, --depth): semantics.mode, depth.pose_ratio\n" in err
+    Path("depths").mkdir()
+    _, _, err = run(photo, *settings, "--depth", "depths")
+    assert "(--labels, --depth): semantics.mode\n" in err
+
+
 @pytest.mark.parametrize("name", ["#1.png", "line\nbreak.png"])
 def test_a_name_that_no_list_can_hold_is_left_out_and_the_others_go_on(
     world, run, name: str

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from hloc_lite.consistency.labels import CLASS_NAMES
-from hloc_lite.evaluation.evidence_picture import classes_shown, cue_rows, draw_evidence
+from hloc_lite.evaluation.evidence_picture import (
+    classes_shown,
+    cue_rows,
+    draw_evidence,
+    weight_shades,
+    weight_ticks,
+)
 from hloc_lite.evaluation.report import render_report, report_input_of_results
 from hloc_lite.types import UNKNOWN_LABEL, Cue, LabelMap, LocalizationResult, Photo
 
@@ -88,6 +94,17 @@ def test_a_query_without_correspondences_has_no_evidence() -> None:
     result = replace(failed_result("q.jpg"), cues=(labels_cue(),))
     assert cue_rows(result) == []
     assert "<h2>Evidence</h2>" not in page(result)
+
+
+def test_shades_are_even_over_the_tenfold_steps_that_the_scale_names() -> None:
+    ticks = weight_ticks()
+    assert [text for _, text in ticks] == ["0.001", "0.01", "0.1", "1"]
+    weights = 40 * np.array([float(text) for _, text in ticks])
+    np.testing.assert_allclose(100 * weight_shades(weights), [percent for percent, _ in ticks])
+    np.testing.assert_allclose(weight_shades(np.array([1e-9, 0.0, 5.0])), [0, 0, 1], atol=1e-12)
+    html = page(with_cues(labels_cue()))
+    assert all(f">{text}</span>" in html for _, text in ticks)
+    assert "darkest: 0.001 or less" in html
 
 
 def test_equal_and_vanishing_weights_can_be_drawn() -> None:

@@ -18,6 +18,7 @@ from hloc_lite.config import PROFILES, load_config
 from hloc_lite.errors import UnknownNameError, WeightsError
 from hloc_lite.io.weights import WeightsStatus, WeightsStore, default_folder
 from hloc_lite.io.weights_cards import BACKBONES, WeightsCard, cards_needed, load_cards
+from hloc_lite.io.weights_recording import RecordingWeights
 
 CONTENT = b"a small network" * 1000
 NOWHERE = "http://127.0.0.1:9/net.pth"
@@ -227,3 +228,9 @@ def test_there_is_one_table_of_weights():
     if not table.exists():
         pytest.skip("not a checkout")
     assert list(tomllib.loads(table.read_text(encoding="utf-8"))) == list(load_cards())
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_what_records_weights_is_as_offline_as_their_store(tmp_path, offline: bool) -> None:
+    store = WeightsStore(tmp_path, offline=offline)
+    assert RecordingWeights(store).offline is offline

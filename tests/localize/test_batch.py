@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hloc_lite.config import load_config
 from hloc_lite.errors import HlocLiteError, ImageError
 from hloc_lite.io.images import MemorySource
 from hloc_lite.localize.batch import localize_all
@@ -119,6 +120,30 @@ def test_other_coefficients_of_confidence_begin_anew(place, finished, monkeypatc
     monkeypatch.setattr(place[1], "calibration", other)
     source, _ = again(place, cameras, path)
     assert source.loaded == list(QUERIES)
+
+
+def test_other_depths_in_the_same_folder_begin_anew(place, tmp_path: Path) -> None:
+    """As those of a folder that was mended, and labels by the same way."""
+    scene, localizer = place
+    (tmp_path / "depth").mkdir()
+    config = load_config(
+        base=localizer.config, settings=[f"depth.source=files:{tmp_path / 'depth'}"]
+    )
+    with_depth = Localizer(localizer.map, config, weights=NoWeights())
+    cameras = dict.fromkeys(("ü 3.png", "5\u2028x.png"), scene.camera)
+    width, height = scene.camera.width, scene.camera.height
+
+    def loaded() -> list[str]:
+        source = queries(scene)
+        localize_all(with_depth, source, cameras, tmp_path / ".progress")
+        return source.loaded
+
+    assert loaded() == list(cameras)
+    np.save(tmp_path / "depth/ü 3.npy", np.ones((height, width)))
+    assert loaded() == list(cameras)
+    assert loaded() == []
+    np.save(tmp_path / "depth/ü 3.npy", np.full((height, width), 2.0))
+    assert loaded() == list(cameras)
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,8 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     [
         ("intercept = -1.5", "intercept = nan", "intercept"),
         ("intercept = -1.5", "", "intercept"),
+        ("intercept = -1.5", "intercept = 1e300", "intercept"),
+        ("coefficient = 0.25", "coefficient = 1e308", "coefficient"),
         ("coefficient = 0.25", "coefficient = -0.25", "coefficient"),
         ("scale = 2", "scale = 0", "scale"),
         ("[traits.", "[traits.other_", "unknown trait"),

@@ -12,10 +12,12 @@ from PIL import Image
 from scipy.interpolate import NearestNDInterpolator
 
 from hloc_lite.config import load_config
-from hloc_lite.errors import ConfigError, FormatError
+from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.io.bank import write_bank
 from hloc_lite.localize.attempts import attempts_of
+from hloc_lite.localize.checks import silent_sources
 from hloc_lite.localize.cues import Evidence
 from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.localizer import Localizer
@@ -112,6 +114,40 @@ def test_a_query_without_labels_is_localized_without_them(
     result = Localizer(place, weights=NoWeights()).localize(query(scene), scene.camera)
     assert result.status is Status.LOCALIZED
     assert "semantics_touched" not in result.counts
+
+
+@pytest.mark.parametrize("key", ["semantics", "depth"])
+def test_a_source_without_a_word_on_a_query_is_told(
+    scene: ExactScene, tmp_path: Path, key: str
+) -> None:
+    labels, empty = tmp_path / "labels", tmp_path / "empty"
+    empty.mkdir()
+    write_labels(labels, [*NAMES, "query.png"], BUILDING)
+    place = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    config = load_config(base=place.config, settings=[f"{key}.source=files:{empty}"])
+    localizer = Localizer(place, config, weights=NoWeights())
+    result = localizer.localize(query(scene), scene.camera)
+    assert result.status is Status.LOCALIZED
+    (line,) = silent_sources([result], config)
+    assert f"said nothing of 1 of 1 queries, first 'query.png': files:{empty}" in line
+    off = load_config(base=config, settings=[f'weighting.off=["{key}"]'])
+    assert silent_sources([result], off) == []
+    heard = Localizer(place, weights=NoWeights()).localize(query(scene), scene.camera)
+    assert silent_sources([heard], place.config) == []
+
+
+def test_a_map_whose_folder_of_labels_is_gone_says_what_to_give(
+    scene: ExactScene, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels"
+    write_labels(labels, [*NAMES], BUILDING)
+    place = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    labels.rename(tmp_path / "moved")
+    with pytest.raises(ConfigError, match=r"labels .* not here.*--labels FOLDER.*--labels none"):
+        Localizer(place, weights=NoWeights())
+    for source in ("none", f"files:{tmp_path / 'moved'}"):
+        config = load_config(base=place.config, settings=[f"semantics.source={source}"])
+        assert Localizer(place, config, weights=NoWeights()).config.semantics.source == source
 
 
 def test_depth_files_speak_of_matches_and_leave_right_ones_alone(
@@ -228,12 +264,36 @@ def test_labels_need_a_map_with_labels(scene: ExactScene, tmp_path: Path) -> Non
     write_labels(labels, [*NAMES, "query.png"], BUILDING)
     source = f"semantics.source=files:{labels}"
     place = build(scene, tmp_path / "plain")
-    with pytest.raises(ConfigError, match="build it with the same"):
+    with pytest.raises(ConfigError, match=r"this map has none: build it with .*none"):
         Localizer(place, load_config(base=place.config, settings=[source]), weights=NoWeights())
     build(scene, tmp_path / "labelled", source)
     (tmp_path / "labelled/landmarks.h5").unlink()
     with pytest.raises(FormatError, match=r"landmarks.h5.*missing.*--overwrite"):
         Map.open(tmp_path / "labelled")
+
+
+def test_a_map_of_other_labels_is_not_taken_for_finished(scene: ExactScene, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    source = f"semantics.source=files:{labels}"
+    assert not (build(scene, tmp_path / "map", source).landmark_labels.labels == BUILDING).any()
+    build(scene, tmp_path / "map", source)
+    for label in (BUILDING, CAR):
+        write_labels(labels, [*NAMES], label)
+        with pytest.raises(StaleArtefactError, match="--overwrite"):
+            build(scene, tmp_path / "map", source)
+
+
+def test_labels_of_other_points_are_refused(scene: ExactScene, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    write_labels(labels, [*NAMES], BUILDING)
+    place = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    found, origin = place.landmark_labels, {"fingerprint": place.fingerprint}
+    assert found is not None
+    fewer = {"labels": found.labels[:-1], "shares": found.shares[:-1]}
+    write_bank(tmp_path / "map/landmarks.h5", [("points", fewer)], origin)
+    with pytest.raises(FormatError, match=r"points, but labels of shape.*--overwrite"):
+        Map.open(tmp_path / "map")
 
 
 def test_bounds_of_correspondences_follow_the_noise_of_their_landmarks(

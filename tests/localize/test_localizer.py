@@ -14,6 +14,7 @@ from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.geometry.cameras import focal_lengths, rescaled, with_focal
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.checks import without_effect
+from hloc_lite.localize.confidence import Judgement
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
@@ -118,6 +119,15 @@ def test_a_pose_is_given_if_and_only_if_it_is_sure_enough(
     assert found[0.0].pose is not None
     assert found[0.0].confidence == found[0.5].confidence == found[0.99999].confidence
     assert found[0.0].grounds == found[0.99999].grounds != {}
+
+
+def test_a_probability_that_is_too_small_is_shown_so(built, localizer, monkeypatch) -> None:
+    scene, _ = built
+    judged = Judgement(0.7499, {}, ())
+    monkeypatch.setattr(localizer._judge, "judge", lambda *_: judged)
+    result = localizer.localize(scene.image(3), scene.camera)
+    assert result.status is Status.DOUBTFUL
+    assert "with probability 0.74 only, 0.75 is asked for" in result.reason
 
 
 def test_without_confidence_every_pose_is_given(built, localizer) -> None:

@@ -163,11 +163,14 @@ BROKEN = {
     "points": ("points3D", np.nan),
     "infinite points": ("points3D", np.inf),
     "weights": ("weights", np.nan),
+    "overflowing pixels": ("points2D", 1e14),
+    "overflowing weights": ("weights", 1e308),
+    "vanishing weights": ("weights", 1e-308),
 }
 
 
 def broken(given: Correspondences, what: str, count: int) -> Correspondences:
-    """The first ``count`` rows are no numbers."""
+    """The first ``count`` rows are no numbers, or none that can be reckoned with."""
     field, value = BROKEN[what]
     array = getattr(given, field).copy()
     array[:count] = value

@@ -217,7 +217,8 @@ def test_nan_points_and_pixels_are_left_out(estimator: RigEstimator) -> None:
     assert pose_errors(found.rig_from_world, scene.rig_from_world)[0] < 0.05
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 1e308, 1e-308])
 @pytest.mark.parametrize("field", ["weights", "bound_factors"])
 def test_rows_without_meaning_are_left_out(
     estimator: RigEstimator, field: str, value: float
