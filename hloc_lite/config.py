@@ -63,12 +63,14 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
         "features": {"name": "xfeat", "max_side_px": 800},
         "matching": {"name": "mutual-nn"},
         "localize": {"num_retrieved": 10},
+        "cascade": {"max_images": 0},
     },
     "balanced": {},
     # twice the keypoints at 1.5 times the resolution: about four times the matching time
     "accurate": {
         "features": {"name": "aliked-n16", "max_side_px": 1600, "max_keypoints": 2048},
         "localize": {"num_retrieved": 30},
+        "cascade": {"enough": 0.99, "max_images": 20},
     },
 }
 
@@ -110,6 +112,29 @@ def load_config(
     features = merged.get("features", {})
     name = features.get("name") if isinstance(features, Mapping) else None
     return config_from_dict(_merge(FEATURE_DEFAULTS.get(str(name), {}), merged))
+
+
+def query_profile(profile: str) -> dict[str, Any]:
+    """What a profile says of queries alone, whatever features the map has.
+
+    Raises:
+        ConfigError: unknown profile.
+    """
+    if profile not in PROFILES:
+        raise ConfigError(f"unknown profile {profile!r}; known are {', '.join(PROFILES)}")
+    wanted = {name: PROFILES[profile].get(name, {}) for name in ("localize", "cascade")}
+    defaults = Config().model_dump()
+    keys = {
+        (name, key) for each in PROFILES.values() for name in wanted for key in each.get(name, {})
+    }
+    return {
+        name: {
+            key: wanted[name].get(key, defaults[name][key])
+            for own, key in sorted(keys)
+            if own == name
+        }
+        for name in wanted
+    }
 
 
 def config_from_dict(values: Mapping[str, Any]) -> Config:

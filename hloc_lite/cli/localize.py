@@ -18,7 +18,8 @@ from hloc_lite.cli.options import (
     show_progress,
     source_named,
 )
-from hloc_lite.config import load_config
+from hloc_lite.cli.prior import prior_of, prior_options
+from hloc_lite.config import load_config, query_profile
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.registry import DEPTH_MODELS, SEGMENTERS
 
@@ -80,6 +81,17 @@ if TYPE_CHECKING:
     show_default=True,
     help="retrieval: failed queries get the pose of the best retrieved image, marked in --jsonl.",
 )
+@click.option(
+    "--profile",
+    type=click.Choice(["fast", "balanced", "accurate"]),
+    help="How far to go for a pose. Without: as the map's maker chose.",
+)
+@click.option(
+    "--budget-ms",
+    type=click.FloatRange(min=0),
+    help="Wall time of a query after which nothing more is tried to make its pose surer.",
+)
+@prior_options
 @labels_option
 @depth_option
 @config_options
@@ -99,6 +111,10 @@ def command(
     map_images: Path | None,
     names: str,
     fallback: str,
+    profile: str | None,
+    budget_ms: float | None,
+    near: str | None,
+    gps: str | None,
     labels: str | None,
     depth: str | None,
     config_file: Path | None,
@@ -141,7 +157,8 @@ def command(
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.mapping.map import Map
 
-    overrides = nested(
+    overrides = {} if profile is None else query_profile(profile)
+    overrides |= nested(
         {
             "semantics.source": source_named(labels, "--labels", SEGMENTERS),
             "depth.source": source_named(depth, "--depth", DEPTH_MODELS),
@@ -149,6 +166,7 @@ def command(
     )
     place = Map.open(map_folder)
     georeference = None if geopose is None else _georeference_of(place, map_folder)
+    prior = prior_of(near, gps, place.georeference)
     further = [Map.open(folder) for folder in also]
     config = load_config(
         file=config_file, settings=settings, overrides=overrides, base=place.config
@@ -195,6 +213,8 @@ def command(
             todo,
             outputs.progress_file,
             fallback=fallback == "retrieval",
+            prior=prior,
+            budget_ms=budget_ms,
             progress=show_progress(),
         )
         done = {result.query_name: result for result in found}

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
@@ -20,7 +21,7 @@ from hloc_lite.io.images import ImageSource
 from hloc_lite.io.results import result_from_json, result_line
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.stages import prefetch
-from hloc_lite.types import Camera, LocalizationResult, Photo
+from hloc_lite.types import Camera, LocalizationResult, Photo, Prior
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ def localize_all(
     progress_file: Path | None = None,
     *,
     fallback: bool = False,
+    prior: Prior | None = None,
+    budget_ms: float | None = None,
     progress: bool = False,
 ) -> list[LocalizationResult]:
     """Localize all queries, in order; an unreadable one is a result with that status.
@@ -42,7 +45,7 @@ def localize_all(
         cameras: name -> intrinsics, or None to take them from EXIF or estimate them.
         progress_file: results are appended here, and taken from here if it is the file of the same
             run; the caller removes it when all is written.
-        fallback: as for ``Localizer.localize``.
+        fallback, prior, budget_ms: as for ``Localizer.localize``, of all queries.
         progress: a bar on stderr.
 
     Returns:
@@ -50,7 +53,8 @@ def localize_all(
     """
     done: dict[str, LocalizationResult] = {}
     if progress_file is not None:  # only to resume is it worth to read every image twice
-        done = _read_progress(progress_file, _run_fingerprint(localizer, source, cameras, fallback))
+        asked = {"fallback": fallback, "prior": _plain(prior), "budget_ms": budget_ms}
+        done = _read_progress(progress_file, _run_fingerprint(localizer, source, cameras, asked))
     todo = [name for name in cameras if name not in done]
     if done:
         logger.info("resuming: %d of %d queries are done", len(done), len(cameras))
@@ -60,7 +64,10 @@ def localize_all(
         if isinstance(photo, HlocLiteError):
             result = localizer.unreadable(name, photo)
         else:
-            result = localizer.localize(photo, cameras[name], name=name, fallback=fallback)
+            result = localizer.localize(
+                photo, cameras[name], name=name, fallback=fallback, prior=prior,
+                budget_ms=budget_ms,
+            )  # fmt: skip
         done[name] = replace(result, features=None, correspondences=None, cues=())
         if progress_file is not None:
             _append(progress_file, result_line(result))
@@ -100,7 +107,7 @@ def _run_fingerprint(
     localizer: Localizer,
     source: ImageSource,
     cameras: Mapping[str, Camera | None],
-    fallback: bool,
+    asked: Mapping[str, object],
 ) -> str:
     intrinsics = {
         name: c and [c.model, c.width, c.height, c.has_prior_focal, *c.params.tolist()]
@@ -113,7 +120,16 @@ def _run_fingerprint(
         depth_contents(localizer.config.depth, cameras),
     ]
     how = (localizer.config, localizer.calibration)  # the latter may change in its file
-    return fingerprint("1", places, *how, intrinsics, contents, evidence, fallback)
+    return fingerprint("1", places, *how, intrinsics, contents, evidence, dict(asked))
+
+
+def _plain(prior: Prior | None) -> dict[str, object] | None:
+    if prior is None:
+        return None
+    return {
+        key: value.tolist() if isinstance(value, np.ndarray) else value
+        for key, value in vars(prior).items()
+    }
 
 
 def _content(source: ImageSource, name: str) -> str | None:

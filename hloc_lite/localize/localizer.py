@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.clock import StageClock
-from hloc_lite.config import Config
+from hloc_lite.config import Config, load_config, query_profile
 from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
 from hloc_lite.geometry.cameras import check_camera, rescaled
 from hloc_lite.io.images import read_photo
@@ -64,9 +64,28 @@ class Localizer(Engine):
     """
 
     @classmethod
-    def open(cls, path: Path | str, config: Config | None = None, **options: object) -> Localizer:
-        """The localizer of the map in a folder; ``options`` as for the class."""
-        return cls(Map.open(path), config, **options)  # type: ignore[arg-type]
+    def open(
+        cls,
+        path: Path | str,
+        config: Config | None = None,
+        *,
+        profile: str | None = None,
+        **options: Any,
+    ) -> Localizer:
+        """The localizer of the map in a folder; ``options`` as for the class.
+
+        Args:
+            profile: how far to go for a pose: ``fast`` (landmarks of few images), ``balanced`` or
+                ``accurate``; None: as the map's own. Features and retrieval are always the map's.
+
+        Raises:
+            ConfigError: unknown profile.
+        """
+        place = Map.open(path)
+        if profile is not None:
+            base = place.config if config is None else config
+            config = load_config(base=base, overrides=query_profile(profile))
+        return cls(place, config, **options)
 
     def localize(
         self,

@@ -288,3 +288,31 @@ def test_evidence_from_nowhere_is_refused(world, run, nothing_is_computed, flag)
         assert f"{flag} {given}: " in errors
         assert why in errors
         assert "hf:MODEL" in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--near", "1,2,3"], "X,Y,Z,RADIUS"),
+        (["--near", "1,2,3,a"], "X,Y,Z,RADIUS"),
+        (["--near", "1,2,3,0"], "radius"),
+        (["--gps", "47,8,5"], "hloc-lite georeference"),
+        (["--gps", "47,8,5", "--near", "1,2,3,4"], "not both"),
+    ],
+)
+def test_what_is_known_beforehand_must_make_sense(
+    world, run, nothing_is_computed, options, says
+) -> None:
+    root, *_ = world
+    code, _, err = run(root / "images" / "a" / "x.png", *options)
+    assert code == 2 and says in err
+
+
+def test_priors_profiles_and_budgets_reach_the_localizer(world, run) -> None:
+    root, scene, _ = world
+    photo = root / "images" / "a" / "x.png"
+    there = ",".join(str(v) for v in [*scene.poses[3].center, 1.0])
+    code, _, err = run(photo, "--near", there, "--profile", "fast", "--budget-ms", 0)
+    assert code == 0, err
+    code, _, err = run(photo, "--near", "99,0,0,1")
+    assert code == 1
