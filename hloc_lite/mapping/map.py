@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,9 +36,14 @@ from hloc_lite.mapping.folder import (
 from hloc_lite.mapping.stages import features_from_arrays
 from hloc_lite.types import Float32, LocalFeatures, SfmModel
 
+if TYPE_CHECKING:
+    from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors
+
 logger = logging.getLogger(__name__)
 
 _REMEDY = "put the original back, or build the map again with --overwrite"
+COMPACT_SCHEMA = "hloc_lite.compact/1"
+"""Of the maps that ``compress`` makes."""
 _FEATURE_FIELDS = ("keypoints", "descriptors", "scores", "image_size")
 
 
@@ -62,6 +67,8 @@ class Map:
     report: Mapping[str, Any] = field(default_factory=dict)
     landmark_labels: LandmarkLabels | None = None
     """None: no segmenter was configured when the map was built."""
+    landmark_descriptors: LandmarkDescriptors | None = None
+    """Of a compact map, whose images offer no features but these; None: each has its own."""
 
     def __post_init__(self) -> None:
         missing = [i.name for i in self.model.images if i.name not in self.features]
@@ -94,13 +101,17 @@ class Map:
         try:
             return cls._open_whole(folder)
         except FormatError as error:
-            if _REMEDY in str(error):
+            if any(remedy in str(error) for remedy in (_REMEDY, "hloc-lite compress")):
                 raise
             raise FormatError(f"{error}: {_REMEDY}") from None
 
     @classmethod
     def _open_whole(cls, folder: Path) -> Map:
         header = read_json(folder / "map.json")
+        if isinstance(header, dict) and header.get("schema") == COMPACT_SCHEMA:
+            from hloc_lite.mapping.compact import open_compact  # which makes a Map
+
+            return open_compact(folder)
         if not isinstance(header, dict) or header.get("schema") != MAP_SCHEMA:
             found = header.get("schema") if isinstance(header, dict) else header
             raise FormatError(f"{folder}/map.json: expected schema {MAP_SCHEMA}, got {found!r}")

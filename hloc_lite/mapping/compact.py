@@ -1,0 +1,293 @@
+"""A compact map: landmarks with one descriptor each, and which of them each image sees.
+
+No image's own features are in it: an image offers the landmarks it sees, where they project to,
+with their own descriptors. It opens as a ``Map`` whose arrays lie on disk until they are read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hloc_lite.config import config_of_another_version
+from hloc_lite.consistency.landmark_labels import LandmarkLabels
+from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.geometry.cameras import check_camera, img_from_cam
+from hloc_lite.io.array_folder import json_array, json_of, read_array_folder
+from hloc_lite.mapping.landmark_codes import (
+    Coding,
+    ProductCodes,
+    from_bits,
+    to_bits,
+    to_int8,
+    to_product_codes,
+)
+from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors
+from hloc_lite.mapping.map import COMPACT_SCHEMA, Map
+from hloc_lite.types import (
+    NO_POINT,
+    Camera,
+    Float32,
+    Float64,
+    Int64,
+    LocalFeatures,
+    Rigid3,
+    SfmImage,
+    SfmModel,
+)
+
+logger = logging.getLogger(__name__)
+REMEDY = "put the original back, or run `hloc-lite compress` again with --overwrite"
+Arrays = dict[str, np.ndarray]
+_DESCRIPTORS, _CODEBOOKS = "landmarks/descriptors", "landmarks/codebooks"
+
+
+class VirtualFeatures(Mapping[str, LocalFeatures]):
+    """Of each image the landmarks it sees, as features."""
+
+    def __init__(self, model: SfmModel, descriptors: LandmarkDescriptors) -> None:
+        self._model, self._descriptors = model, descriptors
+
+    def __getitem__(self, name: str) -> LocalFeatures:
+        image = self._model.image_named(name)
+        if image is None:
+            raise KeyError(name)
+        camera = self._model.cameras[image.camera_id]
+        values, _ = self._descriptors.of(image.point3D_idxs)
+        scores = np.ones(len(values), np.float32)
+        keypoints = image.keypoints.astype(np.float32)
+        return LocalFeatures(keypoints, values, scores, (camera.width, camera.height))
+
+    def __iter__(self) -> Iterator[str]:
+        return (image.name for image in self._model.images)
+
+    def __len__(self) -> int:
+        return len(self._model.images)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._model.image_named(name) is not None
+
+
+def open_compact(folder: Path) -> Map:
+    """The compact map in a folder.
+
+    Raises:
+        FormatError: a file is missing or damaged.
+    """
+    try:
+        header, arrays = read_array_folder(folder, COMPACT_SCHEMA)
+        return _map_of(folder, header, arrays)
+    except FormatError as error:
+        raise FormatError(f"{error}: {REMEDY}") from None
+    except (HlocLiteError, KeyError, TypeError, ValueError, IndexError) as error:
+        raise FormatError(f"{folder} is not a whole compact map: {error!r}: {REMEDY}") from None
+
+
+def _map_of(folder: Path, header: Mapping[str, Any], arrays: Arrays) -> Map:
+    config, unknown = config_of_another_version(header["config"])
+    if unknown:
+        logger.warning("%s was made by another version; not used: %s", folder, ", ".join(unknown))
+    model = _model_of(header, arrays)
+    descriptors = _descriptors_of(arrays)
+    if descriptors.num_landmarks != model.num_points:
+        raise ValueError(f"{model.num_points} landmarks, {descriptors.num_landmarks} descriptors")
+    labels = None
+    if "landmarks/labels" in arrays:
+        labels = LandmarkLabels(
+            arrays["landmarks/labels"], arrays["landmarks/shares"].astype(np.float32)
+        )
+    names = json_of(arrays["images/names"])
+    state = {
+        name.removeprefix("retrieval/state-"): array
+        for name, array in arrays.items()
+        if name.startswith("retrieval/state-")
+    }
+    return Map(
+        model=model,
+        features=VirtualFeatures(model, descriptors),
+        global_names=tuple(names[row] for row in arrays["retrieval/images"]),
+        global_descriptors=_global_rows(arrays["retrieval/descriptors"], header["retrieval_dim"]),
+        retrieval_state=state,
+        config=config,
+        fingerprint=header["fingerprint"],
+        weights=header["weights"],
+        report=header["report"],
+        landmark_labels=labels,
+        landmark_descriptors=descriptors,
+    )
+
+
+def _global_rows(values: np.ndarray, dim: int) -> Float32:
+    """(N, D) unit rows from numbers or bits."""
+    rows = from_bits(values, dim) if values.dtype == np.uint8 else values.astype(np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows /= np.maximum(lengths, np.float32(1e-12))
+    return rows
+
+
+def _model_of(header: Mapping[str, Any], arrays: Arrays) -> SfmModel:
+    cameras = {each["id"]: _camera(each) for each in json_of(arrays["cameras/all"])}
+    xyz = arrays["landmarks/xyz"].astype(np.float64) + np.array(header["origin"])
+    names, offsets = json_of(arrays["images/names"]), arrays["images/offsets"].tolist()
+    camera_ids = arrays["images/camera_ids"].tolist()
+    poses, seen = arrays["images/poses"], arrays["images/landmarks"].astype(np.int64)
+    if len(seen) and seen.max() >= len(xyz):
+        raise ValueError(f"an image sees landmark {seen.max()}, there are {len(xyz)}")
+    owners = np.repeat(np.arange(len(names)), np.diff(offsets))
+    keypoints = projections(xyz[seen], owners, poses, [cameras[each] for each in camera_ids])
+    images = tuple(
+        SfmImage(image_id, name, camera_id, Rigid3(pose[:, :3], pose[:, 3]),
+                 keypoints[start:end], seen[start:end])
+        for image_id, name, camera_id, pose, start, end in zip(
+            arrays["images/ids"].tolist(), names, camera_ids, poses, offsets, offsets[1:],
+            strict=False)
+    )  # fmt: skip
+    errors = arrays["landmarks/errors"].astype(np.float64)
+    return SfmModel(cameras, images, arrays["landmarks/ids"], xyz, arrays["landmarks/rgb"], errors)
+
+
+def projections(
+    points: Float64, owners: np.ndarray, poses: np.ndarray, cameras: list[Camera]
+) -> Float64:
+    """(O, 2) where points project to, in the images whose numbers (O,) ``owners`` are.
+
+    Within the image: one that projects just outside was seen at its edge.
+
+    Args:
+        points: (O, 3) world.
+        poses: (N, 3, 4) cam_from_world.
+        cameras: (N,).
+    """
+    in_cam = np.einsum("oij,oj->oi", poses[owners, :, :3], points) + poses[owners, :, 3]
+    found = np.empty((len(points), 2))
+    distinct = {id(camera): camera for camera in cameras}
+    numbers = {each: number for number, each in enumerate(distinct)}
+    used = np.array([numbers[id(camera)] for camera in cameras], np.int64)[owners]
+    order = np.argsort(used, kind="stable")
+    ends = np.searchsorted(used[order], np.arange(len(distinct) + 1))
+    for number, camera in enumerate(distinct.values()):
+        rows = order[ends[number] : ends[number + 1]]
+        size = np.array([camera.width, camera.height])
+        xy = img_from_cam(camera, in_cam[rows])
+        found[rows] = np.clip(np.where(np.isfinite(xy), xy, size / 2), 0, size)
+    return found
+
+
+def _camera(values: Mapping[str, Any]) -> Camera:
+    size = (values["width"], values["height"])
+    params = np.array(values["params"], np.float64)
+    return check_camera(Camera(values["model"], *size, params, values["has_prior_focal"]))
+
+
+def _descriptors_of(arrays: Arrays) -> LandmarkDescriptors:
+    values: Any = arrays[_DESCRIPTORS]
+    if _CODEBOOKS in arrays:
+        values = ProductCodes(values, arrays[_CODEBOOKS])
+    return LandmarkDescriptors(values, np.arange(len(values) + 1))
+
+
+def compact_arrays(
+    place: Map, descriptors: LandmarkDescriptors, rows: Int64, coding: Coding, retrieval: Coding
+) -> tuple[Arrays, dict[str, Any]]:
+    """What is written of a map, and its header.
+
+    Args:
+        descriptors: one of each landmark.
+        rows: (P,) the landmarks that are kept, ascending.
+        retrieval: coding of the global descriptors.
+    """
+    labels = place.landmark_labels
+    model = subset_model(place.model, rows)
+    origin = np.median(place.model.xyz, axis=0) if place.model.num_points else np.zeros(3)
+    long_ids = place.model.point3D_ids.max(initial=0) >= 2**32
+    arrays = {
+        "landmarks/xyz": (model.xyz - origin).astype(np.float32),
+        "landmarks/ids": model.point3D_ids.astype(np.int64 if long_ids else np.uint32),
+        "landmarks/rgb": model.rgb,
+        "landmarks/errors": model.errors_px.astype(np.float16),
+        **_coded(descriptors.of(rows)[0], coding),
+        **_of_images(model),
+        "retrieval/images": _rows_of(place.global_names, model),
+        "retrieval/descriptors": _coded(place.global_descriptors, retrieval)[_DESCRIPTORS],
+    }
+    for name, array in place.retrieval_state.items():
+        arrays[f"retrieval/state-{name}"] = np.asarray(array, np.float32)
+    if labels is not None:
+        arrays["landmarks/labels"] = labels.labels[rows]
+        arrays["landmarks/shares"] = labels.shares[rows].astype(np.float16)
+    header = {
+        "fingerprint": place.fingerprint,
+        "config": place.config.model_dump(),
+        "weights": dict(place.weights),
+        "report": {key: value for key, value in place.report.items() if key != "images"},
+        "origin": origin.tolist(),
+        "descriptors": coding.value,
+        "retrieval": retrieval.value,
+        "retrieval_dim": place.global_descriptors.shape[1],
+    }
+    return arrays, header
+
+
+def _of_images(model: SfmModel) -> Arrays:
+    cameras = [_plain(number, camera) for number, camera in sorted(model.cameras.items())]
+    poses = [i.cam_from_world for i in model.images]
+    seen = [np.unique(image.point3D_idxs) for image in model.images]
+    return {
+        "cameras/all": json_array(cameras),
+        "images/names": json_array([image.name for image in model.images]),
+        "images/ids": np.array([image.image_id for image in model.images], np.int64),
+        "images/camera_ids": np.array([image.camera_id for image in model.images], np.int64),
+        "images/poses": np.array(
+            [np.column_stack([pose.rotation, pose.translation]) for pose in poses]
+        ).reshape(-1, 3, 4),
+        "images/offsets": np.cumsum([0, *(len(points) for points in seen)], dtype=np.int64),
+        "images/landmarks": np.concatenate([np.empty(0, np.int64), *seen]).astype(np.uint32),
+    }
+
+
+def _rows_of(names: tuple[str, ...], model: SfmModel) -> Int64:
+    rows = {image.name: row for row, image in enumerate(model.images)}
+    return np.array([rows[name] for name in names], np.int64)
+
+
+def subset_model(model: SfmModel, rows: Int64) -> SfmModel:
+    """The model with some of its points, and of the keypoints those that see them."""
+    number = np.full(model.num_points + 1, NO_POINT)
+    number[rows] = np.arange(len(rows))
+    images = []
+    for image in model.images:
+        points = number[image.point3D_idxs]  # NO_POINT takes the last
+        kept = points != NO_POINT
+        images.append(replace(image, keypoints=image.keypoints[kept], point3D_idxs=points[kept]))
+    return SfmModel(
+        model.cameras, tuple(images), model.point3D_ids[rows], model.xyz[rows], model.rgb[rows],
+        model.errors_px[rows],
+    )  # fmt: skip
+
+
+def _plain(camera_id: int, camera: Camera) -> dict[str, Any]:
+    return {
+        "id": camera_id,
+        "model": camera.model,
+        "width": camera.width,
+        "height": camera.height,
+        "params": camera.params.tolist(),
+        "has_prior_focal": camera.has_prior_focal,
+    }
+
+
+def _coded(rows: npt.NDArray[np.floating], coding: Coding) -> Arrays:
+    if coding is Coding.FLOAT16:
+        return {_DESCRIPTORS: rows.astype(np.float16)}
+    if coding is Coding.INT8:
+        return {_DESCRIPTORS: to_int8(rows)}
+    if coding is Coding.BITS:
+        return {_DESCRIPTORS: to_bits(rows)}
+    coded = to_product_codes(rows.astype(np.float32))
+    return {_DESCRIPTORS: coded.codes, _CODEBOOKS: coded.codebooks}
