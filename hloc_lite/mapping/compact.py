@@ -219,7 +219,7 @@ def compact_arrays(
     for name, array in place.retrieval_state.items():
         arrays[f"retrieval/state-{name}"] = np.asarray(array, np.float32)
     if labels is not None:
-        arrays["landmarks/labels"] = labels.labels[rows]
+        arrays["landmarks/labels"] = labels.labels[rows].astype(np.uint8)
         arrays["landmarks/shares"] = labels.shares[rows].astype(np.float16)
     header = {
         "fingerprint": place.fingerprint,

@@ -18,8 +18,8 @@ from hloc_lite.mapping.landmark_descriptors import mean_descriptors
 from hloc_lite.mapping.landmark_selection import Selection, observations_of, select_landmarks
 from hloc_lite.mapping.map import COMPACT_SCHEMA, Map
 
-FOR_FILE_LIST = 4096
-"""Bytes that the header takes for sizes and checksums."""
+LISTED = 128
+"""Bytes that the header takes for the size and checksum of a file, and as many for the rest."""
 MAX_RETRIEVAL_SHARE = 0.2
 """Of a budget that global descriptors in bytes may take; bits take an eighth of them."""
 NPY_HEADER = 128
@@ -67,7 +67,7 @@ def compress_map(
     nothing = np.zeros(0, np.int64)
     arrays, header = compact_arrays(place, descriptors, nothing, Coding.FLOAT16, retrieval)
     dim = descriptors.values.shape[1]
-    fixed = _total(arrays, header) + codebook_bytes(coding, dim)
+    fixed = _total(arrays, header) + codebook_bytes(coding, dim) + LISTED
     landmark = sum(_item_bytes(arrays, name) for name in arrays if name.startswith("landmarks/"))
     landmark += row_bytes(coding, dim) - row_bytes(Coding.FLOAT16, dim)
     selection = select_landmarks(
@@ -101,7 +101,8 @@ def _retrieval_within(place: Map, max_bytes: int | None) -> Coding:
 
 def _total(arrays: Arrays, header: Mapping[str, Any]) -> int:
     text = json.dumps(header, indent=1, ensure_ascii=False).encode()
-    return len(text) + FOR_FILE_LIST + sum(NPY_HEADER + array.nbytes for array in arrays.values())
+    files = sum(LISTED + NPY_HEADER + array.nbytes for array in arrays.values())
+    return len(text) + 2 * LISTED + files
 
 
 def _item_bytes(arrays: Arrays, name: str) -> int:
