@@ -12,7 +12,7 @@ import numpy as np
 
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.io.array_folder import write_array_folder
-from hloc_lite.mapping.compact import Arrays, compact_arrays
+from hloc_lite.mapping.compact_arrays import Arrays, compact_arrays
 from hloc_lite.mapping.landmark_codes import Coding, codebook_bytes, row_bytes
 from hloc_lite.mapping.landmark_descriptors import mean_descriptors
 from hloc_lite.mapping.landmark_selection import Selection, observations_of, select_landmarks
@@ -77,7 +77,7 @@ def compress_map(
         landmark,
         arrays["images/landmarks"].itemsize,
     )
-    if len(selection.landmarks) == 0 and place.model.num_points:
+    if max_bytes is not None and len(selection.landmarks) == 0:
         raise HlocLiteError(
             f"{max_bytes} bytes are too few: {fixed} go to the images, their global descriptors "
             f"and the config, and at least {landmark} to each landmark"

@@ -49,11 +49,8 @@ class Selection:
 
 def observations_of(model: SfmModel) -> Observations:
     """All that a model's images see, without repetition."""
-    images, landmarks, cells = (
-        [np.empty(0, np.int64)],
-        [np.empty(0, np.int64)],
-        [np.empty(0, np.int64)],
-    )
+    none = np.empty(0, np.int64)
+    images, landmarks, cells = [none], [none], [none]
     for index, image in enumerate(model.images):
         points, first = np.unique(image.point3D_idxs, return_index=True)
         seen = points != NO_POINT
@@ -88,7 +85,7 @@ def select_landmarks(
     track_lengths = np.bincount(seen.landmarks, minlength=seen.num_landmarks)
     costs = bytes_a_landmark + bytes_an_observation * track_lengths
     useful = track_lengths > 0
-    if costs[useful].sum() <= max_bytes:
+    if not useful.any() or costs[useful].sum() <= max_bytes:
         return _selection(seen, useful)
     chosen, left = np.zeros(seen.num_landmarks, bool), float(max_bytes)
     totals = np.bincount(seen.images, minlength=seen.num_images)
@@ -100,13 +97,8 @@ def select_landmarks(
         if not gains.any():
             cover *= 2
             continue
-        best = (
-            np.argpartition(-gains, portion - 1)[:portion]
-            if portion < len(gains)
-            else gains.argsort()[::-1]
-        )
+        best = np.argsort(-gains, kind="stable")[:portion]
         best = best[gains[best] > 0]
-        best = best[np.lexsort((best, -gains[best]))]
         fitting = best[np.cumsum(costs[best]) <= left]
         chosen[fitting] = True
         left -= costs[fitting].sum()
