@@ -6,6 +6,8 @@ MAP/features.h5    keypoints (float32), descriptors (float16), scores of each re
 MAP/retrieval.h5   global descriptors and what was learned for them (a vocabulary)
 MAP/landmarks.h5   semantic labels of the points, where a segmenter was configured
 MAP/report.json    what became of each image, and why
+
+What ``compress`` makes of it is another folder, see ``mapping.compact``; both are opened here.
 """
 
 from __future__ import annotations
@@ -83,7 +85,7 @@ class Map:
 
     @classmethod
     def open(cls, path: Path | str) -> Map:
-        """The map in a folder; features stay on disk until they are asked for.
+        """The map in a folder, full or compact; features stay on disk until they are asked for.
 
         Raises:
             FormatError: no map there, an unfinished one, another schema, or a broken file.
