@@ -22,10 +22,12 @@ EXIT_INTERRUPTED = 130
 EXIT_UNREAD = 141
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 VERBS: Mapping[str, str] = {
+    "compress": "hloc_lite.cli.compress",
     "demo": "hloc_lite.cli.demo",
     "doctor": "hloc_lite.cli.doctor",
     "evaluate": "hloc_lite.cli.evaluate",
     "georeference": "hloc_lite.cli.georeference",
+    "info": "hloc_lite.cli.info",
     "localize": "hloc_lite.cli.localize",
     "map": "hloc_lite.cli.map",
     "town": "hloc_lite.cli.town",

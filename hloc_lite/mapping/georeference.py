@@ -166,7 +166,7 @@ def read_georeference(map_folder: Path | str) -> Georeference | None:
             f"{_REMEDY}, or delete the file"
         )
     try:
-        return _from_json(value)
+        return georeference_from_json(value)
     except (KeyError, TypeError, ValueError, HlocLiteError) as error:
         raise FormatError(f"{path} is damaged: {error!r}: {_REMEDY}") from None
 
@@ -179,10 +179,14 @@ def write_georeference(map_folder: Path | str, georeference: Georeference) -> No
         HlocLiteError: the file cannot be written.
     """
     folder = Path(map_folder)
+    head = {"schema": SCHEMA, "map": map_identity(folder)}
+    write_json_atomic(folder / GEOREFERENCE, head | georeference_to_json(georeference))
+
+
+def georeference_to_json(georeference: Georeference) -> dict[str, Any]:
+    """In plain JSON values."""
     enu_from_map = georeference.enu_from_map
-    value = {
-        "schema": SCHEMA,
-        "map": map_identity(folder),
+    return {
         "latitude_deg": georeference.latitude_deg,
         "longitude_deg": georeference.longitude_deg,
         "height_m": georeference.height_m,
@@ -193,7 +197,6 @@ def write_georeference(map_folder: Path | str, georeference: Georeference) -> No
         },
         "quality": asdict(georeference.quality),
     }
-    write_json_atomic(folder / GEOREFERENCE, value)
 
 
 def delete_stale_georeference(map_folder: Path) -> None:
@@ -223,7 +226,12 @@ def map_identity(map_folder: Path) -> dict[str, str]:
     return identity if poses is None else identity | {"poses_sha256": str(poses)[:16]}
 
 
-def _from_json(value: Mapping[str, Any]) -> Georeference:
+def georeference_from_json(value: Mapping[str, Any]) -> Georeference:
+    """What ``georeference_to_json`` made values of.
+
+    Raises:
+        FormatError: numbers that are not finite, or out of range.
+    """
     similarity = value["enu_from_map"]
     translation = np.array(similarity["translation"], np.float64)
     quality = dict(value["quality"])

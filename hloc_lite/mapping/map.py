@@ -7,6 +7,8 @@ MAP/retrieval.h5   global descriptors and what was learned for them (a vocabular
 MAP/landmarks.h5   semantic labels of the points, where a segmenter was configured
 MAP/report.json    what became of each image, and why
 MAP/georeference.json  where on Earth it lies, if that was ever said (mapping/georeference.py)
+
+What ``compress`` makes of it is another folder, see ``mapping.compact``; both are opened here.
 """
 
 from __future__ import annotations
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _REMEDY = "put the original back, or build the map again with --overwrite"
+COMPACT_SCHEMA = "hloc_lite.compact/1"
+"""Of the maps that ``compress`` makes."""
 _FEATURE_FIELDS = ("keypoints", "descriptors", "scores", "image_size")
 
 
@@ -75,7 +79,7 @@ class Map:
     landmark_labels: LandmarkLabels | None = None
     """None: no segmenter was configured when the map was built."""
     landmark_descriptors: LandmarkDescriptors | None = None
-    """None: they are to be made of the images' features."""
+    """Of a compact map, whose images offer no features but these; None: each has its own."""
     georeference: Georeference | None = None
     """Where on Earth it lies; None: nobody said."""
 
@@ -98,7 +102,7 @@ class Map:
 
     @classmethod
     def open(cls, path: Path | str) -> Map:
-        """The map in a folder; features stay on disk until they are asked for.
+        """The map in a folder, full or compact; features stay on disk until they are asked for.
 
         Raises:
             FormatError: no map there, an unfinished one, another schema, or a broken file.
@@ -116,13 +120,17 @@ class Map:
         try:
             return cls._open_whole(folder)
         except FormatError as error:
-            if _REMEDY in str(error):
+            if any(remedy in str(error) for remedy in (_REMEDY, "hloc-lite compress")):
                 raise
             raise FormatError(f"{error}: {_REMEDY}") from None
 
     @classmethod
     def _open_whole(cls, folder: Path) -> Map:
         header = read_json(folder / "map.json")
+        if isinstance(header, dict) and header.get("schema") == COMPACT_SCHEMA:
+            from hloc_lite.mapping.compact import open_compact  # which makes a Map
+
+            return open_compact(folder)
         if not isinstance(header, dict) or header.get("schema") != MAP_SCHEMA:
             found = header.get("schema") if isinstance(header, dict) else header
             raise FormatError(f"{folder}/map.json: expected schema {MAP_SCHEMA}, got {found!r}")

@@ -1,0 +1,193 @@
+"""A compact map: landmarks with one descriptor each, and which of them each image sees.
+
+No image's own features are in it: an image offers the landmarks it sees, where they project to,
+with their own descriptors. It opens as a ``Map`` whose arrays lie on disk until they are read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hloc_lite.consistency.landmark_labels import LandmarkLabels
+from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.geometry.cameras import check_camera, img_from_cam
+from hloc_lite.io.array_folder import json_of, read_array_folder
+from hloc_lite.mapping.compact_arrays import CODEBOOKS, DESCRIPTORS, STATE, Arrays
+from hloc_lite.mapping.georeference import (
+    Georeference,
+    georeference_from_json,
+    read_georeference,
+)
+from hloc_lite.mapping.landmark_codes import (
+    ProductCodes,
+    from_bits,
+)
+from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors
+from hloc_lite.mapping.map import COMPACT_SCHEMA, Map
+from hloc_lite.mapping.map_config import config_of_map
+from hloc_lite.types import (
+    Camera,
+    Float32,
+    Float64,
+    LocalFeatures,
+    Rigid3,
+    SfmImage,
+    SfmModel,
+)
+
+logger = logging.getLogger(__name__)
+REMEDY = "put the original back, or run `hloc-lite compress` again with --overwrite"
+
+
+class VirtualFeatures(Mapping[str, LocalFeatures]):
+    """Of each image the landmarks it sees, as features."""
+
+    def __init__(self, model: SfmModel, descriptors: LandmarkDescriptors) -> None:
+        self._model, self._descriptors = model, descriptors
+
+    def __getitem__(self, name: str) -> LocalFeatures:
+        image = self._model.image_named(name)
+        if image is None:
+            raise KeyError(name)
+        camera = self._model.cameras[image.camera_id]
+        values, _ = self._descriptors.of(image.point3D_idxs)
+        scores = np.ones(len(values), np.float32)
+        keypoints = image.keypoints.astype(np.float32)
+        return LocalFeatures(keypoints, values, scores, (camera.width, camera.height))
+
+    def __iter__(self) -> Iterator[str]:
+        return (image.name for image in self._model.images)
+
+    def __len__(self) -> int:
+        return len(self._model.images)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._model.image_named(name) is not None
+
+
+def open_compact(folder: Path) -> Map:
+    """The compact map in a folder.
+
+    Raises:
+        FormatError: a file is missing or damaged.
+    """
+    try:
+        header, arrays = read_array_folder(folder, COMPACT_SCHEMA)
+        return _map_of(folder, header, arrays)
+    except FormatError as error:
+        raise FormatError(f"{error}: {REMEDY}") from None
+    except (HlocLiteError, KeyError, TypeError, ValueError, IndexError) as error:
+        raise FormatError(f"{folder} is not a whole compact map: {error!r}: {REMEDY}") from None
+
+
+def _map_of(folder: Path, header: Mapping[str, Any], arrays: Arrays) -> Map:
+    config, unknown = config_of_map(folder, header["config"], header["chosen"])
+    if unknown:
+        logger.warning("%s was made by another version; not used: %s", folder, ", ".join(unknown))
+    model = _model_of(header, arrays)
+    descriptors = _descriptors_of(arrays)
+    if descriptors.num_landmarks != model.num_points:
+        raise ValueError(f"{model.num_points} landmarks, {descriptors.num_landmarks} descriptors")
+    labels = None
+    if "landmarks/labels" in arrays:
+        labels = LandmarkLabels(
+            arrays["landmarks/labels"], arrays["landmarks/shares"].astype(np.float32)
+        )
+    names = json_of(arrays["images/names"])
+    state = {
+        name.removeprefix(STATE): array for name, array in arrays.items() if name.startswith(STATE)
+    }
+    return Map(
+        model=model,
+        features=VirtualFeatures(model, descriptors),
+        global_names=tuple(names[row] for row in arrays["retrieval/images"]),
+        global_descriptors=_global_rows(arrays["retrieval/descriptors"], header["retrieval_dim"]),
+        retrieval_state=state,
+        config=config,
+        fingerprint=header["fingerprint"],
+        weights=header["weights"],
+        report=header["report"],
+        landmark_labels=labels,
+        landmark_descriptors=descriptors,
+        georeference=_georeference(folder, header["georeference"]),
+    )
+
+
+def _georeference(folder: Path, of_full_map: Mapping[str, Any] | None) -> Georeference | None:
+    """What was said of this map, or of the one that it was made of."""
+    own = read_georeference(folder)
+    return own if own or not of_full_map else georeference_from_json(of_full_map)
+
+
+def _global_rows(values: np.ndarray, dim: int) -> Float32:
+    """(N, D) unit rows from numbers or bits."""
+    rows = from_bits(values, dim) if values.dtype == np.uint8 else values.astype(np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows /= np.maximum(lengths, np.float32(1e-12))
+    return rows
+
+
+def _model_of(header: Mapping[str, Any], arrays: Arrays) -> SfmModel:
+    cameras = {each["id"]: _camera(each) for each in json_of(arrays["cameras/all"])}
+    xyz = arrays["landmarks/xyz"].astype(np.float64) + np.array(header["origin"])
+    names, offsets = json_of(arrays["images/names"]), arrays["images/offsets"].tolist()
+    camera_ids = arrays["images/camera_ids"].tolist()
+    poses, seen = arrays["images/poses"], arrays["images/landmarks"].astype(np.int64)
+    if len(seen) and seen.max() >= len(xyz):
+        raise ValueError(f"an image sees landmark {seen.max()}, there are {len(xyz)}")
+    owners = np.repeat(np.arange(len(names)), np.diff(offsets))
+    keypoints = projections(xyz[seen], owners, poses, [cameras[each] for each in camera_ids])
+    images = tuple(
+        SfmImage(image_id, name, camera_id, Rigid3(pose[:, :3], pose[:, 3]),
+                 keypoints[start:end], seen[start:end])
+        for image_id, name, camera_id, pose, start, end in zip(
+            arrays["images/ids"].tolist(), names, camera_ids, poses, offsets, offsets[1:],
+            strict=False)
+    )  # fmt: skip
+    errors = arrays["landmarks/errors"].astype(np.float64)
+    return SfmModel(cameras, images, arrays["landmarks/ids"], xyz, arrays["landmarks/rgb"], errors)
+
+
+def projections(
+    points: Float64, owners: np.ndarray, poses: np.ndarray, cameras: list[Camera]
+) -> Float64:
+    """(O, 2) where points project to, in the images whose numbers (O,) ``owners`` are.
+
+    Within the image: one that projects just outside was seen at its edge.
+
+    Args:
+        points: (O, 3) world.
+        poses: (N, 3, 4) cam_from_world.
+        cameras: (N,).
+    """
+    in_cam = np.einsum("oij,oj->oi", poses[owners, :, :3], points) + poses[owners, :, 3]
+    found = np.empty((len(points), 2))
+    distinct = {id(camera): camera for camera in cameras}
+    numbers = {each: number for number, each in enumerate(distinct)}
+    used = np.array([numbers[id(camera)] for camera in cameras], np.int64)[owners]
+    order = np.argsort(used, kind="stable")
+    ends = np.searchsorted(used[order], np.arange(len(distinct) + 1))
+    for number, camera in enumerate(distinct.values()):
+        rows = order[ends[number] : ends[number + 1]]
+        size = np.array([camera.width, camera.height])
+        xy = img_from_cam(camera, in_cam[rows])
+        found[rows] = np.clip(np.where(np.isfinite(xy), xy, size / 2), 0, size)
+    return found
+
+
+def _camera(values: Mapping[str, Any]) -> Camera:
+    size = (values["width"], values["height"])
+    params = np.array(values["params"], np.float64)
+    return check_camera(Camera(values["model"], *size, params, values["has_prior_focal"]))
+
+
+def _descriptors_of(arrays: Arrays) -> LandmarkDescriptors:
+    values: Any = arrays[DESCRIPTORS]
+    if CODEBOOKS in arrays:
+        values = ProductCodes(values, arrays[CODEBOOKS])
+    return LandmarkDescriptors(values, np.arange(len(values) + 1))
