@@ -45,10 +45,12 @@ from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.types import (
     Camera,
     Correspondences,
+    Float32,
     LabelMap,
     LocalizationResult,
     Photo,
     Prior,
+    RetrievalHits,
     Status,
 )
 
@@ -136,11 +138,23 @@ class Engine:
             features = tuple(layer.extract(photo) for layer in self._layers)
         with clock("retrieval"):
             described = self._models.describer.describe([photo])
-            excluded = [itself] if itself and self.config.localize.exclude_same_name else None
-            allowed = None if prior is None else self._vicinity.names_within(prior)
-            count = self.config.localize.num_retrieved
-            (hits,) = self._index.search(described, count, excluded, allowed)
+            hits = self.search(described, itself, prior)
         return SeenQuery(photo, camera, calibrated, features, hits)
+
+    def search(
+        self, described: Float32, itself: str | None = None, prior: Prior | None = None
+    ) -> RetrievalHits:
+        """The map images most like a photo.
+
+        Args:
+            described: (1, D) its global descriptor, a unit row.
+            itself: name of a map image that is the photo itself.
+        """
+        excluded = [itself] if itself and self.config.localize.exclude_same_name else None
+        allowed = None if prior is None else self._vicinity.names_within(prior)
+        count = self.config.localize.num_retrieved
+        (hits,) = self._index.search(described, count, excluded, allowed)
+        return hits
 
     def match(
         self,
