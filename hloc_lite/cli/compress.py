@@ -26,9 +26,8 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "
 @click.option(
     "--descriptors",
     type=click.Choice(["float16", "int8", "pq"]),
-    default="int8",
-    show_default=True,
-    help="Of landmarks: 2 bytes a dimension, 1, or 1/4 (product codes).",
+    help="Of landmarks: 2 bytes a dimension, 1, or 1/4 (product codes).  [default: int8, or pq if "
+    "more of them fit into the budget so]",
 )
 @click.option(
     "--retrieval",
@@ -41,7 +40,7 @@ def command(
     map_folder: Path,
     output: Path,
     budget: str | None,
-    descriptors: str,
+    descriptors: str | None,
     retrieval: str | None,
     overwrite: bool,
 ) -> None:
@@ -64,7 +63,7 @@ def command(
         place,
         output,
         max_bytes=max_bytes,
-        coding=Coding(descriptors),
+        coding=None if descriptors is None else Coding(descriptors),
         retrieval=None if retrieval is None else Coding(retrieval),
         overwrite=overwrite,
     )

@@ -13,7 +13,7 @@ import numpy as np
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.io.array_folder import write_array_folder
 from hloc_lite.mapping.compact_arrays import Arrays, compact_arrays
-from hloc_lite.mapping.landmark_codes import Coding, codebook_bytes, row_bytes
+from hloc_lite.mapping.landmark_codes import DIMS_A_CODE, Coding, codebook_bytes, row_bytes
 from hloc_lite.mapping.landmark_descriptors import mean_descriptors
 from hloc_lite.mapping.landmark_selection import Selection, observations_of, select_landmarks
 from hloc_lite.mapping.map import COMPACT_SCHEMA, Map
@@ -40,7 +40,7 @@ def compress_map(
     output: Path,
     *,
     max_bytes: int | None = None,
-    coding: Coding = Coding.INT8,
+    coding: Coding | None = None,
     retrieval: Coding | None = None,
     overwrite: bool = False,
 ) -> Compressed:
@@ -49,7 +49,8 @@ def compress_map(
     Args:
         place: a full map, or a compact one to be cut down.
         max_bytes: of all files together; None: all landmarks that an image sees.
-        coding: of the landmarks' descriptors; not bits.
+        coding: of the landmarks' descriptors; not bits. None: int8, but pq where more landmarks fit
+            into the budget so: their number counts for more than how exact their descriptors are.
         retrieval: of the images' global descriptors; not pq. None: int8, but bits where that would
             take more than ``MAX_RETRIEVAL_SHARE`` of the budget.
 
@@ -67,20 +68,28 @@ def compress_map(
     nothing = np.zeros(0, np.int64)
     arrays, header = compact_arrays(place, descriptors, nothing, Coding.FLOAT16, retrieval)
     dim = descriptors.values.shape[1]
-    fixed = _total(arrays, header) + codebook_bytes(coding, dim) + LISTED
-    landmark = sum(_item_bytes(arrays, name) for name in arrays if name.startswith("landmarks/"))
-    landmark += row_bytes(coding, dim) - row_bytes(Coding.FLOAT16, dim)
-    selection = select_landmarks(
-        observations_of(place.model),
-        place.model.errors_px,
-        np.inf if max_bytes is None else max_bytes - fixed,
-        landmark,
-        arrays["images/landmarks"].itemsize,
-    )
-    if max_bytes is not None and len(selection.landmarks) == 0:
+    fixed = _total(arrays, header)
+    room = np.inf if max_bytes is None else max_bytes - fixed
+    others = sum(_item_bytes(arrays, name) for name in arrays if name.startswith("landmarks/"))
+    others -= row_bytes(Coding.FLOAT16, dim)
+    seen = observations_of(place.model)
+    best: tuple[Coding, Selection] | None = None
+    for option in _codings(coding, dim):
+        selection = select_landmarks(
+            seen,
+            place.model.errors_px,
+            room - codebook_bytes(option, dim),
+            others + row_bytes(option, dim),
+            arrays["images/landmarks"].itemsize,
+        )
+        if best is None or len(selection.landmarks) > len(best[1].landmarks):
+            best = option, selection
+    assert best is not None
+    coding, selection = best
+    if room < 0 or (room < np.inf and place.model.num_points and not len(selection.landmarks)):
         raise HlocLiteError(
             f"{max_bytes} bytes are too few: {fixed} go to the images, their global descriptors "
-            f"and the config, and at least {landmark} to each landmark"
+            f"and the config, and at least {others + row_bytes(coding, dim)} to each landmark"
         )
     arrays, header = compact_arrays(place, descriptors, selection.landmarks, coding, retrieval)
     header |= {
@@ -91,6 +100,13 @@ def compress_map(
     }
     write_array_folder(output, COMPACT_SCHEMA, arrays, header, overwrite=overwrite)
     return Compressed(selection, place.model.num_points)
+
+
+def _codings(asked: Coding | None, dim: int) -> list[Coding]:
+    """What may be chosen, the first of equally good ones."""
+    if asked is not None:
+        return [asked]
+    return [Coding.INT8, Coding.PQ] if dim % DIMS_A_CODE == 0 else [Coding.INT8]
 
 
 def _retrieval_within(place: Map, max_bytes: int | None) -> Coding:

@@ -135,5 +135,5 @@ def row_bytes(coding: Coding, dim: int) -> int:
 
 
 def codebook_bytes(coding: Coding, dim: int) -> int:
-    """Of the file of codebooks, which only product codes need."""
-    return NUM_CENTERS * dim * 2 + 128 if coding is Coding.PQ else 0
+    """Of the file of codebooks and its line in the header; only product codes have them."""
+    return NUM_CENTERS * dim * 2 + 256 if coding is Coding.PQ else 0

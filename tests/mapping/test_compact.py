@@ -17,7 +17,7 @@ from hloc_lite.errors import ConfigError, FormatError, HlocLiteError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.compact import open_compact
+from hloc_lite.mapping.compact import VirtualFeatures, open_compact
 from hloc_lite.mapping.compress import compress_map
 from hloc_lite.mapping.content import content_of
 from hloc_lite.mapping.landmark_codes import Coding
@@ -212,7 +212,7 @@ def test_maps_without_landmarks_or_images(built, tmp_path: Path) -> None:
     features = dict.fromkeys(NAMES, scene.features(0, 0))
     model = scene.reference(NAMES)
     bare = replace(place, model=model, landmark_labels=None, features=features)
-    compress_map(bare, tmp_path / "bare")
+    compress_map(bare, tmp_path / "bare", max_bytes=20000)
     found = Map.open(tmp_path / "bare")
     assert found.model.num_points == 0 and len(found.model.images) == len(NAMES)
     assert found.landmark_labels is None and len(found.features["map 0.png"]) == 0
@@ -255,6 +255,32 @@ def test_opening_parses_nothing_per_landmark(built, tmp_path: Path) -> None:
         spent.append(time.process_time() - start)
     assert min(spent) < 0.5 and found.model.num_points > 95_000
     assert isinstance(found.landmark_descriptors.values, np.memmap)
+
+
+def test_under_a_budget_the_coding_that_holds_most_landmarks_is_taken(built, tmp_path) -> None:
+    """3000 landmarks of 40 dimensions: 2 B of codes a landmark... but 20 kB of codebooks."""
+    _, place = built
+    rng, num, pose = np.random.default_rng(0), 3000, place.model.images[0].cam_from_world
+    images = tuple(
+        replace(image, keypoints=rng.uniform(0, 240, (900, 2)),
+                point3D_idxs=rng.choice(num, 900, replace=False))
+        for image in place.model.images
+    )  # fmt: skip
+    points = pose.inverse().apply(rng.uniform((-2, -1, 5), (2, 1, 9), (num, 3)))
+    model = replace(place.model, images=images, point3D_ids=np.arange(num), xyz=points,
+                    rgb=np.zeros((num, 3)), errors_px=np.ones(num))  # fmt: skip
+    values = rng.standard_normal((num, 40)).astype(np.float32)
+    descriptors = replace(mean_descriptors(place), values=values, offsets=np.arange(num + 1))
+    features = VirtualFeatures(model, descriptors)
+    large = replace(place, model=model, features=features, landmark_descriptors=descriptors,
+                    landmark_labels=None)  # fmt: skip
+    counts = {}
+    for max_bytes, expected in ((None, "int8"), (150_000, "pq"), (30_000, "int8")):
+        compress_map(large, tmp_path / "c", max_bytes=max_bytes, overwrite=True)
+        content = content_of(tmp_path / "c")
+        counts[max_bytes] = content.num_landmarks
+        assert content.coding == expected and content.total_bytes <= (max_bytes or 10**9)
+    assert counts[None] > counts[150_000] > 1500 > counts[30_000] > 100
 
 
 @pytest.mark.parametrize(
