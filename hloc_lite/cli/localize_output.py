@@ -170,6 +170,8 @@ def print_single(result: LocalizationResult) -> None:
     """One photo: its pose as a line of a poses file, what goes with it as '#' comments."""
     total = result.timings_ms.get("total", 0)
     click.echo(f"# {result.query_name}: {result.status}: {result.reason} ({total:.0f} ms)")
+    if result.skipped:
+        click.echo(f"# not done within the time allowed: {', '.join(result.skipped)}")
     if result.pose is None:
         if result.fallback is not None:
             click.echo(f"# pose of the most similar map image {result.fallback_name!r}, borrowed:")
