@@ -139,7 +139,10 @@ def table_of_times(times: np.ndarray) -> str:
     """Medians of (photos, sides, wall and CPU) seconds."""
     medians = np.median(times, axis=0)
     ratios = np.median(times[:, 0] / times[:, 1], axis=0)
-    lines = ["| median per photo | kornia s | hloc_lite s | ratio | least ratio |", "|---" * 5 + "|"]
+    lines = [
+        "| median per photo | kornia s | hloc_lite s | ratio | least ratio |",
+        "|---" * 5 + "|",
+    ]
     for kind, what in enumerate(("wall", "CPU")):
         least = (times[:, 0, kind] / times[:, 1, kind]).min()
         lines.append(
