@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hloc_lite.errors import WeightsError
 from hloc_lite.types import UInt8
@@ -46,6 +47,21 @@ def load_module(module: Network, state: Mapping[str, Any], device: str, path: Pa
     except RuntimeError as error:
         raise WeightsError(f"{path} does not fit {type(module).__name__}: {error}") from None
     return module.eval().requires_grad_(False).to(device)
+
+
+def fold_batch_norms(network: Network) -> Network:
+    """Join each convolution of a ``Sequential`` with the batch norm that follows it, in place.
+
+    The same function up to rounding; for evaluation only.
+    """
+    for module in list(network.modules()):
+        if not isinstance(module, torch.nn.Sequential):
+            continue
+        for i in range(len(module) - 1):
+            conv, norm = module[i], module[i + 1]
+            if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
+                module[i], module[i + 1] = fuse_conv_bn_eval(conv, norm), torch.nn.Identity()
+    return network
 
 
 def to_tensor(
