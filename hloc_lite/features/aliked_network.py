@@ -54,7 +54,7 @@ def prepare(network: nn.Module) -> nn.Module:
                 fused = DeformableConvolution(offsets, regular)
             setattr(block, conv_name, fused)
             setattr(block, norm_name, nn.Identity())
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 class DeformableConvolution(nn.Module):

@@ -40,7 +40,8 @@ class XFeatExtractor:
         path = runtime.weights.path(name)
         network = load_module(XFeatModel(), read_state(path), runtime.device, path)
         # channels innermost: a tenth faster on CPUs
-        self._network = fold_batch_norms(network).to(memory_format=torch.channels_last)
+        folded = fold_batch_norms(network)
+        self._network = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._config = config
         self._device = runtime.device
 

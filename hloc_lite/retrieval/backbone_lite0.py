@@ -136,7 +136,10 @@ class EfficientNetLite0(nn.Module):
 def folded(network: EfficientNetLite0) -> EfficientNetLite0:
     """The same function with the batch norms in the convolutions before them, in place; for
     evaluation only."""
-    pairs = [(network, "conv_stem", "bn0"), (network, "conv_head", "bn1")]
+    pairs: list[tuple[nn.Module, str, str]] = [
+        (network, "conv_stem", "bn0"),
+        (network, "conv_head", "bn1"),
+    ]
     for block in network.blocks:
         names = (("expand_conv", "bn0"), ("depthwise_conv", "bn1"), ("project_conv", "bn2"))
         pairs += [(block, *both) for both in names if hasattr(block, both[0])]
