@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from hloc_lite.config import FeaturesConfig
-from hloc_lite.features.aliked_network import FeaturePixels, describe, detect_and_keep, prepare
+from hloc_lite.features.aliked_descriptors import FeaturePixels, describe
+from hloc_lite.features.aliked_network import detect_and_keep, prepare
 from hloc_lite.features.candidates import Candidates, extract_with
 from hloc_lite.features.networks import (
     load_module,

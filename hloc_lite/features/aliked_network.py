@@ -6,50 +6,39 @@ cheaper, up to rounding:
 
 * the first layer of the score head is a 1 x 1 convolution, so it is applied to each scale before
   upsampling: 8 channels are upsampled instead of 96;
-* features are joined and normalized at the pixels that descriptors read, and nowhere else;
+* features are joined and normalized at the pixels that descriptors read, and nowhere else
+  (``aliked_descriptors``);
+* channels are the innermost dimension throughout: convolutions are faster so on CPUs, and what a
+  descriptor reads of a pixel lies together in memory;
+* the 32 channels at full resolution that feed the score head exist for some pixels at a time;
 * deformable convolutions (Dai 2017) sample through ``grid_sample``;
 * batch norms are folded into the convolutions before them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from hloc_lite.features.aliked_descriptors import FeaturePixels
+
 STRIDE = 32
 """Images are padded to multiples of it, as in training: around the centre, by the edge's values."""
-Pyramid = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+PIXELS_AT_ONCE = 2**16
+"""Of the score head's first layers: 8 MB, where the whole of a 1024 px image takes 90 MB."""
 
 
-@dataclass(frozen=True, eq=False)
-class FeaturePixels:
-    """The dense features of one image, computed where they are asked for."""
+class Pyramid(NamedTuple):
+    """What the four blocks answer, (B, C, h, w) each."""
 
     fine: torch.Tensor
-    """(C1, H, W) output of the first block, padded."""
+    """Of the first block, at full resolution, before its projection to dim / 4 channels."""
     coarse: tuple[torch.Tensor, ...]
-    """Three of (dim / 4, h, w): the other scales."""
-    project: nn.Module
-    """1 x 1 convolution and activation that ``fine`` still needs."""
-    origin: tuple[int, int]
-    """Column and row of the image's first pixel in the padded maps."""
-    size: tuple[int, int]
-    """(width, height) of the image."""
-
-    def at(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """(M,) columns and rows of the image -> (M, dim) unit rows."""
-        height, width = self.fine.shape[1:]
-        x, y = x + self.origin[0], y + self.origin[1]
-        fine = self.project(self.fine[:, y, x][None, :, None])[0, :, 0]
-        extent = self.fine.new_tensor([width - 1, height - 1])
-        grid = (torch.stack([x, y], dim=1) / extent * 2 - 1)[None, None]
-        coarse = [F.grid_sample(m[None], grid, align_corners=True)[0, :, 0] for m in self.coarse]
-        return F.normalize(torch.cat([fine, *coarse]), dim=0).T
+    """At a half, an eighth and a 32nd, dim / 4 channels each."""
 
 
 def prepare(network: nn.Module) -> nn.Module:
@@ -65,7 +54,7 @@ def prepare(network: nn.Module) -> nn.Module:
                 fused = DeformableConvolution(offsets, regular)
             setattr(block, conv_name, fused)
             setattr(block, norm_name, nn.Identity())
-    return network
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 class DeformableConvolution(nn.Module):
@@ -113,84 +102,45 @@ def detect_and_keep(network: Any, images: torch.Tensor) -> tuple[torch.Tensor, l
     top, left = below // 2, right // 2
     padded = F.pad(images, (left, right - left, top, below - top), mode="replicate")
 
-    x1 = network.block1(padded)
-    x2 = network.block2(network.pool2(x1))
-    x3 = network.block3(network.pool4(x2))
-    x4 = network.block4(network.pool4(x3))
-    scales: Pyramid = (x1, *_projected(network, x2, x3, x4))
-    scores = torch.sigmoid(network.score_head[1:](_first_of_head(network, scales)))
-
-    project = nn.Sequential(network.conv1, network.gate)
+    scales = _scales(network, padded.contiguous(memory_format=torch.channels_last))
+    scores = _scores(network, scales)
     features = [
-        FeaturePixels(fine, tuple(coarse), project, (left, top), (width, height))
-        for fine, *coarse in zip(*scales, strict=True)
+        FeaturePixels.of_maps(fine, coarse, network.conv1.weight, (left, top), (width, height))
+        for fine, *coarse in zip(scales.fine, *scales.coarse, strict=True)
     ]
     return scores[:, 0, top : top + height, left : left + width], features
 
 
-def _projected(
-    network: Any, x2: torch.Tensor, x3: torch.Tensor, x4: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _scales(network: Any, padded: torch.Tensor) -> Pyramid:
+    x1 = network.block1(padded)
+    x2 = network.block2(network.pool2(x1))
+    x3 = network.block3(network.pool4(x2))
+    x4 = network.block4(network.pool4(x3))
     gate = network.gate
-    return gate(network.conv2(x2)), gate(network.conv3(x3)), gate(network.conv4(x4))
+    coarse = gate(network.conv2(x2)), gate(network.conv3(x3)), gate(network.conv4(x4))
+    return Pyramid(x1, coarse)
 
 
-def _first_of_head(network: Any, scales: Pyramid) -> torch.Tensor:
-    """The score head's first layer on the joined scales: (B, 8, H, W)."""
-    fine, *coarse = scales
-    weights = network.score_head[0].weight.chunk(4, dim=1)
-    total = F.conv2d(network.gate(network.conv1(fine)), weights[0])
-    for scale, weight in zip(coarse, weights[1:], strict=True):
+def _scores(network: Any, scales: Pyramid) -> torch.Tensor:
+    """(B, 1, H, W) in (0, 1)."""
+    fine_weight, *weights = network.score_head[0].weight.chunk(4, dim=1)
+    # the head's first layer, before upsampling
+    total = _fine_part(network, scales.fine, fine_weight.flatten(1))
+    for scale, weight in zip(scales.coarse, weights, strict=True):
         small = F.conv2d(scale, weight)
-        total += F.interpolate(small, fine.shape[2:], mode="bilinear", align_corners=True)
-    return total
+        total += F.interpolate(small, total.shape[2:], mode="bilinear", align_corners=True)
+    scores: torch.Tensor = torch.sigmoid(network.score_head[1:](total))
+    return scores
 
 
-def describe(head: Any, features: FeaturePixels, xy: torch.Tensor) -> torch.Tensor:
-    """The sparse deformable descriptor head (SDDH of the paper) at some keypoints.
-
-    Args:
-        head: ``desc_head`` of kornia's ALIKED.
-        features: of the image.
-        xy: (N, 2) array coordinates, N > 0.
-
-    Returns:
-        (N, dim), unit rows.
-    """
-    width, height = features.size
-    side, count = head.kernel_size, head.n_pos
-    # the patch around a keypoint; the clamp is the authors', one pixel short of the border
-    last = xy.new_tensor([width - 1 - side, height - 1 - side]).long()
-    corner = torch.minimum(xy.long() - side // 2, last).clamp(min=0)
-    step = torch.arange(side, device=xy.device)
-    patch_x = (corner[:, 0, None, None] + step).expand(-1, side, -1)
-    patch_y = (corner[:, 1, None, None] + step[:, None]).expand(-1, -1, side)
-    patches = features.at(patch_x.reshape(-1), patch_y.reshape(-1))
-    patches = patches.reshape(len(xy), side, side, -1).permute(0, 3, 1, 2)
-    limit = max(width, height) / 4
-    offsets = head.offset_conv(patches).clamp(-limit, limit)
-    positions = xy[:, None] + offsets.reshape(len(xy), 2, count).transpose(1, 2)
-
-    sampled = _bilinear(features, positions.reshape(-1, 2))
-    sampled = torch.selu(sampled @ head.sf_conv.weight[:, :, 0, 0].T)
-    sampled = sampled.reshape(len(xy), -1)
-    return F.normalize(sampled @ head.agg_weights.flatten(0, 1), dim=1)
-
-
-def _bilinear(features: FeaturePixels, xy: torch.Tensor) -> torch.Tensor:
-    """(M, 2) positions -> (M, dim); zero outside the image."""
-    width, height = features.size
-    first = xy.floor()
-    share = xy - first
-    corners = first[:, None] + torch.cartesian_prod(*[torch.arange(2, device=xy.device)] * 2)
-    shares = torch.stack([1 - share, share], dim=1)  # (M, 2 corners, 2 axes)
-    weights = (shares[:, :, None, 0] * shares[:, None, :, 1]).reshape(-1, 4)
-    inside = ((corners >= 0) & (corners < corners.new_tensor([width, height]))).all(dim=2)
-    x, y = corners.long().unbind(2)
-    pixels = (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).reshape(-1)
-    # neighbouring samples share pixels: each is computed once
-    unique, place = torch.unique(pixels, return_inverse=True)
-    rows = features.at(unique % width, torch.div(unique, width, rounding_mode="floor"))
-    return F.embedding_bag(
-        place.reshape(-1, 4), rows, per_sample_weights=weights * inside, mode="sum"
-    )
+def _fine_part(network: Any, fine: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """(B, C1, H, W) -> (B, 8, H, W), what the finest scale adds to the head's first layer."""
+    project = network.conv1.weight.flatten(1)
+    batch, channels, height, width = fine.shape
+    pixels = fine.permute(0, 2, 3, 1).reshape(-1, channels)
+    added = pixels.new_empty((len(pixels), len(weight)))
+    for start in range(0, len(pixels), PIXELS_AT_ONCE):
+        some = slice(start, start + PIXELS_AT_ONCE)
+        # (8, 32) times (32, P) is twice as fast as the transposed product
+        added[some] = (weight @ network.gate(F.linear(pixels[some], project)).T).T
+    return added.reshape(batch, height, width, -1).permute(0, 3, 1, 2)

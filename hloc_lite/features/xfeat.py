@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from hloc_lite.config import FeaturesConfig
 from hloc_lite.features.candidates import Candidates, extract_with
 from hloc_lite.features.networks import (
+    fold_batch_norms,
     load_module,
     local_maxima,
     pad_with_edge,
@@ -37,7 +38,10 @@ class XFeatExtractor:
         from kornia.feature.xfeat import XFeatModel
 
         path = runtime.weights.path(name)
-        self._network = load_module(XFeatModel(), read_state(path), runtime.device, path)
+        network = load_module(XFeatModel(), read_state(path), runtime.device, path)
+        # channels innermost: a tenth faster on CPUs
+        folded = fold_batch_norms(network)
+        self._network = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._config = config
         self._device = runtime.device
 

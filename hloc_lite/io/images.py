@@ -289,7 +289,8 @@ def _to_rgb8(image: Image.Image) -> UInt8:
         # 16-bit grey: its upper byte; PIL's own conversion would clip at 255
         grey = np.clip(np.asarray(image, np.int64) >> 8, 0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
-    return np.asarray(image.convert("RGB"))
+    # Pillow would copy what is RGB already
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _exif_of(image: Image.Image) -> dict[str, float | str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hloc_lite.errors import WeightsError
 
@@ -59,7 +60,9 @@ class SamePaddedConv(nn.Conv2d):
         if height % 2 or width % 2:
             x = nn.functional.pad(x, (width // 2, -(-width // 2), height // 2, -(-height // 2)))
             symmetric = (0, 0)
-        return nn.functional.conv2d(x, self.weight, None, self.stride, symmetric, 1, self.groups)
+        return nn.functional.conv2d(
+            x, self.weight, self.bias, self.stride, symmetric, 1, self.groups
+        )
 
     def _pad(self, size: int) -> int:
         kernel, stride = self.kernel_size[0], self.stride[0]
@@ -86,9 +89,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) -> (B, C', H / stride, W / stride)."""
-        relu6 = nn.functional.relu6
-        y = relu6(self.bn0(self.expand_conv(x))) if self.has_expansion else x
-        y = relu6(self.bn1(self.depthwise_conv(y)))
+        y = _relu6(self.bn0(self.expand_conv(x))) if self.has_expansion else x
+        y = _relu6(self.bn1(self.depthwise_conv(y)))
         y = self.bn2(self.project_conv(y))
         return x + y if self.has_skip else y
 
@@ -114,7 +116,7 @@ class EfficientNetLite0(nn.Module):
 
     def stride16(self, rgb: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) RGB in [0, 1] -> (B, 112, ceil(H / 16), ceil(W / 16)), signed."""
-        x = nn.functional.relu6(self.bn0(self.conv_stem((rgb - PIXEL_MEAN) / PIXEL_STD)))
+        x = _relu6(self.bn0(self.conv_stem((rgb - PIXEL_MEAN) / PIXEL_STD)))
         for block in self.blocks[: self.num_stride16_blocks]:
             x = block(x)
         return x
@@ -124,11 +126,27 @@ class EfficientNetLite0(nn.Module):
         x = stride16
         for block in self.blocks[self.num_stride16_blocks :]:
             x = block(x)
-        return nn.functional.relu6(self.bn1(self.conv_head(x)))
+        return _relu6(self.bn1(self.conv_head(x)))
 
     def forward(self, rgb: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) RGB in [0, 1] -> (B, 1000) logits of the ImageNet classes."""
         return self.fc(self.head(self.stride16(rgb)).mean(dim=(-2, -1)))
+
+
+def folded(network: EfficientNetLite0) -> EfficientNetLite0:
+    """The same function with the batch norms in the convolutions before them, in place; for
+    evaluation only."""
+    pairs: list[tuple[nn.Module, str, str]] = [
+        (network, "conv_stem", "bn0"),
+        (network, "conv_head", "bn1"),
+    ]
+    for block in network.blocks:
+        names = (("expand_conv", "bn0"), ("depthwise_conv", "bn1"), ("project_conv", "bn2"))
+        pairs += [(block, *both) for both in names if hasattr(block, both[0])]
+    for module, conv, norm in pairs:
+        setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
+        setattr(module, norm, nn.Identity())
+    return network
 
 
 def load_lite0(file: Path, device: str) -> EfficientNetLite0:
@@ -148,10 +166,14 @@ def load_lite0(file: Path, device: str) -> EfficientNetLite0:
             f"{file} is not an EfficientNet-Lite0 checkpoint that can be used "
             f"({str(error)[:200]}); fetch it again: hloc-lite weights fetch efficientnet-lite0"
         ) from error
-    network = network.eval().requires_grad_(False).to(device)
+    network = folded(network.eval()).requires_grad_(False).to(device)
     # photos come in this order, and the depthwise convolutions are faster in it on CPUs
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3)  # TensorFlow's epsilon, as in training
+
+
+def _relu6(x: torch.Tensor) -> torch.Tensor:
+    return nn.functional.relu6(x, inplace=True)

@@ -6,7 +6,12 @@ import skimage.data
 import torch
 
 from hloc_lite.errors import WeightsError
-from hloc_lite.retrieval.backbone_lite0 import EfficientNetLite0, SamePaddedConv, load_lite0
+from hloc_lite.retrieval.backbone_lite0 import (
+    EfficientNetLite0,
+    SamePaddedConv,
+    folded,
+    load_lite0,
+)
 from hloc_lite.retrieval.pixels import local_vectors, resized, rgb_tensor
 from hloc_lite.types import Photo
 
@@ -20,6 +25,26 @@ def test_strides_round_up(height, width):
     assert stride16.shape == (1, 112, -(-height // 16), -(-width // 16))
     assert head.shape == (1, 1280, -(-height // 32), -(-width // 32))
     assert 0 <= head.min() <= head.max() <= 6
+
+
+def test_folding_keeps_the_function():
+    torch.manual_seed(0)
+    network = EfficientNetLite0().eval().double()  # random layers amplify rounding
+    norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+        torch.nn.init.uniform_(norm.bias, -0.5, 0.5)
+        norm.running_mean.uniform_(-0.1, 0.1)
+        norm.running_var.uniform_(0.01, 0.1)
+    picture = torch.rand(1, 3, 50, 66, dtype=torch.float64)
+    with torch.inference_mode():
+        expected = network.stride16(picture), network(picture)
+        same = folded(network)
+        found = same.stride16(picture), same(picture)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in same.modules())
+    for got, right in zip(found, expected, strict=True):
+        assert right.std() > 1e-3
+        torch.testing.assert_close(got, right, atol=1e-7, rtol=1e-7)
 
 
 @pytest.mark.parametrize(
