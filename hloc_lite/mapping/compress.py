@@ -61,7 +61,7 @@ def compress_map(
     if coding is Coding.BITS or retrieval is Coding.PQ:
         raise ConfigError(
             f"landmarks are coded as float16, int8 or pq, global descriptors as float16, int8 or "
-            f"bits; got {coding.value} and {retrieval.value}"
+            f"bits; got {coding} and {retrieval}"
         )
     own = place.landmark_descriptors
     descriptors = mean_descriptors(place) if own is None else own
