@@ -55,7 +55,10 @@ class Cascade:
     def answer(
         self, seen: SeenQuery, solve: Solve, clock: StageClock, budget_ms: float | None = None
     ) -> LocalizationResult:
-        """The surest of the poses that the steps give.
+        """The pose of the last step that was made, which knows all that those before knew.
+
+        Not the surest of all: of many steps towards a pose that is not to be had, one may seem
+        sure by chance (two of 60 photos of another town did).
 
         Args:
             solve: a pose from matches.
@@ -72,7 +75,7 @@ class Cascade:
             if _is_late(clock, budget_ms, 0.0):
                 return replace(result, skipped=(what, "images by the matcher"))
             query = self.match_landmarks(seen, hits, clock)
-            result = surer(result, solve(query))
+            result = solve(query)
         order = np.argsort(-image_votes(query), kind="stable")[: cascade.max_images]
         matched = 0
         for start in range(0, len(order), cascade.images_at_once):
@@ -84,7 +87,7 @@ class Cascade:
                 result = replace(result, skipped=(what,))
                 break
             query = with_images(query, self._match_some(seen, _rows(query.hits, chosen), clock))
-            result = surer(result, solve(query))
+            result = solve(query)
             matched += len(chosen)
         return replace(result, counts={**result.counts, "images_matched": matched})
 
@@ -113,13 +116,6 @@ class Cascade:
         if result.confidence is None:  # nobody judges: a pose is a pose
             return result.pose is not None
         return result.confidence >= self._config.cascade.enough
-
-
-def surer(one: LocalizationResult, later: LocalizationResult) -> LocalizationResult:
-    """The result of greater confidence, with the time of both; of equal ones the later."""
-    if (one.confidence or 0.0) <= (later.confidence or 0.0):
-        return later
-    return replace(one, timings_ms=later.timings_ms)
 
 
 def _is_late(clock: StageClock, budget_ms: float | None, more_s: float) -> bool:
