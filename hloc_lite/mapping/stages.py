@@ -110,9 +110,11 @@ def by_locality(pairs: Sequence[Pair]) -> list[Pair]:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import reverse_cuthill_mckee
 
+    if not pairs:
+        return []
     names = sorted({name for pair in pairs for name in pair})
     index = {name: row for row, name in enumerate(names)}
-    rows = np.array([[index[name] for name in pair] for pair in pairs], np.int32).reshape(-1, 2)
+    rows = np.array([[index[name] for name in pair] for pair in pairs], np.int32)
     ends = np.concatenate([rows, rows[:, ::-1]]).T
     graph = coo_matrix((np.ones(ends.shape[1]), ends), shape=(len(names), len(names))).tocsr()
     rank = np.empty(len(names), np.int64)
