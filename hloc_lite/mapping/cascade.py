@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 Verify = Callable[[Pair, Matches], TwoView]
 CACHED_IMAGES = 512
 """Images whose features stay in memory while pairs are matched: 270 MB at 1024 x 128 floats."""
+LONELY_BELOW = 2
+"""Good pairs: an image with fewer tries others too that do not look as if they overlapped."""
 
 
 def match_and_verify(
@@ -98,6 +100,8 @@ def pairs_to_match_again(num_verified: Mapping[Pair, int], config: MatchingConfi
                 others.setdefault(name, []).append(pair)
     chosen: set[Pair] = set()
     for name, candidates in others.items():
+        if connected[name] >= LONELY_BELOW:
+            candidates = [p for p in candidates if num_verified[p] > config.chance_verified]
         lacking = max(0, config.enough_pairs - connected[name])
         ranked = sorted(candidates, key=lambda pair: (-num_verified[pair], pair))
         chosen.update(ranked[:lacking])

@@ -39,7 +39,7 @@ CHEAP_MATCHER = "mutual-nn"
 """Needs no weights and fits all features."""
 _ONLY_CHECKS = {"min_triangulated_share", "low_triangulated_share"}
 """Of the section mapping: they decide whether there is a map, but not which."""
-OF_CASCADE = {"cheap_first", "enough_verified", "enough_pairs"}
+OF_CASCADE = {"cheap_first", "enough_verified", "enough_pairs", "chance_verified"}
 """Of the section matching: which pairs of map images are matched in which way."""
 _OF_CHEAP_MATCHES = {"max_ratio", "even_ratio", "ratio_slope", "min_similarity"}
 

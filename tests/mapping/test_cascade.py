@@ -27,7 +27,7 @@ from tests.exact_scene import NoWeights, make_scene, use_scene
 
 NAMES = {f"{letter}.png": index for index, letter in enumerate("abcdefgh")}
 ODD = {"d.png", "e.png"}
-CONFIG = MatchingConfig(enough_verified=10, enough_pairs=2)
+CONFIG = MatchingConfig(enough_verified=10, enough_pairs=3, chance_verified=4)
 
 
 class SignBlind:
@@ -133,15 +133,25 @@ def test_another_choice_of_pairs_keeps_their_matches(scene, tmp_path: Path) -> N
 
 def test_an_image_gets_as_many_of_its_best_other_pairs_as_it_lacks() -> None:
     counts = {
-        ("a", "b"): 50, ("a", "c"): 10, ("a", "d"): 9,
-        ("b", "c"): 12, ("b", "d"): 0, ("c", "d"): 7,
+        ("a", "b"): 50, ("a", "c"): 10, ("a", "d"): 9, ("a", "e"): 8,
+        ("b", "c"): 12, ("b", "d"): 4, ("b", "e"): 0, ("c", "d"): 7, ("c", "e"): 1,
     }  # fmt: skip
-    # a, b and c have two; d has none and takes its best two of three
-    assert pairs_to_match_again(counts, CONFIG) == [("a", "d"), ("c", "d")]
+    # a, b and c have two and take one more, if it is above chance: b has none of those;
+    # d and e have none and take what there is, above chance or not
+    expected = [p for p in counts if counts[p] < 10]
+    assert pairs_to_match_again(counts, CONFIG) == expected
+    without_lonely = {p: n for p, n in counts.items() if "d" not in p and "e" not in p}
+    assert pairs_to_match_again(without_lonely, CONFIG) == []
     assert pairs_to_match_again({}, CONFIG) == []
-    ties = {("a", "b"): 3, ("a", "c"): 3, ("a", "d"): 3}
-    wanted = CONFIG.model_copy(update={"enough_pairs": 1})
-    assert ("a", "b") in pairs_to_match_again(ties, wanted)
+    ties = {("a", "b"): 6, ("a", "c"): 6, ("a", "d"): 6, ("b", "c"): 60}
+    one = CONFIG.model_copy(update={"enough_pairs": 1})
+    assert pairs_to_match_again(ties, one) == [("a", "b"), ("a", "d")]  # a's first, d's only one
+
+
+def test_pairs_that_agree_by_chance_are_left_alone() -> None:
+    square = {("a", "b"): 50, ("b", "c"): 50, ("c", "d"): 50, ("a", "d"): 50}
+    counts = {**square, ("a", "c"): 4, ("b", "d"): 5}
+    assert pairs_to_match_again(counts, CONFIG) == [("b", "d")]
 
 
 PAIRS = st.lists(
@@ -160,8 +170,10 @@ def test_no_more_pairs_than_images_can_lack(pairs, data) -> None:
     for pair in counts:
         for name in pair:
             after[name] += pair in chosen or counts[pair] >= CONFIG.enough_verified
-    degree = {name: sum(name in pair for pair in counts) for name in images}
-    assert all(after[n] >= min(CONFIG.enough_pairs, degree[n]) for n in images)
+    hopeful = {
+        n: sum(n in p and counts[p] > CONFIG.chance_verified for p in counts) for n in images
+    }
+    assert all(after[n] >= min(CONFIG.enough_pairs, hopeful[n]) for n in images)
 
 
 @given(pairs=PAIRS)
