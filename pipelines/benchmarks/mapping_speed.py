@@ -139,11 +139,10 @@ def build(town: Path, names: Sequence[str], config: Config, folder: Path) -> tup
     """A map, always anew, and the wall seconds of its stages; CPU seconds in all."""
     inputs = MapInputs(reference=read_model(town / "model"), names=names)
     start, cpu = time.perf_counter(), time.process_time()
-    build_map(
+    place = build_map(
         town / "images", config, inputs=inputs, output=fresh(folder), overwrite=True, progress=True
     )
     total = {"total": time.perf_counter() - start, "CPU": time.process_time() - cpu}
-    place = Map.open(folder)
     return place, {**place.report["timings_s"], **total}
 
 
