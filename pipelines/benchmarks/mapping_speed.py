@@ -85,7 +85,7 @@ class KorniaAliked:
         return [
             Candidates(
                 each.keypoints.numpy(),
-                each.detection_scores.numpy(),
+                each.keypoint_scores.numpy(),
                 lambda rows, each=each: each.descriptors.numpy()[rows],
             )
             for each in found
