@@ -75,11 +75,16 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+_EVERY_PAIR = {"cheap_first": False}
+"""Of features for which nobody has measured yet what nearest neighbours first cost a map."""
 FEATURE_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "aliked-n16rot": {"matching": _EVERY_PAIR},
+    "aliked-n32": {"matching": _EVERY_PAIR},
+    "disk": {"matching": _EVERY_PAIR},
     # no ratio but a similarity bound, as its authors match: twice the right matches of ratio 0.9
     "xfeat": {
         "features": {"max_keypoints": 2048},
-        "matching": {"max_ratio": 1.0, "min_similarity": 0.82},
+        "matching": {"max_ratio": 1.0, "min_similarity": 0.82, **_EVERY_PAIR},
     },
     # many cheap keypoints; 0.85 is where precision falls below 80 %
     "rootsift": {"features": {"max_keypoints": 4096}, "matching": {"max_ratio": 0.85}},

@@ -32,12 +32,14 @@ Arrays = Mapping[str, np.ndarray]
 BANK_SCHEMA = "hloc_lite.bank/1"
 FILE_VERSION = ("v110", "v110")
 """HDF5's layout since 1.10, the first with checksums of its own structures."""
+BUFFER_BYTES = 4_000_000
+"""Written at once: each write costs HDF5 0.3 ms, whatever its size."""
 MAX_OPEN_SHARDS = 32
 """Far below the usual limit of 1024 open files a process."""
 
 
 def write_bank(path: Path, items: Iterable[tuple[str, Arrays]], attrs: Mapping[str, Any]) -> None:
-    """Write items (key, field -> (N, ...) array) one by one; memory holds one at a time.
+    """Write items (key, field -> (N, ...) array); memory holds ``BUFFER_BYTES`` and one of them.
 
     All items have the same fields, dtypes and trailing shapes.
 
@@ -56,9 +58,11 @@ def _write_items(
 ) -> None:
     keys: list[str] = []
     offsets: dict[str, list[int]] = {}
+    waiting: dict[str, list[np.ndarray]] = {}
+    waiting_bytes = 0
     for key, arrays in items:
         for field, array in arrays.items() if not keys else ():
-            offsets[field] = [0]
+            offsets[field], waiting[field] = [0], []
             shape, maxshape = (0, *array.shape[1:]), (None, *array.shape[1:])
             file.create_dataset(
                 field, shape, array.dtype, maxshape=maxshape, chunks=True, fletcher32=True
@@ -67,17 +71,31 @@ def _write_items(
             raise ShapeError(f"{key!r} has fields {[*arrays]}, others have {[*offsets]}")
         keys.append(key)
         for field, array in arrays.items():
-            start = offsets[field][-1]
-            offsets[field].append(start + len(array))
-            dataset = file[field]
-            dataset.resize(start + len(array), axis=0)
-            dataset[start:] = array
+            offsets[field].append(offsets[field][-1] + len(array))
+            waiting[field].append(array)
+            waiting_bytes += array.nbytes
+        if waiting_bytes > BUFFER_BYTES:
+            waiting_bytes = _append(file, waiting)
+    _append(file, waiting)
     for field, values in offsets.items():
         _write_whole(file, f"offsets/{field}", np.array(values, np.int64))
     header = {"schema": BANK_SCHEMA, "keys": keys, "attrs": dict(attrs)}
     # a dataset, not an attribute: those end at 64 KiB
     encoded = json.dumps(header, ensure_ascii=False).encode()
     _write_whole(file, "header", np.frombuffer(encoded, np.uint8))
+
+
+def _append(file: h5py.File, waiting: Mapping[str, list[np.ndarray]]) -> int:
+    """Write and forget the arrays that wait for each field; 0, the bytes still waiting."""
+    for field, arrays in waiting.items():
+        if not arrays:
+            continue
+        rows, dataset = np.concatenate(arrays), file[field]
+        start = len(dataset)
+        dataset.resize(start + len(rows), axis=0)
+        dataset[start:] = rows
+        arrays.clear()
+    return 0
 
 
 def _write_whole(file: h5py.File, name: str, array: np.ndarray) -> None:
@@ -105,6 +123,8 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
             self._rows = {key: row for row, key in enumerate(header["keys"])}
             offsets = self._file.get("offsets", {})
             self._offsets = {field: offsets[field][()] for field in offsets}
+            # opened once: it takes as long as reading an item
+            self._fields = {field: self._file[field] for field in offsets}
         except (*_READ_ERRORS, FormatError) as error:
             self._file.close()
             if isinstance(error, FormatError):
@@ -121,7 +141,8 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
         wanted = self._offsets if fields is None else fields
         try:
             return {
-                f: self._file[f][self._offsets[f][row] : self._offsets[f][row + 1]] for f in wanted
+                f: self._fields[f][self._offsets[f][row] : self._offsets[f][row + 1]]
+                for f in wanted
             }
         except _READ_ERRORS as error:
             raise FormatError(f"{self.path}: cannot read {key!r}: {error}") from None

@@ -325,7 +325,6 @@ def _write_database(
             # without a configuration COLMAP ignores the pair, silently
             geometry.config = pycolmap.TwoViewGeometryConfiguration.__members__[two_view.kind]
             geometry.inlier_matches = two_view.inliers.astype(np.uint32)
-            database.write_matches(ids[name0], ids[name1], geometry.inlier_matches)
             database.write_two_view_geometry(ids[name0], ids[name1], geometry)
 
 

@@ -12,6 +12,7 @@ from hloc_lite.consistency.combine import exponents_of
 from hloc_lite.errors import ConfigError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.mapping.map import Map
+from hloc_lite.mapping.run import OF_CASCADE
 from hloc_lite.types import LocalizationResult, SfmModel
 
 BAKED_SECTIONS = ("features", "retrieval")
@@ -34,6 +35,11 @@ def without_effect(config: Config, baked: Config) -> list[str]:
         for section in BUILDING_SECTIONS
         for key in type(getattr(config, section)).model_fields
         if getattr(getattr(config, section), key) != getattr(getattr(baked, section), key)
+    ]
+    differing += [
+        f"matching.{key}"
+        for key in sorted(OF_CASCADE)
+        if getattr(config.matching, key) != getattr(baked.matching, key)
     ]
     ratio, used = config.matching.max_ratio, for_queries(config).matching.max_ratio
     if ratio not in (used, baked.matching.max_ratio):

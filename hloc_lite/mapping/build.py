@@ -25,29 +25,31 @@ from hloc_lite.io.images import FolderSource, ImageSource, MemorySource, folder_
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.assemble import assemble, colored
+from hloc_lite.mapping.cascade import match_and_verify
 from hloc_lite.mapping.folder import LOCK, check_ours, delete_work, output_folder
 from hloc_lite.mapping.landmarks import labelled_landmarks
-from hloc_lite.mapping.map import BusyMapError, Map, StoredFeatures, in_memory
+from hloc_lite.mapping.map import BusyMapError, Map, in_memory
+from hloc_lite.mapping.matched import Round
 from hloc_lite.mapping.pairs import check_spec
-from hloc_lite.mapping.reconstruction import (
-    build_model,
-    cameras_of,
-    min_verified,
-    two_view,
-    verify_pairs,
-)
+from hloc_lite.mapping.reconstruction import build_model, cameras_of, min_verified
 from hloc_lite.mapping.reference import common_names
 from hloc_lite.mapping.report import map_report
 from hloc_lite.mapping.retrieval import choose, global_descriptors
-from hloc_lite.mapping.run import MapInputs, Run, check_finished, load_models
-from hloc_lite.mapping.stages import CachedFeatures, extract_features, match_pairs, stored_content
+from hloc_lite.mapping.run import (
+    CHEAP_MATCHER,
+    MapInputs,
+    Run,
+    check_finished,
+    load_models,
+    matcher_name,
+)
+from hloc_lite.mapping.stages import extract_features, stored_content
 from hloc_lite.registry import Runtime, Weights
 
 logger = logging.getLogger(__name__)
 Images = Path | str | Mapping[str, npt.NDArray[np.uint8]] | ImageSource
 STAGES = ("features", "matches", "verified")
-CACHED_IMAGES = 256
-"""Images whose features stay in memory while pairs are matched: 64 MB at 1024 x 128 half floats."""
+CHEAP_STAGES = ("cheap-matches", "cheap-verified")
 
 
 def build_map(
@@ -92,9 +94,9 @@ def build_map(
     models = load_models(config, Runtime(WeightsStore() if weights is None else weights, device))
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="hloc_lite_map_") as temporary:
-            run = Run(source, config, inputs, models, Path(temporary), progress)
+            run = Run(source, config, inputs, models, Path(temporary), progress, device)
             return in_memory(_build(run))
-    run = Run(source, config, inputs, models, folder, progress, overwrite)
+    run = Run(source, config, inputs, models, folder, progress, device, overwrite)
     with _locked(folder):
         result = _build(run)
         if not keep_work:
@@ -110,8 +112,12 @@ def _build(run: Run) -> Map:
         return Map.open(run.folder)
     clock = StageClock()
     with ExitStack() as stack:
-        stores = [stack.enter_context(closing(run.store(what))) for what in STAGES]
-        features, matches, verified = stores
+        what = STAGES if run.models.cheap_matcher is None else (*STAGES, *CHEAP_STAGES)
+        stores = [stack.enter_context(closing(run.store(each))) for each in what]
+        features = stores[0]
+        rounds = [Round(matcher_name(run.config), run.models.matcher, *stores[1:3])]
+        if run.models.cheap_matcher is not None:
+            rounds.insert(0, Round(CHEAP_MATCHER, run.models.cheap_matcher, *stores[3:]))
         if run.overwrite:
             _discard_changed(contents, stores)
         with clock("features"):
@@ -125,20 +131,15 @@ def _build(run: Run) -> Map:
         with clock("retrieval"):
             descriptors = global_descriptors(run, {name: contents[name] for name in names})
             pairs = choose(run, names, descriptors)
-        with clock("matching"):
-            cached = CachedFeatures(StoredFeatures(features).__getitem__, CACHED_IMAGES)
-            batch = run.config.matching.batch_size
-            match_pairs(pairs, cached, run.models.matcher, matches, batch, progress=run.progress)
-        with clock("verification"):
-            verify_pairs(run, pairs, matches, features, cameras, verified)
+        matched = match_and_verify(run, pairs, features, cameras, rounds, clock)
         with clock("reconstruction"):
-            model, num_dropped = build_model(run, pairs, matches, verified, features, cameras)
+            model, num_dropped = build_model(run, matched, features, cameras)
         report = map_report(
             model,
             [*names, *skipped],
             skipped,
             {name: len(features.read(name, ["scores"])["scores"]) for name in names},
-            {pair: len(two_view(verified, pair).inliers) for pair in pairs},
+            {pair: matched.num_verified(pair) for pair in pairs},
             num_dropped,
             min_verified(run),
         )
@@ -149,6 +150,7 @@ def _build(run: Run) -> Map:
             report |= {"landmarks": dict(landmark_weights(labels, run.config.semantics).counts)}
         report |= {"timings_s": clock.seconds, "images_folder": _folder_of(run.source)}
         report |= {"known_poses": run.inputs.reference is not None}
+        report |= {"pairs_by_matcher": matched.matchers()}
         model = colored(model, features)
         result = assemble(run, model, features, names, descriptors, made_from, report, labels)
         result.save(run.folder)

@@ -11,6 +11,8 @@ from hloc_lite.geometry.cameras import CAMERA_MODELS, camera_from_focal
 from hloc_lite.types import Camera
 
 Exif = Mapping[str, float | str]
+Cameras = tuple[Mapping[int, Camera], Mapping[str, int]]
+"""Cameras by id, and the id for each image name."""
 DEFAULT_FOCAL_RATIO = 1.2
 """Focal length over longer side where nothing is known (COLMAP's default, a 45 degree lens)."""
 

@@ -1,30 +1,27 @@
-"""From matches to a model: cameras, verification of every pair, mapper or triangulation."""
+"""From verified matches to a model: cameras, mapper or triangulation."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from hloc_lite.config import MappingConfig
 from hloc_lite.errors import FormatError, MappingError, counted
 from hloc_lite.geometry.cameras import rescaled
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.pycolmap_adapter import TwoView, reconstruct, triangulate
-from hloc_lite.mapping.cameras import assign_cameras
+from hloc_lite.mapping.cameras import Cameras, assign_cameras
+from hloc_lite.mapping.matched import MatchedPairs
 from hloc_lite.mapping.pairs import Pair
-from hloc_lite.mapping.reference import image_of, reference_cameras, subset
+from hloc_lite.mapping.reference import reference_cameras, subset
 from hloc_lite.mapping.run import Run
-from hloc_lite.mapping.stages import pair_key, stored_matches
-from hloc_lite.mapping.verification import verify_with_poses, verify_without_poses
-from hloc_lite.types import NO_POINT, Camera, Float64, Int32, SfmModel
+from hloc_lite.mapping.stages import keypoints_of
+from hloc_lite.types import NO_POINT, Camera, Int32, SfmModel
 
 logger = logging.getLogger(__name__)
-Cameras = tuple[Mapping[int, Camera], Mapping[str, int]]
-"""Cameras by id, and the id for each image name."""
 
 
 def cameras_of(run: Run, names: Sequence[str], features: ShardedStore) -> Cameras:
@@ -60,39 +57,9 @@ def _check_given(run: Run, names: Sequence[str]) -> None:
         )  # fmt: skip
 
 
-def verify_pairs(
-    run: Run,
-    pairs: Sequence[Pair],
-    matches: ShardedStore,
-    features: ShardedStore,
-    cameras: Cameras,
-    store: ShardedStore,
-) -> None:
-    """Verified matches of all pairs into the store, those already there left alone."""
-    by_id, id_of = cameras
-    keypoints = keypoints_of(features, list(id_of))
-    reference, config = run.inputs.reference, run.config.geometry
-    todo = [pair for pair in pairs if pair_key(pair) not in store]
-    quiet = not run.progress or not todo
-    for pair in tqdm(todo, "verification", unit="pair", disable=quiet):
-        found = stored_matches(matches, pair)
-        both = (by_id[id_of[pair[0]]], by_id[id_of[pair[1]]])
-        points = (keypoints[pair[0]], keypoints[pair[1]])
-        if reference is None:
-            view = verify_without_poses(both, points, found, config)
-        else:
-            poses = [image_of(reference, name).cam_from_world for name in pair]
-            view = verify_with_poses(both, (poses[0], poses[1]), points, found, config)
-        kind = np.frombuffer(view.kind.encode(), np.uint8)
-        store.add(pair_key(pair), {"inliers": view.inliers, "kind": kind})
-    store.flush()
-
-
 def build_model(
     run: Run,
-    pairs: Sequence[Pair],
-    matches: ShardedStore,
-    verified: ShardedStore,
+    matched: MatchedPairs,
     features: ShardedStore,
     cameras: Cameras,
 ) -> tuple[SfmModel, int]:
@@ -104,17 +71,17 @@ def build_model(
     by_id, id_of = cameras
     keypoints = keypoints_of(features, list(id_of))
     at_least = min_verified(run)
-    views = ((pair, two_view(verified, pair)) for pair in pairs)
+    views = ((pair, matched.two_view(pair)) for pair in matched)
     usable = [(pair, view) for pair, view in views if len(view.inliers) >= at_least]
     if not usable:
         raise MappingError(
-            f"{counted(len(pairs), 'pair')} of images tried, none with {at_least} or more matches "
-            f"that agree with a geometry: the images do not overlap enough, or the given poses are "
-            f"wrong"
+            f"{counted(len(matched), 'pair')} of images tried, none with {at_least} or more "
+            f"matches that agree with a geometry: the images do not overlap enough, or the given "
+            f"poses are wrong"
         )
     config = run.config.mapping
     if run.inputs.reference is not None:
-        _check_pose_agreement(run, usable, matches)
+        _check_pose_agreement(run, usable, matched)
         posed = subset(run.inputs.reference, list(id_of), by_id)
         model = triangulate(posed, keypoints, usable, config)
         _check_triangulated(model, usable, config)
@@ -134,11 +101,11 @@ def build_model(
 
 
 def _check_pose_agreement(
-    run: Run, usable: Sequence[tuple[Pair, TwoView]], matches: ShardedStore
+    run: Run, usable: Sequence[tuple[Pair, TwoView]], matched: MatchedPairs
 ) -> None:
     best: dict[str, float] = {}
     for pair, view in usable:
-        tried = len(stored_matches(matches, pair))
+        tried = matched.num_matches(pair)
         if tried >= run.config.geometry.min_inliers:
             share = len(view.inliers) / tried
             best |= {name: max(best.get(name, 0.0), share) for name in pair}
@@ -177,17 +144,6 @@ def _check_triangulated(
 def min_verified(run: Run) -> int:
     """Verified matches that make a pair usable: with known poses every single one is evidence."""
     return 1 if run.inputs.reference is not None else run.config.geometry.min_inliers
-
-
-def two_view(verified: ShardedStore, pair: Pair) -> TwoView:
-    arrays = verified[pair_key(pair)]
-    return TwoView(arrays["inliers"], bytes(arrays["kind"]).decode())
-
-
-def keypoints_of(features: ShardedStore, names: Sequence[str]) -> dict[str, Float64]:
-    """(N, 2) float64 pixels of each image."""
-    read = ((name, features.read(name, ["keypoints"])) for name in names)
-    return {name: arrays["keypoints"].astype(np.float64) for name, arrays in read}
 
 
 def _size(features: ShardedStore, name: str) -> tuple[int, int]:

@@ -37,8 +37,13 @@ from hloc_lite.registry import (
 )
 from hloc_lite.types import Camera, SfmModel
 
+CHEAP_MATCHER = "mutual-nn"
+"""Needs no weights and fits all features."""
 _ONLY_CHECKS = {"min_triangulated_share", "low_triangulated_share"}
 """Of the section mapping: they decide whether there is a map, but not which."""
+OF_CASCADE = {"cheap_first", "enough_verified", "enough_pairs", "chance_verified"}
+"""Of the section matching: which pairs of map images are matched in which way."""
+_OF_CHEAP_MATCHES = {"max_ratio", "even_ratio", "ratio_slope", "min_similarity"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +71,8 @@ class Models:
     matcher_weights: Mapping[str, str]
     describer_weights: Mapping[str, str]
     segmenter: Segmenter | None = None
+    cheap_matcher: Matcher | None = None
+    """Of the first of two rounds; None: there is but one."""
     segmenter_weights: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -90,11 +97,13 @@ class Run:
     models: Models
     folder: Path
     progress: bool
+    device: str = "cpu"
     overwrite: bool = False
     """Discard what was made with something else, instead of refusing to go on."""
 
     def store(self, what: str) -> ShardedStore:
-        """The intermediate results ``features``, ``matches`` or ``verified`` in MAP/work.
+        """The intermediate results ``features``, ``matches`` or ``verified`` in MAP/work, or those
+        of the cheap matcher, ``cheap-matches`` and ``cheap-verified``.
 
         Raises:
             StaleArtefactError: they were made with something else.
@@ -123,8 +132,12 @@ class Run:
         parts += [str(self.inputs.masks)]
         if what == "features":
             return parts
-        parts += [config.matching, models.matcher_weights]
-        if what == "verified":
+        if what.startswith("cheap-"):
+            parts += [config.matching.model_dump(include=_OF_CHEAP_MATCHES)]
+        else:
+            # another choice of pairs leaves the matches of each as they are
+            parts += [config.matching.model_dump(exclude=OF_CASCADE), models.matcher_weights]
+        if what.endswith("verified"):
             parts += [config.geometry, config.mapping.camera_model, config.mapping.cameras]
             parts += [pose_values(self.inputs.reference), _intrinsics(self.inputs.cameras)]
         return parts
@@ -188,8 +201,16 @@ def load_models(config: Config, runtime: Runtime) -> Models:
         with_matcher,
         with_describer,
         segmenter,
+        _cheap_matcher(config, runtime),
         with_segmenter,
     )
+
+
+def _cheap_matcher(config: Config, runtime: Runtime) -> Matcher | None:
+    if not config.matching.cheap_first or matcher_name(config) == CHEAP_MATCHER:
+        return None
+    matcher: Matcher = create(MATCHERS, CHEAP_MATCHER, config.matching, runtime)
+    return matcher
 
 
 def create_recorded(

@@ -7,6 +7,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -17,11 +18,11 @@ from hloc_lite.errors import HlocLiteError, StaleArtefactError
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.images import ImageSource
 from hloc_lite.registry import FeatureExtractor, Matcher
-from hloc_lite.types import LocalFeatures, Matches, Photo, UInt8
+from hloc_lite.types import Float64, LocalFeatures, Matches, Photo, UInt8
 
 logger = logging.getLogger(__name__)
+S = TypeVar("S")
 T = TypeVar("T")
-K = TypeVar("K")
 Pair = tuple[str, str]
 Arrays = Mapping[str, np.ndarray]
 MAX_WAITING_SIZES = 8
@@ -79,20 +80,64 @@ def match_pairs(
     store: ShardedStore,
     batch_size: int,
     *,
+    workers: int = 1,
     progress: bool,
 ) -> None:
-    """Matches of all pairs into the store, those already there left alone."""
+    """Matches of all pairs into the store, those already there left alone.
+
+    Args:
+        workers: threads that match, one batch each; they share the matcher.
+    """
     todo = [pair for pair in pairs if pair_key(pair) not in store]
-    with tqdm(
-        total=len(todo), desc="matches", unit="pair", disable=not progress or not todo
-    ) as bar:
-        for batch in _chunks(todo, batch_size):
-            loaded = [(features(name0), features(name1)) for name0, name1 in batch]
-            for pair, matches in zip(batch, matcher.match(loaded), strict=True):
+    batches = [*_chunks(by_locality(todo), batch_size)]
+    loaded = ([(features(name0), features(name1)) for name0, name1 in batch] for batch in batches)
+    with (
+        tqdm(total=len(todo), desc="matches", unit="pair", disable=not progress or not todo) as bar,
+        single_threaded_torch(workers > 1),
+    ):
+        found = prefetch(matcher.match, loaded, ahead=2 * workers, workers=workers)
+        for batch, answers in zip(batches, found, strict=True):
+            for pair, matches in zip(batch, answers, strict=True):
                 arrays = {"indices": matches.indices, "scores": matches.scores}
                 store.add(pair_key(pair), arrays)
             bar.update(len(batch))
     store.flush()
+
+
+def by_locality(pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs in an order in which those of one image lie close together: a cache of few images
+    then reads each about once (Cuthill 1969)."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+    if not pairs:
+        return []
+    names = sorted({name for pair in pairs for name in pair})
+    index = {name: row for row, name in enumerate(names)}
+    rows = np.array([[index[name] for name in pair] for pair in pairs], np.int32)
+    ends = np.concatenate([rows, rows[:, ::-1]]).T
+    graph = coo_matrix((np.ones(ends.shape[1]), ends), shape=(len(names), len(names))).tocsr()
+    rank = np.empty(len(names), np.int64)
+    rank[reverse_cuthill_mckee(graph, symmetric_mode=True)] = np.arange(len(names))
+    ranks = np.sort(rank[rows], axis=1)
+    return [pairs[at] for at in np.lexsort(ranks.T)]
+
+
+@contextmanager
+def single_threaded_torch(wanted: bool = True) -> Iterator[None]:
+    """One thread for each of torch's operations, where several of ours run them at once: together
+    they would be more than there are cores, and wait for each other."""
+    if not wanted:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def pair_key(pair: Pair) -> str:
@@ -103,6 +148,12 @@ def pair_key(pair: Pair) -> str:
 def stored_matches(store: ShardedStore, pair: Pair) -> Matches:
     arrays = store[pair_key(pair)]
     return Matches(arrays["indices"], arrays["scores"])
+
+
+def keypoints_of(features: ShardedStore, names: Iterable[str]) -> dict[str, Float64]:
+    """(N, 2) float64 pixels of each image."""
+    read = ((name, features.read(name, ["keypoints"])) for name in names)
+    return {name: arrays["keypoints"].astype(np.float64) for name, arrays in read}
 
 
 def stored_content(features: ShardedStore, name: str) -> str:
@@ -154,15 +205,17 @@ class CachedFeatures:
         return features
 
 
-def prefetch(call: Callable[[K], T], keys: Iterable[K], ahead: int) -> Iterator[T]:
-    """``call(key)`` in order, computed by a thread up to ``ahead`` items in advance."""
-    remaining = iter(keys)
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        running = [pool.submit(call, key) for key in islice(remaining, max(1, ahead))]
+def prefetch(
+    call: Callable[[S], T], items: Iterable[S], ahead: int, workers: int = 1
+) -> Iterator[T]:
+    """``call(item)`` in order, computed by threads up to ``ahead`` items in advance."""
+    remaining = iter(items)
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        running = [pool.submit(call, item) for item in islice(remaining, max(1, ahead))]
         try:
             while running:
                 result = running.pop(0).result()
-                running += [pool.submit(call, key) for key in islice(remaining, 1)]
+                running += [pool.submit(call, item) for item in islice(remaining, 1)]
                 yield result
         finally:
             for future in running:

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hloc_lite.config import GeometryConfig
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.geometry.rotations import cross_matrices
 from hloc_lite.io.pycolmap_adapter import TwoView, verify_pair
-from hloc_lite.types import Camera, Float64, Matches, Rigid3
+from hloc_lite.types import Camera, Float64, Int32, Matches, Rigid3
 
 
-def verify_with_poses(
-    cameras: tuple[Camera, Camera],
-    cams_from_world: tuple[Rigid3, Rigid3],
-    keypoints: tuple[Float64, Float64],
-    matches: Matches,
-    config: GeometryConfig,
-) -> TwoView:
+@dataclass(frozen=True, eq=False)
+class PosedImage:
+    """What an image of known pose brings to the verification of its pairs, computed once."""
+
+    rays: Float64
+    """(N, 3) its keypoints on the z = 1 plane, NaN where a pixel cannot be undistorted."""
+    focal_px: float
+    cam_from_world: Rigid3
+    bound_px: float
+    """How far a match may lie from its epipolar line."""
+
+
+def posed_image(
+    camera: Camera, cam_from_world: Rigid3, keypoints: Float64, config: GeometryConfig
+) -> PosedImage:
+    """Of (N, 2) pixels."""
+    rays = _homogeneous(cam_from_img(camera, keypoints))
+    focal_px = float(focal_lengths(camera).mean())
+    return PosedImage(rays, focal_px, cam_from_world, error_bound_px(camera, config))
+
+
+def verify_with_poses(images: tuple[PosedImage, PosedImage], matches: Matches) -> TwoView:
     """Keep the matches whose points lie on each other's epipolar lines under the known poses."""
-    points = tuple(keypoints[i][matches.indices[:, i]] for i in range(2))
-    bounds = tuple(error_bound_px(camera, config) for camera in cameras)
-    errors = epipolar_errors_px(cameras, cams_from_world, (points[0], points[1]))
+    errors = epipolar_errors_px(images, matches.indices)
     with np.errstate(invalid="ignore"):
-        good = (errors[0] <= bounds[0]) & (errors[1] <= bounds[1])
+        good = (errors[0] <= images[0].bound_px) & (errors[1] <= images[1].bound_px)
     return TwoView(matches.indices[good], "CALIBRATED" if good.any() else "DEGENERATE")
 
 
@@ -52,22 +67,21 @@ def error_bound_px(camera: Camera, config: GeometryConfig) -> float:
 
 
 def epipolar_errors_px(
-    cameras: tuple[Camera, Camera],
-    cams_from_world: tuple[Rigid3, Rigid3],
-    points2D: tuple[Float64, Float64],
+    images: tuple[PosedImage, PosedImage], indices: Int32
 ) -> tuple[Float64, Float64]:
     """Distances of matched points from each other's epipolar lines.
 
     Args:
-        points2D: two (K, 2) arrays of pixels.
+        indices: (K, 2) rows of the two images' keypoints.
 
     Returns:
         Two (K,) arrays in pixels of the respective image (lines are straight on the z = 1 plane,
         distances scaled by the focal length); NaN where a pixel cannot be undistorted. Where both
         cameras are at one place, distances from the rotated point instead.
     """
-    rays = [_homogeneous(cam_from_img(c, p)) for c, p in zip(cameras, points2D, strict=True)]
-    focals = [float(focal_lengths(camera).mean()) for camera in cameras]
+    rays = [image.rays[indices[:, side]] for side, image in enumerate(images)]
+    focals = [image.focal_px for image in images]
+    cams_from_world = [image.cam_from_world for image in images]
     second_from_first = cams_from_world[1].compose(cams_from_world[0].inverse())
     baseline = np.linalg.norm(second_from_first.translation)
     scale = 1.0 + max(np.linalg.norm(pose.center) for pose in cams_from_world)

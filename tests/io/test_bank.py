@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,15 @@ def test_keys_may_look_like_paths_and_there_may_be_many(tmp_path: Path) -> None:
     assert [int(bank[key]["x"][0]) for key in keys] == [len(key) for key in keys]
 
 
+def test_more_than_is_written_at_once(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("hloc_lite.io.bank.BUFFER_BYTES", 500)
+    items = {f"n{i}": item(i, length) for i, length in enumerate((0, 3, 90, 0, 1, 40, 2))}
+    write_bank(tmp_path / "a.h5", items.items(), {})
+    with closing(Bank(tmp_path / "a.h5")) as bank:
+        assert list(bank) == list(items)
+        assert all(same(bank[key], items[key]) for key in items)
+
+
 def test_items_of_other_fields_are_refused(tmp_path: Path) -> None:
     items = [("a", {"x": np.zeros(1)}), ("b", {"y": np.zeros(1)})]
     with pytest.raises(ShapeError, match="'b' has fields"):
@@ -99,8 +109,9 @@ def test_damaged_bytes_are_never_read_as_data(tmp_path: Path, whole: bytes) -> N
         data[at] ^= 1 << int(rng.integers(8))
         (tmp_path / "a.h5").write_bytes(data)
         try:
-            bank = Bank(tmp_path / "a.h5")
-            found = {key: bank[key] for key in bank}
+            # closed: HDF5 takes what it has open for what is there, as files are never changed
+            with closing(Bank(tmp_path / "a.h5")) as bank:
+                found = {key: bank[key] for key in bank}
         except FormatError as error:
             refused += "a.h5" in str(error)
             continue

@@ -46,6 +46,20 @@ def test_words_come_first(runtime):
         describer.load_state({})
 
 
+def test_vocabulary_images_go_through_the_network_once(runtime, monkeypatch):
+    config = RetrievalConfig(vocabulary_images=3, num_clusters=4)
+    describer = NetVladLite("netvlad-lite0", config, runtime)
+    network, passes = describer._backbone.stride16, []
+    monkeypatch.setattr(describer._backbone, "stride16", lambda x: passes.append(1) or network(x))
+    photos = [photo(seed) for seed in range(3)]
+    describer.fit(photos)
+    first = describer.describe([photo(0), photo(0), photo(9)])  # one of them twice, a new one
+    assert len(passes) == 5
+    other = NetVladLite("netvlad-lite0", config, runtime)
+    other.load_state(describer.state())
+    assert np.array_equal(first, other.describe([photo(0), photo(0), photo(9)]))
+
+
 def test_only_the_sampled_photos_are_loaded(runtime):
     config = RetrievalConfig(vocabulary_images=5, num_clusters=4)
     photos = Lazy(1000)
