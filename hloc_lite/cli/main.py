@@ -27,6 +27,7 @@ VERBS: Mapping[str, str] = {
     "evaluate": "hloc_lite.cli.evaluate",
     "localize": "hloc_lite.cli.localize",
     "map": "hloc_lite.cli.map",
+    "serve": "hloc_lite.cli.serve",
     "town": "hloc_lite.cli.town",
     "weights": "hloc_lite.cli.weights",
 }
