@@ -30,6 +30,7 @@ from hloc_lite.config_stages import MappingConfig as MappingConfig
 from hloc_lite.config_stages import MatchingConfig as MatchingConfig
 from hloc_lite.config_stages import PairsConfig as PairsConfig
 from hloc_lite.config_stages import PoseConfig as PoseConfig
+from hloc_lite.config_stages import PriorConfig as PriorConfig
 from hloc_lite.config_stages import RetrievalConfig as RetrievalConfig
 from hloc_lite.config_stages import Section as Section
 from hloc_lite.errors import ConfigError
@@ -45,6 +46,7 @@ class Config(Section):
     mapping: MappingConfig = MappingConfig()
     pose: PoseConfig = PoseConfig()
     localize: LocalizeConfig = LocalizeConfig()
+    prior: PriorConfig = PriorConfig()
     semantics: SemanticsConfig = SemanticsConfig()
     depth: DepthConfig = DepthConfig()
     weighting: WeightingConfig = WeightingConfig()

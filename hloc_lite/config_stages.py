@@ -212,3 +212,12 @@ class LocalizeConfig(Section):
                 f"{self.max_focal_ratio:g}"
             )
         return self
+
+
+class PriorConfig(Section):
+    """Where a photo was taken, or how it was held, is known beforehand (``types.Prior``)."""
+
+    slack_depths: float = Field(1.0, ge=0, le=100)
+    """Map images so far beyond the prior's radius still count, in median distances of the map's
+    points from their cameras: so far apart, two cameras see a point 60 degrees apart, and features
+    match no farther."""

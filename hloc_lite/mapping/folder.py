@@ -24,6 +24,8 @@ FILES_WITHOUT_CHECKSUMS = (
     "report.json",
 )
 FILES = (*FILES_WITHOUT_CHECKSUMS, "features.h5", "retrieval.h5", "landmarks.h5", "map.json")
+GEOREFERENCE = "georeference.json"
+"""Made after the map, by another command, and of no use without it: no part of ``FILES``."""
 STAGED = ".new"
 """A new map is written whole in here before it replaces the old one."""
 LOCK = ".lock"

@@ -1,0 +1,91 @@
+"""WGS-84: geodetic latitude, longitude and height, and the local plane of east, north, up.
+
+Heights are metres above the ellipsoid. What phones and photos call altitude is often meant above
+sea level, which lies up to 106 m off; within a map that is a constant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pymap3d
+
+from hloc_lite.errors import FormatError
+from hloc_lite.types import Float64, frozen_array
+
+
+@dataclass(frozen=True)
+class Geodetic:
+    """A place on Earth.
+
+    Raises:
+        FormatError: numbers that are not finite, latitudes or longitudes that do not exist.
+    """
+
+    latitude_deg: float
+    """[-90, 90], north is positive."""
+    longitude_deg: float
+    """[-180, 180], east is positive."""
+    height_m: float
+    """Above the ellipsoid."""
+
+    def __post_init__(self) -> None:
+        values = (self.latitude_deg, self.longitude_deg, self.height_m)
+        if not np.isfinite(values).all():
+            raise FormatError(f"latitude, longitude and height must be finite, got {values}")
+        if abs(self.latitude_deg) > 90 or abs(self.longitude_deg) > 180:
+            raise FormatError(
+                f"expected a latitude within 90 and a longitude within 180 degrees, got "
+                f"{self.latitude_deg:g} and {self.longitude_deg:g}"
+            )
+
+
+def enu_from_geodetic(places: npt.ArrayLike, origin: Geodetic) -> Float64:
+    """(..., 3) latitude, longitude (degrees) and height (metres) as metres east, north and up of
+    the origin."""
+    latitude, longitude, height = _columns(places, "places")
+    return _stacked(pymap3d.geodetic2enu(latitude, longitude, height, *_values(origin)))
+
+
+def geodetic_from_enu(enu: npt.ArrayLike, origin: Geodetic) -> Float64:
+    """The inverse of ``enu_from_geodetic``: (..., 3) degrees, degrees, metres."""
+    return _stacked(pymap3d.enu2geodetic(*_columns(enu, "enu"), *_values(origin)))
+
+
+def ecef_from_geodetic(places: npt.ArrayLike) -> Float64:
+    """(..., 3) latitude, longitude and height as metres from the centre of the Earth, which turns
+    with it: x to (0, 0), y to (0, 90 east), z to the north pole."""
+    return _stacked(pymap3d.geodetic2ecef(*_columns(places, "places")))
+
+
+def geodetic_from_ecef(ecef: npt.ArrayLike) -> Float64:
+    """The inverse of ``ecef_from_geodetic``: (..., 3) degrees, degrees, metres."""
+    return _stacked(pymap3d.ecef2geodetic(*_columns(ecef, "ecef")))
+
+
+def ecef_from_enu_rotation(place: Geodetic) -> Float64:
+    """(3, 3) whose columns are east, north and up at a place, in ECEF axes."""
+    latitude, longitude = np.radians([place.latitude_deg, place.longitude_deg])
+    up = [
+        np.cos(latitude) * np.cos(longitude),
+        np.cos(latitude) * np.sin(longitude),
+        np.sin(latitude),
+    ]
+    east = [-np.sin(longitude), np.cos(longitude), 0.0]
+    return np.column_stack([east, np.cross(up, east), up])
+
+
+def _columns(values: npt.ArrayLike, name: str) -> tuple[Float64, Float64, Float64]:
+    array = np.asarray(values, np.float64)
+    frozen_array(array.reshape(-1, array.shape[-1] if array.ndim else 1), float, (None, 3), name)
+    return array[..., 0], array[..., 1], array[..., 2]
+
+
+def _stacked(columns: tuple[npt.ArrayLike, ...]) -> Float64:
+    return np.stack([np.asarray(column, np.float64) for column in columns], axis=-1)
+
+
+def _values(place: Geodetic) -> tuple[float, float, float]:
+    return place.latitude_deg, place.longitude_deg, place.height_m
