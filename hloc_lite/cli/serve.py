@@ -29,10 +29,18 @@ MIN_TOKEN_CHARS = 16
 @click.option("--max-megapixels", type=float, help="Largest image.  [default: 50]")
 @click.option("--job-timeout", "job_timeout_s", type=float, help="Seconds.  [default: 30]")
 @click.option("--upload-timeout", "upload_timeout_s", type=float, help="Seconds.  [default: 30]")
-@click.option("--allow-host", "allowed_hosts", multiple=True, metavar="NAME",
-              help="A further name that a proxy on this machine calls the server by.")  # fmt: skip
-@click.option("--token-file", type=click.Path(path_type=Path),
-              help=f"File with the token that requests must bear; else ${TOKEN_VARIABLE}.")  # fmt: skip
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A further name that a proxy on this machine calls the server by.",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    help=f"File with the token that requests must bear; without: ${TOKEN_VARIABLE}, or none.",
+)
 @config_options
 @runtime_options
 def command(

@@ -224,7 +224,7 @@ def _decode(
     source: Path | BinaryIO,
     what: str,
     config: ImagesConfig,
-    formats: Sequence[str] | None = None,
+    formats: tuple[str, ...] | None = None,
 ) -> tuple[UInt8, dict[str, float | str]]:
     """(H, W, 3) pixels and EXIF; ``what`` (image or mask, and which) is named in errors."""
     try:
@@ -269,7 +269,7 @@ def check_file_size(path: Path, what: str, config: ImagesConfig) -> None:
 
 @contextmanager
 def opened_image(
-    source: Path | BinaryIO, formats: Sequence[str] | None = None
+    source: Path | BinaryIO, formats: tuple[str, ...] | None = None
 ) -> Iterator[Image.Image]:
     """The image, not yet decoded. Pillow's own limit of 179 megapixels is lifted for that time:
     ours is checked next, and configurable."""

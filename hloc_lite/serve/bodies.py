@@ -64,12 +64,9 @@ class Uploads:
         )
         try:
             form = await parser.parse()
-        except MultiPartException as error:
-            raise Problem(
-                400, "bad_form", f"the multipart form is broken: {error.message}"
-            ) from None
-        except (UnicodeDecodeError, ValueError) as error:
-            raise Problem(400, "bad_form", f"the multipart form is broken: {error}") from None
+        except (MultiPartException, ValueError) as error:
+            why = getattr(error, "message", str(error))
+            raise Problem(400, "bad_form", f"the multipart form is broken: {why}") from None
         try:
             return await _image_of(form.multi_items()), _fields_of(form.multi_items())
         finally:

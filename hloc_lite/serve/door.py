@@ -76,7 +76,8 @@ class Door:
         headers = Headers(scope=scope)
         stated = headers.get("x-request-id", "")
         named = REQUEST_ID.fullmatch(stated) is not None
-        visit = Visit(stated if named else secrets.token_hex(8))
+        has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        visit = Visit(stated if named else secrets.token_hex(8), body_read=not has_body)
         scope.setdefault("state", {})["visit"] = visit
         counted, answered = _counting(receive, visit), _answering(send, receive, visit)
         try:
@@ -171,11 +172,11 @@ def _answering(send: Send, receive: Receive, visit: Visit) -> Send:
                 headers.setdefault(name, value)
             if not visit.body_read:
                 headers["Connection"] = "close"
-        elif message["type"] == "http.response.body" and not message.get("more_body", False):
-            if not visit.body_read:
-                await send({**message, "more_body": True})
-                await _drop_rest(receive)
-                message = {"type": "http.response.body", "body": b"", "more_body": False}
+        last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if last and not visit.body_read:
+            await send({**message, "more_body": True})
+            await _drop_rest(receive)
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
         await send(message)
 
     return answered
@@ -194,6 +195,6 @@ async def _drop_rest(receive: Receive) -> None:
 
 def _name(host: str) -> str:
     """Without the port."""
-    return (
-        host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.split(":")[0]
-    )
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hloc_lite.serve.problems import Problem, busy
 
@@ -83,9 +83,8 @@ class Workers:
         answer = asyncio.wrap_future(future)
         leaving = asyncio.ensure_future(gone())
         try:
-            await asyncio.wait(
-                {answer, leaving}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
-            )
+            both: set[asyncio.Future[Any]] = {answer, leaving}
+            await asyncio.wait(both, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
                 return answer.result()
         finally:
