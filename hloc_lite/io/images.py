@@ -33,7 +33,7 @@ _TURNS = {
 }
 """EXIF orientation -> what turns the stored pixels upright."""
 _OPENING = threading.Lock()
-UPLOAD_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "PPM")
+UPLOAD_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM")
 """Pillow's names of what is decoded for strangers: none of them starts other programs."""
 
 

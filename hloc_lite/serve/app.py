@@ -175,5 +175,8 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = {404: "unknown_path", 405: "bad_method"}.get(error.status_code, "http")
     request.scope["state"]["visit"].code = code
-    body = problem_body(error.status_code, code, str(error.detail))
+    asked = f"{request.method} {request.url.path[:200]}"
+    unknown = f"there is no {asked}; GET /docs lists what there is"
+    reason = unknown if error.status_code in (404, 405) else str(error.detail)
+    body = problem_body(error.status_code, code, reason)
     return JSONResponse(body, error.status_code, error.headers)

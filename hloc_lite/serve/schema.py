@@ -14,7 +14,7 @@ _REASONS = {
     404: ("unknown_map", "no map 'cellar'; there are town"),
     408: ("upload_too_slow", "the body was not in after 30 s; 1024 bytes had come"),
     413: ("body_too_large", "bodies have at most 20 MB here"),
-    415: ("not_an_image", "cannot read the image: it is none of JPEG, MPO, PNG, WEBP, TIFF"),
+    415: ("not_an_image", "cannot read the image: it is none of JPEG, PNG, WEBP, TIFF"),
     422: ("bad_intrinsics", "camera: all numbers must be finite, got 1024 768 nan 512 384 0"),
     429: ("queue_full", "8 photos wait already; try again in 1 s"),
     503: ("timed_out", "no answer within 30 s"),
