@@ -65,7 +65,6 @@ def command(
     token = read_token(token_file)
     folders = folders_of(maps)
     check_folders(folders)
-    click.echo(f"http://{config.host}:{config.port}/ serves {', '.join(folders)}", err=True)
     serve(folders, config, _opener(config_file, settings, device, offline), token)
 
 

@@ -28,7 +28,7 @@ OPEN_PATHS = frozenset({"/", "/health", "/ready", "/docs", "/openapi.json"})
 """What needs no token: nothing of a map or of a photo."""
 CLIENT_GONE = 499
 """In the log, of a request whose client did not wait for an answer."""
-LINGER_S = 3.0
+LINGER_S = 2.0
 """That the rest of a refused body is read and dropped: a client that is still sending when the
 connection ends sees a broken pipe, and not the answer."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

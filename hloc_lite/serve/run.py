@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
@@ -49,7 +50,7 @@ def serve(
             "HLOC_LITE_TOKEN or --token-file", config.host,
         )  # fmt: skip
     shelf = Shelf(folders, opener, config.plan_points)
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             create_app(shelf, config, token, fail),
             host=config.host,
@@ -82,6 +83,18 @@ def serve(
         signal.signal(signal.SIGTERM, before)
     if failures:
         raise failures[0]
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, that says where it listens."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers:
+            for each in server.sockets:
+                host, port = each.getsockname()[:2]
+                where = f"[{host}]" if ":" in host else host
+                logger.info("listening at http://%s:%d/", where, port)
 
 
 def warmed(localizer: object) -> None:

@@ -36,7 +36,7 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
         ((b"", "image/jpeg"), (422, "no_image")),
         ((b"not an image at all", "image/jpeg"), (415, "not_an_image")),
         ((JPEG, "text/html"), (415, "not_an_image")),
-        ((b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "image/eps"), (415, "not_an_image")),
+        ((b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9", "image/eps"), (415, "not_an_image")),
         ((photo_bytes("PNG", (2000, 1100)), "image/png"), (413, "image_too_large")),
     ],
 )  # fmt: skip
