@@ -5,11 +5,12 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
+from pathlib import Path
 
 photo, server = [*sys.argv[1:], "http://127.0.0.1:8080"][:2]
 boundary, fields = uuid.uuid4().hex, {"frame": "opencv", "budget_ms": "1000"}
 head = f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="photo"\r\n\r\n'
-body = head.encode() + open(photo, "rb").read()
+body = head.encode() + Path(photo).read_bytes()
 for name, value in fields.items():
     part = f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}'
     body += part.encode()

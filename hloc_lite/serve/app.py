@@ -131,10 +131,12 @@ def _add_maps(app: FastAPI, service: Service) -> None:
 
 
 def _add_system(app: FastAPI, service: Service) -> None:
+    @app.head("/health", include_in_schema=False)
     @app.get("/health", tags=["system"], summary="Whether the process is alive.")
     async def health() -> dict[str, str]:
         return {"status": "alive"}
 
+    @app.head("/ready", include_in_schema=False)
     @app.get("/ready", tags=["system"], summary="Whether all maps are open (else 503).")
     async def ready() -> JSONResponse:
         opened = [each.name for each in service.shelf.opened()]
@@ -149,7 +151,7 @@ def _add_system(app: FastAPI, service: Service) -> None:
 
 
 def _add_pages(app: FastAPI) -> None:
-    main = main_page()
+    main, interface = main_page(), docs_page(app.openapi())
 
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
@@ -157,7 +159,7 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return _html(docs_page(app.openapi()))
+        return _html(interface)
 
 
 def _html(page: Page) -> HTMLResponse:

@@ -135,10 +135,11 @@ def _too_long_chunked(_: Target) -> Parts:
 
 
 def _slow_body(target: Target) -> Parts:
-    yield _head(f"Content-Length: {len(target.photo)}")
+    body = _form(target.photo, {})
+    yield _head(f"Content-Length: {len(body)}")
     for at in range(16):
         time.sleep(0.5)
-        yield target.photo[at : at + 1]
+        yield body[at : at + 1]
 
 
 def _slow_headers(_: Target) -> Parts:
@@ -148,8 +149,9 @@ def _slow_headers(_: Target) -> Parts:
 
 
 def _gives_up(target: Target) -> Parts:
-    """Says more than it sends, and ends its side."""
-    yield _head(f"Content-Length: {len(target.photo)}") + target.photo[:100]
+    """Says more than it sends."""
+    body = _form(target.photo, {})
+    yield _head(f"Content-Length: {len(body)}") + body[: len(body) // 2]
 
 
 REQUESTS = (
