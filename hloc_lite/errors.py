@@ -47,5 +47,9 @@ class MappingError(HlocLiteError):
     """No map can be built: nothing registered, nothing triangulated, or too few images."""
 
 
+class GeoreferenceError(HlocLiteError):
+    """The given positions do not say where on Earth a map lies."""
+
+
 class MissingDependencyError(HlocLiteError):
     """An optional or outdated package is needed for what was asked."""

@@ -23,6 +23,7 @@ from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.registry import DEPTH_MODELS, SEGMENTERS
 
 if TYPE_CHECKING:
+    from hloc_lite.mapping.georeference import Georeference
     from hloc_lite.types import Camera
 
 
@@ -49,6 +50,11 @@ if TYPE_CHECKING:
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Poses, a line per query.")
 @click.option("--jsonl", type=click.Path(path_type=Path), help="All that is known of each query.")
+@click.option(
+    "--geopose",
+    type=click.Path(path_type=Path),
+    help="Poses on Earth (OGC GeoPose), a JSON line each; the map must be georeferenced.",
+)
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for report.html.")
 @click.option(
     "--truth",
@@ -86,6 +92,7 @@ def command(
     camera: str | None,
     output: Path | None,
     jsonl: Path | None,
+    geopose: Path | None,
     report: Path | None,
     truth: tuple[Path, ...],
     map_images: Path | None,
@@ -140,6 +147,7 @@ def command(
         }
     )
     place = Map.open(map_folder)
+    georeference = None if geopose is None else _georeference_of(map_folder)
     further = [Map.open(folder) for folder in also]
     config = load_config(
         file=config_file, settings=settings, overrides=overrides, base=place.config
@@ -152,7 +160,9 @@ def command(
     cameras = _cameras(photos, images, queries, camera)
     root = images or Path()
     truth_files = [str(path) for path in truth]
-    outputs = Outputs(output, jsonl, report, read_conditions(truth_files), map_images, names)
+    outputs = Outputs(
+        output, jsonl, report, read_conditions(truth_files), map_images, names, geopose
+    )
     left_out = names_left_out(outputs, cameras)
     todo = {name: camera for name, camera in cameras.items() if name not in left_out}
     first = next(iter(left_out.values()), None)
@@ -182,7 +192,7 @@ def command(
         done = {result.query_name: result for result in found}
         done |= {name: localizer.unreadable(name, error) for name, error in left_out.items()}
         results = [done[name] for name in cameras]
-        write_outputs(outputs, results, localizer, root, cameras)
+        write_outputs(outputs, results, localizer, root, cameras, georeference)
         if outputs.progress_file is not None:
             outputs.progress_file.unlink(missing_ok=True)
     if images is not None:
@@ -191,6 +201,18 @@ def command(
         print_single(result)
     if not any(result.pose for result in results):
         sys.exit(1)
+
+
+def _georeference_of(map_folder: Path) -> Georeference:
+    from hloc_lite.mapping.georeference import read_georeference
+
+    found = read_georeference(map_folder)
+    if found is None:
+        raise ConfigError(
+            f"--geopose needs to know where on Earth {map_folder} lies: run `hloc-lite "
+            f"georeference {map_folder} --positions FILE.csv` (or --exif IMAGES) first"
+        )
+    return found
 
 
 def _cameras(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from hloc_lite.evaluation.errors import merge_conditions
 from hloc_lite.evaluation.names import align_names
 from hloc_lite.evaluation.photos import photo_loader
 from hloc_lite.evaluation.report import report_file, report_input_of_results, write_report
+from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.outputs import check_writable
 from hloc_lite.io.poses import check_names, pose_line, write_poses
 from hloc_lite.io.results import write_results_jsonl
 from hloc_lite.localize.localizer import Localizer
+from hloc_lite.mapping.georeference import Georeference
 from hloc_lite.types import Camera, LocalizationResult, Rigid3
 
 SHOWN_FAILURES = 10
@@ -36,12 +39,13 @@ class Outputs:
     map_images: Path | None
     names: str
     """full, basename or parent."""
+    geopose: Path | None = None
 
     @property
     def files(self) -> list[Path]:
         """All that will be written."""
         page = None if self.report is None else report_file(self.report)
-        return [path for path in (self.poses, self.jsonl, page) if path is not None]
+        return [path for path in (self.poses, self.jsonl, page, self.geopose) if path]
 
     @property
     def progress_file(self) -> Path | None:
@@ -66,8 +70,8 @@ def check_outputs(outputs: Outputs, queries: Collection[str]) -> None:
         check_writable(path)
     if len({path.resolve() for path in outputs.files}) < len(outputs.files):
         raise ConfigError(
-            f"two outputs are both {outputs.files[0]}: give -o, --jsonl and --report different "
-            f"files"
+            f"two outputs are both {outputs.files[0]}: give -o, --jsonl, --geopose and --report "
+            f"different files"
         )
     if outputs.map_images is not None and not outputs.map_images.is_dir():
         raise ConfigError(f"--map-images {outputs.map_images}: there is no such folder")
@@ -100,16 +104,30 @@ def write_outputs(
     localizer: Localizer,
     query_root: Path,
     cameras: Mapping[str, Camera | None],
+    georeference: Georeference | None = None,
 ) -> None:
-    """The files that were asked for."""
+    """The files that were asked for; ``georeference`` is needed for those of GeoPoses."""
     if outputs.poses is not None:
         found = ((r, r.pose.cam_from_world if r.pose else r.fallback) for r in results)
         poses = {shown_name(r.query_name, outputs.names): pose for r, pose in found if pose}
         write_poses(outputs.poses, poses)
     if outputs.jsonl is not None:
         write_results_jsonl(outputs.jsonl, results)
+    if outputs.geopose is not None and georeference is not None:
+        write_text_atomic(outputs.geopose, "".join(geopose_lines(results, georeference)))
     if outputs.report is not None:
         _write_report(outputs.report, outputs, results, localizer, query_root, cameras)
+
+
+def geopose_lines(
+    results: Sequence[LocalizationResult], georeference: Georeference
+) -> Iterator[str]:
+    """A JSON line with ``name`` and the OGC Basic-Quaternion GeoPose of each photo that was
+    localized: camera x forward, y left, z up, turned to east, north, up."""
+    for result in results:
+        if result.pose is not None:
+            geopose = georeference.geopose(result.pose.cam_from_world)
+            yield json.dumps({"name": result.query_name, **geopose}) + "\n"
 
 
 def _write_report(

@@ -25,6 +25,7 @@ VERBS: Mapping[str, str] = {
     "demo": "hloc_lite.cli.demo",
     "doctor": "hloc_lite.cli.doctor",
     "evaluate": "hloc_lite.cli.evaluate",
+    "georeference": "hloc_lite.cli.georeference",
     "localize": "hloc_lite.cli.localize",
     "map": "hloc_lite.cli.map",
     "serve": "hloc_lite.cli.serve",

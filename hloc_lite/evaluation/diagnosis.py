@@ -11,7 +11,8 @@ from hloc_lite.geometry.rotations import (
     quat_wxyz_from_rotation,
     rotation_from_quat_wxyz,
 )
-from hloc_lite.types import Float64, Rigid3
+from hloc_lite.geometry.similarity import fit_similarity
+from hloc_lite.types import Rigid3
 
 MIN_POSES = 3
 """Fewer poses can agree with a wrong convention by chance."""
@@ -79,8 +80,11 @@ def _other_frame(
         return None
     found = np.array([estimated[name].center for name in names])
     wanted = np.array([true[name].center for name in names])
-    scale, residuals = _similarity_residuals(found, wanted)
-    residual = float(np.median(residuals))
+    wanted_from_found = fit_similarity(found, wanted)
+    if wanted_from_found is None:
+        return None
+    scale = wanted_from_found.scale
+    residual = float(np.median(np.linalg.norm(wanted_from_found.apply(found) - wanted, axis=1)))
     if not residual < 0.1 * plain_distance:
         return None
     return (
@@ -89,14 +93,3 @@ def _other_frame(
         f"{plain_distance:.3g} map units. Build the map from the known poses (--reference), or "
         f"align it to them"
     )
-
-
-def _similarity_residuals(source: Float64, target: Float64) -> tuple[float, Float64]:
-    """Least-squares similarity of (N, 3) points (Umeyama 1991): scale and (N,) distances left."""
-    a, b = source - source.mean(axis=0), target - target.mean(axis=0)
-    u, singular, vt = np.linalg.svd(b.T @ a)
-    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    spread = float((a**2).sum())
-    scale = float((singular * flip).sum()) / spread if spread > 0 else 1.0
-    moved = scale * a @ (u @ np.diag(flip) @ vt).T
-    return scale, np.linalg.norm(moved - b, axis=1)

@@ -161,6 +161,32 @@ def pose_from_frame(
     return Rigid3(cam_from_world, -cam_from_world @ center)
 
 
+def covariance_in_frame(
+    cam_from_world: Rigid3, covariance: Float64, frame: str, world: World = "map"
+) -> Float64:
+    """How uncertain a pose of ``pose_in_frame`` is, along and about the world axes of its frame.
+
+    Args:
+        covariance: (6, 6) as ``types.PoseEstimate`` has it.
+
+    Returns:
+        (6, 6) of (position, rotation vector in rad about fixed axes), in the order of ROS's
+        PoseWithCovariance; also for colmap of where the camera is and how it is turned there.
+
+    Raises:
+        ConfigError: an unknown frame or world.
+        ShapeError: another shape.
+    """
+    given = np.asarray(frozen_array(covariance, np.float64, (6, 6), "covariance"), np.float64)
+    axes = _world_axes(_frame(frame), world)
+    # exp(d) cam_from_world moves the centre by -R^T v and turns the camera by -R^T w
+    turned = -axes @ cam_from_world.rotation.T
+    change = np.zeros((6, 6))
+    change[:3, 3:] = turned
+    change[3:, :3] = np.sign(np.linalg.det(axes)) * turned  # mirrored, turns go the other way
+    return change @ given @ change.T
+
+
 def points_in_frame(xyz: npt.ArrayLike, frame: str, world: World = "map") -> Float64:
     """(..., 3) points or directions of the world, in the world axes of a frame.
 

@@ -2,6 +2,8 @@
 
 Heights are metres above the ellipsoid. What phones and photos call altitude is often meant above
 sea level, which lies up to 106 m off; within a map that is a constant.
+
+pymap3d is imported where it is used: every map is opened through here, few need it.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pymap3d
 
 from hloc_lite.errors import FormatError
 from hloc_lite.types import Float64, frozen_array
@@ -45,23 +46,31 @@ class Geodetic:
 def enu_from_geodetic(places: npt.ArrayLike, origin: Geodetic) -> Float64:
     """(..., 3) latitude, longitude (degrees) and height (metres) as metres east, north and up of
     the origin."""
+    import pymap3d
+
     latitude, longitude, height = _columns(places, "places")
     return _stacked(pymap3d.geodetic2enu(latitude, longitude, height, *_values(origin)))
 
 
 def geodetic_from_enu(enu: npt.ArrayLike, origin: Geodetic) -> Float64:
     """The inverse of ``enu_from_geodetic``: (..., 3) degrees, degrees, metres."""
+    import pymap3d
+
     return _stacked(pymap3d.enu2geodetic(*_columns(enu, "enu"), *_values(origin)))
 
 
 def ecef_from_geodetic(places: npt.ArrayLike) -> Float64:
     """(..., 3) latitude, longitude and height as metres from the centre of the Earth, which turns
     with it: x to (0, 0), y to (0, 90 east), z to the north pole."""
+    import pymap3d
+
     return _stacked(pymap3d.geodetic2ecef(*_columns(places, "places")))
 
 
 def geodetic_from_ecef(ecef: npt.ArrayLike) -> Float64:
     """The inverse of ``ecef_from_geodetic``: (..., 3) degrees, degrees, metres."""
+    import pymap3d
+
     return _stacked(pymap3d.ecef2geodetic(*_columns(ecef, "ecef")))
 
 

@@ -94,6 +94,12 @@ class Georeference:
         """The inverse of ``in_enu``."""
         return self.enu_from_map.pose_in_b(cam_from_enu)
 
+    def covariance_in_enu(self, covariance: Float64) -> Float64:
+        """(6, 6) of ``in_enu``'s pose in metres, of that of the pose in the map; without how sure
+        the georeference itself is (``quality``)."""
+        lengths = np.array([1.0] * 3 + [self.metres_per_unit] * 3)
+        return covariance * lengths[:, None] * lengths
+
     def geodetic_from_map(self, xyz: npt.ArrayLike) -> Float64:
         """(..., 3) latitude, longitude (degrees), height (metres) of map points."""
         return geodetic_from_enu(self.enu_from_map.apply(xyz), self.origin)

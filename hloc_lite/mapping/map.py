@@ -6,6 +6,7 @@ MAP/features.h5    keypoints (float32), descriptors (float16), scores of each re
 MAP/retrieval.h5   global descriptors and what was learned for them (a vocabulary)
 MAP/landmarks.h5   semantic labels of the points, where a segmenter was configured
 MAP/report.json    what became of each image, and why
+MAP/georeference.json  where on Earth it lies, if that was ever said (mapping/georeference.py)
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from hloc_lite.mapping.folder import (
     check_ours,
     delete_staged,
 )
+from hloc_lite.mapping.georeference import delete_stale_georeference
 from hloc_lite.mapping.stages import features_from_arrays
 from hloc_lite.types import Float32, LocalFeatures, SfmModel
 
@@ -154,6 +156,7 @@ class Map:
             (folder / "sfm").mkdir(exist_ok=True)
             for name in FILES:
                 (staged / name).replace(folder / name)
+            delete_stale_georeference(folder)
         except OSError as error:
             raise HlocLiteError(f"cannot write {folder}: {error}") from error
         finally:
