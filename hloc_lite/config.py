@@ -22,6 +22,7 @@ from hloc_lite.config_evidence import DepthConfig as DepthConfig
 from hloc_lite.config_evidence import SemanticClass as SemanticClass
 from hloc_lite.config_evidence import SemanticsConfig as SemanticsConfig
 from hloc_lite.config_evidence import WeightingConfig as WeightingConfig
+from hloc_lite.config_stages import CascadeConfig as CascadeConfig
 from hloc_lite.config_stages import FeaturesConfig as FeaturesConfig
 from hloc_lite.config_stages import GeometryConfig as GeometryConfig
 from hloc_lite.config_stages import ImagesConfig as ImagesConfig
@@ -47,6 +48,7 @@ class Config(Section):
     pose: PoseConfig = PoseConfig()
     localize: LocalizeConfig = LocalizeConfig()
     prior: PriorConfig = PriorConfig()
+    cascade: CascadeConfig = CascadeConfig()
     semantics: SemanticsConfig = SemanticsConfig()
     depth: DepthConfig = DepthConfig()
     weighting: WeightingConfig = WeightingConfig()

@@ -171,7 +171,23 @@ class PoseConfig(Section):
     seed: int = Field(0, ge=0, lt=2**31)
 
 
+class CascadeConfig(Section):
+    """How far a query goes, if ``localize.matching`` is ``cascade``."""
+
+    first_images: int = Field(10, ge=1, le=1000)
+    """Retrieved images whose landmarks are matched first."""
+    enough: float = Field(0.95, gt=0, le=1)
+    """Confidence of a pose at which nothing dearer is done."""
+    images_at_once: int = Field(2, ge=1, le=100)
+    """Images that are matched one by one between two looks at the pose."""
+    max_images: int = Field(10, ge=0, le=1000)
+    """That are matched one by one at most; 0: none."""
+
+
 class LocalizeConfig(Section):
+    matching: Literal["cascade", "landmarks", "images"] = "cascade"
+    """What queries are matched with: images, one by one, by the map's matcher; landmarks, all that
+    the images see at once; or first landmarks, then images until the pose is sure."""
     num_retrieved: int = Field(20, ge=1, le=1000)
     """Map images a query is matched against."""
     only_landmarks: bool = True

@@ -495,6 +495,8 @@ class LocalizationResult:
     """What ``confidence`` was judged by (``localize.confidence.TRAITS``)."""
     cues: tuple[Cue, ...] = ()
     """What each kind of evidence in use said of each of the correspondences."""
+    skipped: tuple[str, ...] = ()
+    """What might have made the pose surer, but would not have ended within the time allowed."""
 
 
 @dataclass(frozen=True, eq=False)

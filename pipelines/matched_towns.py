@@ -38,7 +38,7 @@ from hloc_lite.types import (
 
 BOUNDS = Bounds()
 
-MATCH_ALL = ("localize.max_ratio=1.0",)
+MATCH_ALL = ("localize.max_ratio=1.0", "localize.matching=images")
 """Bounds are put on the matches later, by those who want them."""
 MAX_TRIALS = 20000
 """Of RANSAC: the default of 100,000 takes five times as long where there is no pose."""
@@ -145,9 +145,9 @@ def passing_ratio_test(query: MatchedQuery, config: MatchingConfig) -> MatchedQu
     """The query with those matches only whose score is that of ``max_ratio``, or better."""
     least = 1 / (1 + np.exp(-config.ratio_slope * (config.even_ratio - config.max_ratio)))
     kept = {}
-    for name, (matches, landmarks) in query.matched.items():
+    for name, (matches, points) in query.matched.items():
         good = matches.scores >= least
-        kept[name] = Matches(matches.indices[good], matches.scores[good]), landmarks
+        kept[name] = Matches(matches.indices[good], matches.scores[good]), points
     return replace(query, matched=kept)
 
 
@@ -179,7 +179,10 @@ def _read(file: Path, localizer: Localizer, photo, camera) -> MatchedQuery:  # t
     ends = np.cumsum(arrays["counts"])
     rows: Iterator[slice] = (slice(e - c, e) for e, c in zip(ends, arrays["counts"], strict=True))
     matched = {
-        name: (Matches(arrays["indices"][row], arrays["scores"][row]), localizer.landmarks_of(name))
+        name: (
+            Matches(arrays["indices"][row], arrays["scores"][row]),
+            localizer.landmarks_of(name).point3D_idxs,
+        )
         for name, row in zip(names, rows, strict=True)
     }
     hits = RetrievalHits(names, arrays["similarities"])

@@ -54,6 +54,7 @@ def result_to_json(result: LocalizationResult) -> dict[str, Any]:
         "ambiguity": result.ambiguity,
         "confidence": result.confidence,
         "grounds": {key: float(value) for key, value in result.grounds.items()},
+        "skipped": list(result.skipped),
         "fallback": _fallback_to_json(result),
     }
     plain: dict[str, Any] = _without_nan(value)

@@ -10,19 +10,17 @@ from hloc_lite.config import LocalizeConfig
 from hloc_lite.consistency.combine import Weighting
 from hloc_lite.localize.answers import Attempt
 from hloc_lite.localize.cues import Evidence, counts_of
-from hloc_lite.localize.lifting import Landmarks, covisibility_clusters
+from hloc_lite.localize.lifting import covisibility_clusters
 from hloc_lite.localize.solving import PoseSolver
 from hloc_lite.types import Float64, Int64, Matches
 
 
-def groups_of(
-    matched: Mapping[str, tuple[Matches, Landmarks]], config: LocalizeConfig
-) -> list[Int64]:
+def groups_of(matched: Mapping[str, tuple[Matches, Int64]], config: LocalizeConfig) -> list[Int64]:
     """Which retrieved images may show one place, as indices among them."""
     if not config.covisibility_clustering:
         return [np.arange(len(matched))]
     position = {name: index for index, name in enumerate(matched)}
-    points = {name: landmarks.point3D_idxs for name, (_, landmarks) in matched.items()}
+    points = {name: offered for name, (_, offered) in matched.items()}
     clusters = covisibility_clusters(points)
     return [np.array([position[name] for name in cluster]) for cluster in clusters]
 

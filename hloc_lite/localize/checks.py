@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hloc_lite.config import Config
+from hloc_lite.config import Config, MatchingConfig
 from hloc_lite.errors import ConfigError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.mapping.map import Map
@@ -46,6 +46,14 @@ def for_queries(config: Config) -> Config:
         return config
     matching = config.matching.model_copy(update={"max_ratio": config.localize.max_ratio})
     return config.model_copy(update={"matching": matching})
+
+
+def for_landmarks(config: Config) -> MatchingConfig:
+    """Of queries with landmarks: as ``for_queries``, and where scores become weights without a
+    bound on the similarity, which of a landmark's mean is lower than of one image's descriptor."""
+    queries = for_queries(config)
+    loose = queries.matching.model_copy(update={"min_similarity": -1.0})
+    return config.matching if queries is config else loose
 
 
 def check_config(config: Config, baked: Config) -> None:

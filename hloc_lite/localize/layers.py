@@ -7,9 +7,9 @@ that follow those of the first, so that neither is taken for one of the other's.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -17,10 +17,11 @@ import numpy as np
 from hloc_lite.config import Config
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.localize.attempts import groups_of
-from hloc_lite.localize.checks import check_weights, for_queries
+from hloc_lite.localize.checks import check_weights, for_landmarks, for_queries
 from hloc_lite.localize.cues import Evidence, QuickPose, Seen, Witnesses
-from hloc_lite.localize.lifting import Landmarks, landmarks_of, lift
+from hloc_lite.localize.lifting import Landmarks, landmarks_of, lift, shared_out
 from hloc_lite.localize.query import MatchedQuery
+from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, mean_descriptors
 from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import create_recorded, matcher_name
 from hloc_lite.registry import (
@@ -31,6 +32,7 @@ from hloc_lite.registry import (
     Matcher,
     Runtime,
     Segmenter,
+    create,
 )
 from hloc_lite.types import (
     NO_POINT,
@@ -41,6 +43,7 @@ from hloc_lite.types import (
     Matches,
     Photo,
     RetrievalHits,
+    SfmImage,
     Sightings,
 )
 
@@ -68,6 +71,7 @@ class Layer:
         place: the map.
         networks: made with its features and matcher.
         witnesses: of this map.
+        nearest: matches with landmarks.
         cached_images: map images whose features stay in memory.
         only_landmarks: match only keypoints with a point.
     """
@@ -77,12 +81,15 @@ class Layer:
         place: Map,
         networks: Networks,
         witnesses: Witnesses,
+        nearest: Matcher,
         cached_images: int,
         only_landmarks: bool,
     ) -> None:
         self.map, self.witnesses, self._networks = place, witnesses, networks
-        self._cached_images, self._only_landmarks = cached_images, only_landmarks
-        self._landmarks: OrderedDict[str, Landmarks] = OrderedDict()
+        self._nearest = nearest
+        self._only_landmarks = only_landmarks
+        self.landmarks_of = lru_cache(cached_images)(self._landmarks_of)
+        """What a map image offers to be matched; kept in memory for the next queries."""
         self.useful_names = frozenset(
             image.name for image in place.model.images if (image.point3D_idxs != NO_POINT).any()
         )
@@ -95,33 +102,63 @@ class Layer:
 
     def match(
         self, features: LocalFeatures, hits: RetrievalHits
-    ) -> tuple[RetrievalHits, dict[str, tuple[Matches, Landmarks]]]:
+    ) -> tuple[RetrievalHits, dict[str, tuple[Matches, Int64]]]:
         """Those of the retrieved images that this layer has, and the matches with each of them."""
-        rows = [row for row, name in enumerate(hits.names) if name in self.useful_names]
-        own = RetrievalHits(tuple(hits.names[row] for row in rows), hits.similarities[rows])
-        if len(features) == 0 or not rows:
+        own = self._own(hits)
+        if len(features) == 0 or not own.names:
             return own, {}
         landmarks = [self.landmarks_of(name) for name in own.names]
         found = self._networks.matcher.match([(features, each.features) for each in landmarks])
-        return own, dict(zip(own.names, zip(found, landmarks, strict=True), strict=True))
+        points = [each.point3D_idxs for each in landmarks]
+        return own, dict(zip(own.names, zip(found, points, strict=True), strict=True))
 
     def testify(self, query: MatchedQuery, quick_pose: QuickPose, seen: Seen) -> Evidence:
         """What is known of the matches with this layer."""
         return self.witnesses.testify(query, lift(list(query.matched.values())), quick_pose, seen)
 
-    def landmarks_of(self, name: str) -> Landmarks:
-        """What a map image offers to be matched; kept in memory for the next queries."""
-        kept = self._landmarks.pop(name, None)
-        if kept is None:
-            image = self.map.model.image_named(name)
-            if image is None:
-                raise HlocLiteError(f"the map's index names {name!r}, which is not in its model")
-            features = self.map.features[name]
-            kept = landmarks_of(features, image.point3D_idxs, only_landmarks=self._only_landmarks)
-        self._landmarks[name] = kept
-        if len(self._landmarks) > self._cached_images:
-            self._landmarks.popitem(last=False)
-        return kept
+    def match_landmarks(
+        self, features: LocalFeatures, hits: RetrievalHits
+    ) -> tuple[RetrievalHits, dict[str, tuple[Matches, Int64]]]:
+        """As ``match``, but with the landmarks that the images see, all at once: a match is one of
+        all the images that see its landmark."""
+        own = self._own(hits)
+        if len(features) == 0 or not own.names:
+            return own, {}
+        seen = {name: self.points_of(name) for name in own.names}
+        pool = np.unique(np.concatenate(list(seen.values())))
+        descriptors, owners = self.landmark_descriptors.of(pool)
+        nowhere, no_scores = (
+            np.zeros((len(owners), 2), np.float32),
+            np.zeros(len(owners), np.float32),
+        )
+        landmarks = LocalFeatures(nowhere, descriptors, no_scores, features.image_size)
+        (found,) = self._nearest.match([(features, landmarks)])
+        return own, shared_out(found, owners, seen)
+
+    def points_of(self, name: str) -> Int64:
+        """The landmarks that a map image sees, ascending."""
+        image = self._image(name)
+        return np.unique(image.point3D_idxs[image.point3D_idxs != NO_POINT])
+
+    @cached_property
+    def landmark_descriptors(self) -> LandmarkDescriptors:
+        """The map's, or means of its images' features."""
+        stored = self.map.landmark_descriptors
+        return mean_descriptors(self.map) if stored is None else stored
+
+    def _landmarks_of(self, name: str) -> Landmarks:
+        points, features = self._image(name).point3D_idxs, self.map.features[name]
+        return landmarks_of(features, points, only_landmarks=self._only_landmarks)
+
+    def _image(self, name: str) -> SfmImage:
+        image = self.map.model.image_named(name)
+        if image is None:
+            raise HlocLiteError(f"the map's index names {name!r}, which is not in its model")
+        return image
+
+    def _own(self, hits: RetrievalHits) -> RetrievalHits:
+        rows = [row for row, name in enumerate(hits.names) if name in self.useful_names]
+        return RetrievalHits(tuple(hits.names[row] for row in rows), hits.similarities[rows])
 
 
 def further_layer(
@@ -157,7 +194,15 @@ def further_layer(
     except ConfigError as error:
         raise ConfigError(f"the map of {name!r} features: {error}") from None
     networks = _Networks(extractor, matcher)
-    return Layer(place, networks, witnesses, cached_images, config.localize.only_landmarks)
+    nearest = landmark_matcher(config, runtime)
+    only_landmarks = config.localize.only_landmarks
+    return Layer(place, networks, witnesses, nearest, cached_images, only_landmarks)
+
+
+def landmark_matcher(config: Config, runtime: Runtime) -> Matcher:
+    """Nearest neighbours, as queries are matched with landmarks."""
+    matcher: Matcher = create(MATCHERS, "mutual-nn", for_landmarks(config), runtime)
+    return matcher
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,7 +295,7 @@ def layer_counts(
     return counts
 
 
-def num_matches(matched: Mapping[str, tuple[Matches, Landmarks]]) -> int:
+def num_matches(matched: Mapping[str, tuple[Matches, Int64]]) -> int:
     """With all images together."""
     return sum(len(matches) for matches, _ in matched.values())
 

@@ -43,15 +43,35 @@ def landmarks_of(
     return Landmarks(kept, point3D_idxs[seen])
 
 
-def lift(matches: Sequence[tuple[Matches, Landmarks]]) -> Sightings:
+def shared_out(
+    found: Matches, owners: Int64, seen: Mapping[str, Int64]
+) -> dict[str, tuple[Matches, Int64]]:
+    """Matches with landmarks as matches with all the map images that see them.
+
+    Args:
+        found: K matches of a query (first) with descriptors (second).
+        owners: (R,) landmark that each descriptor is of.
+        seen: of each image the landmarks that it sees, ascending.
+    """
+    points = owners[found.indices[:, 1]]
+    shared = {}
+    for name, own in seen.items():
+        places = np.minimum(np.searchsorted(own, points), len(own) - 1)
+        is_own = own[places] == points
+        indices = np.stack([found.indices[is_own, 0], places[is_own]], axis=1)
+        shared[name] = (Matches(indices, found.scores[is_own]), own)
+    return shared
+
+
+def lift(matches: Sequence[tuple[Matches, Int64]]) -> Sightings:
     """Matches of a query (first) with map images (second), as matches with map points.
 
     Args:
-        matches: with each of the retrieved images, in order.
+        matches: with each of the retrieved images, in order, and the points that it offers.
     """
     sightings = []
-    for hit_idx, (found, landmarks) in enumerate(matches):
-        points = landmarks.point3D_idxs[found.indices[:, 1]]
+    for hit_idx, (found, offered) in enumerate(matches):
+        points = offered[found.indices[:, 1]]
         seen = points != NO_POINT
         hits = np.full(int(seen.sum()), hit_idx)
         sightings.append((found.indices[seen, 0], points[seen], hits, found.scores[seen]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.answers import failure, verdict, with_fallback
 from hloc_lite.localize.attempts import attempts_of
+from hloc_lite.localize.cascade import Cascade, SeenQuery
 from hloc_lite.localize.checks import check_config, check_layers, check_weights, for_queries
 from hloc_lite.localize.confidence import calibration_of
 from hloc_lite.localize.cues import Evidence, Witnesses
@@ -27,6 +27,7 @@ from hloc_lite.localize.judging import Judge
 from hloc_lite.localize.layers import (
     Layer,
     further_layer,
+    landmark_matcher,
     layer_counts,
     num_matches,
     pooled,
@@ -99,8 +100,9 @@ class Localizer:
         self._models = models
         kept = -(-self.config.localize.cached_images // len(self.maps))
         only_landmarks = self.config.localize.only_landmarks
+        nearest = landmark_matcher(self.config, runtime)
         self._layers = (
-            Layer(place, models, witnesses, kept, only_landmarks),
+            Layer(place, models, witnesses, nearest, kept, only_landmarks),
             *(
                 further_layer(each, self.config, runtime, models.segmenter, depth, kept)
                 for each in also
@@ -122,6 +124,7 @@ class Localizer:
         useful = [i for i, name in enumerate(place.global_names) if name in known]
         names = [place.global_names[i] for i in useful]
         self._index = RetrievalIndex(names, place.global_descriptors[useful])
+        self._cascade = Cascade(self._layers, self.config)
 
     @classmethod
     def open(cls, path: Path | str, config: Config | None = None, **options: object) -> Localizer:
@@ -135,6 +138,7 @@ class Localizer:
         *,
         name: str | None = None,
         fallback: bool = False,
+        budget_ms: float | None = None,
     ) -> LocalizationResult:
         """Where a photo was taken.
 
@@ -147,6 +151,8 @@ class Localizer:
                 of that of a ``Photo``, is taken for the query itself and not retrieved
                 (``localize.exclude_same_name``).
             fallback: give a failed query the pose of its best retrieved image, in ``fallback``.
+            budget_ms: wall time after which nothing more is tried to make a pose surer
+                (``localize.matching`` = cascade); the result's ``skipped`` says what was left out.
 
         Returns:
             A result whose status says whether there is a pose, and its reason why not. Unreadable
@@ -170,8 +176,8 @@ class Localizer:
         except HlocLiteError as error:
             return failure(label, Status.UNREADABLE, str(error), clock)
         calibrated = camera is not None and camera.has_prior_focal
-        query = self.match(photo, intrinsics, calibrated=calibrated, itself=itself, clock=clock)
-        result = self.solve(query, label, clock)
+        seen = self.look(photo, intrinsics, calibrated=calibrated, itself=itself, clock=clock)
+        result = self._answer(seen, label, clock, budget_ms)
         return with_fallback(result, self.map.model) if fallback else result
 
     def labels_of(self, photo: Photo) -> LabelMap | None:
@@ -191,7 +197,28 @@ class Localizer:
         itself: str | None = None,
         clock: StageClock | None = None,
     ) -> MatchedQuery:
-        """A photo's features, the map images like it, and its matches with them: all but the pose.
+        """A photo matched with all retrieved images, or with their landmarks: all but the pose.
+
+        Args:
+            camera: of the photo; with ``calibrated`` false only the start for its focal length.
+            itself: name of a map image that is the query itself.
+        """
+        clock = StageClock() if clock is None else clock
+        seen = self.look(photo, camera, calibrated=calibrated, itself=itself, clock=clock)
+        by_images = self.config.localize.matching == "images"
+        match = self._cascade.match_images if by_images else self._cascade.match_landmarks
+        return match(seen, seen.hits, clock)
+
+    def look(
+        self,
+        photo: Photo,
+        camera: Camera,
+        *,
+        calibrated: bool = True,
+        itself: str | None = None,
+        clock: StageClock | None = None,
+    ) -> SeenQuery:
+        """A photo's features, and the map images like it.
 
         Args:
             camera: of the photo; with ``calibrated`` false only the start for its focal length.
@@ -199,17 +226,24 @@ class Localizer:
         """
         clock = StageClock() if clock is None else clock
         with clock("features"):
-            features = [layer.extract(photo) for layer in self._layers]
+            features = tuple(layer.extract(photo) for layer in self._layers)
         with clock("retrieval"):
             described = self._models.describer.describe([photo])
             excluded = [itself] if itself and self.config.localize.exclude_same_name else None
             (hits,) = self._index.search(described, self.config.localize.num_retrieved, excluded)
-        with clock("matching"):
-            first, *others = (
-                MatchedQuery(photo, camera, calibrated, found, *layer.match(found, hits))
-                for layer, found in zip(self._layers, features, strict=True)
-            )
-        return replace(first, others=tuple(others))
+        return SeenQuery(photo, camera, calibrated, features, hits)
+
+    def _answer(
+        self, seen: SeenQuery, label: str, clock: StageClock, budget_ms: float | None
+    ) -> LocalizationResult:
+        def solve(query: MatchedQuery) -> LocalizationResult:
+            return self.solve(query, label, clock)
+
+        if self.config.localize.matching == "cascade":
+            return self._cascade.answer(seen, solve, clock, budget_ms)
+        by_images = self.config.localize.matching == "images"
+        match = self._cascade.match_images if by_images else self._cascade.match_landmarks
+        return solve(match(seen, seen.hits, clock))
 
     def evidence(self, query: MatchedQuery) -> Evidence:
         """What is known of a query's matches with the map points of all layers."""

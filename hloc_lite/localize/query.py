@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hloc_lite.localize.lifting import Landmarks
-from hloc_lite.types import Camera, LocalFeatures, Matches, Photo, RetrievalHits
+from hloc_lite.types import Camera, Int64, LocalFeatures, Matches, Photo, RetrievalHits
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +18,9 @@ class MatchedQuery:
     """False: the focal length of ``camera`` is only a start."""
     features: LocalFeatures
     hits: RetrievalHits
-    matched: Mapping[str, tuple[Matches, Landmarks]]
-    """Of each retrieved image, in their order; first the query's keypoints, then the image's."""
+    matched: Mapping[str, tuple[Matches, Int64]]
+    """Of each retrieved image, in their order: (K, 2) indices of the query's keypoints, and
+    into the (N,) map points that the image offers (``NO_POINT`` allowed)."""
     others: tuple[MatchedQuery, ...] = ()
     """The same for each further layer; their ``hits`` are those that the layer has."""
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,6 +37,9 @@ from hloc_lite.mapping.folder import (
 from hloc_lite.mapping.georeference import delete_stale_georeference
 from hloc_lite.mapping.stages import features_from_arrays
 from hloc_lite.types import Float32, LocalFeatures, SfmModel
+
+if TYPE_CHECKING:
+    from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +67,8 @@ class Map:
     report: Mapping[str, Any] = field(default_factory=dict)
     landmark_labels: LandmarkLabels | None = None
     """None: no segmenter was configured when the map was built."""
+    landmark_descriptors: LandmarkDescriptors | None = None
+    """None: they are to be made of the images' features."""
 
     def __post_init__(self) -> None:
         missing = [i.name for i in self.model.images if i.name not in self.features]

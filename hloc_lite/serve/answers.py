@@ -8,17 +8,20 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, Field
 
-from hloc_lite.geometry.frames import pose_in_frame
+from hloc_lite.geometry.frames import covariance_in_frame, pose_in_frame
 from hloc_lite.io.results import result_to_json
 from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.locating import Located
 from hloc_lite.serve.query import Query
-from hloc_lite.types import LocalizationResult, PoseEstimate
+from hloc_lite.types import LocalizationResult, PoseEstimate, Rigid3
 
-COVARIANCE_FRAME = (
+IN_FRAME = (
+    "(position, rotation vector in rad about fixed axes) along the world axes of the frame asked "
+    "for; lengths in {unit}"
+)
+IN_CAMERA = (
     "(rotation vector in rad, translation in map units), both a left perturbation in the camera "
-    "frame (x right, y down, z forward): cam_from_world_true = exp(d) cam_from_world, in the map's "
-    "own coordinates whatever frame was asked for"
+    "frame (x right, y down, z forward): cam_from_world_true = exp(d) cam_from_world"
 )
 
 
@@ -41,15 +44,19 @@ class Covariance(BaseModel):
     """How uncertain the pose is, if it is the right one."""
 
     matrix: list[list[float]]
-    """(6, 6)."""
+    """(6, 6), in the order of ROS's PoseWithCovariance."""
     frame: str
     """What its rows and columns are, in words."""
     position_std: list[float]
-    """Standard deviation of the camera centre along the map's x, y and z, map units."""
+    """Standard deviations of the camera centre along x, y and z of the frame asked for."""
     position_std_m: float | None
-    """Of its distance from the truth, metres, where the map is geo-referenced."""
+    """Of the distance from the true place, metres, where the map is geo-referenced."""
     rotation_std_deg: float
-    """Standard deviation of the rotation, all axes together."""
+    """Of the angle to the true orientation."""
+    camera_matrix: list[list[float]]
+    """(6, 6) in the camera frame and map units, whatever frame was asked for."""
+    camera_frame: str
+    """What the rows and columns of camera_matrix are, in words."""
 
 
 class InMap(BaseModel):
@@ -113,7 +120,6 @@ def answer_of(
     confidence = plain["confidence"]
     georeference = found.best_map.georeference
     estimate = result.pose
-    metres = None if georeference is None else georeference.metres_per_unit
     memory = getattr(result, "peak_memory_mb", None)
     return Answer(
         found=estimate is not None,
@@ -127,7 +133,7 @@ def answer_of(
         geopose=None
         if estimate is None or georeference is None
         else georeference.geopose(estimate.cam_from_world),
-        covariance=None if estimate is None else covariance_of(estimate, metres),
+        covariance=None if estimate is None else covariance_of(estimate, found, query),
         camera=plain["camera"],
         counts=plain["counts"],
         times_ms={**times_ms, **_stages(found)},
@@ -149,35 +155,43 @@ def confidence_class(confidence: float | None, config: ServeConfig) -> str | Non
     return "GOOD" if confidence < config.min_excellent else "EXCELLENT"
 
 
-def covariance_of(estimate: PoseEstimate, metres_per_unit: float | None) -> Covariance | None:
-    """The covariance and what it says of the camera centre; None if it is not known.
-
-    With R' = exp(w) R and t' = exp(w) t + v to first order, the centre -R'^T t' moves by -R^T v.
-    """
+def covariance_of(estimate: PoseEstimate, found: Located, query: Query) -> Covariance | None:
+    """The covariance in the frame asked for; None if it is not known."""
     matrix = estimate.covariance
     if matrix is None or not np.isfinite(matrix).all():
         return None
-    world_from_cam = estimate.cam_from_world.rotation.T
-    of_center = world_from_cam @ matrix[3:, 3:] @ world_from_cam.T
-    std = np.sqrt(np.maximum(np.diag(of_center), 0))
-    rotation = math.sqrt(max(float(np.trace(matrix[:3, :3])), 0.0))
+    georeference = found.best_map.georeference
+    metres = None if georeference is None else georeference.metres_per_unit
+    earthly = query.world == "enu" and metres is not None
+    # of a map with another unit than metres, translations alone are stretched
+    scale = np.diag([1.0] * 3 + [metres if earthly and metres is not None else 1.0] * 3)
+    pose = _pose_in_world(estimate, found, query)
+    in_frame = covariance_in_frame(pose, scale @ matrix @ scale, query.frame, query.world)
+    std = np.sqrt(np.maximum(np.diag(in_frame), 0))
+    to_metres = 1.0 if earthly else metres
+    distance = float(np.linalg.norm(std[:3]))
     return Covariance(
-        matrix=matrix.tolist(),
-        frame=COVARIANCE_FRAME,
-        position_std=std.tolist(),
-        position_std_m=None
-        if metres_per_unit is None
-        else float(np.linalg.norm(std)) * metres_per_unit,
-        rotation_std_deg=math.degrees(rotation),
+        matrix=in_frame.tolist(),
+        frame=IN_FRAME.format(unit="metres" if earthly else "map units"),
+        position_std=std[:3].tolist(),
+        position_std_m=None if to_metres is None else distance * to_metres,
+        rotation_std_deg=math.degrees(float(np.linalg.norm(std[3:]))),
+        camera_matrix=matrix.tolist(),
+        camera_frame=IN_CAMERA,
     )
 
 
 def _pose(estimate: PoseEstimate, found: Located, query: Query) -> Pose:
-    pose = estimate.cam_from_world
-    if query.world == "enu" and found.best_map.georeference is not None:
-        pose = found.best_map.georeference.in_enu(pose)
+    pose = _pose_in_world(estimate, found, query)
     value = pose_in_frame(pose, query.frame, query.world)
     return Pose.model_validate({"frame": query.frame, "world": query.world, **value})
+
+
+def _pose_in_world(estimate: PoseEstimate, found: Located, query: Query) -> Rigid3:
+    georeference = found.best_map.georeference
+    if query.world == "enu" and georeference is not None:
+        return georeference.in_enu(estimate.cam_from_world)
+    return estimate.cam_from_world
 
 
 def _in_map(estimate: PoseEstimate) -> InMap:

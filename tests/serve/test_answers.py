@@ -27,7 +27,7 @@ def test_a_photo_alone_is_answered_with_everything(connect: Connect) -> None:
     np.testing.assert_allclose(
         rotation_from_quat_wxyz([w, x, y, z]), QUARTER_TURN.rotation, atol=1e-12
     )
-    np.testing.assert_allclose(body["covariance"]["matrix"], COVARIANCE)
+    np.testing.assert_allclose(body["covariance"]["camera_matrix"], COVARIANCE)
     assert body["counts"] == {"inliers": 2}
     assert {"upload", "queue", "decode", "pose", "total"} <= body["times_ms"].keys()
     assert body["request_id"] == answer.headers["x-request-id"]

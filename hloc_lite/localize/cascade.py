@@ -1,0 +1,171 @@
+"""What a query is matched with, from cheap to dear, until its pose is sure.
+
+First the landmarks that few retrieved images see, all at once; then those of all of them; then, one
+by one, the images themselves by the map's matcher, those that share most landmarks with the query
+first. Each step adds to what the ones before found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hloc_lite.clock import StageClock
+from hloc_lite.config import Config
+from hloc_lite.localize.layers import Layer
+from hloc_lite.localize.query import MatchedQuery
+from hloc_lite.types import (
+    Camera,
+    Float64,
+    Int64,
+    LocalFeatures,
+    LocalizationResult,
+    Matches,
+    Photo,
+    RetrievalHits,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class SeenQuery:
+    """A query before it is matched."""
+
+    photo: Photo
+    camera: Camera
+    calibrated: bool
+    """False: the focal length of ``camera`` is only a start."""
+    features: tuple[LocalFeatures, ...]
+    """Of each layer."""
+    hits: RetrievalHits
+
+
+Solve = Callable[[MatchedQuery], LocalizationResult]
+
+
+class Cascade:
+    """Steps towards a pose in one map, each taken only while no pose is sure and time is left."""
+
+    def __init__(self, layers: Sequence[Layer], config: Config) -> None:
+        self._layers, self._config = tuple(layers), config
+        self._image_s = 0.0
+        """What matching one image took the last time."""
+
+    def answer(
+        self, seen: SeenQuery, solve: Solve, clock: StageClock, budget_ms: float | None = None
+    ) -> LocalizationResult:
+        """The surest of the poses that the steps give.
+
+        Args:
+            solve: a pose from matches.
+            clock: of the query; what it shows already counts.
+            budget_ms: no step is begun after it, nor one that would likely end after it; the first
+                is always made.
+        """
+        cascade, hits = self._config.cascade, seen.hits
+        few = first(hits, cascade.first_images)
+        query = self.match_landmarks(seen, few, clock)
+        result = solve(query)
+        if not self._is_sure(result) and len(few.names) < len(hits.names):
+            what = f"landmarks of {len(hits.names) - len(few.names)} more images"
+            if _is_late(clock, budget_ms, 0.0):
+                return replace(result, skipped=(what, "images by the matcher"))
+            query = self.match_landmarks(seen, hits, clock)
+            result = surer(result, solve(query))
+        order = np.argsort(-image_votes(query), kind="stable")[: cascade.max_images]
+        for start in range(0, len(order), cascade.images_at_once):
+            if self._is_sure(result):
+                break
+            chosen = order[start : start + cascade.images_at_once]
+            if _is_late(clock, budget_ms, self._image_s * len(chosen)):
+                what = f"{len(order) - start} images by the matcher"
+                return replace(result, skipped=(what,))
+            query = with_images(query, self._match_some(seen, _rows(query.hits, chosen), clock))
+            result = surer(result, solve(query))
+        return result
+
+    def match_images(self, seen: SeenQuery, hits: RetrievalHits, clock: StageClock) -> MatchedQuery:
+        """The query matched with each of some retrieved images by the map's matcher."""
+        with clock("matching"):
+            pairs = zip(self._layers, seen.features, strict=True)
+            return _joined(seen, [layer.match(features, hits) for layer, features in pairs])
+
+    def match_landmarks(
+        self, seen: SeenQuery, hits: RetrievalHits, clock: StageClock
+    ) -> MatchedQuery:
+        """The query matched with the landmarks that some retrieved images see."""
+        with clock("matching"):
+            pairs = zip(self._layers, seen.features, strict=True)
+            found = [layer.match_landmarks(features, hits) for layer, features in pairs]
+            return _joined(seen, found)
+
+    def _match_some(self, seen: SeenQuery, hits: RetrievalHits, clock: StageClock) -> MatchedQuery:
+        before = clock.seconds.get("matching", 0.0)
+        found = self.match_images(seen, hits, clock)
+        self._image_s = (clock.seconds["matching"] - before) / len(hits.names)
+        return found
+
+    def _is_sure(self, result: LocalizationResult) -> bool:
+        if result.confidence is None:  # nobody judges: a pose is a pose
+            return result.pose is not None
+        return result.confidence >= self._config.cascade.enough
+
+
+def surer(one: LocalizationResult, later: LocalizationResult) -> LocalizationResult:
+    """The result of greater confidence, with the time of both; of equal ones the later."""
+    if (one.confidence or 0.0) <= (later.confidence or 0.0):
+        return later
+    return replace(one, timings_ms=later.timings_ms)
+
+
+def _is_late(clock: StageClock, budget_ms: float | None, more_s: float) -> bool:
+    return budget_ms is not None and 1000 * (sum(clock.seconds.values()) + more_s) > budget_ms
+
+
+def _rows(hits: RetrievalHits, rows: Int64) -> RetrievalHits:
+    return RetrievalHits(tuple(hits.names[row] for row in rows), hits.similarities[rows])
+
+
+def image_votes(query: MatchedQuery) -> Float64:
+    """(k,) for each retrieved image the sum of its matches' probabilities."""
+    votes = np.zeros(len(query.hits.names))
+    for part in query.layers:
+        for row, name in enumerate(query.hits.names):
+            if name in part.matched:
+                votes[row] += part.matched[name][0].scores.sum()
+    return votes
+
+
+def first(hits: RetrievalHits, count: int) -> RetrievalHits:
+    """The best so many of the retrieved images."""
+    return RetrievalHits(hits.names[:count], hits.similarities[:count])
+
+
+def with_images(query: MatchedQuery, images: MatchedQuery) -> MatchedQuery:
+    """All matches of both: with landmarks, and with some of the images."""
+    parts = []
+    for own, other in zip(query.layers, images.layers, strict=True):
+        both = {name: _together(own.matched[name], pair) for name, pair in other.matched.items()}
+        parts.append(replace(own, matched={**own.matched, **both}))
+    return replace(parts[0], others=tuple(parts[1:]))
+
+
+def _together(one: tuple[Matches, Int64], other: tuple[Matches, Int64]) -> tuple[Matches, Int64]:
+    (first_matches, first_points), (more, points) = one, other
+    indices = np.concatenate(
+        [first_matches.indices, more.indices + np.array([[0, len(first_points)]])]
+    )
+    scores = np.concatenate([first_matches.scores, more.scores])
+    return Matches(indices, scores), np.concatenate([first_points, points])
+
+
+def _joined(
+    seen: SeenQuery,
+    found: Sequence[tuple[RetrievalHits, Mapping[str, tuple[Matches, Int64]]]],
+) -> MatchedQuery:
+    first_layer, *others = (
+        MatchedQuery(seen.photo, seen.camera, seen.calibrated, features, hits, matched)
+        for features, (hits, matched) in zip(seen.features, found, strict=True)
+    )
+    return replace(first_layer, others=tuple(others))
