@@ -157,16 +157,15 @@ def confidence_class(confidence: float | None, config: ServeConfig) -> str | Non
 
 def covariance_of(estimate: PoseEstimate, found: Located, query: Query) -> Covariance | None:
     """The covariance in the frame asked for; None if it is not known."""
-    matrix = estimate.covariance
-    if matrix is None or not np.isfinite(matrix).all():
+    given = estimate.covariance
+    if given is None or not np.isfinite(given).all():
         return None
     georeference = found.best_map.georeference
     metres = None if georeference is None else georeference.metres_per_unit
-    earthly = query.world == "enu" and metres is not None
-    # of a map with another unit than metres, translations alone are stretched
-    scale = np.diag([1.0] * 3 + [metres if earthly and metres is not None else 1.0] * 3)
+    earthly = query.world == "enu" and georeference is not None
+    matrix = georeference.covariance_in_enu(given) if earthly and georeference else given
     pose = _pose_in_world(estimate, found, query)
-    in_frame = covariance_in_frame(pose, scale @ matrix @ scale, query.frame, query.world)
+    in_frame = covariance_in_frame(pose, matrix, query.frame, query.world)
     std = np.sqrt(np.maximum(np.diag(in_frame), 0))
     to_metres = 1.0 if earthly else metres
     distance = float(np.linalg.norm(std[:3]))
@@ -176,7 +175,7 @@ def covariance_of(estimate: PoseEstimate, found: Located, query: Query) -> Covar
         position_std=std[:3].tolist(),
         position_std_m=None if to_metres is None else distance * to_metres,
         rotation_std_deg=math.degrees(float(np.linalg.norm(std[3:]))),
-        camera_matrix=matrix.tolist(),
+        camera_matrix=given.tolist(),
         camera_frame=IN_CAMERA,
     )
 

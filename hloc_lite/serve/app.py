@@ -65,6 +65,7 @@ def create_app(
         docs_url=None,  # FastAPI's loads its scripts from elsewhere
         redoc_url=None,
     )
+    app.state.shelf = shelf
     app.add_middleware(Door, config=config, token=token, metrics=metrics)
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 
 from hloc_lite.geometry.rotations import rotation_from_quat_wxyz
+from hloc_lite.geometry.similarity import Similarity3
+from hloc_lite.mapping.georeference import FitQuality, Georeference
 from hloc_lite.types import Camera, Status
 from tests.serve.conftest import Connect
 from tests.serve.stand_ins import COVARIANCE, QUARTER_TURN, FakeLocalizer, photo_bytes
@@ -161,3 +165,44 @@ def test_the_pages_load_nothing_from_elsewhere(connect: Connect) -> None:
         assert "default-src 'none'" in policy and "unsafe" not in policy
     assert "prior_radius" in client.get("/docs").text
     assert "/v1/localize" in client.get("/openapi.json").json()["paths"]
+
+
+def place_on_earth(client: TestClient, scale: float) -> Georeference:
+    """Give map a a georeference: a quarter turn, and ``scale`` metres a unit."""
+    turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    quality = FitQuality(3, 3, 0.1, 0.1, 0.1, 0.01, 0.1, 0.1, "positions", (1.0, 2.0))
+    made = Georeference(55.7, 13.2, 60.0, Similarity3(scale, turn, np.array([5.0, 6, 7])), quality)
+    shelf = client.app.state.shelf
+    shelf._maps["a"] = replace(shelf._maps["a"], georeference=made)
+    return made
+
+
+def test_a_georeferenced_map(connect: Connect) -> None:
+    localizer = FakeLocalizer()
+    client = connect(localizer)
+    made = place_on_earth(client, 2.0)
+    fields = {"world": "enu", "frame": "ros", "prior_geo": "55.7 13.2 67", "prior_radius": "10",
+              "gravity": "0 0 -1"}  # fmt: skip
+    body = client.post("/v1/localize", files=IMAGE, data=fields).json()
+    center = made.enu_from_map.apply(QUARTER_TURN.center)
+    np.testing.assert_allclose(body["pose"]["position"], center)
+    expected = made.geodetic_from_map(QUARTER_TURN.center)
+    found = body["geopose"]["position"]
+    np.testing.assert_allclose([found["lat"], found["lon"], found["h"]], expected, rtol=1e-12)
+    # 0.1, 0.2, 0.3 map units along the camera's axes
+    np.testing.assert_allclose(sorted(body["covariance"]["position_std"]), [0.2, 0.4, 0.6])
+    assert body["covariance"]["position_std_m"] == pytest.approx(2 * np.sqrt(0.14))
+    (prior,) = localizer.priors
+    assert prior is not None and prior.position is not None and prior.gravity_in_cam is not None
+    assert prior.radius == 5  # map units
+    np.testing.assert_allclose(made.enu_from_map.apply(prior.position), [0, 0, 7], atol=1e-6)
+    np.testing.assert_allclose(prior.gravity_in_cam, [0, 1, 0], atol=1e-12)
+    np.testing.assert_allclose(prior.gravity_in_world, [0, 0, -1], atol=1e-12)
+
+
+def test_uncertainty_in_metres_needs_no_frame_on_earth(connect: Connect) -> None:
+    client = connect()
+    place_on_earth(client, 2.0)
+    body = client.post("/v1/localize", files=IMAGE).json()
+    assert body["covariance"]["position_std"] == pytest.approx([0.2, 0.1, 0.3])
+    assert body["covariance"]["position_std_m"] == pytest.approx(2 * np.sqrt(0.14))
