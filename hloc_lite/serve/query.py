@@ -47,11 +47,14 @@ class Query(BaseModel):
     """See width."""
     prior_position: tuple[float, float, float] | None = None
     """About where the camera is, in the axes of frame and world; needs prior_radius and one map."""
-    prior_geo: tuple[float, float, float] | None = None
-    """About where the camera is: latitude, longitude (degrees), height (metres), WGS-84, for maps
-    that are geo-referenced; needs prior_radius."""
+    prior_geo: tuple[float, ...] | None = Field(None, min_length=2, max_length=3)
+    """About where the camera is: latitude, longitude (degrees) and, if it is known, height above
+    the ellipsoid (metres), WGS-84; for maps that are geo-referenced. Needs prior_radius or
+    prior_accuracy."""
     prior_radius: float | None = Field(None, gt=0, le=MAX_COORDINATE)
     """How far from there it may be: map units with prior_position in a map's axes, else metres."""
+    prior_accuracy: float | None = Field(None, gt=0, le=MAX_COORDINATE)
+    """Of prior_geo, as phones give it: metres within which it lies with 68 %."""
     gravity: tuple[float, float, float] | None = None
     """Which way is down in the camera axes of frame (colmap: x right, y down, z forward), any
     length. Used by maps that are geo-referenced."""

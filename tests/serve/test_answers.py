@@ -194,7 +194,8 @@ def test_a_georeferenced_map(connect: Connect) -> None:
     assert body["covariance"]["position_std_m"] == pytest.approx(2 * np.sqrt(0.14))
     (prior,) = localizer.priors
     assert prior is not None and prior.position is not None and prior.gravity_in_cam is not None
-    assert prior.radius == 5  # map units
+    # map units; and what the georeference itself is off
+    assert prior.radius == pytest.approx((10 + 0.1) / 2)
     np.testing.assert_allclose(made.enu_from_map.apply(prior.position), [0, 0, 7], atol=1e-6)
     np.testing.assert_allclose(prior.gravity_in_cam, [0, 1, 0], atol=1e-12)
     np.testing.assert_allclose(prior.gravity_in_world, [0, 0, -1], atol=1e-12)
@@ -206,3 +207,19 @@ def test_uncertainty_in_metres_needs_no_frame_on_earth(connect: Connect) -> None
     body = client.post("/v1/localize", files=IMAGE).json()
     assert body["covariance"]["position_std"] == pytest.approx([0.2, 0.1, 0.3])
     assert body["covariance"]["position_std_m"] == pytest.approx(2 * np.sqrt(0.14))
+
+
+def test_a_phones_position_without_height(connect: Connect) -> None:
+    localizer = FakeLocalizer()
+    client = connect(localizer)
+    made = place_on_earth(client, 2.0)
+    fields = {"prior_geo": "55.7 13.2", "prior_accuracy": "5"}
+    assert client.post("/v1/localize", files=IMAGE, data=fields).status_code == 200
+    (prior,) = localizer.priors
+    assert prior is not None and prior.position is not None
+    # between the lowest and the highest camera of the map, 1 and 2 m
+    np.testing.assert_allclose(made.enu_from_map.apply(prior.position), [0, 0, 1.5], atol=1e-6)
+    assert prior.radius > 3 * 5 / 2
+    latitude = {"prior_geo": "95 13.2", "prior_accuracy": "5"}
+    refused = client.post("/v1/localize", files=IMAGE, data=latitude)
+    assert refused.status_code == 422 and "latitude" in refused.text.lower()

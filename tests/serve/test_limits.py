@@ -77,6 +77,9 @@ def test_bad_images(connect: Connect, image: tuple[bytes, str], expected: tuple[
         ({"prior_heights": "3 1"}, "bad_prior"),
         ({"prior_geo": "59 18 30", "prior_radius": "3"}, "bad_prior"),
         ({"world": "enu"}, "bad_prior"),
+        ({"prior_position": "1 2 3", "prior_accuracy": "3"}, "bad_prior"),
+        ({"prior_geo": "59", "prior_radius": "3"}, "bad_field"),
+        ({"prior_geo": "59 18", "prior_radius": "3", "prior_accuracy": "3"}, "bad_prior"),
         ({"camera": "x" * 5000}, "bad_field"),
     ],
 )
