@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -46,15 +47,18 @@ def create_app(
     """
     workers = Workers(config.workers, config.queue_size)
     metrics = Metrics(workers, shelf)
+    # one thread: each has memory of its own, which is not given back
+    opening = ThreadPoolExecutor(1, thread_name_prefix="open")
     service = Service(config, shelf, workers, Uploads(config), metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        opening = asyncio.create_task(_open_all(shelf, on_failure))
+        first = asyncio.create_task(_open_all(shelf, opening, on_failure))
         try:
             yield
         finally:
-            opening.cancel()
+            first.cancel()
+            opening.shutdown(wait=False, cancel_futures=True)
             await asyncio.to_thread(workers.close)
 
     app = FastAPI(
@@ -70,15 +74,17 @@ def create_app(
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
     _add_localize(app, service)
-    _add_maps(app, service)
+    _add_maps(app, service, opening)
     _add_system(app, service)
     _add_pages(app)
     return app
 
 
-async def _open_all(shelf: Shelf, on_failure: Callable[[HlocLiteError], None] | None) -> None:
+async def _open_all(
+    shelf: Shelf, opening: Executor, on_failure: Callable[[HlocLiteError], None] | None
+) -> None:
     try:
-        await asyncio.to_thread(shelf.open_all)
+        await asyncio.get_running_loop().run_in_executor(opening, shelf.open_all)
     except HlocLiteError as error:
         logger.error("%s", error)
         if on_failure is not None:
@@ -105,7 +111,7 @@ def _add_localize(app: FastAPI, service: Service) -> None:
         return dict(FRAMES)
 
 
-def _add_maps(app: FastAPI, service: Service) -> None:
+def _add_maps(app: FastAPI, service: Service, opening: Executor) -> None:
     shelf = service.shelf
 
     @app.get("/v1/maps", tags=["maps"], summary="The maps that are open.")
@@ -122,10 +128,10 @@ def _add_maps(app: FastAPI, service: Service) -> None:
         summary="Open a map again; the old one serves until then.",
     )
     async def reload(name: str) -> dict[str, Any]:
+        shelf.claim(name)
+        loop = asyncio.get_running_loop()
         try:
-            return (await asyncio.to_thread(shelf.reload, name)).describe()
-        except Problem:
-            raise
+            return (await loop.run_in_executor(opening, shelf.reload, name)).describe()
         except HlocLiteError as error:
             reason = f"the map cannot be opened, the old one goes on serving: {error}"
             raise Problem(409, "cannot_open", reason) from None

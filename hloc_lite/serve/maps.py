@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -65,7 +65,7 @@ class Shelf:
     def __init__(self, folders: Mapping[str, Path], opener: Opener, plan_points: int) -> None:
         self._folders, self._opener, self._plan_points = dict(folders), opener, plan_points
         self._maps: dict[str, ServedMap] = {}
-        self._reloading = {name: threading.Lock() for name in folders}
+        self._claimed: set[str] = set()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,33 +83,35 @@ class Shelf:
             if name not in self._maps:
                 self.reload(name)
 
+    def claim(self, name: str) -> None:
+        """To be called before ``reload``. Raises Problem: no such map (404), or claimed (409)."""
+        self._check_known([name])
+        if name in self._claimed:
+            raise Problem(409, "reloading", f"map {name!r} is being reloaded already")
+        self._claimed.add(name)
+
     def reload(self, name: str) -> ServedMap:
         """Open a map again from its folder; the old one serves until the new one can.
 
         Raises:
-            Problem: no such map (404), or it is being reloaded already (409).
             HlocLiteError: it cannot be opened; the old one stays.
         """
-        self._check_known([name])
-        lock = self._reloading[name]
-        if not lock.acquire(blocking=False):
-            raise Problem(409, "reloading", f"map {name!r} is being reloaded already")
         try:
             localizer = self._opener(self._folders[name])
-            before = self._maps.get(name)
             opened = ServedMap(
                 name,
                 localizer,
                 read_georeference(self._folders[name]),
                 plan_of(name, localizer.map.model, self._plan_points),
                 datetime.now(UTC),
-                1 if before is None else before.generation + 1,
+                self._maps[name].generation + 1 if name in self._maps else 1,
             )
-            self._maps[name] = opened
-            logger.info("map %r is open (generation %d)", name, opened.generation)
-            return opened
         finally:
-            lock.release()
+            self._claimed.discard(name)
+        self._maps[name] = opened
+        gc.collect()  # networks hold themselves in cycles: the old ones' memory is wanted now
+        logger.info("map %r is open (generation %d)", name, opened.generation)
+        return opened
 
     def opened(self) -> list[ServedMap]:
         """All open maps."""

@@ -330,3 +330,9 @@ def test_metrics_count_answers(connect: Connect) -> None:
     assert 'hloc_lite_requests_total{route="/v1/localize",status="415"} 1.0' in text
     assert 'hloc_lite_refused_total{code="not_an_image"} 1.0' in text
     assert 'hloc_lite_results_total{map="a",status="localized"} 1.0' in text
+
+
+def test_two_reloads_at_once_are_one(connect: Connect) -> None:
+    client = connect()
+    client.app.state.shelf.claim("a")
+    assert refusal(client.post("/v1/maps/a/reload")) == (409, "reloading")
