@@ -55,6 +55,7 @@ def command(
         raise ConfigError("give either --positions FILE.csv or --exif IMAGES")
     if not 0 < max_scale_error <= 1:
         raise ConfigError(f"--max-scale-error: expected above 0, at most 1; got {max_scale_error}")
+    from hloc_lite.mapping.folder import GEOREFERENCE
     from hloc_lite.mapping.georeference import write_georeference
     from hloc_lite.mapping.georeference_fit import GeoreferenceConfig, fit_georeference
     from hloc_lite.mapping.map import Map
@@ -73,8 +74,8 @@ def command(
     if not dry_run:
         write_georeference(map_folder, found)
     _print(map_folder, found, residuals_m)
-    if dry_run:
-        click.echo("nothing was written (--dry-run)")
+    written = "nothing was written (--dry-run)" if dry_run else map_folder / GEOREFERENCE
+    click.echo(written)
 
 
 def _positions_in_exif(folder: Path, place: Map) -> dict[str, Geodetic]:
@@ -101,9 +102,9 @@ def _print(folder: Path, found: Georeference, residuals_m: Mapping[str, float]) 
     quality = found.quality
     far_off = quality.num_positions - quality.num_inliers
     sources = {
-        "positions": "the positions alone",
-        "cameras": "the cameras, held level (the positions leave it open)",
-        "both": "the positions and the cameras, held level",
+        "positions": "the positions",
+        "cameras": "cameras held level, mainly: the positions are less sure of it",
+        "both": "the positions, mainly, and cameras held level",
     }
     click.echo(
         f"{folder}: {counted(quality.num_positions, 'position')} of map images, {far_off} of them "

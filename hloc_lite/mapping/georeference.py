@@ -116,6 +116,12 @@ class Georeference:
         values = [place.latitude_deg, place.longitude_deg, place.height_m]
         return self.enu_from_map.inverse().apply(enu_from_geodetic(values, self.origin))
 
+    def map_heights(self, *heights_m: float) -> tuple[float, ...]:
+        """Metres above the ENU origin as ``types.Prior.heights`` counts: map units above the map's
+        own origin."""
+        up = float(self.enu_from_map.translation[2])
+        return tuple((height_m - up) / self.metres_per_unit for height_m in heights_m)
+
     def geopose(self, cam_from_world: Rigid3, camera: str = "ros") -> dict[str, dict[str, float]]:
         """The Basic-Quaternion GeoPose (OGC 21-056r11) of a camera, in plain JSON values.
 

@@ -29,6 +29,7 @@ numbers = st.floats(-100, 100)
 vectors = st.tuples(numbers, numbers, numbers).map(np.array)
 rotation_vectors = st.tuples(*[st.floats(-3, 3)] * 3).map(np.array)
 poses = st.builds(lambda r, t: Rigid3(exp_so3(r), t), rotation_vectors, vectors)
+in_time_of_its_own = settings(deadline=None, max_examples=25)
 every_frame = pytest.mark.parametrize("frame", list(FRAMES))
 every_world = pytest.mark.parametrize("world", ["map", "enu"])
 
@@ -121,7 +122,7 @@ def test_only_unity_is_left_handed(frame: str, world: str) -> None:
 
 @every_world
 @every_frame
-@settings(max_examples=25)
+@in_time_of_its_own
 @given(pose=poses, point=vectors)
 def test_a_point_is_seen_where_it_was(frame: str, world: str, pose: Rigid3, point) -> None:
     found = pose_in_frame(pose, frame, world)  # type: ignore[arg-type]
@@ -135,7 +136,7 @@ def test_a_point_is_seen_where_it_was(frame: str, world: str, pose: Rigid3, poin
 
 @every_world
 @every_frame
-@settings(max_examples=25)
+@in_time_of_its_own
 @given(pose=poses, point=vectors)
 def test_reading_is_the_inverse_of_writing(frame: str, world: str, pose: Rigid3, point) -> None:
     value = json.loads(json.dumps(pose_in_frame(pose, frame, world)))  # type: ignore[arg-type]

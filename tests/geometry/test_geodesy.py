@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hloc_lite.errors import FormatError, ShapeError
@@ -17,6 +17,7 @@ from hloc_lite.geometry.geodesy import (
     geodetic_from_enu,
 )
 
+in_time_of_its_own = settings(deadline=None, max_examples=50)
 EQUATOR_M, POLE_M = 6378137.0, 6356752.314245
 places = st.builds(Geodetic, st.floats(-89, 89), st.floats(-179, 179), st.floats(-100, 5000))
 offsets = st.tuples(*[st.floats(-5000, 5000)] * 2, st.floats(-200, 200)).map(np.array)
@@ -45,12 +46,14 @@ def test_small_steps_at_the_equator() -> None:
     np.testing.assert_allclose(east, [(EQUATOR_M + 50) * step, 0, 0], atol=1e-4)
 
 
+@in_time_of_its_own
 @given(places, offsets)
 def test_there_and_back(origin: Geodetic, enu: np.ndarray) -> None:
     back = enu_from_geodetic(geodetic_from_enu(enu, origin), origin)
     np.testing.assert_allclose(back, enu, atol=1e-5)
 
 
+@in_time_of_its_own
 @given(places, offsets)
 def test_the_axes_of_the_plane(origin: Geodetic, enu: np.ndarray) -> None:
     rotation = ecef_from_enu_rotation(origin)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hloc_lite.errors import ShapeError
@@ -14,6 +14,7 @@ from hloc_lite.geometry.rotations import exp_so3, rotation_angle_deg
 from hloc_lite.geometry.similarity import Similarity3, fit_level_similarity, fit_similarity
 from hloc_lite.types import Rigid3
 
+in_time_of_its_own = settings(deadline=None, max_examples=50)
 rotation_vectors = st.tuples(*[st.floats(-3, 3)] * 3).map(np.array)
 vectors = st.tuples(*[st.floats(-100, 100)] * 3).map(np.array)
 similarities = st.builds(
@@ -32,12 +33,14 @@ def assert_same(found: Similarity3 | None, true: Similarity3) -> None:
     np.testing.assert_allclose(found.translation, true.translation, atol=1e-7 * (1 + true.scale))
 
 
+@in_time_of_its_own
 @given(similarities, vectors)
 def test_inverse(similarity: Similarity3, point: np.ndarray) -> None:
     there = similarity.apply(point)
     np.testing.assert_allclose(similarity.inverse().apply(there), point, atol=1e-8)
 
 
+@in_time_of_its_own
 @given(similarities, rotation_vectors, vectors, vectors)
 def test_a_moved_camera_sees_the_moved_point(similarity, rotvec, translation, point) -> None:
     pose = Rigid3(exp_so3(rotvec), translation)
@@ -48,12 +51,14 @@ def test_a_moved_camera_sees_the_moved_point(similarity, rotvec, translation, po
     np.testing.assert_allclose(back.translation, pose.translation, atol=1e-6)
 
 
+@in_time_of_its_own
 @given(similarities)
 def test_exact_points(similarity: Similarity3) -> None:
     points = cloud(6)
     assert_same(fit_similarity(points, similarity.apply(points)), similarity)
 
 
+@in_time_of_its_own
 @given(st.floats(0.01, 100), st.floats(-3, 3), vectors)
 def test_exact_points_with_a_common_up(scale: float, yaw: float, shift: np.ndarray) -> None:
     similarity = Similarity3(scale, exp_so3([0, 0, yaw]), shift)
@@ -126,6 +131,7 @@ def cameras(n: int, roll_deg: float, turn_deg: float = 360, seed: int = 0) -> li
     return [Rigid3(rotation, rng.normal(size=3)) for rotation in rotations]
 
 
+@in_time_of_its_own
 @given(rotation_vectors)
 def test_level_cameras_know_up(rotvec: np.ndarray) -> None:
     world = Rigid3(exp_so3(rotvec), np.zeros(3))
@@ -160,6 +166,7 @@ def test_cameras_upside_down_half_the_time() -> None:
     assert "upside down" in str(up_of_cameras([*poses, *(over.compose(pose) for pose in poses)]))
 
 
+@in_time_of_its_own
 @given(vectors.filter(lambda v: np.linalg.norm(v) > 1e-3))
 def test_rotation_to_z(direction: np.ndarray) -> None:
     unit = direction / np.linalg.norm(direction)

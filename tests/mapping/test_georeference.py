@@ -199,6 +199,9 @@ def test_points_there_and_back() -> None:
     np.testing.assert_allclose(georeference.map_from_geodetic(*place), [1, 2, 3], atol=1e-6)
     lower = georeference.geodetic_from_map(np.array([1.0, 2, 3]) + georeference.down_in_map)
     np.testing.assert_allclose(lower - place, [0, 0, -2.5], atol=1e-4)
+    height_m = float(georeference.enu_from_map.apply([1.0, 2, 3])[2])
+    in_map = -float(np.dot([1.0, 2, 3], georeference.down_in_map))
+    assert georeference.map_heights(height_m) == pytest.approx((in_map,))
     pose = survey.poses["0.jpg"]
     back = georeference.from_enu(georeference.in_enu(pose))
     np.testing.assert_allclose(back.translation, pose.translation, atol=1e-9)
