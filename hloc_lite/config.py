@@ -34,6 +34,7 @@ from hloc_lite.config_stages import PoseConfig as PoseConfig
 from hloc_lite.config_stages import PriorConfig as PriorConfig
 from hloc_lite.config_stages import RetrievalConfig as RetrievalConfig
 from hloc_lite.config_stages import Section as Section
+from hloc_lite.config_stages import SequenceConfig as SequenceConfig
 from hloc_lite.errors import ConfigError
 
 
@@ -47,8 +48,9 @@ class Config(Section):
     mapping: MappingConfig = MappingConfig()
     pose: PoseConfig = PoseConfig()
     localize: LocalizeConfig = LocalizeConfig()
-    prior: PriorConfig = PriorConfig()
     cascade: CascadeConfig = CascadeConfig()
+    prior: PriorConfig = PriorConfig()
+    sequence: SequenceConfig = SequenceConfig()
     semantics: SemanticsConfig = SemanticsConfig()
     depth: DepthConfig = DepthConfig()
     weighting: WeightingConfig = WeightingConfig()

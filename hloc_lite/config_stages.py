@@ -184,6 +184,23 @@ class CascadeConfig(Section):
     """That are matched one by one at most; 0: none."""
 
 
+class SequenceConfig(Section):
+    """Frames with odometry, one after another."""
+
+    radius_depths: float = Field(0.5, gt=0, le=100)
+    """How far from where odometry expects it a frame is looked for, in median distances of the
+    map's points from their cameras, ..."""
+    drift_share: float = Field(0.2, ge=0, le=10)
+    """...and what of the way since the last pose is added to that: wheels and phones drift by a few
+    percent, a fifth is a bad day."""
+    window: int = Field(8, ge=2, le=1000)
+    """Last frames that are solved together where one alone is not enough."""
+    min_inliers_of_frame: int = Field(4, ge=3, le=1000)
+    """A frame with fewer does not count..."""
+    min_frames: int = Field(3, ge=2, le=1000)
+    """...towards the frames that must agree on a pose: nobody judges it otherwise."""
+
+
 class LocalizeConfig(Section):
     matching: Literal["cascade", "landmarks", "images"] = "cascade"
     """What queries are matched with: images, one by one, by the map's matcher; landmarks, all that

@@ -500,6 +500,24 @@ class LocalizationResult:
 
 
 @dataclass(frozen=True, eq=False)
+class RigLocalizationResult:
+    """The answer for photos that the cameras of a rig took at once. ``pose`` is set if and only if
+    ``status`` is LOCALIZED."""
+
+    query_names: tuple[str, ...]
+    status: Status
+    reason: str
+    """One sentence for people."""
+    pose: RigPoseEstimate | None
+    correspondences: tuple[Correspondences, ...]
+    """Of each camera, none where its photo could not be read."""
+    unreadable: Mapping[str, str]
+    """Why, of each photo that could not be read."""
+    timings_ms: Mapping[str, float]
+    """Wall time of each stage, all photos together."""
+
+
+@dataclass(frozen=True, eq=False)
 class SfmImage:
     """A registered map image."""
 

@@ -24,6 +24,7 @@ from hloc_lite.registry import DEPTH_MODELS, SEGMENTERS
 
 if TYPE_CHECKING:
     from hloc_lite.mapping.georeference import Georeference
+    from hloc_lite.mapping.map import Map
     from hloc_lite.types import Camera
 
 
@@ -147,7 +148,7 @@ def command(
         }
     )
     place = Map.open(map_folder)
-    georeference = None if geopose is None else _georeference_of(map_folder)
+    georeference = None if geopose is None else _georeference_of(place, map_folder)
     further = [Map.open(folder) for folder in also]
     config = load_config(
         file=config_file, settings=settings, overrides=overrides, base=place.config
@@ -203,16 +204,13 @@ def command(
         sys.exit(1)
 
 
-def _georeference_of(map_folder: Path) -> Georeference:
-    from hloc_lite.mapping.georeference import read_georeference
-
-    found = read_georeference(map_folder)
-    if found is None:
+def _georeference_of(place: Map, map_folder: Path) -> Georeference:
+    if place.georeference is None:
         raise ConfigError(
             f"--geopose needs to know where on Earth {map_folder} lies: run `hloc-lite "
             f"georeference {map_folder} --positions FILE.csv` (or --exif IMAGES) first"
         )
-    return found
+    return place.georeference
 
 
 def _cameras(

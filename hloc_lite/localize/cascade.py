@@ -74,16 +74,19 @@ class Cascade:
             query = self.match_landmarks(seen, hits, clock)
             result = surer(result, solve(query))
         order = np.argsort(-image_votes(query), kind="stable")[: cascade.max_images]
+        matched = 0
         for start in range(0, len(order), cascade.images_at_once):
             if self._is_sure(result):
                 break
             chosen = order[start : start + cascade.images_at_once]
             if _is_late(clock, budget_ms, self._image_s * len(chosen)):
                 what = f"{len(order) - start} images by the matcher"
-                return replace(result, skipped=(what,))
+                result = replace(result, skipped=(what,))
+                break
             query = with_images(query, self._match_some(seen, _rows(query.hits, chosen), clock))
             result = surer(result, solve(query))
-        return result
+            matched += len(chosen)
+        return replace(result, counts={**result.counts, "images_matched": matched})
 
     def match_images(self, seen: SeenQuery, hits: RetrievalHits, clock: StageClock) -> MatchedQuery:
         """The query matched with each of some retrieved images by the map's matcher."""

@@ -128,7 +128,7 @@ def _check_poses(first: SfmModel, other: SfmModel, name: str) -> None:
             f"{[image.name for image in other.images[:2]]}..., the first one "
             f"{[image.name for image in first.images[:2]]}...; {remedy}"
         )
-    limit = SAME_POSE_DEPTHS * _median_distance(first)
+    limit = SAME_POSE_DEPTHS * median_distance(first)
     differing = {
         image: error
         for image, error in errors.items()
@@ -145,7 +145,7 @@ def _check_poses(first: SfmModel, other: SfmModel, name: str) -> None:
         )
 
 
-def _median_distance(model: SfmModel) -> float:
+def median_distance(model: SfmModel) -> float:
     """Of the points from the cameras that see them; without points, of the cameras' centres."""
     distances = [
         np.linalg.norm(image.cam_from_world.apply(model.xyz[rows[rows >= 0]]), axis=1)

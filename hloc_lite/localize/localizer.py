@@ -2,55 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
-from hloc_lite.consistency.depth_models import depth_model
-from hloc_lite.errors import ConfigError, HlocLiteError
+from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
 from hloc_lite.geometry.cameras import check_camera, rescaled
 from hloc_lite.io.images import read_photo
-from hloc_lite.io.weights import WeightsStore
-from hloc_lite.localize.answers import failure, verdict, with_fallback
-from hloc_lite.localize.attempts import attempts_of
-from hloc_lite.localize.cascade import Cascade, SeenQuery
-from hloc_lite.localize.checks import check_config, check_layers, check_weights, for_queries
-from hloc_lite.localize.confidence import calibration_of
-from hloc_lite.localize.cues import Evidence, Witnesses
-from hloc_lite.localize.hypotheses import choose
-from hloc_lite.localize.joint_model import joint_model, of_all_points
-from hloc_lite.localize.judging import Judge
-from hloc_lite.localize.layers import (
-    Layer,
-    further_layer,
-    landmark_matcher,
-    layer_counts,
-    num_matches,
-    pooled,
-    testimonies,
-)
-from hloc_lite.localize.lifting import Landmarks
-from hloc_lite.localize.query import MatchedQuery
-from hloc_lite.localize.solving import PoseSolver
+from hloc_lite.localize.answers import failure, with_fallback
+from hloc_lite.localize.checks import median_distance
+from hloc_lite.localize.engine import Engine
+from hloc_lite.localize.rigs import nothing, solve_rig
+from hloc_lite.localize.sequence import Frame, Tracker
 from hloc_lite.mapping.cameras import guess_camera
 from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.run import load_models
-from hloc_lite.registry import ESTIMATORS, Runtime, Weights, create
-from hloc_lite.retrieval.index import RetrievalIndex
+from hloc_lite.mapping.stages import prefetch
 from hloc_lite.types import (
     Camera,
-    LabelMap,
+    Correspondences,
     LocalizationResult,
     Photo,
+    Prior,
+    Rig,
+    RigLocalizationResult,
     Status,
 )
 
+Image = Photo | npt.NDArray[np.uint8] | Path | str
+"""A decoded photo, (H, W, 3) RGB pixels, or a file."""
 
-class Localizer:
+
+class Localizer(Engine):
     """Finds the camera poses of photos in one map; keeps models and map features warm.
 
     With further maps in ``also``, photos are matched with all of them: images are retrieved by the
@@ -76,56 +63,6 @@ class Localizer:
             ``also`` are others.
     """
 
-    def __init__(
-        self,
-        place: Map,
-        config: Config | None = None,
-        *,
-        also: Sequence[Map] = (),
-        weights: Weights | None = None,
-        device: str = "cpu",
-    ) -> None:
-        self.map, self.maps = place, (place, *also)
-        self.config = place.config if config is None else config
-        check_config(self.config, place.config)
-        check_layers(place, also)
-        runtime = Runtime(WeightsStore() if weights is None else weights, device)
-        self.calibration = calibration_of(self.config.confidence)
-        """Coefficients of ``confidence``; None: it is not asked for."""
-        models = load_models(for_queries(self.config), runtime)
-        check_weights(models.weights, place.weights)
-        models.describer.load_state(place.retrieval_state)
-        depth = depth_model(self.config.depth, runtime)
-        witnesses = Witnesses(place, self.config, models.segmenter, depth)
-        self._models = models
-        kept = -(-self.config.localize.cached_images // len(self.maps))
-        only_landmarks = self.config.localize.only_landmarks
-        nearest = landmark_matcher(self.config, runtime)
-        self._layers = (
-            Layer(place, models, witnesses, nearest, kept, only_landmarks),
-            *(
-                further_layer(each, self.config, runtime, models.segmenter, depth, kept)
-                for each in also
-            ),
-        )
-        self.model = joint_model(self.maps)
-        """Whose points a result's correspondences are with."""
-        all_of_them = [layer.witnesses for layer in self._layers]
-        self._bound_factors = of_all_points([each.bound_factors for each in all_of_them])
-        self._judge = Judge(
-            self.model,
-            of_all_points([each.point_labels for each in all_of_them]),
-            self.calibration,
-            self.config,
-            known_poses=bool(place.report.get("known_poses", True)),
-        )
-        self._estimator = create(ESTIMATORS, self.config.pose.estimator, self.config.pose, runtime)
-        known = self._layers[0].useful_names
-        useful = [i for i, name in enumerate(place.global_names) if name in known]
-        names = [place.global_names[i] for i in useful]
-        self._index = RetrievalIndex(names, place.global_descriptors[useful])
-        self._cascade = Cascade(self._layers, self.config)
-
     @classmethod
     def open(cls, path: Path | str, config: Config | None = None, **options: object) -> Localizer:
         """The localizer of the map in a folder; ``options`` as for the class."""
@@ -133,11 +70,12 @@ class Localizer:
 
     def localize(
         self,
-        image: Photo | npt.NDArray[np.uint8] | Path | str,
+        image: Image,
         camera: Camera | None = None,
         *,
         name: str | None = None,
         fallback: bool = False,
+        prior: Prior | None = None,
         budget_ms: float | None = None,
     ) -> LocalizationResult:
         """Where a photo was taken.
@@ -151,6 +89,8 @@ class Localizer:
                 of that of a ``Photo``, is taken for the query itself and not retrieved
                 (``localize.exclude_same_name``).
             fallback: give a failed query the pose of its best retrieved image, in ``fallback``.
+            prior: what is known of the camera: only map images that may see the same are retrieved,
+                and a pose that contradicts it is withheld as ``Status.DOUBTFUL``.
             budget_ms: wall time after which nothing more is tried to make a pose surer
                 (``localize.matching`` = cascade); the result's ``skipped`` says what was left out.
 
@@ -176,123 +116,80 @@ class Localizer:
         except HlocLiteError as error:
             return failure(label, Status.UNREADABLE, str(error), clock)
         calibrated = camera is not None and camera.has_prior_focal
-        seen = self.look(photo, intrinsics, calibrated=calibrated, itself=itself, clock=clock)
-        result = self._answer(seen, label, clock, budget_ms)
+        seen = self.look(
+            photo, intrinsics, calibrated=calibrated, itself=itself, prior=prior, clock=clock
+        )
+        result = self.answer(seen, label, clock, prior, budget_ms)
         return with_fallback(result, self.map.model) if fallback else result
 
-    def labels_of(self, photo: Photo) -> LabelMap | None:
-        """What a photo shows; None where labels are not in use, or there are none of it."""
-        return self._layers[0].witnesses.labels_of(photo)
+    def localize_batch(
+        self,
+        images: Iterable[Image],
+        cameras: Iterable[Camera | None] | None = None,
+        **options: Any,
+    ) -> Iterator[LocalizationResult]:
+        """Where each of many photos was taken, in their order; the next one is read meanwhile.
+
+        Args:
+            cameras: one for each image; None: of none.
+            options: as of ``localize``.
+
+        Raises:
+            ValueError: not as many cameras as images.
+        """
+        listed = list(images)
+        known = [None] * len(listed) if cameras is None else list(cameras)
+        photos = prefetch(lambda image: _or_itself(image, self.config), listed, ahead=2)
+        for image, photo, camera in zip(listed, photos, known, strict=True):
+            named = {"name": _name_of(image), **options}
+            yield self.localize(photo, camera, **named)
+
+    def localize_sequence(self, frames: Iterable[Frame]) -> Iterator[LocalizationResult]:
+        """Where a moving camera is, frame by frame (``sequence.Tracker``)."""
+
+        def localize(frame: Frame, prior: Prior | None) -> LocalizationResult:
+            return self.localize(frame.image, frame.camera, prior=prior)
+
+        depth = median_distance(self.map.model)
+        tracker = Tracker(localize, self._rig_estimator, depth, self.config.sequence)
+        return (tracker.next(frame) for frame in frames)
+
+    def localize_rig(
+        self, images: Sequence[Image], rig: Rig, *, prior: Prior | None = None
+    ) -> RigLocalizationResult:
+        """Where a rig was when its cameras took photos at once.
+
+        Each photo is matched with landmarks by itself; one pose is solved of all their matches.
+
+        Args:
+            images: one of each camera, in the rig's order; those that cannot be read are left out.
+            prior: of the rig; only its position narrows the search.
+
+        Raises:
+            ShapeError: not one image for each camera.
+        """
+        if len(images) != len(rig):
+            raise ShapeError(f"{len(images)} images for the {len(rig)} cameras of the rig")
+        clock, unreadable, found = StageClock(), dict[str, str](), list[Correspondences]()
+        names = [f"{index}: {_name_of(image)}" for index, image in enumerate(images)]
+        for name, image, each in zip(names, images, rig.cameras, strict=True):
+            try:
+                with clock("read"):
+                    photo = _photo(image, name, self.config)
+                    camera = self._camera(photo, each.camera)
+            except HlocLiteError as error:
+                unreadable[name] = str(error)
+                found.append(nothing())
+                continue
+            seen = self.look(photo, camera, prior=prior, clock=clock)
+            found.append(self.correspondences(seen, clock))
+        return solve_rig(
+            self._rig_estimator, names, found, rig, unreadable, self.config.pose, clock
+        )
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
         """The result of a query whose image could not even be decoded."""
         return failure(name, Status.UNREADABLE, str(error), StageClock())
-
-    def match(
-        self,
-        photo: Photo,
-        camera: Camera,
-        *,
-        calibrated: bool = True,
-        itself: str | None = None,
-        clock: StageClock | None = None,
-    ) -> MatchedQuery:
-        """A photo matched with all retrieved images, or with their landmarks: all but the pose.
-
-        Args:
-            camera: of the photo; with ``calibrated`` false only the start for its focal length.
-            itself: name of a map image that is the query itself.
-        """
-        clock = StageClock() if clock is None else clock
-        seen = self.look(photo, camera, calibrated=calibrated, itself=itself, clock=clock)
-        by_images = self.config.localize.matching == "images"
-        match = self._cascade.match_images if by_images else self._cascade.match_landmarks
-        return match(seen, seen.hits, clock)
-
-    def look(
-        self,
-        photo: Photo,
-        camera: Camera,
-        *,
-        calibrated: bool = True,
-        itself: str | None = None,
-        clock: StageClock | None = None,
-    ) -> SeenQuery:
-        """A photo's features, and the map images like it.
-
-        Args:
-            camera: of the photo; with ``calibrated`` false only the start for its focal length.
-            itself: name of a map image that is the query itself.
-        """
-        clock = StageClock() if clock is None else clock
-        with clock("features"):
-            features = tuple(layer.extract(photo) for layer in self._layers)
-        with clock("retrieval"):
-            described = self._models.describer.describe([photo])
-            excluded = [itself] if itself and self.config.localize.exclude_same_name else None
-            (hits,) = self._index.search(described, self.config.localize.num_retrieved, excluded)
-        return SeenQuery(photo, camera, calibrated, features, hits)
-
-    def _answer(
-        self, seen: SeenQuery, label: str, clock: StageClock, budget_ms: float | None
-    ) -> LocalizationResult:
-        def solve(query: MatchedQuery) -> LocalizationResult:
-            return self.solve(query, label, clock)
-
-        if self.config.localize.matching == "cascade":
-            return self._cascade.answer(seen, solve, clock, budget_ms)
-        by_images = self.config.localize.matching == "images"
-        match = self._cascade.match_images if by_images else self._cascade.match_landmarks
-        return solve(match(seen, seen.hits, clock))
-
-    def evidence(self, query: MatchedQuery) -> Evidence:
-        """What is known of a query's matches with the map points of all layers."""
-        solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated)
-        found = testimonies(self._layers, query, solver.quick)
-        return pooled([each.evidence for each in found])
-
-    def solve(
-        self, query: MatchedQuery, label: str, clock: StageClock | None = None
-    ) -> LocalizationResult:
-        """The answer that matches give.
-
-        Args:
-            query: of ``match``.
-            label: what to call it in the result.
-        """
-        clock = StageClock() if clock is None else clock
-        features, hits = query.features, query.hits
-        num_keypoints = sum(len(each.features) for each in query.layers)
-        counts = {"keypoints": num_keypoints, "retrieved": len(hits.names)}
-        if num_keypoints > 0 and not hits.names:
-            reason = "the map has no image to compare with"
-            return failure(label, Status.NO_RETRIEVAL, reason, clock, counts, features, hits)
-        if not any(each.matched for each in query.layers):
-            reason = "no keypoints found: the image is blank, masked away or far too dark"
-            status = Status.TOO_FEW_MATCHES
-            return failure(label, status, reason, clock, counts, features, hits)
-        solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated)
-        with clock("cues"):
-            found = testimonies(self._layers, query, solver.quick)
-        with clock("pose"):
-            parts = [(each.evidence, each.groups) for each in found]
-            attempts = attempts_of(parts, self.model.xyz, solver, self._bound_factors)
-            choice = choose(attempts, solver.refine, solver.rival, self.config.localize)
-        with clock("confidence"):
-            evidence = pooled([each.evidence for each in found])
-            judgement = self._judge.judge(choice, evidence, hits)
-        attempt = choice.attempt
-        inliers = np.flatnonzero(attempt.pose.inlier_mask if attempt.pose else ())
-        counts |= {
-            **attempt.cue_counts,
-            **layer_counts(self._layers, query, attempt.correspondences, inliers),
-            "matches": sum(num_matches(each.matched) for each in query.layers),
-            "clusters": sum(len(each.groups) for each in found),
-            "agreeing_clusters": choice.num_agreeing,
-            "correspondences": len(attempt.correspondences),
-            "inliers": len(inliers),
-        }
-        return verdict(label, choice, judgement, features, hits, counts, clock, self.config)
 
     def _camera(self, photo: Photo, camera: Camera | None) -> Camera:
         if camera is not None:
@@ -300,12 +197,16 @@ class Localizer:
         model = self.config.mapping.camera_model
         return guess_camera(model, (photo.width, photo.height), photo.exif)
 
-    def landmarks_of(self, name: str) -> Landmarks:
-        """What an image of the first map offers to be matched."""
-        return self._layers[0].landmarks_of(name)
+
+def _or_itself(image: Image, config: Config) -> Image:
+    """Decoded, if that can be done."""
+    try:
+        return _photo(image, _name_of(image), config)
+    except HlocLiteError:
+        return image  # ``localize`` will meet the error, and tell it
 
 
-def _photo(image: Photo | npt.NDArray[np.uint8] | Path | str, label: str, config: Config) -> Photo:
+def _photo(image: Image, label: str, config: Config) -> Photo:
     if isinstance(image, Photo):
         return image
     if isinstance(image, str | Path):
@@ -313,7 +214,7 @@ def _photo(image: Photo | npt.NDArray[np.uint8] | Path | str, label: str, config
     return Photo(label, image)
 
 
-def _name_of(image: Photo | npt.NDArray[np.uint8] | Path | str) -> str:
+def _name_of(image: Image) -> str:
     if isinstance(image, Photo):
         return image.name
     return Path(image).name if isinstance(image, str | Path) else "query"

@@ -34,7 +34,11 @@ from hloc_lite.mapping.folder import (
     check_ours,
     delete_staged,
 )
-from hloc_lite.mapping.georeference import delete_stale_georeference
+from hloc_lite.mapping.georeference import (
+    Georeference,
+    delete_stale_georeference,
+    read_georeference,
+)
 from hloc_lite.mapping.stages import features_from_arrays
 from hloc_lite.types import Float32, LocalFeatures, SfmModel
 
@@ -69,6 +73,8 @@ class Map:
     """None: no segmenter was configured when the map was built."""
     landmark_descriptors: LandmarkDescriptors | None = None
     """None: they are to be made of the images' features."""
+    georeference: Georeference | None = None
+    """Where on Earth it lies; None: nobody said."""
 
     def __post_init__(self) -> None:
         missing = [i.name for i in self.model.images if i.name not in self.features]
@@ -137,6 +143,7 @@ class Map:
                 weights=header["weights"],
                 report=read_json(folder / "report.json"),
                 landmark_labels=labels,
+                georeference=read_georeference(folder),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{folder} is not a whole map: {error!r}") from None

@@ -21,6 +21,7 @@ from hloc_lite.types import LocalFeatures, Matches, Photo, UInt8
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+K = TypeVar("K")
 Pair = tuple[str, str]
 Arrays = Mapping[str, np.ndarray]
 MAX_WAITING_SIZES = 8
@@ -153,15 +154,15 @@ class CachedFeatures:
         return features
 
 
-def prefetch(call: Callable[[str], T], names: Iterable[str], ahead: int) -> Iterator[T]:
-    """``call(name)`` in order, computed by a thread up to ``ahead`` items in advance."""
-    remaining = iter(names)
+def prefetch(call: Callable[[K], T], keys: Iterable[K], ahead: int) -> Iterator[T]:
+    """``call(key)`` in order, computed by a thread up to ``ahead`` items in advance."""
+    remaining = iter(keys)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        running = [pool.submit(call, name) for name in islice(remaining, max(1, ahead))]
+        running = [pool.submit(call, key) for key in islice(remaining, max(1, ahead))]
         try:
             while running:
                 result = running.pop(0).result()
-                running += [pool.submit(call, name) for name in islice(remaining, 1)]
+                running += [pool.submit(call, key) for key in islice(remaining, 1)]
                 yield result
         finally:
             for future in running:

@@ -6,7 +6,6 @@ import numpy as np
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.pose.refine import refine_pose, reprojection_errors
-from hloc_lite.pose.robust_fit import STEP_TOLERANCE
 from hloc_lite.registry import DepthJudge
 from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate, Rigid3
 
@@ -14,9 +13,6 @@ FARTHEST = 1e15
 """Of coordinates: squares of larger ones overflow in single precision."""
 MIN_NOISE_PX = 1e-4
 """Of exact points; keeps the loss from vanishing."""
-FIRST_TOLERANCE = 1e-3
-"""Of the first refinement, after which inliers are counted again: these hardly depend on the last
-tenth of a standard deviation."""
 
 
 def max_error_px(camera: Camera, config: PoseConfig) -> float:
@@ -129,7 +125,7 @@ def finish(
     mask = errors <= bounds
     scales = np.ones(len(correspondences)) if precisions is None else precisions
     covariance = None
-    for tolerance in (FIRST_TOLERANCE, STEP_TOLERANCE):
+    for roughly in (True, False):
         if np.count_nonzero(mask) < config.min_inliers:
             return None
         refined = refine_pose(
@@ -141,8 +137,7 @@ def finish(
             weights=trust[mask],
             precisions=None if precisions is None else precisions[mask],
             refine_focal=refine_focal,
-            tolerance=tolerance,
-            with_covariance=tolerance == STEP_TOLERANCE,
+            roughly=roughly,
         )
         pose, camera, covariance = refined.cam_from_world, refined.camera, refined.covariance
         errors = reprojection_errors(points2D, points3D, camera, pose)

@@ -23,6 +23,7 @@ from hloc_lite.pose.batch_algebra import (
     minus,
     namespace,
     square,
+    stacked,
     unit,
 )
 
@@ -35,6 +36,8 @@ POLISHING_STEPS = 3
 GENERIC = (0.61, 1.0, -0.37)
 """A vector that the lines of symmetric cases are not orthogonal to. Of 400,000 nearly collinear
 samples one is lost for a line that is."""
+TINY = 1e-300
+"""Keeps the root of zero from being divided by."""
 POLISHED = 1e-20
 """Sum of the squared residuals of all three sides below which a step changes nothing."""
 
@@ -174,17 +177,14 @@ def _real_root(xp: Any, b: Array, c: Array, d: Array) -> Array:
     """A real root of x^3 + b x^2 + c x + d; of three the one farthest from the others."""
     q = (b * b - 3 * c) / 9
     r = (b * (2 * b * b - 9 * c) + 27 * d) / 54
-    sign = xp.where(r < 0, -1.0, 1.0)
-    cube = q * q * q
-    three = r * r < cube
-    safe_q = xp.where(three, q, q * 0 + 1)
-    root_q = xp.sqrt(safe_q)
-    cosine = xp.clip(abs(r) / (safe_q * root_q), -1.0, 1.0)
+    size, excess = abs(r), r * r - q * q * q
+    # of the two formulas each is NaN where the other is needed
+    root_q = xp.sqrt(q)
+    cosine = xp.clip(size / (q * root_q), -1.0, 1.0)
     trigonometric = 2 * root_q * xp.cos(xp.arccos(cosine) / 3)
-    radicand = abs(r) + xp.sqrt(xp.where(three, q * 0, r * r - cube))
-    cubic = radicand ** (1 / 3)
-    algebraic = cubic + xp.where(cubic > 0, q / xp.where(cubic > 0, cubic, q * 0 + 1), q * 0)
-    root = -sign * xp.where(three, trigonometric, algebraic) - b / 3
+    cubic = (size + xp.sqrt(excess) + TINY) ** (1 / 3)
+    algebraic = cubic + q / cubic
+    root = -xp.copysign(xp.where(excess < 0, trigonometric, algebraic), r) - b / 3
     value = ((root + b) * root + c) * root + d
     step = value / ((3 * root + 2 * b) * root + c)
     return xp.where(abs(step) < 0.1 * (1 + abs(root)), root - step, root)
@@ -198,7 +198,7 @@ def _split(xp: Any, conic: Symmetric) -> Vector:
     column, corner = (b00, b01, b02), b00
     for row, diagonal in (((b01, b11, b12), b11), ((b02, b12, b22), b22)):
         larger = abs(diagonal) > largest
-        largest = xp.where(larger, abs(diagonal), largest)
+        largest = xp.maximum(largest, abs(diagonal))
         column = tuple(xp.where(larger, a, b) for a, b in zip(row, column, strict=True))
         corner = xp.where(larger, diagonal, corner)
     # a double line has a zero adjugate, which rounding may make positive
@@ -209,7 +209,7 @@ def _split(xp: Any, conic: Symmetric) -> Vector:
     # the generic vector from one side gives the first, from the other the second
     point = tuple(each * inverse for each in column)
     middle, aside = apply(conic, GENERIC), cross(point, GENERIC)
-    return tuple(xp.stack([a + b, a - b]) for a, b in zip(middle, aside, strict=True))
+    return tuple(stacked(xp, [a + b, a - b]) for a, b in zip(middle, aside, strict=True))
 
 
 def _meet(xp: Any, line: Vector, conic: Symmetric) -> Vector:
@@ -223,8 +223,8 @@ def _meet(xp: Any, line: Vector, conic: Symmetric) -> Vector:
     touching = discriminant > -1e-8 * (b * b + abs(a * c))
     missing = xp.where(touching, b * 0, b * 0 + np.nan)
     root = xp.sqrt(xp.where(discriminant > 0, discriminant, missing))
-    q = -(b + xp.where(b < 0, -root, root))
-    first, second = xp.stack([q, c]), xp.stack([a, q])
+    q = -(b + xp.copysign(root, b))
+    first, second = stacked(xp, [q, c]), stacked(xp, [a, q])
     return tuple(first * i + second * j for i, j in zip(u, v, strict=True))
 
 
@@ -232,7 +232,7 @@ def _scaled(xp: Any, distances: Vector, cosine23: Array) -> Vector:
     """With the side of the second and third point of length 1, all positive if they can be."""
     l1, l2, l3 = distances
     side = l2 * l2 + l3 * l3 - 2 * cosine23 * l2 * l3
-    factor = xp.where(l1 + l2 + l3 < 0, -1.0, 1.0) / xp.sqrt(side)
+    factor = xp.copysign(1 / xp.sqrt(side), l1 + l2 + l3)
     return l1 * factor, l2 * factor, l3 * factor
 
 
@@ -284,10 +284,10 @@ def _pose(xp: Any, distances: Vector, corners: Any) -> tuple[Array, Array]:
     # points are where they are: their factor is 1
     factors = tuple(xp.concatenate([each, each * 0 + 1]) for each in distances)
     corners = [tuple(f * c for c in v) for f, v in zip(factors, corners, strict=True)]
-    frames = xp.stack([c for axis in _frame(xp, corners) for c in axis]).reshape(3, 3, -1)
+    frames = stacked(xp, [c for axis in _frame(xp, corners) for c in axis]).reshape(3, 3, -1)
     rotation = xp.einsum("kih,kjh->ijh", frames[..., :count], frames[..., count:])
     # the centroid spreads what rounding left over all three points
-    centroid = xp.stack([(a + b + c) / 3 for a, b, c in zip(*corners, strict=True)])
+    centroid = stacked(xp, [(a + b + c) / 3 for a, b, c in zip(*corners, strict=True)])
     turned = xp.einsum("ijh,jh->ih", rotation, centroid[:, count:])
     return xp.moveaxis(rotation, -1, 0), (centroid[:, :count] - turned).T
 

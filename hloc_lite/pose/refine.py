@@ -15,7 +15,7 @@ from hloc_lite.geometry.cameras import (
     projection_jacobian,
 )
 from hloc_lite.geometry.rotations import exp_so3
-from hloc_lite.pose.robust_fit import STEP_TOLERANCE, Loss, fill_rotation_rows, minimize
+from hloc_lite.pose.robust_fit import Loss, fill_rotation_rows, minimize
 from hloc_lite.types import Bool, Camera, Float64, Rigid3
 
 
@@ -38,8 +38,7 @@ def refine_pose(
     weights: Float64 | None = None,
     precisions: Float64 | None = None,
     refine_focal: bool = False,
-    tolerance: float = STEP_TOLERANCE,
-    with_covariance: bool = True,
+    roughly: bool = False,
 ) -> Refined:
     """Minimize the weighted Cauchy loss of the reprojection errors by Levenberg-Marquardt.
 
@@ -58,13 +57,12 @@ def refine_pose(
         precisions: (K,) > 0, of the pixels: errors are multiplied by them, so that ``loss_px`` and
             the noise are those of a precision of 1; None: all are 1.
         refine_focal: estimate one factor of all focal lengths as well.
-        tolerance: relative decrease of the cost at which to stop.
-        with_covariance: False leaves it out, and saves its time.
+        roughly: as of ``minimize``.
     """
     weights = np.ones(len(points2D)) if weights is None else weights / weights.mean()
     points = _Points(points2D, points3D, weights, precisions, loss_px, 7 if refine_focal else 6)
     start = _PoseFit.of(cam_from_world, camera, points)
-    found, covariance = minimize(start, tolerance, with_covariance=with_covariance)
+    found, covariance = minimize(start, roughly=roughly)
     return Refined(found.pose, found.camera, covariance)
 
 

@@ -10,7 +10,6 @@ from hloc_lite.config import PoseConfig
 from hloc_lite.errors import ShapeError
 from hloc_lite.geometry.rotations import cross_matrices
 from hloc_lite.pose.common import (
-    FIRST_TOLERANCE,
     bounds_px,
     chances,
     credence,
@@ -20,7 +19,6 @@ from hloc_lite.pose.common import (
     posterior_odds,
 )
 from hloc_lite.pose.rig_refine import RigObservations, refine_rig
-from hloc_lite.pose.robust_fit import STEP_TOLERANCE
 from hloc_lite.types import Correspondences, Float64, Rig, RigCamera, Rigid3, RigPoseEstimate
 
 
@@ -99,7 +97,7 @@ def finish_rig(
     errors = _errors(observations, pose)
     mask = errors <= bounds
     covariance = None
-    for last in (False, True):
+    for roughly in (True, False):
         if np.count_nonzero(mask) < config.rig_min_inliers:
             return None
         loss = config.refine_loss_sigmas * noise_of(errors[mask], weights[mask])
@@ -108,8 +106,7 @@ def finish_rig(
             pose,
             loss,
             trust[mask],
-            tolerance=STEP_TOLERANCE if last else FIRST_TOLERANCE,
-            with_covariance=last,
+            roughly=roughly,
         )
         errors = _errors(observations, pose)
         mask = errors <= bounds

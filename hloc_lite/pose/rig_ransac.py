@@ -75,9 +75,10 @@ def rig_ransac(problem: RigProblem, config: PoseConfig, max_num_trials: int) -> 
         promising = promising[np.argsort(-scores[promising], kind="stable")]
         best_minimal = float(scores.max(initial=best_minimal))
         for pose in poses[promising[: config.optimized_per_batch]]:
-            optimized, score = optimize(
+            optimized, agreement = optimize(
                 problem.errors, problem.points3D, problem.votes, pose, config.optimization_steps
             )
+            score = float(agreement @ problem.votes)
             if best is None or score > best.score:
                 best = RigConsensus(optimized, score, trials)
         batch = min(2 * batch, config.max_batch)

@@ -9,7 +9,7 @@ import numpy as np
 
 from hloc_lite.geometry.cameras import img_from_cam, pixel_differences, projection_jacobian
 from hloc_lite.geometry.rotations import exp_so3
-from hloc_lite.pose.robust_fit import STEP_TOLERANCE, Loss, fill_rotation_rows, minimize
+from hloc_lite.pose.robust_fit import Loss, fill_rotation_rows, minimize
 from hloc_lite.types import Bool, Float64, Rig, RigCamera, Rigid3
 
 
@@ -71,8 +71,7 @@ def refine_rig(
     loss_px: float,
     weights: Float64,
     *,
-    tolerance: float = STEP_TOLERANCE,
-    with_covariance: bool = True,
+    roughly: bool = False,
 ) -> tuple[Rigid3, Float64 | None]:
     """Minimize the weighted Cauchy loss of the reprojection errors of all cameras, as
     ``refine_pose`` does for one.
@@ -82,8 +81,7 @@ def refine_rig(
         rig_from_world: start.
         loss_px: scale of the loss, in scaled pixels.
         weights: (K,) > 0, camera after camera. Only their proportions matter.
-        tolerance: relative decrease of the cost at which to stop.
-        with_covariance: False leaves it out, and saves its time.
+        roughly: as of ``minimize``.
 
     Returns:
         rig_from_world, and its (6, 6) covariance as in ``RigPoseEstimate``; None if the points
@@ -91,7 +89,7 @@ def refine_rig(
     """
     weights = weights / weights.mean()
     start = _RigFit.of(rig_from_world, observations, weights, loss_px)
-    found, covariance = minimize(start, tolerance, with_covariance=with_covariance)
+    found, covariance = minimize(start, roughly=roughly)
     return found.pose, covariance
 
 

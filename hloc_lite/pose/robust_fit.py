@@ -10,9 +10,12 @@ import numpy as np
 from hloc_lite.types import Float64
 
 MAX_ITERATIONS = 50
-STEP_TOLERANCE = 1e-9
-"""Relative decrease of the cost below which the minimum is reached: what is left of the way is a
-thousandth of a standard deviation of the pose, and a third of the steps is saved."""
+STEP_TOLERANCE = 1e-8
+"""Relative decrease of the cost by a step after which the minimum is reached: what is left of the
+way is below a thousandth of a standard deviation of the pose."""
+ROUGH_TOLERANCE = 1e-3
+"""The same of a refinement after which inliers are counted again: these hardly depend on the last
+tenth of a standard deviation."""
 FIRST_DAMPING = 1e-5
 """Relative to each parameter's own curvature: starts are near, and a larger one costs a step."""
 NEAR = 0.2
@@ -64,39 +67,37 @@ class Fit(Protocol):
 AnyFit = TypeVar("AnyFit", bound=Fit)
 
 
-def minimize(
-    fit: AnyFit, tolerance: float, *, with_covariance: bool
-) -> tuple[AnyFit, Float64 | None]:
+def minimize(fit: AnyFit, *, roughly: bool) -> tuple[AnyFit, Float64 | None]:
     """Minimize the loss by Levenberg-Marquardt: iterative re-weighting, and near the minimum the
     loss's mean curvature, which takes fewer steps.
 
     Args:
         fit: start.
-        tolerance: relative decrease of the cost at which to stop.
-        with_covariance: False leaves it out, and saves its time.
+        roughly: only to within ``ROUGH_TOLERANCE``, and without covariance.
 
     Returns:
         The minimum, and the (6, 6) covariance of its pose; None if the points leave it open.
     """
-    damping, near = FIRST_DAMPING, False
+    tolerance = ROUGH_TOLERANCE if roughly else STEP_TOLERANCE
+    # otherwise it most often starts where a rough one has ended
+    damping, near = FIRST_DAMPING, not roughly
     jacobian = fit.jacobian()
     for _ in range(MAX_ITERATIONS):
         trial = fit.moved(_step(jacobian, fit.loss, damping, near=near))
         gain = fit.loss.cost - trial.loss.cost
         if not trial.loss.cost < fit.loss.cost:
-            damping *= 10
+            # after steps that went too far careful ones, and only then more damping
+            damping, near = damping if near else 10 * damping, False
             if damping > 1e8:
                 break
             continue
         near = gain <= NEAR * fit.loss.cost
         converged = gain <= tolerance * fit.loss.cost
         fit, damping = trial, max(damping / 10, 1e-10)
-        if converged and not with_covariance:
-            break
-        jacobian = fit.jacobian()
         if converged:
-            break
-    return fit, _covariance(jacobian, fit.loss) if with_covariance else None
+            break  # and the derivative is what it was a thousandth of a standard deviation before
+        jacobian = fit.jacobian()
+    return fit, None if roughly else _covariance(jacobian, fit.loss)
 
 
 def fill_rotation_rows(jacobian: Float64, points: Float64) -> None:
@@ -113,6 +114,13 @@ def fill_rotation_rows(jacobian: Float64, points: Float64) -> None:
     jacobian[2] = x * b - y * a
 
 
+def damp(normal: Float64, damping: float, least: float) -> None:
+    """Multiply the diagonal of a (P, P) matrix, of at least ``least``, by 1 + ``damping``."""
+    diagonal = normal.reshape(-1)[:: len(normal) + 1]
+    np.maximum(diagonal, least, out=diagonal)
+    diagonal *= 1 + damping
+
+
 def _gram(jacobian: Float64, weights: Float64) -> Float64:
     """(P, P) sum over all points of their (K,) weights times J^T J."""
     count = len(jacobian)
@@ -127,7 +135,7 @@ def _step(jacobian: Float64, loss: Loss, damping: float, *, near: bool) -> Float
     # the curvature of the loss is 1 - r^2 / loss_px^2 along r, and 1 across, both times the
     # squared robust weight: on average that is the square itself
     normal = _gram(jacobian, weights * (robust**2 if near else robust))
-    np.fill_diagonal(normal, np.maximum(np.diag(normal), 1e-12) * (1 + damping))
+    damp(normal, damping, 1e-12)
     try:
         return np.asarray(np.linalg.solve(normal, -gradient), np.float64)
     except np.linalg.LinAlgError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -51,7 +52,10 @@ class MixedSampler:
 
     def log_miss(self, inliers: Bool) -> float:
         """As ``Sampler``: by the inliers' share in weight where samples were drawn by weight."""
-        missed_uniform = self._num_uniform * _log_not(float(inliers.mean()) ** SAMPLE_SIZE)
+        share = np.count_nonzero(inliers) / len(inliers)
+        missed_uniform = self._num_uniform * _log_not(share**SAMPLE_SIZE)
+        if self._num_weighted == 0:
+            return missed_uniform
         mass = min(1.0, float(self._probability[inliers].sum()))
         return missed_uniform + self._num_weighted * _log_not(mass**SAMPLE_SIZE)
 
@@ -163,4 +167,4 @@ def _items(cumulative: Float64, uniform: Float64) -> Int64:
 
 
 def _log_not(probability: float) -> float:
-    return float(np.log1p(-min(probability, 1 - 1e-12)))
+    return math.log1p(-min(probability, 1 - 1e-12))

@@ -83,10 +83,10 @@ def weighted_ransac(
         best_minimal = float(scores.max(initial=best_minimal))
         needed = _needed(sampler, best, trials, config)
         for pose in poses[promising[: config.optimized_per_batch]]:
-            optimized, score = optimize(
+            optimized, agreement = optimize(
                 problem.errors, problem.points3D, problem.votes, pose, config.optimization_steps
             )
-            inliers = problem.errors.inliers(optimized)
+            score, inliers = float(agreement @ problem.votes), agreement > 0
             factor = 1.0
             if judge is not None:
                 factor = float(judge(_depths(problem, optimized[None]), inliers[None])[0])
@@ -100,9 +100,11 @@ def weighted_ransac(
         batch = int(min(max(needed, smallest), GROWTH * batch, largest))
     if best is None:
         return None
-    errors, steps = problem.errors, config.optimization_steps
-    pose, score = settle(errors, problem.points3D, problem.votes, best.pose, steps)
-    return Consensus(pose, best.factor * score, best.factor, errors.inliers(pose), trials)
+    pose, agreement = settle(
+        problem.errors, problem.points3D, problem.votes, best.pose, config.optimization_steps
+    )
+    score = best.factor * float(agreement @ problem.votes)
+    return Consensus(pose, score, best.factor, agreement > 0, trials)
 
 
 def _needed(sampler: Sampler, best: Consensus | None, trials: int, config: PoseConfig) -> float:

@@ -1,0 +1,61 @@
+"""Photos that the cameras of a rig took at once, localized as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hloc_lite.clock import StageClock
+from hloc_lite.config import PoseConfig
+from hloc_lite.localize.answers import milliseconds
+from hloc_lite.registry import RIG_ESTIMATORS, RigEstimator, Runtime, create
+from hloc_lite.types import Correspondences, Rig, RigLocalizationResult, Status
+
+
+def nothing() -> Correspondences:
+    """Of a photo that could not be read, or matched."""
+    no_idxs = np.zeros(0, np.int64)
+    return Correspondences(np.zeros((0, 2)), np.zeros((0, 3)), no_idxs, no_idxs, np.zeros(0))
+
+
+def rig_estimator(config: PoseConfig, runtime: Runtime) -> RigEstimator:
+    """The rig's version of ``pose.estimator``; of those that have none, ``weighted``."""
+    name = config.estimator if config.estimator in RIG_ESTIMATORS else "weighted"
+    estimator: RigEstimator = create(RIG_ESTIMATORS, name, config, runtime)
+    return estimator
+
+
+def solve_rig(
+    estimator: RigEstimator,
+    names: Sequence[str],
+    correspondences: Sequence[Correspondences],
+    rig: Rig,
+    unreadable: Mapping[str, str],
+    config: PoseConfig,
+    clock: StageClock,
+) -> RigLocalizationResult:
+    """The pose that the matches of all cameras give together.
+
+    Args:
+        names: of the photos, in the rig's order, as all that follows.
+        correspondences: of each photo.
+        unreadable: name -> reason.
+    """
+    with clock("pose"):
+        pose = estimator.estimate(correspondences, rig)
+    number, needed = sum(map(len, correspondences)), config.rig_min_inliers
+    if pose is not None:
+        status = Status.LOCALIZED
+        reason = f"{pose.num_inliers} of {number} correspondences of {len(rig)} cameras agree"
+    elif len(unreadable) == len(rig):
+        status, reason = Status.UNREADABLE, "none of the photos could be read"
+    elif number < needed:
+        status = Status.TOO_FEW_MATCHES
+        reason = f"all cameras together have {number} matches with the map, {needed} are needed"
+    else:
+        status = Status.NO_POSE
+        reason = f"no pose agrees with {needed} of the {number} correspondences of all cameras"
+    return RigLocalizationResult(
+        tuple(names), status, reason, pose, tuple(correspondences), unreadable, milliseconds(clock)
+    )

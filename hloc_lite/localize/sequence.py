@@ -1,0 +1,146 @@
+"""Frames of one camera with odometry, one after another: each narrows the search for the next, and
+several that are too little alone are solved together."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from hloc_lite.config import SequenceConfig
+from hloc_lite.registry import RigEstimator
+from hloc_lite.types import (
+    Camera,
+    Correspondences,
+    LocalizationResult,
+    Photo,
+    PoseEstimate,
+    Prior,
+    Rig,
+    RigCamera,
+    Rigid3,
+    Status,
+    UInt8,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One photo of a sequence."""
+
+    image: Photo | UInt8 | Path | str
+    camera: Camera | None = None
+    """Intrinsics; None: from EXIF, or estimated."""
+    from_last: Rigid3 | None = None
+    """cam_from_last_cam by odometry, map units; None: unknown, as of the first frame."""
+
+
+Localize = Callable[[Frame, Prior | None], LocalizationResult]
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    camera: Camera
+    correspondences: Correspondences
+    from_current: Rigid3
+    """cam_from_current_cam."""
+
+
+class Tracker:
+    """Where a moving camera is.
+
+    Args:
+        localize: one frame by itself.
+        estimator: of several frames together.
+        depth: median distance of the map's points from their cameras, map units.
+    """
+
+    def __init__(
+        self, localize: Localize, estimator: RigEstimator, depth: float, config: SequenceConfig
+    ) -> None:
+        self._localize, self._estimator = localize, estimator
+        self._depth, self._config = depth, config
+        self._expected: Rigid3 | None = None
+        """cam_from_world of the last frame, from its own pose or by odometry since."""
+        self._way = 0.0
+        """Gone since the last pose, map units."""
+        self._window: deque[_Seen] = deque(maxlen=config.window - 1)
+
+    def next(self, frame: Frame) -> LocalizationResult:
+        """Where the next frame was taken.
+
+        Without odometry, or where nothing is found near the place that it leads to, a frame is
+        localized as any other photo; a frame that has no pose by itself gets one of the last
+        frames together, if enough of them agree.
+        """
+        self._move(frame.from_last)
+        prior = self._prior()
+        result = self._localize(frame, prior)
+        if result.pose is None and prior is not None:
+            anywhere = self._localize(frame, None)
+            result = anywhere if anywhere.pose is not None else result
+        if result.pose is None:
+            result = self._together(result, frame)
+        else:
+            self._remember(result.pose.camera, result.correspondences)
+        if result.pose is not None:
+            self._expected, self._way = result.pose.cam_from_world, 0.0
+        return result
+
+    def _move(self, from_last: Rigid3 | None) -> None:
+        if from_last is None:
+            self._expected = None
+            self._window.clear()
+            return
+        self._way += float(np.linalg.norm(from_last.translation))
+        if self._expected is not None:
+            self._expected = from_last.compose(self._expected)
+        last_from_current = from_last.inverse()
+        moved = [
+            replace(each, from_current=each.from_current.compose(last_from_current))
+            for each in self._window
+        ]
+        self._window = deque(moved, self._window.maxlen)
+
+    def _prior(self) -> Prior | None:
+        if self._expected is None:
+            return None
+        radius = self._config.radius_depths * self._depth + self._config.drift_share * self._way
+        return Prior(position=self._expected.center, radius=radius)
+
+    def _remember(self, camera: Camera, correspondences: Correspondences | None) -> None:
+        if correspondences is not None and len(correspondences) > 0:
+            self._window.append(_Seen(camera, correspondences, Rigid3.identity()))
+
+    def _together(self, result: LocalizationResult, frame: Frame) -> LocalizationResult:
+        """The result with the pose that the last frames have in common, if they have one."""
+        camera, own = frame.camera, result.correspondences
+        if camera is None or own is None or len(own) == 0:
+            return result
+        self._remember(camera, own)
+        frames = list(self._window)
+        if len(frames) < self._config.min_frames:
+            return result
+        rig = Rig(tuple(RigCamera(each.camera, each.from_current) for each in frames))
+        found = self._estimator.estimate([each.correspondences for each in frames], rig)
+        if found is None:
+            return result
+        counts = [int(mask.sum()) for mask in found.inlier_masks]
+        agreeing = sum(count >= self._config.min_inliers_of_frame for count in counts)
+        if agreeing < self._config.min_frames or counts[-1] < self._config.min_inliers_of_frame:
+            return result
+        pose = PoseEstimate(
+            found.rig_from_world, found.inlier_masks[-1], found.num_trials, found.covariance, camera
+        )
+        reason = f"{sum(counts)} correspondences of {agreeing} frames agree"
+        return replace(
+            result,
+            status=Status.LOCALIZED,
+            reason=reason,
+            pose=pose,
+            confidence=None,
+            counts={**result.counts, "frames": agreeing, "inliers": pose.num_inliers},
+        )

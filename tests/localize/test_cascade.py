@@ -1,0 +1,226 @@
+"""Landmarks first, images only while no pose is sure; priors, rigs, sequences, batches."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hloc_lite.clock import StageClock
+from hloc_lite.config import load_config
+from hloc_lite.errors import ShapeError
+from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.localize.localizer import Localizer
+from hloc_lite.localize.sequence import Frame
+from hloc_lite.mapping.build import build_map
+from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, mean_descriptors
+from hloc_lite.mapping.run import MapInputs
+from hloc_lite.types import NO_POINT, Photo, Prior, Rig, RigCamera, Status
+from tests.exact_scene import NoWeights, make_scene, use_scene
+
+NAMES = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
+
+
+@pytest.fixture(scope="module")
+def built():
+    with pytest.MonkeyPatch.context() as patch:
+        scene = make_scene()
+        config = use_scene(patch, scene)
+        images = {name: scene.image(index) for name, index in NAMES.items()}
+        inputs = MapInputs(reference=scene.reference(NAMES))
+        yield scene, build_map(images, config, inputs=inputs, weights=NoWeights())
+
+
+def localizer(place, *settings: str) -> Localizer:
+    config = load_config(base=place.config, settings=settings)
+    return Localizer(place, config, weights=NoWeights())
+
+
+def count_calls(made: Localizer) -> dict[str, int]:
+    """How often the layer matches landmarks and images from now on."""
+    counts = {"match": 0, "match_landmarks": 0}
+    layer = made._layers[0]
+
+    def counting(name: str):
+        real = getattr(layer, name)
+
+        def call(features, hits):
+            counts[name] += len(hits.names) if name == "match" else 1
+            return real(features, hits)
+
+        return call
+
+    for name in counts:
+        setattr(layer, name, counting(name))
+    return counts
+
+
+@pytest.mark.parametrize("matching", ["cascade", "landmarks", "images"])
+def test_each_way_of_matching_finds_the_exact_pose(built, matching: str) -> None:
+    scene, place = built
+    made = localizer(place, f"localize.matching={matching}")
+    result = made.localize(scene.image(3), scene.camera)
+    assert result.status is Status.LOCALIZED
+    distance, angle_deg = pose_errors(result.pose.cam_from_world, scene.poses[3])
+    assert distance < 1e-5 and angle_deg < 1e-4
+
+
+def test_a_sure_pose_needs_no_images(built) -> None:
+    scene, place = built
+    made = localizer(place)
+    counts = count_calls(made)
+    assert made.localize(scene.image(3), scene.camera).confidence > 0.95
+    assert counts == {"match": 0, "match_landmarks": 1}
+
+
+def test_what_is_never_sure_goes_through_all_steps(built) -> None:
+    scene, place = built
+    settings = ("cascade.enough=1", "cascade.first_images=2", "cascade.max_images=3")
+    made = localizer(place, *settings, "cascade.images_at_once=2")
+    counts = count_calls(made)
+    result = made.localize(scene.image(3), scene.camera)
+    assert counts == {"match": 3, "match_landmarks": 2}
+    assert result.status is Status.LOCALIZED and not result.skipped
+
+
+def test_a_budget_ends_the_steps_and_says_so(built) -> None:
+    scene, place = built
+    made = localizer(place, "cascade.enough=1", "cascade.first_images=2")
+    counts = count_calls(made)
+    result = made.localize(scene.image(3), scene.camera, budget_ms=0)
+    assert counts == {"match": 0, "match_landmarks": 1}
+    assert result.status is Status.LOCALIZED
+    assert result.skipped == ("landmarks of 4 more images", "images by the matcher")
+
+
+def test_landmark_matches_count_for_all_images_that_see_them(built) -> None:
+    scene, place = built
+    made = localizer(place)
+    seen = made.look(Photo("query", scene.image(3)), scene.camera)
+    query = made._cascade.match_landmarks(seen, seen.hits, StageClock())
+    assert set(query.matched) == set(NAMES)
+    for name, (matches, points) in query.matched.items():
+        image = place.model.image_named(name)
+        own = image.point3D_idxs[image.point3D_idxs != NO_POINT]
+        assert set(points[matches.indices[:, 1]]) <= set(own)
+    by_point = {
+        (int(k), int(points[i]))
+        for matches, points in query.matched.values()
+        for k, i in matches.indices
+    }
+    keypoints = [keypoint for keypoint, _ in by_point]
+    assert len(set(keypoints)) == len(keypoints), "a keypoint matches one landmark only"
+
+
+def test_mean_descriptors_are_those_of_the_track(built) -> None:
+    scene, place = built
+    found = mean_descriptors(place)
+    assert found.num_landmarks == place.model.num_points
+    rows, owners = found.of(np.array([0, 5, 7]))
+    assert owners.tolist() == [0, 5, 7]
+    nearest = np.argmax(rows @ scene.descriptors.T, axis=1)  # all views have the point's own
+    distances = np.linalg.norm(scene.points[nearest] - place.model.xyz[[0, 5, 7]], axis=1)
+    assert distances.max() < 1e-3
+
+
+def test_several_descriptors_of_a_landmark() -> None:
+    values = np.array([[2, 0], [0, 3], [1, 0], [-1, 0]], np.int8)
+    found = LandmarkDescriptors(values, np.array([0, 2, 2, 4]))
+    rows, owners = found.of(np.array([0, 2]))
+    assert owners.tolist() == [0, 0, 2, 2]
+    assert np.allclose(rows, [[1, 0], [0, 1], [1, 0], [-1, 0]])
+    with pytest.raises(ShapeError):
+        LandmarkDescriptors(values, np.array([0, 3]))
+
+
+def test_a_prior_narrows_retrieval_and_withholds_what_contradicts_it(built) -> None:
+    scene, place = built
+    made = localizer(place, "prior.slack_depths=0")
+    true, east = scene.poses[3].center, np.array([1.0, 0, 0])
+    near = made.localize(scene.image(3), scene.camera, prior=Prior(true, 0.9))
+    assert near.status is Status.LOCALIZED
+    assert 0 < len(near.hits.names) < len(NAMES)
+    far = made.localize(scene.image(3), scene.camera, prior=Prior(true + 99 * east, 1.0))
+    assert far.status is Status.NO_RETRIEVAL and "expected position" in far.reason
+    loose = localizer(place)
+    moved = loose.localize(scene.image(3), scene.camera, prior=Prior(true + 0.5 * east, 0.1))
+    assert moved.status is Status.DOUBTFUL and moved.pose is None
+    assert "expected within 0.1" in moved.reason
+    down = Prior(gravity_in_cam=np.array([1.0, 0, 0]), gravity_in_world=np.array([0.0, 1, 0]))
+    tilted = loose.localize(scene.image(3), scene.camera, prior=down)
+    assert tilted.status is Status.DOUBTFUL and "gravity" in tilted.reason
+
+
+def test_a_rig_is_localized_from_all_of_its_cameras(built, tmp_path: Path) -> None:
+    scene, place = built
+    made = localizer(place)
+    world_from_rig = scene.poses[3].inverse()
+    rig = Rig(
+        tuple(
+            RigCamera(scene.camera, scene.poses[index].compose(world_from_rig))
+            for index in (3, 5, 7)
+        )
+    )
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    result = made.localize_rig([scene.image(3), scene.image(5), broken], rig)
+    assert result.status is Status.LOCALIZED
+    distance, angle_deg = pose_errors(result.pose.rig_from_world, scene.poses[3])
+    assert distance < 1e-4 and angle_deg < 1e-3
+    assert list(result.unreadable) == ["2: broken.jpg"]
+    nothing = made.localize_rig([broken] * 3, rig)
+    assert nothing.status is Status.UNREADABLE and nothing.pose is None
+    with pytest.raises(ShapeError):
+        made.localize_rig([scene.image(3)], rig)
+
+
+def test_a_sequence_solves_poor_frames_together(built, monkeypatch) -> None:
+    scene, place = built
+    made = localizer(place)
+    indices = [1, 2, 3, 4, 5]
+    frames = [
+        Frame(
+            scene.image(index),
+            scene.camera,
+            None if row == 0 else scene.poses[index].compose(scene.poses[index - 1].inverse()),
+        )
+        for row, index in enumerate(indices)
+    ]
+    alone = list(made.localize_sequence(frames))
+    assert all(result.status is Status.LOCALIZED for result in alone)
+
+    real = made.localize
+
+    def poor(image, camera=None, **options):
+        result = real(image, camera, **options)
+        if not np.array_equal(image, frames[3].image):
+            return result
+        return type(result)(**{**vars(result), "pose": None, "status": Status.DOUBTFUL})
+
+    monkeypatch.setattr(made, "localize", poor)
+    found = list(made.localize_sequence(frames))
+    assert found[3].status is Status.LOCALIZED and found[3].counts["frames"] == 4
+    distance, angle_deg = pose_errors(found[3].pose.cam_from_world, scene.poses[4])
+    assert distance < 1e-3 and angle_deg < 0.01
+    assert found[3].confidence is None, "nobody has judged it"
+
+
+def test_a_batch_comes_back_in_order_and_from_many_threads_alike(built, tmp_path: Path) -> None:
+    scene, place = built
+    made = localizer(place)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    images = [scene.image(3), broken, scene.image(5)]
+    results = list(made.localize_batch(images, [scene.camera] * 3))
+    statuses = [result.status for result in results]
+    assert statuses == [Status.LOCALIZED, Status.UNREADABLE, Status.LOCALIZED]
+    with ThreadPoolExecutor(8) as pool:
+        again = list(pool.map(lambda _: made.localize(scene.image(5), scene.camera), range(24)))
+    for result in again:
+        assert np.array_equal(
+            result.pose.cam_from_world.translation, results[2].pose.cam_from_world.translation
+        )
+    with pytest.raises(ValueError):
+        list(made.localize_batch(images, [scene.camera]))
