@@ -140,11 +140,12 @@ def main(
             server.wait_ready()
             _load(server, images, cameras, clients, 60 * minutes, bad_share, seed, seen)
             report = _report(seen, 60 * minutes)
+            _print(seen, report)
             report["restart_s"] = _kill(server, map_folder, log, images, cameras, further)
         finally:
             server.process.kill()
             server.process.wait()
-    _print(seen, report)
+    click.echo(f"restart_s: {report['restart_s']}")
     if output is not None:
         output.write_text(json.dumps({**report, "memory_mb": seen.memory}, indent=1))
     sys.exit(0 if report["well"] else 1)
