@@ -30,6 +30,7 @@ VERBS: Mapping[str, str] = {
     "info": "hloc_lite.cli.info",
     "localize": "hloc_lite.cli.localize",
     "map": "hloc_lite.cli.map",
+    "serve": "hloc_lite.cli.serve",
     "town": "hloc_lite.cli.town",
     "weights": "hloc_lite.cli.weights",
 }

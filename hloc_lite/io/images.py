@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import FormatError, ImageError
@@ -32,6 +33,16 @@ _TURNS = {
 }
 """EXIF orientation -> what turns the stored pixels upright."""
 _OPENING = threading.Lock()
+UPLOAD_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM")
+"""Pillow's names of what is decoded for strangers: none of them starts other programs."""
+
+
+class UnknownFormatError(ImageError):
+    """Bytes that are no image of ``UPLOAD_FORMATS``."""
+
+
+class ImageTooLargeError(ImageError):
+    """An image of more bytes or pixels than configured."""
 
 
 class ImageSource(Protocol):
@@ -167,7 +178,27 @@ def read_photo(path: Path, name: str, config: ImagesConfig) -> Photo:
         ImageError: missing, too large, truncated, not an image, or with pixels that are not 8 or 16
             bits.
     """
-    pixels, exif = _decode(path, "image", config)
+    check_file_size(path, "image", config)
+    return _photo(name, *_decode(path, f"image {path}", config))
+
+
+def photo_from_bytes(data: bytes, name: str, config: ImagesConfig) -> Photo:
+    """Decode an image that was sent, without writing it anywhere.
+
+    Raises:
+        UnknownFormatError: no image, or one of a format that is not taken from strangers.
+        ImageTooLargeError: too many bytes or pixels.
+        ImageError: truncated, or with pixels that are not 8 or 16 bits.
+    """
+    megabytes = len(data) / 1e6
+    if megabytes > config.max_file_mb:
+        raise ImageTooLargeError(
+            f"the image has {megabytes:.0f} MB, the limit is {config.max_file_mb:g}"
+        )
+    return _photo(name, *_decode(io.BytesIO(data), "the image", config, UPLOAD_FORMATS))
+
+
+def _photo(name: str, pixels: UInt8, exif: dict[str, float | str]) -> Photo:
     focal = _focal_px(exif, pixels.shape[1], pixels.shape[0])
     return Photo(name, pixels, None, exif if focal is None else {**exif, "focal_px": focal})
 
@@ -179,7 +210,8 @@ def read_mask(path: Path, size: tuple[int, int], config: ImagesConfig) -> npt.ND
         ImageError: unreadable.
         FormatError: of another size than its image, (width, height) in pixels.
     """
-    pixels, _ = _decode(path, "mask", config)
+    check_file_size(path, "mask", config)
+    pixels, _ = _decode(path, f"mask {path}", config)
     if (pixels.shape[1], pixels.shape[0]) != size:
         raise FormatError(
             f"mask {path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, "
@@ -188,19 +220,28 @@ def read_mask(path: Path, size: tuple[int, int], config: ImagesConfig) -> npt.ND
     return pixels.max(axis=2) > 0
 
 
-def _decode(path: Path, what: str, config: ImagesConfig) -> tuple[UInt8, dict[str, float | str]]:
-    """(H, W, 3) pixels and EXIF; ``what`` (image or mask) is named in errors."""
-    check_file_size(path, what, config)
+def _decode(
+    source: Path | BinaryIO,
+    what: str,
+    config: ImagesConfig,
+    formats: tuple[str, ...] | None = None,
+) -> tuple[UInt8, dict[str, float | str]]:
+    """(H, W, 3) pixels and EXIF; ``what`` (image or mask, and which) is named in errors."""
     try:
-        with opened_image(path) as image:
-            check_pixels(image, path, what, config)
-            _check_mode(image, path, what)
+        with opened_image(source, formats) as image:
+            check_pixels(image, what, config)
+            _check_mode(image, what)
             exif = _exif_of(image)
             return _to_rgb8(_turned(image, upright=config.exif_rotation)), exif
     except ImageError:
         raise
+    except UnidentifiedImageError as error:
+        if formats is None:
+            raise ImageError(f"cannot read {what}: {short_reason(error)}") from None
+        known = ", ".join(formats)
+        raise UnknownFormatError(f"cannot read {what}: it is none of {known}") from None
     except Exception as error:  # Pillow's decoders raise all sorts of errors on broken files
-        raise ImageError(f"cannot read {what} {path}: {short_reason(error)}") from None
+        raise ImageError(f"cannot read {what}: {short_reason(error)}") from None
 
 
 def _read_bytes(path: Path, what: str, config: ImagesConfig) -> bytes:
@@ -227,36 +268,38 @@ def check_file_size(path: Path, what: str, config: ImagesConfig) -> None:
 
 
 @contextmanager
-def opened_image(path: Path) -> Iterator[Image.Image]:
+def opened_image(
+    source: Path | BinaryIO, formats: tuple[str, ...] | None = None
+) -> Iterator[Image.Image]:
     """The image, not yet decoded. Pillow's own limit of 179 megapixels is lifted for that time:
     ours is checked next, and configurable."""
     with _OPENING:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(path)
+            image = Image.open(source, formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     with image:
         yield image
 
 
-def check_pixels(image: Image.Image, path: Path, what: str, config: ImagesConfig) -> None:
+def check_pixels(image: Image.Image, what: str, config: ImagesConfig) -> None:
     """Refuse an image of more pixels than configured (ImageError), before it is decoded."""
     megapixels = image.width * image.height / 1e6
     if megapixels > config.max_megapixels:
-        raise ImageError(
-            f"{what} {path} has {megapixels:.0f} megapixels, the limit is "
+        raise ImageTooLargeError(
+            f"{what} has {megapixels:.0f} megapixels, the limit is "
             f"{config.max_megapixels:g} (images.max_megapixels)"
         )
 
 
-def _check_mode(image: Image.Image, path: Path, what: str) -> None:
+def _check_mode(image: Image.Image, what: str) -> None:
     """Refuse pixels whose range nothing tells: cut off at 0 and 255 they would be black."""
     # mode I is also what some 16-bit PNG and PGM files come as
     if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
         kind = "floating-point numbers" if image.mode == "F" else "32-bit integers"
         raise ImageError(
-            f"cannot read {what} {path}: its pixels are {kind}, which is not supported: convert it "
+            f"cannot read {what}: its pixels are {kind}, which is not supported: convert it "
             f"to 8 or 16 bits"
         )
 

@@ -108,7 +108,7 @@ def read_label_map(
                     f"label map {path} is a {image.format} file, expected PNG: other formats may "
                     f"change labels when they compress"
                 )
-            check_pixels(image, path, "label map", limits)
+            check_pixels(image, f"label map {path}", limits)
             _check_shape(path, (image.width, image.height), image_size)
             pixels = _colours_of(path, image, table) if table.colours else _ids_of(path, image)
     except (FormatError, ImageError):

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hloc_lite.evaluation.plan_view import PlanQuery, ground_axes, plan_view_svg, up_direction
+from hloc_lite.evaluation.plan_view import PlanQuery, plan_view_svg
 from hloc_lite.evaluation.thresholds import DistanceUnit
+from hloc_lite.geometry.ground_plane import ground_axes, up_direction
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.types import Rigid3
 

@@ -1,0 +1,138 @@
+"""``hloc-lite serve``: maps -> an HTTP service."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hloc_lite.cli.options import config_options, runtime_options
+from hloc_lite.errors import ConfigError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from hloc_lite.serve.config import ServeConfig
+    from hloc_lite.serve.maps import Opener
+
+TOKEN_VARIABLE = "HLOC_LITE_TOKEN"
+MIN_TOKEN_CHARS = 16
+
+
+@click.command("serve")
+@click.argument("maps", nargs=-1, required=True, metavar="[NAME=]MAP...")
+@click.option("--host", help="Address to listen at.  [default: 127.0.0.1, this machine only]")
+@click.option("--port", type=int, help="Port; 0 takes a free one.  [default: 8080]")
+@click.option("--workers", type=int, help="Photos localized at once.  [default: 1]")
+@click.option("--queue", "queue_size", type=int, help="Photos that may wait.  [default: 8]")
+@click.option("--max-upload-mb", type=float, help="Largest body.  [default: 20]")
+@click.option("--max-megapixels", type=float, help="Largest image.  [default: 50]")
+@click.option("--job-timeout", "job_timeout_s", type=float, help="Seconds.  [default: 30]")
+@click.option("--upload-timeout", "upload_timeout_s", type=float, help="Seconds.  [default: 30]")
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A further name that a proxy on this machine calls the server by.",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    help=f"File with the token that requests must bear; without: ${TOKEN_VARIABLE}, or none.",
+)
+@config_options
+@runtime_options
+def command(
+    maps: tuple[str, ...],
+    token_file: Path | None,
+    allowed_hosts: tuple[str, ...],
+    config_file: Path | None,
+    settings: tuple[str, ...],
+    device: str,
+    offline: bool,
+    **limits: object,
+) -> None:
+    """Answer photos sent by POST with where they were taken, in one or several MAPs.
+
+    GET / is a page to try it, /docs says what may be asked. Ends in good order on SIGTERM.
+    """
+    _check_extra()
+    from hloc_lite.serve.maps import check_folders, folders_of
+    from hloc_lite.serve.run import serve
+
+    config = _config(limits, allowed_hosts)
+    token = read_token(token_file)
+    folders = folders_of(maps)
+    check_folders(folders)
+    serve(folders, config, _opener(config_file, settings, device, offline), token)
+
+
+def read_token(file: Path | None) -> str | None:
+    """The token of a file, or of the environment; None: none is asked for.
+
+    Raises:
+        ConfigError: the file cannot be read, or a token that is too short or of odd characters.
+    """
+    source = f"${TOKEN_VARIABLE}" if file is None else str(file)
+    try:
+        text = os.environ.get(TOKEN_VARIABLE) if file is None else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the token in {file}: {error}") from None
+    if text is None:
+        return None
+    token = text.strip()
+    if len(token) < MIN_TOKEN_CHARS or not token.isascii() or not token.isprintable():
+        raise ConfigError(
+            f"the token in {source} must have {MIN_TOKEN_CHARS} or more printable ASCII "
+            f"characters, got {len(token)} characters; make one with: openssl rand -hex 32"
+        )
+    return token
+
+
+def _check_extra() -> None:
+    try:
+        import fastapi  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import python_multipart  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"the service needs the package {error.name}: pip install 'hloc_lite[serve]'"
+        ) from None
+
+
+def _config(limits: dict[str, object], allowed_hosts: tuple[str, ...]) -> ServeConfig:
+    from pydantic import ValidationError
+
+    from hloc_lite.serve.config import ServeConfig
+
+    given = {key: value for key, value in limits.items() if value is not None}
+    default = ServeConfig()
+    try:
+        return ServeConfig.model_validate(
+            {**given, "allowed_hosts": (*default.allowed_hosts, *allowed_hosts)}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{first['loc'][0]}: {first['msg']}, got {first['input']!r}") from None
+
+
+def _opener(
+    config_file: Path | None, settings: tuple[str, ...], device: str, offline: bool
+) -> Opener:
+    def opened(folder: Path):  # type: ignore[no-untyped-def]
+        from hloc_lite.config import load_config
+        from hloc_lite.io.weights import WeightsStore
+        from hloc_lite.localize.localizer import Localizer
+        from hloc_lite.mapping.map import Map
+        from hloc_lite.serve.run import warmed
+
+        place = Map.open(folder)
+        config = load_config(file=config_file, settings=settings, base=place.config)
+        weights = WeightsStore(offline=offline)
+        localizer = Localizer(place, config, weights=weights, device=device)
+        warmed(localizer)
+        return localizer
+
+    return opened

@@ -1,0 +1,99 @@
+"""A localizer whose answers are known, and requests to a server of it."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from PIL import Image
+
+from hloc_lite.serve.config import ServeConfig
+from hloc_lite.serve.maps import Shelf
+from hloc_lite.types import (
+    Camera,
+    LocalizationResult,
+    Photo,
+    PoseEstimate,
+    Prior,
+    RetrievalHits,
+    Rigid3,
+    SfmImage,
+    SfmModel,
+    Status,
+)
+
+QUARTER_TURN = Rigid3(np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), np.array([1.0, 2.0, 3.0]))
+COVARIANCE = np.diag([1e-4, 1e-4, 1e-4, 0.01, 0.04, 0.09])
+
+
+def model() -> SfmModel:
+    camera = Camera("PINHOLE", 64, 48, np.array([50.0, 50, 32, 24]))
+    images = tuple(
+        SfmImage(i, f"{i}.jpg", 1, Rigid3(np.eye(3), np.array([i, 0.0, 0.0])),
+                 np.zeros((0, 2)), np.zeros(0, np.int64))
+        for i in range(3)
+    )  # fmt: skip
+    xyz = np.random.default_rng(0).normal(size=(50, 3))
+    ids = np.arange(50)
+    return SfmModel({1: camera}, images, ids, xyz, np.zeros((50, 3), np.uint8), np.zeros(50))
+
+
+class FakeLocalizer:
+    """Finds every photo at ``QUARTER_TURN``, after ``gate`` is open."""
+
+    def __init__(self, confidence: float | None = 0.9, status: Status = Status.LOCALIZED) -> None:
+        config = SimpleNamespace(features=SimpleNamespace(name="fake"))
+        self.map = SimpleNamespace(model=model(), config=config, fingerprint="f" * 16)
+        self.confidence, self.status = confidence, status
+        self.gate = threading.Event()
+        self.gate.set()
+        self.begun = threading.Semaphore(0)
+        self.photos: list[Photo] = []
+        self.cameras: list[Camera | None] = []
+        self.priors: list[Prior | None] = []
+        self.budgets: list[float | None] = []
+
+    def localize(
+        self,
+        image: Photo,
+        camera: Camera | None = None,
+        *,
+        name: str | None = None,
+        fallback: bool = False,
+        prior: Prior | None = None,
+        budget_ms: float | None = None,
+    ) -> LocalizationResult:
+        self.photos.append(image)
+        self.cameras.append(camera)
+        self.priors.append(prior)
+        self.budgets.append(budget_ms)
+        self.begun.release()
+        assert self.gate.wait(20)
+        used = camera or Camera("PINHOLE", image.width, image.height, np.array([60.0, 60, 1, 1]))
+        mask = np.array([True, True, False])
+        pose = PoseEstimate(QUARTER_TURN, mask, 10, COVARIANCE, used)
+        return LocalizationResult(
+            image.name, self.status, "as arranged",
+            pose if self.status is Status.LOCALIZED else None, None, None,
+            RetrievalHits(("0.jpg",), np.array([0.5])), {"inliers": 2}, {"pose": 1.0, "total": 1.0},
+            confidence=self.confidence,
+        )  # fmt: skip
+
+
+def photo_bytes(kind: str = "JPEG", size: tuple[int, int] = (64, 48)) -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def shelf_of(*localizers: FakeLocalizer, config: ServeConfig | None = None) -> Shelf:
+    """Maps a, b, ... open."""
+    named = dict(zip("abcdefgh", localizers, strict=False))
+    folders = {name: Path("/nowhere") / name for name in named}
+    shelf = Shelf(folders, lambda folder: named[folder.name], (config or ServeConfig()).plan_points)
+    shelf.open_all()
+    return shelf

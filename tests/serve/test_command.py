@@ -1,0 +1,84 @@
+"""The verb ``serve``: what it needs, its token, names of maps; and who imports the extra."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hloc_lite.cli.main import main
+from hloc_lite.cli.serve import read_token
+from hloc_lite.errors import ConfigError
+from hloc_lite.serve.maps import folders_of
+
+PACKAGE = Path(__file__).parents[2] / "hloc_lite"
+EXTRA = {"fastapi", "uvicorn", "starlette", "python_multipart", "prometheus_client", "h11"}
+
+
+def test_only_this_room_imports_the_extra() -> None:
+    importers = set()
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if EXTRA & {name.partition(".")[0] for name in names}:
+                importers.add(file.relative_to(PACKAGE).parts[0])
+    assert importers == {"serve", "cli"}  # cli/serve.py asks whether it is there
+
+
+def test_help_needs_no_extra_and_without_it_the_remedy_is_named(tmp_path: Path) -> None:
+    hide = f"import sys; sys.modules.update(dict.fromkeys({sorted(EXTRA)!r}));"
+    code = hide + "from hloc_lite.cli.main import main; main(sys.argv[1:])"
+    shown = subprocess.run(
+        [sys.executable, "-c", code, "serve", "--help"], capture_output=True, text=True
+    )
+    assert shown.returncode == 0 and "--token-file" in shown.stdout
+    done = subprocess.run(
+        [sys.executable, "-c", code, "serve", str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "pip install 'hloc_lite[serve]'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_no_map_is_said_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["serve", str(tmp_path)])
+    assert end.value.code == 2
+    assert "holds no finished map" in capsys.readouterr().err
+
+
+def test_values_out_of_range_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["serve", str(tmp_path), "--workers", "0"])
+    assert end.value.code == 2
+    assert "workers" in capsys.readouterr().err
+
+
+def test_names_of_maps(tmp_path: Path) -> None:
+    assert folders_of(["x/town", "old=y/town"]) == {"town": Path("x/town"), "old": Path("y/town")}
+    (tmp_path / "a=b").mkdir()
+    with pytest.raises(ConfigError, match="NAME=FOLDER"):
+        folders_of([str(tmp_path / "a=b")])
+    with pytest.raises(ConfigError, match="two maps are called 'town'"):
+        folders_of(["x/town", "y/town"])
+    with pytest.raises(ConfigError, match="NAME=FOLDER"):
+        folders_of(["a b"])
+
+
+def test_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HLOC_LITE_TOKEN", raising=False)
+    assert read_token(None) is None
+    monkeypatch.setenv("HLOC_LITE_TOKEN", "from-the-environment")
+    assert read_token(None) == "from-the-environment"
+    file = tmp_path / "token"
+    file.write_text("from-a-file-this-time\n")
+    assert read_token(file) == "from-a-file-this-time"
+    for bad in ("", "short", "ünïcödé-ünïcödé-ünïcödé", "two lines\nof a token"):
+        file.write_text(bad, encoding="utf-8")
+        with pytest.raises(ConfigError, match="16 or more"):
+            read_token(file)
+    with pytest.raises(ConfigError, match="cannot read"):
+        read_token(tmp_path / "none")
