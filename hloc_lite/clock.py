@@ -1,7 +1,8 @@
-"""Wall time of the stages of a run."""
+"""Wall time of the stages of a run, and its memory."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,3 +21,13 @@ class StageClock:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def peak_memory_mb() -> float | None:
+    """The most that this process has had resident so far; None on systems that do not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, kB elsewhere

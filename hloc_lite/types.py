@@ -497,6 +497,8 @@ class LocalizationResult:
     """What each kind of evidence in use said of each of the correspondences."""
     skipped: tuple[str, ...] = ()
     """What might have made the pose surer, but would not have ended within the time allowed."""
+    peak_memory_mb: float | None = None
+    """The most that the process has had resident so far; None where the system does not say."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,6 +55,7 @@ def result_to_json(result: LocalizationResult) -> dict[str, Any]:
         "confidence": result.confidence,
         "grounds": {key: float(value) for key, value in result.grounds.items()},
         "skipped": list(result.skipped),
+        "peak_memory_mb": result.peak_memory_mb,
         "fallback": _fallback_to_json(result),
     }
     plain: dict[str, Any] = _without_nan(value)

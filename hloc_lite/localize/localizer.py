@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hloc_lite.clock import StageClock
+from hloc_lite.clock import StageClock, peak_memory_mb
 from hloc_lite.config import Config, load_config, query_profile
 from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
 from hloc_lite.geometry.cameras import check_camera, rescaled
@@ -139,6 +140,7 @@ class Localizer(Engine):
             photo, intrinsics, calibrated=calibrated, itself=itself, prior=prior, clock=clock
         )
         result = self.answer(seen, label, clock, prior, budget_ms)
+        result = replace(result, peak_memory_mb=peak_memory_mb())
         return with_fallback(result, self.map.model) if fallback else result
 
     def localize_batch(

@@ -120,7 +120,7 @@ def answer_of(
     confidence = plain["confidence"]
     georeference = found.best_map.georeference
     estimate = result.pose
-    memory = getattr(result, "peak_memory_mb", None)
+    memory = result.peak_memory_mb
     return Answer(
         found=estimate is not None,
         status=plain["status"],

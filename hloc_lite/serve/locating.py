@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ class Located:
     results: Mapping[str, LocalizationResult]
     """Map name -> result, in the order they were tried."""
     skipped: tuple[str, ...]
-    """What was left out for lack of time or ability, in words."""
+    """What was left out for lack of time, in words."""
 
 
 def locate(
@@ -57,17 +56,14 @@ def locate(
         if left_ms is not None and left_ms <= 0 and results:
             skipped.append(f"map {each.name}")
             continue
-        wanted = {
-            "prior": prior_for(each),
-            "budget_ms": None if left_ms is None else max(left_ms, 1.0),
-        }
-        options = {key: value for key, value in wanted.items() if value is not None}
-        known = inspect.signature(each.localizer.localize).parameters
-        skipped += [f"{key} (not supported yet)" for key in options if key not in known]
-        options = {key: value for key, value in options.items() if key in known}
-        result = each.localizer.localize(photo, camera, **options)
+        result = each.localizer.localize(
+            photo,
+            camera,
+            prior=prior_for(each),
+            budget_ms=None if left_ms is None else max(left_ms, 1.0),
+        )
         results[each.name] = result
-        skipped += [f"{each.name}: {what}" for what in getattr(result, "skipped", ())]
+        skipped += [f"{each.name}: {what}" for what in result.skipped]
     best = max(maps, key=lambda each: _rank(results.get(each.name)))
     return Located(results[best.name], best, results, tuple(dict.fromkeys(skipped)))
 
