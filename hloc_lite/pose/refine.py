@@ -18,6 +18,13 @@ from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.pose.robust_fit import Loss, fill_rotation_rows, minimize
 from hloc_lite.types import Bool, Camera, Float64, Rigid3
 
+POINTS_FOR_DISTORTION = 60
+"""Fewer leave it open, together with the focal length."""
+DISTORTION_STEP = 1e-4
+"""Projections are linear in the distortion, up to rounding."""
+RADIAL = 3
+"""Row of the radial distortion among the parameters of SIMPLE_RADIAL."""
+
 
 @dataclass(frozen=True, eq=False)
 class Refined:
@@ -56,14 +63,24 @@ def refine_pose(
         weights: (K,) > 0; None: all alike. Only their proportions matter.
         precisions: (K,) > 0, of the pixels: errors are multiplied by them, so that ``loss_px`` and
             the noise are those of a precision of 1; None: all are 1.
-        refine_focal: estimate one factor of all focal lengths as well.
+        refine_focal: estimate one factor of all focal lengths as well, and of ``SIMPLE_RADIAL``
+            cameras with ``POINTS_FOR_DISTORTION`` points their radial distortion: taken as 0, it
+            passes for another focal length, and moves the camera.
         roughly: as of ``minimize``.
     """
     weights = np.ones(len(points2D)) if weights is None else weights / weights.mean()
-    points = _Points(points2D, points3D, weights, precisions, loss_px, 7 if refine_focal else 6)
+    points = _Points(
+        points2D, points3D, weights, precisions, loss_px,
+        _num_params(camera, len(points2D)) if refine_focal else 6,
+    )  # fmt: skip
     start = _PoseFit.of(cam_from_world, camera, points)
     found, covariance = minimize(start, roughly=roughly)
     return Refined(found.pose, found.camera, covariance)
+
+
+def _num_params(camera: Camera, num_points: int) -> int:
+    has_radial = camera.model == "SIMPLE_RADIAL"
+    return 8 if has_radial and num_points >= POINTS_FOR_DISTORTION else 7
 
 
 def reprojection_errors(
@@ -99,7 +116,7 @@ class _Points:
     precisions: Float64 | None
     loss_px: float
     num_params: int
-    """6, or 7 with the focal lengths' factor."""
+    """6; 7 with the focal lengths' factor, 8 with the radial distortion."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,17 +149,28 @@ class _PoseFit:
         jacobian = np.empty((num_params, 2, len(self.points_in_cam)))
         jacobian[3:6] = projection_jacobian(self.camera, self.points_in_cam).transpose(2, 1, 0)
         fill_rotation_rows(jacobian, np.ascontiguousarray(self.points_in_cam.T))
-        if num_params == 7:
+        if num_params >= 7:
             jacobian[6] = (self.projected - principal_point(self.camera)).T
+        if num_params == 8:
+            bent = img_from_cam(_bent(self.camera, DISTORTION_STEP), self.points_in_cam)
+            jacobian[7] = ((bent - self.projected) / DISTORTION_STEP).T
         return jacobian if precisions is None else jacobian * precisions
 
     def moved(self, step: Float64) -> _PoseFit:
         """As ``robust_fit.Fit``."""
         pose = Rigid3(exp_so3(step[:3]), step[3:6]).compose(self.pose)
         camera = self.camera
-        if len(step) == 7:
+        if len(step) >= 7:
             num_focals, params = model_of(camera).num_focals, camera.params.copy()
             factor = np.exp(np.clip(step[6], -0.5, 0.5))
             params[:num_focals] = focal_lengths(camera)[:num_focals] * factor
             camera = replace(camera, params=params)
+        if len(step) == 8:
+            camera = _bent(camera, float(np.clip(step[7], -0.5, 0.5)))
         return _PoseFit.of(pose, camera, self.points)
+
+
+def _bent(camera: Camera, more: float) -> Camera:
+    params = camera.params.copy()
+    params[RADIAL] += more
+    return replace(camera, params=params)

@@ -11,6 +11,7 @@ from hloc_lite.config import LocalizeConfig, PoseConfig
 from hloc_lite.errors import WeightsError
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.geometry.rotations import exp_so3, pose_errors
+from hloc_lite.pose import refine
 from hloc_lite.pose.focal import QUICK_TRIALS, estimate_with_focal
 from hloc_lite.pose.poselib_estimator import PoseLibEstimator
 from hloc_lite.registry import Runtime
@@ -30,14 +31,17 @@ def estimator() -> PoseLibEstimator:
     return PoseLibEstimator("poselib", CONFIG, Runtime(NoWeights()))
 
 
-def matches(num_right: int, num_wrong: int, seed: int = 0) -> tuple[Correspondences, Rigid3]:
+def matches(
+    num_right: int, num_wrong: int, seed: int = 0, distortion: float = 0.0
+) -> tuple[Correspondences, Rigid3]:
     """Right ones within 1 px for a focal length of 1700 px, the others anywhere; the true pose."""
     rng = np.random.default_rng(seed)
     true = Rigid3(exp_so3(0.3 * rng.standard_normal(3)), rng.standard_normal(3))
     count = num_right + num_wrong
     pixels = rng.uniform(0, 1, (count, 2)) * SIZE
     depth = rng.uniform(5, 15, (count, 1))
-    rays = np.concatenate([cam_from_img(camera(1700), pixels), np.ones((count, 1))], axis=1)
+    taken_with = Camera("SIMPLE_RADIAL", *SIZE, np.array([1700.0, 800.0, 600.0, distortion]))
+    rays = np.concatenate([cam_from_img(taken_with, pixels), np.ones((count, 1))], axis=1)
     pixels += rng.standard_normal(pixels.shape)
     pixels[num_right:] = rng.uniform(0, 1, (num_wrong, 2)) * SIZE
     world = true.inverse().apply(rays * depth)
@@ -96,3 +100,33 @@ def test_rows_without_meaning_are_left_out(estimator: PoseLibEstimator, value: f
     assert pose_errors(estimate.cam_from_world, true)[0] < 0.05
     assert len(estimate.inlier_mask) == 200
     assert not estimate.inlier_mask[:5].any()
+
+
+def test_distortion_is_estimated_with_the_focal_length_of_many_points(
+    estimator: PoseLibEstimator,
+) -> None:
+    """Taken as 0, a barrel lens passes for a longer one and moves the camera along its axis."""
+    found, true = matches(300, 100, distortion=-0.15)
+    pose = estimate_with_focal(
+        estimator, found, camera(1500, known=False), CONFIG, LocalizeConfig()
+    )
+    assert pose is not None
+    assert pose.camera.params[3] == pytest.approx(-0.15, abs=0.02)
+    assert focal_lengths(pose.camera)[0] == pytest.approx(1700, rel=0.01)
+    assert pose_errors(pose.cam_from_world, true)[0] < 0.05
+    few, _ = matches(40, 0, distortion=-0.15)
+    of_few = estimate_with_focal(
+        estimator, few, camera(1500, known=False), CONFIG, LocalizeConfig()
+    )
+    assert of_few is not None and of_few.camera.params[3] == 0
+
+
+def test_its_derivative_is_that_of_the_projection() -> None:
+    found, true = matches(80, 0)
+    bent = replace(camera(1700), params=np.array([1700.0, 800.0, 600.0, 0.1]))
+    points = refine._Points(found.points2D, found.points3D, found.weights, None, 1.0, num_params=8)
+    fit = refine._PoseFit.of(true, bent, points)
+    step = np.zeros(8)
+    step[7] = 1e-3
+    expected = (fit.moved(step).projected - fit.projected) / 1e-3
+    np.testing.assert_allclose(fit.jacobian()[7].T, expected, rtol=1e-4, atol=1e-4)
