@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,13 +46,20 @@ MIN_TOKEN_CHARS = 16
 @runtime_options
 def command(
     maps: tuple[str, ...],
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    queue_size: int | None,
+    max_upload_mb: float | None,
+    max_megapixels: float | None,
+    job_timeout_s: float | None,
+    upload_timeout_s: float | None,
     token_file: Path | None,
     allowed_hosts: tuple[str, ...],
     config_file: Path | None,
     settings: tuple[str, ...],
     device: str,
     offline: bool,
-    **limits: object,
 ) -> None:
     """Answer photos sent by POST with where they were taken, in one or several MAPs.
 
@@ -61,6 +69,16 @@ def command(
     from hloc_lite.serve.maps import check_folders, folders_of
     from hloc_lite.serve.run import serve
 
+    limits = {
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "queue_size": queue_size,
+        "max_upload_mb": max_upload_mb,
+        "max_megapixels": max_megapixels,
+        "job_timeout_s": job_timeout_s,
+        "upload_timeout_s": upload_timeout_s,
+    }
     config = _config(limits, allowed_hosts)
     token = read_token(token_file)
     folders = folders_of(maps)
@@ -102,7 +120,7 @@ def _check_extra() -> None:
         ) from None
 
 
-def _config(limits: dict[str, object], allowed_hosts: tuple[str, ...]) -> ServeConfig:
+def _config(limits: Mapping[str, object], allowed_hosts: tuple[str, ...]) -> ServeConfig:
     from pydantic import ValidationError
 
     from hloc_lite.serve.config import ServeConfig
