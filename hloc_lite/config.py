@@ -63,7 +63,8 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
         "features": {"name": "xfeat", "max_side_px": 800},
         "matching": {"name": "mutual-nn"},
         "localize": {"num_retrieved": 10},
-        "cascade": {"max_images": 0},
+        # as many right poses as with 10 images, in four fifths of the time
+        "cascade": {"first_images": 5, "max_images": 0},
     },
     "balanced": {},
     # twice the keypoints at 1.5 times the resolution: about four times the matching time
