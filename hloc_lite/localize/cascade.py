@@ -25,6 +25,7 @@ from hloc_lite.types import (
     Matches,
     Photo,
     RetrievalHits,
+    Status,
 )
 
 
@@ -89,6 +90,8 @@ class Cascade:
             query = with_images(query, self._match_some(seen, _rows(query.hits, chosen), clock))
             result = solve(query)
             matched += len(chosen)
+        if matched and result.pose is not None and not self._is_sure(result):
+            result = _withheld(result, cascade.enough)
         return replace(result, counts={**result.counts, "images_matched": matched})
 
     def match_images(self, seen: SeenQuery, hits: RetrievalHits, clock: StageClock) -> MatchedQuery:
@@ -116,6 +119,16 @@ class Cascade:
         if result.confidence is None:  # nobody judges: a pose is a pose
             return result.pose is not None
         return result.confidence >= self._config.cascade.enough
+
+
+def _withheld(result: LocalizationResult, enough: float) -> LocalizationResult:
+    """Learned matchers find houses alike in towns that they do not know: of 29 photos of another
+    town one got a pose of 31 inliers and a confidence of 0.84 so."""
+    reason = (
+        f"the best pose needed images matched one by one, and is right with probability "
+        f"{result.confidence:.2f} only, {enough:g} is asked for then ({result.reason})"
+    )
+    return replace(result, status=Status.DOUBTFUL, reason=reason, pose=None)
 
 
 def _is_late(clock: StageClock, budget_ms: float | None, more_s: float) -> bool:

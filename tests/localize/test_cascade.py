@@ -82,7 +82,8 @@ def test_what_is_never_sure_goes_through_all_steps(built) -> None:
     counts = count_calls(made)
     result = made.localize(scene.image(3), scene.camera)
     assert counts == {"match": 3, "match_landmarks": 2}
-    assert result.status is Status.LOCALIZED and not result.skipped
+    assert result.status is Status.DOUBTFUL and result.pose is None and not result.skipped
+    assert "needed images" in result.reason and result.confidence > 0.9
 
 
 def test_a_budget_ends_the_steps_and_says_so(built) -> None:
