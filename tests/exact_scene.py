@@ -7,7 +7,8 @@ descriptor. What mapping and localization make of that must be right to numerica
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from PIL import Image
 from hloc_lite import registry
 from hloc_lite.config import Config, FeaturesConfig, load_config
 from hloc_lite.geometry.cameras import img_from_cam
+from hloc_lite.mapping.build import build_map
+from hloc_lite.mapping.map import Map
+from hloc_lite.mapping.run import MapInputs
 from hloc_lite.types import (
     Camera,
     Float32,
@@ -102,6 +106,21 @@ def make_scene(num_cameras: int = 10, num_points: int = 400, seed: int = 0) -> E
         poses.append(Rigid3(rotation, -rotation @ center))
     camera = Camera("SIMPLE_RADIAL", *SIZE, np.array([300.0, 160.0, 120.0, -0.05]))
     return ExactScene(points, descriptors.astype(np.float32), tuple(poses), camera)
+
+
+MAP_NAMES = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
+"""Images of ``mapped_scene``, and which camera took each."""
+
+
+@contextmanager
+def mapped_scene() -> Iterator[tuple[ExactScene, Map]]:
+    """The scene, and a map of some of its images, as long as its stand-ins are registered."""
+    with pytest.MonkeyPatch.context() as patch:
+        scene = make_scene()
+        config = use_scene(patch, scene)
+        images = {name: scene.image(index) for name, index in MAP_NAMES.items()}
+        inputs = MapInputs(reference=scene.reference(MAP_NAMES))
+        yield scene, build_map(images, config, inputs=inputs, weights=NoWeights())
 
 
 def use_scene(monkeypatch: pytest.MonkeyPatch, scene: ExactScene) -> Config:

@@ -14,12 +14,9 @@ from hloc_lite.errors import HlocLiteError, ImageError
 from hloc_lite.io.images import MemorySource
 from hloc_lite.localize.batch import localize_all
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.run import MapInputs
 from hloc_lite.types import LocalizationResult, Photo, Status
-from tests.exact_scene import NoWeights, make_scene, use_scene
+from tests.exact_scene import NoWeights, mapped_scene
 
-NAMES = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
 QUERIES = {"ü 3.png": 3, "5\u2028x.png": 5, "😀/7.png": 7, "again/7.png": 7}
 
 
@@ -40,12 +37,7 @@ class Counting(MemorySource):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A localizer of the exact scene, and its queries."""
-    with pytest.MonkeyPatch.context() as patch:
-        scene = make_scene()
-        config = use_scene(patch, scene)
-        images = {name: scene.image(index) for name, index in NAMES.items()}
-        inputs = MapInputs(reference=scene.reference(NAMES))
-        built = build_map(images, config, inputs=inputs, weights=NoWeights())
+    with mapped_scene() as (scene, built):
         yield scene, Localizer(built, weights=NoWeights())
 
 

@@ -14,23 +14,15 @@ from hloc_lite.errors import ShapeError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.sequence import Frame
-from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, mean_descriptors
-from hloc_lite.mapping.run import MapInputs
 from hloc_lite.types import NO_POINT, Photo, Prior, Rig, RigCamera, Status
-from tests.exact_scene import NoWeights, make_scene, use_scene
-
-NAMES = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
+from tests.exact_scene import MAP_NAMES, NoWeights, mapped_scene
 
 
 @pytest.fixture(scope="module")
 def built():
-    with pytest.MonkeyPatch.context() as patch:
-        scene = make_scene()
-        config = use_scene(patch, scene)
-        images = {name: scene.image(index) for name, index in NAMES.items()}
-        inputs = MapInputs(reference=scene.reference(NAMES))
-        yield scene, build_map(images, config, inputs=inputs, weights=NoWeights())
+    with mapped_scene() as both:
+        yield both
 
 
 def localizer(place, *settings: str) -> Localizer:
@@ -101,7 +93,7 @@ def test_landmark_matches_count_for_all_images_that_see_them(built) -> None:
     made = localizer(place)
     seen = made.look(Photo("query", scene.image(3)), scene.camera)
     query = made._cascade.match_landmarks(seen, seen.hits, StageClock())
-    assert set(query.matched) == set(NAMES)
+    assert set(query.matched) == set(MAP_NAMES)
     for name, (matches, points) in query.matched.items():
         image = place.model.image_named(name)
         own = image.point3D_idxs[image.point3D_idxs != NO_POINT]
@@ -142,7 +134,7 @@ def test_a_prior_narrows_retrieval_and_withholds_what_contradicts_it(built) -> N
     true, east = scene.poses[3].center, np.array([1.0, 0, 0])
     near = made.localize(scene.image(3), scene.camera, prior=Prior(true, 0.9))
     assert near.status is Status.LOCALIZED
-    assert 0 < len(near.hits.names) < len(NAMES)
+    assert 0 < len(near.hits.names) < len(MAP_NAMES)
     far = made.localize(scene.image(3), scene.camera, prior=Prior(true + 99 * east, 1.0))
     assert far.status is Status.NO_RETRIEVAL and "expected position" in far.reason
     loose = localizer(place)

@@ -16,12 +16,8 @@ from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.checks import without_effect
 from hloc_lite.localize.confidence import Judgement
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.run import MapInputs
 from hloc_lite.types import Camera, LocalFeatures, Photo, Status
-from tests.exact_scene import SIZE, NoWeights, make_scene, use_scene
-
-NAMES = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
+from tests.exact_scene import MAP_NAMES, SIZE, NoWeights, mapped_scene
 
 
 class Changed:
@@ -36,12 +32,8 @@ class Changed:
 
 @pytest.fixture(scope="module")
 def built():
-    with pytest.MonkeyPatch.context() as patch:
-        scene = make_scene()
-        config = use_scene(patch, scene)
-        images = {name: scene.image(index) for name, index in NAMES.items()}
-        inputs = MapInputs(reference=scene.reference(NAMES))
-        yield scene, build_map(images, config, inputs=inputs, weights=NoWeights())
+    with mapped_scene() as both:
+        yield both
 
 
 @pytest.fixture
@@ -195,7 +187,7 @@ def test_no_retrieval_when_the_map_has_only_the_query_itself(built) -> None:
 def test_a_query_of_a_map_images_name_is_not_matched_with_itself(built, localizer) -> None:
     scene, _ = built
     result = localizer.localize(scene.image(4), scene.camera, name="map 4.png")
-    assert "map 4.png" not in result.hits.names and len(result.hits.names) == len(NAMES) - 1
+    assert "map 4.png" not in result.hits.names and len(result.hits.names) == len(MAP_NAMES) - 1
     distance, _ = pose_errors(result.pose.cam_from_world, scene.poses[4])
     assert result.status is Status.LOCALIZED and distance < 1e-4
 

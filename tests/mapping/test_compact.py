@@ -16,28 +16,19 @@ from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import ConfigError, FormatError, HlocLiteError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.compact import VirtualFeatures, open_compact
 from hloc_lite.mapping.compress import compress_map
 from hloc_lite.mapping.content import content_of
 from hloc_lite.mapping.landmark_codes import Coding
 from hloc_lite.mapping.landmark_descriptors import mean_descriptors
 from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.run import MapInputs
 from hloc_lite.types import NO_POINT, Status
-from tests.exact_scene import NoWeights, make_scene, use_scene
-
-NAMES = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
+from tests.exact_scene import MAP_NAMES, NoWeights, make_scene, mapped_scene
 
 
 @pytest.fixture(scope="module")
 def built():
-    with pytest.MonkeyPatch.context() as patch:
-        scene = make_scene()
-        config = use_scene(patch, scene)
-        images = {name: scene.image(index) for name, index in NAMES.items()}
-        inputs = MapInputs(reference=scene.reference(NAMES))
-        place = build_map(images, config, inputs=inputs, weights=NoWeights())
+    with mapped_scene() as (scene, place):
         rng = np.random.default_rng(0)
         labels = LandmarkLabels(
             rng.integers(0, 19, place.model.num_points), rng.random(place.model.num_points)
@@ -90,7 +81,7 @@ def test_images_offer_their_landmarks_with_their_own_descriptors(built, tmp_path
         image = found.model.image_named("map 4.png")
         assert len(features) == len(image.keypoints) > 100
         assert features.image_size == (320, 240) and "map 4.png" in found.features
-        assert "nothing" not in found.features and len(list(found.features)) == len(NAMES)
+        assert "nothing" not in found.features and len(list(found.features)) == len(MAP_NAMES)
         expected, owners = means.of(image.point3D_idxs)
         assert np.array_equal(owners, image.point3D_idxs)
         assert np.allclose(np.linalg.norm(features.descriptors, axis=1), 1, atol=1e-5)
@@ -209,12 +200,12 @@ def test_far_from_the_origin_nothing_is_lost(built, tmp_path: Path) -> None:
 
 def test_maps_without_landmarks_or_images(built, tmp_path: Path) -> None:
     scene, place = built
-    features = dict.fromkeys(NAMES, scene.features(0, 0))
-    model = scene.reference(NAMES)
+    features = dict.fromkeys(MAP_NAMES, scene.features(0, 0))
+    model = scene.reference(MAP_NAMES)
     bare = replace(place, model=model, landmark_labels=None, features=features)
     compress_map(bare, tmp_path / "bare", max_bytes=20000)
     found = Map.open(tmp_path / "bare")
-    assert found.model.num_points == 0 and len(found.model.images) == len(NAMES)
+    assert found.model.num_points == 0 and len(found.model.images) == len(MAP_NAMES)
     assert found.landmark_labels is None and len(found.features["map 0.png"]) == 0
     assert content_of(tmp_path / "bare").least_landmarks == 0
 
@@ -316,7 +307,7 @@ def test_both_verbs(built, tmp_path: Path, capsys) -> None:
         assert run("info", folder, "--json") == 0
         told = json.loads(capsys.readouterr().out)
         assert told["total_bytes"] == bytes_in(Path(folder)) == sum(told["bytes_of"].values())
-        assert told["num_images"] == len(NAMES) and told["labelled_share"] == 1.0
+        assert told["num_images"] == len(MAP_NAMES) and told["labelled_share"] == 1.0
     assert told["num_landmarks"] < told["of_landmarks"] == total and told["total_bytes"] <= 30000
     assert run("compress", full, "-o", small) == 2
     assert "--overwrite" in capsys.readouterr().err
