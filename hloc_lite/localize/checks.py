@@ -12,7 +12,7 @@ from hloc_lite.consistency.combine import exponents_of
 from hloc_lite.errors import ConfigError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.run import OF_CASCADE
+from hloc_lite.mapping.run import OF_CHEAP_FIRST
 from hloc_lite.types import LocalizationResult, SfmModel
 
 BAKED_SECTIONS = ("features", "retrieval")
@@ -38,7 +38,7 @@ def without_effect(config: Config, baked: Config) -> list[str]:
     ]
     differing += [
         f"matching.{key}"
-        for key in sorted(OF_CASCADE)
+        for key in sorted(OF_CHEAP_FIRST)
         if getattr(config.matching, key) != getattr(baked.matching, key)
     ]
     ratio, used = config.matching.max_ratio, for_queries(config).matching.max_ratio

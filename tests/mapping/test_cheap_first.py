@@ -17,7 +17,7 @@ from hloc_lite import registry
 from hloc_lite.config import MatchingConfig
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.cascade import pairs_to_match_again
+from hloc_lite.mapping.cheap_first import pairs_to_match_again
 from hloc_lite.mapping.run import MapInputs
 from hloc_lite.mapping.stages import CachedFeatures, by_locality, match_pairs, pair_key
 from hloc_lite.matching.nearest import NearestMatcher
