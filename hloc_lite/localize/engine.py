@@ -173,6 +173,10 @@ class Engine:
         """
         clock = StageClock() if clock is None else clock
         seen = self.look(photo, camera, calibrated=calibrated, itself=itself, clock=clock)
+        return self.matched(seen, clock)
+
+    def matched(self, seen: SeenQuery, clock: StageClock) -> MatchedQuery:
+        """A query matched with all its retrieved images, or with all their landmarks."""
         by_images = self.config.localize.matching == "images"
         match = self._cascade.match_images if by_images else self._cascade.match_landmarks
         return match(seen, seen.hits, clock)
@@ -193,9 +197,7 @@ class Engine:
 
         if self.config.localize.matching == "cascade":
             return self._cascade.answer(seen, solve, clock, budget_ms)
-        by_images = self.config.localize.matching == "images"
-        match = self._cascade.match_images if by_images else self._cascade.match_landmarks
-        return solve(match(seen, seen.hits, clock))
+        return solve(self.matched(seen, clock))
 
     def evidence(self, query: MatchedQuery) -> Evidence:
         """What is known of a query's matches with the map points of all layers."""
@@ -204,6 +206,7 @@ class Engine:
         return pooled([each.evidence for each in found])
 
     def correspondences(self, seen: SeenQuery, clock: StageClock) -> Correspondences:
+        """The weighted matches of a query with the landmarks of all its retrieved images."""
         query = self._cascade.match_landmarks(seen, seen.hits, clock)
         if not any(each.matched for each in query.layers):
             return nothing()
