@@ -18,6 +18,7 @@ from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, mean_descriptors
 from hloc_lite.mapping.run import MapInputs
 from hloc_lite.types import NO_POINT, Photo, Prior, Rig, RigCamera, Status
+from pipelines.compact_queries import Described, right_ones
 from tests.exact_scene import NoWeights, make_scene, use_scene
 
 NAMES = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
@@ -225,3 +226,16 @@ def test_a_batch_comes_back_in_order_and_from_many_threads_alike(built, tmp_path
         )
     with pytest.raises(ValueError):
         list(made.localize_batch(images, [scene.camera]))
+
+
+def test_queries_described_before_are_answered_as_others(built) -> None:
+    scene, place = built
+    made = localizer(place, "localize.matching=images")
+    photo = Photo("q", scene.image(3))
+    seen = made.look(photo, scene.camera)
+    (described,) = made._models.describer.describe([photo])
+    right, wrong = (
+        Described("q", "day", photo, scene.camera, seen.features[0], described, scene.poses[i])
+        for i in (3, 6)
+    )
+    assert right_ones(made, [right, wrong], 5) == [True, False]
