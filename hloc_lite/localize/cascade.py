@@ -68,7 +68,7 @@ class Cascade:
                 is always made.
         """
         cascade, hits = self._config.cascade, seen.hits
-        few = first(hits, cascade.first_images)
+        few = hits.first(cascade.first_images)
         query = self.match_landmarks(seen, few, clock)
         result = solve(query)
         if not self._is_sure(result) and len(few.names) < len(hits.names):
@@ -87,7 +87,7 @@ class Cascade:
                 what = f"{len(order) - start} images by the matcher"
                 result = replace(result, skipped=(what,))
                 break
-            query = with_images(query, self._match_some(seen, _rows(query.hits, chosen), clock))
+            query = with_images(query, self._match_some(seen, query.hits.subset(chosen), clock))
             result = solve(query)
             matched += len(chosen)
         if matched and result.pose is not None and not self._is_sure(result):
@@ -135,10 +135,6 @@ def _is_late(clock: StageClock, budget_ms: float | None, more_s: float) -> bool:
     return budget_ms is not None and 1000 * (sum(clock.seconds.values()) + more_s) > budget_ms
 
 
-def _rows(hits: RetrievalHits, rows: Int64) -> RetrievalHits:
-    return RetrievalHits(tuple(hits.names[row] for row in rows), hits.similarities[rows])
-
-
 def image_votes(query: MatchedQuery) -> Float64:
     """(k,) for each retrieved image the sum of its matches' probabilities."""
     votes = np.zeros(len(query.hits.names))
@@ -147,11 +143,6 @@ def image_votes(query: MatchedQuery) -> Float64:
             if name in part.matched:
                 votes[row] += part.matched[name][0].scores.sum()
     return votes
-
-
-def first(hits: RetrievalHits, count: int) -> RetrievalHits:
-    """The best so many of the retrieved images."""
-    return RetrievalHits(hits.names[:count], hits.similarities[:count])
 
 
 def with_images(query: MatchedQuery, images: MatchedQuery) -> MatchedQuery:

@@ -157,8 +157,7 @@ class Layer:
         return image
 
     def _own(self, hits: RetrievalHits) -> RetrievalHits:
-        rows = [row for row, name in enumerate(hits.names) if name in self.useful_names]
-        return RetrievalHits(tuple(hits.names[row] for row in rows), hits.similarities[rows])
+        return hits.subset([i for i, name in enumerate(hits.names) if name in self.useful_names])
 
 
 def further_layer(
