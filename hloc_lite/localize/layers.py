@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
 
 from hloc_lite.config import Config
+from hloc_lite.consistency.place_agreement import visible_points
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.localize.attempts import groups_of
 from hloc_lite.localize.checks import check_weights, for_landmarks, for_queries
 from hloc_lite.localize.cues import Evidence, QuickPose, Seen, Witnesses
 from hloc_lite.localize.lifting import Landmarks, landmarks_of, lift, shared_out
 from hloc_lite.localize.query import MatchedQuery
-from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, mean_descriptors
+from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, descriptors_of
 from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import create_recorded, matcher_name
 from hloc_lite.registry import (
@@ -88,6 +90,8 @@ class Layer:
         self.map, self.witnesses, self._networks = place, witnesses, networks
         self._nearest = nearest
         self._only_landmarks = only_landmarks
+        self._descriptors: LandmarkDescriptors | None = None
+        self._making = Lock()
         self.landmarks_of = lru_cache(cached_images)(self._landmarks_of)
         """What a map image offers to be matched; kept in memory for the next queries."""
         self.useful_names = frozenset(
@@ -124,27 +128,21 @@ class Layer:
         own = self._own(hits)
         if len(features) == 0 or not own.names:
             return own, {}
-        seen = {name: self.points_of(name) for name in own.names}
+        seen = {name: visible_points(self._image(name)) for name in own.names}
         pool = np.unique(np.concatenate(list(seen.values())))
         descriptors, owners = self.landmark_descriptors.of(pool)
-        nowhere, no_scores = (
-            np.zeros((len(owners), 2), np.float32),
-            np.zeros(len(owners), np.float32),
-        )
-        landmarks = LocalFeatures(nowhere, descriptors, no_scores, features.image_size)
+        nowhere = np.zeros((len(owners), 2), np.float32)
+        landmarks = LocalFeatures(nowhere, descriptors, nowhere[:, 0], features.image_size)
         (found,) = self._nearest.match([(features, landmarks)])
         return own, shared_out(found, owners, seen)
 
-    def points_of(self, name: str) -> Int64:
-        """The landmarks that a map image sees, ascending."""
-        image = self._image(name)
-        return np.unique(image.point3D_idxs[image.point3D_idxs != NO_POINT])
-
-    @cached_property
+    @property
     def landmark_descriptors(self) -> LandmarkDescriptors:
-        """The map's, or means of its images' features."""
-        stored = self.map.landmark_descriptors
-        return mean_descriptors(self.map) if stored is None else stored
+        """Of the map's landmarks (``descriptors_of``), made when a query first asks."""
+        with self._making:  # many threads may be the first, and all features are read for it
+            if self._descriptors is None:
+                self._descriptors = descriptors_of(self.map)
+        return self._descriptors
 
     def _landmarks_of(self, name: str) -> Landmarks:
         points, features = self._image(name).point3D_idxs, self.map.features[name]
