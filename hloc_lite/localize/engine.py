@@ -24,19 +24,12 @@ from hloc_lite.localize.cues import Evidence, Witnesses
 from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.joint_model import joint_model, of_all_points
 from hloc_lite.localize.judging import Judge
-from hloc_lite.localize.layers import (
-    Layer,
-    further_layer,
-    landmark_matcher,
-    layer_counts,
-    num_matches,
-    pooled,
-    testimonies,
-)
+from hloc_lite.localize.layers import Layer, further_layer, landmark_matcher
 from hloc_lite.localize.lifting import Landmarks
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.localize.rigs import nothing, rig_estimator
 from hloc_lite.localize.solving import PoseSolver
+from hloc_lite.localize.testimony import layer_counts, num_matches, pooled, testimonies
 from hloc_lite.localize.vicinity import Vicinity
 from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import load_models
