@@ -74,8 +74,9 @@ class Cascade:
         if not self._is_sure(result) and len(few.names) < len(hits.names):
             what = f"landmarks of {len(hits.names) - len(few.names)} more images"
             if _is_late(clock, budget_ms, 0.0):
+                skipped = (what, "images by the matcher") if cascade.max_images > 0 else (what,)
                 counts = {**result.counts, "images_matched": 0}
-                return replace(result, skipped=(what, "images by the matcher"), counts=counts)
+                return replace(result, skipped=skipped, counts=counts)
             query = self.match_landmarks(seen, hits, clock)
             result = solve(query)
         order = np.argsort(-image_votes(query), kind="stable")[: cascade.max_images]

@@ -95,6 +95,10 @@ def test_a_budget_ends_the_steps_and_says_so(built) -> None:
     assert counts == {"match": 0, "match_landmarks": 1}
     assert result.status is Status.LOCALIZED
     assert result.skipped == ("landmarks of 4 more images", "images by the matcher")
+    assert result.counts["images_matched"] == 0
+    without = localizer(place, "cascade.enough=1", "cascade.first_images=2", "cascade.max_images=0")
+    result = without.localize(scene.image(3), scene.camera, budget_ms=0)
+    assert result.skipped == ("landmarks of 4 more images",)
 
 
 def test_landmark_matches_count_for_all_images_that_see_them(built) -> None:
