@@ -51,7 +51,7 @@ class Cascade:
     def __init__(self, layers: Sequence[Layer], config: Config) -> None:
         self._layers, self._config = tuple(layers), config
         self._image_s = 0.0
-        """What matching one image took the last time."""
+        """What matching one image took the last time, in whichever thread: for budgets only."""
 
     def answer(
         self, seen: SeenQuery, solve: Solve, clock: StageClock, budget_ms: float | None = None

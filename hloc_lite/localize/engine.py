@@ -125,6 +125,8 @@ class Engine:
         Args:
             camera: of the photo; with ``calibrated`` false only the start for its focal length.
             itself: name of a map image that is the query itself.
+            prior: only images that may see the same are retrieved.
+            clock: gets the time of ``features`` and ``retrieval``.
         """
         clock = StageClock() if clock is None else clock
         with clock("features"):
@@ -142,6 +144,7 @@ class Engine:
         Args:
             described: (1, D) its global descriptor, a unit row.
             itself: name of a map image that is the photo itself.
+            prior: only images that may see the same are compared.
         """
         excluded = [itself] if itself and self.config.localize.exclude_same_name else None
         allowed = None if prior is None else self._vicinity.names_within(prior)

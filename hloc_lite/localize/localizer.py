@@ -184,7 +184,8 @@ class Localizer(Engine):
 
         Args:
             images: one of each camera, in the rig's order; those that cannot be read are left out.
-            prior: of the rig; only its position narrows the search.
+            prior: of the rig; its position and heights narrow the search, and no pose is withheld
+                for contradicting it.
 
         Raises:
             ShapeError: not one image for each camera.
