@@ -219,6 +219,15 @@ class RetrievalHits:
     def __post_init__(self) -> None:
         _freeze(self, "similarities", np.float32, len(self.names))
 
+    def subset(self, rows: npt.ArrayLike) -> RetrievalHits:
+        """Those of (K,) rows, in their order."""
+        chosen = np.asarray(rows, np.int64)
+        return RetrievalHits(tuple(self.names[row] for row in chosen), self.similarities[chosen])
+
+    def first(self, count: int) -> RetrievalHits:
+        """The best so many."""
+        return RetrievalHits(self.names[:count], self.similarities[:count])
+
 
 @dataclass(frozen=True, eq=False)
 class LabelMap:

@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from hloc_lite.clock import StageClock
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.poses import read_poses, read_queries
 from hloc_lite.io.weights import WeightsStore
+from hloc_lite.localize.cascade import SeenQuery
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.run import load_models, matcher_name
-from hloc_lite.registry import MATCHERS, Runtime, create
+from hloc_lite.mapping.run import load_models
+from hloc_lite.registry import Runtime
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.synthetic.config import CONDITIONS
 from hloc_lite.types import Camera, Float32, LocalFeatures, Photo, RetrievalHits, Rigid3
@@ -92,16 +93,9 @@ def retrieved(place: Map, queries: Sequence[Described], count: int) -> list[Retr
 
 def right_ones(localizer: Localizer, queries: Sequence[Described], count: int) -> list[bool]:
     """Which queries are localized within the bounds, when matched with ``count`` map images."""
-    place, config = localizer.map, localizer.config
-    matcher = create(MATCHERS, matcher_name(config), config.matching, Runtime(WeightsStore()))
-    with_points = {i.name for i in place.model.images if len(i.keypoints)}
     found = []
-    for query, hits in zip(queries, retrieved(place, queries, count), strict=True):
-        names = [name for name in hits.names if name in with_points]
-        landmarks = [localizer.landmarks_of(name) for name in names]
-        matches = matcher.match([(query.features, each.features) for each in landmarks])
-        kept = RetrievalHits(tuple(names), hits.similarities[: len(names)])
-        matched = dict(zip(names, zip(matches, landmarks, strict=True), strict=True))
-        given = MatchedQuery(query.photo, query.camera, True, query.features, kept, matched)
-        found.append(is_right(localizer.solve(given, query.name), query.cam_from_world))
+    for query, hits in zip(queries, retrieved(localizer.map, queries, count), strict=True):
+        seen = SeenQuery(query.photo, query.camera, True, (query.features,), hits)
+        result = localizer.solve(localizer.matched(seen, StageClock()), query.name)
+        found.append(is_right(result, query.cam_from_world))
     return found

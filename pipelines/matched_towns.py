@@ -23,6 +23,7 @@ from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.map import Map
+from hloc_lite.mapping.map_config import QUERY_SECTIONS
 from hloc_lite.mapping.run import MapInputs
 from hloc_lite.registry import SEGMENTERS, Runtime, create
 from hloc_lite.synthetic.config import CONDITIONS, TownConfig
@@ -82,10 +83,10 @@ def build(town: Path, folder: Path, features: str, matcher: str = "mutual-nn") -
 
 def query_config(place: Map, settings: Sequence[str]) -> Config:
     """What queries are answered with: of the map's config only what it was made with counts, the
-    rest are today's defaults."""
+    rest are today's defaults, also where its maker had chosen otherwise."""
     fresh = Config()
-    names = ("pose", "localize", "semantics", "depth", "weighting", "confidence")
-    base = place.config.model_copy(update={name: getattr(fresh, name) for name in names})
+    defaults = {name: getattr(fresh, name) for name in (*QUERY_SECTIONS, "semantics")}
+    base = place.config.model_copy(update=defaults)
     return load_config(base=base, settings=settings)
 
 
@@ -124,7 +125,7 @@ def match_town(town: Path, place: Map, cache: Path, num_retrieved: int) -> Match
 
 def first_hits(query: MatchedQuery, count: int) -> MatchedQuery:
     """The query as if only so many images had been retrieved."""
-    hits = RetrievalHits(query.hits.names[:count], query.hits.similarities[:count])
+    hits = query.hits.first(count)
     return replace(query, hits=hits, matched={name: query.matched[name] for name in hits.names})
 
 

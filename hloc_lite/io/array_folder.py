@@ -145,19 +145,23 @@ def _delete(folder: Path, files: set[str]) -> None:
 
 def _listed(folder: Path) -> set[str]:
     """Files that the header in a folder names as its own."""
-    with suppress(FormatError):
-        header = read_json(folder / HEADER)
-        files = header.get("files") if isinstance(header, dict) else None
-        if isinstance(files, dict):
-            return {name for name in files if _NAME.fullmatch(name.removesuffix(".npy"))}
-    return set()
+    files = _header(folder).get("files")
+    if not isinstance(files, dict):
+        return set()
+    return {name for name in files if _NAME.fullmatch(name.removesuffix(".npy"))}
 
 
 def _schema(folder: Path) -> object:
+    return _header(folder).get("schema")
+
+
+def _header(folder: Path) -> dict[str, Any]:
+    """As it stands, unchecked; empty where there is none to be read."""
     with suppress(FormatError):
         header = read_json(folder / HEADER)
-        return header.get("schema") if isinstance(header, dict) else None
-    return None
+        if isinstance(header, dict):
+            return header
+    return {}
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -51,7 +51,7 @@ class Cascade:
     def __init__(self, layers: Sequence[Layer], config: Config) -> None:
         self._layers, self._config = tuple(layers), config
         self._image_s = 0.0
-        """What matching one image took the last time."""
+        """What matching one image took the last time, in whichever thread: for budgets only."""
 
     def answer(
         self, seen: SeenQuery, solve: Solve, clock: StageClock, budget_ms: float | None = None
@@ -68,13 +68,15 @@ class Cascade:
                 is always made.
         """
         cascade, hits = self._config.cascade, seen.hits
-        few = first(hits, cascade.first_images)
+        few = hits.first(cascade.first_images)
         query = self.match_landmarks(seen, few, clock)
         result = solve(query)
         if not self._is_sure(result) and len(few.names) < len(hits.names):
             what = f"landmarks of {len(hits.names) - len(few.names)} more images"
             if _is_late(clock, budget_ms, 0.0):
-                return replace(result, skipped=(what, "images by the matcher"))
+                skipped = (what, "images by the matcher") if cascade.max_images > 0 else (what,)
+                counts = {**result.counts, "images_matched": 0}
+                return replace(result, skipped=skipped, counts=counts)
             query = self.match_landmarks(seen, hits, clock)
             result = solve(query)
         order = np.argsort(-image_votes(query), kind="stable")[: cascade.max_images]
@@ -87,7 +89,7 @@ class Cascade:
                 what = f"{len(order) - start} images by the matcher"
                 result = replace(result, skipped=(what,))
                 break
-            query = with_images(query, self._match_some(seen, _rows(query.hits, chosen), clock))
+            query = with_images(query, self._match_some(seen, query.hits.subset(chosen), clock))
             result = solve(query)
             matched += len(chosen)
         if matched and result.pose is not None and not self._is_sure(result):
@@ -135,10 +137,6 @@ def _is_late(clock: StageClock, budget_ms: float | None, more_s: float) -> bool:
     return budget_ms is not None and 1000 * (sum(clock.seconds.values()) + more_s) > budget_ms
 
 
-def _rows(hits: RetrievalHits, rows: Int64) -> RetrievalHits:
-    return RetrievalHits(tuple(hits.names[row] for row in rows), hits.similarities[rows])
-
-
 def image_votes(query: MatchedQuery) -> Float64:
     """(k,) for each retrieved image the sum of its matches' probabilities."""
     votes = np.zeros(len(query.hits.names))
@@ -147,11 +145,6 @@ def image_votes(query: MatchedQuery) -> Float64:
             if name in part.matched:
                 votes[row] += part.matched[name][0].scores.sum()
     return votes
-
-
-def first(hits: RetrievalHits, count: int) -> RetrievalHits:
-    """The best so many of the retrieved images."""
-    return RetrievalHits(hits.names[:count], hits.similarities[:count])
 
 
 def with_images(query: MatchedQuery, images: MatchedQuery) -> MatchedQuery:

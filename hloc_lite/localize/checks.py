@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from hloc_lite.config import Config, MatchingConfig
 from hloc_lite.consistency.combine import exponents_of
 from hloc_lite.errors import ConfigError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.localize.scene_depth import median_distance
 from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.run import OF_CASCADE
+from hloc_lite.mapping.run import OF_CHEAP_FIRST
 from hloc_lite.types import LocalizationResult, SfmModel
 
 BAKED_SECTIONS = ("features", "retrieval")
@@ -38,7 +37,7 @@ def without_effect(config: Config, baked: Config) -> list[str]:
     ]
     differing += [
         f"matching.{key}"
-        for key in sorted(OF_CASCADE)
+        for key in sorted(OF_CHEAP_FIRST)
         if getattr(config.matching, key) != getattr(baked.matching, key)
     ]
     ratio, used = config.matching.max_ratio, for_queries(config).matching.max_ratio
@@ -196,17 +195,3 @@ def _check_poses(first: SfmModel, other: SfmModel, name: str) -> None:
             f"units and {angle_deg:.3g} deg apart, {limit:.3g} and {SAME_POSE_DEG:g} are allowed. "
             f"Maps made independently have frames of their own: {remedy}"
         )
-
-
-def median_distance(model: SfmModel) -> float:
-    """Of the points from the cameras that see them; without points, of the cameras' centres."""
-    distances = [
-        np.linalg.norm(image.cam_from_world.apply(model.xyz[rows[rows >= 0]]), axis=1)
-        for image in model.images
-        for rows in (image.point3D_idxs,)
-    ]
-    of_all = np.concatenate([np.empty(0), *distances])
-    if len(of_all) == 0:
-        centers = np.array([image.cam_from_world.center for image in model.images])
-        of_all = np.linalg.norm(centers - centers.mean(axis=0), axis=1)
-    return float(np.median(of_all))

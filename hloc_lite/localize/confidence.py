@@ -1,4 +1,5 @@
-"""How likely a pose is right: logistic regression on what speaks for it.
+"""How likely a pose is right: logistic regression on what speaks for it, times how likely its own
+uncertainty leaves it so.
 
 "Right" is within ``Bounds`` of the truth. The coefficients are fitted on rendered towns by
 ``pipelines/calibrate_confidence.py`` and read from ``confidence.toml``; each trait is turned so
@@ -196,7 +197,8 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
     bounds, fitted = calibration.bounds, calibration.fitted
     lines = [
         "# Probability that a pose is right: 1 / (1 + exp(-(intercept + sum of coefficient *",
-        "# (trait - center) / scale))). Written by pipelines/calibrate_confidence.py.",
+        "# (trait - center) / scale))), times the probability that the pose's own uncertainty",
+        "# leaves it within the bounds. Written by pipelines/calibrate_confidence.py.",
         f"intercept = {calibration.intercept:.6g}",
         "",
         "[bounds]  # a right pose is within these",

@@ -40,7 +40,6 @@ from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.mapping.map import Map
 from hloc_lite.registry import DepthJudge, DepthModel, Segmenter
 from hloc_lite.types import (
-    NO_POINT,
     Bool,
     Camera,
     Correspondences,
@@ -310,5 +309,5 @@ def counts_of(weighting: Weighting) -> dict[str, int]:
 def _track_lengths(place: Map) -> Int64:
     lengths = np.zeros(place.model.num_points, np.int64)
     for image in place.model.images:
-        lengths[np.unique(image.point3D_idxs[image.point3D_idxs != NO_POINT])] += 1
+        lengths[visible_points(image)] += 1
     return lengths

@@ -24,19 +24,12 @@ from hloc_lite.localize.cues import Evidence, Witnesses
 from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.joint_model import joint_model, of_all_points
 from hloc_lite.localize.judging import Judge
-from hloc_lite.localize.layers import (
-    Layer,
-    further_layer,
-    landmark_matcher,
-    layer_counts,
-    num_matches,
-    pooled,
-    testimonies,
-)
+from hloc_lite.localize.layers import Layer, further_layer, landmark_matcher
 from hloc_lite.localize.lifting import Landmarks
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.localize.rigs import nothing, rig_estimator
 from hloc_lite.localize.solving import PoseSolver
+from hloc_lite.localize.testimony import layer_counts, num_matches, pooled, testimonies
 from hloc_lite.localize.vicinity import Vicinity
 from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import load_models
@@ -132,6 +125,8 @@ class Engine:
         Args:
             camera: of the photo; with ``calibrated`` false only the start for its focal length.
             itself: name of a map image that is the query itself.
+            prior: only images that may see the same are retrieved.
+            clock: gets the time of ``features`` and ``retrieval``.
         """
         clock = StageClock() if clock is None else clock
         with clock("features"):
@@ -149,6 +144,7 @@ class Engine:
         Args:
             described: (1, D) its global descriptor, a unit row.
             itself: name of a map image that is the photo itself.
+            prior: only images that may see the same are compared.
         """
         excluded = [itself] if itself and self.config.localize.exclude_same_name else None
         allowed = None if prior is None else self._vicinity.names_within(prior)
@@ -173,6 +169,10 @@ class Engine:
         """
         clock = StageClock() if clock is None else clock
         seen = self.look(photo, camera, calibrated=calibrated, itself=itself, clock=clock)
+        return self.matched(seen, clock)
+
+    def matched(self, seen: SeenQuery, clock: StageClock) -> MatchedQuery:
+        """A query matched with all its retrieved images, or with all their landmarks."""
         by_images = self.config.localize.matching == "images"
         match = self._cascade.match_images if by_images else self._cascade.match_landmarks
         return match(seen, seen.hits, clock)
@@ -193,9 +193,7 @@ class Engine:
 
         if self.config.localize.matching == "cascade":
             return self._cascade.answer(seen, solve, clock, budget_ms)
-        by_images = self.config.localize.matching == "images"
-        match = self._cascade.match_images if by_images else self._cascade.match_landmarks
-        return solve(match(seen, seen.hits, clock))
+        return solve(self.matched(seen, clock))
 
     def evidence(self, query: MatchedQuery) -> Evidence:
         """What is known of a query's matches with the map points of all layers."""
@@ -204,6 +202,7 @@ class Engine:
         return pooled([each.evidence for each in found])
 
     def correspondences(self, seen: SeenQuery, clock: StageClock) -> Correspondences:
+        """The weighted matches of a query with the landmarks of all its retrieved images."""
         query = self._cascade.match_landmarks(seen, seen.hits, clock)
         if not any(each.matched for each in query.layers):
             return nothing()

@@ -1,27 +1,26 @@
 """Layers: maps of the same images at the same poses, each with local features of its own.
 
-Each layer matches a query with the same retrieved images and makes evidence of its own. What they
-found is put together by counting on: keypoints and points of the second layer have the numbers
-that follow those of the first, so that neither is taken for one of the other's.
+Each layer matches a query with the same retrieved images and makes evidence of its own, which
+``testimony`` puts together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
 
 from hloc_lite.config import Config
+from hloc_lite.consistency.place_agreement import visible_points
 from hloc_lite.errors import ConfigError, HlocLiteError
-from hloc_lite.localize.attempts import groups_of
 from hloc_lite.localize.checks import check_weights, for_landmarks, for_queries
 from hloc_lite.localize.cues import Evidence, QuickPose, Seen, Witnesses
 from hloc_lite.localize.lifting import Landmarks, landmarks_of, lift, shared_out
 from hloc_lite.localize.query import MatchedQuery
-from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, mean_descriptors
+from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, descriptors_of
 from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import create_recorded, matcher_name
 from hloc_lite.registry import (
@@ -36,15 +35,12 @@ from hloc_lite.registry import (
 )
 from hloc_lite.types import (
     NO_POINT,
-    Correspondences,
-    Cue,
     Int64,
     LocalFeatures,
     Matches,
     Photo,
     RetrievalHits,
     SfmImage,
-    Sightings,
 )
 
 
@@ -88,6 +84,8 @@ class Layer:
         self.map, self.witnesses, self._networks = place, witnesses, networks
         self._nearest = nearest
         self._only_landmarks = only_landmarks
+        self._descriptors: LandmarkDescriptors | None = None
+        self._making = Lock()
         self.landmarks_of = lru_cache(cached_images)(self._landmarks_of)
         """What a map image offers to be matched; kept in memory for the next queries."""
         self.useful_names = frozenset(
@@ -124,27 +122,21 @@ class Layer:
         own = self._own(hits)
         if len(features) == 0 or not own.names:
             return own, {}
-        seen = {name: self.points_of(name) for name in own.names}
+        seen = {name: visible_points(self._image(name)) for name in own.names}
         pool = np.unique(np.concatenate(list(seen.values())))
         descriptors, owners = self.landmark_descriptors.of(pool)
-        nowhere, no_scores = (
-            np.zeros((len(owners), 2), np.float32),
-            np.zeros(len(owners), np.float32),
-        )
-        landmarks = LocalFeatures(nowhere, descriptors, no_scores, features.image_size)
+        nowhere = np.zeros((len(owners), 2), np.float32)
+        landmarks = LocalFeatures(nowhere, descriptors, nowhere[:, 0], features.image_size)
         (found,) = self._nearest.match([(features, landmarks)])
         return own, shared_out(found, owners, seen)
 
-    def points_of(self, name: str) -> Int64:
-        """The landmarks that a map image sees, ascending."""
-        image = self._image(name)
-        return np.unique(image.point3D_idxs[image.point3D_idxs != NO_POINT])
-
-    @cached_property
+    @property
     def landmark_descriptors(self) -> LandmarkDescriptors:
-        """The map's, or means of its images' features."""
-        stored = self.map.landmark_descriptors
-        return mean_descriptors(self.map) if stored is None else stored
+        """Of the map's landmarks (``descriptors_of``), made when a query first asks."""
+        with self._making:  # many threads may be the first, and all features are read for it
+            if self._descriptors is None:
+                self._descriptors = descriptors_of(self.map)
+        return self._descriptors
 
     def _landmarks_of(self, name: str) -> Landmarks:
         points, features = self._image(name).point3D_idxs, self.map.features[name]
@@ -157,8 +149,7 @@ class Layer:
         return image
 
     def _own(self, hits: RetrievalHits) -> RetrievalHits:
-        rows = [row for row, name in enumerate(hits.names) if name in self.useful_names]
-        return RetrievalHits(tuple(hits.names[row] for row in rows), hits.similarities[rows])
+        return hits.subset([i for i, name in enumerate(hits.names) if name in self.useful_names])
 
 
 def further_layer(
@@ -203,103 +194,3 @@ def landmark_matcher(config: Config, runtime: Runtime) -> Matcher:
     """Nearest neighbours, as queries are matched with landmarks."""
     matcher: Matcher = create(MATCHERS, "mutual-nn", for_landmarks(config), runtime)
     return matcher
-
-
-@dataclass(frozen=True, eq=False)
-class Testimony:
-    """One layer's evidence, in numbers that count on over all layers."""
-
-    evidence: Evidence
-    groups: tuple[Int64, ...]
-    """Retrieved images that may show one place, as indices among all that were retrieved."""
-
-
-def testimonies(
-    layers: Sequence[Layer], query: MatchedQuery, quick_pose: QuickPose
-) -> list[Testimony]:
-    """What each layer that has matches says of them; if none has, what the first says."""
-    parts = query.layers
-    hit_idxs = {name: index for index, name in enumerate(query.hits.names)}
-    keypoints = np.concatenate([part.features.keypoints for part in parts])
-    first_keypoints = starts_of([len(part.features) for part in parts])
-    first_points = starts_of([layer.map.model.num_points for layer in layers])
-    seen = layers[0].witnesses.look(query.photo)  # which is the same for all
-    found = []
-    for index in [i for i, part in enumerate(parts) if part.matched] or [0]:
-        layer, part = layers[index], parts[index]
-        evidence = layer.testify(part, quick_pose, seen)
-        retrieved = np.array([hit_idxs[name] for name in part.hits.names], np.int64)
-        sightings = Sightings(
-            evidence.sightings.keypoint_idxs + first_keypoints[index],
-            evidence.sightings.point3D_idxs + first_points[index],
-            retrieved[evidence.sightings.hit_idxs],
-            evidence.sightings.scores,
-        )
-        groups = groups_of(part.matched, evidence.config.localize)
-        shifted = replace(evidence, sightings=sightings, keypoints=keypoints)
-        found.append(Testimony(shifted, tuple(retrieved[group] for group in groups)))
-    return found
-
-
-def pooled(evidences: Sequence[Evidence]) -> Evidence:
-    """All layers' evidence as one; a layer without some cue says nothing by it."""
-    first = evidences[0]
-    if len(evidences) == 1:
-        return first
-    sightings = Sightings(
-        *(
-            np.concatenate([getattr(each.sightings, column) for each in evidences])
-            for column in ("keypoint_idxs", "point3D_idxs", "hit_idxs", "scores")
-        )
-    )
-    said = [{cue.name: cue for cue in each.cues} for each in evidences]
-    silent = [
-        Cue("", np.ones(len(each.sightings)), np.zeros(len(each.sightings), bool))
-        for each in evidences
-    ]
-    cues = []
-    for name in dict.fromkeys(name for each in said for name in each):
-        of_all = [each.get(name, none) for each, none in zip(said, silent, strict=True)]
-        factors = np.concatenate([cue.factors for cue in of_all])
-        cues.append(Cue(name, factors, np.concatenate([cue.touched for cue in of_all])))
-    return replace(first, sightings=sightings, cues=tuple(cues))
-
-
-def layer_counts(
-    layers: Sequence[Layer],
-    query: MatchedQuery,
-    correspondences: Correspondences,
-    inliers: Int64,
-) -> dict[str, int]:
-    """FEATURES_keypoints, _matches, _correspondences and _inliers of each of several layers.
-
-    Args:
-        inliers: rows of ``correspondences``.
-    """
-    if len(layers) == 1:
-        return {}
-    starts = starts_of([len(part.features) for part in query.layers])
-    owners = np.searchsorted(starts, correspondences.keypoint_idxs, side="right") - 1
-    # an empty layer shares its start with the next one, which is found then
-    counts: dict[str, int] = {}
-    for index, (layer, part) in enumerate(zip(layers, query.layers, strict=True)):
-        counts |= {
-            f"{layer.map.config.features.name}_{what}": int(number)
-            for what, number in (
-                ("keypoints", len(part.features)),
-                ("matches", num_matches(part.matched)),
-                ("correspondences", (owners == index).sum()),
-                ("inliers", (owners[inliers] == index).sum()),
-            )
-        }
-    return counts
-
-
-def num_matches(matched: Mapping[str, tuple[Matches, Int64]]) -> int:
-    """With all images together."""
-    return sum(len(matches) for matches, _ in matched.values())
-
-
-def starts_of(lengths: Sequence[int]) -> Int64:
-    """(L,) where each part begins when all follow one another."""
-    return np.cumsum([0, *lengths[:-1]], dtype=np.int64)

@@ -16,9 +16,9 @@ from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
 from hloc_lite.geometry.cameras import check_camera, rescaled
 from hloc_lite.io.images import read_photo
 from hloc_lite.localize.answers import failure, with_fallback
-from hloc_lite.localize.checks import median_distance
 from hloc_lite.localize.engine import Engine
 from hloc_lite.localize.rigs import nothing, solve_rig
+from hloc_lite.localize.scene_depth import median_distance
 from hloc_lite.localize.sequence import Frame, Tracker
 from hloc_lite.mapping.cameras import guess_camera
 from hloc_lite.mapping.map import Map
@@ -184,7 +184,8 @@ class Localizer(Engine):
 
         Args:
             images: one of each camera, in the rig's order; those that cannot be read are left out.
-            prior: of the rig; only its position narrows the search.
+            prior: of the rig; its position and heights narrow the search, and no pose is withheld
+                for contradicting it.
 
         Raises:
             ShapeError: not one image for each camera.

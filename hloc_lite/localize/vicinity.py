@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from hloc_lite.config import PriorConfig
-from hloc_lite.localize.checks import median_distance
 from hloc_lite.localize.prior import agrees, images_within
+from hloc_lite.localize.scene_depth import median_distance
 from hloc_lite.mapping.map import Map
 from hloc_lite.types import Float64, LocalizationResult, Prior, Status
 

@@ -25,7 +25,7 @@ from hloc_lite.io.images import FolderSource, ImageSource, MemorySource, folder_
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.assemble import assemble, colored
-from hloc_lite.mapping.cascade import match_and_verify
+from hloc_lite.mapping.cheap_first import match_and_verify
 from hloc_lite.mapping.folder import LOCK, check_ours, delete_work, output_folder
 from hloc_lite.mapping.landmarks import labelled_landmarks
 from hloc_lite.mapping.map import BusyMapError, Map, in_memory

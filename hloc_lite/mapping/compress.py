@@ -14,7 +14,7 @@ from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.io.array_folder import write_array_folder
 from hloc_lite.mapping.compact_arrays import Arrays, compact_arrays
 from hloc_lite.mapping.landmark_codes import DIMS_A_CODE, Coding, codebook_bytes, row_bytes
-from hloc_lite.mapping.landmark_descriptors import mean_descriptors
+from hloc_lite.mapping.landmark_descriptors import descriptors_of
 from hloc_lite.mapping.landmark_selection import Selection, observations_of, select_landmarks
 from hloc_lite.mapping.map import COMPACT_SCHEMA, Map
 
@@ -63,8 +63,7 @@ def compress_map(
             f"landmarks are coded as float16, int8 or pq, global descriptors as float16, int8 or "
             f"bits; got {coding} and {retrieval}"
         )
-    own = place.landmark_descriptors
-    descriptors = mean_descriptors(place) if own is None else own
+    descriptors = descriptors_of(place)
     nothing = np.zeros(0, np.int64)
     arrays, header = compact_arrays(place, descriptors, nothing, Coding.FLOAT16, retrieval)
     dim = descriptors.values.shape[1]

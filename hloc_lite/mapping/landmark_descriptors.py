@@ -57,6 +57,12 @@ class LandmarkDescriptors:
         return found / _lengths(found), owners
 
 
+def descriptors_of(place: Map) -> LandmarkDescriptors:
+    """The map's own if it is compact, else ``mean_descriptors``, which reads all its features."""
+    own = place.landmark_descriptors
+    return mean_descriptors(place) if own is None else own
+
+
 def mean_descriptors(place: Map) -> LandmarkDescriptors:
     """The mean of the descriptors of each landmark's track, as unit rows: one row a landmark.
 

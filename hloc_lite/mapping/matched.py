@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.pairs import Pair
-from hloc_lite.mapping.stages import pair_key, stored_matches
+from hloc_lite.mapping.stages import pair_key
 from hloc_lite.registry import Matcher
 
 
@@ -29,6 +29,10 @@ class Round:
 
     def num_verified(self, pair: Pair) -> int:
         return len(self.verified.read(pair_key(pair), ["inliers"])["inliers"])
+
+    def num_matches(self, pair: Pair) -> int:
+        """Before verification."""
+        return len(self.matches.read(pair_key(pair), ["scores"])["scores"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +56,7 @@ class MatchedPairs:
 
     def num_matches(self, pair: Pair) -> int:
         """Before verification."""
-        return len(stored_matches(self.round_of[pair].matches, pair))
+        return self.round_of[pair].num_matches(pair)
 
     def matchers(self) -> dict[str, int]:
         """Name of each matcher -> pairs whose matches are its."""

@@ -41,7 +41,7 @@ CHEAP_MATCHER = "mutual-nn"
 """Needs no weights and fits all features."""
 _ONLY_CHECKS = {"min_triangulated_share", "low_triangulated_share"}
 """Of the section mapping: they decide whether there is a map, but not which."""
-OF_CASCADE = {"cheap_first", "enough_verified", "enough_pairs", "chance_verified"}
+OF_CHEAP_FIRST = {"cheap_first", "enough_verified", "enough_pairs", "chance_verified"}
 """Of the section matching: which pairs of map images are matched in which way."""
 _OF_CHEAP_MATCHES = {"max_ratio", "even_ratio", "ratio_slope", "min_similarity"}
 
@@ -136,7 +136,7 @@ class Run:
             parts += [config.matching.model_dump(include=_OF_CHEAP_MATCHES)]
         else:
             # another choice of pairs leaves the matches of each as they are
-            parts += [config.matching.model_dump(exclude=OF_CASCADE), models.matcher_weights]
+            parts += [config.matching.model_dump(exclude=OF_CHEAP_FIRST), models.matcher_weights]
         if what.endswith("verified"):
             parts += [config.geometry, config.mapping.camera_model, config.mapping.cameras]
             parts += [pose_values(self.inputs.reference), _intrinsics(self.inputs.cameras)]

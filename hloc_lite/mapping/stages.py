@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -188,21 +187,6 @@ def colors_at(pixels: UInt8, keypoints: np.ndarray) -> UInt8:
     columns = np.clip(keypoints[:, 0].astype(np.int64), 0, width - 1)
     rows = np.clip(keypoints[:, 1].astype(np.int64), 0, height - 1)
     return pixels[rows, columns]
-
-
-class CachedFeatures:
-    """Name -> features out of a store, the last ones used kept in memory."""
-
-    def __init__(self, read: Callable[[str], LocalFeatures], capacity: int) -> None:
-        self._read, self._capacity = read, capacity
-        self._kept: OrderedDict[str, LocalFeatures] = OrderedDict()
-
-    def __call__(self, name: str) -> LocalFeatures:
-        features = self._kept.pop(name) if name in self._kept else self._read(name)
-        self._kept[name] = features
-        if len(self._kept) > self._capacity:
-            self._kept.popitem(last=False)
-        return features
 
 
 def prefetch(

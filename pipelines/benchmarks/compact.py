@@ -69,7 +69,8 @@ def main(
     """Print the table of bytes and recalls."""
     place = Map.open(full)
     queries = described(town, place, output / "queries")[::every]
-    settings = () if matcher is None else (f"matching.name={matcher}",)
+    settings = ["localize.matching=images"]  # the cascade would hide what the matcher loses
+    settings += [] if matcher is None else [f"matching.name={matcher}"]
 
     def recalls(opened: Map) -> np.ndarray:
         localizer = Localizer(opened, query_config(opened, settings))

@@ -41,9 +41,8 @@ from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.synthetic.config import CONDITIONS, TownConfig
 from hloc_lite.synthetic.dataset import write_dataset
 from hloc_lite.types import LocalFeatures, Photo, UInt8
+from pipelines.matched_towns import is_right
 
-BOUNDS = (0.25, 2.0)
-"""Metres and degrees of a right pose."""
 STAGES = ("features", "retrieval", "matching", "verification", "reconstruction")
 SETTINGS = ("features.max_side_px=1024", "features.max_keypoints=1024")
 EVERY_PAIR = {"matching": {"cheap_first": False}}
@@ -227,7 +226,7 @@ def seconds(call: Any) -> float:
 def recall(
     town: Path, names: Sequence[str], place: Map, settings: Sequence[str]
 ) -> dict[str, list[int]]:
-    """Condition -> queries within ``BOUNDS``, and all queries that the images of the map see."""
+    """Condition -> right queries (``is_right``), and all that the images of the map see."""
     localizer = Localizer(place, load_config(base=place.config, settings=settings))
     reference = {image.name: image.cam_from_world for image in place.model.images}
     found = {}
@@ -239,9 +238,7 @@ def recall(
         right = 0
         for name, camera in tqdm(cameras.items(), desc=condition, disable=None):
             result = localizer.localize(town / "images" / name, camera, name=name)
-            if result.pose is not None:
-                distance, angle_deg = pose_errors(result.pose.cam_from_world, truth[name])
-                right += distance <= BOUNDS[0] and angle_deg <= BOUNDS[1]
+            right += is_right(result, truth[name])
         found[condition] = [int(right), len(cameras)]
     return found
 

@@ -23,7 +23,6 @@ import numpy as np
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config, load_config
 from hloc_lite.geometry.cameras import img_from_cam
-from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.cascade import SeenQuery
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.compress import compress_map
@@ -38,6 +37,7 @@ from hloc_lite.types import (
     SfmImage,
     SfmModel,
 )
+from pipelines.matched_towns import is_right
 
 CAMERA = Camera("PINHOLE", 1024, 768, np.array([600.0, 600.0, 512.0, 384.0]))
 STEP = 30
@@ -160,9 +160,7 @@ def measured(folder: Path, count: int) -> dict[str, float]:
         before = time.perf_counter()
         result = localizer.answer(seen, "query", StageClock())
         answers.append(time.perf_counter() - before)
-        if result.pose is not None:
-            distance, angle_deg = pose_errors(result.pose.cam_from_world, pose_at(metre))
-            right += distance <= 0.25 and angle_deg <= 2
+        right += is_right(result, pose_at(metre))
     return {
         "open_s": opened,
         "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -16,6 +16,7 @@ from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.sequence import Frame
 from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, mean_descriptors
 from hloc_lite.types import NO_POINT, Photo, Prior, Rig, RigCamera, Status
+from pipelines.compact_queries import Described, right_ones
 from tests.exact_scene import MAP_NAMES, NoWeights, mapped_scene
 
 
@@ -86,6 +87,10 @@ def test_a_budget_ends_the_steps_and_says_so(built) -> None:
     assert counts == {"match": 0, "match_landmarks": 1}
     assert result.status is Status.LOCALIZED
     assert result.skipped == ("landmarks of 4 more images", "images by the matcher")
+    assert result.counts["images_matched"] == 0
+    without = localizer(place, "cascade.enough=1", "cascade.first_images=2", "cascade.max_images=0")
+    result = without.localize(scene.image(3), scene.camera, budget_ms=0)
+    assert result.skipped == ("landmarks of 4 more images",)
 
 
 def test_landmark_matches_count_for_all_images_that_see_them(built) -> None:
@@ -217,3 +222,16 @@ def test_a_batch_comes_back_in_order_and_from_many_threads_alike(built, tmp_path
         )
     with pytest.raises(ValueError):
         list(made.localize_batch(images, [scene.camera]))
+
+
+def test_queries_described_before_are_answered_as_others(built) -> None:
+    scene, place = built
+    made = localizer(place, "localize.matching=images")
+    photo = Photo("q", scene.image(3))
+    seen = made.look(photo, scene.camera)
+    (described,) = made._models.describer.describe([photo])
+    right, wrong = (
+        Described("q", "day", photo, scene.camera, seen.features[0], described, scene.poses[i])
+        for i in (3, 6)
+    )
+    assert right_ones(made, [right, wrong], 5) == [True, False]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,9 +18,9 @@ from hloc_lite import registry
 from hloc_lite.config import MatchingConfig
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.cascade import pairs_to_match_again
+from hloc_lite.mapping.cheap_first import pairs_to_match_again
 from hloc_lite.mapping.run import MapInputs
-from hloc_lite.mapping.stages import CachedFeatures, by_locality, match_pairs, pair_key
+from hloc_lite.mapping.stages import by_locality, match_pairs, pair_key
 from hloc_lite.matching.nearest import NearestMatcher
 from hloc_lite.registry import Runtime
 from hloc_lite.types import LocalFeatures, Matches
@@ -188,7 +189,7 @@ def test_each_image_is_read_about_once() -> None:
     ring = [f"{n}" for n in rng.permutation(500)]  # names say nothing about places
     pairs = sorted((ring[i], ring[(i + step) % 500]) for i in range(500) for step in range(1, 6))
     reads: list[str] = []
-    cached = CachedFeatures(lambda name: reads.append(name), 60)  # type: ignore[arg-type,return-value]
+    cached = lru_cache(60)(reads.append)
     for pair in by_locality(pairs):
         for name in pair:
             cached(name)

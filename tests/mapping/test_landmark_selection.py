@@ -1,4 +1,4 @@
-"""Which landmarks stay, and from where they were seen: known answers and promises."""
+"""Which landmarks stay, and how they are coded: known answers and promises."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from hloc_lite.mapping.landmark_codes import (
     to_product_codes,
 )
 from hloc_lite.mapping.landmark_selection import observations_of, select_landmarks
-from hloc_lite.mapping.landmark_views import landmark_views
 from hloc_lite.types import NO_POINT, Camera, Rigid3, SfmImage, SfmModel
 
 CAMERA = Camera("SIMPLE_PINHOLE", 100, 80, np.array([90.0, 50, 40]))
@@ -138,18 +137,3 @@ def test_bits_are_signs() -> None:
     bits = to_bits(rows)
     assert bits.shape == (1, row_bytes(Coding.BITS, 9)) == (1, 2)
     assert np.array_equal(from_bits(bits, 9), np.sign(rows))
-
-
-def test_views_of_landmarks() -> None:
-    """Cameras 3 and 4 units from the origin, at a right angle; nobody sees the second point."""
-    rows = np.array([0])
-    images = tuple(
-        SfmImage(i, str(i), 1, Rigid3(np.eye(3), -center), np.zeros((1, 2)), rows)
-        for i, center in enumerate(np.array([[3.0, 0, 0], [0, 4, 0]]))
-    )
-    model = SfmModel({1: CAMERA}, images, np.arange(2), np.array([[0.0, 0, 0], [1, 1, 1]]),
-                     np.zeros((2, 3)), np.zeros(2))  # fmt: skip
-    views = landmark_views(model)
-    assert np.allclose(views.directions, [[0.5**0.5, 0.5**0.5, 0], [0, 0, 0]])
-    assert np.allclose(views.least_cosines, [0.5**0.5, 1])
-    assert views.nearest.tolist() == [3, np.inf] and views.farthest.tolist() == [4, 0]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from tqdm import tqdm
@@ -24,7 +25,6 @@ from hloc_lite.mapping.matched import MatchedPairs, Round
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.run import Run
 from hloc_lite.mapping.stages import (
-    CachedFeatures,
     keypoints_of,
     match_pairs,
     pair_key,
@@ -61,7 +61,7 @@ def match_and_verify(
     def play(each: Round, wanted: Sequence[Pair]) -> None:
         workers = num_workers(run)
         with clock("matching"):
-            cached = CachedFeatures(StoredFeatures(features).__getitem__, CACHED_IMAGES)
+            cached = lru_cache(CACHED_IMAGES)(StoredFeatures(features).__getitem__)
             batch = run.config.matching.batch_size
             match_pairs(
                 wanted, cached, each.matcher, each.matches, batch,
