@@ -274,6 +274,8 @@ def test_other_sites_cannot_reach_a_server_on_loopback(connect: Connect) -> None
     assert refusal(answer) == (403, "unknown_host")
     answer = client.post("/v1/localize", files=IMAGE, headers={"Origin": "http://evil.example"})
     assert refusal(answer) == (403, "other_origin")
+    answer = client.post("/v1/localize", files=IMAGE, headers={"Origin": "http://[evil"})
+    assert refusal(answer) == (403, "other_origin")
     same = {"Origin": "http://localhost"}
     assert client.post("/v1/localize", files=IMAGE, headers=same).status_code == 200
 
