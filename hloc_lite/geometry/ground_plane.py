@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hloc_lite.geometry.level import rotation_to_z
 from hloc_lite.types import Float64, Rigid3
 
 
@@ -33,11 +34,13 @@ def up_direction(cams_from_world: Sequence[Rigid3]) -> Float64:
 
 
 def ground_axes(up: Float64, points: Float64) -> Float64:
-    """(2, 3) rows: the plan's x and y axes, perpendicular to ``up``; x along the widest spread."""
-    helper = np.eye(3)[np.argmin(np.abs(up))]
-    east = np.cross(helper, up)
-    east = east / np.linalg.norm(east)
-    plane = np.stack([east, np.cross(up, east)])
+    """(2, 3) rows: the plan's x and y axes, perpendicular to ``up``; x along the widest spread.
+
+    Args:
+        up: (3,) unit vector.
+        points: (N, 3).
+    """
+    plane = rotation_to_z(up)[:2]
     if len(points) < 2:
         return plane
     flat = (points - np.median(points, axis=0)) @ plane.T
