@@ -63,8 +63,6 @@ class FakeLocalizer:
         image: Photo,
         camera: Camera | None = None,
         *,
-        name: str | None = None,
-        fallback: bool = False,
         prior: Prior | None = None,
         budget_ms: float | None = None,
     ) -> LocalizationResult:
