@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -53,13 +53,20 @@ def _limit(flag: str, name: str, kind: type, meaning: str) -> Callable[[F], F]:
 @runtime_options
 def command(
     maps: tuple[str, ...],
+    host: str,
+    port: int,
+    workers: int,
+    queue_size: int,
+    max_upload_mb: float,
+    max_megapixels: float,
+    job_timeout_s: float,
+    upload_timeout_s: float,
     token_file: Path | None,
     allowed_hosts: tuple[str, ...],
     config_file: Path | None,
     settings: tuple[str, ...],
     device: str,
     offline: bool,
-    **limits: Any,
 ) -> None:
     """Answer photos sent by POST with where they were taken, in one or several MAPs.
 
@@ -69,7 +76,17 @@ def command(
     from hloc_lite.serve.maps import check_folders, folders_of
     from hloc_lite.serve.run import serve
 
-    limits["allowed_hosts"] = (*ServeConfig().allowed_hosts, *allowed_hosts)
+    limits = {
+        "host": host,
+        "port": port,
+        "allowed_hosts": (*ServeConfig().allowed_hosts, *allowed_hosts),
+        "workers": workers,
+        "queue_size": queue_size,
+        "max_upload_mb": max_upload_mb,
+        "max_megapixels": max_megapixels,
+        "job_timeout_s": job_timeout_s,
+        "upload_timeout_s": upload_timeout_s,
+    }
     config = section_of(ServeConfig, limits)
     token = read_token(token_file)
     folders = folders_of(maps)
