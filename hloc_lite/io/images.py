@@ -134,6 +134,13 @@ class MemorySource:
         return pixels
 
 
+def check_image_folder(root: Path) -> None:
+    """Refuse what is no folder (ImageError)."""
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise ImageError(f"image folder {root} {what}")
+
+
 def folder_source(
     root: Path,
     config: ImagesConfig,
@@ -145,9 +152,7 @@ def folder_source(
     Raises:
         ImageError: no such folder, no image in it, or a listed one is missing.
     """
-    if not root.is_dir():
-        what = "is a file" if root.exists() else "does not exist"
-        raise ImageError(f"image folder {root} {what}")
+    check_image_folder(root)
     if mask_dir is not None and not mask_dir.is_dir():
         raise ImageError(f"mask folder {mask_dir} does not exist")
     found = list_images(root) if names is None else tuple(sorted(set(names)))
