@@ -39,9 +39,9 @@ def serve(
     Raises:
         HlocLiteError: a map cannot be opened at the start, or the address cannot be listened at.
     """
-    failures: list[HlocLiteError] = []
+    failures: list[Exception] = []
 
-    def fail(error: HlocLiteError) -> None:
+    def fail(error: Exception) -> None:
         failures.append(error)
         server.should_exit = True
 
