@@ -80,10 +80,9 @@ def command(
 
 def _positions_in_exif(folder: Path, place: Map) -> dict[str, Geodetic]:
     from hloc_lite.io.gps import exif_position
+    from hloc_lite.io.images import check_image_folder
 
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
-        raise HlocLiteError(f"image folder {folder} {what}")
+    check_image_folder(folder)
     names = [image.name for image in place.model.images]
     present = [name for name in names if (folder / name).is_file()]
     if not present:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -18,15 +17,11 @@ from hloc_lite.cli.options import (
     show_progress,
     source_named,
 )
-from hloc_lite.cli.prior import prior_of, prior_options
+from hloc_lite.cli.prior import needed_georeference, prior_of, prior_options
+from hloc_lite.cli.queries import queries_of
 from hloc_lite.config import load_config, query_profile
-from hloc_lite.errors import ConfigError, HlocLiteError
+from hloc_lite.errors import ConfigError
 from hloc_lite.registry import DEPTH_MODELS, SEGMENTERS
-
-if TYPE_CHECKING:
-    from hloc_lite.mapping.georeference import Georeference
-    from hloc_lite.mapping.map import Map
-    from hloc_lite.types import Camera
 
 
 @click.command("localize")
@@ -165,8 +160,8 @@ def command(
         }
     )
     place = Map.open(map_folder)
-    georeference = None if geopose is None else _georeference_of(place, map_folder)
-    prior = prior_of(near, gps, place.georeference)
+    georeference = None if geopose is None else needed_georeference(place, map_folder, "--geopose")
+    prior = prior_of(near, gps, place, map_folder)
     further = [Map.open(folder) for folder in also]
     config = load_config(
         file=config_file, settings=settings, overrides=overrides, base=place.config
@@ -183,7 +178,7 @@ def command(
             f"{', '.join(idle)}",
             err=True,
         )
-    cameras = _cameras(photos, images, queries, camera)
+    cameras = queries_of(photos, images, queries, camera)
     root = images or Path()
     truth_files = [str(path) for path in truth]
     outputs = Outputs(
@@ -231,53 +226,3 @@ def command(
         click.echo(line, err=True)
     if not any(result.pose for result in results):
         sys.exit(1)
-
-
-def _georeference_of(place: Map, map_folder: Path) -> Georeference:
-    if place.georeference is None:
-        raise ConfigError(
-            f"--geopose needs to know where on Earth {map_folder} lies: run `hloc-lite "
-            f"georeference {map_folder} --positions FILE.csv` (or --exif IMAGES) first"
-        )
-    return place.georeference
-
-
-def _cameras(
-    photos: tuple[Path, ...],
-    images: Path | None,
-    queries: tuple[Path, ...],
-    camera: str | None,
-) -> dict[str, Camera | None]:
-    """Query name -> its intrinsics, None where they are not given."""
-    from hloc_lite.io.images import check_relative, is_unicode, list_images
-    from hloc_lite.io.poses import parse_camera
-
-    if images is None:
-        known = None if camera is None else parse_camera(camera, "--camera")
-        for photo in photos:
-            if not is_unicode(str(photo)):
-                raise HlocLiteError(f"the file name {str(photo)!r} is not UTF-8: rename it")
-        return dict.fromkeys((str(photo) for photo in photos), known)
-    if not images.is_dir():
-        what = "is a file" if images.exists() else "does not exist"
-        raise HlocLiteError(f"image folder {images} {what}")
-    found = _listed(queries) if queries else dict.fromkeys(list_images(images))
-    check_relative(found)
-    if not found:
-        raise HlocLiteError(f"no queries in {', '.join(map(str, queries)) or images}")
-    return found
-
-
-def _listed(files: tuple[Path, ...]) -> dict[str, Camera | None]:
-    """The queries of all lists; one may be in several, with the same intrinsics."""
-    from hloc_lite.io.poses import read_queries
-
-    found: dict[str, Camera | None] = {}
-    numbers: dict[str, list[object]] = {}
-    for file in files:
-        for name, camera in read_queries(file).items():
-            given = [camera.model, camera.width, camera.height, *camera.params.tolist()]
-            if numbers.setdefault(name, given) != given:
-                raise HlocLiteError(f"{file}: {name!r} has other intrinsics than in another list")
-            found[name] = camera
-    return found

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from hloc_lite.errors import ConfigError
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 RESUMES = "hloc_lite.resumes"
 """Key of ``click.Context.meta``: see ``resumes``."""
 F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S", bound="BaseModel")
 
 
 def config_options(function: F) -> F:
@@ -95,6 +99,18 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
             section, _, key = dotted.partition(".")
             tree.setdefault(section, {})[key] = value
     return tree
+
+
+def section_of(kind: type[S], values: Mapping[str, Any]) -> S:
+    """A section of these values. Raises ConfigError, which names the first bad one."""
+    from pydantic import ValidationError
+
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        item = error.errors()[0]
+        what = "".join(str(part) for part in item["loc"][:1])
+        raise ConfigError(f"{what}: {item['msg']}, got {item['input']!r}") from None
 
 
 def show_progress() -> bool:

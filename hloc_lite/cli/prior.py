@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.cli.options import F
 from hloc_lite.errors import ConfigError
 
 if TYPE_CHECKING:
     from hloc_lite.mapping.georeference import Georeference
+    from hloc_lite.mapping.map import Map
     from hloc_lite.types import Prior
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def prior_options(function: F) -> F:
@@ -31,7 +31,7 @@ def prior_options(function: F) -> F:
     )(function)
 
 
-def prior_of(near: str | None, gps: str | None, georeference: Georeference | None) -> Prior | None:
+def prior_of(near: str | None, gps: str | None, place: Map, map_folder: Path) -> Prior | None:
     """What the options say; None: nothing.
 
     Raises:
@@ -48,12 +48,22 @@ def prior_of(near: str | None, gps: str | None, georeference: Georeference | Non
     if gps is None:
         return None
     latitude, longitude, accuracy_m = _numbers(gps, "--gps", "LAT,LON,ACCURACY")
-    if georeference is None:
-        raise ConfigError(
-            "--gps needs to know where on Earth the map lies: run `hloc-lite georeference MAP "
-            "--positions FILE.csv` (or --exif IMAGES) first"
-        )
+    georeference = needed_georeference(place, map_folder, "--gps")
     return prior_from_gps(georeference, latitude, longitude, accuracy_m)
+
+
+def needed_georeference(place: Map, map_folder: Path, option: str) -> Georeference:
+    """Where the map lies, which an option cannot do without.
+
+    Raises:
+        ConfigError: nobody said it.
+    """
+    if place.georeference is None:
+        raise ConfigError(
+            f"{option} needs to know where on Earth {map_folder} lies: run `hloc-lite "
+            f"georeference {map_folder} --positions FILE.csv` (or --exif IMAGES) first"
+        )
+    return place.georeference
 
 
 def _numbers(text: str, option: str, form: str) -> list[float]:

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import config_options, runtime_options
+from hloc_lite.cli.options import F, config_options, runtime_options, section_of
 from hloc_lite.errors import ConfigError, MissingDependencyError
+from hloc_lite.serve.config import ServeConfig
 
 if TYPE_CHECKING:
-    from hloc_lite.serve.config import ServeConfig
+    from hloc_lite.serve.locating import Locates
     from hloc_lite.serve.maps import Opener
 
 TOKEN_VARIABLE = "HLOC_LITE_TOKEN"
 MIN_TOKEN_CHARS = 16
 
 
+def _limit(flag: str, name: str, kind: type, meaning: str) -> Callable[[F], F]:
+    """An option for a field of ``ServeConfig``, whose default is the field's."""
+    default = ServeConfig.model_fields[name].default
+    return click.option(flag, name, type=kind, default=default, show_default=True, help=meaning)
+
+
 @click.command("serve")
 @click.argument("maps", nargs=-1, required=True, metavar="[NAME=]MAP...")
-@click.option("--host", help="Address to listen at.  [default: 127.0.0.1, this machine only]")
-@click.option("--port", type=int, help="Port; 0 takes a free one.  [default: 8080]")
-@click.option("--workers", type=int, help="Photos localized at once.  [default: 1]")
-@click.option("--queue", "queue_size", type=int, help="Photos that may wait.  [default: 8]")
-@click.option("--max-upload-mb", type=float, help="Largest body.  [default: 20]")
-@click.option("--max-megapixels", type=float, help="Largest image.  [default: 50]")
-@click.option("--job-timeout", "job_timeout_s", type=float, help="Seconds.  [default: 30]")
-@click.option("--upload-timeout", "upload_timeout_s", type=float, help="Seconds.  [default: 30]")
+@_limit("--host", "host", str, "Address to listen at; the default: this machine only.")
+@_limit("--port", "port", int, "Port; 0 takes a free one.")
+@_limit("--workers", "workers", int, "Photos localized at once.")
+@_limit("--queue", "queue_size", int, "Photos that may wait.")
+@_limit("--max-upload-mb", "max_upload_mb", float, "Largest body.")
+@_limit("--max-megapixels", "max_megapixels", float, "Largest image.")
+@_limit("--job-timeout", "job_timeout_s", float, "Seconds from a photo to its answer.")
+@_limit("--upload-timeout", "upload_timeout_s", float, "Seconds that a body may take.")
 @click.option(
     "--allow-host",
     "allowed_hosts",
@@ -46,14 +53,14 @@ MIN_TOKEN_CHARS = 16
 @runtime_options
 def command(
     maps: tuple[str, ...],
-    host: str | None,
-    port: int | None,
-    workers: int | None,
-    queue_size: int | None,
-    max_upload_mb: float | None,
-    max_megapixels: float | None,
-    job_timeout_s: float | None,
-    upload_timeout_s: float | None,
+    host: str,
+    port: int,
+    workers: int,
+    queue_size: int,
+    max_upload_mb: float,
+    max_megapixels: float,
+    job_timeout_s: float,
+    upload_timeout_s: float,
     token_file: Path | None,
     allowed_hosts: tuple[str, ...],
     config_file: Path | None,
@@ -72,6 +79,7 @@ def command(
     limits = {
         "host": host,
         "port": port,
+        "allowed_hosts": (*ServeConfig().allowed_hosts, *allowed_hosts),
         "workers": workers,
         "queue_size": queue_size,
         "max_upload_mb": max_upload_mb,
@@ -79,7 +87,7 @@ def command(
         "job_timeout_s": job_timeout_s,
         "upload_timeout_s": upload_timeout_s,
     }
-    config = _config(limits, allowed_hosts)
+    config = section_of(ServeConfig, limits)
     token = read_token(token_file)
     folders = folders_of(maps)
     check_folders(folders)
@@ -120,37 +128,21 @@ def _check_extra() -> None:
         ) from None
 
 
-def _config(limits: Mapping[str, object], allowed_hosts: tuple[str, ...]) -> ServeConfig:
-    from pydantic import ValidationError
-
-    from hloc_lite.serve.config import ServeConfig
-
-    given = {key: value for key, value in limits.items() if value is not None}
-    default = ServeConfig()
-    try:
-        return ServeConfig.model_validate(
-            {**given, "allowed_hosts": (*default.allowed_hosts, *allowed_hosts)}
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{first['loc'][0]}: {first['msg']}, got {first['input']!r}") from None
-
-
 def _opener(
     config_file: Path | None, settings: tuple[str, ...], device: str, offline: bool
 ) -> Opener:
-    def opened(folder: Path):  # type: ignore[no-untyped-def]
+    def opened(folder: Path) -> Locates:
         from hloc_lite.config import load_config
         from hloc_lite.io.weights import WeightsStore
         from hloc_lite.localize.localizer import Localizer
         from hloc_lite.mapping.map import Map
-        from hloc_lite.serve.run import warmed
+        from hloc_lite.serve.run import warm_up
 
         place = Map.open(folder)
         config = load_config(file=config_file, settings=settings, base=place.config)
         weights = WeightsStore(offline=offline)
         localizer = Localizer(place, config, weights=weights, device=device)
-        warmed(localizer)
+        warm_up(localizer)
         return localizer
 
     return opened

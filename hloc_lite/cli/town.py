@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
 from tqdm import tqdm
 
-from hloc_lite.cli.options import resumes
+from hloc_lite.cli.options import resumes, section_of
 from hloc_lite.errors import ConfigError
 
 
@@ -52,19 +51,18 @@ def render(
     from hloc_lite.synthetic.dataset import write_dataset
 
     width, height = _parse_size(size)
-    try:
-        config = TownConfig(
-            seed=seed,
-            num_map=num_map,
-            num_queries=num_queries,
-            conditions=tuple(name.strip() for name in conditions.split(",") if name.strip()),
-            width=width,
-            height=height,
-        )
-    except ValidationError as error:
-        item = error.errors()[0]
-        what = "".join(str(part) for part in item["loc"][:1])
-        raise ConfigError(f"{what}: {item['msg']}, got {item['input']!r}") from None
+    conditions_given = tuple(name.strip() for name in conditions.split(",") if name.strip())
+    config = section_of(
+        TownConfig,
+        {
+            "seed": seed,
+            "num_map": num_map,
+            "num_queries": num_queries,
+            "conditions": conditions_given,
+            "width": width,
+            "height": height,
+        },
+    )
     if not config.conditions:
         known = ", ".join(CONDITIONS)
         raise ConfigError(f"--conditions needs at least one of {known}, got {conditions!r}")

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 
 from hloc_lite.evaluation.figures import INK, PALETTE, add_legend, label_axes, new_axes, svg_of
 from hloc_lite.evaluation.thresholds import DistanceUnit
-from hloc_lite.geometry.ground_plane import ground_axes, up_direction
+from hloc_lite.geometry.ground_plane import ground_axes, plan_limits, up_direction
 from hloc_lite.types import Float64, Rigid3
 
 MAX_POINTS = 20000
@@ -51,7 +51,7 @@ def plan_view_svg(
         return None
     everywhere = np.concatenate([points, _centers(trusted)])
     axes_2x3 = ground_axes(up_direction(trusted), everywhere)
-    low, high = _limits(points @ axes_2x3.T, _centers(trusted) @ axes_2x3.T)
+    low, high = plan_limits(points @ axes_2x3.T, _centers(trusted) @ axes_2x3.T)
     size = high - low
     if size[1] > size[0]:  # pages are wider than high
         axes_2x3 = np.stack([axes_2x3[1], -axes_2x3[0]])
@@ -109,15 +109,6 @@ def _draw_cameras(
         world = pose.inverse().apply(corners)
         wedges.append((world @ axes_2x3.T)[[0, 1, 2, 0]])
     axes.add_collection(LineCollection(wedges, colors=color, linewidths=width, label=label))
-
-
-def _limits(points: Float64, centers: Float64) -> tuple[Float64, Float64]:
-    low, high = centers.min(axis=0), centers.max(axis=0)
-    if len(points):
-        low = np.minimum(low, np.quantile(points, 0.01, axis=0))
-        high = np.maximum(high, np.quantile(points, 0.99, axis=0))
-    margin = 0.06 * float((high - low).max()) or 1.0
-    return low - margin, high + margin
 
 
 def _centers(poses: Sequence[Rigid3]) -> Float64:

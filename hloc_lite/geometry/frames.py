@@ -32,9 +32,7 @@ World = Literal["map", "enu"]
 
 
 def _axes(*rows: tuple[int, int, int]) -> Float64:
-    axes = np.array(rows, np.float64)
-    axes.flags.writeable = False
-    return axes
+    return np.asarray(frozen_array(rows, np.float64, (3, 3), "axes"), np.float64)
 
 
 _SAME = _axes((1, 0, 0), (0, 1, 0), (0, 0, 1))

@@ -8,7 +8,7 @@ pymap3d is imported where it is used: every map is opened through here, few need
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -49,14 +49,14 @@ def enu_from_geodetic(places: npt.ArrayLike, origin: Geodetic) -> Float64:
     import pymap3d
 
     latitude, longitude, height = _columns(places, "places")
-    return _stacked(pymap3d.geodetic2enu(latitude, longitude, height, *_values(origin)))
+    return _stacked(pymap3d.geodetic2enu(latitude, longitude, height, *astuple(origin)))
 
 
 def geodetic_from_enu(enu: npt.ArrayLike, origin: Geodetic) -> Float64:
     """The inverse of ``enu_from_geodetic``: (..., 3) degrees, degrees, metres."""
     import pymap3d
 
-    return _stacked(pymap3d.enu2geodetic(*_columns(enu, "enu"), *_values(origin)))
+    return _stacked(pymap3d.enu2geodetic(*_columns(enu, "enu"), *astuple(origin)))
 
 
 def ecef_from_geodetic(places: npt.ArrayLike) -> Float64:
@@ -94,7 +94,3 @@ def _columns(values: npt.ArrayLike, name: str) -> tuple[Float64, Float64, Float6
 
 def _stacked(columns: tuple[npt.ArrayLike, ...]) -> Float64:
     return np.stack([np.asarray(column, np.float64) for column in columns], axis=-1)
-
-
-def _values(place: Geodetic) -> tuple[float, float, float]:
-    return place.latitude_deg, place.longitude_deg, place.height_m

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hloc_lite.geometry.level import rotation_to_z
 from hloc_lite.types import Float64, Rigid3
 
 
@@ -33,11 +34,13 @@ def up_direction(cams_from_world: Sequence[Rigid3]) -> Float64:
 
 
 def ground_axes(up: Float64, points: Float64) -> Float64:
-    """(2, 3) rows: the plan's x and y axes, perpendicular to ``up``; x along the widest spread."""
-    helper = np.eye(3)[np.argmin(np.abs(up))]
-    east = np.cross(helper, up)
-    east = east / np.linalg.norm(east)
-    plane = np.stack([east, np.cross(up, east)])
+    """(2, 3) rows: the plan's x and y axes, perpendicular to ``up``; x along the widest spread.
+
+    Args:
+        up: (3,) unit vector.
+        points: (N, 3).
+    """
+    plane = rotation_to_z(up)[:2]
     if len(points) < 2:
         return plane
     flat = (points - np.median(points, axis=0)) @ plane.T
@@ -47,3 +50,21 @@ def ground_axes(up: Float64, points: Float64) -> Float64:
     axis = axis * (1.0 if axis[np.argmax(np.abs(axis))] > 0 else -1.0)
     turn = np.array([axis, [-axis[1], axis[0]]])
     return turn @ plane
+
+
+def plan_limits(points: Float64, centers: Float64) -> tuple[Float64, Float64]:
+    """(2,) lower and upper corner of a plan: all cameras and most points, with a margin.
+
+    Args:
+        points: (N, 2) in the plane of the ground.
+        centers: (M, 2) of the cameras.
+    """
+    everything = [centers] if len(centers) else []
+    if len(points):  # stray points must not shrink the rest
+        everything.append(np.quantile(points, [0.01, 0.99], axis=0))
+    if not everything:
+        return np.full(2, -1.0), np.full(2, 1.0)
+    corners = np.concatenate(everything)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    margin = 0.06 * float((high - low).max()) or 1.0
+    return low - margin, high + margin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,18 +63,7 @@ def fit_similarity(
     Returns:
         None where all points of one set coincide: then there is no scale.
     """
-    weights = np.ones(len(source)) if weights is None else weights
-    total = weights.sum()
-    if total <= 0:
-        return None
-    source_mean, target_mean = weights @ source / total, weights @ target / total
-    a, b = source - source_mean, target - target_mean
-    u, singular, vt = np.linalg.svd((b * weights[:, None]).T @ a)
-    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = (u * flip) @ vt
-    return _assembled(
-        float((singular * flip).sum()), rotation, a, weights, source_mean, target_mean
-    )
+    return _fitted(source, target, weights, _best_turn)
 
 
 def fit_level_similarity(
@@ -84,33 +74,41 @@ def fit_level_similarity(
     Returns:
         None where all points of one set coincide, or are one above the other.
     """
+    return _fitted(source, target, weights, _best_level_turn)
+
+
+def _fitted(
+    source: Float64,
+    target: Float64,
+    weights: Float64 | None,
+    best_turn: Callable[[Float64], tuple[Float64, float]],
+) -> Similarity3 | None:
+    """The similarity whose rotation ``best_turn`` finds: of the (3, 3) moment of both centred sets,
+    sum of w target source^T, it gives the rotation R that maximizes trace(R^T moment), and that."""
     weights = np.ones(len(source)) if weights is None else weights
     total = weights.sum()
     if total <= 0:
         return None
     source_mean, target_mean = weights @ source / total, weights @ target / total
     a, b = source - source_mean, target - target_mean
-    along = weights @ (a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1])
-    across = weights @ (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
-    length = float(np.hypot(along, across))
-    if length == 0:
-        return None
-    cos, sin = along / length, across / length
-    rotation = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-    stretch = length + float(weights @ (a[:, 2] * b[:, 2]))
-    return _assembled(stretch, rotation, a, weights, source_mean, target_mean)
-
-
-def _assembled(
-    stretch: float,
-    rotation: Float64,
-    a: Float64,
-    weights: Float64,
-    source_mean: Float64,
-    target_mean: Float64,
-) -> Similarity3 | None:
+    rotation, stretch = best_turn((b * weights[:, None]).T @ a)
     spread = float(weights @ (a**2).sum(axis=1))
     if not (spread > 0 and stretch > 0):
         return None
     scale = stretch / spread
     return Similarity3(scale, rotation, target_mean - scale * rotation @ source_mean)
+
+
+def _best_turn(moment: Float64) -> tuple[Float64, float]:
+    u, singular, vt = np.linalg.svd(moment)
+    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    return (u * flip) @ vt, float((singular * flip).sum())
+
+
+def _best_level_turn(moment: Float64) -> tuple[Float64, float]:
+    along, across = moment[0, 0] + moment[1, 1], moment[1, 0] - moment[0, 1]
+    length = float(np.hypot(along, across))
+    if length == 0:
+        return np.eye(3), 0.0  # any turn is as good
+    cos, sin = along / length, across / length
+    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]), length + float(moment[2, 2])

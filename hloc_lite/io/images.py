@@ -134,6 +134,13 @@ class MemorySource:
         return pixels
 
 
+def check_image_folder(root: Path) -> None:
+    """Refuse what is no folder (ImageError)."""
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise ImageError(f"image folder {root} {what}")
+
+
 def folder_source(
     root: Path,
     config: ImagesConfig,
@@ -145,9 +152,7 @@ def folder_source(
     Raises:
         ImageError: no such folder, no image in it, or a listed one is missing.
     """
-    if not root.is_dir():
-        what = "is a file" if root.exists() else "does not exist"
-        raise ImageError(f"image folder {root} {what}")
+    check_image_folder(root)
     if mask_dir is not None and not mask_dir.is_dir():
         raise ImageError(f"mask folder {mask_dir} does not exist")
     found = list_images(root) if names is None else tuple(sorted(set(names)))
@@ -190,11 +195,7 @@ def photo_from_bytes(data: bytes, name: str, config: ImagesConfig) -> Photo:
         ImageTooLargeError: too many bytes or pixels.
         ImageError: truncated, or with pixels that are not 8 or 16 bits.
     """
-    megabytes = len(data) / 1e6
-    if megabytes > config.max_file_mb:
-        raise ImageTooLargeError(
-            f"the image has {megabytes:.0f} MB, the limit is {config.max_file_mb:g}"
-        )
+    _check_bytes(len(data), "the image", config)
     return _photo(name, *_decode(io.BytesIO(data), "the image", config, UPLOAD_FORMATS))
 
 
@@ -255,14 +256,18 @@ def _read_bytes(path: Path, what: str, config: ImagesConfig) -> bytes:
 def check_file_size(path: Path, what: str, config: ImagesConfig) -> None:
     """Refuse a file that is missing or larger than configured (ImageError)."""
     try:
-        size_mb = path.stat().st_size / 1e6
+        num_bytes = path.stat().st_size
     except FileNotFoundError:
         raise ImageError(f"{what} {path} does not exist") from None
     except OSError as error:
         raise ImageError(f"cannot read {what} {path}: {short_reason(error)}") from None
-    if size_mb > config.max_file_mb:
-        raise ImageError(
-            f"{what} {path} has {size_mb:.0f} MB, the limit is {config.max_file_mb:g} "
+    _check_bytes(num_bytes, f"{what} {path}", config)
+
+
+def _check_bytes(num_bytes: int, what: str, config: ImagesConfig) -> None:
+    if num_bytes > 1e6 * config.max_file_mb:
+        raise ImageTooLargeError(
+            f"{what} has {num_bytes / 1e6:.0f} MB, the limit is {config.max_file_mb:g} "
             f"(images.max_file_mb)"
         )
 

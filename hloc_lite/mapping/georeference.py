@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class FitQuality:
     heading_sigma_deg: float
     """Of the direction of north."""
     up_from: str
-    """positions, or cameras: where up was taken from."""
+    """positions, cameras, or both: where up was taken from."""
     heights_m: tuple[float, float]
     """Of the map's cameras above the origin, lowest and highest."""
 
@@ -113,8 +113,7 @@ class Georeference:
             FormatError: no such place on Earth.
         """
         place = Geodetic(latitude_deg, longitude_deg, height_m)
-        values = [place.latitude_deg, place.longitude_deg, place.height_m]
-        return self.enu_from_map.inverse().apply(enu_from_geodetic(values, self.origin))
+        return self.enu_from_map.inverse().apply(enu_from_geodetic(astuple(place), self.origin))
 
     def map_heights(self, *heights_m: float) -> tuple[float, ...]:
         """Metres above the ENU origin as ``types.Prior.heights`` counts: map units above the map's
@@ -187,9 +186,7 @@ def georeference_to_json(georeference: Georeference) -> dict[str, Any]:
     """In plain JSON values."""
     enu_from_map = georeference.enu_from_map
     return {
-        "latitude_deg": georeference.latitude_deg,
-        "longitude_deg": georeference.longitude_deg,
-        "height_m": georeference.height_m,
+        **asdict(georeference.origin),
         "enu_from_map": {
             "scale": enu_from_map.scale,
             "quat_wxyz": quat_wxyz_from_rotation(enu_from_map.rotation).tolist(),
@@ -240,13 +237,11 @@ def georeference_from_json(value: Mapping[str, Any]) -> Georeference:
     if not np.isfinite(translation).all():
         raise FormatError(f"translation: expected finite numbers, got {similarity['translation']}")
     return Georeference(
-        origin.latitude_deg,
-        origin.longitude_deg,
-        origin.height_m,
-        Similarity3(
+        **asdict(origin),
+        enu_from_map=Similarity3(
             float(similarity["scale"]),
             rotation_from_quat_wxyz(similarity["quat_wxyz"]),
             translation,
         ),
-        FitQuality(**quality, heights_m=(low, high)),
+        quality=FitQuality(**quality, heights_m=(low, high)),
     )

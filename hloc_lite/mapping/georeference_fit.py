@@ -7,7 +7,7 @@ Photos held level say it better, so both count, each by how sure it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 
 import numpy as np
 from pydantic import Field
@@ -81,8 +81,7 @@ def fit_georeference(
     config = config or GeoreferenceConfig()
     names = [name for name in poses if name in positions]
     _check_names(names, poses, positions)
-    given = [positions[name] for name in names]
-    places = np.array([(each.latitude_deg, each.longitude_deg, each.height_m) for each in given])
+    places = np.array([astuple(positions[name]) for name in names])
     # the median in space: latitudes and longitudes have seams, and some positions are far off
     origin = Geodetic(*geodetic_from_ecef(np.median(ecef_from_geodetic(places), axis=0)).tolist())
     target = enu_from_geodetic(places, origin)
@@ -92,8 +91,9 @@ def fit_georeference(
     errors = fit.enu_from_map.apply(source) - target
     _check_sure(fit, up if isinstance(up, str) else "", errors, config)
     residuals = dict(zip(names, np.linalg.norm(errors, axis=1).tolist(), strict=True))
-    values = origin.latitude_deg, origin.longitude_deg, origin.height_m
-    return Georeference(*values, fit.enu_from_map, _quality(fit, errors, poses)), residuals
+    quality = _quality(fit, errors, poses)
+    found = Georeference(**asdict(origin), enu_from_map=fit.enu_from_map, quality=quality)
+    return found, residuals
 
 
 def _check_names(

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from hloc_lite.geometry.frames import covariance_in_frame, pose_in_frame
 from hloc_lite.io.results import result_to_json
+from hloc_lite.mapping.georeference import Georeference
 from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.locating import Located
 from hloc_lite.serve.query import Query
@@ -98,7 +99,8 @@ class Answer(BaseModel):
     """The intrinsics used, COLMAP's; estimated where they were not given."""
     counts: dict[str, int]
     times_ms: dict[str, float]
-    """Wall time: decode, of each stage, total in the server."""
+    """Wall time: upload, queue, decode, each stage in all maps together, and total: in the server,
+    from the headers of the request."""
     skipped: list[str]
     """What was left out to keep the budget, or cannot be used."""
     peak_memory_mb: float | None
@@ -120,7 +122,6 @@ def answer_of(
     confidence = plain["confidence"]
     georeference = found.best_map.georeference
     estimate = result.pose
-    memory = result.peak_memory_mb
     return Answer(
         found=estimate is not None,
         status=plain["status"],
@@ -133,12 +134,12 @@ def answer_of(
         geopose=None
         if estimate is None or georeference is None
         else georeference.geopose(estimate.cam_from_world),
-        covariance=None if estimate is None else covariance_of(estimate, found, query),
+        covariance=None if estimate is None else _covariance(estimate, found, query),
         camera=plain["camera"],
         counts=plain["counts"],
         times_ms={**times_ms, **_stages(found)},
         skipped=list(found.skipped),
-        peak_memory_mb=None if memory is None or not math.isfinite(memory) else float(memory),
+        peak_memory_mb=plain["peak_memory_mb"],
         maps=[_one_map(name, each) for name, each in found.results.items()],
         request_id=request_id,
     )
@@ -155,23 +156,22 @@ def confidence_class(confidence: float | None, config: ServeConfig) -> str | Non
     return "GOOD" if confidence < config.min_excellent else "EXCELLENT"
 
 
-def covariance_of(estimate: PoseEstimate, found: Located, query: Query) -> Covariance | None:
+def _covariance(estimate: PoseEstimate, found: Located, query: Query) -> Covariance | None:
     """The covariance in the frame asked for; None if it is not known."""
     given = estimate.covariance
     if given is None or not np.isfinite(given).all():
         return None
-    georeference = found.best_map.georeference
-    metres = None if georeference is None else georeference.metres_per_unit
-    earthly = query.world == "enu" and georeference is not None
-    matrix = georeference.covariance_in_enu(given) if earthly and georeference else given
+    georeference, earth = found.best_map.georeference, _earth(found, query)
+    matrix = given if earth is None else earth.covariance_in_enu(given)
     pose = _pose_in_world(estimate, found, query)
     in_frame = covariance_in_frame(pose, matrix, query.frame, query.world)
     std = np.sqrt(np.maximum(np.diag(in_frame), 0))
-    to_metres = 1.0 if earthly else metres
     distance = float(np.linalg.norm(std[:3]))
+    metres_per_unit = None if georeference is None else georeference.metres_per_unit
+    to_metres = metres_per_unit if earth is None else 1.0
     return Covariance(
         matrix=in_frame.tolist(),
-        frame=IN_FRAME.format(unit="metres" if earthly else "map units"),
+        frame=IN_FRAME.format(unit="map units" if earth is None else "metres"),
         position_std=std[:3].tolist(),
         position_std_m=None if to_metres is None else distance * to_metres,
         rotation_std_deg=math.degrees(float(np.linalg.norm(std[3:]))),
@@ -186,11 +186,14 @@ def _pose(estimate: PoseEstimate, found: Located, query: Query) -> Pose:
     return Pose.model_validate({"frame": query.frame, "world": query.world, **value})
 
 
+def _earth(found: Located, query: Query) -> Georeference | None:
+    """The world that was asked for, None if it is the map's own."""
+    return found.best_map.georeference if query.world == "enu" else None
+
+
 def _pose_in_world(estimate: PoseEstimate, found: Located, query: Query) -> Rigid3:
-    georeference = found.best_map.georeference
-    if query.world == "enu" and georeference is not None:
-        return georeference.in_enu(estimate.cam_from_world)
-    return estimate.cam_from_world
+    earth = _earth(found, query)
+    return estimate.cam_from_world if earth is None else earth.in_enu(estimate.cam_from_world)
 
 
 def _in_map(estimate: PoseEstimate) -> InMap:

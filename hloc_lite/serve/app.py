@@ -37,7 +37,7 @@ def create_app(
     shelf: Shelf,
     config: ServeConfig,
     token: str | None = None,
-    on_failure: Callable[[HlocLiteError], None] | None = None,
+    on_failure: Callable[[Exception], None] | None = None,
 ) -> FastAPI:
     """The application; maps of the shelf that are not open are opened once it runs.
 
@@ -81,11 +81,11 @@ def create_app(
 
 
 async def _open_all(
-    shelf: Shelf, opening: Executor, on_failure: Callable[[HlocLiteError], None] | None
+    shelf: Shelf, opening: Executor, on_failure: Callable[[Exception], None] | None
 ) -> None:
     try:
         await asyncio.get_running_loop().run_in_executor(opening, shelf.open_all)
-    except HlocLiteError as error:
+    except Exception as error:  # a bug, too: a server that never gets ready must not stay
         logger.error("%s", error)
         if on_failure is not None:
             on_failure(error)

@@ -42,11 +42,9 @@ class Uploads:
                 form or no image in it (400, 415, 422).
         """
         check_length(request, self._config.max_upload_bytes)
-        boundary = _boundary(request)
+        _check_form(request)
         if self.receiving >= self._config.max_uploads:
             raise busy("uploads_full", f"{self.receiving} uploads are on their way already", 1)
-        if not boundary:
-            raise Problem(400, "bad_form", "the Content-Type names no boundary")
         self.receiving += 1
         try:
             return await self._parsed(request)
@@ -108,7 +106,8 @@ def too_large(max_bytes: int) -> Problem:
     return Problem(413, "body_too_large", f"bodies have at most {max_bytes / 1e6:g} MB here")
 
 
-def _boundary(request: Request) -> bytes:
+def _check_form(request: Request) -> None:
+    """Refuse what is no multipart form (415), or one that cannot be split (400)."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data":
         got = kind.decode("latin-1", "replace")[:80] or "none"
@@ -116,7 +115,8 @@ def _boundary(request: Request) -> bytes:
             415, "not_multipart", f"expected Content-Type multipart/form-data with the photo in "
             f"{IMAGE_FIELD!r}, got {got}"
         )  # fmt: skip
-    return options.get(b"boundary", b"")
+    if not options.get(b"boundary"):
+        raise Problem(400, "bad_form", "the Content-Type names no boundary")
 
 
 async def _image_of(items: list[tuple[str, UploadFile | str]]) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hloc_lite.errors import HlocLiteError
+from hloc_lite.geometry.camera_models import CAMERA_MODELS
 from hloc_lite.geometry.cameras import check_camera
 from hloc_lite.io.poses import parse_camera
 from hloc_lite.serve.problems import Problem
@@ -36,7 +37,7 @@ class Intrinsics:
         cx = width / 2 if self.cx is None else self.cx
         cy = height / 2 if self.cy is None else self.cy
         model = DISTORTIONS[len(self.distortion)]
-        params = np.zeros({"PINHOLE": 4, "OPENCV": 8, "FULL_OPENCV": 12}[model])
+        params = np.zeros(CAMERA_MODELS[model].num_params)
         params[:4] = self.fx, self.fy, cx, cy
         params[4 : 4 + len(self.distortion)] = self.distortion
         return check_camera(Camera(model, width, height, params))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hloc_lite.types import Camera, LocalizationResult, Photo, Prior, Status
 
@@ -20,8 +20,14 @@ class Locates(Protocol):
     @property
     def map(self) -> Map: ...
 
-    @property
-    def localize(self) -> Any: ...
+    def localize(
+        self,
+        image: Photo,
+        camera: Camera | None = None,
+        *,
+        prior: Prior | None = None,
+        budget_ms: float | None = None,
+    ) -> LocalizationResult: ...
 
 
 @dataclass(frozen=True, eq=False)

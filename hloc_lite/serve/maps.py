@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hloc_lite.errors import ConfigError, HlocLiteError
-from hloc_lite.mapping.georeference import Georeference, read_georeference
+from hloc_lite.mapping.georeference import Georeference
 from hloc_lite.serve.locating import Locates
 from hloc_lite.serve.plan import plan_of
 from hloc_lite.serve.problems import Problem
@@ -31,12 +31,16 @@ class ServedMap:
 
     name: str
     localizer: Locates
-    georeference: Georeference | None
     plan: bytes
     """JSON of ``plan_of``."""
     opened_at: datetime
     generation: int
     """Times it was opened, from 1."""
+
+    @property
+    def georeference(self) -> Georeference | None:
+        """The map's own, or that of the map which a compact one was made of."""
+        return self.localizer.map.georeference
 
     def describe(self) -> dict[str, Any]:
         """What GET /v1/maps says of it."""
@@ -72,11 +76,6 @@ class Shelf:
         """All maps, open or not."""
         return tuple(self._folders)
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether all maps are open."""
-        return len(self._maps) == len(self._folders)
-
     def open_all(self) -> None:
         """Open what is not open yet. Raises HlocLiteError."""
         for name in self._folders:
@@ -101,7 +100,6 @@ class Shelf:
             opened = ServedMap(
                 name,
                 localizer,
-                read_georeference(self._folders[name]),
                 plan_of(name, localizer.map.model, self._plan_points),
                 datetime.now(UTC),
                 self._maps[name].generation + 1 if name in self._maps else 1,

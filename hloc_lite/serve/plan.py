@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from hloc_lite.geometry.ground_plane import ground_axes, up_direction
+from hloc_lite.geometry.ground_plane import ground_axes, plan_limits, up_direction
 from hloc_lite.types import Float64, SfmModel
 
 DIGITS = 4
@@ -23,7 +23,7 @@ def plan_of(name: str, model: SfmModel, max_points: int) -> bytes:
     flat_cameras = centers @ axes.T
     looks = np.array([pose.rotation[2] for pose in poses]).reshape(-1, 3) @ axes.T
     flat = model.xyz @ axes.T
-    low, high = _limits(flat, flat_cameras)
+    low, high = plan_limits(flat, flat_cameras)
     inside = flat[((flat >= low) & (flat <= high)).all(axis=1)]
     some = np.linspace(0, len(inside) - 1, min(len(inside), max_points)).astype(int)
     plan = {
@@ -35,18 +35,6 @@ def plan_of(name: str, model: SfmModel, max_points: int) -> bytes:
         "points": _rounded(inside[some], high - low),
     }
     return json.dumps(plan, separators=(",", ":")).encode()
-
-
-def _limits(points: Float64, centers: Float64) -> tuple[Float64, Float64]:
-    everything = [centers] if len(centers) else []
-    if len(points):  # stray points must not shrink the rest
-        everything.append(np.quantile(points, [0.01, 0.99], axis=0))
-    if not everything:
-        return np.full(2, -1.0), np.full(2, 1.0)
-    corners = np.concatenate(everything)
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    margin = 0.05 * float((high - low).max()) or 1.0
-    return low - margin, high + margin
 
 
 def _rounded(rows: Float64, size: Float64) -> list[list[float]]:

@@ -15,6 +15,7 @@ import uvicorn
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.serve.app import create_app
 from hloc_lite.serve.config import ServeConfig
+from hloc_lite.serve.locating import Locates
 from hloc_lite.serve.maps import Opener, Shelf
 from hloc_lite.serve.patience import protocol_with
 from hloc_lite.types import Photo
@@ -38,9 +39,9 @@ def serve(
     Raises:
         HlocLiteError: a map cannot be opened at the start, or the address cannot be listened at.
     """
-    failures: list[HlocLiteError] = []
+    failures: list[Exception] = []
 
-    def fail(error: HlocLiteError) -> None:
+    def fail(error: Exception) -> None:
         failures.append(error)
         server.should_exit = True
 
@@ -97,10 +98,10 @@ class _Server(uvicorn.Server):
                 logger.info("listening at http://%s:%d/", where, port)
 
 
-def warmed(localizer: object) -> None:
+def warm_up(localizer: Locates) -> None:
     """One query of noise: what is loaded and compiled at the first one is so now."""
     pixels = np.random.default_rng(0).integers(0, 255, (*WARM_UP_SIZE, 3), dtype=np.uint8)
-    localizer.localize(Photo("\0warm-up", pixels))  # type: ignore[attr-defined]
+    localizer.localize(Photo("\0warm-up", pixels))
 
 
 def _ignore(_: int, __: FrameType | None) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from hloc_lite.io.images import UPLOAD_FORMATS
 from hloc_lite.serve.bodies import IMAGE_FIELD
 from hloc_lite.serve.problems import TITLES, problem_body
 from hloc_lite.serve.query import JSON_FIELD, Query
 
+_FORMATS = ", ".join(UPLOAD_FORMATS)
 _REASONS = {
     400: ("bad_form", "the multipart form is broken: Missing boundary in multipart."),
     401: ("bad_token", "send the header 'Authorization: Bearer TOKEN'"),
+    403: ("unknown_host", "this server is not called 'example.org'"),
     404: ("unknown_map", "no map 'cellar'; there are town"),
     408: ("upload_too_slow", "the body was not in after 30 s; 1024 bytes had come"),
     413: ("body_too_large", "bodies have at most 20 MB here"),
-    415: ("not_an_image", "cannot read the image: it is none of JPEG, PNG, WEBP, TIFF"),
+    415: ("not_an_image", f"cannot read the image: it is none of {_FORMATS}"),
     422: ("bad_intrinsics", "camera: all numbers must be finite, got 1024 768 nan 512 384 0"),
     429: ("queue_full", "8 photos wait already; try again in 1 s"),
     503: ("timed_out", "no answer within 30 s"),
@@ -36,7 +39,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {status: _error(status) for status in 
 
 def _body() -> dict[str, Any]:
     schema = Query.model_json_schema()
-    image = {"type": "string", "format": "binary", "description": "JPEG, PNG, WEBP, TIFF or BMP."}
+    image = {"type": "string", "format": "binary", "description": f"One of {_FORMATS}."}
     whole = {
         "type": "string",
         "description": "All of the other fields as one JSON object, instead of single ones.",

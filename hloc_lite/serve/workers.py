@@ -29,7 +29,7 @@ class Workers:
 
     def __init__(self, workers: int, queue_size: int) -> None:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="localize")
-        self._workers, self._capacity = workers, workers + queue_size
+        self._workers, self._queue_size = workers, queue_size
         self._mean_s = FIRST_GUESS_S
         self.pending = 0
         """Jobs waiting or being done, also those whose client gave up."""
@@ -42,9 +42,10 @@ class Workers:
 
     def check_room(self) -> None:
         """Raises Problem (429) if one more job would not be taken."""
-        if self.pending >= self._capacity:
-            waiting = self._capacity - self._workers
-            raise busy("queue_full", f"{waiting} photos wait already", self.retry_after_s())
+        if self.pending >= self._workers + self._queue_size:
+            raise busy(
+                "queue_full", f"{self._queue_size} photos wait already", self.retry_after_s()
+            )
 
     def retry_after_s(self) -> int:
         """Whole seconds until the first of the jobs taken is likely done, and there is room."""

@@ -15,9 +15,11 @@ from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import FormatError, ImageError
 from hloc_lite.io.images import (
     FolderSource,
+    ImageTooLargeError,
     MemorySource,
     folder_source,
     list_images,
+    photo_from_bytes,
     read_mask,
     read_photo,
 )
@@ -221,6 +223,8 @@ def test_limits_are_checked_before_decoding(tmp_path: Path) -> None:
         read_photo(path, "a", ImagesConfig(max_megapixels=0.004))
     with pytest.raises(ImageError, match="max_file_mb"):
         read_photo(path, "a", ImagesConfig(max_file_mb=1e-5))
+    with pytest.raises(ImageTooLargeError, match="the image has"):
+        photo_from_bytes(path.read_bytes(), "a", ImagesConfig(max_file_mb=1e-5))
     # a header that promises 2^31 pixels a side must not reserve memory for them
     huge = bytearray(path.read_bytes())
     huge[16:24] = b"\x7f\xff\xff\xff" * 2

@@ -46,7 +46,9 @@ class FakeLocalizer:
 
     def __init__(self, confidence: float | None = 0.9, status: Status = Status.LOCALIZED) -> None:
         config = SimpleNamespace(features=SimpleNamespace(name="fake"))
-        self.map = SimpleNamespace(model=model(), config=config, fingerprint="f" * 16)
+        self.map = SimpleNamespace(
+            model=model(), config=config, fingerprint="f" * 16, georeference=None
+        )
         self.confidence, self.status = confidence, status
         self.gate = threading.Event()
         self.gate.set()
@@ -61,8 +63,6 @@ class FakeLocalizer:
         image: Photo,
         camera: Camera | None = None,
         *,
-        name: str | None = None,
-        fallback: bool = False,
         prior: Prior | None = None,
         budget_ms: float | None = None,
     ) -> LocalizationResult:

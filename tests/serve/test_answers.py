@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,8 +171,8 @@ def place_on_earth(client: TestClient, scale: float) -> Georeference:
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     quality = FitQuality(3, 3, 0.1, 0.1, 0.1, 0.01, 0.1, 0.1, "positions", (1.0, 2.0))
     made = Georeference(55.7, 13.2, 60.0, Similarity3(scale, turn, np.array([5.0, 6, 7])), quality)
-    shelf = client.app.state.shelf
-    shelf._maps["a"] = replace(shelf._maps["a"], georeference=made)
+    (served,) = client.app.state.shelf.opened()
+    served.localizer.map.georeference = made
     return made
 
 

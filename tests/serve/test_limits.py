@@ -8,13 +8,16 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from hloc_lite.errors import FormatError
 from hloc_lite.serve.app import create_app
 from hloc_lite.serve.config import ServeConfig
+from hloc_lite.serve.maps import Shelf
 from tests.serve.conftest import Connect
 from tests.serve.stand_ins import FakeLocalizer, photo_bytes, shelf_of
 
@@ -274,6 +277,8 @@ def test_other_sites_cannot_reach_a_server_on_loopback(connect: Connect) -> None
     assert refusal(answer) == (403, "unknown_host")
     answer = client.post("/v1/localize", files=IMAGE, headers={"Origin": "http://evil.example"})
     assert refusal(answer) == (403, "other_origin")
+    answer = client.post("/v1/localize", files=IMAGE, headers={"Origin": "http://[evil"})
+    assert refusal(answer) == (403, "other_origin")
     same = {"Origin": "http://localhost"}
     assert client.post("/v1/localize", files=IMAGE, headers=same).status_code == 200
 
@@ -336,3 +341,18 @@ def test_two_reloads_at_once_are_one(connect: Connect) -> None:
     client = connect()
     client.app.state.shelf.claim("a")
     assert refusal(client.post("/v1/maps/a/reload")) == (409, "reloading")
+
+
+@pytest.mark.parametrize("error", [FormatError("the map is broken"), RuntimeError("out of memory")])
+def test_whatever_keeps_a_map_from_opening_at_the_start_is_told(error: Exception) -> None:
+    def opener(_: Path) -> FakeLocalizer:
+        raise error
+
+    told: list[Exception] = []
+    app = create_app(Shelf({"a": Path("a")}, opener, 10), ServeConfig(), on_failure=told.append)
+    with TestClient(app, "http://localhost") as client:
+        end = time.monotonic() + 10
+        while not told and time.monotonic() < end:
+            time.sleep(0.01)
+        assert client.get("/ready").status_code == 503
+    assert told == [error]
