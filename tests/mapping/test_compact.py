@@ -291,7 +291,9 @@ def test_budgets(text: str, size: int) -> None:
     assert parse_bytes(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "much", "-5MB", "5 TB", "0", "0.1", "nan", "5 MB MB"])
+@pytest.mark.parametrize(
+    "text", ["", "much", "-5MB", "5 TB", "0", "0.1", "nan", "5 MB MB", "9" * 400]
+)
 def test_no_budgets(text: str) -> None:
     with pytest.raises(ConfigError, match="--budget takes bytes"):
         parse_bytes(text)
@@ -322,5 +324,7 @@ def test_both_verbs(built, tmp_path: Path, capsys) -> None:
     assert "--overwrite" in capsys.readouterr().err
     assert run("compress", full, "-o", f"{full}/../full", "--overwrite") == 2
     assert "another folder" in capsys.readouterr().err
+    assert run("compress", full, "-o", f"{full}/work") == 2
+    assert "not in MAP" in capsys.readouterr().err and not Path(full, "work").exists()
     assert run("compress", full, "-o", small, "--descriptors", "pq", "--overwrite") == 0
     assert "64 dimensions, pq" in capsys.readouterr().out
