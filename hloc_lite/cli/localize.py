@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -164,6 +165,8 @@ def command(
             "depth.source": source_named(depth, "--depth", DEPTH_MODELS),
         }
     )
+    if budget_ms is not None and math.isnan(budget_ms):
+        raise ConfigError("--budget-ms: expected milliseconds, 0 or more, got nan")
     place = Map.open(map_folder)
     georeference = None if geopose is None else _georeference_of(place, map_folder)
     prior = prior_of(near, gps, place.georeference)
@@ -181,6 +184,12 @@ def command(
         click.echo(
             f"without effect, as no labels or depths are asked for (--labels, --depth): "
             f"{', '.join(idle)}",
+            err=True,
+        )
+    if budget_ms is not None and config.localize.matching != "cascade":
+        click.echo(
+            f"without effect: --budget-ms, as localize.matching is {config.localize.matching}, "
+            f"which has but one step",
             err=True,
         )
     cameras = _cameras(photos, images, queries, camera)

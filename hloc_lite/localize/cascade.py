@@ -74,7 +74,9 @@ class Cascade:
         if not self._is_sure(result) and len(few.names) < len(hits.names):
             what = f"landmarks of {len(hits.names) - len(few.names)} more images"
             if _is_late(clock, budget_ms, 0.0):
-                return replace(result, skipped=(what, "images by the matcher"))
+                more = ("images by the matcher",) if cascade.max_images else ()
+                counts = {**result.counts, "images_matched": 0}
+                return replace(result, counts=counts, skipped=(what, *more))
             query = self.match_landmarks(seen, hits, clock)
             result = solve(query)
         order = np.argsort(-image_votes(query), kind="stable")[: cascade.max_images]
