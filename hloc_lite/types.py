@@ -61,6 +61,11 @@ def _freeze(owner: object, name: str, dtype: npt.DTypeLike, *shape: int | None) 
     object.__setattr__(owner, name, frozen_array(getattr(owner, name), dtype, shape, label))
 
 
+def _number(value: object) -> float:
+    """NaN where it is none."""
+    return float(value) if isinstance(value, int | float | np.number) else np.nan
+
+
 @dataclass(frozen=True, eq=False)
 class Rigid3:
     """x_in_a = rotation @ x_in_b + translation; bind it to a name ``a_from_b``."""
@@ -373,10 +378,23 @@ class Prior:
         for name in ("position", "gravity_in_cam", "gravity_in_world"):
             if getattr(self, name) is not None:
                 _freeze(self, name, np.float64, 3)
-                if not np.isfinite(getattr(self, name)).all():
+                length = np.linalg.norm(getattr(self, name))
+                if not np.isfinite(length):
                     raise ShapeError(f"Prior.{name}: expected finite numbers")
-        if self.position is not None and not (np.isfinite(self.radius) and self.radius > 0):
+                if name != "position" and not length > 0:
+                    raise ShapeError(f"Prior.{name}: expected a direction, got a length of 0")
+        if self.position is not None and not 0 < _number(self.radius) < np.inf:
             raise ShapeError(f"Prior.radius: expected a length above 0, got {self.radius}")
+        if not 0 <= _number(self.gravity_tolerance_deg) < np.inf:
+            raise ShapeError(
+                f"Prior.gravity_tolerance_deg: expected an angle, got {self.gravity_tolerance_deg}"
+            )
+        if self.heights is not None:
+            _freeze(self, "heights", np.float64, 2)
+            low, high = np.asarray(self.heights).tolist()
+            object.__setattr__(self, "heights", (low, high))
+            if not low <= high:
+                raise ShapeError(f"Prior.heights: expected least and greatest, got {low}, {high}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -48,8 +49,8 @@ def command(
 
     It is localized in as MAP is, and needs no photos. MAP stays as it is.
     """
-    if output.resolve() == map_folder.resolve():
-        raise ConfigError("MAP stays as it is: the output must be another folder")
+    if output.resolve().is_relative_to(map_folder.resolve()):
+        raise ConfigError("MAP stays as it is: the output must be another folder, not in MAP")
     from hloc_lite.cli.info import byte_table, description
     from hloc_lite.mapping.compress import compress_map
     from hloc_lite.mapping.content import content_of
@@ -83,7 +84,7 @@ def parse_bytes(text: str) -> int:
         ConfigError: anything else, or no byte at all.
     """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmg]i?)?b?\s*", text, re.IGNORECASE)
-    size = 0 if match is None else int(float(match[1]) * _UNITS[(match[2] or "").lower()])
-    if size < 1:
+    size = 0.0 if match is None else float(match[1]) * _UNITS[(match[2] or "").lower()]
+    if not 1 <= size < math.inf:
         raise ConfigError(f"--budget takes bytes, e.g. 50MB, 1.5GiB or 800000; got {text!r}")
-    return size
+    return int(size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -159,6 +160,8 @@ def command(
             "depth.source": source_named(depth, "--depth", DEPTH_MODELS),
         }
     )
+    if budget_ms is not None and math.isnan(budget_ms):
+        raise ConfigError("--budget-ms: expected milliseconds, 0 or more, got nan")
     place = Map.open(map_folder)
     georeference = None if geopose is None else needed_georeference(place, map_folder, "--geopose")
     prior = prior_of(near, gps, place, map_folder)
@@ -176,6 +179,12 @@ def command(
         click.echo(
             f"without effect, as no labels or depths are asked for (--labels, --depth): "
             f"{', '.join(idle)}",
+            err=True,
+        )
+    if budget_ms is not None and config.localize.matching != "cascade":
+        click.echo(
+            f"without effect: --budget-ms, as localize.matching is {config.localize.matching}, "
+            f"which has but one step",
             err=True,
         )
     cameras = queries_of(photos, images, queries, camera)

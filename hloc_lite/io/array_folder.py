@@ -15,11 +15,12 @@ import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError
@@ -27,6 +28,8 @@ from hloc_lite.io.files import atomic_path, read_json, write_json_atomic
 
 HEADER = "map.json"
 STAGED = ".new"
+LOCK = ".lock"
+"""There while a process writes; what a killed one leaves of it locks nothing."""
 READ_WHOLE = 1 << 16
 """Files up to this are read; larger ones mapped, which costs two system calls and a page each."""
 _BLOCK = 1 << 20
@@ -44,13 +47,20 @@ def write_array_folder(
 
     Raises:
         HlocLiteError: the folder holds other files than one of this schema, or a whole one and
-            ``overwrite`` is false; or it cannot be written.
+            ``overwrite`` is false; another process is writing there; or it cannot be written.
     """
     bad = [name for name in arrays if not _NAME.fullmatch(name)]
     if bad:
         raise FormatError(f"array names are GROUP/NAME in letters, digits, _ and -; got {bad[:3]}")
     files = [f"{name}.npy" for name in arrays]
     check_replaceable(folder, schema, files, overwrite=overwrite)
+    with _locked(folder):
+        check_replaceable(folder, schema, files, overwrite=overwrite)  # another may have finished
+        _write(folder, schema, arrays, header)
+
+
+def _write(folder: Path, schema: str, arrays: Arrays, header: Mapping[str, Any]) -> None:
+    files = [f"{name}.npy" for name in arrays]
     staged = folder / STAGED
     try:
         _delete(folder, _listed(staged) - _listed(folder))  # put there by a run that was killed
@@ -112,13 +122,35 @@ def check_replaceable(folder: Path, schema: str, files: list[str], *, overwrite:
         raise HlocLiteError(f"{folder} holds one already; give --overwrite to replace it")
     if whole or _schema(folder / STAGED) == schema:
         return  # ours, or a swap that was killed
-    ours = {f"{STAGED}/{name}" for name in (*files, HEADER)}
+    ours = {LOCK, *(f"{STAGED}/{name}" for name in (*files, HEADER))}
     foreign = next((name for name in _files(folder) if name not in ours), None)
     if foreign is not None:
         raise HlocLiteError(
             f"{folder} is not empty (there is {foreign!r}), and must not be mixed with other "
             f"files; choose a new folder"
         )
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = FileLock(folder / LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise HlocLiteError(
+            f"another process is writing {folder}; wait for it, or choose another folder"
+        ) from None
+    except OSError as error:
+        raise HlocLiteError(f"cannot write {folder}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows deletes no open file
+            (folder / LOCK).unlink()
+        lock.release()
+        with suppress(OSError):  # nothing came of it
+            folder.rmdir()
 
 
 def _put_in_place(folder: Path, staged: Path, files: list[str]) -> None:

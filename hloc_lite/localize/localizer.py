@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,11 @@ class Localizer(Engine):
             images and intrinsics that do not fit come back as ``Status.UNREADABLE``.
 
         Raises:
-            ConfigError: ``camera`` is of another type.
+            ConfigError: ``camera`` or ``prior`` is of another type, ``budget_ms`` no time.
         """
+        _check_prior(prior)
+        if budget_ms is not None and not (isinstance(budget_ms, Real) and budget_ms >= 0):
+            raise ConfigError(f"budget_ms: expected milliseconds, 0 or more, got {budget_ms!r}")
         if not isinstance(camera, Camera | None):
             raise ConfigError(
                 f"expected a Camera or None, got {camera!r}; hloc_lite.io.poses.parse_camera makes "
@@ -156,10 +160,12 @@ class Localizer(Engine):
             options: as of ``localize``.
 
         Raises:
-            ValueError: not as many cameras as images.
+            ShapeError: not as many cameras as images.
         """
         listed = list(images)
         known = [None] * len(listed) if cameras is None else list(cameras)
+        if len(known) != len(listed):
+            raise ShapeError(f"{len(known)} cameras for {len(listed)} images")
         photos = prefetch(lambda image: _or_itself(image, self.config), listed, ahead=2)
         for image, photo, camera in zip(listed, photos, known, strict=True):
             named = {"name": _name_of(image), **options}
@@ -190,6 +196,7 @@ class Localizer(Engine):
         Raises:
             ShapeError: not one image for each camera.
         """
+        _check_prior(prior)
         if len(images) != len(rig):
             raise ShapeError(f"{len(images)} images for the {len(rig)} cameras of the rig")
         clock, unreadable, found = StageClock(), dict[str, str](), list[Correspondences]()
@@ -218,6 +225,11 @@ class Localizer(Engine):
             return rescaled(check_camera(camera), photo.width, photo.height)
         model = self.config.mapping.camera_model
         return guess_camera(model, (photo.width, photo.height), photo.exif)
+
+
+def _check_prior(prior: object) -> None:
+    if not isinstance(prior, Prior | None):
+        raise ConfigError(f"expected a Prior or None, got {prior!r}")
 
 
 def _or_itself(image: Image, config: Config) -> Image:

@@ -8,6 +8,7 @@ import numpy as np
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import PoseConfig
+from hloc_lite.errors import counted
 from hloc_lite.localize.answers import milliseconds
 from hloc_lite.registry import RIG_ESTIMATORS, RigEstimator, Runtime, create
 from hloc_lite.types import Correspondences, Rig, RigLocalizationResult, Status
@@ -47,7 +48,10 @@ def solve_rig(
     number, needed = sum(map(len, correspondences)), config.rig_min_inliers
     if pose is not None:
         status = Status.LOCALIZED
-        reason = f"{pose.num_inliers} of {number} correspondences of {len(rig)} cameras agree"
+        seeing = counted(len(rig) - len(unreadable), "camera")
+        reason = f"{pose.num_inliers} of {number} correspondences of {seeing} agree"
+        if unreadable:
+            reason += f"; {counted(len(unreadable), 'photo')} could not be read"
     elif len(unreadable) == len(rig):
         status, reason = Status.UNREADABLE, "none of the photos could be read"
     elif number < needed:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.config import SequenceConfig
+from hloc_lite.errors import ConfigError, ShapeError
 from hloc_lite.registry import RigEstimator
 from hloc_lite.types import (
     Camera,
@@ -36,6 +37,21 @@ class Frame:
     """Intrinsics; None: from EXIF, or estimated."""
     from_last: Rigid3 | None = None
     """cam_from_last_cam by odometry, map units; None: unknown, as of the first frame."""
+
+    def __post_init__(self) -> None:
+        moved = self.from_last
+        if moved is None:
+            return
+        if not isinstance(moved, Rigid3):
+            raise ShapeError(f"Frame.from_last: expected a Rigid3 or None, got {moved!r}")
+        across = moved.rotation @ moved.rotation.T - np.eye(3)
+        # written so that NaN is refused, too; odometry in single precision is off by 1e-6
+        is_rotation = np.abs(across).max() < 1e-3 and np.linalg.det(moved.rotation) > 0
+        if not (is_rotation and np.isfinite(np.linalg.norm(moved.translation))):
+            raise ShapeError(
+                "Frame.from_last: expected a rotation and finite numbers; give None where odometry "
+                "was lost"
+            )
 
 
 Localize = Callable[[Frame, Prior | None], LocalizationResult]
@@ -76,6 +92,8 @@ class Tracker:
         localized as any other photo; a frame that has no pose by itself gets one of the last
         frames together, if enough of them agree.
         """
+        if not isinstance(frame, Frame):
+            raise ConfigError(f"expected a Frame, got {frame!r}")
         self._move(frame.from_last)
         prior = self._prior()
         result = self._localize(frame, prior)
@@ -109,6 +127,8 @@ class Tracker:
         if self._expected is None:
             return None
         radius = self._config.radius_depths * self._depth + self._config.drift_share * self._way
+        if not np.isfinite(radius):  # odometry beyond all bounds says nothing
+            return None
         return Prior(position=self._expected.center, radius=radius)
 
     def _remember(self, camera: Camera, correspondences: Correspondences | None) -> None:

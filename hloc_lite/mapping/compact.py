@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
-from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.errors import FormatError, HlocLiteError, StaleArtefactError
 from hloc_lite.geometry.cameras import check_camera, img_from_cam
 from hloc_lite.io.array_folder import json_of, read_array_folder
 from hloc_lite.mapping.compact_arrays import CODEBOOKS, DESCRIPTORS, STATE, Arrays
@@ -75,17 +75,27 @@ def open_compact(folder: Path) -> Map:
 
     Raises:
         FormatError: a file is missing or damaged.
+        StaleArtefactError: the georeference beside it is of other poses.
     """
     try:
         header, arrays = read_array_folder(folder, COMPACT_SCHEMA)
-        return _map_of(folder, header, arrays)
+        own = read_georeference(folder)
+        return _map_of(folder, header, arrays, own)
+    except StaleArtefactError:
+        raise
     except FormatError as error:
+        if "hloc-lite georeference" in str(error):  # the map itself is whole
+            raise
         raise FormatError(f"{error}: {REMEDY}") from None
-    except (HlocLiteError, KeyError, TypeError, ValueError, IndexError) as error:
+    except (HlocLiteError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise FormatError(f"{folder} is not a whole compact map: {error!r}: {REMEDY}") from None
 
 
-def _map_of(folder: Path, header: Mapping[str, Any], arrays: Arrays) -> Map:
+def _map_of(
+    folder: Path, header: Mapping[str, Any], arrays: Arrays, own: Georeference | None
+) -> Map:
+    """Where it lies is what was said of this map, or else of the one that it was made of."""
+    inherited = header["georeference"]
     config, unknown = config_of_map(folder, header["config"], header["chosen"])
     if unknown:
         logger.warning("%s was made by another version; not used: %s", folder, ", ".join(unknown))
@@ -114,14 +124,8 @@ def _map_of(folder: Path, header: Mapping[str, Any], arrays: Arrays) -> Map:
         report=header["report"],
         landmark_labels=labels,
         landmark_descriptors=descriptors,
-        georeference=_georeference(folder, header["georeference"]),
+        georeference=own or (georeference_from_json(inherited) if inherited else None),
     )
-
-
-def _georeference(folder: Path, of_full_map: Mapping[str, Any] | None) -> Georeference | None:
-    """What was said of this map, or of the one that it was made of."""
-    own = read_georeference(folder)
-    return own if own or not of_full_map else georeference_from_json(of_full_map)
 
 
 def _global_rows(values: np.ndarray, dim: int) -> Float32:

@@ -13,6 +13,7 @@ import numpy as np
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.io.array_folder import write_array_folder
 from hloc_lite.mapping.compact_arrays import Arrays, compact_arrays
+from hloc_lite.mapping.georeference import delete_stale_georeference
 from hloc_lite.mapping.landmark_codes import DIMS_A_CODE, Coding, codebook_bytes, row_bytes
 from hloc_lite.mapping.landmark_descriptors import descriptors_of
 from hloc_lite.mapping.landmark_selection import Selection, observations_of, select_landmarks
@@ -98,6 +99,7 @@ def compress_map(
         "least": selection.least,
     }
     write_array_folder(output, COMPACT_SCHEMA, arrays, header, overwrite=overwrite)
+    delete_stale_georeference(output)
     return Compressed(selection, place.model.num_points)
 
 

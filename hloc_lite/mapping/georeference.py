@@ -33,7 +33,7 @@ from hloc_lite.types import Float64, Rigid3
 logger = logging.getLogger(__name__)
 
 SCHEMA = "hloc_lite.georeference/1"
-_REMEDY = "run `hloc-lite georeference` again"
+_REMEDY = "delete the file, and run `hloc-lite georeference` again"
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,10 @@ def read_georeference(map_folder: Path | str) -> Georeference | None:
     path = Path(map_folder) / GEOREFERENCE
     if not path.is_file():
         return None
-    value = read_json(path)
+    try:
+        value = read_json(path)
+    except FormatError as error:
+        raise FormatError(f"{error}: {_REMEDY}") from None
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
         found = value.get("schema") if isinstance(value, dict) else value
         raise FormatError(f"{path}: expected schema {SCHEMA}, got {found!r}: {_REMEDY}")
@@ -162,7 +165,7 @@ def read_georeference(map_folder: Path | str) -> Georeference | None:
     if mine != map_has:
         raise StaleArtefactError(
             f"{path} belongs to another map: it was fitted to {mine}, the map here is {map_has}: "
-            f"{_REMEDY}, or delete the file"
+            f"{_REMEDY}"
         )
     try:
         return georeference_from_json(value)
@@ -202,7 +205,10 @@ def delete_stale_georeference(map_folder: Path) -> None:
         read_georeference(map_folder)
     except StaleArtefactError:
         (map_folder / GEOREFERENCE).unlink(missing_ok=True)
-        logger.warning("the map's georeference was of its old poses and is deleted: %s", _REMEDY)
+        logger.warning(
+            "the map's georeference was of its old poses and is deleted: run `hloc-lite "
+            "georeference` again"
+        )
     except HlocLiteError as error:
         logger.warning("%s", error)
 
@@ -219,7 +225,12 @@ def map_identity(map_folder: Path) -> dict[str, str]:
         raise FormatError(f"{map_folder}/map.json is none of a map")
     identity = {"fingerprint": header["fingerprint"]}
     files = header.get("files")
-    poses = files.get("sfm/images.bin") if isinstance(files, dict) else None
+    poses, compact = (
+        files.get(name) if isinstance(files, dict) else None
+        for name in ("sfm/images.bin", "images/poses.npy")
+    )
+    if isinstance(compact, dict):
+        return identity | {"poses_crc32": str(compact.get("crc32"))}
     return identity if poses is None else identity | {"poses_sha256": str(poses)[:16]}
 
 

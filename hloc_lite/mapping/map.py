@@ -120,7 +120,10 @@ class Map:
         try:
             return cls._open_whole(folder)
         except FormatError as error:
-            if any(remedy in str(error) for remedy in (_REMEDY, "hloc-lite compress")):
+            if any(
+                remedy in str(error)
+                for remedy in (_REMEDY, "hloc-lite compress", "hloc-lite georef")
+            ):
                 raise
             raise FormatError(f"{error}: {_REMEDY}") from None
 

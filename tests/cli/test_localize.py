@@ -318,3 +318,11 @@ def test_priors_profiles_and_budgets_reach_the_localizer(world, run) -> None:
     assert "not done within the time allowed: landmarks of" in out
     code, _, err = run(photo, "--near", "99,0,0,1")
     assert code == 1
+
+
+def test_a_budget_that_cannot_count_is_told(world, run) -> None:
+    photo = world[0] / "images" / "a" / "x.png"
+    code, _, err = run(photo, "--budget-ms", "nan")
+    assert code == 2 and "--budget-ms" in err
+    _, _, err = run(photo, "--budget-ms", 5, "--set", "localize.matching=images")
+    assert "without effect: --budget-ms" in err

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io import array_folder
@@ -183,3 +184,16 @@ def test_json_among_the_arrays() -> None:
     assert json_of(json_array(value)) == value
     with pytest.raises(FormatError, match="not JSON"):
         json_of(np.frombuffer(b"[1,", np.uint8))
+
+
+def test_one_process_at_a_time_writes(tmp_path: Path) -> None:
+    write(tmp_path / "f", words="first")
+    before = content(tmp_path / "f")
+    with FileLock(tmp_path / "f/.lock"):
+        with pytest.raises(HlocLiteError, match="another process is writing"):
+            write(tmp_path / "f", overwrite=True)
+        during = content(tmp_path / "f")
+        assert {name: during[name] for name in before} == before
+    write(tmp_path / "f", overwrite=True, words="second")  # the lock of one that was killed
+    assert set(content(tmp_path / "f")) == set(before)
+    assert read_array_folder(tmp_path / "f", SCHEMA)[0]["words"] == "second"

@@ -10,12 +10,12 @@ import pytest
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import load_config
-from hloc_lite.errors import ShapeError
+from hloc_lite.errors import ConfigError, ShapeError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.sequence import Frame
 from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, mean_descriptors
-from hloc_lite.types import NO_POINT, Photo, Prior, Rig, RigCamera, Status
+from hloc_lite.types import NO_POINT, Photo, Prior, Rig, RigCamera, Rigid3, Status
 from pipelines.compact_queries import Described, right_ones
 from tests.exact_scene import MAP_NAMES, NoWeights, mapped_scene
 
@@ -93,6 +93,13 @@ def test_a_budget_ends_the_steps_and_says_so(built) -> None:
     assert result.skipped == ("landmarks of 4 more images",)
 
 
+@pytest.mark.parametrize("budget_ms", [float("nan"), -1, "5"])
+def test_budgets_are_times(built, budget_ms) -> None:
+    scene, place = built
+    with pytest.raises(ConfigError, match="budget_ms"):
+        localizer(place).localize(scene.image(3), scene.camera, budget_ms=budget_ms)
+
+
 def test_landmark_matches_count_for_all_images_that_see_them(built) -> None:
     scene, place = built
     made = localizer(place)
@@ -149,6 +156,8 @@ def test_a_prior_narrows_retrieval_and_withholds_what_contradicts_it(built) -> N
     down = Prior(gravity_in_cam=np.array([1.0, 0, 0]), gravity_in_world=np.array([0.0, 1, 0]))
     tilted = loose.localize(scene.image(3), scene.camera, prior=down)
     assert tilted.status is Status.DOUBTFUL and "gravity" in tilted.reason
+    with pytest.raises(ConfigError, match="expected a Prior"):
+        loose.localize(scene.image(3), scene.camera, prior=(0, 0, 0, 1))
 
 
 def test_a_rig_is_localized_from_all_of_its_cameras(built, tmp_path: Path) -> None:
@@ -168,6 +177,7 @@ def test_a_rig_is_localized_from_all_of_its_cameras(built, tmp_path: Path) -> No
     distance, angle_deg = pose_errors(result.pose.rig_from_world, scene.poses[3])
     assert distance < 1e-4 and angle_deg < 1e-3
     assert list(result.unreadable) == ["2: broken.jpg"]
+    assert result.reason.endswith("of 2 cameras agree; 1 photo could not be read")
     nothing = made.localize_rig([broken] * 3, rig)
     assert nothing.status is Status.UNREADABLE and nothing.pose is None
     with pytest.raises(ShapeError):
@@ -205,6 +215,32 @@ def test_a_sequence_solves_poor_frames_together(built, monkeypatch) -> None:
     assert found[3].confidence is None, "nobody has judged it"
 
 
+@pytest.mark.parametrize(
+    "from_last",
+    [
+        Rigid3(np.eye(3), np.full(3, np.nan)),
+        Rigid3(np.eye(3), np.array([np.inf, 0, 0])),
+        Rigid3(np.full((3, 3), np.nan), np.zeros(3)),
+        Rigid3(3 * np.eye(3), np.zeros(3)),
+        Rigid3(-np.eye(3), np.zeros(3)),
+        "forward",
+    ],
+)
+def test_odometry_that_is_no_motion_is_refused_before_it_does_harm(from_last) -> None:
+    with pytest.raises(ShapeError, match=r"Frame\.from_last"):
+        Frame("photo.jpg", None, from_last)
+
+
+def test_odometry_beyond_all_bounds_ends_no_sequence(built) -> None:
+    scene, place = built
+    far = Rigid3(np.eye(3), np.array([1e153, 0, 0]))
+    frames = [Frame(scene.image(3), scene.camera, far) for _ in range(3)]
+    found = list(localizer(place).localize_sequence(frames))
+    assert [result.status for result in found] == [Status.LOCALIZED] * 3
+    with pytest.raises(ConfigError, match="expected a Frame"):
+        list(localizer(place).localize_sequence([scene.image(3)]))
+
+
 def test_a_batch_comes_back_in_order_and_from_many_threads_alike(built, tmp_path: Path) -> None:
     scene, place = built
     made = localizer(place)
@@ -220,7 +256,7 @@ def test_a_batch_comes_back_in_order_and_from_many_threads_alike(built, tmp_path
         assert np.array_equal(
             result.pose.cam_from_world.translation, results[2].pose.cam_from_world.translation
         )
-    with pytest.raises(ValueError):
+    with pytest.raises(ShapeError, match="1 cameras for 3 images"):
         list(made.localize_batch(images, [scene.camera]))
 
 

@@ -103,6 +103,29 @@ def test_down_needs_a_direction() -> None:
         agrees(Prior(heights=(0.0, 1.0)), at([0, 0, 0]), np.zeros(3))
 
 
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"position": (np.nan, 0, 0), "radius": 1.0}, "finite"),
+        ({"position": (1e200, 0, 0), "radius": 1.0}, "finite"),
+        ({"position": (0, 0, 0), "radius": -1.0}, "above 0"),
+        ({"position": (0, 0, 0), "radius": "5"}, "above 0"),
+        ({"gravity_in_cam": (0, 0, np.nan)}, "finite"),
+        ({"gravity_in_cam": (0, 0, 0)}, "a direction"),
+        ({"gravity_in_world": (0, 0, 0)}, "a direction"),
+        ({"gravity_tolerance_deg": np.nan}, "an angle"),
+        ({"gravity_tolerance_deg": -1.0}, "an angle"),
+        ({"heights": (5.0, 1.0)}, "least and greatest"),
+        ({"heights": (np.nan, 1.0)}, "least and greatest"),
+        ({"heights": (1.0, 2.0, 3.0)}, "shape"),
+        ({"heights": "ab"}, "Prior.heights"),
+    ],
+)
+def test_what_says_nothing_is_no_prior(values, reason: str) -> None:
+    with pytest.raises(ShapeError, match=reason):
+        Prior(**values)
+
+
 @pytest.fixture
 def georeference() -> Georeference:
     quality = FitQuality(9, 9, 1.0, 1.2, 0.8, 0.01, 1.0, 2.0, "both", (-2.0, 6.0))

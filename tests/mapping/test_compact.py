@@ -15,14 +15,16 @@ from hloc_lite.cli.main import main
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import ConfigError, FormatError, HlocLiteError
 from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.compact import VirtualFeatures, open_compact
 from hloc_lite.mapping.compress import compress_map
 from hloc_lite.mapping.content import content_of
+from hloc_lite.mapping.georeference import FitQuality, Georeference, write_georeference
 from hloc_lite.mapping.landmark_codes import Coding
 from hloc_lite.mapping.landmark_descriptors import mean_descriptors
 from hloc_lite.mapping.map import Map
-from hloc_lite.types import NO_POINT, Status
+from hloc_lite.types import NO_POINT, Rigid3, Status
 from tests.exact_scene import MAP_NAMES, NoWeights, make_scene, mapped_scene
 
 
@@ -174,6 +176,27 @@ def test_neither_kind_replaces_the_other(built, tmp_path: Path) -> None:
     assert Map.open(tmp_path / "full").landmark_descriptors is None
 
 
+def test_a_georeference_goes_with_the_poses_that_it_was_fitted_to(built, tmp_path: Path) -> None:
+    _, place = built
+    folder = tmp_path / "c"
+    compress_map(place, folder)
+    quality = FitQuality(3, 3, 0.1, 0.1, 0.1, 0.01, 1.0, 1.0, "positions", (0.0, 1.0))
+    similarity = Similarity3(2.0, np.eye(3), np.zeros(3))
+    write_georeference(folder, Georeference(48.0, 11.0, 500.0, similarity, quality))
+    compress_map(place, folder, coding=Coding.PQ, overwrite=True)
+    assert Map.open(folder).georeference.metres_per_unit == 2.0
+    first, *others = place.model.images
+    moved = Rigid3(first.cam_from_world.rotation, first.cam_from_world.translation + 1)
+    images = (replace(first, cam_from_world=moved), *others)
+    built_again = replace(place, model=replace(place.model, images=images))
+    compress_map(built_again, folder, overwrite=True)
+    assert Map.open(folder).georeference is None
+    assert not (folder / "georeference.json").exists()
+    (folder / "georeference.json").write_text("{")
+    with pytest.raises(FormatError, match="delete the file, and run `hloc-lite georeference` aga"):
+        Map.open(folder)
+
+
 def test_far_from_the_origin_nothing_is_lost(built, tmp_path: Path) -> None:
     """Single precision holds half a metre at the coordinates of a national grid."""
     scene, place = built
@@ -282,7 +305,9 @@ def test_budgets(text: str, size: int) -> None:
     assert parse_bytes(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "much", "-5MB", "5 TB", "0", "0.1", "nan", "5 MB MB"])
+@pytest.mark.parametrize(
+    "text", ["", "much", "-5MB", "5 TB", "0", "0.1", "nan", "5 MB MB", "9" * 400]
+)
 def test_no_budgets(text: str) -> None:
     with pytest.raises(ConfigError, match="--budget takes bytes"):
         parse_bytes(text)
@@ -313,5 +338,7 @@ def test_both_verbs(built, tmp_path: Path, capsys) -> None:
     assert "--overwrite" in capsys.readouterr().err
     assert run("compress", full, "-o", f"{full}/../full", "--overwrite") == 2
     assert "another folder" in capsys.readouterr().err
+    assert run("compress", full, "-o", f"{full}/work") == 2
+    assert "not in MAP" in capsys.readouterr().err and not Path(full, "work").exists()
     assert run("compress", full, "-o", small, "--descriptors", "pq", "--overwrite") == 0
     assert "64 dimensions, pq" in capsys.readouterr().out
