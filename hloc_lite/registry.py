@@ -252,6 +252,11 @@ def check_matcher(matcher: str, features: str) -> None:
         )
 
 
+def is_learned(matcher: str) -> bool:
+    """Whether a matcher is a network, which was trained for some features."""
+    return matcher in MATCHER_FEATURES
+
+
 def lookup(table: Mapping[str, str], name: str) -> str:
     """``table[name]``, or an ``UnknownNameError`` that lists the names."""
     if name in table:

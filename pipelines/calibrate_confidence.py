@@ -5,7 +5,8 @@ python -m pipelines.calibrate_confidence -o OUT --towns DIR --seed 101 --seed 10
 Writes OUT/confidence.toml, and prints how good the probabilities are for each town when fitted on
 the others. To ship the coefficients, copy the file to hloc_lite/localize. Poses are made with 1, 5
 and 20 retrieved images, with labels and depth and without, with weighted and with hard matches, and
-from queries of the next town (all wrong), so that right and wrong poses of all kinds occur.
+from queries of the next town (all wrong), so that right and wrong poses of all kinds occur. Poses
+with matches of a learned matcher get coefficients of their own, from the steps of the cascade.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from hloc_lite.localize.confidence import (
     MAX_DEVIATION,
     Calibration,
     Fitted,
+    Regression,
     Term,
     write_calibration,
 )
 from hloc_lite.localize.traits import TRAITS
+from pipelines.cascade_rows import is_of_learned, rows_of_cascade
 from pipelines.confidence_rows import Row, figures, print_reliability, rows_of_towns
 
 PENALTY = 1.0
@@ -36,6 +39,8 @@ PENALTY = 1.0
 @click.option("--towns", type=click.Path(path_type=Path), help="Rendered towns.  [default: OUT]")
 @click.option("--seed", "seeds", type=int, multiple=True, required=True)
 @click.option("--features", multiple=True, default=("rootsift",), show_default=True)
+@click.option("--cascade", default="aliked-n16", show_default=True, help="Features it is run with.")
+@click.option("--cascade-queries", default=20, show_default=True, help="Of each condition.")
 @click.option("--trait", "names", multiple=True, default=tuple(TRAITS), show_default=True)
 @click.option("--set", "settings", multiple=True, help="KEY=VALUE for all scenarios.")
 def main(
@@ -43,19 +48,27 @@ def main(
     towns: Path | None,
     seeds: tuple[int, ...],
     features: tuple[str, ...],
+    cascade: str,
+    cascade_queries: int,
     names: tuple[str, ...],
     settings: tuple[str, ...],
 ) -> None:
     """Fit on all towns, check on each by the others, write the coefficients."""
     everything = rows_of_towns(output, towns or output, seeds, features, settings)
-    rows = [row for row in everything if row.found]
+    everything += rows_of_cascade(output, towns or output, seeds, cascade, cascade_queries)
+    learned = [row for row in everything if row.found and is_of_learned(row)]
+    nearest = [row for row in everything if row.found and not is_of_learned(row)]
     if len(seeds) > 1:
-        cross_validate(rows, names)
-    calibration = fitted(rows, names, settings)
+        cross_validate(nearest, names)
+        cross_validate(learned, names)
+    about = fitted_on([row for row in everything if row.found], settings)
+    first, second = regression(nearest, names), regression(learned, names)
+    calibration = Calibration(**dict(first), fitted=about, learned=second)
     write_calibration(output / "confidence.toml", calibration)
-    print(f"\n{output / 'confidence.toml'}: intercept {calibration.intercept:.2f}")
-    for name, term in calibration.traits.items():
-        print(f"  {name}: {term.coefficient:.2f} for each {term.scale:.3g}")
+    for title, found in (("nearest neighbours", first), ("learned", second)):
+        print(f"\n{output / 'confidence.toml'}, {title}: intercept {found.intercept:.2f}")
+        for name, term in found.traits.items():
+            print(f"  {name}: {term.coefficient:.2f} for each {term.scale:.3g}")
 
 
 def cross_validate(rows: Sequence[Row], names: Sequence[str]) -> None:
@@ -79,13 +92,13 @@ def held_out(rows: Sequence[Row], names: Sequence[str]) -> np.ndarray:
     of_query = np.array([row.town for row in rows])
     for town in np.unique(of_map):
         others = [rows[i] for i in np.flatnonzero((of_map != town) & (of_query != town))]
-        calibration = fitted(others, names, ())
+        found = regression(others, names)
         for i in np.flatnonzero(of_map == town):
-            probability[i] = calibration.probability(rows[i].traits)
+            probability[i] = found.probability(rows[i].traits)
     return probability
 
 
-def fitted(rows: Sequence[Row], names: Sequence[str], settings: Sequence[str]) -> Calibration:
+def regression(rows: Sequence[Row], names: Sequence[str]) -> Regression:
     """Logistic regression with coefficients >= 0 and an L2 penalty; unknown traits add nothing."""
     values = np.array([[row.traits.get(name, np.nan) for name in names] for row in rows])
     right = np.array([row.right for row in rows])
@@ -109,14 +122,18 @@ def fitted(rows: Sequence[Row], names: Sequence[str], settings: Sequence[str]) -
         name: Term(center=float(c), scale=float(s), coefficient=float(b))
         for name, c, s, b in zip(names, centers, scales, best[1:], strict=True)
     }
-    about = Fitted(
+    return Regression(intercept=float(best[0]), traits=terms)
+
+
+def fitted_on(rows: Sequence[Row], settings: Sequence[str]) -> Fitted:
+    """What to say of them in the file."""
+    ways = dict.fromkeys(f"{row.features}, {row.scenario}" for row in rows)
+    return Fitted(
         seeds=tuple(sorted({int(row.map_town) for row in rows})),
         num_poses=len(rows),
-        num_right=int(right.sum()),
-        settings=tuple(dict.fromkeys(f"{row.features}, {row.scenario}" for row in rows))
-        + tuple(settings),
+        num_right=sum(row.right for row in rows),
+        settings=(*ways, *settings),
     )
-    return Calibration(intercept=float(best[0]), fitted=about, traits=terms)
 
 
 def _titles(row: Row) -> tuple[str, ...]:

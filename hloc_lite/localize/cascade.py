@@ -1,8 +1,8 @@
 """What a query is matched with, from cheap to dear, until its pose is sure.
 
-First the landmarks that few retrieved images see, all at once; then those of all of them; then, one
-by one, the images themselves by the map's matcher, those that share most landmarks with the query
-first. Each step adds to what the ones before found.
+First the landmarks that few retrieved images see, all at once; then those of all of them; then, few
+by few, the images themselves by the map's matcher, the likeliest first. Each step adds to what the
+ones before found.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
+from hloc_lite.localize.image_queue import ImageQueue
 from hloc_lite.localize.layers import Layer
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.types import (
     Camera,
-    Float64,
     Int64,
     LocalFeatures,
     LocalizationResult,
@@ -79,19 +79,19 @@ class Cascade:
                 return replace(result, skipped=skipped, counts=counts)
             query = self.match_landmarks(seen, hits, clock)
             result = solve(query)
-        order = np.argsort(-image_votes(query), kind="stable")[: cascade.max_images]
-        matched = 0
-        for start in range(0, len(order), cascade.images_at_once):
-            if self._is_sure(result):
-                break
-            chosen = order[start : start + cascade.images_at_once]
-            if _is_late(clock, budget_ms, self._image_s * len(chosen)):
-                what = f"{len(order) - start} images by the matcher"
+        queue, matched = ImageQueue(query), 0
+        most = min(cascade.max_images, len(query.hits.names))
+        while matched < most and not self._is_sure(result):
+            count = min(cascade.images_at_once, most - matched)
+            if _is_late(clock, budget_ms, self._image_s * count):
+                what = f"{most - matched} images by the matcher"
                 result = replace(result, skipped=(what,))
                 break
-            query = with_images(query, self._match_some(seen, query.hits.subset(chosen), clock))
+            found = self._match_some(seen, query.hits.subset(queue.next(count)), clock)
+            queue.answered(found)
+            query = with_images(query, found)
             result = solve(query)
-            matched += len(chosen)
+            matched += count
         if matched and result.pose is not None and not self._is_sure(result):
             result = _withheld(result, cascade.enough)
         return replace(result, counts={**result.counts, "images_matched": matched})
@@ -100,7 +100,8 @@ class Cascade:
         """The query matched with each of some retrieved images by the map's matcher."""
         with clock("matching"):
             pairs = zip(self._layers, seen.features, strict=True)
-            return _joined(seen, [layer.match(features, hits) for layer, features in pairs])
+            found = [layer.match(features, hits) for layer, features in pairs]
+            return _joined(seen, found, [layer.learned for layer in self._layers])
 
     def match_landmarks(
         self, seen: SeenQuery, hits: RetrievalHits, clock: StageClock
@@ -109,7 +110,7 @@ class Cascade:
         with clock("matching"):
             pairs = zip(self._layers, seen.features, strict=True)
             found = [layer.match_landmarks(features, hits) for layer, features in pairs]
-            return _joined(seen, found)
+            return _joined(seen, found, [False] * len(found))
 
     def _match_some(self, seen: SeenQuery, hits: RetrievalHits, clock: StageClock) -> MatchedQuery:
         before = clock.seconds.get("matching", 0.0)
@@ -137,22 +138,13 @@ def _is_late(clock: StageClock, budget_ms: float | None, more_s: float) -> bool:
     return budget_ms is not None and 1000 * (sum(clock.seconds.values()) + more_s) > budget_ms
 
 
-def image_votes(query: MatchedQuery) -> Float64:
-    """(k,) for each retrieved image the sum of its matches' probabilities."""
-    votes = np.zeros(len(query.hits.names))
-    for part in query.layers:
-        for row, name in enumerate(query.hits.names):
-            if name in part.matched:
-                votes[row] += part.matched[name][0].scores.sum()
-    return votes
-
-
 def with_images(query: MatchedQuery, images: MatchedQuery) -> MatchedQuery:
     """All matches of both: with landmarks, and with some of the images."""
     parts = []
     for own, other in zip(query.layers, images.layers, strict=True):
         both = {name: _together(own.matched[name], pair) for name, pair in other.matched.items()}
-        parts.append(replace(own, matched={**own.matched, **both}))
+        learned = own.learned or other.learned
+        parts.append(replace(own, matched={**own.matched, **both}, learned=learned))
     return replace(parts[0], others=tuple(parts[1:]))
 
 
@@ -168,9 +160,10 @@ def _together(one: tuple[Matches, Int64], other: tuple[Matches, Int64]) -> tuple
 def _joined(
     seen: SeenQuery,
     found: Sequence[tuple[RetrievalHits, Mapping[str, tuple[Matches, Int64]]]],
+    learned: Sequence[bool],
 ) -> MatchedQuery:
     first_layer, *others = (
-        MatchedQuery(seen.photo, seen.camera, seen.calibrated, features, hits, matched)
-        for features, (hits, matched) in zip(seen.features, found, strict=True)
+        MatchedQuery(seen.photo, seen.camera, seen.calibrated, features, hits, matched, by_learned)
+        for features, (hits, matched), by_learned in zip(seen.features, found, learned, strict=True)
     )
     return replace(first_layer, others=tuple(others))

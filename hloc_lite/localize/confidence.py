@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -66,17 +67,15 @@ class Fitted(Section):
     settings: tuple[str, ...] = ()
 
 
-class Calibration(Section):
-    """Coefficients, and where they are from."""
+class Regression(Section):
+    """Coefficients."""
 
     intercept: float = Field(ge=-MAX_LOG_ODDS, le=MAX_LOG_ODDS)
     """Log odds of a pose whose traits all lie at their centers."""
-    bounds: Bounds = Bounds()
-    fitted: Fitted
     traits: dict[str, Term]
 
     @model_validator(mode="after")
-    def _known(self) -> Calibration:
+    def _known(self) -> Self:
         unknown = sorted(set(self.traits) - set(TRAITS))
         if unknown:
             raise ValueError(f"unknown trait {unknown[0]!r}; known are {', '.join(TRAITS)}")
@@ -97,6 +96,20 @@ class Calibration(Section):
         log_odds = self.intercept + math.fsum(self.contributions(traits).values())
         logistic = 0.5 * (1 + math.tanh(0.5 * log_odds))  # without overflow
         return logistic * within(traits.get("certainty", math.nan))
+
+
+class Calibration(Regression):
+    """Coefficients for poses of nearest neighbours, and where all are from."""
+
+    bounds: Bounds = Bounds()
+    fitted: Fitted
+    learned: Regression | None = None
+    """For poses that matches of a learned matcher have a part in: these agree with one another in
+    a place that only looks alike, too, as nearest neighbours do not. None: as for all others."""
+
+    def regression(self, *, learned: bool) -> Regression:
+        """For poses with matches of a learned matcher, or without."""
+        return self.learned if learned and self.learned is not None else self
 
 
 def within(certainty: float) -> float:
@@ -124,7 +137,7 @@ class Judgement:
     """What speaks most against it, in words, the worst first."""
 
 
-def judge(traits: Mapping[str, float], calibration: Calibration) -> Judgement:
+def judge(traits: Mapping[str, float], calibration: Regression) -> Judgement:
     """The probability of a pose, and the two of its traits that speak most against it."""
     added = calibration.contributions(traits)
     against = sorted((value, name) for name, value in added.items() if value < 0)
@@ -214,15 +227,28 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
         *(f"    {_quoted(setting)}," for setting in fitted.settings),
         "]",
     ]
-    for name, term in calibration.traits.items():
+    lines += _lines_of("traits", calibration.traits)
+    if calibration.learned is not None:
         lines += [
             "",
-            f"[traits.{name}]  # {TRAITS[name].meaning}",
+            "[learned]  # the same, for poses with matches of a learned matcher",
+            f"intercept = {calibration.learned.intercept:.6g}",
+            *_lines_of("learned.traits", calibration.learned.traits),
+        ]
+    write_text_atomic(path, "\n".join(lines) + "\n")
+
+
+def _lines_of(table: str, traits: Mapping[str, Term]) -> list[str]:
+    lines = []
+    for name, term in traits.items():
+        lines += [
+            "",
+            f"[{table}.{name}]  # {TRAITS[name].meaning}",
             f"center = {term.center:.6g}",
             f"scale = {term.scale:.6g}",
             f"coefficient = {term.coefficient:.6g}",
         ]
-    write_text_atomic(path, "\n".join(lines) + "\n")
+    return lines
 
 
 def _quoted(text: str) -> str:

@@ -32,8 +32,8 @@ from hloc_lite.localize.solving import PoseSolver
 from hloc_lite.localize.testimony import layer_counts, num_matches, pooled, testimonies
 from hloc_lite.localize.vicinity import Vicinity
 from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.run import load_models
-from hloc_lite.registry import ESTIMATORS, Runtime, Weights, create
+from hloc_lite.mapping.run import load_models, matcher_name
+from hloc_lite.registry import ESTIMATORS, Runtime, Weights, create, is_learned
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.types import (
     Camera,
@@ -79,8 +79,9 @@ class Engine:
         kept = -(-self.config.localize.cached_images // len(self.maps))
         only_landmarks = self.config.localize.only_landmarks
         nearest = landmark_matcher(self.config, runtime)
+        learned = is_learned(matcher_name(for_queries(self.config)))
         self._layers = (
-            Layer(place, models, witnesses, nearest, kept, only_landmarks),
+            Layer(place, models, witnesses, nearest, learned, kept, only_landmarks),
             *(
                 further_layer(each, self.config, runtime, models.segmenter, depth, kept)
                 for each in also
@@ -103,7 +104,7 @@ class Engine:
         names = [place.global_names[i] for i in useful]
         self._rig_estimator = rig_estimator(self.config.pose, runtime)
         self._index = RetrievalIndex(names, place.global_descriptors[useful])
-        self._cascade = Cascade(self._layers, self.config)
+        self.cascade = Cascade(self._layers, self.config)
         self._vicinity = Vicinity(place, self.config.prior)
 
     def labels_of(self, photo: Photo) -> LabelMap | None:
@@ -174,7 +175,7 @@ class Engine:
     def matched(self, seen: SeenQuery, clock: StageClock) -> MatchedQuery:
         """A query matched with all its retrieved images, or with all their landmarks."""
         by_images = self.config.localize.matching == "images"
-        match = self._cascade.match_images if by_images else self._cascade.match_landmarks
+        match = self.cascade.match_images if by_images else self.cascade.match_landmarks
         return match(seen, seen.hits, clock)
 
     def answer(
@@ -192,7 +193,7 @@ class Engine:
             return result if prior is None else self._vicinity.checked(result, prior)
 
         if self.config.localize.matching == "cascade":
-            return self._cascade.answer(seen, solve, clock, budget_ms)
+            return self.cascade.answer(seen, solve, clock, budget_ms)
         return solve(self.matched(seen, clock))
 
     def evidence(self, query: MatchedQuery) -> Evidence:
@@ -203,7 +204,7 @@ class Engine:
 
     def correspondences(self, seen: SeenQuery, clock: StageClock) -> Correspondences:
         """The weighted matches of a query with the landmarks of all its retrieved images."""
-        query = self._cascade.match_landmarks(seen, seen.hits, clock)
+        query = self.cascade.match_landmarks(seen, seen.hits, clock)
         if not any(each.matched for each in query.layers):
             return nothing()
         with clock("cues"):
@@ -242,7 +243,8 @@ class Engine:
             choice = choose(attempts, solver.refine, solver.rival, self.config.localize)
         with clock("confidence"):
             evidence = pooled([each.evidence for each in found])
-            judgement = self._judge.judge(choice, evidence, hits)
+            learned = any(each.learned for each in query.layers)
+            judgement = self._judge.judge(choice, evidence, hits, learned=learned)
         attempt = choice.attempt
         inliers = np.flatnonzero(attempt.pose.inlier_mask if attempt.pose else ())
         counts |= {

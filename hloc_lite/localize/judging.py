@@ -43,13 +43,16 @@ class Judge:
         bounds = config.confidence.bounds
         self._metric = bounds == "metric" or (bounds == "auto" and known_poses)
 
-    def judge(self, choice: Choice, evidence: Evidence, hits: RetrievalHits) -> Judgement | None:
+    def judge(
+        self, choice: Choice, evidence: Evidence, hits: RetrievalHits, *, learned: bool
+    ) -> Judgement | None:
         """Of the pose that was chosen; None if there is none, or nobody asked.
 
         Args:
             choice: of all layers.
             evidence: of all layers (``pooled``).
             hits: images that were retrieved, as ``evidence`` counts them.
+            learned: some matches are a learned matcher's.
         """
         attempt, calibration = choice.attempt, self._calibration
         if calibration is None or attempt.pose is None:
@@ -62,7 +65,7 @@ class Judge:
             self._limits(attempt, calibration),
             self._config.pose,
         )
-        return judge(traits, calibration)
+        return judge(traits, calibration.regression(learned=learned))
 
     def _limits(self, attempt: Attempt, calibration: Calibration) -> tuple[float, float]:
         bounds, pose = calibration.bounds, attempt.pose

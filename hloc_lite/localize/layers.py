@@ -32,6 +32,7 @@ from hloc_lite.registry import (
     Runtime,
     Segmenter,
     create,
+    is_learned,
 )
 from hloc_lite.types import (
     NO_POINT,
@@ -68,6 +69,7 @@ class Layer:
         networks: made with its features and matcher.
         witnesses: of this map.
         nearest: matches with landmarks.
+        learned: the networks' matcher is a learned one.
         cached_images: map images whose features stay in memory.
         only_landmarks: match only keypoints with a point.
     """
@@ -78,11 +80,12 @@ class Layer:
         networks: Networks,
         witnesses: Witnesses,
         nearest: Matcher,
+        learned: bool,
         cached_images: int,
         only_landmarks: bool,
     ) -> None:
         self.map, self.witnesses, self._networks = place, witnesses, networks
-        self._nearest = nearest
+        self._nearest, self.learned = nearest, learned
         self._only_landmarks = only_landmarks
         self._descriptors: LandmarkDescriptors | None = None
         self._making = Lock()
@@ -174,20 +177,18 @@ def further_layer(
     """
     own = {name: getattr(place.config, name) for name in ("features", "matching", "retrieval")}
     config = for_queries(config.model_copy(update=own))
-    name = config.features.name
+    name, matching = config.features.name, matcher_name(config)
     extractor, used = create_recorded(FEATURES, name, config.features, runtime)
-    matcher, with_matcher = create_recorded(
-        MATCHERS, matcher_name(config), config.matching, runtime
-    )
+    matcher, with_matcher = create_recorded(MATCHERS, matching, config.matching, runtime)
     check_weights({**used, **with_matcher}, place.weights)
     try:
         witnesses = Witnesses(place, config, segmenter, depth)
     except ConfigError as error:
         raise ConfigError(f"the map of {name!r} features: {error}") from None
     networks = _Networks(extractor, matcher)
-    nearest = landmark_matcher(config, runtime)
+    nearest, learned = landmark_matcher(config, runtime), is_learned(matching)
     only_landmarks = config.localize.only_landmarks
-    return Layer(place, networks, witnesses, nearest, cached_images, only_landmarks)
+    return Layer(place, networks, witnesses, nearest, learned, cached_images, only_landmarks)
 
 
 def landmark_matcher(config: Config, runtime: Runtime) -> Matcher:

@@ -21,6 +21,8 @@ class MatchedQuery:
     matched: Mapping[str, tuple[Matches, Int64]]
     """Of each retrieved image, in their order: (K, 2) indices of the query's keypoints, and
     into the (N,) map points that the image offers (``NO_POINT`` allowed)."""
+    learned: bool = False
+    """Some of the matches are a learned matcher's."""
     others: tuple[MatchedQuery, ...] = ()
     """The same for each further layer; their ``hits`` are those that the layer has."""
 

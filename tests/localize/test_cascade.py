@@ -104,7 +104,7 @@ def test_landmark_matches_count_for_all_images_that_see_them(built) -> None:
     scene, place = built
     made = localizer(place)
     seen = made.look(Photo("query", scene.image(3)), scene.camera)
-    query = made._cascade.match_landmarks(seen, seen.hits, StageClock())
+    query = made.cascade.match_landmarks(seen, seen.hits, StageClock())
     assert set(query.matched) == set(MAP_NAMES)
     for name, (matches, points) in query.matched.items():
         image = place.model.image_named(name)
