@@ -39,7 +39,8 @@ PENALTY = 1.0
 @click.option("--towns", type=click.Path(path_type=Path), help="Rendered towns.  [default: OUT]")
 @click.option("--seed", "seeds", type=int, multiple=True, required=True)
 @click.option("--features", multiple=True, default=("rootsift",), show_default=True)
-@click.option("--cascade", default="aliked-n16", show_default=True, help="Features it is run with.")
+@click.option("--cascade", multiple=True, default=("aliked-n16", "xfeat"), show_default=True,
+              help="Features it is run with.")  # fmt: skip
 @click.option("--cascade-queries", default=20, show_default=True, help="Of each condition.")
 @click.option("--trait", "names", multiple=True, default=tuple(TRAITS), show_default=True)
 @click.option("--set", "settings", multiple=True, help="KEY=VALUE for all scenarios.")
@@ -48,14 +49,15 @@ def main(
     towns: Path | None,
     seeds: tuple[int, ...],
     features: tuple[str, ...],
-    cascade: str,
+    cascade: tuple[str, ...],
     cascade_queries: int,
     names: tuple[str, ...],
     settings: tuple[str, ...],
 ) -> None:
     """Fit on all towns, check on each by the others, write the coefficients."""
     everything = rows_of_towns(output, towns or output, seeds, features, settings)
-    everything += rows_of_cascade(output, towns or output, seeds, cascade, cascade_queries)
+    for name in cascade:
+        everything += rows_of_cascade(output, towns or output, seeds, name, cascade_queries)
     learned = [row for row in everything if row.found and is_of_learned(row)]
     nearest = [row for row in everything if row.found and not is_of_learned(row)]
     if len(seeds) > 1:
