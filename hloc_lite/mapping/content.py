@@ -71,7 +71,7 @@ def content_of(folder: Path, place: Map | None = None) -> MapContent:
         num_landmarks=place.model.num_points,
         of_landmarks=header["of_points"] if compact else place.model.num_points,
         num_observations=sum(seen),
-        num_keypoints=sum(len(image.keypoints) for image in place.model.images),
+        num_keypoints=sum(len(image.point3D_idxs) for image in place.model.images),
         least_landmarks=min(seen, default=0),
         features=place.config.features.name,
         descriptor_dim=place.features[first].descriptors.shape[1] if first is not None else 0,

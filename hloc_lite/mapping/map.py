@@ -94,7 +94,7 @@ class Map:
                 f"shares of shape {labels.shares.shape} for them"
             )
         for image in self.model.images[:1]:
-            expected, got = len(image.keypoints), len(self.features[image.name])
+            expected, got = len(image.point3D_idxs), len(self.features[image.name])
             if expected != got:
                 raise FormatError(
                     f"{image.name!r} has {expected} keypoints in the model, {got} in the features"
