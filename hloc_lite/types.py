@@ -565,9 +565,7 @@ class SfmImage:
         if self.keypoints is not None:
             _freeze(self, "keypoints", np.float64, len(self.point3D_idxs), 2)
         elif self.point3D_idxs.min(initial=0) < 0:
-            raise ShapeError(
-                f"SfmImage {self.name!r}: without keypoints all it sees are points"
-            )
+            raise ShapeError(f"SfmImage {self.name!r}: without keypoints all it sees are points")
 
 
 @dataclass(frozen=True, eq=False)

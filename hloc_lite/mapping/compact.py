@@ -101,8 +101,6 @@ def _map_of(
         logger.warning("%s was made by another version; not used: %s", folder, ", ".join(unknown))
     model = _model_of(header, arrays)
     descriptors = _descriptors_of(arrays)
-    if descriptors.num_landmarks != model.num_points:
-        raise ValueError(f"{model.num_points} landmarks, {descriptors.num_landmarks} descriptors")
     labels = None
     if "landmarks/labels" in arrays:
         labels = LandmarkLabels(

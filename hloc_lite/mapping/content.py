@@ -62,7 +62,9 @@ def content_of(folder: Path, place: Map | None = None) -> MapContent:
     compact = header["schema"] == COMPACT_SCHEMA
     seen = [int((image.point3D_idxs != NO_POINT).sum()) for image in place.model.images]
     first = place.model.images[0].name if place.model.images else None
-    labels = place.landmark_labels
+    labels, described = place.landmark_labels, place.landmark_descriptors
+    if described is not None and described.num_landmarks:
+        described.of(np.zeros(1, np.int64))  # all of them are checked for it
     return MapContent(
         is_compact=compact,
         schema=header["schema"],

@@ -52,7 +52,7 @@ MAX_SECONDS = 60
 NEAR_M, NEAR_DEG = 0.05, 0.5
 """A query this close to the truth (cameras stand 0.4 apart) was localized well."""
 MAP_FILES = (
-    "map.json", "report.json", "features.h5", "retrieval.h5",
+    "map.json", "report.json", "features.h5", "retrieval.h5", "landmark_descriptors.npy",
     "sfm/cameras.bin", "sfm/images.bin", "sfm/points3D.bin",
 )  # fmt: skip
 GOOD = ("error", "labelled", "warned", "harmless")

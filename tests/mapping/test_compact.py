@@ -24,7 +24,7 @@ from hloc_lite.mapping.content import content_of
 from hloc_lite.mapping.georeference import FitQuality, Georeference, write_georeference
 from hloc_lite.mapping.landmark_codes import Coding
 from hloc_lite.mapping.landmark_descriptors import mean_descriptors
-from hloc_lite.mapping.map import Map
+from hloc_lite.mapping.map import Map, StoredFeatures
 from hloc_lite.types import NO_POINT, Rigid3, Status
 from tests.exact_scene import MAP_NAMES, NoWeights, make_scene, mapped_scene
 
@@ -174,7 +174,7 @@ def test_neither_kind_replaces_the_other(built, tmp_path: Path) -> None:
     place.save(tmp_path / "full")
     with pytest.raises(HlocLiteError, match="not empty"):
         compress_map(place, tmp_path / "full", overwrite=True)
-    assert Map.open(tmp_path / "full").landmark_descriptors is None
+    assert isinstance(Map.open(tmp_path / "full").features, StoredFeatures)
 
 
 def test_a_georeference_goes_with_the_poses_that_it_was_fitted_to(built, tmp_path: Path) -> None:
@@ -226,7 +226,9 @@ def test_maps_without_landmarks_or_images(built, tmp_path: Path) -> None:
     scene, place = built
     features = dict.fromkeys(MAP_NAMES, scene.features(0, 0))
     model = scene.reference(MAP_NAMES)
-    bare = replace(place, model=model, landmark_labels=None, features=features)
+    bare = replace(
+        place, model=model, landmark_labels=None, landmark_descriptors=None, features=features
+    )
     compress_map(bare, tmp_path / "bare", max_bytes=20000)
     found = Map.open(tmp_path / "bare")
     assert found.model.num_points == 0 and len(found.model.images) == len(MAP_NAMES)
