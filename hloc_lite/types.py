@@ -45,8 +45,9 @@ def frozen_array(
         array = np.array(value, dtype=dtype, copy=None)
     except (TypeError, ValueError, OverflowError) as error:
         raise ShapeError(f"{name}: expected an array of {np.dtype(dtype)}: {error}") from None
-    fits = len(array.shape) == len(shape) and all(
-        want is None or got == want for got, want in zip(array.shape, shape, strict=True)
+    fits = array.shape == shape or (
+        len(array.shape) == len(shape)
+        and all(want is None or got == want for got, want in zip(array.shape, shape, strict=True))
     )
     if not fits:
         wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"

@@ -129,7 +129,7 @@ def _map_of(
 def _global_rows(values: np.ndarray, dim: int) -> Float32:
     """(N, D) unit rows from numbers or bits."""
     rows = from_bits(values, dim) if values.dtype == np.uint8 else values.astype(np.float32)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]  # norm would make a copy of all
     rows /= np.maximum(lengths, np.float32(1e-12))
     return rows
 
