@@ -17,6 +17,7 @@ from hloc_lite.errors import ConfigError, FormatError, HlocLiteError
 from hloc_lite.geometry.keypoints import keypoints_of
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.geometry.similarity import Similarity3
+from hloc_lite.io.colmap_model import read_model, write_model
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.compact import VirtualFeatures, open_compact
 from hloc_lite.mapping.compress import compress_map
@@ -71,6 +72,30 @@ def test_all_of_a_map_comes_back(built, tmp_path: Path, coding: Coding) -> None:
         order = np.argsort(image.point3D_idxs[seen])
         assert np.array_equal(same.point3D_idxs, image.point3D_idxs[seen][order])
         assert np.abs(keypoints_of(found.model, same) - image.keypoints[seen][order]).max() < 1e-3
+
+
+def test_as_a_colmap_model_its_images_have_keypoints(built, tmp_path: Path) -> None:
+    """Where landmarks project to, also of a map that was cut down and opened again."""
+    _, place = built
+    compress_map(place, tmp_path / "c")
+    compress_map(Map.open(tmp_path / "c"), tmp_path / "part", max_bytes=20000)
+    part = Map.open(tmp_path / "part").model
+    assert all(image.keypoints is None for image in part.images)
+    write_model(tmp_path / "sfm", part)
+    found = read_model(tmp_path / "sfm")
+    assert 50 < found.num_points < place.model.num_points
+    for image in found.images:
+        original = place.model.image_named(image.name)
+        points = place.model.point3D_ids[original.point3D_idxs]
+        where = {
+            point: xy
+            for point, xy, idx in zip(
+                points, original.keypoints, original.point3D_idxs, strict=True
+            )
+            if idx != NO_POINT
+        }
+        expected = [where[point] for point in found.point3D_ids[image.point3D_idxs]]
+        assert len(expected) and np.abs(image.keypoints - expected).max() < 0.1
 
 
 def test_images_offer_their_landmarks_with_their_own_descriptors(built, tmp_path: Path) -> None:
