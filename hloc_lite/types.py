@@ -45,8 +45,9 @@ def frozen_array(
         array = np.array(value, dtype=dtype, copy=None)
     except (TypeError, ValueError, OverflowError) as error:
         raise ShapeError(f"{name}: expected an array of {np.dtype(dtype)}: {error}") from None
-    fits = len(array.shape) == len(shape) and all(
-        want is None or got == want for got, want in zip(array.shape, shape, strict=True)
+    fits = array.shape == shape or (
+        len(array.shape) == len(shape)
+        and all(want is None or got == want for got, want in zip(array.shape, shape, strict=True))
     )
     if not fits:
         wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
@@ -554,14 +555,18 @@ class SfmImage:
     name: str
     camera_id: int
     cam_from_world: Rigid3
-    keypoints: Float64
-    """(N, 2) pixels."""
+    keypoints: Float64 | None
+    """(N, 2) pixels; None: none are kept, only which points it sees, as in compact maps. Where
+    they are seen, ``geometry.keypoints.keypoints_of`` says of either kind."""
     point3D_idxs: Int64
     """(N,) rows of ``SfmModel.xyz``, ``NO_POINT`` where a keypoint has no point."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "keypoints", np.float64, None, 2)
-        _freeze(self, "point3D_idxs", np.int64, len(self.keypoints))
+        _freeze(self, "point3D_idxs", np.int64, None)
+        if self.keypoints is not None:
+            _freeze(self, "keypoints", np.float64, len(self.point3D_idxs), 2)
+        elif self.point3D_idxs.min(initial=0) < 0:
+            raise ShapeError(f"SfmImage {self.name!r}: without keypoints all it sees are points")
 
 
 @dataclass(frozen=True, eq=False)

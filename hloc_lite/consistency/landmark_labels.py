@@ -19,6 +19,7 @@ from hloc_lite.consistency.labels import (
     window_radii,
 )
 from hloc_lite.consistency.semantic_check import trusted_labels
+from hloc_lite.geometry.keypoints import keypoints_of
 from hloc_lite.types import (
     NO_POINT,
     UNKNOWN_LABEL,
@@ -72,7 +73,7 @@ def label_landmarks(
         rows = np.flatnonzero(image.point3D_idxs != NO_POINT)
         label_map = labels_of(image.name) if len(rows) else None
         if label_map is not None:
-            shares = observation_votes(label_map, image.keypoints[rows], config)
+            shares = observation_votes(label_map, keypoints_of(model, image)[rows], config)
             np.add.at(votes, image.point3D_idxs[rows], shares)
     total = votes.sum(axis=1)
     best = votes.argmax(axis=1)

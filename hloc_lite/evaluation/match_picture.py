@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from hloc_lite.evaluation.figures import data_uri
+from hloc_lite.geometry.keypoints import keypoints_of
 from hloc_lite.types import (
     NO_POINT,
     Bool,
@@ -45,8 +46,19 @@ class MatchPicture:
     """Correspondences that the map image sees: inliers, or all of them where there is no pose."""
 
 
-def best_map_image(result: LocalizationResult, model: SfmModel) -> tuple[SfmImage, Int64] | None:
-    """The retrieved image that sees most inliers, with (L, 2) rows [correspondence, keypoint].
+@dataclass(frozen=True, eq=False)
+class SharedView:
+    """A map image that sees L correspondences of a query."""
+
+    name: str
+    rows: Int64
+    """(L,) which correspondences..."""
+    keypoints: Float64
+    """(L, 2) ...and where the image sees them, pixels."""
+
+
+def best_map_image(result: LocalizationResult, model: SfmModel) -> SharedView | None:
+    """The retrieved image that sees most inliers.
 
     Without a pose all correspondences count, to show what went wrong. Of equal ones the first
     retrieved; None if no retrieved image sees any.
@@ -64,7 +76,10 @@ def best_map_image(result: LocalizationResult, model: SfmModel) -> tuple[SfmImag
         lines = _common(image, wanted, shown)
         if len(lines) and (best is None or len(lines) > len(best[1])):
             best = image, lines
-    return best
+    if best is None:
+        return None
+    image, lines = best
+    return SharedView(image.name, lines[:, 0], keypoints_of(model, image)[lines[:, 1]])
 
 
 def shown_inliers(result: LocalizationResult) -> Bool:
@@ -79,14 +94,14 @@ def shown_inliers(result: LocalizationResult) -> Bool:
 def draw_matches(
     result: LocalizationResult,
     query: Photo,
-    map_image: tuple[SfmImage, Photo, Int64] | None,
+    map_image: tuple[SharedView, Photo] | None,
 ) -> MatchPicture:
     """The query's matched keypoints (inliers blue, others orange), lines to the map image.
 
     Args:
         result: of the query.
         query: its photo.
-        map_image: image, its photo and the rows of ``best_map_image``; None: the query alone.
+        map_image: ``best_map_image`` and its photo; None: the query alone.
     """
     left, left_scale = shrunk(query)
     right, right_scale = shrunk(map_image[1]) if map_image else (left[:0, :0], 1.0)
@@ -112,11 +127,13 @@ def draw_matches(
         axes.scatter(x, y, s=5, color=OUTLIER, alpha=0.8, linewidths=0)
         if map_image:
             color = INLIER if inliers.any() else OUTLIER
-            _draw_lines(axes, points, map_image[0], map_image[2], right_scale, offset, color)
+            shared = map_image[0]
+            ends = shared.keypoints * right_scale + offset
+            _draw_lines(axes, points[shared.rows], ends, color)
         _draw_dots(axes, points[inliers], INLIER)
     axes.set(xlim=(0, width), ylim=(height, 0))
     target.draw()
-    name, num_lines = (map_image[0].name, len(map_image[2])) if map_image else (None, 0)
+    name, num_lines = (map_image[0].name, len(map_image[0].rows)) if map_image else (None, 0)
     return MatchPicture(encoded(target), width, height, name, num_lines)
 
 
@@ -129,17 +146,7 @@ def _common(image: SfmImage, wanted: Int64, shown: Int64) -> Int64:
     return np.stack([shown[of_shown], keypoints[of_image]], axis=1)
 
 
-def _draw_lines(
-    axes: Axes,
-    points: Float64,
-    image: SfmImage,
-    rows: Int64,
-    scale: float,
-    offset: Float64,
-    color: str,
-) -> None:
-    ends = image.keypoints[rows[:, 1]] * scale + offset
-    starts = points[rows[:, 0]]
+def _draw_lines(axes: Axes, starts: Float64, ends: Float64, color: str) -> None:
     order = np.argsort(starts[:, 1], kind="stable")
     chosen = order[np.linspace(0, len(order) - 1, min(len(order), MAX_LINES)).astype(int)]
     segments = np.stack([starts[chosen], ends[chosen]], axis=1)

@@ -35,15 +35,15 @@ def match_cards(
         if result is None or photo is None:
             continue
         best = best_map_image(result, report.model) if report.model else None
-        map_photo = report.load_map_photo(best[0].name) if best else None
-        beside = (best[0], map_photo, best[1]) if best and map_photo else None
+        map_photo = report.load_map_photo(best.name) if best else None
+        beside = (best, map_photo) if best and map_photo else None
         error = errors.get(record.name)
         cards.append(
             {
                 "kind": kind,
                 "name": record.name,
                 "picture": draw_matches(result, photo, beside),
-                "rank": 1 + result.hits.names.index(best[0].name) if best else None,
+                "rank": 1 + result.hits.names.index(best.name) if best else None,
                 "num_retrieved": len(result.hits.names),
                 "num_inliers": record.num_inliers,
                 "num_matches": len(result.correspondences) if result.correspondences else 0,

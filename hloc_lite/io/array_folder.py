@@ -1,11 +1,11 @@
 """A folder of named arrays (.npy) with a header: opened by mapping its files into memory.
 
 FOLDER/map.json      schema, the writer's own words, size and CRC-32 of each file; written last
-FOLDER/GROUP/X.npy   one array each, little-endian, never pickled
+FOLDER/GROUP/X.npy   one array each (``array_file``)
 
 A new folder is written whole in FOLDER/.new before it takes the place of what is there, so that a
 kill leaves the old one or the new one, or says that it left neither. All bytes are compared with
-their checksums when a folder is opened (4 GB/s): a damaged file is an error, never wrong numbers.
+their checksums when a folder is opened.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,15 +23,13 @@ from filelock import FileLock, Timeout
 
 from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError
-from hloc_lite.io.files import atomic_path, read_json, write_json_atomic
+from hloc_lite.io.array_file import read_array, write_array
+from hloc_lite.io.files import read_json, write_json_atomic
 
 HEADER = "map.json"
 STAGED = ".new"
 LOCK = ".lock"
 """There while a process writes; what a killed one leaves of it locks nothing."""
-READ_WHOLE = 1 << 16
-"""Files up to this are read; larger ones mapped, which costs two system calls and a page each."""
-_BLOCK = 1 << 20
 _LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What file managers leave in empty folders."""
 _NAME = re.compile(r"[a-z_]+(/[A-Za-z0-9_-]+)+")
@@ -67,10 +64,7 @@ def _write(folder: Path, schema: str, arrays: Arrays, header: Mapping[str, Any])
         _delete(staged, {*files, *_listed(staged)})
         recorded = {}
         for name, array in arrays.items():
-            with atomic_path(staged / f"{name}.npy") as partial, partial.open("wb") as file:
-                np.save(file, _little_endian(array), allow_pickle=False)
-            path = staged / f"{name}.npy"
-            recorded[f"{name}.npy"] = {"bytes": path.stat().st_size, "crc32": _crc32(path)}
+            recorded[f"{name}.npy"] = write_array(staged / f"{name}.npy", array)
         whole = {"schema": schema, **header, "files": recorded}
         write_json_atomic(staged / HEADER, {**whole, "checksum": fingerprint(whole)})
         _put_in_place(folder, staged, files)
@@ -94,22 +88,9 @@ def read_array_folder(folder: Path, schema: str) -> tuple[dict[str, Any], dict[s
         raise FormatError(f"{folder / HEADER} is damaged or was changed")
     arrays = {}
     for name, recorded in files.items():
-        path = folder / name
-        try:
-            if not _NAME.fullmatch(name.removesuffix(".npy")):
-                raise FormatError(f"{folder / HEADER} names {name!r}, which is no file of a map")
-            size = path.stat().st_size
-            if size != recorded["bytes"]:
-                raise FormatError(f"{path} has {size} bytes, {recorded['bytes']} were written")
-            if _crc32(path) != recorded["crc32"]:
-                raise FormatError(f"{path} is damaged or was changed: its checksum differs")
-            array = np.load(path, mmap_mode="r" if size > READ_WHOLE else None, allow_pickle=False)
-        except FileNotFoundError:
-            raise FormatError(f"{path} is missing") from None
-        except (OSError, ValueError, EOFError) as error:
-            raise FormatError(f"cannot read {path}: {error}") from None
-        array.flags.writeable = False
-        arrays[name.removesuffix(".npy")] = array
+        if not _NAME.fullmatch(name.removesuffix(".npy")):
+            raise FormatError(f"{folder / HEADER} names {name!r}, which is no file of a map")
+        arrays[name.removesuffix(".npy")] = read_array(folder / name, recorded)
     return header, arrays
 
 
@@ -202,18 +183,6 @@ def _files(folder: Path) -> Iterator[str]:
             partial = name.startswith(".") and name.endswith(".partial")
             if name not in _LITTER and not partial:
                 yield Path(parent, name).relative_to(folder).as_posix()
-
-
-def _crc32(path: Path) -> str:
-    value = 0
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            value = zlib.crc32(block, value)
-    return f"{value:08x}"
-
-
-def _little_endian(array: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
 
 
 def json_array(value: Any) -> np.ndarray:

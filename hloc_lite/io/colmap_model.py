@@ -17,6 +17,7 @@ import numpy as np
 
 from hloc_lite.errors import FormatError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
+from hloc_lite.geometry.keypoints import keypoints_of
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
 from hloc_lite.io.colmap_text import (
     MAX_ID,
@@ -170,7 +171,7 @@ def write_model(folder: Path, model: SfmModel) -> None:
     with atomic_path(folder / "images.bin") as partial, partial.open("wb") as file:
         file.write(struct.pack("<Q", len(model.images)))
         for image in model.images:
-            file.write(_image_bytes(image, model.point3D_ids))
+            file.write(_image_bytes(image, model))
     with atomic_path(folder / "points3D.bin") as partial, partial.open("wb") as file:
         file.write(struct.pack("<Q", model.num_points))
         for chunk in _points_bytes(model):
@@ -259,16 +260,16 @@ def _cameras_bytes(model: SfmModel) -> bytes:
     return b"".join(parts)
 
 
-def _image_bytes(image: SfmImage, point3D_ids: Int64) -> bytes:
+def _image_bytes(image: SfmImage, model: SfmModel) -> bytes:
     quat = quat_wxyz_from_rotation(image.cam_from_world.rotation)
     head = struct.pack(
         "<I7dI", image.image_id, *quat, *image.cam_from_world.translation, image.camera_id
     )
-    points = np.empty(len(image.keypoints), _POINT2D)
-    points["xy"] = image.keypoints
+    points = np.empty(len(image.point3D_idxs), _POINT2D)
+    points["xy"] = keypoints_of(model, image)
     points["point3D_id"] = _INVALID_ID
     seen = image.point3D_idxs != NO_POINT
-    points["point3D_id"][seen] = point3D_ids[image.point3D_idxs[seen]]
+    points["point3D_id"][seen] = model.point3D_ids[image.point3D_idxs[seen]]
     name = image.name.encode("utf-8") + b"\0"
     return head + name + struct.pack("<Q", len(points)) + points.tobytes()
 

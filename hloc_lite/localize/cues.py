@@ -40,6 +40,7 @@ from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.mapping.map import Map
 from hloc_lite.registry import DepthJudge, DepthModel, Segmenter
 from hloc_lite.types import (
+    NO_POINT,
     Bool,
     Camera,
     Correspondences,
@@ -309,5 +310,6 @@ def counts_of(weighting: Weighting) -> dict[str, int]:
 def _track_lengths(place: Map) -> Int64:
     lengths = np.zeros(place.model.num_points, np.int64)
     for image in place.model.images:
-        lengths[visible_points(image)] += 1
+        points = image.point3D_idxs
+        lengths[points[points != NO_POINT]] += 1  # once for an image that sees one twice
     return lengths

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from hloc_lite.geometry.keypoints import keypoints_of
 from hloc_lite.mapping.map import Map
 from hloc_lite.types import NO_POINT, Float64, Int64, SfmImage, SfmModel, UInt8
 
@@ -39,13 +40,14 @@ def of_all_points(parts: Sequence[T | None]) -> T | None:
 
 
 def _joint_image(image: SfmImage, maps: Sequence[Map], starts: Int64) -> SfmImage:
-    keypoints, point3D_idxs = [], []
+    seen, point3D_idxs = [], []
     for place, start in zip(maps, starts, strict=False):
         own = place.model.image_named(image.name)
         if own is not None:
-            keypoints.append(own.keypoints)
+            seen.append((place.model, own))
             points = own.point3D_idxs
             point3D_idxs.append(np.where(points == NO_POINT, NO_POINT, points + start))
-    return replace(
-        image, keypoints=np.concatenate(keypoints), point3D_idxs=np.concatenate(point3D_idxs)
-    )
+    keypoints = None
+    if any(own.keypoints is not None for _, own in seen):
+        keypoints = np.concatenate([keypoints_of(model, own) for model, own in seen])
+    return replace(image, keypoints=keypoints, point3D_idxs=np.concatenate(point3D_idxs))

@@ -15,7 +15,8 @@ import numpy as np
 
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import FormatError, HlocLiteError, StaleArtefactError
-from hloc_lite.geometry.cameras import check_camera, img_from_cam
+from hloc_lite.geometry.cameras import check_camera
+from hloc_lite.geometry.keypoints import keypoints_of
 from hloc_lite.io.array_folder import json_of, read_array_folder
 from hloc_lite.mapping.compact_arrays import CODEBOOKS, DESCRIPTORS, STATE, Arrays
 from hloc_lite.mapping.georeference import (
@@ -33,7 +34,6 @@ from hloc_lite.mapping.map_config import config_of_map
 from hloc_lite.types import (
     Camera,
     Float32,
-    Float64,
     LocalFeatures,
     Rigid3,
     SfmImage,
@@ -57,7 +57,7 @@ class VirtualFeatures(Mapping[str, LocalFeatures]):
         camera = self._model.cameras[image.camera_id]
         values, _ = self._descriptors.of(image.point3D_idxs)
         scores = np.ones(len(values), np.float32)
-        keypoints = image.keypoints.astype(np.float32)
+        keypoints = keypoints_of(self._model, image).astype(np.float32)
         return LocalFeatures(keypoints, values, scores, (camera.width, camera.height))
 
     def __iter__(self) -> Iterator[str]:
@@ -101,8 +101,6 @@ def _map_of(
         logger.warning("%s was made by another version; not used: %s", folder, ", ".join(unknown))
     model = _model_of(header, arrays)
     descriptors = _descriptors_of(arrays)
-    if descriptors.num_landmarks != model.num_points:
-        raise ValueError(f"{model.num_points} landmarks, {descriptors.num_landmarks} descriptors")
     labels = None
     if "landmarks/labels" in arrays:
         labels = LandmarkLabels(
@@ -131,7 +129,7 @@ def _map_of(
 def _global_rows(values: np.ndarray, dim: int) -> Float32:
     """(N, D) unit rows from numbers or bits."""
     rows = from_bits(values, dim) if values.dtype == np.uint8 else values.astype(np.float32)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]  # norm would make a copy of all
     rows /= np.maximum(lengths, np.float32(1e-12))
     return rows
 
@@ -141,47 +139,22 @@ def _model_of(header: Mapping[str, Any], arrays: Arrays) -> SfmModel:
     xyz = arrays["landmarks/xyz"].astype(np.float64) + np.array(header["origin"])
     names, offsets = json_of(arrays["images/names"]), arrays["images/offsets"].tolist()
     camera_ids = arrays["images/camera_ids"].tolist()
-    poses, seen = arrays["images/poses"], arrays["images/landmarks"].astype(np.int64)
+    unknown = set(camera_ids) - cameras.keys()
+    if unknown:
+        raise ValueError(f"images are of cameras {sorted(unknown)}, which are not there")
+    # plain arrays: of those on disk each slice would take ten times as long
+    poses, seen = np.asarray(arrays["images/poses"]), np.asarray(arrays["images/landmarks"])
+    seen = seen.astype(np.int64)
     if len(seen) and seen.max() >= len(xyz):
         raise ValueError(f"an image sees landmark {seen.max()}, there are {len(xyz)}")
-    owners = np.repeat(np.arange(len(names)), np.diff(offsets))
-    keypoints = projections(xyz[seen], owners, poses, [cameras[each] for each in camera_ids])
     images = tuple(
-        SfmImage(image_id, name, camera_id, Rigid3(pose[:, :3], pose[:, 3]),
-                 keypoints[start:end], seen[start:end])
-        for image_id, name, camera_id, pose, start, end in zip(
-            arrays["images/ids"].tolist(), names, camera_ids, poses, offsets, offsets[1:],
-            strict=False)
+        SfmImage(image_id, name, camera_id, Rigid3(rotation, translation), None, seen[start:end])
+        for image_id, name, camera_id, rotation, translation, start, end in zip(
+            arrays["images/ids"].tolist(), names, camera_ids, poses[:, :, :3], poses[:, :, 3],
+            offsets, offsets[1:], strict=False)
     )  # fmt: skip
     errors = arrays["landmarks/errors"].astype(np.float64)
     return SfmModel(cameras, images, arrays["landmarks/ids"], xyz, arrays["landmarks/rgb"], errors)
-
-
-def projections(
-    points: Float64, owners: np.ndarray, poses: np.ndarray, cameras: list[Camera]
-) -> Float64:
-    """(O, 2) where points project to, in the images whose numbers (O,) ``owners`` are.
-
-    Within the image: one that projects just outside was seen at its edge.
-
-    Args:
-        points: (O, 3) world.
-        poses: (N, 3, 4) cam_from_world.
-        cameras: (N,).
-    """
-    in_cam = np.einsum("oij,oj->oi", poses[owners, :, :3], points) + poses[owners, :, 3]
-    found = np.empty((len(points), 2))
-    distinct = {id(camera): camera for camera in cameras}
-    numbers = {each: number for number, each in enumerate(distinct)}
-    used = np.array([numbers[id(camera)] for camera in cameras], np.int64)[owners]
-    order = np.argsort(used, kind="stable")
-    ends = np.searchsorted(used[order], np.arange(len(distinct) + 1))
-    for number, camera in enumerate(distinct.values()):
-        rows = order[ends[number] : ends[number + 1]]
-        size = np.array([camera.width, camera.height])
-        xy = img_from_cam(camera, in_cam[rows])
-        found[rows] = np.clip(np.where(np.isfinite(xy), xy, size / 2), 0, size)
-    return found
 
 
 def _camera(values: Mapping[str, Any]) -> Camera:

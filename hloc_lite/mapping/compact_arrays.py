@@ -103,7 +103,8 @@ def subset_model(model: SfmModel, rows: Int64) -> SfmModel:
     for image in model.images:
         points = number[image.point3D_idxs]  # NO_POINT takes the last
         kept = points != NO_POINT
-        images.append(replace(image, keypoints=image.keypoints[kept], point3D_idxs=points[kept]))
+        keypoints = None if image.keypoints is None else image.keypoints[kept]
+        images.append(replace(image, keypoints=keypoints, point3D_idxs=points[kept]))
     return SfmModel(
         model.cameras, tuple(images), model.point3D_ids[rows], model.xyz[rows], model.rgb[rows],
         model.errors_px[rows],

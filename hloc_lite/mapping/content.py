@@ -62,7 +62,9 @@ def content_of(folder: Path, place: Map | None = None) -> MapContent:
     compact = header["schema"] == COMPACT_SCHEMA
     seen = [int((image.point3D_idxs != NO_POINT).sum()) for image in place.model.images]
     first = place.model.images[0].name if place.model.images else None
-    labels = place.landmark_labels
+    labels, described = place.landmark_labels, place.landmark_descriptors
+    if described is not None and described.num_landmarks:
+        described.of(np.zeros(1, np.int64))  # all of them are checked for it
     return MapContent(
         is_compact=compact,
         schema=header["schema"],
@@ -71,7 +73,7 @@ def content_of(folder: Path, place: Map | None = None) -> MapContent:
         num_landmarks=place.model.num_points,
         of_landmarks=header["of_points"] if compact else place.model.num_points,
         num_observations=sum(seen),
-        num_keypoints=sum(len(image.keypoints) for image in place.model.images),
+        num_keypoints=sum(len(image.point3D_idxs) for image in place.model.images),
         least_landmarks=min(seen, default=0),
         features=place.config.features.name,
         descriptor_dim=place.features[first].descriptors.shape[1] if first is not None else 0,

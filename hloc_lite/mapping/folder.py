@@ -23,9 +23,21 @@ FILES_WITHOUT_CHECKSUMS = (
     "sfm/points3D.bin",
     "report.json",
 )
-FILES = (*FILES_WITHOUT_CHECKSUMS, "features.h5", "retrieval.h5", "landmarks.h5", "map.json")
+LANDMARK_DESCRIPTORS = "landmark_descriptors.npy"
+FILES = (
+    *FILES_WITHOUT_CHECKSUMS,
+    "features.h5",
+    "retrieval.h5",
+    "landmarks.h5",
+    LANDMARK_DESCRIPTORS,
+    "map.json",
+)
+NOT_IN_ALL = ("report.json", LANDMARK_DESCRIPTORS)
+"""Of ``FILES``; maps of earlier versions are without."""
 GEOREFERENCE = "georeference.json"
 """Made after the map, by another command, and of no use without it: no part of ``FILES``."""
+REMEDY = "put the original back, or build the map again with --overwrite"
+"""For files of a map that are damaged."""
 STAGED = ".new"
 """A new map is written whole in here before it replaces the old one."""
 LOCK = ".lock"
@@ -102,7 +114,7 @@ def _has_map(folder: Path) -> bool:
         if str(schema).startswith(MAP_SCHEMA.partition("/")[0]):
             return True
     # a map whose map.json is damaged is still ours to replace
-    return all((folder / name).is_file() for name in FILES if name != "report.json")
+    return all((folder / name).is_file() for name in FILES if name not in NOT_IN_ALL)
 
 
 def _stores(folder: Path) -> Iterator[Path]:

@@ -4,23 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.errors import ShapeError
-from hloc_lite.mapping.map import Map
 from hloc_lite.types import NO_POINT, Float32, Int64, frozen_array
+
+if TYPE_CHECKING:
+    from hloc_lite.mapping.map import Map
 
 BLOCK = 65536
 """Rows normalized at once: 33 MB of 128 floats."""
+
+
+class Rows(Protocol):
+    """A matrix that rows are taken from, wherever it lies."""
+
+    @property
+    def ndim(self) -> int: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: npt.NDArray[np.integer] | slice) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
 class LandmarkDescriptors:
     """One descriptor or a few of each landmark, in rows that ascend with the landmark."""
 
-    values: npt.NDArray[np.generic]
+    values: Rows
     """(E, D) float32, float16, or int8: rows of any length, only their direction counts."""
     offsets: Int64
     """(M + 1,) the rows of landmark i are ``offsets[i]`` to ``offsets[i + 1]``."""
@@ -58,7 +75,7 @@ class LandmarkDescriptors:
 
 
 def descriptors_of(place: Map) -> LandmarkDescriptors:
-    """The map's own if it is compact, else ``mean_descriptors``, which reads all its features."""
+    """The map's own, or ``mean_descriptors`` where it has none, which reads all its features."""
     own = place.landmark_descriptors
     return mean_descriptors(place) if own is None else own
 
@@ -74,7 +91,7 @@ def mean_descriptors(place: Map) -> LandmarkDescriptors:
             sums = np.zeros((place.model.num_points, descriptors.shape[1]), np.float32)
         np.add.at(sums, points, descriptors)  # an image may see a landmark twice
     if sums is None:
-        return LandmarkDescriptors(np.zeros((0, 1), np.float32), np.zeros(1, np.int64))
+        sums = np.zeros((place.model.num_points, 1), np.float32)
     for start in range(0, len(sums), BLOCK):
         sums[start : start + BLOCK] /= _lengths(sums[start : start + BLOCK])
     return LandmarkDescriptors(sums, np.arange(len(sums) + 1))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.consistency.landmark_noise import landmark_noise
+from hloc_lite.geometry.keypoints import keypoints_of
 from hloc_lite.types import NO_POINT, Bool, Float64, Int64, SfmModel
 
 CELLS_A_SIDE = 8
@@ -56,7 +57,7 @@ def observations_of(model: SfmModel) -> Observations:
         seen = points != NO_POINT
         camera = model.cameras[image.camera_id]
         size = np.array([camera.width, camera.height])
-        places = (image.keypoints[first[seen]] / size * CELLS_A_SIDE).astype(np.int64)
+        places = (keypoints_of(model, image)[first[seen]] / size * CELLS_A_SIDE).astype(np.int64)
         column, row = np.clip(places, 0, CELLS_A_SIDE - 1).T
         images.append(np.full(len(row), index))
         landmarks.append(points[seen])

@@ -5,6 +5,7 @@ MAP/sfm/           COLMAP model (.bin), readable by COLMAP
 MAP/features.h5    keypoints (float32), descriptors (float16), scores of each registered image
 MAP/retrieval.h5   global descriptors and what was learned for them (a vocabulary)
 MAP/landmarks.h5   semantic labels of the points, where a segmenter was configured
+MAP/landmark_descriptors.npy   the mean descriptor of each point (float16), read by the first query
 MAP/report.json    what became of each image, and why
 MAP/georeference.json  where on Earth it lies, if that was ever said (mapping/georeference.py)
 
@@ -18,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from hloc_lite.mapping.folder import (
     FILES,
     FILES_WITHOUT_CHECKSUMS,
     MAP_SCHEMA,
+    REMEDY,
     STAGED,
     check_ours,
     delete_staged,
@@ -41,16 +43,14 @@ from hloc_lite.mapping.georeference import (
     delete_stale_georeference,
     read_georeference,
 )
+from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, descriptors_of
 from hloc_lite.mapping.map_config import chosen_for_queries, config_of_map
 from hloc_lite.mapping.stages import features_from_arrays
+from hloc_lite.mapping.stored_descriptors import stored_descriptors, write_descriptors
 from hloc_lite.types import Float32, LocalFeatures, SfmModel
-
-if TYPE_CHECKING:
-    from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors
 
 logger = logging.getLogger(__name__)
 
-_REMEDY = "put the original back, or build the map again with --overwrite"
 COMPACT_SCHEMA = "hloc_lite.compact/1"
 """Of the maps that ``compress`` makes."""
 _FEATURE_FIELDS = ("keypoints", "descriptors", "scores", "image_size")
@@ -79,7 +79,8 @@ class Map:
     landmark_labels: LandmarkLabels | None = None
     """None: no segmenter was configured when the map was built."""
     landmark_descriptors: LandmarkDescriptors | None = None
-    """Of a compact map, whose images offer no features but these; None: each has its own."""
+    """Of each landmark; None: they are not kept, ``descriptors_of`` makes them of the images'. The
+    images of a compact map offer no features but these."""
     georeference: Georeference | None = None
     """Where on Earth it lies; None: nobody said."""
 
@@ -93,8 +94,13 @@ class Map:
                 f"the map has {points[0]} points, but labels of shape {labels.labels.shape} and "
                 f"shares of shape {labels.shares.shape} for them"
             )
+        described = self.landmark_descriptors
+        if described is not None and described.num_landmarks != points[0]:
+            raise FormatError(
+                f"the map has {points[0]} points, but descriptors of {described.num_landmarks}"
+            )
         for image in self.model.images[:1]:
-            expected, got = len(image.keypoints), len(self.features[image.name])
+            expected, got = len(image.point3D_idxs), len(self.features[image.name])
             if expected != got:
                 raise FormatError(
                     f"{image.name!r} has {expected} keypoints in the model, {got} in the features"
@@ -122,10 +128,10 @@ class Map:
         except FormatError as error:
             if any(
                 remedy in str(error)
-                for remedy in (_REMEDY, "hloc-lite compress", "hloc-lite georef")
+                for remedy in (REMEDY, "hloc-lite compress", "hloc-lite georef")
             ):
                 raise
-            raise FormatError(f"{error}: {_REMEDY}") from None
+            raise FormatError(f"{error}: {REMEDY}") from None
 
     @classmethod
     def _open_whole(cls, folder: Path) -> Map:
@@ -163,6 +169,7 @@ class Map:
                 weights=header["weights"],
                 report=read_json(folder / "report.json"),
                 landmark_labels=labels,
+                landmark_descriptors=stored_descriptors(folder, header.get("landmark_descriptors")),
                 georeference=read_georeference(folder),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -207,6 +214,7 @@ class Map:
         if labels is not None:
             points = [("points", {"labels": labels.labels, "shares": labels.shares})]
         write_bank(folder / "landmarks.h5", points, origin)
+        described = write_descriptors(folder, descriptors_of(self))
         write_json_atomic(folder / "report.json", dict(self.report))
         header = {
             "schema": MAP_SCHEMA,
@@ -216,6 +224,7 @@ class Map:
             "weights": dict(self.weights),
             "images": len(self.model.images),
             "points": self.model.num_points,
+            "landmark_descriptors": described,
             "files": {name: file_sha256(folder / name) for name in FILES_WITHOUT_CHECKSUMS},
         }
         header["checksum"] = fingerprint(header)
@@ -262,7 +271,10 @@ class StoredFeatures(Mapping[str, LocalFeatures]):
 def in_memory(opened: Map) -> Map:
     """The map with all its features loaded, independent of its folder."""
     features = {image.name: opened.features[image.name] for image in opened.model.images}
-    return Map(**{**vars(opened), "features": features})
+    found = opened.landmark_descriptors
+    if found is not None:
+        found = LandmarkDescriptors(np.array(found.values[:]), found.offsets)
+    return Map(**{**vars(opened), "features": features, "landmark_descriptors": found})
 
 
 def _read_state(bank: Bank) -> dict[str, np.ndarray]:
@@ -290,7 +302,7 @@ def _check_origin(bank: Bank, made_from: str) -> None:
     if found != made_from:
         raise FormatError(
             f"{bank.path} belongs to another map: fingerprint {found} there, {made_from} in "
-            f"map.json: {_REMEDY}"
+            f"map.json: {REMEDY}"
         )
 
 
@@ -303,10 +315,10 @@ def _check_files(folder: Path, header: Mapping[str, Any]) -> None:
     plain = {key: value for key, value in header.items() if key != "checksum"}
     recorded = header.get("files")
     if not isinstance(recorded, dict) or header.get("checksum") != fingerprint(plain):
-        raise FormatError(f"{folder}/map.json is damaged or was changed: {_REMEDY}")
+        raise FormatError(f"{folder}/map.json is damaged or was changed: {REMEDY}")
     for name in FILES_WITHOUT_CHECKSUMS:
         if file_sha256(folder / name) != recorded.get(name):
-            raise FormatError(f"{folder}/{name} is damaged or was changed: {_REMEDY}")
+            raise FormatError(f"{folder}/{name} is damaged or was changed: {REMEDY}")
 
 
 class BusyMapError(HlocLiteError):

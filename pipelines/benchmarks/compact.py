@@ -138,7 +138,7 @@ def whole_bytes(place: Map, output: Path) -> int:
 
 def peer_bytes(place: Map, folder: Path) -> int:
     """What hloc keeps on disk for the same, see above."""
-    counts = [len(image.keypoints) for image in place.model.images]
+    counts = [len(image.point3D_idxs) for image in place.model.images]
     dim = place.features[place.model.images[0].name].descriptors.shape[1]
     features = sum(counts) * 2 * (dim + 2 + 1)
     matches = int(place.report["pairs_tried"] * np.mean(counts) * (2 + 2))

@@ -253,20 +253,21 @@ def test_the_map_image_with_most_inliers_is_shown() -> None:
     result = RESULTS[0]
     best = best_map_image(result, MODEL)
     assert best is not None
-    image, rows = best
     inliers = set(range(40))
     common = {
         name: len(inliers & set(MODEL.image_named(name).point3D_idxs.tolist()))  # type: ignore[union-attr]
         for name in result.hits.names
     }
-    assert len(rows) == max(common.values()) == common[image.name]
+    assert len(best.rows) == max(common.values()) == common[best.name]
     assert result.correspondences is not None
-    np.testing.assert_array_equal(
-        image.point3D_idxs[rows[:, 1]], result.correspondences.point3D_idxs[rows[:, 0]]
-    )
-    picture = draw_matches(result, grey_photo("q"), (image, grey_photo("m"), rows))
+    image = MODEL.image_named(best.name)
+    assert image is not None and image.keypoints is not None
+    place = {point: xy for point, xy in zip(image.point3D_idxs, image.keypoints, strict=True)}
+    shown = result.correspondences.point3D_idxs[best.rows]
+    np.testing.assert_array_equal(best.keypoints, [place[point] for point in shown])
+    picture = draw_matches(result, grey_photo("q"), (best, grey_photo("m")))
     assert (picture.width, picture.height) == (320 + 8 + 320, 240)
-    assert picture.num_lines == len(rows)
+    assert picture.num_lines == len(best.rows)
 
 
 def test_a_query_without_matches_has_no_map_image() -> None:

@@ -11,8 +11,8 @@ from filelock import FileLock
 
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io import array_folder
+from hloc_lite.io.array_file import READ_WHOLE
 from hloc_lite.io.array_folder import (
-    READ_WHOLE,
     json_array,
     json_of,
     read_array_folder,

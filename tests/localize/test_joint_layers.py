@@ -14,6 +14,7 @@ from hloc_lite import registry
 from hloc_lite.cli.main import main
 from hloc_lite.config import Config, load_config
 from hloc_lite.errors import ConfigError, HlocLiteError, StaleArtefactError
+from hloc_lite.geometry.keypoints import keypoints_of
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.images import MemorySource
 from hloc_lite.io.poses import read_poses, write_queries
@@ -22,6 +23,7 @@ from hloc_lite.localize.batch import localize_all
 from hloc_lite.localize.joint_model import joint_model
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
+from hloc_lite.mapping.compress import compress_map
 from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import MapInputs
 from hloc_lite.types import LocalFeatures, Photo, Rigid3, Status
@@ -153,6 +155,22 @@ def test_numbers_of_keypoints_and_points_count_on(world: World) -> None:
         assert (center.apply(points)[:, 2] > 0).all()
         parts = [place.model.image_named(image.name) for place in world.maps.values()]
         assert rows.sum() == sum((part.point3D_idxs >= 0).sum() for part in parts)
+
+
+def test_keypoints_count_on_in_compact_maps_too(world: World, tmp_path: Path) -> None:
+    full = [*world.maps.values()]
+    compact = []
+    for place in full:
+        compress_map(place, tmp_path / place.fingerprint)
+        compact.append(Map.open(tmp_path / place.fingerprint))
+    for maps in ([full[0], compact[1]], compact):
+        model = joint_model(maps)
+        for image in model.images:
+            parts = [place.model for place in maps]
+            own = [keypoints_of(part, part.image_named(image.name)) for part in parts]
+            found = keypoints_of(model, image)
+            assert len(found) == len(image.point3D_idxs) > 100
+            assert np.abs(found - np.concatenate(own)).max() < 0.1
 
 
 @pytest.mark.parametrize("rows", [slice(0, 0), slice(0, 5)])

@@ -14,8 +14,10 @@ from hloc_lite.cli.compress import parse_bytes
 from hloc_lite.cli.main import main
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import ConfigError, FormatError, HlocLiteError
+from hloc_lite.geometry.keypoints import keypoints_of
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.geometry.similarity import Similarity3
+from hloc_lite.io.colmap_model import read_model, write_model
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.compact import VirtualFeatures, open_compact
 from hloc_lite.mapping.compress import compress_map
@@ -23,7 +25,7 @@ from hloc_lite.mapping.content import content_of
 from hloc_lite.mapping.georeference import FitQuality, Georeference, write_georeference
 from hloc_lite.mapping.landmark_codes import Coding
 from hloc_lite.mapping.landmark_descriptors import mean_descriptors
-from hloc_lite.mapping.map import Map
+from hloc_lite.mapping.map import Map, StoredFeatures
 from hloc_lite.types import NO_POINT, Rigid3, Status
 from tests.exact_scene import MAP_NAMES, NoWeights, make_scene, mapped_scene
 
@@ -69,7 +71,31 @@ def test_all_of_a_map_comes_back(built, tmp_path: Path, coding: Coding) -> None:
         seen = image.point3D_idxs != NO_POINT
         order = np.argsort(image.point3D_idxs[seen])
         assert np.array_equal(same.point3D_idxs, image.point3D_idxs[seen][order])
-        assert np.abs(same.keypoints - image.keypoints[seen][order]).max() < 1e-3
+        assert np.abs(keypoints_of(found.model, same) - image.keypoints[seen][order]).max() < 1e-3
+
+
+def test_as_a_colmap_model_its_images_have_keypoints(built, tmp_path: Path) -> None:
+    """Where landmarks project to, also of a map that was cut down and opened again."""
+    _, place = built
+    compress_map(place, tmp_path / "c")
+    compress_map(Map.open(tmp_path / "c"), tmp_path / "part", max_bytes=20000)
+    part = Map.open(tmp_path / "part").model
+    assert all(image.keypoints is None for image in part.images)
+    write_model(tmp_path / "sfm", part)
+    found = read_model(tmp_path / "sfm")
+    assert 50 < found.num_points < place.model.num_points
+    for image in found.images:
+        original = place.model.image_named(image.name)
+        points = place.model.point3D_ids[original.point3D_idxs]
+        where = {
+            point: xy
+            for point, xy, idx in zip(
+                points, original.keypoints, original.point3D_idxs, strict=True
+            )
+            if idx != NO_POINT
+        }
+        expected = [where[point] for point in found.point3D_ids[image.point3D_idxs]]
+        assert len(expected) and np.abs(image.keypoints - expected).max() < 0.1
 
 
 def test_images_offer_their_landmarks_with_their_own_descriptors(built, tmp_path: Path) -> None:
@@ -81,7 +107,7 @@ def test_images_offer_their_landmarks_with_their_own_descriptors(built, tmp_path
         found = Map.open(tmp_path / coding)
         features = found.features["map 4.png"]
         image = found.model.image_named("map 4.png")
-        assert len(features) == len(image.keypoints) > 100
+        assert len(features) == len(image.point3D_idxs) > 100
         assert features.image_size == (320, 240) and "map 4.png" in found.features
         assert "nothing" not in found.features and len(list(found.features)) == len(MAP_NAMES)
         expected, owners = means.of(image.point3D_idxs)
@@ -173,7 +199,7 @@ def test_neither_kind_replaces_the_other(built, tmp_path: Path) -> None:
     place.save(tmp_path / "full")
     with pytest.raises(HlocLiteError, match="not empty"):
         compress_map(place, tmp_path / "full", overwrite=True)
-    assert Map.open(tmp_path / "full").landmark_descriptors is None
+    assert isinstance(Map.open(tmp_path / "full").features, StoredFeatures)
 
 
 def test_a_georeference_goes_with_the_poses_that_it_was_fitted_to(built, tmp_path: Path) -> None:
@@ -225,7 +251,9 @@ def test_maps_without_landmarks_or_images(built, tmp_path: Path) -> None:
     scene, place = built
     features = dict.fromkeys(MAP_NAMES, scene.features(0, 0))
     model = scene.reference(MAP_NAMES)
-    bare = replace(place, model=model, landmark_labels=None, features=features)
+    bare = replace(
+        place, model=model, landmark_labels=None, landmark_descriptors=None, features=features
+    )
     compress_map(bare, tmp_path / "bare", max_bytes=20000)
     found = Map.open(tmp_path / "bare")
     assert found.model.num_points == 0 and len(found.model.images) == len(MAP_NAMES)

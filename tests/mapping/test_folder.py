@@ -129,6 +129,7 @@ def test_a_map_is_not_saved_among_other_files(build, tmp_path: Path) -> None:
     ("name", "damage"),
     [
         ("map.json", b"not JSON"), ("features.h5", None), ("features.h5", b""),
+        ("landmark_descriptors.npy", None), ("landmark_descriptors.npy", b"short"),
         ("retrieval.h5", None), ("retrieval.h5", b"not HDF5"), ("sfm/images.bin", None),
     ],
 )  # fmt: skip

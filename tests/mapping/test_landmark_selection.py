@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hloc_lite.errors import ShapeError
-from hloc_lite.mapping.compact import projections
 from hloc_lite.mapping.compact_arrays import subset_model
 from hloc_lite.mapping.landmark_codes import (
     Coding,
@@ -94,16 +93,6 @@ def test_a_part_of_a_model() -> None:
     assert [image.point3D_idxs.tolist() for image in part.images] == [[1, 0], []]
     assert np.array_equal(part.images[0].keypoints, model.images[0].keypoints[[0, 2]])
     assert part.point3D_ids.tolist() == [0, 3] and np.array_equal(part.xyz, model.xyz[[0, 3]])
-
-
-def test_projections_stay_in_their_image() -> None:
-    poses = np.stack([np.eye(3, 4), np.eye(3, 4)])
-    poses[1, 0, 3] = 1
-    other = Camera("PINHOLE", 200, 200, np.array([50.0, 100, 100, 100]))
-    points = np.array([[0, 0, 2.0], [0, 0, 2], [9, 0, 1], [0, 0, -1]])
-    found = projections(points, np.array([0, 1, 0, 1]), poses, [CAMERA, other])
-    assert found[:3].tolist() == [[50, 40], [125, 100], [100, 40]]
-    assert np.isfinite(found).all()
 
 
 @settings(max_examples=30, deadline=None)
