@@ -190,8 +190,8 @@ class CascadeConfig(Section):
     first_images: int = Field(10, ge=1, le=1000)
     """Retrieved images whose landmarks are matched first."""
     enough: float = Field(0.95, gt=0, le=1)
-    """Confidence of a pose at which nothing dearer is done, and that a pose must have which needed
-    images matched one by one."""
+    """Confidence of a pose by landmarks at which no images are matched; of those a few are enough
+    that make a pose as likely as ``confidence.min_confidence`` asks."""
     images_at_once: int = Field(2, ge=1, le=100)
     """Images that are matched one by one between two looks at the pose."""
     max_images: int = Field(10, ge=0, le=1000)

@@ -6,7 +6,8 @@ Writes OUT/confidence.toml, and prints how good the probabilities are for each t
 the others. To ship the coefficients, copy the file to hloc_lite/localize. Poses are made with 1, 5
 and 20 retrieved images, with labels and depth and without, with weighted and with hard matches, and
 from queries of the next town (all wrong), so that right and wrong poses of all kinds occur. Poses
-with matches of a learned matcher get coefficients of their own, from the steps of the cascade.
+of the cascade's steps with and without images are added; those with matches of a learned matcher
+only shift the odds of their kind.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ from pathlib import Path
 
 import click
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 
 from hloc_lite.localize.confidence import (
     MAX_DEVIATION,
     Calibration,
     Fitted,
-    Regression,
     Term,
     write_calibration,
 )
@@ -32,6 +32,11 @@ from pipelines.confidence_rows import Row, figures, print_reliability, rows_of_t
 
 PENALTY = 1.0
 """Of half the squared coefficients of traits of unit spread: that of a normal prior of width 1."""
+FOREIGN_SHARE = 0.1
+"""Of the photos whose poses need a learned matcher: they are as many rows as those of one's own,
+but who asks about a map has mostly been there."""
+MAX_SHIFT = 10.0
+"""Of log odds, by a learned matcher."""
 
 
 @click.command()
@@ -61,21 +66,19 @@ def main(
     learned = [row for row in everything if row.found and is_of_learned(row)]
     nearest = [row for row in everything if row.found and not is_of_learned(row)]
     if len(seeds) > 1:
-        cross_validate(nearest, names)
-        cross_validate(learned, names)
-    about = fitted_on([row for row in everything if row.found], settings)
-    first, second = regression(nearest, names), regression(learned, names)
-    calibration = Calibration(**dict(first), fitted=about, learned=second)
+        cross_validate(nearest, learned, names)
+    calibration = fitted(nearest, learned, names, settings)
     write_calibration(output / "confidence.toml", calibration)
-    for title, found in (("nearest neighbours", first), ("learned", second)):
-        print(f"\n{output / 'confidence.toml'}, {title}: intercept {found.intercept:.2f}")
-        for name, term in found.traits.items():
-            print(f"  {name}: {term.coefficient:.2f} for each {term.scale:.3g}")
+    print(f"\n{output / 'confidence.toml'}: intercept {calibration.intercept:.2f}")
+    print(f"  {calibration.learned:.2f} of a learned matcher")
+    for name, term in calibration.traits.items():
+        print(f"  {name}: {term.coefficient:.2f} for each {term.scale:.3g}")
 
 
-def cross_validate(rows: Sequence[Row], names: Sequence[str]) -> None:
+def cross_validate(nearest: Sequence[Row], learned: Sequence[Row], names: Sequence[str]) -> None:
     """Print the figures of each town by coefficients of the others, and without each trait."""
-    probability = held_out(rows, names)
+    rows = [*nearest, *learned]
+    probability = held_out(nearest, learned, names)
     right = np.array([row.right for row in rows])
     print(f"\ncross-validated by town: {figures(probability, right)}")
     for title in dict.fromkeys(title for row in rows for title in _titles(row)):
@@ -84,23 +87,49 @@ def cross_validate(rows: Sequence[Row], names: Sequence[str]) -> None:
     print_reliability(probability, right)
     for name in names:
         rest = [other for other in names if other != name]
-        print(f"without {name}: {figures(held_out(rows, rest), right)}")
+        print(f"without {name}: {figures(held_out(nearest, learned, rest), right)}")
 
 
-def held_out(rows: Sequence[Row], names: Sequence[str]) -> np.ndarray:
-    """(N,) probabilities, of each map's town by coefficients fitted on the others."""
+def held_out(nearest: Sequence[Row], learned: Sequence[Row], names: Sequence[str]) -> np.ndarray:
+    """(N,) probabilities, first of the one, then of the other rows, of each map's town by
+    coefficients fitted on the others."""
+    rows = [*nearest, *learned]
     probability = np.zeros(len(rows))
-    of_map = np.array([row.map_town for row in rows])
-    of_query = np.array([row.town for row in rows])
-    for town in np.unique(of_map):
-        others = [rows[i] for i in np.flatnonzero((of_map != town) & (of_query != town))]
-        found = regression(others, names)
-        for i in np.flatnonzero(of_map == town):
-            probability[i] = found.probability(rows[i].traits)
+    for town in {row.map_town for row in rows}:
+        calibration = fitted(_without(nearest, town), _without(learned, town), names, ())
+        for i in np.flatnonzero([row.map_town == town for row in rows]):
+            of_learned = is_of_learned(rows[i])
+            probability[i] = calibration.probability(rows[i].traits, learned=of_learned)
     return probability
 
 
-def regression(rows: Sequence[Row], names: Sequence[str]) -> Regression:
+def _without(rows: Sequence[Row], town: str) -> list[Row]:
+    return [row for row in rows if town not in (row.map_town, row.town)]
+
+
+def fitted(
+    nearest: Sequence[Row], learned: Sequence[Row], names: Sequence[str], settings: Sequence[str]
+) -> Calibration:
+    """``regression`` on poses of nearest neighbours, and what a learned matcher's differ by: the
+    likeliest shift of the log odds."""
+    about = fitted_on([*nearest, *learned], settings)
+    calibration = regression(nearest, names, about)
+    if not learned:
+        return calibration
+    log_odds = np.array([calibration.log_odds(row.traits) for row in learned])
+    signs = np.where([row.right for row in learned], 1.0, -1.0)
+    foreign = np.array([row.foreign for row in learned])
+    odds = FOREIGN_SHARE / (1 - FOREIGN_SHARE)
+    weights = np.where(foreign, odds * (~foreign).sum() / max(1, foreign.sum()), 1.0)
+
+    def loss(shift: float) -> float:
+        return float(weights @ np.logaddexp(0, -signs * (log_odds + shift)))
+
+    shift = minimize_scalar(loss, bounds=(-MAX_SHIFT, 0), method="bounded").x
+    return calibration.model_copy(update={"learned": float(shift)})
+
+
+def regression(rows: Sequence[Row], names: Sequence[str], about: Fitted) -> Calibration:
     """Logistic regression with coefficients >= 0 and an L2 penalty; unknown traits add nothing."""
     values = np.array([[row.traits.get(name, np.nan) for name in names] for row in rows])
     right = np.array([row.right for row in rows])
@@ -124,7 +153,7 @@ def regression(rows: Sequence[Row], names: Sequence[str]) -> Regression:
         name: Term(center=float(c), scale=float(s), coefficient=float(b))
         for name, c, s, b in zip(names, centers, scales, best[1:], strict=True)
     }
-    return Regression(intercept=float(best[0]), traits=terms)
+    return Calibration(intercept=float(best[0]), fitted=about, traits=terms)
 
 
 def fitted_on(rows: Sequence[Row], settings: Sequence[str]) -> Fitted:

@@ -25,7 +25,6 @@ from hloc_lite.types import (
     Matches,
     Photo,
     RetrievalHits,
-    Status,
 )
 
 
@@ -80,8 +79,8 @@ class Cascade:
             query = self.match_landmarks(seen, hits, clock)
             result = solve(query)
         queue, matched = ImageQueue(query), 0
-        most = min(cascade.max_images, len(query.hits.names))
-        while matched < most and not self._is_sure(result):
+        most = 0 if self._is_sure(result) else min(cascade.max_images, len(query.hits.names))
+        while matched < most:
             count = min(cascade.images_at_once, most - matched)
             if _is_late(clock, budget_ms, self._image_s * count):
                 what = f"{most - matched} images by the matcher"
@@ -92,8 +91,8 @@ class Cascade:
             query = with_images(query, found)
             result = solve(query)
             matched += count
-        if matched and result.pose is not None and not self._is_sure(result):
-            result = _withheld(result, cascade.enough)
+            if result.pose is not None:  # likely enough to be given: nothing better is to be had
+                break
         return replace(result, counts={**result.counts, "images_matched": matched})
 
     def match_images(self, seen: SeenQuery, hits: RetrievalHits, clock: StageClock) -> MatchedQuery:
@@ -122,16 +121,6 @@ class Cascade:
         if result.confidence is None:  # nobody judges: a pose is a pose
             return result.pose is not None
         return result.confidence >= self._config.cascade.enough
-
-
-def _withheld(result: LocalizationResult, enough: float) -> LocalizationResult:
-    """Learned matchers find houses alike in towns that they do not know: of 29 photos of another
-    town one got a pose of 31 inliers and a confidence of 0.84 so."""
-    reason = (
-        f"the best pose needed images matched one by one, and is right with probability "
-        f"{result.confidence:.2f} only, {enough:g} is asked for then ({result.reason})"
-    )
-    return replace(result, status=Status.DOUBTFUL, reason=reason, pose=None)
 
 
 def _is_late(clock: StageClock, budget_ms: float | None, more_s: float) -> bool:

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -67,15 +66,20 @@ class Fitted(Section):
     settings: tuple[str, ...] = ()
 
 
-class Regression(Section):
-    """Coefficients."""
+class Calibration(Section):
+    """Coefficients, and where they are from."""
 
     intercept: float = Field(ge=-MAX_LOG_ODDS, le=MAX_LOG_ODDS)
     """Log odds of a pose whose traits all lie at their centers."""
+    learned: float = Field(0.0, ge=-MAX_LOG_ODDS, le=0)
+    """Added for poses that matches of a learned matcher have a part in: these agree with one
+    another also in a place that only looks alike, as nearest neighbours hardly do."""
+    bounds: Bounds = Bounds()
+    fitted: Fitted
     traits: dict[str, Term]
 
     @model_validator(mode="after")
-    def _known(self) -> Self:
+    def _known(self) -> Calibration:
         unknown = sorted(set(self.traits) - set(TRAITS))
         if unknown:
             raise ValueError(f"unknown trait {unknown[0]!r}; known are {', '.join(TRAITS)}")
@@ -90,26 +94,20 @@ class Regression(Section):
             for name, term in self.traits.items()
         }
 
-    def probability(self, traits: Mapping[str, float]) -> float:
+    def log_odds(self, traits: Mapping[str, float]) -> float:
+        """That it is the right place, by nearest neighbours."""
+        return self.intercept + math.fsum(self.contributions(traits).values())
+
+    def probability(self, traits: Mapping[str, float], *, learned: bool = False) -> float:
         """In [0, 1]: that a pose of these traits is within the bounds: that it is the right place,
-        and that its own uncertainty leaves it within them."""
-        log_odds = self.intercept + math.fsum(self.contributions(traits).values())
+        and that its own uncertainty leaves it within them.
+
+        Args:
+            learned: some of its matches are a learned matcher's.
+        """
+        log_odds = self.log_odds(traits) + (self.learned if learned else 0.0)
         logistic = 0.5 * (1 + math.tanh(0.5 * log_odds))  # without overflow
         return logistic * within(traits.get("certainty", math.nan))
-
-
-class Calibration(Regression):
-    """Coefficients for poses of nearest neighbours, and where all are from."""
-
-    bounds: Bounds = Bounds()
-    fitted: Fitted
-    learned: Regression | None = None
-    """For poses that matches of a learned matcher have a part in: these agree with one another in
-    a place that only looks alike, too, as nearest neighbours do not. None: as for all others."""
-
-    def regression(self, *, learned: bool) -> Regression:
-        """For poses with matches of a learned matcher, or without."""
-        return self.learned if learned and self.learned is not None else self
 
 
 def within(certainty: float) -> float:
@@ -137,13 +135,19 @@ class Judgement:
     """What speaks most against it, in words, the worst first."""
 
 
-def judge(traits: Mapping[str, float], calibration: Regression) -> Judgement:
-    """The probability of a pose, and the two of its traits that speak most against it."""
+def judge(
+    traits: Mapping[str, float], calibration: Calibration, *, learned: bool = False
+) -> Judgement:
+    """The probability of a pose, and the two of its traits that speak most against it.
+
+    Args:
+        learned: some of its matches are a learned matcher's.
+    """
     added = calibration.contributions(traits)
     against = sorted((value, name) for name, value in added.items() if value < 0)
     doubts = tuple(TRAITS[name].doubt for _, name in against[:2])
     known = {name: float(value) for name, value in traits.items() if not math.isnan(value)}
-    return Judgement(calibration.probability(traits), known, doubts)
+    return Judgement(calibration.probability(traits, learned=learned), known, doubts)
 
 
 def calibration_of(config: ConfidenceConfig) -> Calibration | None:
@@ -213,6 +217,7 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
         "# (trait - center) / scale))), times the probability that the pose's own uncertainty",
         "# leaves it within the bounds. Written by pipelines/calibrate_confidence.py.",
         f"intercept = {calibration.intercept:.6g}",
+        f"learned = {calibration.learned:.6g}  # added where matches are a learned matcher's",
         "",
         "[bounds]  # a right pose is within these",
         f"distance = {bounds.distance!r}",
@@ -227,28 +232,15 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
         *(f"    {_quoted(setting)}," for setting in fitted.settings),
         "]",
     ]
-    lines += _lines_of("traits", calibration.traits)
-    if calibration.learned is not None:
+    for name, term in calibration.traits.items():
         lines += [
             "",
-            "[learned]  # the same, for poses with matches of a learned matcher",
-            f"intercept = {calibration.learned.intercept:.6g}",
-            *_lines_of("learned.traits", calibration.learned.traits),
-        ]
-    write_text_atomic(path, "\n".join(lines) + "\n")
-
-
-def _lines_of(table: str, traits: Mapping[str, Term]) -> list[str]:
-    lines = []
-    for name, term in traits.items():
-        lines += [
-            "",
-            f"[{table}.{name}]  # {TRAITS[name].meaning}",
+            f"[traits.{name}]  # {TRAITS[name].meaning}",
             f"center = {term.center:.6g}",
             f"scale = {term.scale:.6g}",
             f"coefficient = {term.coefficient:.6g}",
         ]
-    return lines
+    write_text_atomic(path, "\n".join(lines) + "\n")
 
 
 def _quoted(text: str) -> str:

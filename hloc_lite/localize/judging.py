@@ -65,7 +65,7 @@ class Judge:
             self._limits(attempt, calibration),
             self._config.pose,
         )
-        return judge(traits, calibration.regression(learned=learned))
+        return judge(traits, calibration, learned=learned)
 
     def _limits(self, attempt: Attempt, calibration: Calibration) -> tuple[float, float]:
         bounds, pose = calibration.bounds, attempt.pose

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hloc_lite.clock import StageClock
 from hloc_lite.config import load_config
 from hloc_lite.errors import ConfigError, ShapeError
 from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.localize.cascade import with_images
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.sequence import Frame
 from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, mean_descriptors
@@ -70,13 +72,35 @@ def test_a_sure_pose_needs_no_images(built) -> None:
 
 def test_what_is_never_sure_goes_through_all_steps(built) -> None:
     scene, place = built
-    settings = ("cascade.enough=1", "cascade.first_images=2", "cascade.max_images=3")
-    made = localizer(place, *settings, "cascade.images_at_once=2")
+    settings = ("confidence.min_confidence=1", "cascade.first_images=2", "cascade.max_images=3")
+    made = localizer(place, *settings, "cascade.enough=1", "cascade.images_at_once=2")
     counts = count_calls(made)
     result = made.localize(scene.image(3), scene.camera)
     assert counts == {"match": 3, "match_landmarks": 2}
     assert result.status is Status.DOUBTFUL and result.pose is None and not result.skipped
-    assert "needed images" in result.reason and result.confidence > 0.9
+    assert result.counts["images_matched"] == 3
+
+
+def test_images_are_matched_until_a_pose_is_given(built) -> None:
+    scene, place = built
+    made = localizer(place, "cascade.enough=1", "cascade.images_at_once=2")
+    result = made.localize(scene.image(3), scene.camera)
+    assert result.status is Status.LOCALIZED and result.counts["images_matched"] == 2
+
+
+def test_matches_of_a_learned_matcher_prove_less(built) -> None:
+    scene, place = built
+    made = localizer(place)
+    (layer,) = made._layers
+    layer.learned = True
+    seen = made.look(Photo("query", scene.image(3)), scene.camera)
+    landmarks = made.cascade.match_landmarks(seen, seen.hits, StageClock())
+    images = made.cascade.match_images(seen, seen.hits, StageClock())
+    both = with_images(landmarks, images)
+    assert (landmarks.learned, images.learned, both.learned) == (False, True, True)
+    answers = [made.solve(replace(both, learned=of), "query") for of in (False, True)]
+    assert answers[0].confidence > answers[1].confidence
+    assert answers[0].pose is not None and answers[0].grounds == answers[1].grounds
 
 
 def test_a_budget_ends_the_steps_and_says_so(built) -> None:

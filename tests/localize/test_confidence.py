@@ -18,11 +18,11 @@ from hloc_lite.localize.confidence import (
     MAX_FILE_BYTES,
     Calibration,
     Fitted,
-    Regression,
     Term,
     calibration_of,
     judge,
     read_calibration,
+    within,
     write_calibration,
 )
 from hloc_lite.localize.traits import TRAITS, log_uncertainty, spanned_share, traits_of
@@ -163,8 +163,7 @@ def test_spanned_share_of_a_square() -> None:
 def made() -> Calibration:
     terms = {name: Term(center=0.5, scale=2.0, coefficient=0.25) for name in list(TRAITS)[:2]}
     about = Fitted(seeds=(1, 2), num_poses=30, num_right=20, settings=('say "k=1" \\',))
-    learned = Regression(intercept=-2.5, traits={"spread": terms[next(iter(terms))]})
-    return Calibration(intercept=-1.5, fitted=about, traits=terms, learned=learned)
+    return Calibration(intercept=-1.5, learned=-2.5, fitted=about, traits=terms)
 
 
 def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -175,12 +174,15 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert calibration_of(ConfidenceConfig(enabled=False)) is None
 
 
-def test_poses_of_a_learned_matcher_have_coefficients_of_their_own() -> None:
-    both = made()
-    assert both.regression(learned=False) == both
-    assert both.regression(learned=True) == both.learned
-    alone = both.model_copy(update={"learned": None})
-    assert alone.regression(learned=True) == alone
+def test_inliers_of_a_learned_matcher_prove_less() -> None:
+    calibration, found = made(), dict.fromkeys(TRAITS, 2.0)
+    nearest, learned = (
+        judge(found, calibration, learned=of).confidence / (within(found["certainty"]))
+        for of in (False, True)
+    )
+    assert math.log(nearest / (1 - nearest)) - math.log(learned / (1 - learned)) == pytest.approx(
+        2.5
+    )
 
 
 @pytest.mark.parametrize(
@@ -195,8 +197,7 @@ def test_poses_of_a_learned_matcher_have_coefficients_of_their_own() -> None:
         ("[traits.", "[traits.other_", "unknown trait"),
         ("[fitted]", "[fitted", "not readable TOML"),
         ("intercept = -1.5", "surplus = 1\nintercept = -1.5", "surplus"),
-        ("intercept = -2.5", "", "learned.intercept"),
-        ("[learned.traits.", "[learned.traits.other_", "unknown trait"),
+        ("learned = -2.5", "learned = 2.5", "learned"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
