@@ -116,7 +116,7 @@ def test_a_pose_is_given_if_and_only_if_it_is_sure_enough(
 def test_a_probability_that_is_too_small_is_shown_so(built, localizer, monkeypatch) -> None:
     scene, _ = built
     judged = Judgement(0.7499, {}, ())
-    monkeypatch.setattr(localizer._judge, "judge", lambda *_: judged)
+    monkeypatch.setattr(localizer._judge, "judge", lambda *_, **__: judged)
     result = localizer.localize(scene.image(3), scene.camera)
     assert result.status is Status.DOUBTFUL
     assert "with probability 0.74 only, 0.75 is asked for" in result.reason
