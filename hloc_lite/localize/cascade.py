@@ -91,8 +91,8 @@ class Cascade:
             query = with_images(query, found)
             result = solve(query)
             matched += count
-            if result.pose is not None:  # likely enough to be given: nothing better is to be had
-                break
+            if result.pose is not None or self._is_hopeless(result):
+                break  # a pose that is given is as good as any that more images would give
         return replace(result, counts={**result.counts, "images_matched": matched})
 
     def match_images(self, seen: SeenQuery, hits: RetrievalHits, clock: StageClock) -> MatchedQuery:
@@ -116,6 +116,11 @@ class Cascade:
         found = self.match_images(seen, hits, clock)
         self._image_s = (clock.seconds["matching"] - before) / len(hits.names)
         return found
+
+    def _is_hopeless(self, result: LocalizationResult) -> bool:
+        """Likely of another place altogether; unknown if nobody judges."""
+        confidence = result.confidence or 0.0  # none where there is no pose at all
+        return self._config.confidence.enabled and confidence < self._config.cascade.hopeless
 
     def _is_sure(self, result: LocalizationResult) -> bool:
         if result.confidence is None:  # nobody judges: a pose is a pose

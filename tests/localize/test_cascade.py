@@ -81,6 +81,16 @@ def test_what_is_never_sure_goes_through_all_steps(built) -> None:
     assert result.counts["images_matched"] == 3
 
 
+def test_no_more_images_are_matched_where_there_is_no_hope(built) -> None:
+    scene, place = built
+    settings = ("confidence.min_confidence=1", "cascade.enough=1", "cascade.images_at_once=2")
+    for hopeless, matched in ((0.0, 6), (1 - 1e-9, 2)):
+        made = localizer(place, *settings, f"cascade.hopeless={hopeless}")
+        result = made.localize(scene.image(3), scene.camera)
+        assert result.status is Status.DOUBTFUL
+        assert result.counts["images_matched"] == matched
+
+
 def test_images_are_matched_until_a_pose_is_given(built) -> None:
     scene, place = built
     made = localizer(place, "cascade.enough=1", "cascade.images_at_once=2")
