@@ -379,7 +379,8 @@ class Prior:
         for name in ("position", "gravity_in_cam", "gravity_in_world"):
             if getattr(self, name) is not None:
                 _freeze(self, name, np.float64, 3)
-                length = np.linalg.norm(getattr(self, name))
+                with np.errstate(over="ignore"):  # then it is infinite, and refused
+                    length = np.linalg.norm(getattr(self, name))
                 if not np.isfinite(length):
                     raise ShapeError(f"Prior.{name}: expected finite numbers")
                 if name != "position" and not length > 0:
