@@ -78,14 +78,29 @@ class Cascade:
                 return replace(result, skipped=skipped, counts=counts)
             query = self.match_landmarks(seen, hits, clock)
             result = solve(query)
-        queue, matched = ImageQueue(query), 0
-        most = 0 if self._is_sure(result) else min(cascade.max_images, len(query.hits.names))
+        matched = 0
+        if not self._is_sure(result):
+            result, matched = self._by_images(seen, query, result, solve, clock, budget_ms)
+        return replace(result, counts={**result.counts, "images_matched": matched})
+
+    def _by_images(
+        self,
+        seen: SeenQuery,
+        query: MatchedQuery,
+        result: LocalizationResult,
+        solve: Solve,
+        clock: StageClock,
+        budget_ms: float | None,
+    ) -> tuple[LocalizationResult, int]:
+        """What images matched one by one make of a query and its result by landmarks, and how many
+        were matched."""
+        cascade, queue, matched = self._config.cascade, ImageQueue(query), 0
+        most = min(cascade.max_images, len(query.hits.names))
         while matched < most:
             count = min(cascade.images_at_once, most - matched)
             if _is_late(clock, budget_ms, self._image_s * count):
                 what = f"{most - matched} images by the matcher"
-                result = replace(result, skipped=(what,))
-                break
+                return replace(result, skipped=(what,)), matched
             found = self._match_some(seen, query.hits.subset(queue.next(count)), clock)
             queue.answered(found)
             query = with_images(query, found)
@@ -93,7 +108,7 @@ class Cascade:
             matched += count
             if result.pose is not None or self._is_hopeless(result):
                 break  # a pose that is given is as good as any that more images would give
-        return replace(result, counts={**result.counts, "images_matched": matched})
+        return result, matched
 
     def match_images(self, seen: SeenQuery, hits: RetrievalHits, clock: StageClock) -> MatchedQuery:
         """The query matched with each of some retrieved images by the map's matcher."""
