@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.array_file import read_array, write_array
 from hloc_lite.io.files import read_json, write_json_atomic
+from hloc_lite.io.locks import only_process
 
 HEADER = "map.json"
 STAGED = ".new"
@@ -114,24 +114,17 @@ def check_replaceable(folder: Path, schema: str, files: list[str], *, overwrite:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / LOCK)
+    busy = f"another process is writing {folder}; wait for it, or choose another folder"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise HlocLiteError(
-            f"another process is writing {folder}; wait for it, or choose another folder"
-        ) from None
-    except OSError as error:
-        raise HlocLiteError(f"cannot write {folder}: {error.strerror or error}") from error
-    try:
-        yield
+        with only_process(folder / LOCK, busy, lambda error: _unwritable(folder, error)):
+            yield
     finally:
-        with suppress(OSError):  # Windows deletes no open file
-            (folder / LOCK).unlink()
-        lock.release()
         with suppress(OSError):  # nothing came of it
             folder.rmdir()
+
+
+def _unwritable(folder: Path, error: OSError) -> HlocLiteError:
+    return HlocLiteError(f"cannot write {folder}: {error.strerror or error}")
 
 
 def _put_in_place(folder: Path, staged: Path, files: list[str]) -> None:

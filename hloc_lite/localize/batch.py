@@ -6,18 +6,18 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.evidence_files import depth_contents, label_contents
 from hloc_lite.io.images import ImageSource
+from hloc_lite.io.locks import only_process
 from hloc_lite.io.results import result_from_json, result_line
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.stages import prefetch
@@ -85,22 +85,9 @@ def exclusive(progress_file: Path | None) -> Iterator[None]:
         yield
         return
     path = progress_file.with_name(f"{progress_file.name}.lock")
-    lock = FileLock(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise HlocLiteError(
-            f"another process is at work with {progress_file}; wait for it, or write elsewhere"
-        ) from None
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
+    busy = f"another process is at work with {progress_file}; wait for it, or write elsewhere"
+    with only_process(path, busy, lambda error: _unwritable(path, error)):
         yield
-    finally:
-        with suppress(OSError):  # Windows deletes no open file
-            path.unlink()
-        lock.release()
 
 
 def _run_fingerprint(
