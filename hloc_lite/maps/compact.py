@@ -1,7 +1,7 @@
-"""A compact map: landmarks with one descriptor each, and which of them each image sees.
+"""Opens compact maps: landmarks with one descriptor each, and which of them each image observes.
 
-No image's own features are in it: an image offers the landmarks it sees, where they project to,
-with their own descriptors. It opens as a ``Map`` whose arrays lie on disk until they are read.
+A compact map stores no features of images. The features of an image are its landmarks: their
+projections and their descriptors. Arrays stay memory-mapped on disk until they are read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
-from hloc_lite.errors import FormatError, HlocLiteError, StaleArtefactError
+from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError, StaleArtefactError
 from hloc_lite.geometry.cameras import check_camera
 from hloc_lite.geometry.keypoints import keypoints_of
 from hloc_lite.io.array_folder import json_of, read_array_folder
@@ -29,7 +29,7 @@ from hloc_lite.mapping.landmark_codes import (
     from_bits,
 )
 from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors
-from hloc_lite.mapping.map import COMPACT_SCHEMA, Map
+from hloc_lite.maps.folder import COMPACT_SCHEMA
 from hloc_lite.mapping.map_config import config_of_map
 from hloc_lite.types import (
     Camera,
@@ -44,8 +44,8 @@ logger = logging.getLogger(__name__)
 REMEDY = "put the original back, or run `hloc-lite compress` again with --overwrite"
 
 
-class VirtualFeatures(Mapping[str, LocalFeatures]):
-    """Of each image the landmarks it sees, as features."""
+class ProjectedFeatures(Mapping[str, LocalFeatures]):
+    """Features of each image made from its landmarks: projections and landmark descriptors."""
 
     def __init__(self, model: SfmModel, descriptors: LandmarkDescriptors) -> None:
         self._model, self._descriptors = model, descriptors
@@ -70,35 +70,35 @@ class VirtualFeatures(Mapping[str, LocalFeatures]):
         return isinstance(name, str) and self._model.image_named(name) is not None
 
 
-def open_compact(folder: Path) -> Map:
-    """The compact map in a folder.
+def read_compact(folder: Path) -> dict[str, Any]:
+    """Read the fields of the compact ``Map`` in a folder.
 
     Raises:
-        FormatError: a file is missing or damaged.
-        StaleArtefactError: the georeference beside it is of other poses.
+        DamagedMapError: a file is missing or damaged.
+        StaleArtefactError: the georeference beside it belongs to other poses.
     """
     try:
         header, arrays = read_array_folder(folder, COMPACT_SCHEMA)
-        own = read_georeference(folder)
-        return _map_of(folder, header, arrays, own)
-    except StaleArtefactError:
+        return _map_fields(folder, header, arrays, read_georeference(folder))
+    except (StaleArtefactError, DamagedMapError):
         raise
     except FormatError as error:
-        if "hloc-lite georeference" in str(error):  # the map itself is whole
-            raise
-        raise FormatError(f"{error}: {REMEDY}") from None
+        raise DamagedMapError(f"{error}: {REMEDY}") from None
     except (HlocLiteError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise FormatError(f"{folder} is not a whole compact map: {error!r}: {REMEDY}") from None
+        raise DamagedMapError(
+            f"{folder} is not a complete compact map: {error!r}: {REMEDY}"
+        ) from None
 
 
-def _map_of(
-    folder: Path, header: Mapping[str, Any], arrays: Arrays, own: Georeference | None
-) -> Map:
-    """Where it lies is what was said of this map, or else of the one that it was made of."""
+def _map_fields(
+    folder: Path, header: Mapping[str, Any], arrays: Arrays, fitted: Georeference | None
+) -> dict[str, Any]:
+    """Fields of the map; a georeference fitted to it wins over that of the map it was made from."""
     inherited = header["georeference"]
     config, unknown = config_of_map(folder, header["config"], header["chosen"])
     if unknown:
-        logger.warning("%s was made by another version; not used: %s", folder, ", ".join(unknown))
+        ignored = ", ".join(unknown)
+        logger.warning("%s was made by another version; ignored: %s", folder, ignored)
     model = _model_of(header, arrays)
     descriptors = _descriptors_of(arrays)
     labels = None
@@ -110,20 +110,22 @@ def _map_of(
     state = {
         name.removeprefix(STATE): array for name, array in arrays.items() if name.startswith(STATE)
     }
-    return Map(
-        model=model,
-        features=VirtualFeatures(model, descriptors),
-        global_names=tuple(names[row] for row in arrays["retrieval/images"]),
-        global_descriptors=_global_rows(arrays["retrieval/descriptors"], header["retrieval_dim"]),
-        retrieval_state=state,
-        config=config,
-        fingerprint=header["fingerprint"],
-        weights=header["weights"],
-        report=header["report"],
-        landmark_labels=labels,
-        landmark_descriptors=descriptors,
-        georeference=own or (georeference_from_json(inherited) if inherited else None),
-    )
+    return {
+        "model": model,
+        "features": ProjectedFeatures(model, descriptors),
+        "global_names": tuple(names[row] for row in arrays["retrieval/images"]),
+        "global_descriptors": _global_rows(
+            arrays["retrieval/descriptors"], header["retrieval_dim"]
+        ),
+        "retrieval_state": state,
+        "config": config,
+        "fingerprint": header["fingerprint"],
+        "weights": header["weights"],
+        "report": header["report"],
+        "landmark_labels": labels,
+        "landmark_descriptors": descriptors,
+        "georeference": fitted or (georeference_from_json(inherited) if inherited else None),
+    }
 
 
 def _global_rows(values: np.ndarray, dim: int) -> Float32:

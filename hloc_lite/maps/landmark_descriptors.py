@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.errors import ShapeError
 from hloc_lite.types import NO_POINT, Float32, Int64, frozen_array
-
-if TYPE_CHECKING:
-    from hloc_lite.mapping.map import Map
 
 BLOCK = 65536
 """Rows normalized at once: 33 MB of 128 floats."""
@@ -71,40 +67,9 @@ class LandmarkDescriptors:
         first = np.cumsum(counts) - counts
         rows = np.arange(len(owners)) - np.repeat(first - self.offsets[points], counts)
         found = np.asarray(self.values[rows], np.float32)
-        return found / _lengths(found), owners
+        return found / row_lengths(found), owners
 
 
-def descriptors_of(place: Map) -> LandmarkDescriptors:
-    """The map's own, or ``mean_descriptors`` where it has none, which reads all its features."""
-    own = place.landmark_descriptors
-    return mean_descriptors(place) if own is None else own
-
-
-def mean_descriptors(place: Map) -> LandmarkDescriptors:
-    """The mean of the descriptors of each landmark's track, as unit rows: one row a landmark.
-
-    Memory is that of the result: features are read one image at a time.
-    """
-    sums: Float32 | None = None
-    for points, descriptors in _observations(place):
-        if sums is None:
-            sums = np.zeros((place.model.num_points, descriptors.shape[1]), np.float32)
-        np.add.at(sums, points, descriptors)  # an image may see a landmark twice
-    if sums is None:
-        sums = np.zeros((place.model.num_points, 1), np.float32)
-    for start in range(0, len(sums), BLOCK):
-        sums[start : start + BLOCK] /= _lengths(sums[start : start + BLOCK])
-    return LandmarkDescriptors(sums, np.arange(len(sums) + 1))
-
-
-def _observations(place: Map) -> Iterator[tuple[Int64, Float32]]:
-    """Of each image that sees landmarks, which ones, and their descriptors there."""
-    for image in place.model.images:
-        seen = image.point3D_idxs != NO_POINT
-        if seen.any():
-            yield image.point3D_idxs[seen], place.features[image.name].descriptors[seen]
-
-
-def _lengths(rows: Float32) -> Float32:
+def row_lengths(rows: Float32) -> Float32:
     lengths: Float32 = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.maximum(lengths, np.float32(1e-12))

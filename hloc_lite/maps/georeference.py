@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hloc_lite.errors import FormatError, HlocLiteError, StaleArtefactError
+from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError, StaleArtefactError
 from hloc_lite.geometry.frames import camera_axes
 from hloc_lite.geometry.geodesy import (
     Geodetic,
@@ -157,10 +157,10 @@ def read_georeference(map_folder: Path | str) -> Georeference | None:
     try:
         value = read_json(path)
     except FormatError as error:
-        raise FormatError(f"{error}: {_REMEDY}") from None
+        raise DamagedMapError(f"{error}: {_REMEDY}") from None
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
         found = value.get("schema") if isinstance(value, dict) else value
-        raise FormatError(f"{path}: expected schema {SCHEMA}, got {found!r}: {_REMEDY}")
+        raise DamagedMapError(f"{path}: expected schema {SCHEMA}, got {found!r}: {_REMEDY}")
     mine, map_has = value.get("map"), map_identity(Path(map_folder))
     if mine != map_has:
         raise StaleArtefactError(
@@ -170,7 +170,7 @@ def read_georeference(map_folder: Path | str) -> Georeference | None:
     try:
         return georeference_from_json(value)
     except (KeyError, TypeError, ValueError, HlocLiteError) as error:
-        raise FormatError(f"{path} is damaged: {error!r}: {_REMEDY}") from None
+        raise DamagedMapError(f"{path} is damaged: {error!r}: {_REMEDY}") from None
 
 
 def write_georeference(map_folder: Path | str, georeference: Georeference) -> None:

@@ -17,6 +17,8 @@ from hloc_lite.io.files import read_json
 from hloc_lite.io.images import FolderSource, ImageSource
 
 MAP_SCHEMA = "hloc_lite.map/1"
+COMPACT_SCHEMA = "hloc_lite.compact/1"
+"""Schema of the maps that ``compress`` makes."""
 FILES_WITHOUT_CHECKSUMS = (
     "sfm/cameras.bin",
     "sfm/images.bin",
