@@ -90,7 +90,7 @@ def pairs_to_match_again(num_verified: Mapping[Pair, int], config: MatchingConfi
     Args:
         num_verified: matches of each pair that agree with a geometry.
     """
-    enough = {pair for pair, count in num_verified.items() if count >= config.enough_verified}
+    enough = {pair for pair, count in num_verified.items() if count >= config.two_pass_good_matches}
     others: dict[str, list[Pair]] = {}
     connected: dict[str, int] = {}
     for pair in num_verified:
@@ -101,8 +101,8 @@ def pairs_to_match_again(num_verified: Mapping[Pair, int], config: MatchingConfi
     chosen: set[Pair] = set()
     for name, candidates in others.items():
         if connected[name] >= LONELY_BELOW:
-            candidates = [p for p in candidates if num_verified[p] > config.chance_verified]
-        lacking = max(0, config.enough_pairs - connected[name])
+            candidates = [p for p in candidates if num_verified[p] > config.two_pass_chance_matches]
+        lacking = max(0, config.two_pass_good_pairs - connected[name])
         ranked = sorted(candidates, key=lambda pair: (-num_verified[pair], pair))
         chosen.update(ranked[:lacking])
     return [pair for pair in num_verified if pair in chosen]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hloc_lite.config import Config, fingerprint
+from hloc_lite.config.renamed_keys import section_with_old_names, with_old_names
 from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.io.bank import ShardedStore, delete_store
@@ -41,9 +42,14 @@ CHEAP_MATCHER = "mutual-nn"
 """Needs no weights and fits all features."""
 _ONLY_CHECKS = {"min_triangulated_share", "low_triangulated_share"}
 """Of the section mapping: they decide whether there is a map, but not which."""
-OF_CHEAP_FIRST = {"cheap_first", "enough_verified", "enough_pairs", "chance_verified"}
+OF_CHEAP_FIRST = {
+    "two_pass",
+    "two_pass_good_matches",
+    "two_pass_good_pairs",
+    "two_pass_chance_matches",
+}
 """Of the section matching: which pairs of map images are matched in which way."""
-_OF_CHEAP_MATCHES = {"max_ratio", "even_ratio", "ratio_slope", "min_similarity"}
+_OF_CHEAP_MATCHES = {"max_ratio", "ratio_midpoint", "ratio_slope", "min_similarity"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,10 +139,12 @@ class Run:
         if what == "features":
             return parts
         if what.startswith("cheap-"):
-            parts += [config.matching.model_dump(include=_OF_CHEAP_MATCHES)]
+            nearest = config.matching.model_dump(include=_OF_CHEAP_MATCHES)
+            parts += [section_with_old_names("matching", nearest)]
         else:
             # another choice of pairs leaves the matches of each as they are
-            parts += [config.matching.model_dump(exclude=OF_CHEAP_FIRST), models.matcher_weights]
+            matching = config.matching.model_dump(exclude=OF_CHEAP_FIRST)
+            parts += [section_with_old_names("matching", matching), models.matcher_weights]
         if what.endswith("verified"):
             parts += [config.geometry, config.mapping.camera_model, config.mapping.cameras]
             parts += [pose_values(self.inputs.reference), _intrinsics(self.inputs.cameras)]
@@ -149,7 +157,8 @@ class Run:
         masks = str(self.inputs.masks)
         # no defaults of what only queries read: a new version's are no reason to build it again
         config = made_with(self.config.model_dump(exclude={"mapping": _ONLY_CHECKS}))
-        parts: list[object] = [config, chosen_for_queries(self.config), self.models.weights]
+        chosen = with_old_names(chosen_for_queries(self.config))
+        parts: list[object] = [with_old_names(config), chosen, self.models.weights]
         parts += [dict(contents), poses, cameras, masks]
         spec = parse_spec(self.config.pairs, len(contents), self.inputs.reference)
         labels = label_contents(self.config.semantics, contents)
@@ -207,7 +216,7 @@ def load_models(config: Config, runtime: Runtime) -> Models:
 
 
 def _cheap_matcher(config: Config, runtime: Runtime) -> Matcher | None:
-    if not config.matching.cheap_first or matcher_name(config) == CHEAP_MATCHER:
+    if not config.matching.two_pass or matcher_name(config) == CHEAP_MATCHER:
         return None
     matcher: Matcher = create(MATCHERS, CHEAP_MATCHER, config.matching, runtime)
     return matcher
