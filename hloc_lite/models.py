@@ -117,7 +117,7 @@ def matcher_name(config: Config) -> str:
 
 
 def _first_pass_matcher(config: Config, runtime: Runtime) -> Matcher | None:
-    if not config.matching.cheap_first or matcher_name(config) == FIRST_PASS_MATCHER:
+    if not config.matching.two_pass or matcher_name(config) == FIRST_PASS_MATCHER:
         return None
     matcher: Matcher = create(MATCHERS, FIRST_PASS_MATCHER, config.matching, runtime)
     return matcher

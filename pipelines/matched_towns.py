@@ -144,7 +144,7 @@ def is_right(result: LocalizationResult, truth: Rigid3) -> bool:
 
 def passing_ratio_test(query: MatchedQuery, config: MatchingConfig) -> MatchedQuery:
     """The query with those matches only whose score is that of ``max_ratio``, or better."""
-    least = 1 / (1 + np.exp(-config.ratio_slope * (config.even_ratio - config.max_ratio)))
+    least = 1 / (1 + np.exp(-config.ratio_slope * (config.ratio_midpoint - config.max_ratio)))
     kept = {}
     for name, (matches, points) in query.matched.items():
         good = matches.scores >= least

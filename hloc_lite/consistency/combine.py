@@ -17,8 +17,10 @@ from hloc_lite.config import WeightingConfig
 from hloc_lite.errors import ConfigError, ShapeError
 from hloc_lite.types import Correspondences, Cue, Float64, Int64, Sightings
 
-CUES = ("score", "retrieval", "places", "semantics", "depth", "track")
+CUES = ("score", "retrieval", "view_semantics", "semantics", "depth", "track")
 """Names that cues may have, each a field of ``WeightingConfig``."""
+_SUMMATION_ORDER = ("depth", "view_semantics", "retrieval", "score", "semantics", "track")
+"""Fixed, because the last bits of a floating-point sum depend on its order."""
 LEAST_LOG = -60.0
 """Of the best match's weight; below, only proportions are kept."""
 SUREST = 0.999
@@ -98,7 +100,7 @@ def combine(sightings: Sightings, cues: Sequence[Cue], config: WeightingConfig) 
     log_weights = np.zeros(len(sightings))
     counts: dict[str, CueCounts] = {}
     used: list[Cue] = []
-    for cue in sorted(cues, key=lambda cue: cue.name):  # sums depend on their order
+    for cue in sorted(cues, key=lambda cue: _SUMMATION_ORDER.index(cue.name)):
         exponent = exponents[cue.name]
         factors = np.clip(np.where(np.isnan(cue.factors), 1.0, cue.factors), 0.0, 1.0)
         counts[cue.name] = CueCounts(

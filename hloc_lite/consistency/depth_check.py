@@ -133,10 +133,10 @@ def _view_factors(
     if len(predicted) < config.min_matches:
         return None
     log_y = -np.log(depths) if kind == "inverse" else np.log(depths)
-    log_bound = float(np.log(config.view_support_ratio))
+    log_bound = float(np.log(config.view_fit_ratio))
     line = find_line(predicted, log_y, log_bound, with_shift=kind != "metric")
     support = np.abs(line.residuals) < log_bound
-    if line.gain < config.min_view_gain or support.sum() < MIN_SUPPORT:
+    if line.gain < config.min_view_fit_share or support.sum() < MIN_SUPPORT:
         return None
     fit = fit_depths(predicted, depths[None], kind, support[None])
     tolerance = max(float(np.log(config.view_ratio)), config.outlier_sigmas * float(fit.sigma[0]))

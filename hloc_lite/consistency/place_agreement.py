@@ -82,6 +82,6 @@ def places_cue(
     most = counts.max(initial=0.0)
     touched = np.full(len(sightings), most > 0)
     if most == 0:
-        return Cue("places", np.ones(len(sightings)), touched)
+        return Cue("view_semantics", np.ones(len(sightings)), touched)
     least = config.disagreement_factor
-    return Cue("places", (least + (1 - least) * counts / most)[sightings.hit_idxs], touched)
+    return Cue("view_semantics", (least + (1 - least) * counts / most)[sightings.hit_idxs], touched)

@@ -141,7 +141,9 @@ class Witnesses:
             noise = landmark_noise(self._track_lengths, place.model.errors_px)
             self.bound_factors = bound_factors(noise, self._track_lengths, config.weighting)
         labels = place.landmark_labels
-        asked = bool(self._used & {"semantics", "places"}) or config.semantics.rerank_keep > 0
+        asked = (
+            bool(self._used & {"semantics", "view_semantics"}) or config.semantics.rerank_keep > 0
+        )
         if asked and segmenter is not None and labels is None:
             raise ConfigError(
                 f"semantics.source = {config.semantics.source} is for queries whose labels are "
@@ -197,7 +199,7 @@ class Witnesses:
             cues.append(track_cue(self._track_lengths[points], errors, self._config.weighting))
         if windows is not None and "semantics" in self._used:
             cues.append(self._semantics(features, sightings, windows))
-        if windows is not None and "places" in self._used:
+        if windows is not None and "view_semantics" in self._used:
             scores = [
                 self._place_score(name, quick_pose(correspondences), query.camera, windows)
                 for name, correspondences in self._by_image(features, hits, sightings)

@@ -26,7 +26,7 @@ def images_within(
     Args:
         centers: (M, 3) of the images' cameras, world.
         slack: how far beyond the radius an image still counts, map units:
-            ``config.prior.slack_depths`` median distances of the map's points from their cameras.
+            ``config.prior.margin_depths`` median distances of the map's points from their cameras.
         down_in_world: (3,) used if the prior has none; without any, heights say nothing.
 
     Returns:

@@ -104,7 +104,7 @@ class PoseSolver:
         left = _beyond(attempt.correspondences, pose, CLEARLY_OUTSIDE, self.config)
         rest = attempt.correspondences.subset(left)
         trials = rival_trials(pose.num_inliers, len(rest), config)
-        if trials == 0 or len(rest) < config.rival_share * pose.num_inliers:
+        if trials == 0 or len(rest) < config.runner_up_share * pose.num_inliers:
             return 0.0
         found = self.estimator.ransac(rest, pose.camera, trials)
         if found is None or same_place(attempt, found[0], config):

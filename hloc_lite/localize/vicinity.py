@@ -44,4 +44,4 @@ class Vicinity:
 
     @cached_property
     def _slack(self) -> float:
-        return self._config.slack_depths * median_distance(self._place.model)
+        return self._config.margin_depths * median_distance(self._place.model)

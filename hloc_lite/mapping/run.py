@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hloc_lite.config import Config, fingerprint
-from hloc_lite.config_pair_spec import PairSpec, check_reference, parse_pair_spec
+from hloc_lite.config.pair_spec import PairSpec, check_reference, parse_pair_spec
+from hloc_lite.config.renamed_keys import section_with_old_names, with_old_names
 from hloc_lite.errors import FormatError, StaleArtefactError
 from hloc_lite.io.bank import ShardedStore, delete_store
 from hloc_lite.io.evidence_files import label_contents
@@ -26,9 +27,14 @@ FIRST_PASS = "cheap-"
 """Prefix of the stores of the first matching pass."""
 _ONLY_CHECKS = {"min_triangulated_share", "low_triangulated_share"}
 """Of the section mapping: they decide whether there is a map, but not which."""
-OF_CHEAP_FIRST = {"cheap_first", "enough_verified", "enough_pairs", "chance_verified"}
+OF_CHEAP_FIRST = {
+    "two_pass",
+    "two_pass_good_matches",
+    "two_pass_good_pairs",
+    "two_pass_chance_matches",
+}
 """Of the section matching: which pairs of map images are matched in which way."""
-_OF_CHEAP_MATCHES = {"max_ratio", "even_ratio", "ratio_slope", "min_similarity"}
+_OF_CHEAP_MATCHES = {"max_ratio", "ratio_midpoint", "ratio_slope", "min_similarity"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +94,12 @@ class Run:
         if name == "features":
             return parts
         if name.startswith(FIRST_PASS):
-            parts += [config.matching.model_dump(include=_OF_CHEAP_MATCHES)]
+            nearest = config.matching.model_dump(include=_OF_CHEAP_MATCHES)
+            parts += [section_with_old_names("matching", nearest)]
         else:
             # the matches of a pair do not depend on which pairs are chosen
-            parts += [config.matching.model_dump(exclude=OF_CHEAP_FIRST), models.matcher_weights]
+            matching = config.matching.model_dump(exclude=OF_CHEAP_FIRST)
+            parts += [section_with_old_names("matching", matching), models.matcher_weights]
         if name.endswith("verified"):
             parts += [config.geometry, config.mapping.camera_model, config.mapping.cameras]
             parts += [pose_values(self.inputs.reference), _intrinsics(self.inputs.cameras)]
@@ -108,7 +116,8 @@ class Run:
         masks = str(self.inputs.masks)
         # without defaults that only queries read: new ones are no reason to rebuild the map
         config = made_with(self.config.model_dump(exclude={"mapping": _ONLY_CHECKS}))
-        parts: list[object] = [config, chosen_for_queries(self.config), self.models.weights]
+        chosen = with_old_names(chosen_for_queries(self.config))
+        parts: list[object] = [with_old_names(config), chosen, self.models.weights]
         parts += [dict(image_hashes), poses, cameras, masks]
         spec = self.pair_spec(len(image_hashes))
         labels = label_contents(self.config.semantics, image_hashes)

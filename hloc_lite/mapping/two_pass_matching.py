@@ -130,7 +130,7 @@ def pairs_for_second_pass(num_verified: Mapping[Pair, int], config: MatchingConf
     Returns:
         Pairs in the order given.
     """
-    good = {pair for pair, count in num_verified.items() if count >= config.enough_verified}
+    good = {pair for pair, count in num_verified.items() if count >= config.two_pass_good_matches}
     others: dict[str, list[Pair]] = {}
     num_good: dict[str, int] = {}
     for pair in num_verified:
@@ -141,8 +141,8 @@ def pairs_for_second_pass(num_verified: Mapping[Pair, int], config: MatchingConf
     chosen: set[Pair] = set()
     for name, candidates in others.items():
         if num_good[name] >= MIN_GOOD_PAIRS:
-            candidates = [p for p in candidates if num_verified[p] > config.chance_verified]
-        missing = max(0, config.enough_pairs - num_good[name])
+            candidates = [p for p in candidates if num_verified[p] > config.two_pass_chance_matches]
+        missing = max(0, config.two_pass_good_pairs - num_good[name])
         ranked = sorted(candidates, key=lambda pair: (-num_verified[pair], pair))
         chosen.update(ranked[:missing])
     return [pair for pair in num_verified if pair in chosen]

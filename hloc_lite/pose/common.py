@@ -40,7 +40,7 @@ def chances(bounds: Float64, camera: Camera) -> Float64:
 def posterior_odds(weights: Float64, chance: Float64, config: PoseConfig) -> Float64:
     """(K,) odds that each correspondence is right if it agrees with the pose.
 
-    Before that they are its weight times those of ``config.prior_share``.
+    Before that they are its weight times those of ``config.prior_inlier_ratio``.
 
     Args:
         weights: (K,).
@@ -51,7 +51,7 @@ def posterior_odds(weights: Float64, chance: Float64, config: PoseConfig) -> Flo
 
 def prior_odds(weights: Float64, config: PoseConfig) -> Float64:
     """(K,) odds that each correspondence of (K,) ``weights`` is right, before any pose is known."""
-    odds = config.prior_share / (1 - config.prior_share)
+    odds = config.prior_inlier_ratio / (1 - config.prior_inlier_ratio)
     return np.asarray(odds * weights / weights.mean()) if len(weights) else np.zeros(0)
 
 

@@ -134,7 +134,7 @@ def _judged(
     """Those of the (S, 12) poses that may score above ``least``, the first few by (S,) gain, and
     their scores."""
     able = np.flatnonzero(MAX_FACTOR * gains > least)
-    most = max(config.judged_per_batch, config.optimized_per_batch)
+    most = max(config.depth_scored_per_batch, config.optimized_per_batch)
     able = able[np.argsort(-gains[able], kind="stable")][:most]
     if len(able) == 0:
         return poses[able], np.zeros(0)

@@ -155,7 +155,7 @@ def variant_settings(name: str, k: int, labels: str, depth: str | None, kind: st
     if "confidence" not in cues:
         chosen += ["confidence.enabled=false", "pose.min_inliers=12"]
     if "clusters" not in cues:
-        chosen += ["localize.covisibility_clustering=false", "localize.max_rival_trials=0"]
+        chosen += ["localize.covisibility_clustering=false", "localize.max_runner_up_trials=0"]
     return chosen
 
 

@@ -45,7 +45,7 @@ from pipelines.matched_towns import is_right
 
 STAGES = ("features", "retrieval", "matching", "verification", "reconstruction")
 SETTINGS = ("features.max_side_px=1024", "features.max_keypoints=1024")
-EVERY_PAIR = {"matching": {"cheap_first": False}}
+EVERY_PAIR = {"matching": {"two_pass": False}}
 Row = dict[str, float]
 
 

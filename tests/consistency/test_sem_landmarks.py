@@ -253,7 +253,7 @@ def test_matches_inherit_the_score_of_their_image():
     sightings = sightings_of([0, 1, 2, 1])
     config = SemanticsConfig(disagreement_factor=0.1)
     cue = places_cue(sightings, [PoseAgreement(40, 50), PoseAgreement(10, 10), None], config)
-    assert cue.name == "places"
+    assert cue.name == "view_semantics"
     assert np.allclose(cue.factors, [1, 0.325, 0.1, 0.325]) and cue.touched.all()
     silent = places_cue(sightings, [None, PoseAgreement(0, 9), None], config)
     assert (silent.factors == 1).all() and not silent.touched.any()

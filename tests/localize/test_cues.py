@@ -192,9 +192,9 @@ def test_matches_inherit_the_labels_under_the_pose_of_their_image(
     config = load_config(base=place.config, settings=['weighting.off=["score", "retrieval"]'])
     result = Localizer(place, config, weights=NoWeights()).localize(query(scene), scene.camera)
     assert result.pose is not None
-    assert result.counts["places_touched"] == result.counts["matches"]
+    assert result.counts["view_semantics_touched"] == result.counts["matches"]
     # the image that shows most landmarks agrees most; at least one shows fewer
-    assert 0 < result.counts["places_lowered"] < result.counts["matches"]
+    assert 0 < result.counts["view_semantics_lowered"] < result.counts["matches"]
     assert pose_errors(result.pose.cam_from_world, scene.poses[QUERY])[0] < 1e-3
 
 
