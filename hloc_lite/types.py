@@ -273,7 +273,7 @@ class DepthMap:
 
 
 @dataclass(frozen=True, eq=False)
-class Sightings:
+class PutativeMatches:
     """R matches of a query with retrieved map images, lifted to map points; the same (keypoint,
     point) pair may come from several images."""
 
@@ -296,9 +296,9 @@ class Sightings:
     def __len__(self) -> int:
         return len(self.keypoint_idxs)
 
-    def subset(self, selection: npt.NDArray[np.generic]) -> Sightings:
+    def subset(self, selection: npt.NDArray[np.generic]) -> PutativeMatches:
         """The rows that a mask or index array selects."""
-        return Sightings(
+        return PutativeMatches(
             self.keypoint_idxs[selection],
             self.point3D_idxs[selection],
             self.hit_idxs[selection],

@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from tqdm import tqdm
 
 from hloc_lite.config import Config, fingerprint
-from hloc_lite.consistency.combine import CUES
+from hloc_lite.consistency.cue_combination import CUE_NAMES
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.poses import read_image_list
 from hloc_lite.localize.localizer import Localizer
@@ -34,7 +34,7 @@ from pipelines.matched_towns import (
 from pipelines.noisy_cues import write_noisy_depth, write_noisy_labels
 
 NUM_RETRIEVED = 20
-NO_CUES = f"weighting.off={json.dumps(CUES)}"
+NO_CUES = f"weighting.off={json.dumps(CUE_NAMES)}"
 NUM_BINS = 10
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

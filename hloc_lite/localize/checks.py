@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hloc_lite.config import Config, MatchingConfig
-from hloc_lite.consistency.combine import exponents_of
+from hloc_lite.consistency.cue_combination import cue_exponents
 from hloc_lite.errors import ConfigError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.scene_depth import median_distance
@@ -67,7 +67,7 @@ def silent_sources(results: Sequence[LocalizationResult], config: Config) -> lis
         results: of queries; those without matches do not count.
         config: that they were answered with.
     """
-    in_use = {name for name, power in exponents_of(config.weighting).items() if power > 0}
+    in_use = {name for name, power in cue_exponents(config.weighting).items() if power > 0}
     matched = [result for result in results if result.counts.get("correspondences")]
     lines = []
     for cue, what in (("semantics", "labels"), ("depth", "depths")):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from hloc_lite.config import Config
-from hloc_lite.consistency.place_agreement import pose_score, visible_points
+from hloc_lite.consistency.view_semantics import pose_label_agreement, visible_points
 from hloc_lite.localize.answers import Attempt, Choice
 from hloc_lite.localize.confidence import Calibration, Judgement, judge
 from hloc_lite.localize.cues import Evidence
@@ -86,7 +86,7 @@ class Judge:
         images = [model.image_named(hits.names[i]) for i in _images_of_inliers(attempt, evidence)]
         seen = [visible_points(image) for image in images if image is not None]
         points = np.unique(np.concatenate([np.zeros(0, np.int64), *seen]))
-        agreement = pose_score(
+        agreement = pose_label_agreement(
             pose.cam_from_world,
             pose.camera,
             model.xyz[points],

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from hloc_lite.config import Config
-from hloc_lite.consistency.place_agreement import visible_points
+from hloc_lite.consistency.view_semantics import visible_points
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.localize.checks import check_weights, for_landmarks, for_queries
 from hloc_lite.localize.cues import Evidence, QuickPose, Seen, Witnesses

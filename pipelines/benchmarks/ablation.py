@@ -21,7 +21,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite.consistency.combine import CUES
+from hloc_lite.consistency.cue_combination import CUE_NAMES
 from hloc_lite.io.poses import read_image_list
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.synthetic.config import CONDITIONS
@@ -141,7 +141,7 @@ def cue_sources(
 def variant_settings(name: str, k: int, labels: str, depth: str | None, kind: str) -> list[str]:
     """Config of a variant."""
     cues = VARIANTS[name]
-    off = json.dumps([cue for cue in CUES if cue not in cues])
+    off = json.dumps([cue for cue in CUE_NAMES if cue not in cues])
     chosen = [f"weighting.off={off}", f"pose.max_num_trials={MAX_TRIALS}"]
     if {"rerank", "semantics"} & set(cues):
         chosen.append(f"semantics.source={labels}")

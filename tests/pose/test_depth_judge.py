@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hloc_lite.config import DepthConfig, LocalizeConfig, PoseConfig
-from hloc_lite.consistency.depth_check import depth_judge
+from hloc_lite.consistency.depth_check import depth_scorer
 from hloc_lite.geometry.cameras import camera_from_focal
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
@@ -75,7 +75,7 @@ def test_of_two_poses_of_equal_support_that_of_the_predicted_depths_wins(samplin
         given, (right, _), depths = two_places(seed)
         order = np.random.default_rng(seed).permutation(len(given))  # which prosac goes by
         given, depths = given.subset(order), depths[order]
-        judge = depth_judge(predicted(depths), "relative", DepthConfig())
+        judge = depth_scorer(predicted(depths), "relative", DepthConfig())
         with_judge.append(is_at(estimator, given, right, judge))
         without.append(is_at(estimator, given, right, None))
     assert all(with_judge)
@@ -86,7 +86,7 @@ def test_the_pose_of_the_predicted_depths_wins_with_less_support() -> None:
     """It has 80 inliers against 100, so a sample of them is drawn half as often."""
     for seed in SEEDS:
         given, (right, wrong), depths = two_places(seed, (80, 100))
-        judge = depth_judge(predicted(depths), "relative", DepthConfig())
+        judge = depth_scorer(predicted(depths), "relative", DepthConfig())
         assert is_at(make(), given, right, judge)
         assert is_at(make(), given, wrong, None)
 
@@ -95,7 +95,7 @@ def test_the_pose_of_the_predicted_depths_wins_with_less_support() -> None:
 def test_other_kinds_of_depth(kind: str) -> None:
     given, (right, _), depths = two_places(3, (70, 100))
     values = depths / 7 if kind == "metric" else 0.2 + 3 / depths
-    assert is_at(make(), given, right, depth_judge(values, kind, DepthConfig()))
+    assert is_at(make(), given, right, depth_scorer(values, kind, DepthConfig()))
 
 
 def test_depth_is_along_the_axis_of_a_wide_lens() -> None:
@@ -105,7 +105,7 @@ def test_depth_is_along_the_axis_of_a_wide_lens() -> None:
     for seed in range(4):
         given, (right, wrong), depths = two_places(seed, (70, 100), camera)
         in_front = np.where(depths > 0.2, predicted(np.abs(depths)), np.nan)
-        judge = depth_judge(in_front, "relative", DepthConfig())
+        judge = depth_scorer(in_front, "relative", DepthConfig())
         assert is_at(estimator, given, right, judge, camera)
         assert is_at(estimator, given, wrong, None, camera)
 
@@ -115,7 +115,7 @@ def test_the_inliers_are_still_all_that_agree_with_the_pose() -> None:
     given, (right, _), depths = two_places(2, (100, 60))
     values = predicted(depths)
     values[:30] *= 3
-    found = make().estimate(given, CAMERA, depth_judge(values, "relative", DepthConfig()))
+    found = make().estimate(given, CAMERA, depth_scorer(values, "relative", DepthConfig()))
     alone = make().estimate(given.subset(np.arange(100)), CAMERA)
     assert found is not None and alone is not None
     assert pose_errors(found.cam_from_world, right)[0] < 0.1
@@ -128,7 +128,7 @@ def of_ones(depths: Float64, agreeing: np.ndarray) -> Float64:
 
 
 def by_unknown(scene: Scene) -> DepthJudge:
-    return depth_judge(np.full(len(scene.true), np.nan), "relative", DepthConfig())
+    return depth_scorer(np.full(len(scene.true), np.nan), "relative", DepthConfig())
 
 
 @pytest.mark.parametrize("share", [0.6, 0.1])
@@ -163,7 +163,7 @@ def test_rows_that_say_nothing_keep_their_places_before_the_judge() -> None:
     def judge(depths: Float64, agreeing: np.ndarray) -> Float64:
         asked.append(np.isfinite(depths[:, broken]).any() or agreeing[:, broken].any())
         assert depths.shape == agreeing.shape == (len(depths), len(values))
-        return depth_judge(values, "relative", DepthConfig())(depths, agreeing)
+        return depth_scorer(values, "relative", DepthConfig())(depths, agreeing)
 
     assert is_at(make(), given, right, judge)
     assert asked and not any(asked)
@@ -186,7 +186,7 @@ def test_a_pose_that_is_spoken_against_is_not_the_end_of_the_search() -> None:
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_every_estimator_takes_a_judge(name: str) -> None:
     scene = make_scene(24, 400, 0.4)
-    judge = depth_judge(
+    judge = depth_scorer(
         predicted(scene.cam_from_world.apply(scene.correspondences.points3D)[:, 2]),
         "relative",
         DepthConfig(),
@@ -198,7 +198,7 @@ def test_every_estimator_takes_a_judge(name: str) -> None:
 
 def test_with_an_unknown_focal_length_the_judge_is_asked_too() -> None:
     given, (right, _), depths = two_places(6, (80, 100))
-    judge = depth_judge(predicted(depths), "relative", DepthConfig())
+    judge = depth_scorer(predicted(depths), "relative", DepthConfig())
     found = estimate_with_focal(make(), given, CAMERA, PoseConfig(), LocalizeConfig(), judge)
     assert found is not None
     assert pose_errors(found.cam_from_world, right)[0] < 0.2

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from hloc_lite.config import WeightingConfig
-from hloc_lite.consistency.combine import CUES
+from hloc_lite.consistency.cue_combination import CUE_NAMES
 from hloc_lite.errors import ConfigError, ShapeError
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.types import Float64
@@ -75,9 +75,9 @@ def calibrate_exponents(
         ConfigError: an unknown cue, a ridge that is not positive, or rows all right or all wrong.
     """
     right = np.asarray(right, bool)
-    unknown = [name for name in factors if name not in CUES]
+    unknown = [name for name in factors if name not in CUE_NAMES]
     if unknown or not factors:
-        raise ConfigError(f"expected cues among {', '.join(CUES)}, got {unknown or 'none'}")
+        raise ConfigError(f"expected cues among {', '.join(CUE_NAMES)}, got {unknown or 'none'}")
     if not (np.isfinite(ridge) and ridge > 0):
         raise ConfigError(f"ridge must be positive, got {ridge}")
     for name, values in factors.items():
@@ -87,7 +87,7 @@ def calibrate_exponents(
         raise ConfigError(
             f"exponents need right and wrong matches, got {right.sum()} right of {len(right)}"
         )
-    names = tuple(sorted(factors, key=CUES.index))
+    names = tuple(sorted(factors, key=CUE_NAMES.index))
     logs = np.log(np.stack([_cleaned(factors[name]) for name in names], axis=1))
     share = float(right.mean())
     start = np.concatenate([np.zeros(len(names)), [np.log(share / (1 - share))]])

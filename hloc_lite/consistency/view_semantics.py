@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hloc_lite.config import SemanticsConfig
+from hloc_lite.consistency.cue_combination import VIEW_SEMANTICS
 from hloc_lite.consistency.labels import LabelWindows
 from hloc_lite.consistency.semantic_check import label_agreement
 from hloc_lite.geometry.cameras import img_from_cam
@@ -21,15 +22,15 @@ from hloc_lite.types import (
     Cue,
     Float64,
     Int64,
+    PutativeMatches,
     Rigid3,
     SfmImage,
-    Sightings,
     UInt8,
 )
 
 
 @dataclass(frozen=True)
-class PoseAgreement:
+class PoseLabelAgreement:
     """How the labels of projected landmarks agree with those of the query."""
 
     num_agreeing: int
@@ -48,14 +49,14 @@ def visible_points(image: SfmImage) -> Int64:
     return idxs[idxs != NO_POINT]
 
 
-def pose_score(
+def pose_label_agreement(
     cam_from_world: Rigid3,
     camera: Camera,
     xyz: Float64,
     labels: UInt8,
     query: LabelWindows,
     config: SemanticsConfig,
-) -> PoseAgreement:
+) -> PoseLabelAgreement:
     """The agreement of V landmarks with the query's labels under a pose.
 
     Args:
@@ -67,11 +68,11 @@ def pose_score(
     agreement = label_agreement(points2D, query, labels, config)
     compared = ~np.isnan(agreement)
     agreeing = agreement[compared] >= config.min_compatibility
-    return PoseAgreement(int(agreeing.sum()), int(compared.sum()))
+    return PoseLabelAgreement(int(agreeing.sum()), int(compared.sum()))
 
 
-def places_cue(
-    sightings: Sightings, scores: Sequence[PoseAgreement | None], config: SemanticsConfig
+def view_semantics_cue(
+    sightings: PutativeMatches, scores: Sequence[PoseLabelAgreement | None], config: SemanticsConfig
 ) -> Cue:
     """The agreeing landmarks of each match's retrieved image, relative to the best image.
 
@@ -82,6 +83,6 @@ def places_cue(
     most = counts.max(initial=0.0)
     touched = np.full(len(sightings), most > 0)
     if most == 0:
-        return Cue("view_semantics", np.ones(len(sightings)), touched)
+        return Cue(VIEW_SEMANTICS, np.ones(len(sightings)), touched)
     least = config.disagreement_factor
-    return Cue("view_semantics", (least + (1 - least) * counts / most)[sightings.hit_idxs], touched)
+    return Cue(VIEW_SEMANTICS, (least + (1 - least) * counts / most)[sightings.hit_idxs], touched)

@@ -9,27 +9,27 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hloc_lite.config import WeightingConfig
-from hloc_lite.consistency.combine import (
-    CUES,
+from hloc_lite.consistency.cue_combination import (
+    CUE_NAMES,
     SUREST,
-    combine,
-    exponents_of,
+    combine_cues,
+    cue_exponents,
     retrieval_cue,
     score_cue,
     track_cue,
 )
 from hloc_lite.errors import ConfigError, ShapeError
-from hloc_lite.types import Cue, Sightings
+from hloc_lite.types import Cue, PutativeMatches
 
 CONFIG = WeightingConfig(off=())
 
 
-def sightings(keypoints: list[int], points: list[int]) -> Sightings:
+def sightings(keypoints: list[int], points: list[int]) -> PutativeMatches:
     count = len(keypoints)
-    return Sightings(keypoints, points, np.zeros(count), np.ones(count))
+    return PutativeMatches(keypoints, points, np.zeros(count), np.ones(count))
 
 
-def distinct(count: int) -> Sightings:
+def distinct(count: int) -> PutativeMatches:
     return sightings(list(range(count)), list(range(count)))
 
 
@@ -40,15 +40,15 @@ def cue(name: str, *factors: float) -> Cue:
 def test_weights_are_products_of_powers() -> None:
     config = WeightingConfig(depth=2.0, semantics=0.5)
     cues = [cue("depth", 1, 0.5, 0.8), cue("semantics", 0.25, 1, 0.64)]
-    found = combine(distinct(3), cues, config)
+    found = combine_cues(distinct(3), cues, config)
     expected = np.array([0.5, 0.25, 0.512])
-    np.testing.assert_allclose(found.row_weights, expected)
+    np.testing.assert_allclose(found.match_weights, expected)
     np.testing.assert_allclose(found.weights, expected / expected.mean())
 
 
 def test_a_pair_takes_its_best_match() -> None:
     rows = sightings([4, 1, 4, 4, 1], [7, 9, 7, 8, 9])
-    found = combine(rows, [cue("score", 0.2, 0.4, 0.8, 0.6, 0.1)], CONFIG)
+    found = combine_cues(rows, [cue("score", 0.2, 0.4, 0.8, 0.6, 0.1)], CONFIG)
     assert found.keypoint_idxs.tolist() == [1, 4, 4]
     assert found.point3D_idxs.tolist() == [9, 7, 8]
     assert found.pair_idxs.tolist() == [1, 0, 1, 2, 0]
@@ -60,7 +60,7 @@ def test_a_pair_has_what_cues_said_of_its_best_match() -> None:
     rows = sightings([4, 1, 4, 4, 1], [7, 9, 7, 8, 9])
     cues = [cue("score", 0.2, 0.4, 0.8, 0.6, 0.1), cue("depth", 1, 1, 0.5, 1, 1)]
     config = WeightingConfig(off=("track",), semantics=0, depth=1)
-    found = combine(rows, cues, config)
+    found = combine_cues(rows, cues, config)
     assert [each.name for each in found.cues] == ["depth", "score"]
     depth, score = found.cues
     assert score.factors.tolist() == [0.4, 0.8, 0.6]
@@ -71,14 +71,14 @@ def test_a_pair_has_what_cues_said_of_its_best_match() -> None:
 
 
 def test_cues_not_in_use_are_not_kept() -> None:
-    found = combine(distinct(1), [cue("score", 0.2)], WeightingConfig(off=("score",)))
+    found = combine_cues(distinct(1), [cue("score", 0.2)], WeightingConfig(off=("score",)))
     assert found.cues == ()
 
 
 def test_correspondences_are_looked_up() -> None:
     keypoints = np.arange(12, dtype=np.float32).reshape(6, 2)
     xyz = np.arange(30.0).reshape(10, 3)
-    found = combine(sightings([4, 1], [7, 9]), [cue("score", 0.5, 1)], CONFIG)
+    found = combine_cues(sightings([4, 1], [7, 9]), [cue("score", 0.5, 1)], CONFIG)
     made = found.correspondences(keypoints, xyz)
     assert made.points2D.tolist() == [[2, 3], [8, 9]]
     assert made.points3D.tolist() == [[27, 28, 29], [21, 22, 23]]
@@ -86,19 +86,19 @@ def test_correspondences_are_looked_up() -> None:
 
 
 def test_no_cues_weigh_all_alike() -> None:
-    found = combine(distinct(4), [], CONFIG)
+    found = combine_cues(distinct(4), [], CONFIG)
     assert found.weights.tolist() == [1, 1, 1, 1] and found.counts == {}
 
 
 def test_no_matches() -> None:
-    found = combine(distinct(0), [cue("depth")], CONFIG)
-    assert len(found.weights) == len(found.row_weights) == len(found.keypoint_idxs) == 0
+    found = combine_cues(distinct(0), [cue("depth")], CONFIG)
+    assert len(found.weights) == len(found.match_weights) == len(found.keypoint_idxs) == 0
     assert len(found.correspondences(np.zeros((0, 2)), np.zeros((0, 3)))) == 0
 
 
 def test_counts_say_what_each_cue_did() -> None:
     depth = Cue("depth", np.array([1, 0.5, 1, 1.0]), np.array([True, True, True, False]))
-    counts = combine(
+    counts = combine_cues(
         distinct(4), [depth, cue("track", 0.5, 0.5, 0.5, 1)], WeightingConfig(off=("track",))
     ).counts
     assert (counts["depth"].touched, counts["depth"].lowered, counts["depth"].used) == (3, 1, True)
@@ -110,62 +110,64 @@ def test_counts_say_what_each_cue_did() -> None:
 )
 def test_a_cue_switched_off_changes_nothing(config: WeightingConfig) -> None:
     score = cue("score", 0.3, 0.9, 0.5)
-    with_it = combine(distinct(3), [score, cue("depth", 0, 0.1, 1)], config)
-    np.testing.assert_array_equal(with_it.weights, combine(distinct(3), [score], CONFIG).weights)
+    with_it = combine_cues(distinct(3), [score, cue("depth", 0, 0.1, 1)], config)
+    np.testing.assert_array_equal(
+        with_it.weights, combine_cues(distinct(3), [score], CONFIG).weights
+    )
 
 
 def test_no_weight_falls_below_the_least() -> None:
-    found = combine(distinct(3), [cue("depth", 0, 1, 0.001)], WeightingConfig(min_weight=0.02))
-    np.testing.assert_allclose(found.row_weights / found.row_weights.max(), [0.02, 1, 0.02])
+    found = combine_cues(distinct(3), [cue("depth", 0, 1, 0.001)], WeightingConfig(min_weight=0.02))
+    np.testing.assert_allclose(found.match_weights / found.match_weights.max(), [0.02, 1, 0.02])
 
 
 def test_where_all_is_denied_all_weigh_the_same() -> None:
-    found = combine(distinct(3), [cue("depth", 0, 0, 0)], CONFIG)
+    found = combine_cues(distinct(3), [cue("depth", 0, 0, 0)], CONFIG)
     assert found.weights.tolist() == [1, 1, 1]
 
 
 def test_tiny_products_are_still_compared() -> None:
     config = WeightingConfig(depth=20, semantics=20, min_weight=0.01)
     cues = [cue(name, 1e-10, 2e-10, 1e-10) for name in ("depth", "semantics")]
-    found = combine(distinct(3), cues, config)  # products of 1e-400 are 0 in floating point
-    np.testing.assert_allclose(found.row_weights / found.row_weights.max(), [0.01, 1, 0.01])
+    found = combine_cues(distinct(3), cues, config)  # products of 1e-400 are 0 in floating point
+    np.testing.assert_allclose(found.match_weights / found.match_weights.max(), [0.01, 1, 0.01])
 
 
 def test_nan_factors_say_nothing() -> None:
-    found = combine(distinct(2), [cue("depth", np.nan, 1)], CONFIG)
+    found = combine_cues(distinct(2), [cue("depth", np.nan, 1)], CONFIG)
     assert found.weights.tolist() == [1, 1]
 
 
 def test_cues_that_do_not_fit_are_errors() -> None:
     with pytest.raises(ShapeError, match="'depth' is of 2 matches, there are 3"):
-        combine(distinct(3), [cue("depth", 1, 1)], CONFIG)
+        combine_cues(distinct(3), [cue("depth", 1, 1)], CONFIG)
     with pytest.raises(ConfigError, match="unknown cue 'smell'"):
-        combine(distinct(1), [cue("smell", 1)], CONFIG)
+        combine_cues(distinct(1), [cue("smell", 1)], CONFIG)
     with pytest.raises(ConfigError, match="names of their own"):
-        combine(distinct(1), [cue("depth", 1), cue("depth", 1)], CONFIG)
+        combine_cues(distinct(1), [cue("depth", 1), cue("depth", 1)], CONFIG)
 
 
 def test_every_cue_has_an_exponent() -> None:
-    assert set(exponents_of(CONFIG)) == set(CUES)
-    assert exponents_of(WeightingConfig(off=("score",), track=0.3))["score"] == 0
-    assert exponents_of(WeightingConfig(off=("score",), track=0.3))["track"] == 0.3
+    assert set(cue_exponents(CONFIG)) == set(CUE_NAMES)
+    assert cue_exponents(WeightingConfig(off=("score",), track=0.3))["score"] == 0
+    assert cue_exponents(WeightingConfig(off=("score",), track=0.3))["track"] == 0.3
 
 
 @st.composite
-def problems(draw: st.DrawFn) -> tuple[Sightings, list[Cue]]:
+def problems(draw: st.DrawFn) -> tuple[PutativeMatches, list[Cue]]:
     count = draw(st.integers(1, 25))
     idxs = hnp.arrays(np.int64, count, elements=st.integers(0, 4))
     factors = hnp.arrays(np.float64, count, elements=st.floats(0, 1, allow_subnormal=False))
-    names = draw(st.lists(st.sampled_from(CUES), unique=True))
-    rows = Sightings(draw(idxs), draw(idxs), np.zeros(count), np.ones(count))
+    names = draw(st.lists(st.sampled_from(CUE_NAMES), unique=True))
+    rows = PutativeMatches(draw(idxs), draw(idxs), np.zeros(count), np.ones(count))
     return rows, [Cue(name, draw(factors), np.ones(count, bool)) for name in names]
 
 
 @settings(max_examples=60, deadline=None)
 @given(problems(), st.randoms(use_true_random=False))
-def test_invariances(problem: tuple[Sightings, list[Cue]], random: object) -> None:
+def test_invariances(problem: tuple[PutativeMatches, list[Cue]], random: object) -> None:
     rows, cues = problem
-    found = combine(rows, cues, CONFIG)
+    found = combine_cues(rows, cues, CONFIG)
     assert (found.weights > 0).all() and np.isfinite(found.weights).all()
     assert found.weights.mean() == pytest.approx(1)
     ratio = found.weights.max() / found.weights.min()
@@ -173,29 +175,29 @@ def test_invariances(problem: tuple[Sightings, list[Cue]], random: object) -> No
     # the order of cues
     shuffled = list(cues)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    np.testing.assert_array_equal(combine(rows, shuffled, CONFIG).weights, found.weights)
+    np.testing.assert_array_equal(combine_cues(rows, shuffled, CONFIG).weights, found.weights)
     # the order of rows
     order = list(range(len(rows)))
     random.shuffle(order)  # type: ignore[attr-defined]
-    moved = Sightings(
+    moved = PutativeMatches(
         rows.keypoint_idxs[order], rows.point3D_idxs[order], rows.hit_idxs, rows.scores
     )
     moved_cues = [Cue(c.name, c.factors[order], c.touched[order]) for c in cues]
-    again = combine(moved, moved_cues, CONFIG)
+    again = combine_cues(moved, moved_cues, CONFIG)
     np.testing.assert_allclose(again.weights, found.weights, rtol=1e-12)
     np.testing.assert_array_equal(again.keypoint_idxs, found.keypoint_idxs)
     np.testing.assert_array_equal(again.point3D_idxs, found.point3D_idxs)
     # a cue that says nothing, and the same match twice
-    free = [name for name in CUES if name not in {c.name for c in cues}]
+    free = [name for name in CUE_NAMES if name not in {c.name for c in cues}]
     silent = [Cue(n, np.ones(len(rows)), np.zeros(len(rows), bool)) for n in free[:1]]
-    np.testing.assert_array_equal(combine(rows, cues + silent, CONFIG).weights, found.weights)
-    twice = Sightings(
+    np.testing.assert_array_equal(combine_cues(rows, cues + silent, CONFIG).weights, found.weights)
+    twice = PutativeMatches(
         *(np.concatenate([a, a]) for a in (rows.keypoint_idxs, rows.point3D_idxs)),
         np.zeros(2 * len(rows)),
         np.ones(2 * len(rows)),
     )
     twice_cues = [Cue(c.name, np.tile(c.factors, 2), np.tile(c.touched, 2)) for c in cues]
-    np.testing.assert_allclose(combine(twice, twice_cues, CONFIG).weights, found.weights)
+    np.testing.assert_allclose(combine_cues(twice, twice_cues, CONFIG).weights, found.weights)
 
 
 def test_scores_become_odds_and_no_matcher_is_quite_sure() -> None:

@@ -15,12 +15,13 @@ import numpy.typing as npt
 
 from hloc_lite.config import WeightingConfig
 from hloc_lite.errors import ConfigError, ShapeError
-from hloc_lite.types import Correspondences, Cue, Float64, Int64, Sightings
+from hloc_lite.types import Correspondences, Cue, Float64, Int64, PutativeMatches
 
-CUES = ("score", "retrieval", "view_semantics", "semantics", "depth", "track")
-"""Names that cues may have, each a field of ``WeightingConfig``."""
-_SUMMATION_ORDER = ("depth", "view_semantics", "retrieval", "score", "semantics", "track")
-"""Fixed, because the last bits of a floating-point sum depend on its order."""
+VIEW_SEMANTICS = "view_semantics"
+CUE_NAMES = ("score", "retrieval", VIEW_SEMANTICS, "semantics", "depth", "track")
+"""Names of cues; the exponent of each is the field of that name in ``WeightingConfig``."""
+_SUM_ORDER = ("depth", VIEW_SEMANTICS, "retrieval", "score", "semantics", "track")
+"""Order in which log factors are added: floating-point sums depend on it."""
 LEAST_LOG = -60.0
 """Of the best match's weight; below, only proportions are kept."""
 SUREST = 0.999
@@ -41,10 +42,10 @@ class CueCounts:
 
 
 @dataclass(frozen=True, eq=False)
-class Weighting:
+class MatchWeights:
     """Weights of R matches, and of the K (keypoint, point) pairs they make."""
 
-    row_weights: Float64
+    match_weights: Float64
     """(R,) in (0, 1], 1 where no cue says anything against a match."""
     pair_idxs: Int64
     """(R,) which of the K pairs each match is."""
@@ -84,7 +85,9 @@ class Weighting:
         )
 
 
-def combine(sightings: Sightings, cues: Sequence[Cue], config: WeightingConfig) -> Weighting:
+def combine_cues(
+    sightings: PutativeMatches, cues: Sequence[Cue], config: WeightingConfig
+) -> MatchWeights:
     """One weight for each match and for each (keypoint, point) pair.
 
     A pair that several images testify to takes the best testimony: wrong ones differ, so a sum
@@ -95,12 +98,12 @@ def combine(sightings: Sightings, cues: Sequence[Cue], config: WeightingConfig) 
         ShapeError: a cue is of another number of matches.
         ConfigError: a cue of unknown name, or two of one name.
     """
-    exponents = exponents_of(config)
+    exponents = cue_exponents(config)
     _check(sightings, cues, exponents)
     log_weights = np.zeros(len(sightings))
     counts: dict[str, CueCounts] = {}
     used: list[Cue] = []
-    for cue in sorted(cues, key=lambda cue: _SUMMATION_ORDER.index(cue.name)):
+    for cue in sorted(cues, key=lambda cue: _SUM_ORDER.index(cue.name)):
         exponent = exponents[cue.name]
         factors = np.clip(np.where(np.isnan(cue.factors), 1.0, cue.factors), 0.0, 1.0)
         counts[cue.name] = CueCounts(
@@ -110,24 +113,35 @@ def combine(sightings: Sightings, cues: Sequence[Cue], config: WeightingConfig) 
             used.append(Cue(cue.name, factors, cue.touched))
             with np.errstate(divide="ignore"):
                 log_weights += exponent * np.log(factors)
-    row_weights = _weights(log_weights, config.min_weight)
+    match_weights = _weights(log_weights, config.min_weight)
     # one number for a pair: NumPy's search for unique rows takes ten times as long
     num_points = 1 + int(sightings.point3D_idxs.max(initial=0))
     keys = sightings.keypoint_idxs * num_points + sightings.point3D_idxs
     unique, pair_idxs = np.unique(keys, return_inverse=True)
     keypoint_idxs, point3D_idxs = np.divmod(unique, num_points)
-    best = _best_rows(pair_idxs, row_weights)
-    weights = row_weights[best]
+    best = _best_rows(pair_idxs, match_weights)
+    weights = match_weights[best]
     mean = float(weights.mean()) if len(weights) else 1.0
     of_pairs = tuple(Cue(cue.name, cue.factors[best], cue.touched[best]) for cue in used)
-    return Weighting(
-        row_weights, pair_idxs, keypoint_idxs, point3D_idxs, weights / mean, mean, counts, of_pairs
+    return MatchWeights(
+        match_weights,
+        pair_idxs,
+        keypoint_idxs,
+        point3D_idxs,
+        weights / mean,
+        mean,
+        counts,
+        of_pairs,
     )
 
 
-def exponents_of(config: WeightingConfig) -> dict[str, float]:
+def cue_exponents(config: WeightingConfig) -> dict[str, float]:
     """The exponent of each cue; 0 of those switched off."""
-    return {name: 0.0 if name in config.off else float(getattr(config, name)) for name in CUES}
+    keys = {name: name if hasattr(config, name) else "places" for name in CUE_NAMES}
+    return {
+        name: 0.0 if key in config.off else float(getattr(config, key))
+        for name, key in keys.items()
+    }
 
 
 def score_cue(scores: npt.NDArray[np.floating]) -> Cue:
@@ -193,9 +207,9 @@ def track_cue(
     return Cue("track", by_length * by_error, has_length | has_error)
 
 
-def _best_rows(pair_idxs: Int64, row_weights: Float64) -> Int64:
+def _best_rows(pair_idxs: Int64, match_weights: Float64) -> Int64:
     """(K,) the match of the largest weight of each pair, the first of equal ones."""
-    order = np.lexsort((-row_weights, pair_idxs))
+    order = np.lexsort((-match_weights, pair_idxs))
     _, firsts = np.unique(pair_idxs[order], return_index=True)
     return np.asarray(order[firsts])
 
@@ -211,11 +225,11 @@ def _weights(log_weights: Float64, least: float) -> Float64:
     return np.asarray(np.exp(np.maximum(raised, raised.max() + np.log(least))))
 
 
-def _check(sightings: Sightings, cues: Sequence[Cue], exponents: Mapping[str, float]) -> None:
+def _check(sightings: PutativeMatches, cues: Sequence[Cue], exponents: Mapping[str, float]) -> None:
     names = [cue.name for cue in cues]
     for cue in cues:
         if cue.name not in exponents:
-            raise ConfigError(f"unknown cue {cue.name!r}; known are {', '.join(CUES)}")
+            raise ConfigError(f"unknown cue {cue.name!r}; known are {', '.join(CUE_NAMES)}")
         if len(cue.factors) != len(sightings):
             raise ShapeError(
                 f"cue {cue.name!r} is of {len(cue.factors)} matches, there are {len(sightings)}"
