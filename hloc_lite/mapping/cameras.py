@@ -6,34 +6,11 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from hloc_lite.config import MappingConfig
-from hloc_lite.errors import ConfigError
-from hloc_lite.geometry.cameras import CAMERA_MODELS, camera_from_focal
+from hloc_lite.geometry.cameras import Exif, guess_camera
 from hloc_lite.types import Camera
 
-Exif = Mapping[str, float | str]
 Cameras = tuple[Mapping[int, Camera], Mapping[str, int]]
 """Cameras by id, and the id for each image name."""
-DEFAULT_FOCAL_RATIO = 1.2
-"""Focal length over longer side where nothing is known (COLMAP's default, a 45 degree lens)."""
-
-
-def guess_camera(model: str, size: tuple[int, int], exif: Exif) -> Camera:
-    """Centred principal point, focal length of the EXIF data or ``DEFAULT_FOCAL_RATIO``.
-
-    Args:
-        model: COLMAP's name.
-        size: (width, height), pixels.
-        exif: ``Photo.exif``.
-
-    Raises:
-        ConfigError: unknown camera model.
-    """
-    if model not in CAMERA_MODELS:
-        raise ConfigError(f"unknown camera model {model!r}; known are {', '.join(CAMERA_MODELS)}")
-    focal = exif.get("focal_px")
-    known = focal is not None
-    focal_px = float(focal) if focal is not None else DEFAULT_FOCAL_RATIO * max(size)
-    return camera_from_focal(model, *size, focal_px, has_prior_focal=known)
 
 
 def assign_cameras(
