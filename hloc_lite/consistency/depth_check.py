@@ -17,7 +17,7 @@ from hloc_lite.consistency.depth_fit import fit_depths
 from hloc_lite.consistency.depth_lines import find_line
 from hloc_lite.consistency.depth_maps import DepthKind, depths_at, kind_of
 from hloc_lite.errors import ShapeError
-from hloc_lite.registry import DepthJudge
+from hloc_lite.registry import DepthScorer
 from hloc_lite.types import Bool, Cue, DepthMap, Float64, Int64, Rigid3, Sightings
 
 MIN_SUPPORT = 8
@@ -202,16 +202,16 @@ def check_poses(
     return DepthAgreement(agreement, factors, used)
 
 
-def depth_judge(predicted: Float64, kind: DepthKind, config: DepthConfig) -> DepthJudge:
-    """The judge that asks ``check_poses``: its factor is twice the agreement, so that 1 is no
-    evidence, up to ``full_agreement``.
+def depth_scorer(predicted: Float64, kind: DepthKind, config: DepthConfig) -> DepthScorer:
+    """Depth scorer based on ``check_poses``: its factor is twice the agreement, so that 1 is
+    neutral, up to ``full_agreement``.
 
     Args:
         predicted: (K,) of the query's depth map at the keypoints; NaN where unknown.
         kind: of the map.
     """
 
-    def judge(depths: Float64, agreeing: Bool) -> Float64:
+    def score_poses(depths: Float64, agreeing: Bool) -> Float64:
         factors = np.ones(len(depths))
         known = agreeing & (predicted > 0)
         # poses of fewer inliers are met in every batch, and nothing can be said of them
@@ -223,7 +223,7 @@ def depth_judge(predicted: Float64, kind: DepthKind, config: DepthConfig) -> Dep
             factors[rows] = 2 * np.minimum(found.agreement, config.full_agreement)
         return factors
 
-    return judge
+    return score_poses
 
 
 def _factors(errors: Float64, tolerance: float | Float64, least: float) -> Float64:

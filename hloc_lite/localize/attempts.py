@@ -50,7 +50,7 @@ def attempts_of(
     for layer, evidence, weighting in sorted(tried, key=_size):
         correspondences = weighting.correspondences(evidence.keypoints, xyz, bound_factors)
         gains = solver.gains(correspondences, weighting.mean_weight / mean if mean > 0 else 1.0)
-        pose = solver.solve(correspondences, evidence.depth_judge(correspondences))
+        pose = solver.solve(correspondences, evidence.depth_scorer(correspondences))
         agreement = 0.5 if pose is None else evidence.depth_agreement(correspondences, pose)
         counts = counts_of(weighting)
         attempts.append(

@@ -18,7 +18,7 @@ from hloc_lite.consistency.combine import (
     score_cue,
     track_cue,
 )
-from hloc_lite.consistency.depth_check import check_poses, depth_cue, depth_judge
+from hloc_lite.consistency.depth_check import check_poses, depth_cue, depth_scorer
 from hloc_lite.consistency.depth_maps import depths_at, kind_of
 from hloc_lite.consistency.labels import LabelWindows, label_windows
 from hloc_lite.consistency.landmark_labels import landmark_weights
@@ -38,7 +38,7 @@ from hloc_lite.consistency.semantic_rerank import (
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.mapping.map import Map
-from hloc_lite.registry import DepthJudge, DepthModel, Segmenter
+from hloc_lite.registry import DepthModel, DepthScorer, Segmenter
 from hloc_lite.types import (
     NO_POINT,
     Bool,
@@ -84,12 +84,12 @@ class Evidence:
         cues = [Cue(cue.name, cue.factors[rows], cue.touched[rows]) for cue in self.cues]
         return combine(self.sightings.subset(rows), cues, self.config.weighting)
 
-    def depth_judge(self, correspondences: Correspondences) -> DepthJudge | None:
+    def depth_scorer(self, correspondences: Correspondences) -> DepthScorer | None:
         """Of poses within RANSAC; None: nothing is known, or it is not asked for."""
         if self.depth_map is None or not self.config.depth.in_ransac:
             return None
         predicted = depths_at(self.depth_map, correspondences.points2D)
-        return depth_judge(predicted, kind_of(self.depth_map), self.config.depth)
+        return depth_scorer(predicted, kind_of(self.depth_map), self.config.depth)
 
     def depth_agreement(self, correspondences: Correspondences, pose: PoseEstimate) -> float:
         """Share of a pose's inliers whose depth is the predicted one; 1/2: nothing is known."""

@@ -315,7 +315,7 @@ def test_bounds_of_correspondences_follow_the_noise_of_their_landmarks(
     assert factors[1][bad].min() > 1.2 * factors[1][good].max()
 
 
-def test_depth_judges_within_ransac_only_if_it_is_asked_to() -> None:
+def test_depth_scores_poses_within_ransac_only_if_configured() -> None:
     rng = np.random.default_rng(0)
     points2D, depths = rng.uniform((0, 0), (640, 480), (40, 2)), rng.uniform(5, 40, 40)
     order = np.arange(40)
@@ -330,13 +330,13 @@ def test_depth_judges_within_ransac_only_if_it_is_asked_to() -> None:
         evidence = Evidence(
             nothing, (), points2D.astype(np.float32), depth_map, load_config(settings=settings)
         )
-        judge = evidence.depth_judge(given)
+        scorer = evidence.depth_scorer(given)
         if not settings or depth_map is None:
-            assert judge is None
+            assert scorer is None
             continue
-        assert judge is not None
-        right, wrong = judge(both, np.ones((2, 40), bool))
+        assert scorer is not None
+        right, wrong = scorer(both, np.ones((2, 40), bool))
         assert right == 2 * evidence.config.depth.full_agreement
         assert wrong < 1
         # of too few inliers nothing is said
-        assert (judge(both, np.tile(order < 10, (2, 1))) == 1).all()
+        assert (scorer(both, np.tile(order < 10, (2, 1))) == 1).all()
