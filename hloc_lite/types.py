@@ -526,7 +526,7 @@ class LocalizationResult:
     """Calibrated probability that the pose is right, also of one withheld as DOUBTFUL; None: none
     was found, or it was not asked for."""
     grounds: Mapping[str, float] = field(default_factory=dict)
-    """What ``confidence`` was judged by (``localize.confidence.TRAITS``)."""
+    """Pose-quality features that ``confidence`` was computed from (``pose.quality``)."""
     cues: tuple[Cue, ...] = ()
     """What each kind of evidence in use said of each of the correspondences."""
     skipped: tuple[str, ...] = ()

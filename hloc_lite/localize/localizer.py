@@ -14,14 +14,13 @@ import numpy.typing as npt
 from hloc_lite.clock import StageClock, peak_memory_mb
 from hloc_lite.config import Config, load_config, query_profile
 from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
-from hloc_lite.geometry.cameras import check_camera, rescaled
+from hloc_lite.geometry.cameras import check_camera, guess_camera, rescaled
 from hloc_lite.io.images import read_photo
 from hloc_lite.localize.answers import failure, with_fallback
 from hloc_lite.localize.engine import Engine
 from hloc_lite.localize.rigs import nothing, solve_rig
 from hloc_lite.localize.scene_depth import median_distance
 from hloc_lite.localize.sequence import Frame, Tracker
-from hloc_lite.mapping.cameras import guess_camera
 from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.stages import prefetch
 from hloc_lite.types import (

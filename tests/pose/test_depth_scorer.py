@@ -12,9 +12,9 @@ from hloc_lite.consistency.depth_check import depth_scorer
 from hloc_lite.geometry.cameras import camera_from_focal
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.pose.common import judge_of_some
+from hloc_lite.pose.common import restrict_scorer
 from hloc_lite.pose.focal import estimate_with_focal
-from hloc_lite.registry import ESTIMATORS, DepthJudge, PoseEstimator, Runtime, create
+from hloc_lite.registry import ESTIMATORS, DepthScorer, PoseEstimator, Runtime, create
 from hloc_lite.synthetic.correspondences import CAMERA, Scene, make_scene
 from hloc_lite.types import Camera, Correspondences, Float64, Rigid3
 
@@ -59,9 +59,9 @@ def predicted(depths: Float64, seed: int = 0) -> Float64:
     return noisy / 7 + 0.3
 
 
-def is_at(estimator: PoseEstimator, given: Correspondences, pose: Rigid3, judge: DepthJudge | None,
+def is_at(estimator: PoseEstimator, given: Correspondences, pose: Rigid3, scorer: DepthScorer | None,
           camera: Camera = CAMERA) -> bool:  # fmt: skip
-    found = estimator.estimate(given, camera, judge)
+    found = estimator.estimate(given, camera, scorer)
     assert found is not None
     distance, angle_deg = pose_errors(found.cam_from_world, pose)
     return distance < 0.1 and angle_deg < 0.5
@@ -75,8 +75,8 @@ def test_of_two_poses_of_equal_support_that_of_the_predicted_depths_wins(samplin
         given, (right, _), depths = two_places(seed)
         order = np.random.default_rng(seed).permutation(len(given))  # which prosac goes by
         given, depths = given.subset(order), depths[order]
-        judge = depth_scorer(predicted(depths), "relative", DepthConfig())
-        with_judge.append(is_at(estimator, given, right, judge))
+        scorer = depth_scorer(predicted(depths), "relative", DepthConfig())
+        with_judge.append(is_at(estimator, given, right, scorer))
         without.append(is_at(estimator, given, right, None))
     assert all(with_judge)
     assert 1 <= sum(without) <= len(SEEDS) - 1
@@ -86,8 +86,8 @@ def test_the_pose_of_the_predicted_depths_wins_with_less_support() -> None:
     """It has 80 inliers against 100, so a sample of them is drawn half as often."""
     for seed in SEEDS:
         given, (right, wrong), depths = two_places(seed, (80, 100))
-        judge = depth_scorer(predicted(depths), "relative", DepthConfig())
-        assert is_at(make(), given, right, judge)
+        scorer = depth_scorer(predicted(depths), "relative", DepthConfig())
+        assert is_at(make(), given, right, scorer)
         assert is_at(make(), given, wrong, None)
 
 
@@ -105,8 +105,8 @@ def test_depth_is_along_the_axis_of_a_wide_lens() -> None:
     for seed in range(4):
         given, (right, wrong), depths = two_places(seed, (70, 100), camera)
         in_front = np.where(depths > 0.2, predicted(np.abs(depths)), np.nan)
-        judge = depth_scorer(in_front, "relative", DepthConfig())
-        assert is_at(estimator, given, right, judge, camera)
+        scorer = depth_scorer(in_front, "relative", DepthConfig())
+        assert is_at(estimator, given, right, scorer, camera)
         assert is_at(estimator, given, wrong, None, camera)
 
 
@@ -127,7 +127,7 @@ def of_ones(depths: Float64, agreeing: np.ndarray) -> Float64:
     return np.ones(len(depths))
 
 
-def by_unknown(scene: Scene) -> DepthJudge:
+def by_unknown(scene: Scene) -> DepthScorer:
     return depth_scorer(np.full(len(scene.true), np.nan), "relative", DepthConfig())
 
 
@@ -138,8 +138,8 @@ def test_who_knows_nothing_changes_nothing(share: float, sampling: str) -> None:
     estimator = make(sampling=sampling)
     base = estimator.estimate(scene.correspondences, CAMERA)
     assert base is not None
-    for judge in (None, of_ones, by_unknown(scene)):
-        found = estimator.estimate(scene.correspondences, CAMERA, judge)
+    for scorer in (None, of_ones, by_unknown(scene)):
+        found = estimator.estimate(scene.correspondences, CAMERA, scorer)
         assert found is not None
         assert found.cam_from_world.rotation.tobytes() == base.cam_from_world.rotation.tobytes()
         assert (
@@ -160,14 +160,14 @@ def test_rows_that_say_nothing_keep_their_places_before_the_judge() -> None:
     )
     asked = []
 
-    def judge(depths: Float64, agreeing: np.ndarray) -> Float64:
+    def scorer(depths: Float64, agreeing: np.ndarray) -> Float64:
         asked.append(np.isfinite(depths[:, broken]).any() or agreeing[:, broken].any())
         assert depths.shape == agreeing.shape == (len(depths), len(values))
         return depth_scorer(values, "relative", DepthConfig())(depths, agreeing)
 
-    assert is_at(make(), given, right, judge)
+    assert is_at(make(), given, right, scorer)
     assert asked and not any(asked)
-    assert judge_of_some(None, np.array([True, False])) is None
+    assert restrict_scorer(None, np.array([True, False])) is None
 
 
 def test_a_pose_that_is_spoken_against_is_not_the_end_of_the_search() -> None:
@@ -186,19 +186,19 @@ def test_a_pose_that_is_spoken_against_is_not_the_end_of_the_search() -> None:
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_every_estimator_takes_a_judge(name: str) -> None:
     scene = make_scene(24, 400, 0.4)
-    judge = depth_scorer(
+    scorer = depth_scorer(
         predicted(scene.cam_from_world.apply(scene.correspondences.points3D)[:, 2]),
         "relative",
         DepthConfig(),
     )
-    assert is_at(make(name), scene.correspondences, scene.cam_from_world, judge)
-    found = make(name).ransac(scene.correspondences, CAMERA, 1000, judge)
+    assert is_at(make(name), scene.correspondences, scene.cam_from_world, scorer)
+    found = make(name).ransac(scene.correspondences, CAMERA, 1000, scorer)
     assert found is not None
 
 
 def test_with_an_unknown_focal_length_the_judge_is_asked_too() -> None:
     given, (right, _), depths = two_places(6, (80, 100))
-    judge = depth_scorer(predicted(depths), "relative", DepthConfig())
-    found = estimate_with_focal(make(), given, CAMERA, PoseConfig(), LocalizeConfig(), judge)
+    scorer = depth_scorer(predicted(depths), "relative", DepthConfig())
+    found = estimate_with_focal(make(), given, CAMERA, PoseConfig(), LocalizeConfig(), scorer)
     assert found is not None
     assert pose_errors(found.cam_from_world, right)[0] < 0.2
