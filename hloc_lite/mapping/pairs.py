@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from hloc_lite.config import PairsConfig
 from hloc_lite.errors import ConfigError, MappingError, counted
-from hloc_lite.io.poses import read_pairs
+from hloc_lite.formats.hloc_lists import read_pairs
 from hloc_lite.types import NO_POINT, RetrievalHits, SfmModel
 
 Pair = tuple[str, str]
