@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import fingerprint
+from hloc_lite.formats.hloc_lists import read_poses, read_queries
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.images import read_photo
-from hloc_lite.io.poses import read_poses, read_queries
 from hloc_lite.localize.cascade import SeenQuery, with_images
 from hloc_lite.localize.image_queue import image_votes
 from hloc_lite.localize.localizer import Localizer

@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from hloc_lite.config import Config, MatchingConfig, load_config
 from hloc_lite.consistency.landmark_labels import label_landmarks
+from hloc_lite.formats.colmap import read_model
+from hloc_lite.formats.hloc_lists import read_image_list, read_poses, read_queries
 from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.io.colmap_model import read_model
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.images import read_photo
-from hloc_lite.io.poses import read_image_list, read_poses, read_queries
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.query import MatchedQuery

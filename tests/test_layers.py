@@ -23,6 +23,7 @@ LAYERS = (
     },
     {"geometry"},
     {"io"},
+    {"formats"},
     {"features", "retrieval", "matching", "consistency", "pose"},
     {"mapping"},
     {"localize"},

@@ -62,7 +62,7 @@ def command(
 
     place = Map.open(map_folder)
     if positions is not None:
-        from hloc_lite.io.gps import read_positions
+        from hloc_lite.formats.gps import read_positions
 
         known = read_positions(positions)
     else:
@@ -79,8 +79,8 @@ def command(
 
 
 def _positions_in_exif(folder: Path, place: Map) -> dict[str, Geodetic]:
-    from hloc_lite.io.gps import exif_position
-    from hloc_lite.io.images import check_image_folder
+    from hloc_lite.io.image_sources import check_image_folder
+    from hloc_lite.io.images import exif_position
 
     check_image_folder(folder)
     names = [image.name for image in place.model.images]

@@ -145,7 +145,7 @@ def command(
         write_outputs,
     )
     from hloc_lite.evaluation.conditions import named_file, read_conditions
-    from hloc_lite.io.images import FolderSource
+    from hloc_lite.io.image_sources import FolderSource
     from hloc_lite.io.outputs import check_not_read
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.localize.batch import exclusive, localize_all

@@ -16,9 +16,9 @@ from hloc_lite.evaluation.errors import merge_conditions
 from hloc_lite.evaluation.names import align_names
 from hloc_lite.evaluation.photos import photo_loader
 from hloc_lite.evaluation.report import report_file, report_input_of_results, write_report
+from hloc_lite.formats.hloc_lists import check_names, pose_line, write_poses
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.outputs import check_writable
-from hloc_lite.io.poses import check_names, pose_line, write_poses
 from hloc_lite.io.results import write_results_jsonl
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.georeference import Georeference

@@ -126,8 +126,8 @@ class Localizer(Engine):
             raise ConfigError(f"budget_ms: expected milliseconds, 0 or more, got {budget_ms!r}")
         if not isinstance(camera, Camera | None):
             raise ConfigError(
-                f"expected a Camera or None, got {camera!r}; hloc_lite.io.poses.parse_camera makes "
-                f"one of 'MODEL W H params...'"
+                f"expected a Camera or None, got {camera!r}; "
+                f"hloc_lite.formats.hloc_lists.parse_camera makes one of 'MODEL W H params...'"
             )
         clock = StageClock()
         label = name if name is not None else _name_of(image)

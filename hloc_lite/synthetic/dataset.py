@@ -13,9 +13,9 @@ import numpy as np
 
 from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError, StaleArtefactError
-from hloc_lite.io.colmap_model import write_model
+from hloc_lite.formats.colmap import write_model
+from hloc_lite.formats.hloc_lists import read_image_list, read_queries, write_poses, write_queries
 from hloc_lite.io.files import atomic_path, read_json, write_json_atomic, write_text_atomic
-from hloc_lite.io.poses import read_image_list, read_queries, write_poses, write_queries
 from hloc_lite.synthetic.config import CONDITIONS, SCHEMA_VERSION, TownConfig
 from hloc_lite.synthetic.layout import make_plan
 from hloc_lite.synthetic.render import Rendering, render_stage

@@ -25,7 +25,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hloc_lite.io.poses import read_queries
+from hloc_lite.formats.hloc_lists import read_queries
 from hloc_lite.types import Camera
 from pipelines.benchmarks.load_requests import (
     REQUESTS,

@@ -11,8 +11,8 @@ from PIL import Image
 from hloc_lite.cli.localize_output import print_single
 from hloc_lite.cli.main import main
 from hloc_lite.errors import ConfigError
+from hloc_lite.formats.hloc_lists import read_poses, write_poses, write_queries
 from hloc_lite.geometry.cameras import with_focal
-from hloc_lite.io.poses import read_poses, write_poses, write_queries
 from hloc_lite.io.results import read_results_jsonl
 from hloc_lite.localize.batch import exclusive
 from hloc_lite.localize.localizer import Localizer

@@ -14,10 +14,10 @@ from hloc_lite.cli.compress import parse_bytes
 from hloc_lite.cli.main import main
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import ConfigError, FormatError, HlocLiteError
+from hloc_lite.formats.colmap import read_model, write_model
 from hloc_lite.geometry.keypoints import keypoints_of
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.geometry.similarity import Similarity3
-from hloc_lite.io.colmap_model import read_model, write_model
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.compact import VirtualFeatures, open_compact
 from hloc_lite.mapping.compress import compress_map

@@ -10,7 +10,7 @@ from PIL import Image
 
 from hloc_lite.config import DepthConfig
 from hloc_lite.errors import FormatError
-from hloc_lite.io.depth_files import DepthFolder, read_depth, write_colmap_depth
+from hloc_lite.formats.depth_images import DepthFolder, read_depth, write_colmap_depth
 
 CONFIG = DepthConfig()
 SIZE = (8, 6)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class PatientFile:
+class ErrorDeferringFile:
     """A file that keeps its first failure for later.
 
     HDF5 must not learn of a full disk: a failed write makes it crash the process when it closes.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hloc_lite.config import DepthConfig
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import atomic_path
-from hloc_lite.io.images import opened_image
+from hloc_lite.io.images import open_image
 from hloc_lite.types import DepthMap
 
 ENDINGS = (".png", ".npy", ".geometric.bin", ".photometric.bin", ".bin", ".tif", ".tiff")
@@ -105,7 +105,7 @@ def write_colmap_depth(path: Path, depths: npt.NDArray[np.floating]) -> None:
 
 def _read_image(path: Path, config: DepthConfig) -> np.ndarray:
     try:
-        with opened_image(path) as image:
+        with open_image(path) as image:
             _check_size(path, image.width, image.height, config)
             image.load()
             values = np.asarray(image)

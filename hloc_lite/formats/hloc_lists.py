@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from hloc_lite.errors import FormatError, ShapeError
 from hloc_lite.geometry.cameras import CAMERA_MODELS, check_camera
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
 from hloc_lite.io.files import read_text, write_text_atomic
+from hloc_lite.io.image_names import normalize_name
 from hloc_lite.types import Camera, Rigid3
 
 
@@ -31,9 +32,9 @@ def read_poses(path: Path) -> dict[str, Rigid3]:
         parts = line.rsplit(maxsplit=7)
         if len(parts) != 8:
             raise FormatError(f"{where}: expected 'name qw qx qy qz tx ty tz', got {line[:80]!r}")
-        name, values = normal_name(parts[0]), _floats(parts[1:], where)
+        name, values = normalize_name(parts[0]), _floats(parts[1:], where)
         if name in poses:
-            raise FormatError(f"{where}: {name!r} is there twice")
+            raise FormatError(f"{where}: {name!r} is listed twice")
         try:
             rotation = rotation_from_quat_wxyz(values[:4])
         except FormatError as error:
@@ -68,9 +69,9 @@ def read_queries(path: Path) -> dict[str, Camera]:
     for number, line in _content_lines(path):
         where = f"{path}, line {number}"
         name, camera = _parse_query(line, where)
-        name = normal_name(name)
+        name = normalize_name(name)
         if name in queries:
-            raise FormatError(f"{where}: {name!r} is there twice")
+            raise FormatError(f"{where}: {name!r} is listed twice")
         queries[name] = camera
     return queries
 
@@ -103,7 +104,7 @@ def write_queries(path: Path, queries: Mapping[str, Camera]) -> None:
 
 def read_image_list(path: Path) -> list[str]:
     """One image name a line, in order; '#' comments; without repetitions."""
-    return list(dict.fromkeys(normal_name(line) for _, line in _content_lines(path)))
+    return list(dict.fromkeys(normalize_name(line) for _, line in _content_lines(path)))
 
 
 def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -116,7 +117,7 @@ def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
     pairs = []
     for number, line in _content_lines(path):
         gaps = [(gap.start(), gap.end()) for gap in re.finditer(r"\s+", line)]
-        splits = [(normal_name(line[:start]), normal_name(line[end:])) for start, end in gaps]
+        splits = [(normalize_name(line[:start]), normalize_name(line[end:])) for start, end in gaps]
         found = [(a, b) for a, b in splits if a in known and b in known and a != b]
         if len(found) != 1:
             what = "may be split in several ways" if found else "got"
@@ -126,12 +127,6 @@ def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
             )
         pairs += found
     return pairs
-
-
-def normal_name(name: str) -> str:
-    """The name as image sources have it: ``./a`` and ``x//a``, as find and scripts write them, are
-    ``a`` and ``x/a``."""
-    return PurePosixPath(name).as_posix()
 
 
 def check_names(names: Iterable[str]) -> None:

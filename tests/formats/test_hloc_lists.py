@@ -11,9 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hloc_lite.errors import FormatError
-from hloc_lite.geometry.cameras import CAMERA_MODELS, camera_from_focal
-from hloc_lite.geometry.rotations import exp_so3
-from hloc_lite.io.poses import (
+from hloc_lite.formats.hloc_lists import (
     check_names,
     pose_line,
     read_image_list,
@@ -23,6 +21,8 @@ from hloc_lite.io.poses import (
     write_poses,
     write_queries,
 )
+from hloc_lite.geometry.cameras import CAMERA_MODELS, camera_from_focal
+from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.types import Camera, Rigid3
 
 characters = st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])
@@ -114,7 +114,7 @@ def test_pose_lines_have_the_benchmarks_order(tmp_path: Path) -> None:
         ("a 1 0 0 0 0 0 nan\n", "line 1: all numbers must be finite"),
         ("a inf 0 0 0 0 0 0\n", "line 1: all numbers must be finite"),
         ("# c\n\na 0 0 0 0 0 0 0\n", "line 3: a quaternion needs"),
-        ("a 1 0 0 0 0 0 0\na 1 0 0 0 0 0 1\n", "line 2: 'a' is there twice"),
+        ("a 1 0 0 0 0 0 0\na 1 0 0 0 0 0 1\n", "line 2: 'a' is listed twice"),
     ],
 )
 def test_bad_pose_lines_are_named(text: str, message: str, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_bad_pose_lines_are_named(text: str, message: str, tmp_path: Path) -> No
         ("a.jpg SIMPLE_PINHOLE 0 480 500 320 240\n", "line 1: Camera: size must be positive"),
         ("a.jpg SIMPLE_PINHOLE -640 480 500 320 240\n", "line 1: Camera: size must be positive"),
         ("a.jpg SIMPLE_PINHOLE 640.5 480 500 320 240\n", "line 1: width and height are whole"),
-        ("a PINHOLE 6 4 5 5 3 2\na PINHOLE 6 4 5 5 3 2\n", "line 2: 'a' is there twice"),
+        ("a PINHOLE 6 4 5 5 3 2\na PINHOLE 6 4 5 5 3 2\n", "line 2: 'a' is listed twice"),
     ],
 )
 def test_bad_query_lines_are_named(text: str, message: str, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_names_are_normal_in_all_lists(tmp_path: Path) -> None:
     assert read_image_list(written("./x/a.jpg\nx/a.jpg", tmp_path)) == ["x/a.jpg"]
     names = ["x/a.jpg", "b.jpg"]
     assert read_pairs(written("./x/a.jpg ./b.jpg", tmp_path), names) == [("x/a.jpg", "b.jpg")]
-    with pytest.raises(FormatError, match=r"'a.jpg' is there twice"):
+    with pytest.raises(FormatError, match=r"'a.jpg' is listed twice"):
         read_poses(written(f"a.jpg {pose}\n./a.jpg {pose}", tmp_path))
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from hloc_lite.config import ImagesConfig, SemanticClass
 from hloc_lite.errors import FormatError, ImageError
 from hloc_lite.io.image_names import check_relative
-from hloc_lite.io.images import check_file_size, check_pixels, opened_image, short_reason
+from hloc_lite.io.images import check_file_size, check_pixels, open_image, short_reason
 from hloc_lite.types import UNKNOWN_LABEL, LabelMap, UInt8
 
 TRAIN_IDS: Mapping[str, int] = {
@@ -102,7 +102,7 @@ def read_label_map(
     limits = config or ImagesConfig()
     check_file_size(path, "label map", limits)
     try:
-        with opened_image(path) as image:
+        with open_image(path) as image:
             if image.format != "PNG":
                 raise FormatError(
                     f"label map {path} is a {image.format} file, expected PNG: other formats may "
@@ -133,7 +133,7 @@ def read_label_table(source: str | Path) -> LabelTable:
     """
     name = str(source)
     if name in READY_TABLES:
-        text = files("hloc_lite.io").joinpath(f"label_tables/{name}.toml").read_text("utf-8")
+        text = files("hloc_lite.formats").joinpath(f"label_tables/{name}.toml").read_text("utf-8")
     else:
         text = _read_table_text(Path(source))
     try:

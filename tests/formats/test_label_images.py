@@ -10,7 +10,7 @@ from PIL import Image
 
 from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import FormatError, ImageError
-from hloc_lite.io.label_files import (
+from hloc_lite.formats.label_images import (
     READY_TABLES,
     TRAIN_IDS,
     LabelFolder,

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from hloc_lite.errors import FormatError
+from hloc_lite.formats.colmap import MODEL_IDS, read_model, write_model
+from hloc_lite.formats.colmap.binary import point_tracks
 from hloc_lite.geometry.cameras import CAMERA_MODELS
-from hloc_lite.io.colmap_model import MODEL_IDS, read_model, tracks_of, write_model
 from hloc_lite.types import NO_POINT, Camera, Rigid3, SfmImage, SfmModel
 
 quick = settings(
@@ -73,7 +74,7 @@ def write_text(folder: Path, model: SfmModel, *, head: bool = True) -> None:
         seen = [-1 if i == NO_POINT else model.point3D_ids[i] for i in image.point3D_idxs]
         triples = zip(image.keypoints.tolist(), seen, strict=True)
         lines["images"].append(" ".join(f"{x!r} {y!r} {i}" for (x, y), i in triples))
-    tracks, starts = tracks_of(model)
+    tracks, starts = point_tracks(model)
     for row, point_id in enumerate(model.point3D_ids):
         xyz = " ".join(repr(float(value)) for value in model.xyz[row])
         rgb = " ".join(str(value) for value in model.rgb[row])
@@ -272,10 +273,10 @@ IMAGE = "1 1 0 0 0 0 0 0 1 a.jpg\n\n"
 @pytest.mark.parametrize(
     ("cameras", "images", "points", "message"),
     [
-        (CAMERA, IMAGE + IMAGE, "", "name or id is there twice"),
-        (CAMERA + CAMERA, IMAGE, "", "camera id is there twice"),
+        (CAMERA, IMAGE + IMAGE, "", "name or id is listed twice"),
+        (CAMERA + CAMERA, IMAGE, "", "camera id is listed twice"),
         (CAMERA, IMAGE.replace("1 a.jpg", "9 a.jpg"), "", "camera 9, which does not exist"),
-        (CAMERA, IMAGE, "1 0 0 0 9 9 9 1\n1 0 0 0 9 9 9 1\n", "point id is there twice"),
+        (CAMERA, IMAGE, "1 0 0 0 9 9 9 1\n1 0 0 0 9 9 9 1\n", "point id is listed twice"),
         (CAMERA, IMAGE, "1 nan 0 0 9 9 9 1\n", "not finite"),
         (CAMERA, IMAGE, "1 0 0 0 9 9 300 1\n", "colours of 0 to 255"),
         (CAMERA, IMAGE, "-1 0 0 0 9 9 9 1\n", "an id >= 0"),

@@ -9,8 +9,9 @@ from PIL import ExifTags, Image
 
 from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import FormatError, ImageError
+from hloc_lite.formats.gps import read_positions
 from hloc_lite.geometry.geodesy import Geodetic
-from hloc_lite.io.gps import exif_position, read_positions
+from hloc_lite.io.images import exif_position
 
 GPS = ExifTags.GPS
 MUNICH = {
@@ -46,7 +47,7 @@ def test_positions_with_and_without_header(tmp_path: Path, header: str) -> None:
         ("a.jpg,1,2,3\nname,lat,lon,h\n", "line 2: expected"),
         ("a.jpg,91,2,3\n", "line 1: expected a latitude within 90"),
         ("a.jpg,1,2,nan\n", "line 1: expected"),
-        ("a.jpg,1,2,3\n./a.jpg,1,2,3\n", "line 2: 'a.jpg' is there twice"),
+        ("a.jpg,1,2,3\n./a.jpg,1,2,3\n", "line 2: 'a.jpg' is listed twice"),
         (",1,2,3\n", "line 1: expected"),
     ],
 )

@@ -13,7 +13,8 @@ import resource, signal, sys
 import numpy as np
 from hloc_lite.config import MappingConfig
 from hloc_lite.errors import MappingError
-from hloc_lite.io.pycolmap_adapter import TwoView, reconstruct
+from hloc_lite.formats.colmap.mappers import reconstruct
+from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.types import Camera
 import pycolmap
 
