@@ -19,7 +19,7 @@ from hloc_lite.localize.cascade import SeenQuery, with_images
 from hloc_lite.localize.image_queue import image_votes
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.query import MatchedQuery
-from hloc_lite.mapping.map import Map
+from hloc_lite.maps.map import Map
 from hloc_lite.pose.quality import QUALITY_FEATURES
 from hloc_lite.synthetic.config import CONDITIONS
 from pipelines.confidence_rows import NUM_RETRIEVED, Row, Scenario, scenario_settings

@@ -19,6 +19,7 @@ LAYERS = (
         "config_evidence",
         "registry",
         "clock",
+        "optional_dependencies",
         "__init__",
     },
     {"geometry"},

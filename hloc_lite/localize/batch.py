@@ -20,7 +20,7 @@ from hloc_lite.io.image_sources import ImageSource
 from hloc_lite.io.locks import only_process
 from hloc_lite.io.results import result_from_json, result_line
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.stages import prefetch
+from hloc_lite.concurrency import prefetch
 from hloc_lite.types import Camera, LocalizationResult, Photo, Prior
 
 logger = logging.getLogger(__name__)

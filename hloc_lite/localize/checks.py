@@ -9,10 +9,11 @@ from hloc_lite.config import Config, MatchingConfig
 from hloc_lite.consistency.cue_combination import cue_exponents
 from hloc_lite.errors import ConfigError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.localize.scene_depth import median_distance
-from hloc_lite.mapping.map import Map
+from hloc_lite.scene import median_scene_distance
+from hloc_lite.maps.map import Map
 from hloc_lite.mapping.run import OF_CHEAP_FIRST
-from hloc_lite.types import LocalizationResult, SfmModel
+from hloc_lite.types import LocalizationResult
+from hloc_lite.scene import SfmModel
 
 BAKED_SECTIONS = ("features", "retrieval")
 """Config that queries must share with the map, or their descriptors cannot be compared."""
@@ -180,7 +181,7 @@ def _check_poses(first: SfmModel, other: SfmModel, name: str) -> None:
             f"{[image.name for image in other.images[:2]]}..., the first one "
             f"{[image.name for image in first.images[:2]]}...; {remedy}"
         )
-    limit = SAME_POSE_DEPTHS * median_distance(first)
+    limit = SAME_POSE_DEPTHS * median_scene_distance(first)
     differing = {
         image: error
         for image, error in errors.items()

@@ -31,8 +31,8 @@ from hloc_lite.localize.rigs import nothing, rig_estimator
 from hloc_lite.localize.solving import PoseSolver
 from hloc_lite.localize.testimony import layer_counts, num_matches, pooled, testimonies
 from hloc_lite.localize.vicinity import Vicinity
-from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.run import load_models, matcher_name
+from hloc_lite.maps.map import Map
+from hloc_lite.models import load_models, matcher_name
 from hloc_lite.registry import ESTIMATORS, Runtime, Weights, create, is_learned
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.types import (

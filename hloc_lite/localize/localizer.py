@@ -19,10 +19,10 @@ from hloc_lite.io.images import read_photo
 from hloc_lite.localize.answers import failure, with_fallback
 from hloc_lite.localize.engine import Engine
 from hloc_lite.localize.rigs import nothing, solve_rig
-from hloc_lite.localize.scene_depth import median_distance
+from hloc_lite.scene import median_scene_distance
 from hloc_lite.localize.sequence import Frame, Tracker
-from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.stages import prefetch
+from hloc_lite.maps.map import Map
+from hloc_lite.concurrency import prefetch
 from hloc_lite.types import (
     Camera,
     Correspondences,
@@ -176,7 +176,7 @@ class Localizer(Engine):
         def localize(frame: Frame, prior: Prior | None) -> LocalizationResult:
             return self.localize(frame.image, frame.camera, prior=prior)
 
-        depth = median_distance(self.map.model)
+        depth = median_scene_distance(self.map.model)
         tracker = Tracker(localize, self._rig_estimator, depth, self.config.sequence)
         return (tracker.next(frame) for frame in frames)
 

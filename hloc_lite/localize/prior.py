@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hloc_lite.errors import ShapeError
-from hloc_lite.mapping.georeference import Georeference
+from hloc_lite.maps.georeference import Georeference
 from hloc_lite.types import Bool, Float64, Prior, Rigid3, frozen_array
 
 GPS_RADIUS_FACTOR = 3.0

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from hloc_lite.config import PairsConfig
 from hloc_lite.config.pair_spec import PairSpec, check_reference
 from hloc_lite.errors import MappingError, counted
-from hloc_lite.io.poses import read_pairs
+from hloc_lite.formats.hloc_lists import read_pairs
 from hloc_lite.scene import SfmModel, visible_points
 from hloc_lite.types import RetrievalHits
 

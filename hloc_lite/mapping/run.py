@@ -12,10 +12,10 @@ from hloc_lite.config.pair_spec import PairSpec, check_reference, parse_pair_spe
 from hloc_lite.config.renamed_keys import section_with_old_names, with_old_names
 from hloc_lite.errors import FormatError, StaleArtefactError
 from hloc_lite.io.bank import ShardedStore, delete_store
-from hloc_lite.io.evidence_files import label_contents
+from hloc_lite.formats.cue_files import label_file_hashes
 from hloc_lite.io.files import file_sha256, read_json
-from hloc_lite.io.images import ImageSource
-from hloc_lite.io.poses import read_pairs
+from hloc_lite.io.image_sources import ImageSource
+from hloc_lite.formats.hloc_lists import read_pairs
 from hloc_lite.mapping.reference import pose_values, reference_values
 from hloc_lite.maps.config import chosen_for_queries, made_with
 from hloc_lite.maps.folder import WORK
@@ -120,7 +120,7 @@ class Run:
         parts: list[object] = [with_old_names(config), chosen, self.models.weights]
         parts += [dict(image_hashes), poses, cameras, masks]
         spec = self.pair_spec(len(image_hashes))
-        labels = label_contents(self.config.semantics, image_hashes)
+        labels = label_file_hashes(self.config.semantics, image_hashes)
         if labels:
             parts.append(labels)
         if spec.file is not None:

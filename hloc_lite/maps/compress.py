@@ -12,12 +12,13 @@ import numpy as np
 
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.io.array_folder import write_array_folder
-from hloc_lite.mapping.compact_arrays import Arrays, compact_arrays
-from hloc_lite.mapping.georeference import delete_stale_georeference
-from hloc_lite.mapping.landmark_codes import DIMS_A_CODE, Coding, codebook_bytes, row_bytes
-from hloc_lite.mapping.landmark_descriptors import descriptors_of
-from hloc_lite.mapping.landmark_selection import Selection, observations_of, select_landmarks
-from hloc_lite.mapping.map import COMPACT_SCHEMA, Map
+from hloc_lite.maps.compact_arrays import Arrays, compact_arrays
+from hloc_lite.maps.georeference import delete_stale_georeference
+from hloc_lite.maps.quantization import Coding, DIMS_A_CODE, codebook_bytes, row_bytes
+from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
+from hloc_lite.maps.landmark_selection import Selection, observations_of, select_landmarks
+from hloc_lite.maps.folder import COMPACT_SCHEMA
+from hloc_lite.maps.map import Map
 
 LISTED = 128
 """Bytes that the header takes for the size and checksum of a file, and as many for the rest."""
@@ -64,7 +65,7 @@ def compress_map(
             f"landmarks are coded as float16, int8 or pq, global descriptors as float16, int8 or "
             f"bits; got {coding} and {retrieval}"
         )
-    descriptors = descriptors_of(place)
+    descriptors = landmark_descriptors_of(place)
     nothing = np.zeros(0, np.int64)
     arrays, header = compact_arrays(place, descriptors, nothing, Coding.FLOAT16, retrieval)
     dim = descriptors.values.shape[1]

@@ -27,7 +27,7 @@ from hloc_lite.geometry.geodesy import (
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
 from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.io.files import read_json, write_json_atomic
-from hloc_lite.mapping.folder import GEOREFERENCE
+from hloc_lite.maps.folder import GEOREFERENCE
 from hloc_lite.types import Float64, Rigid3
 
 logger = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from hloc_lite.geometry.level import CamerasUp, rotation_to_z, up_of_cameras
 from hloc_lite.geometry.robust_similarity import fit_robustly
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.geometry.similarity import Similarity3, fit_level_similarity, fit_similarity
-from hloc_lite.mapping.georeference import FitQuality, Georeference
+from hloc_lite.maps.georeference import FitQuality, Georeference
 from hloc_lite.types import Bool, Float64, Rigid3
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from hloc_lite.config import Config
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import FormatError
-from hloc_lite.io.images import ImageSource
+from hloc_lite.io.image_sources import ImageSource
 from hloc_lite.maps.georeference import Georeference
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.storage import read_map, write_map

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from hloc_lite.errors import FormatError, ShapeError
 from hloc_lite.io.array_file import check_size, read_array, write_array
-from hloc_lite.mapping.folder import LANDMARK_DESCRIPTORS, REMEDY
-from hloc_lite.mapping.landmark_descriptors import BLOCK, LandmarkDescriptors
+from hloc_lite.maps.folder import LANDMARK_DESCRIPTORS, REMEDY
+from hloc_lite.maps.landmark_descriptors import BLOCK, LandmarkDescriptors
 
 
 class StoredRows:

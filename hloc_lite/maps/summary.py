@@ -10,12 +10,13 @@ import numpy as np
 
 from hloc_lite.consistency.labels import is_class
 from hloc_lite.io.files import read_json
-from hloc_lite.mapping.map import COMPACT_SCHEMA, Map
+from hloc_lite.maps.folder import COMPACT_SCHEMA
+from hloc_lite.maps.map import Map
 from hloc_lite.types import NO_POINT
 
 
 @dataclass(frozen=True, eq=False)
-class MapContent:
+class MapSummary:
     """For people: counts and bytes."""
 
     is_compact: bool
@@ -48,7 +49,7 @@ class MapContent:
         return sum(self.bytes_of.values())
 
 
-def content_of(folder: Path, place: Map | None = None) -> MapContent:
+def summarize_map(folder: Path, place: Map | None = None) -> MapSummary:
     """What the map in a folder holds; all of it is read and checked.
 
     Args:
@@ -65,7 +66,7 @@ def content_of(folder: Path, place: Map | None = None) -> MapContent:
     labels, described = place.landmark_labels, place.landmark_descriptors
     if described is not None and described.num_landmarks:
         described.of(np.zeros(1, np.int64))  # all of them are checked for it
-    return MapContent(
+    return MapSummary(
         is_compact=compact,
         schema=header["schema"],
         fingerprint=place.fingerprint,

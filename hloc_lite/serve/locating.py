@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from hloc_lite.types import Camera, LocalizationResult, Photo, Prior, Status
 
 if TYPE_CHECKING:
-    from hloc_lite.mapping.map import Map
+    from hloc_lite.maps.map import Map
     from hloc_lite.serve.maps import ServedMap
 
 

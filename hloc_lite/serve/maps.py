@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hloc_lite.errors import ConfigError, HlocLiteError
-from hloc_lite.mapping.georeference import Georeference
+from hloc_lite.maps.georeference import Georeference
 from hloc_lite.serve.locating import Locates
 from hloc_lite.serve.plan import plan_of
 from hloc_lite.serve.problems import Problem

@@ -23,7 +23,8 @@ from hloc_lite.synthetic.sharing import render_in_processes
 from hloc_lite.synthetic.stage import Stage
 from hloc_lite.synthetic.town import Town, build_town
 from hloc_lite.synthetic.views import View, map_points, map_views, plan_walks, query_views
-from hloc_lite.types import Float64, SfmImage, SfmModel
+from hloc_lite.types import Float64
+from hloc_lite.scene import SfmImage, SfmModel
 
 Progress = Callable[[int, int], None]
 """(images done, images in all)."""

@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hloc_lite.consistency.cue_combination import CUE_NAMES
-from hloc_lite.io.poses import read_image_list
+from hloc_lite.formats.hloc_lists import read_image_list
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.synthetic.config import CONDITIONS
 from pipelines.matched_towns import (

@@ -16,7 +16,8 @@ from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.cascade import with_images
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.sequence import Frame
-from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, mean_descriptors
+from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
+from hloc_lite.maps.mean_descriptors import mean_descriptors
 from hloc_lite.types import NO_POINT, Photo, Prior, Rig, RigCamera, Rigid3, Status
 from pipelines.compact_queries import Described, right_ones
 from tests.exact_scene import MAP_NAMES, NoWeights, mapped_scene

@@ -18,9 +18,9 @@ from hloc_lite import registry
 from hloc_lite.config import MatchingConfig
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.cheap_first import pairs_to_match_again
+from hloc_lite.mapping.two_pass_matching import pairs_for_second_pass
 from hloc_lite.mapping.run import MapInputs
-from hloc_lite.mapping.stages import by_locality, match_pairs, pair_key
+from hloc_lite.mapping.pair_matching import by_locality, match_pairs, pair_key
 from hloc_lite.matching.nearest import NearestMatcher
 from hloc_lite.registry import Runtime
 from hloc_lite.types import LocalFeatures, Matches
@@ -141,19 +141,19 @@ def test_an_image_gets_as_many_of_its_best_other_pairs_as_it_lacks() -> None:
     # a, b and c have two and take one more, if it is above chance: b has none of those;
     # d and e have none and take what there is, above chance or not
     expected = [p for p in counts if counts[p] < 10]
-    assert pairs_to_match_again(counts, CONFIG) == expected
+    assert pairs_for_second_pass(counts, CONFIG) == expected
     without_lonely = {p: n for p, n in counts.items() if "d" not in p and "e" not in p}
-    assert pairs_to_match_again(without_lonely, CONFIG) == []
-    assert pairs_to_match_again({}, CONFIG) == []
+    assert pairs_for_second_pass(without_lonely, CONFIG) == []
+    assert pairs_for_second_pass({}, CONFIG) == []
     ties = {("a", "b"): 6, ("a", "c"): 6, ("a", "d"): 6, ("b", "c"): 60}
     one = CONFIG.model_copy(update={"two_pass_good_pairs": 1})
-    assert pairs_to_match_again(ties, one) == [("a", "b"), ("a", "d")]  # a's first, d's only one
+    assert pairs_for_second_pass(ties, one) == [("a", "b"), ("a", "d")]  # a's first, d's only one
 
 
 def test_pairs_that_agree_by_chance_are_left_alone() -> None:
     square = {("a", "b"): 50, ("b", "c"): 50, ("c", "d"): 50, ("a", "d"): 50}
     counts = {**square, ("a", "c"): 4, ("b", "d"): 5}
-    assert pairs_to_match_again(counts, CONFIG) == [("b", "d")]
+    assert pairs_for_second_pass(counts, CONFIG) == [("b", "d")]
 
 
 PAIRS = st.lists(
@@ -164,7 +164,7 @@ PAIRS = st.lists(
 @given(pairs=PAIRS, data=st.data())
 def test_no_more_pairs_than_images_can_lack(pairs, data) -> None:
     counts = {(f"{a:02}", f"{b:02}"): data.draw(st.integers(0, 20)) for a, b in pairs}
-    chosen = pairs_to_match_again(counts, CONFIG)
+    chosen = pairs_for_second_pass(counts, CONFIG)
     images = {name for pair in counts for name in pair}
     assert len(chosen) <= CONFIG.two_pass_good_pairs * len(images)
     assert all(counts[pair] < CONFIG.two_pass_good_matches for pair in chosen)

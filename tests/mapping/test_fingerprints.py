@@ -9,8 +9,9 @@ import pytest
 
 from hloc_lite.config import Config, load_config
 from hloc_lite.io.files import read_json
-from hloc_lite.io.images import MemorySource
-from hloc_lite.mapping.run import MapInputs, Models, Run
+from hloc_lite.io.image_sources import MemorySource
+from hloc_lite.mapping.run import MapInputs, Run
+from hloc_lite.models import Models
 
 CHANGED = {
     "matching": {

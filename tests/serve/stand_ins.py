@@ -12,18 +12,8 @@ from PIL import Image
 
 from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.maps import Shelf
-from hloc_lite.types import (
-    Camera,
-    LocalizationResult,
-    Photo,
-    PoseEstimate,
-    Prior,
-    RetrievalHits,
-    Rigid3,
-    SfmImage,
-    SfmModel,
-    Status,
-)
+from hloc_lite.types import Camera, LocalizationResult, Photo, PoseEstimate, Prior, RetrievalHits, Rigid3, Status
+from hloc_lite.scene import SfmImage, SfmModel
 
 QUARTER_TURN = Rigid3(np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), np.array([1.0, 2.0, 3.0]))
 COVARIANCE = np.diag([1e-4, 1e-4, 1e-4, 0.01, 0.04, 0.09])

@@ -1,4 +1,4 @@
-"""Scores with known answers, and intervals that behave as intervals must."""
+"""Pose errors, recalls and medians with known answers, and properties of their intervals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hloc_lite.errors import HlocLiteError
-from hloc_lite.evaluation.errors import (
+from hloc_lite.evaluation.metrics import (
     BootstrapConfig,
     median_interval,
     merge_conditions,
@@ -28,7 +28,7 @@ NAMES = [f"q{i}" for i in range(10)]
 FAST = BootstrapConfig(num_resamples=300)
 
 
-def test_a_moved_and_turned_camera_has_exactly_those_errors() -> None:
+def test_errors_of_a_moved_and_turned_camera() -> None:
     true = random_poses(NAMES)
     scores = score({name: moved(pose, 0.3, 1.0) for name, pose in true.items()}, true, AACHEN)
     for error in scores.errors:
@@ -39,10 +39,10 @@ def test_a_moved_and_turned_camera_has_exactly_those_errors() -> None:
     assert scores.median_angle_deg.value == pytest.approx(1.0)
 
 
-def test_recalls_need_both_errors_and_count_missing_queries() -> None:
+def test_recall_needs_both_errors_and_counts_missing_queries() -> None:
     true = random_poses(NAMES)
     distances = [0.1, 0.1, 0.3, 0.4, 2.0, 0.1, 9.0]
-    angles = [1.0, 3.0, 1.0, 4.0, 1.0, 50.0, 1.0]  # and three queries without a pose
+    angles = [1.0, 3.0, 1.0, 4.0, 1.0, 50.0, 1.0]  # three more queries have no pose
     estimated = {
         name: moved(true[name], d, a) for name, d, a in zip(NAMES, distances, angles, strict=False)
     }
@@ -62,7 +62,7 @@ def test_thresholds_are_inclusive() -> None:
     assert score(estimated, true, [Threshold(0.2499, 2)]).recalls[0].value == 0
 
 
-def test_nothing_localized_has_no_median() -> None:
+def test_median_is_infinite_if_nothing_is_localized() -> None:
     scores = score({}, random_poses(NAMES), AACHEN, FAST)
     assert [recall.value for recall in scores.recalls] == [0, 0, 0]
     assert math.isinf(scores.median_distance.value)
@@ -70,7 +70,7 @@ def test_nothing_localized_has_no_median() -> None:
 
 
 @pytest.mark.parametrize(("turn", "shift"), [(0.0, np.nan), (np.nan, 0.0), (np.inf, np.nan)])
-def test_a_pose_of_nan_is_a_failure(turn: float, shift: float) -> None:
+def test_nan_pose_is_a_failure(turn: float, shift: float) -> None:
     true = {"a": Rigid3.identity()}
     estimated = {"a": Rigid3(np.eye(3) + turn, np.full(3, shift))}
     scores = score(estimated, true, AACHEN, FAST)
@@ -79,12 +79,12 @@ def test_a_pose_of_nan_is_a_failure(turn: float, shift: float) -> None:
     assert math.isinf(scores.median_distance.value)
 
 
-def test_no_truth_is_refused() -> None:
-    with pytest.raises(HlocLiteError, match="nothing to score against"):
+def test_empty_ground_truth_is_refused() -> None:
+    with pytest.raises(HlocLiteError, match="nothing to compare with"):
         score(random_poses(NAMES), {}, AACHEN)
 
 
-def test_conditions_are_rows_and_all_is_the_last() -> None:
+def test_rows_are_conditions_then_all() -> None:
     true = random_poses(NAMES)
     day = {name: true[name] for name in NAMES[:4]}
     night = {name: true[name] for name in NAMES[4:]}
@@ -94,26 +94,26 @@ def test_conditions_are_rows_and_all_is_the_last() -> None:
     assert list(score_conditions(day, {"day": day}, AACHEN, FAST)) == ["day"]
 
 
-def test_conditions_may_share_queries_but_not_contradict() -> None:
+def test_conditions_may_share_queries_with_equal_poses() -> None:
     true = random_poses(NAMES)
     assert len(merge_conditions({"a": true, "b": dict(list(true.items())[:3])})) == 10
     other = {"q0": moved(true["q0"], 1.0, 0.0)}
     with pytest.raises(HlocLiteError, match="'q0' has another true pose in 'b'"):
         merge_conditions({"a": true, "b": other})
-    with pytest.raises(HlocLiteError, match='named "all"'):
+    with pytest.raises(HlocLiteError, match='"all" is reserved'):
         score_conditions(true, {"all": true, "b": true}, AACHEN)
 
 
 @given(st.integers(1, 300), st.floats(0, 1), st.integers(0, 5))
-def test_recall_intervals_hold_the_estimate(num: int, share: float, seed: int) -> None:
+def test_recall_interval_contains_the_estimate(num: int, share: float, seed: int) -> None:
     within = round(share * num)
     interval = recall_interval(within, num, BootstrapConfig(num_resamples=200, seed=seed))
     assert 0 <= interval.low <= interval.value <= interval.high <= 1
     assert interval.value == within / num
-    assert interval.high > interval.low  # never sure, however the queries agree
+    assert interval.high > interval.low  # never of zero width, even if all queries agree
 
 
-def test_intervals_shrink_with_the_square_root_of_the_queries() -> None:
+def test_recall_intervals_shrink_with_the_square_root_of_the_queries() -> None:
     widths = []
     for num in (40, 160, 640):
         interval = recall_interval(num // 2, num, BootstrapConfig(num_resamples=20000))
@@ -122,15 +122,15 @@ def test_intervals_shrink_with_the_square_root_of_the_queries() -> None:
     np.testing.assert_allclose(widths, [3.92 * 0.5 / np.sqrt(n) for n in (40, 160, 640)], rtol=0.1)
 
 
-def test_intervals_of_agreeing_queries_are_the_exact_binomial_ones() -> None:
-    # Clopper and Pearson: all of 10 right, two-sided 95 %: lower bound 0.025^(1/10) = 0.6915
+def test_intervals_of_all_hits_or_misses_are_exact() -> None:
+    # Clopper and Pearson: 10 of 10 hits, two-sided 95 %: lower bound 0.025^(1/10) = 0.6915
     interval = recall_interval(10, 10, BootstrapConfig())
     assert (interval.value, interval.high) == (1, 1)
     assert interval.low == pytest.approx(0.6915, abs=5e-5)
     assert recall_interval(0, 10, BootstrapConfig()).high == pytest.approx(0.3085, abs=5e-5)
 
 
-def test_the_same_seed_gives_the_same_interval_and_another_one_another() -> None:
+def test_intervals_depend_on_the_seed_only() -> None:
     values = np.random.default_rng(0).lognormal(0, 1, 50)
     first = median_interval(values, BootstrapConfig(seed=1))
     assert first == median_interval(values, BootstrapConfig(seed=1))
@@ -139,7 +139,7 @@ def test_the_same_seed_gives_the_same_interval_and_another_one_another() -> None
     assert len(seeds) > 1
 
 
-def test_median_intervals_cover_the_true_median_about_as_often_as_they_say() -> None:
+def test_coverage_of_median_intervals() -> None:
     generator = np.random.default_rng(0)
     covered = 0
     for _ in range(200):
@@ -148,12 +148,12 @@ def test_median_intervals_cover_the_true_median_about_as_often_as_they_say() -> 
     assert 0.90 <= covered / 200 <= 0.99
 
 
-def test_median_intervals_reach_infinity_where_failures_may_be_the_median() -> None:
+def test_median_interval_reaches_infinity_if_many_queries_fail() -> None:
     values = np.array([0.1] * 11 + [np.inf] * 10)
     interval = median_interval(values, FAST)
     assert (interval.value, interval.low, interval.high) == (0.1, 0.1, math.inf)
 
 
-def test_median_intervals_ignore_a_few_gross_errors() -> None:
+def test_median_interval_ignores_a_few_gross_errors() -> None:
     interval = median_interval(np.array([1.0] * 40 + [1000.0] * 8), FAST)
     assert (interval.low, interval.value, interval.high) == (1, 1, 1)

@@ -1,4 +1,4 @@
-"""What evidence said of a query's matches: labels over its photo, weights of matches, a table."""
+"""Pictures and tables of what semantic and depth cues did to the weights of a query's matches."""
 
 from __future__ import annotations
 
@@ -14,44 +14,45 @@ from matplotlib.figure import Figure
 
 from hloc_lite.consistency.label_picture import class_colours, label_picture
 from hloc_lite.consistency.labels import CLASS_NAMES
-from hloc_lite.evaluation.match_picture import encoded, opaque, shown_inliers, shrunk
+from hloc_lite.evaluation.match_picture import add_alpha, encode_canvas, inlier_mask, resize_photo
 from hloc_lite.types import Bool, Cue, Float64, LabelMap, LocalizationResult, Photo, UInt8
 
-LABELS = "semantics"
-"""The cue that the left panel is about."""
+LABELS_CUE = "semantics"
+"""Name of the cue shown in the left panel."""
 NUM_DECADES = 3
-"""Weights are coloured by their logarithm, from the largest down to so many tenfold steps less:
-nine of ten inliers of rendered streets lie in there, and most wrong matches at its dark end."""
-COLOURS = "plasma"
+"""Decades of the logarithmic colour scale of weights, downwards from the largest weight. Three hold
+nine of ten inliers of rendered streets; most wrong matches are at the dark end."""
+COLORMAP = "plasma"
 MIN_SHARE = 0.01
-"""Of the photo, below which a class is not named."""
+"""Share of the photo's area below which a class is not listed."""
 
 
 @dataclass(frozen=True)
-class EvidencePicture:
-    """A picture as a ``data:`` address, and the classes that its left panel shows."""
+class CuePicture:
+    """Picture of a query's cues, and the classes in its left panel."""
 
     uri: str
+    """``data:`` URI of the image."""
     width: int
     height: int
     classes: tuple[tuple[str, str], ...]
-    """(name, CSS colour), the largest first; empty without labels: then one panel is all."""
+    """(name, CSS colour) by decreasing area; empty without labels, when there is one panel."""
 
 
 def weight_gradient() -> str:
-    """The colours of weights, least to largest, as a CSS gradient."""
-    stops = colormaps[COLOURS](np.linspace(0.05, 0.95, 7))
+    """CSS gradient of the colour scale of weights, smallest to largest."""
+    stops = colormaps[COLORMAP](np.linspace(0.05, 0.95, 7))
     return "linear-gradient(to right, " + ", ".join(_css(255 * stop[:3]) for stop in stops) + ")"
 
 
 def weight_ticks() -> list[tuple[float, str]]:
-    """(percent of the scale, weight relative to the largest) of each tenfold step."""
+    """(position on the colour scale in percent, weight relative to the largest) of each decade."""
     steps = range(NUM_DECADES + 1)
     return [(100 * i / NUM_DECADES, f"{10.0 ** (i - NUM_DECADES):g}") for i in steps]
 
 
 def weight_shades(weights: Float64) -> Float64:
-    """(K,) in [0, 1]: where weights lie on the scale, 1 for the largest."""
+    """(K,) positions of weights on the colour scale in [0, 1], 1 for the largest."""
     if len(weights) == 0:
         return np.zeros(0)
     largest = max(float(weights.max()), np.finfo(float).tiny)
@@ -59,19 +60,18 @@ def weight_shades(weights: Float64) -> Float64:
     return np.asarray(1 + np.log10(np.maximum(weights / largest, least)) / NUM_DECADES)
 
 
-def draw_evidence(
-    result: LocalizationResult, photo: Photo, label_map: LabelMap | None
-) -> EvidencePicture:
-    """Left the photo under the colours of its labels, with the matches that these lowered as
-    crosses; right the photo in grey, with matches in the colours of their weights.
+def draw_cues(result: LocalizationResult, photo: Photo, label_map: LabelMap | None) -> CuePicture:
+    """Draw a query's matches over its labels (left panel) and by their weights (right panel).
+
+    Matches that the labels down-weighted are crosses in the left panel, others dots.
 
     Args:
-        result: of the query, with correspondences and cues.
-        photo: of the query.
-        label_map: of the photo; None: without the left panel.
+        result: result of the query, with correspondences and cues.
+        photo: the query photo.
+        label_map: labels of the photo; None: no left panel.
     """
     assert result.correspondences is not None
-    small, scale = shrunk(photo)
+    small, scale = resize_photo(photo)
     height, width = small.shape[:2]
     panels = [_grey(small)]
     if label_map is not None:
@@ -81,7 +81,7 @@ def draw_evidence(
     canvas = np.zeros((height, full, 4), np.uint8)
     for index, panel in enumerate(panels):
         start = index * (width + gap)
-        canvas[:, start : start + width] = opaque(panel)
+        canvas[:, start : start + width] = add_alpha(panel)
 
     figure = Figure(figsize=(full / 100, height / 100), dpi=100)
     target = FigureCanvasAgg(figure)
@@ -91,17 +91,17 @@ def draw_evidence(
     axes.set_axis_off()
     points = result.correspondences.points2D * scale
     if label_map is not None:
-        _draw_lowered(axes, points, next((c for c in result.cues if c.name == LABELS), None))
+        _draw_lowered(axes, points, next((c for c in result.cues if c.name == LABELS_CUE), None))
     right = points + np.array([full - width, 0])
-    _draw_weights(axes, right, result.correspondences.weights, shown_inliers(result))
+    _draw_weights(axes, right, result.correspondences.weights, inlier_mask(result))
     axes.set(xlim=(0, full), ylim=(height, 0))
     target.draw()
     classes = () if label_map is None else classes_shown(label_map)
-    return EvidencePicture(encoded(target), full, height, classes)
+    return CuePicture(encode_canvas(target), full, height, classes)
 
 
 def classes_shown(label_map: LabelMap) -> tuple[tuple[str, str], ...]:
-    """Names and CSS colours of the classes that cover most of a label map."""
+    """Names and CSS colours of the classes that cover at least ``MIN_SHARE`` of a label map."""
     pixels = np.bincount(label_map.labels.ravel(), minlength=256)[: len(CLASS_NAMES)]
     order = [int(i) for i in np.argsort(-pixels, kind="stable")]
     found = [i for i in order if pixels[i] >= MIN_SHARE * label_map.labels.size]
@@ -109,13 +109,13 @@ def classes_shown(label_map: LabelMap) -> tuple[tuple[str, str], ...]:
 
 
 def cue_rows(result: LocalizationResult) -> list[dict[str, Any]]:
-    """Of each cue: correspondences that it spoke of and lowered, among inliers and others.
+    """Count, for each cue, the correspondences it assessed and down-weighted.
 
-    A cue pays where it lowers few inliers and many others. Without a pose all are others.
+    A useful cue lowers few inliers and many outliers. Without a pose all are outliers.
     """
     if result.correspondences is None:
         return []
-    inliers = shown_inliers(result)
+    inliers = inlier_mask(result)
     return [_cue_row(cue, inliers) for cue in result.cues]
 
 
@@ -123,14 +123,14 @@ def _cue_row(cue: Cue, inliers: Bool) -> dict[str, Any]:
     lowered = cue.factors < 1
     return {
         "name": cue.name,
-        "touched": int(cue.touched.sum()),
+        "assessed": int(cue.touched.sum()),
         "lowered": int(lowered.sum()),
-        "of_inliers": _part(lowered, cue.factors, inliers),
-        "of_others": _part(lowered, cue.factors, ~inliers),
+        "inliers": _group_counts(lowered, cue.factors, inliers),
+        "outliers": _group_counts(lowered, cue.factors, ~inliers),
     }
 
 
-def _part(lowered: Bool, factors: Float64, group: Bool) -> dict[str, Any]:
+def _group_counts(lowered: Bool, factors: Float64, group: Bool) -> dict[str, Any]:
     count = int(group.sum())
     return {
         "count": count,
@@ -140,7 +140,7 @@ def _part(lowered: Bool, factors: Float64, group: Bool) -> dict[str, Any]:
 
 
 def _draw_lowered(axes: Axes, points: Float64, cue: Cue | None) -> None:
-    """Crosses where labels spoke against a match, dots where they let it be."""
+    """Draw matches that the labels down-weighted as crosses, others as dots."""
     lowered = np.zeros(len(points), bool) if cue is None else cue.factors < 1
     x, y = points[~lowered].T
     axes.scatter(x, y, s=3, color="white", alpha=0.7, linewidths=0)
@@ -150,17 +150,16 @@ def _draw_lowered(axes: Axes, points: Float64, cue: Cue | None) -> None:
 
 
 def _draw_weights(axes: Axes, points: Float64, weights: Float64, inliers: Bool) -> None:
-    """The least first, so that the largest lie on top; inliers have a ring."""
-    colours = colormaps[COLOURS](0.05 + 0.9 * weight_shades(weights))
+    """Draw matches in the colours of their weights, large weights on top; inliers have a ring."""
+    colours = colormaps[COLORMAP](0.05 + 0.9 * weight_shades(weights))
     order = np.argsort(weights, kind="stable")
-    others, agreeing = order[~inliers[order]], order[inliers[order]]
-    for group, area, ring in ((others, 10, 0.25), (agreeing, 18, 0.9)):
+    for group, area, ring in ((order[~inliers[order]], 10, 0.25), (order[inliers[order]], 18, 0.9)):
         x, y = points[group].T
         axes.scatter(x, y, s=area, c=colours[group], linewidths=ring, edgecolors="white")
 
 
 def _grey(pixels: UInt8) -> UInt8:
-    """Dimmed, so that dark and bright dots stand out."""
+    """Convert to a dimmed grey image, on which dark and bright dots stand out."""
     grey = 0.5 * cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None] + 30
     return np.repeat(grey.astype(np.uint8), 3, axis=2)
 

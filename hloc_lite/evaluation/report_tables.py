@@ -1,4 +1,4 @@
-"""The numbers of the report, as plain values for its template."""
+"""Tables of the report as plain values for its template."""
 
 from __future__ import annotations
 
@@ -8,47 +8,51 @@ from typing import Any
 
 import numpy as np
 
-from hloc_lite.evaluation.errors import QueryError
 from hloc_lite.evaluation.evaluate import Evaluation
-from hloc_lite.evaluation.plan_view import PlanQuery, plan_view_svg
+from hloc_lite.evaluation.metrics import QueryError
 from hloc_lite.evaluation.records import QueryRecord
 from hloc_lite.evaluation.tables import degree_text, distance_text
 from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold
-from hloc_lite.types import SfmModel
 
 
-def tiles(records: Sequence[QueryRecord], evaluation: Evaluation | None) -> list[dict[str, str]]:
-    """The few numbers at the top."""
+def summary_tiles(
+    records: Sequence[QueryRecord], evaluation: Evaluation | None
+) -> list[dict[str, str]]:
+    """Key figures at the top of the page."""
     num_localized = sum(record.localized for record in records)
     share = f"{100 * num_localized / len(records):.1f} %" if records else "none"
-    found = [_tile("localized", share, f"{num_localized} of {len(records)} queries")]
+    tiles = [_tile("localized", share, f"{num_localized} of {len(records)} queries")]
     if evaluation is not None:
         overall = evaluation.overall
         for threshold, recall in zip(overall.thresholds, overall.recalls, strict=True):
             interval = f"95 %: {100 * recall.low:.0f} to {100 * recall.high:.0f} %"
-            found.append(
+            tiles.append(
                 _tile(
                     f"within {threshold_text(threshold)}", f"{100 * recall.value:.1f} %", interval
                 )
             )
         distance, angle = overall.median_distance, overall.median_angle_deg
-        found.append(
-            _tile("median position", distance_text(distance.value, evaluation.unit),
-                  "over all queries"))  # fmt: skip
-        found.append(_tile("median rotation", degree_text(angle.value), "over all queries"))
+        tiles.append(
+            _tile(
+                "median position",
+                distance_text(distance.value, evaluation.unit),
+                "over all queries",
+            )
+        )
+        tiles.append(_tile("median rotation", degree_text(angle.value), "over all queries"))
     else:
         inliers = [record.num_inliers for record in records if record.num_inliers is not None]
         if inliers:
-            found.append(_tile("median inliers", f"{np.median(inliers):.0f}", "of localized"))
+            tiles.append(_tile("median inliers", f"{np.median(inliers):.0f}", "of localized"))
     totals = [record.total_ms for record in records if record.total_ms is not None]
     if totals:
         p95 = f"95 % under {_time_text(float(np.quantile(totals, 0.95)))}"
-        found.append(_tile("median time", _time_text(float(np.median(totals))), p95))
-    return found
+        tiles.append(_tile("median time", _time_text(float(np.median(totals))), p95))
+    return tiles
 
 
 def recall_rows(evaluation: Evaluation) -> dict[str, Any]:
-    """Header and rows of the recall table, in percent."""
+    """Header and rows of the recall table; recalls in percent."""
     rows = []
     for condition, scores in evaluation.rows.items():
         recalls = [
@@ -85,7 +89,7 @@ def recall_rows(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def threshold_text(threshold: Threshold) -> str:
-    """``0.25 m, 2°`` of the label ``0.25m,2deg``; a label of another kind as it is."""
+    """Format the label ``0.25m,2deg`` as ``0.25 m, 2°``; other labels stay as they are."""
     distance, separator, angle = threshold.label.partition(",")
     if not separator:
         return threshold.label
@@ -98,7 +102,7 @@ def query_rows(
     errors: Mapping[str, QueryError],
     evaluation: Evaluation | None,
 ) -> list[dict[str, Any]]:
-    """A row per query; keys are sorted by, texts are shown."""
+    """One row per query; numbers are for sorting, texts for display."""
     condition_of = _conditions_by_name(evaluation)
     rows = []
     for record in records:
@@ -113,8 +117,8 @@ def query_rows(
                 "localized": record.localized,
                 "reason": record.reason + _fallback_text(record),
                 "inliers": record.num_inliers,
-                "distance": unit.of(error.distance) if error and known else None,
-                "distance_text": f"{unit.of(error.distance):.3g}" if error and known else "",
+                "distance": unit.convert(error.distance) if error and known else None,
+                "distance_text": f"{unit.convert(error.distance):.3g}" if error and known else "",
                 "angle": error.angle_deg if error and known else None,
                 "angle_text": f"{error.angle_deg:.3g}" if error and known else "",
                 "total_ms": record.total_ms,
@@ -125,7 +129,7 @@ def query_rows(
 
 
 def failure_groups(records: Sequence[QueryRecord]) -> list[dict[str, Any]]:
-    """Queries without a pose by status, most frequent first."""
+    """Queries without a pose grouped by status, most frequent first."""
     groups: dict[str, list[QueryRecord]] = {}
     for record in records:
         if not record.localized:
@@ -141,7 +145,7 @@ def failure_groups(records: Sequence[QueryRecord]) -> list[dict[str, Any]]:
 
 
 def stage_rows(records: Sequence[QueryRecord]) -> list[dict[str, Any]]:
-    """Median, 95th percentile and share of the summed time per stage, in order of appearance."""
+    """Median, 95th percentile and share of total time of each stage, in order of appearance."""
     times: dict[str, list[float]] = {}
     for record in records:
         for stage, time_ms in record.timings_ms.items():
@@ -159,27 +163,8 @@ def stage_rows(records: Sequence[QueryRecord]) -> list[dict[str, Any]]:
     ]
 
 
-def plan_part(
-    records: Sequence[QueryRecord],
-    evaluation: Evaluation | None,
-    model: SfmModel | None,
-    unit: DistanceUnit,
-) -> dict[str, Any] | None:
-    """The plan view and what it leaves out."""
-    true = {}
-    if evaluation is not None:
-        true = {n: pose for poses in evaluation.conditions.values() for n, pose in poses.items()}
-    queries = [PlanQuery(record.cam_from_world, true.get(record.name)) for record in records]
-    points = model.xyz if model else np.zeros((0, 3))
-    map_poses = [image.cam_from_world for image in model.images] if model else []
-    found = plan_view_svg(points, map_poses, queries, unit)
-    if found is None:
-        return None
-    return {"svg": found[0], "outside": found[1], "num_points": len(points)}
-
-
 def flat_config(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested values as (dotted key, text)."""
+    """Flatten nested values to (dotted key, text)."""
     rows: list[tuple[str, str]] = []
     for key, value in config.items():
         if isinstance(value, Mapping):

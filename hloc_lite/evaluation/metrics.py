@@ -1,7 +1,7 @@
-"""Pose errors, recalls and medians with confidence intervals. A query without a pose is a failure.
+"""Pose errors, recalls and medians with confidence intervals.
 
-Errors are those of visuallocalization.net: distance of the camera centres, and angle of the
-rotation between the two orientations (Sattler et al. 2018).
+Errors as on visuallocalization.net: distance between the camera centres, and angle of the rotation
+between the two orientations (Sattler et al. 2018). A query without a pose counts as a failure.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 from scipy.spatial.transform import Rotation
+from scipy.stats import binomtest
 
 from hloc_lite.config import Section
 from hloc_lite.errors import HlocLiteError
@@ -23,19 +24,19 @@ from hloc_lite.types import Float64, Rigid3
 
 class BootstrapConfig(Section):
     num_resamples: int = Field(2000, ge=100, le=1000000)
-    """Its own noise on a 95 % bound is then well below a tenth of the interval."""
+    """2000 keep the Monte Carlo noise of a 95 % bound well below a tenth of the interval."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
-    """Of the two-sided interval."""
+    """Confidence level of the two-sided interval."""
     seed: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)
 class QueryError:
-    """Both errors of one query; infinite if it has no pose."""
+    """Position and rotation error of one query; infinite without a pose."""
 
     name: str
     distance: float
-    """Between the camera centres, map units."""
+    """Distance between the camera centres, map units."""
     angle_deg: float
 
     @property
@@ -43,13 +44,13 @@ class QueryError:
         return math.isfinite(self.distance)
 
     def within(self, threshold: Threshold) -> bool:
-        """Whether both errors are at most the threshold's."""
+        """Return True if both errors are at most those of the threshold."""
         return self.distance <= threshold.max_distance and self.angle_deg <= threshold.max_angle_deg
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate between its confidence bounds."""
+    """Estimate with its confidence bounds."""
 
     value: float
     low: float
@@ -58,10 +59,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Scores:
-    """What became of a set of queries with known poses."""
+    """Errors, recalls and medians of a set of queries with true poses."""
 
     errors: tuple[QueryError, ...]
-    """One per true pose, in its order."""
+    """One per true pose, in the order of the true poses."""
     thresholds: tuple[Threshold, ...]
     recalls: tuple[Interval, ...]
     """Fraction of all queries within each threshold."""
@@ -91,15 +92,16 @@ def score(
     thresholds: Sequence[Threshold],
     bootstrap: BootstrapConfig | None = None,
 ) -> Scores:
-    """Errors of ``cam_from_world`` poses of equal names; true poses without estimate are failures.
+    """Score estimated ``cam_from_world`` poses against the true poses of the same names.
 
-    Names that only ``estimated`` has do not count; ``names.align_names`` reports them.
+    True poses without an estimate are failures. Estimates without a true pose are ignored;
+    ``names.align_names`` reports them.
 
     Raises:
         HlocLiteError: no true poses.
     """
     if not true:
-        raise HlocLiteError("the ground truth has no poses: there is nothing to score against")
+        raise HlocLiteError("the ground truth has no poses: there is nothing to compare with")
     bootstrap = bootstrap or BootstrapConfig()
     errors = tuple(_query_error(name, estimated.get(name), true[name]) for name in true)
     recalls = tuple(
@@ -121,14 +123,16 @@ def score_conditions(
     thresholds: Sequence[Threshold],
     bootstrap: BootstrapConfig | None = None,
 ) -> dict[str, Scores]:
-    """``score`` for each condition, then for all of them together if there are several.
+    """Score each condition, then (row ``all``) all of them together if there are several.
 
     Raises:
-        HlocLiteError: a condition is empty or is one of several named "all", or two give
-            different poses for one query.
+        HlocLiteError: a condition is empty, one of several is named "all", or two conditions
+            give different poses for one query.
     """
     if len(conditions) > 1 and "all" in conditions:
-        raise HlocLiteError('the row of all conditions is named "all": rename that condition')
+        raise HlocLiteError(
+            'the name "all" is reserved for all conditions together: rename that condition'
+        )
     rows = {
         condition: score(estimated, true, thresholds, bootstrap)
         for condition, true in conditions.items()
@@ -139,7 +143,7 @@ def score_conditions(
 
 
 def merge_conditions(conditions: Mapping[str, Mapping[str, Rigid3]]) -> dict[str, Rigid3]:
-    """All true poses; a query may be in several conditions, with one and the same pose.
+    """Merge the true poses of all conditions; a query may be in several, with the same pose.
 
     Raises:
         HlocLiteError: two conditions give different poses for one query.
@@ -153,35 +157,40 @@ def merge_conditions(conditions: Mapping[str, Mapping[str, Rigid3]]) -> dict[str
             distance, angle_deg = pose_errors(before, pose)
             if distance > 1e-6 * (1 + float(np.abs(pose.center).max())) or angle_deg > 1e-4:
                 raise HlocLiteError(
-                    f"{name!r} has another true pose in {condition!r} than before: names must be "
-                    f"unique over all ground truth files"
+                    f"{name!r} has another true pose in {condition!r} than in an earlier file: "
+                    f"names must be unique across all ground-truth files"
                 )
     return merged
 
 
 def squared_mahalanobis(estimated: Rigid3, true: Rigid3, covariance: Float64) -> float:
-    """Squared distance of two ``cam_from_world`` poses in units of the first one's own uncertainty.
+    """Squared Mahalanobis distance of two ``cam_from_world`` poses.
 
-    If the (6, 6) ``covariance`` (frame and order of ``types.PoseEstimate``) is right this has the
-    chi-square law of 6 degrees of freedom over many queries: 95 % are below 12.59.
+    If the covariance of the estimate is right, the distances of many queries follow a chi-square
+    distribution with 6 degrees of freedom: 95 % are below 12.59.
+
+    Args:
+        estimated: the pose estimate.
+        true: the true pose.
+        covariance: (6, 6) of the estimate, in the frame and order of ``types.PoseEstimate``.
     """
-    off = true.compose(estimated.inverse())
-    step = np.concatenate([Rotation.from_matrix(off.rotation).as_rotvec(), off.translation])
-    return float(step @ np.linalg.solve(covariance, step))
+    error = true.compose(estimated.inverse())
+    vector = np.concatenate([Rotation.from_matrix(error.rotation).as_rotvec(), error.translation])
+    return float(vector @ np.linalg.solve(covariance, vector))
 
 
 def recall_interval(num_within: int, num_queries: int, bootstrap: BootstrapConfig) -> Interval:
-    """Fraction with its percentile bootstrap interval (Efron 1979).
+    """Recall with its percentile bootstrap interval (Efron 1979).
 
-    Resampling hits and misses is drawing from a binomial. If all queries agree the bootstrap sees
-    no spread, however few they are; then the exact bound of Clopper and Pearson 1934 stands in.
+    Resampling hits and misses is drawing from a binomial distribution. If all queries are hits or
+    all are misses the bootstrap has no spread, however few they are; then the exact interval of
+    Clopper and Pearson 1934 is used.
     """
     fraction = num_within / num_queries
     tail = (1 - bootstrap.confidence) / 2
-    if num_within == 0:
-        return Interval(fraction, 0.0, 1 - tail ** (1 / num_queries))
-    if num_within == num_queries:
-        return Interval(fraction, tail ** (1 / num_queries), 1.0)
+    if num_within in (0, num_queries):
+        exact = binomtest(num_within, num_queries).proportion_ci(bootstrap.confidence)
+        return Interval(fraction, float(exact.low), float(exact.high))
     generator = np.random.default_rng(bootstrap.seed)
     counts = generator.binomial(num_queries, fraction, bootstrap.num_resamples)
     low, high = np.quantile(counts / num_queries, [tail, 1 - tail])
@@ -189,29 +198,23 @@ def recall_interval(num_within: int, num_queries: int, bootstrap: BootstrapConfi
 
 
 def median_interval(values: Float64, bootstrap: BootstrapConfig) -> Interval:
-    """Median of (N,) values, which may be infinite, with its percentile bootstrap interval."""
+    """Median of (N,) values with its percentile bootstrap interval; values may be infinite."""
     generator = np.random.default_rng(bootstrap.seed)
-    medians = np.array(
-        [
-            _median(values[generator.integers(0, len(values), len(values))])
-            for _ in range(bootstrap.num_resamples)
-        ]
-    )
+    medians = [
+        np.median(values[generator.integers(0, len(values), len(values))])
+        for _ in range(bootstrap.num_resamples)
+    ]
     tail = (1 - bootstrap.confidence) / 2
-    # inverted_cdf picks values that occur: interpolating towards an infinite one has no meaning
+    # inverted_cdf picks one of the values: interpolating towards infinity has no meaning
     low, high = np.quantile(medians, [tail, 1 - tail], method="inverted_cdf")
-    median = _median(values)
+    median = float(np.median(values))
     return Interval(median, float(min(low, median)), float(max(high, median)))
-
-
-def _median(values: Float64) -> float:
-    return float(np.median(values))
 
 
 def _query_error(name: str, estimated: Rigid3 | None, true: Rigid3) -> QueryError:
     if estimated is None or not np.isfinite(estimated.rotation).all():
         return QueryError(name, math.inf, math.inf)
-    with np.errstate(over="ignore", invalid="ignore"):  # too far off for numbers: a failure
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond the range of floats: a failure
         distance, angle_deg = pose_errors(estimated, true)
     if not (math.isfinite(distance) and math.isfinite(angle_deg)):
         return QueryError(name, math.inf, math.inf)
