@@ -14,8 +14,8 @@ from hloc_lite.errors import ConfigError, MissingDependencyError
 from hloc_lite.serve.config import ServeConfig
 
 if TYPE_CHECKING:
-    from hloc_lite.serve.locating import Locates
-    from hloc_lite.serve.maps import Opener
+    from hloc_lite.serve.localization import Locates
+    from hloc_lite.serve.map_pool import Opener
 
 TOKEN_VARIABLE = "HLOC_LITE_TOKEN"
 MIN_TOKEN_CHARS = 16
@@ -73,8 +73,8 @@ def command(
     GET / is a page to try it, /docs says what may be asked. Ends in good order on SIGTERM.
     """
     _check_extra()
-    from hloc_lite.serve.maps import check_folders, folders_of
-    from hloc_lite.serve.run import serve
+    from hloc_lite.serve.map_pool import check_folders, folders_of
+    from hloc_lite.serve.server import serve
 
     limits = {
         "host": host,
@@ -136,7 +136,7 @@ def _opener(
         from hloc_lite.io.weights import WeightsStore
         from hloc_lite.localize.localizer import Localizer
         from hloc_lite.mapping.map import Map
-        from hloc_lite.serve.run import warm_up
+        from hloc_lite.serve.server import warm_up
 
         place = Map.open(folder)
         config = load_config(file=config_file, settings=settings, base=place.config)

@@ -12,7 +12,7 @@ from hloc_lite.geometry.frames import covariance_in_frame, pose_in_frame
 from hloc_lite.io.results import result_to_json
 from hloc_lite.mapping.georeference import Georeference
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.locating import Located
+from hloc_lite.serve.localization import Located
 from hloc_lite.serve.query import Query
 from hloc_lite.types import LocalizationResult, PoseEstimate, Rigid3
 

@@ -17,15 +17,15 @@ import hloc_lite
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.geometry.frames import FRAMES
 from hloc_lite.serve.answers import Answer
-from hloc_lite.serve.bodies import Uploads
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.door import Door
-from hloc_lite.serve.maps import Shelf
+from hloc_lite.serve.map_pool import Shelf
 from hloc_lite.serve.metrics import Metrics
+from hloc_lite.serve.middleware import Door
+from hloc_lite.serve.openapi import ERRORS, LOCALIZE_BODY
 from hloc_lite.serve.pages import Page, docs_page, main_page
 from hloc_lite.serve.problems import Problem, problem_body
-from hloc_lite.serve.schema import ERRORS, LOCALIZE_BODY
 from hloc_lite.serve.service import Service
+from hloc_lite.serve.uploads import Uploads
 from hloc_lite.serve.workers import Workers
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from hloc_lite.serve.maps import Shelf
+from hloc_lite.serve.map_pool import Shelf
 from hloc_lite.serve.workers import Workers
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)

@@ -11,7 +11,7 @@ import numpy as np
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.geometry.frames import camera_vectors_from_frame, points_from_frame
 from hloc_lite.localize.prior import GPS_RADIUS_FACTOR, prior_from_gps
-from hloc_lite.serve.maps import ServedMap
+from hloc_lite.serve.map_pool import ServedMap
 from hloc_lite.serve.problems import Problem
 from hloc_lite.serve.query import Query
 from hloc_lite.types import Prior

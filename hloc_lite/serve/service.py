@@ -13,16 +13,16 @@ from hloc_lite.errors import FormatError, ImageError, ShapeError
 from hloc_lite.geometry.cameras import rescaled
 from hloc_lite.io.images import ImageTooLargeError, UnknownFormatError, photo_from_bytes
 from hloc_lite.serve.answers import Answer, answer_of
-from hloc_lite.serve.bodies import Uploads
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.door import Visit
 from hloc_lite.serve.intrinsics import Intrinsics
-from hloc_lite.serve.locating import Located, locate
-from hloc_lite.serve.maps import ServedMap, Shelf
+from hloc_lite.serve.localization import Located, locate
+from hloc_lite.serve.map_pool import ServedMap, Shelf
 from hloc_lite.serve.metrics import Metrics
+from hloc_lite.serve.middleware import Visit
 from hloc_lite.serve.prior import check_prior, prior_for
 from hloc_lite.serve.problems import Problem
 from hloc_lite.serve.query import Query, parse_query
+from hloc_lite.serve.uploads import Uploads
 from hloc_lite.serve.workers import Workers
 from hloc_lite.types import Camera, Photo
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from hloc_lite.cli.main import main as _  # noqa: F401  the same imports as the real one
 from hloc_lite.errors import FormatError
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.run import serve
+from hloc_lite.serve.server import serve
 from tests.serve.stand_ins import FakeLocalizer
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.maps import Shelf
+from hloc_lite.serve.map_pool import Shelf
 from hloc_lite.types import (
     Camera,
     LocalizationResult,

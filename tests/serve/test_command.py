@@ -12,7 +12,7 @@ import pytest
 from hloc_lite.cli.main import main
 from hloc_lite.cli.serve import read_token
 from hloc_lite.errors import ConfigError
-from hloc_lite.serve.maps import folders_of
+from hloc_lite.serve.map_pool import folders_of
 
 PACKAGE = Path(__file__).parents[2] / "hloc_lite"
 EXTRA = {"fastapi", "uvicorn", "starlette", "python_multipart", "prometheus_client", "h11"}

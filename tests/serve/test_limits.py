@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from hloc_lite.errors import FormatError
 from hloc_lite.serve.app import create_app
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.maps import Shelf
+from hloc_lite.serve.map_pool import Shelf
 from tests.serve.conftest import Connect
 from tests.serve.stand_ins import FakeLocalizer, photo_bytes, shelf_of
 

@@ -11,7 +11,7 @@ from hloc_lite.types import Camera, LocalizationResult, Photo, Prior, Status
 
 if TYPE_CHECKING:
     from hloc_lite.mapping.map import Map
-    from hloc_lite.serve.maps import ServedMap
+    from hloc_lite.serve.map_pool import ServedMap
 
 
 class Locates(Protocol):

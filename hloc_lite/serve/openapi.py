@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from hloc_lite.io.images import UPLOAD_FORMATS
-from hloc_lite.serve.bodies import IMAGE_FIELD
 from hloc_lite.serve.problems import TITLES, problem_body
 from hloc_lite.serve.query import JSON_FIELD, Query
+from hloc_lite.serve.uploads import IMAGE_FIELD
 
 _FORMATS = ", ".join(UPLOAD_FORMATS)
 _REASONS = {

@@ -13,7 +13,7 @@ from typing import Any
 
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.mapping.georeference import Georeference
-from hloc_lite.serve.locating import Locates
+from hloc_lite.serve.localization import Locates
 from hloc_lite.serve.plan import plan_of
 from hloc_lite.serve.problems import Problem
 

@@ -15,9 +15,9 @@ import uvicorn
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.serve.app import create_app
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.locating import Locates
-from hloc_lite.serve.maps import Opener, Shelf
-from hloc_lite.serve.patience import protocol_with
+from hloc_lite.serve.header_timeout import protocol_with
+from hloc_lite.serve.localization import Locates
+from hloc_lite.serve.map_pool import Opener, Shelf
 from hloc_lite.types import Photo
 
 logger = logging.getLogger(__name__)
