@@ -1,77 +1,57 @@
-"""The one place where the service meets the localizer, and nothing else of the house is called."""
+"""Localization of one photo in several maps."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
+from hloc_lite.serve.map_pool import ServedMap
 from hloc_lite.types import Camera, LocalizationResult, Photo, Prior, Status
-
-if TYPE_CHECKING:
-    from hloc_lite.mapping.map import Map
-    from hloc_lite.serve.map_pool import ServedMap
-
-
-class Locates(Protocol):
-    """What is asked of a localizer; ``localize.localizer.Localizer`` is one."""
-
-    @property
-    def map(self) -> Map: ...
-
-    def localize(
-        self,
-        image: Photo,
-        camera: Camera | None = None,
-        *,
-        prior: Prior | None = None,
-        budget_ms: float | None = None,
-    ) -> LocalizationResult: ...
 
 
 @dataclass(frozen=True, eq=False)
-class Located:
-    """What one photo is in several maps."""
+class MultiMapResult:
+    """Results of one photo in all maps that were tried."""
 
     best: LocalizationResult
     best_map: ServedMap
     results: Mapping[str, LocalizationResult]
-    """Map name -> result, in the order they were tried."""
+    """Result by map name, in the order tried."""
     skipped: tuple[str, ...]
-    """What was left out for lack of time, in words."""
+    """Descriptions of the steps and maps skipped to keep the time budget."""
 
 
-def locate(
+def localize_in_maps(
     maps: Sequence[ServedMap],
     photo: Photo,
     camera: Camera | None,
     prior_for: Callable[[ServedMap], Prior | None],
     budget_ms: float | None,
-) -> Located:
-    """Localize a photo in each map; the most confident answer is the best.
+) -> MultiMapResult:
+    """Localize a photo in each map and rank the results by status, confidence and inliers.
 
-    The budget is for all maps together: one whose turn comes after its end is skipped, but the
-    first. ``photo`` must not be named as a map image, which would be taken for the photo itself.
+    The budget covers all maps together. Once it is spent, the remaining maps are skipped; the first
+    map is always tried. ``photo`` must not have the name of a map image: it would be taken for it.
     """
     start = time.perf_counter()
     results: dict[str, LocalizationResult] = {}
     skipped: list[str] = []
-    for each in maps:
+    for served_map in maps:
         left_ms = None if budget_ms is None else budget_ms - 1000 * (time.perf_counter() - start)
         if left_ms is not None and left_ms <= 0 and results:
-            skipped.append(f"map {each.name}")
+            skipped.append(f"map {served_map.name}")
             continue
-        result = each.localizer.localize(
+        result = served_map.localizer.localize(
             photo,
             camera,
-            prior=prior_for(each),
+            prior=prior_for(served_map),
             budget_ms=None if left_ms is None else max(left_ms, 1.0),
         )
-        results[each.name] = result
-        skipped += [f"{each.name}: {what}" for what in result.skipped]
-    best = max(maps, key=lambda each: _rank(results.get(each.name)))
-    return Located(results[best.name], best, results, tuple(dict.fromkeys(skipped)))
+        results[served_map.name] = result
+        skipped += [f"{served_map.name}: {step}" for step in result.skipped]
+    best = max(maps, key=lambda served_map: _rank(results.get(served_map.name)))
+    return MultiMapResult(results[best.name], best, results, tuple(dict.fromkeys(skipped)))
 
 
 def _rank(result: LocalizationResult | None) -> tuple[bool, bool, float, int]:

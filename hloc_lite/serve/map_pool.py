@@ -1,4 +1,4 @@
-"""The maps being served: opened, reloaded without a gap, found by name."""
+"""Maps being served: opened by name, and reloaded without interrupting requests."""
 
 from __future__ import annotations
 
@@ -9,115 +9,139 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.mapping.georeference import Georeference
-from hloc_lite.serve.localization import Locates
-from hloc_lite.serve.plan import plan_of
+from hloc_lite.serve.plan import map_plan_json
 from hloc_lite.serve.problems import Problem
+from hloc_lite.types import Camera, LocalizationResult, Photo, Prior
+
+if TYPE_CHECKING:
+    from hloc_lite.mapping.map import Map
 
 logger = logging.getLogger(__name__)
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""Of a map: it stands in addresses and in lists."""
-Opener = Callable[[Path], Locates]
-"""Opens the localizer of a map folder, warm; raises HlocLiteError."""
+MAP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""Allowed names of maps: they appear in URLs and in comma-separated lists."""
+
+
+class Localizes(Protocol):
+    """The interface of ``localize.localizer.Localizer`` that the service uses."""
+
+    @property
+    def map(self) -> Map: ...
+
+    def localize(
+        self,
+        image: Photo,
+        camera: Camera | None = None,
+        *,
+        prior: Prior | None = None,
+        budget_ms: float | None = None,
+    ) -> LocalizationResult: ...
+
+
+OpenLocalizer = Callable[[Path], Localizes]
+"""Opens the localizer of a map folder, warmed up; raises HlocLiteError."""
 
 
 @dataclass(frozen=True, eq=False)
 class ServedMap:
-    """One map at one time; a reload makes another one."""
+    """One opened map. A reload makes a new one and leaves this one usable."""
 
     name: str
-    localizer: Locates
-    plan: bytes
-    """JSON of ``plan_of``."""
+    localizer: Localizes
+    plan_json: bytes
+    """Result of ``map_plan_json``."""
     opened_at: datetime
     generation: int
-    """Times it was opened, from 1."""
+    """Number of times this map was opened, from 1."""
 
     @property
     def georeference(self) -> Georeference | None:
-        """The map's own, or that of the map which a compact one was made of."""
+        """The map's georeference; compact maps keep that of their source map."""
         return self.localizer.map.georeference
 
     def describe(self) -> dict[str, Any]:
-        """What GET /v1/maps says of it."""
-        place = self.localizer.map
+        """Return the map's entry in the answer of GET /v1/maps."""
+        sfm_map = self.localizer.map
         return {
             "name": self.name,
-            "images": len(place.model.images),
-            "points": int(place.model.num_points),
-            "features": place.config.features.name,
-            "fingerprint": place.fingerprint,
+            "images": len(sfm_map.model.images),
+            "points": int(sfm_map.model.num_points),
+            "features": sfm_map.config.features.name,
+            "fingerprint": sfm_map.fingerprint,
             "georeferenced": self.georeference is not None,
             "opened_at": self.opened_at.isoformat(timespec="seconds"),
             "generation": self.generation,
         }
 
 
-class Shelf:
-    """Maps by name. Whoever holds a ``ServedMap`` may use it to the end, whatever is reloaded.
+class MapPool:
+    """Maps by name. A ``ServedMap`` in use stays valid when its map is reloaded.
 
     Args:
-        folders: name -> folder, of ``folders_of``.
-        opener: opens one.
-        plan_points: of each map's plan.
+        folders: map folder by name, see ``parse_map_arguments``.
+        open_localizer: opens the localizer of a folder.
+        plan_points: number of points in each map's plan.
     """
 
-    def __init__(self, folders: Mapping[str, Path], opener: Opener, plan_points: int) -> None:
-        self._folders, self._opener, self._plan_points = dict(folders), opener, plan_points
+    def __init__(
+        self, folders: Mapping[str, Path], open_localizer: OpenLocalizer, plan_points: int
+    ) -> None:
+        self._folders, self._open_localizer = dict(folders), open_localizer
+        self._plan_points = plan_points
         self._maps: dict[str, ServedMap] = {}
-        self._claimed: set[str] = set()
+        self._reloading: set[str] = set()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All maps, open or not."""
+        """Names of all maps, open or not."""
         return tuple(self._folders)
 
     def open_all(self) -> None:
-        """Open what is not open yet. Raises HlocLiteError."""
+        """Open the maps that are not open yet. Raises HlocLiteError."""
         for name in self._folders:
             if name not in self._maps:
                 self.reload(name)
 
-    def claim(self, name: str) -> None:
-        """To be called before ``reload``. Raises Problem: no such map (404), or claimed (409)."""
+    def claim_reload(self, name: str) -> None:
+        """Reserve a map for ``reload``. Raises Problem: unknown map (404), reload running (409)."""
         self._check_known([name])
-        if name in self._claimed:
-            raise Problem(409, "reloading", f"map {name!r} is being reloaded already")
-        self._claimed.add(name)
+        if name in self._reloading:
+            raise Problem(409, "reloading", f"map {name!r} is already being reloaded")
+        self._reloading.add(name)
 
     def reload(self, name: str) -> ServedMap:
-        """Open a map again from its folder; the old one serves until the new one can.
+        """Open a map again from its folder; the old one serves until the new one is ready.
 
         Raises:
-            HlocLiteError: it cannot be opened; the old one stays.
+            HlocLiteError: the map cannot be opened; the old one stays.
         """
         try:
-            localizer = self._opener(self._folders[name])
-            opened = ServedMap(
+            localizer = self._open_localizer(self._folders[name])
+            served_map = ServedMap(
                 name,
                 localizer,
-                plan_of(name, localizer.map.model, self._plan_points),
+                map_plan_json(name, localizer.map.model, self._plan_points),
                 datetime.now(UTC),
                 self._maps[name].generation + 1 if name in self._maps else 1,
             )
         finally:
-            self._claimed.discard(name)
-        self._maps[name] = opened
-        gc.collect()  # networks hold themselves in cycles: the old ones' memory is wanted now
-        logger.info("map %r is open (generation %d)", name, opened.generation)
-        return opened
+            self._reloading.discard(name)
+        self._maps[name] = served_map
+        gc.collect()  # networks form reference cycles: free the memory of the old ones now
+        logger.info("map %r is open (generation %d)", name, served_map.generation)
+        return served_map
 
-    def opened(self) -> list[ServedMap]:
-        """All open maps."""
+    def opened_maps(self) -> list[ServedMap]:
+        """Return all open maps, in the order of ``names``."""
         maps = self._maps  # a reload replaces values, never removes a key
         return [maps[name] for name in self._folders if name in maps]
 
-    def chosen(self, names: Sequence[str]) -> list[ServedMap]:
-        """The named maps, or all; each once.
+    def select(self, names: Sequence[str]) -> list[ServedMap]:
+        """Return the named maps, or all maps if none is named, without duplicates.
 
         Raises:
             Problem: an unknown name (404), or maps that are not open yet (503).
@@ -126,45 +150,44 @@ class Shelf:
         wanted = dict.fromkeys(names or self._folders)
         missing = [name for name in wanted if name not in self._maps]
         if missing:
-            raise Problem(
-                503, "not_ready", f"still being opened: {', '.join(missing)}", {"Retry-After": "2"}
-            )
+            reason = f"maps still being opened: {', '.join(missing)}"
+            raise Problem(503, "not_ready", reason, {"Retry-After": "2"})
         return [self._maps[name] for name in wanted]
 
     def _check_known(self, names: Sequence[str]) -> None:
         for name in names:
             if name not in self._folders:
                 known = ", ".join(self._folders)
-                raise Problem(404, "unknown_map", f"no map {name[:80]!r}; there are {known}")
+                raise Problem(404, "unknown_map", f"no map {name[:80]!r}; available maps: {known}")
 
 
-def folders_of(arguments: Sequence[str]) -> dict[str, Path]:
-    """Name -> folder, of ``FOLDER`` (named as its last part) or ``NAME=FOLDER``.
+def parse_map_arguments(arguments: Sequence[str]) -> dict[str, Path]:
+    """Return name -> folder from ``NAME=FOLDER`` or ``FOLDER``, which is named as its last part.
 
     Raises:
-        ConfigError: a name twice, or one that addresses cannot hold.
+        ConfigError: a name given twice, or one that does not fit in a URL.
     """
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for argument in arguments:
         name, separator, path = argument.partition("=")
         if not separator or Path(argument).exists():
             path = argument
             name = Path(argument).resolve().name
-        if not NAME.fullmatch(name):
+        if not MAP_NAME.fullmatch(name):
             raise ConfigError(
                 f"{argument}: a served map needs a name of letters, digits, '.', '_' and '-': give "
                 f"NAME=FOLDER"
             )
-        if name in found:
+        if name in folders:
             raise ConfigError(
-                f"two maps are called {name!r}: {found[name]} and {path}; give NAME=FOLDER"
+                f"two maps are called {name!r}: {folders[name]} and {path}; give NAME=FOLDER"
             )
-        found[name] = Path(path)
-    return found
+        folders[name] = Path(path)
+    return folders
 
 
-def check_folders(folders: Mapping[str, Path]) -> None:
-    """Refuse at once what is no map; whether it is a whole one shows when it is opened.
+def check_map_folders(folders: Mapping[str, Path]) -> None:
+    """Fail early on folders without a map; opening checks whether a map is complete.
 
     Raises:
         HlocLiteError: no map in a folder.

@@ -1,4 +1,8 @@
-"""What every request passes: names of hosts, the token, the log, counters, safe headers."""
+"""ASGI middleware around all routes: access checks, error responses, access log, metrics, headers.
+
+FastAPI's ``HTTPBearer`` is not used for the token. It is a dependency, so it runs only once a route
+has matched; here unknown paths need the token too, and errors have the service's own JSON shape.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +25,17 @@ from hloc_lite.serve.metrics import Metrics
 from hloc_lite.serve.problems import Problem
 
 logger = logging.getLogger(__name__)
-access = logging.getLogger("hloc_lite.serve.access")
+access_logger = logging.getLogger("hloc_lite.serve.access")
 
-OPEN_PATHS = frozenset({"/", "/health", "/ready", "/docs", "/openapi.json"})
-"""What needs no token: nothing of a map or of a photo."""
-CLIENT_GONE = 499
-"""In the log, of a request whose client did not wait for an answer."""
-LINGER_S = 2.0
-"""That the rest of a refused body is read and dropped: a client that is still sending when the
-connection ends sees a broken pipe, and not the answer."""
+PUBLIC_PATHS = frozenset({"/", "/health", "/ready", "/docs", "/openapi.json"})
+"""Paths that need no token: they reveal nothing about maps or photos."""
+CLIENT_CLOSED_REQUEST = 499
+"""Logged status of requests whose client left before the response (nginx's convention)."""
+DISCARD_BODY_S = 2.0
+"""Time for which the rest of a refused body is read and discarded. A client that is still sending
+when the connection closes sees a broken pipe instead of the response."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-SAFE_HEADERS = (
+SECURITY_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     ("Cache-Control", "no-store"),
@@ -40,26 +44,26 @@ SAFE_HEADERS = (
 
 
 @dataclass
-class Visit:
-    """One request on its way; handlers find it in ``scope["state"]["visit"]``."""
+class RequestContext:
+    """State of one request; handlers find it as ``request.state.context``."""
 
     request_id: str
     start: float = field(default_factory=time.perf_counter)
     status: int = 0
     bytes_in: int = 0
     body_read: bool = False
-    """Whether all of the body was received."""
-    code: str | None = None
-    """Of a refusal."""
-    notes: dict[str, object] = field(default_factory=dict)
-    """What handlers add to the log: never a client's bytes."""
+    """True once the whole body was received."""
+    error_code: str | None = None
+    """``Problem.code`` of an error response."""
+    log_fields: dict[str, object] = field(default_factory=dict)
+    """Fields that handlers add to the access log; never content sent by the client."""
 
 
-class Door:
+class ServiceMiddleware:
     """ASGI middleware around the whole application.
 
     Args:
-        token: that requests must bear; None: none is asked for.
+        token: bearer token that requests must send; None disables the check.
     """
 
     def __init__(
@@ -73,117 +77,122 @@ class Door:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        stated = headers.get("x-request-id", "")
-        named = REQUEST_ID.fullmatch(stated) is not None
-        has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-        visit = Visit(stated if named else secrets.token_hex(8), body_read=not has_body)
-        scope.setdefault("state", {})["visit"] = visit
-        counted, answered = _counting(receive, visit), _answering(send, receive, visit)
+        context = _make_context(headers)
+        scope.setdefault("state", {})["context"] = context
+        counting_receive = _counting_receive(receive, context)
+        wrapped_send = _wrapped_send(send, receive, context)
         try:
-            self._check(scope["method"], scope["path"], headers)
-            await self._app(scope, counted, answered)
+            self._check_access(scope["method"], scope["path"], headers)
+            await self._app(scope, counting_receive, wrapped_send)
         except Problem as problem:
-            await _refuse(problem, visit, scope, answered)
-        except (ClientDisconnect, asyncio.CancelledError) as end:
-            visit.status = CLIENT_GONE
-            if isinstance(end, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
+            await _send_problem(problem, context, scope, wrapped_send)
+        except (ClientDisconnect, asyncio.CancelledError) as error:
+            context.status = CLIENT_CLOSED_REQUEST
+            if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
                 raise
         except Exception:
-            logger.exception("request %s failed", visit.request_id)
-            if visit.status == 0:
-                reason = f"a bug; the log has it under {visit.request_id}"
-                await _refuse(Problem(500, "bug", reason), visit, scope, answered)
+            logger.exception("request %s failed", context.request_id)
+            if context.status == 0:
+                reason = f"internal error; see request {context.request_id} in the server's log"
+                await _send_problem(Problem(500, "bug", reason), context, scope, wrapped_send)
         finally:
-            self._write_down(scope, visit)
+            self._record(scope, context)
 
-    def _check(self, method: str, path: str, headers: Headers) -> None:
+    def _check_access(self, method: str, path: str, headers: Headers) -> None:
         host = headers.get("host", "")
-        if self._config.loopback and _name(host) not in self._config.allowed_hosts:
-            raise Problem(403, "unknown_host", f"this server is not called {_name(host)[:80]!r}")
+        if self._config.loopback and _without_port(host) not in self._config.allowed_hosts:
+            reason = f"host name {_without_port(host)[:80]!r} is not allowed; see --allow-host"
+            raise Problem(403, "unknown_host", reason)
         origin = headers.get("origin")
         if method == "POST" and origin is not None and origin.partition("://")[2] != host:
-            raise Problem(403, "other_origin", "pages of other sites may not send photos here")
-        if self._token is None or path in OPEN_PATHS:
+            reason = "POST requests from web pages of other origins are not accepted"
+            raise Problem(403, "other_origin", reason)
+        if self._token is None or path in PUBLIC_PATHS:
             return
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        # compared as bytes, in a time that tells nothing of how much was right
+        # constant-time comparison: its duration must not reveal how many characters are right
         right = hmac.compare_digest(given.strip().encode("latin-1", "replace"), self._token)
         if scheme.lower() != "bearer" or not right:
-            raise Problem(
-                401,
-                "bad_token",
-                "send the header 'Authorization: Bearer TOKEN'",
-                {"WWW-Authenticate": "Bearer"},
-            )
+            reason = "send the header 'Authorization: Bearer TOKEN'"
+            raise Problem(401, "bad_token", reason, {"WWW-Authenticate": "Bearer"})
 
-    def _write_down(self, scope: Scope, visit: Visit) -> None:
-        spent = time.perf_counter() - visit.start
+    def _record(self, scope: Scope, context: RequestContext) -> None:
+        """Update the metrics and write one JSON line to the access log."""
+        spent_s = time.perf_counter() - context.start
         route = getattr(scope.get("route"), "path", "other")
-        self._metrics.requests.labels(route, str(visit.status)).inc()
-        self._metrics.seconds.labels(route).observe(spent)
-        if visit.code is not None:
-            self._metrics.refused.labels(visit.code).inc()
+        self._metrics.requests.labels(route, str(context.status)).inc()
+        self._metrics.seconds.labels(route).observe(spent_s)
+        if context.error_code is not None:
+            self._metrics.refused.labels(context.error_code).inc()
         line = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "id": visit.request_id,
+            "id": context.request_id,
             "client": (scope.get("client") or ("unknown",))[0],
             "method": scope["method"],
             "path": scope["path"][:200],
-            "status": visit.status,
-            "ms": round(1000 * spent, 1),
-            "bytes_in": visit.bytes_in,
-            **({} if visit.code is None else {"code": visit.code}),
-            **visit.notes,
+            "status": context.status,
+            "ms": round(1000 * spent_s, 1),
+            "bytes_in": context.bytes_in,
+            **({} if context.error_code is None else {"code": context.error_code}),
+            **context.log_fields,
         }
-        access.info("%s", json.dumps(line, ensure_ascii=True))
+        access_logger.info("%s", json.dumps(line, ensure_ascii=True))
 
 
-async def _refuse(problem: Problem, visit: Visit, scope: Scope, send: Send) -> None:
-    visit.code = problem.code
+def _make_context(headers: Headers) -> RequestContext:
+    stated_id = headers.get("x-request-id", "")
+    has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+    request_id = stated_id if REQUEST_ID.fullmatch(stated_id) else secrets.token_hex(8)
+    return RequestContext(request_id, body_read=not has_body)
+
+
+async def _send_problem(
+    problem: Problem, context: RequestContext, scope: Scope, send: Send
+) -> None:
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    context.error_code = problem.code
     response = JSONResponse(problem.body(), problem.status, problem.headers)
-    await response(scope, _nothing, send)
+    await response(scope, receive, send)
 
 
-async def _nothing() -> Message:
-    return {"type": "http.disconnect"}
-
-
-def _counting(receive: Receive, visit: Visit) -> Receive:
-    async def counted() -> Message:
+def _counting_receive(receive: Receive, context: RequestContext) -> Receive:
+    async def counting_receive() -> Message:
         message = await receive()
         if message["type"] == "http.request":
-            visit.bytes_in += len(message.get("body", b""))
-            visit.body_read = not message.get("more_body", False)
+            context.bytes_in += len(message.get("body", b""))
+            context.body_read = not message.get("more_body", False)
         return message
 
-    return counted
+    return counting_receive
 
 
-def _answering(send: Send, receive: Receive, visit: Visit) -> Send:
-    """``send`` that adds headers, and lets a client that still sends come to its end."""
+def _wrapped_send(send: Send, receive: Receive, context: RequestContext) -> Send:
+    """Wrap ``send``: add headers; discard the unread body before the response ends."""
 
-    async def answered(message: Message) -> None:
+    async def wrapped_send(message: Message) -> None:
         if message["type"] == "http.response.start":
-            visit.status = message["status"]
+            context.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = visit.request_id
-            for name, value in SAFE_HEADERS:
+            headers["X-Request-Id"] = context.request_id
+            for name, value in SECURITY_HEADERS:
                 headers.setdefault(name, value)
-            if not visit.body_read:
+            if not context.body_read:
                 headers["Connection"] = "close"
-        last = message["type"] == "http.response.body" and not message.get("more_body", False)
-        if last and not visit.body_read:
+        is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if is_last and not context.body_read:
             await send({**message, "more_body": True})
-            await _drop_rest(receive)
+            await _discard_body(receive)
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await send(message)
 
-    return answered
+    return wrapped_send
 
 
-async def _drop_rest(receive: Receive) -> None:
+async def _discard_body(receive: Receive) -> None:
     try:
-        async with asyncio.timeout(LINGER_S):
+        async with asyncio.timeout(DISCARD_BODY_S):
             while True:
                 message = await receive()
                 if message["type"] != "http.request" or not message.get("more_body", False):
@@ -192,8 +201,7 @@ async def _drop_rest(receive: Receive) -> None:
         return
 
 
-def _name(host: str) -> str:
-    """Without the port."""
+def _without_port(host: str) -> str:
     if host.startswith("["):
         return host.partition("]")[0] + "]"
     return host.partition(":")[0]

@@ -1,4 +1,4 @@
-"""The server: opens the maps, listens, ends in good order when told to."""
+"""The server process: listens, opens the maps, shuts down on signals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import signal
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 import uvicorn
@@ -15,51 +14,55 @@ import uvicorn
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.serve.app import create_app
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.header_timeout import protocol_with
-from hloc_lite.serve.localization import Locates
-from hloc_lite.serve.map_pool import Opener, Shelf
+from hloc_lite.serve.header_timeout import protocol_with_header_timeout
+from hloc_lite.serve.map_pool import Localizes, MapPool, OpenLocalizer
 from hloc_lite.types import Photo
 
 logger = logging.getLogger(__name__)
 
 MAX_HEADER_BYTES = 16384
 WARM_UP_SIZE = (480, 640)
+"""(height, width) of the warm-up photo, pixels."""
 
 
 def serve(
-    folders: Mapping[str, Path], config: ServeConfig, opener: Opener, token: str | None
+    folders: Mapping[str, Path],
+    config: ServeConfig,
+    open_localizer: OpenLocalizer,
+    token: str | None,
 ) -> None:
-    """Serve maps until SIGTERM or SIGINT; what has begun is finished first.
+    """Serve maps until SIGTERM or SIGINT; running requests are finished first.
 
     Args:
-        folders: name -> map folder.
-        opener: of a folder's localizer.
-        token: that requests must bear; None: none is asked for.
+        folders: map folder by name.
+        open_localizer: opens the localizer of a folder.
+        token: bearer token that requests must send; None disables the check.
 
     Raises:
-        HlocLiteError: a map cannot be opened at the start, or the address cannot be listened at.
+        HlocLiteError: a map cannot be opened at start-up, or the address cannot be listened on.
     """
     failures: list[Exception] = []
 
-    def fail(error: Exception) -> None:
+    def stop(error: Exception) -> None:
         failures.append(error)
         server.should_exit = True
 
     if not config.loopback and token is None:
         logger.warning(
-            "listening at %s without a token: everyone who can reach this address may use it. Set "
-            "HLOC_LITE_TOKEN or --token-file", config.host,
-        )  # fmt: skip
-    shelf = Shelf(folders, opener, config.plan_points)
+            "listening on %s without a token: everyone who can reach this address may use the "
+            "service. Set HLOC_LITE_TOKEN or --token-file",
+            config.host,
+        )
+    map_pool = MapPool(folders, open_localizer, config.plan_points)
     server = _Server(
         uvicorn.Config(
-            create_app(shelf, config, token, fail),
+            create_app(map_pool, config, token, stop),
             host=config.host,
             port=config.port,
-            http=protocol_with(config.header_timeout_s),
+            http=protocol_with_header_timeout(config.header_timeout_s),
             ws="none",
             lifespan="on",
-            access_log=False,  # ours has what operators ask for
+            access_log=False,  # the middleware writes one
             log_config=None,
             log_level=logging.WARNING,
             proxy_headers=False,
@@ -70,39 +73,35 @@ def serve(
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
     )
-    # uvicorn repeats the signal once all is done; ending on SIGTERM as asked is exit code 0
-    before = signal.signal(signal.SIGTERM, _ignore)
+    # uvicorn raises the signal again after its shutdown; ignored, so that the exit code is 0
+    previous = signal.signal(signal.SIGTERM, lambda number, frame: None)
     try:
         server.run()
     except SystemExit:
         if not failures:
             raise HlocLiteError(
-                f"cannot listen at {config.host}, port {config.port}: see above; choose another "
+                f"cannot listen on {config.host}, port {config.port}: see above; choose another "
                 f"with --port"
             ) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
     if failures:
         raise failures[0]
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, that says where it listens."""
+    """uvicorn's server, which also logs the addresses it listens on."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for server in self.servers:
-            for each in server.sockets:
-                host, port = each.getsockname()[:2]
-                where = f"[{host}]" if ":" in host else host
-                logger.info("listening at http://%s:%d/", where, port)
+            for listening in server.sockets:
+                host, port = listening.getsockname()[:2]
+                url_host = f"[{host}]" if ":" in host else host
+                logger.info("listening at http://%s:%d/", url_host, port)
 
 
-def warm_up(localizer: Locates) -> None:
-    """One query of noise: what is loaded and compiled at the first one is so now."""
+def warm_up(localizer: Localizes) -> None:
+    """Localize a photo of noise, so that models are loaded before the first request."""
     pixels = np.random.default_rng(0).integers(0, 255, (*WARM_UP_SIZE, 3), dtype=np.uint8)
     localizer.localize(Photo("\0warm-up", pixels))
-
-
-def _ignore(_: int, __: FrameType | None) -> None:
-    pass

@@ -1,4 +1,9 @@
-"""Bodies of requests, in memory only: counted and timed while they come, never written to disk."""
+"""Multipart uploads, parsed in memory; size and time limits apply while the body arrives.
+
+FastAPI's ``UploadFile`` and ``Form`` parameters are not used. FastAPI reads the whole body before
+any dependency or handler runs, so the queue check would come too late. Its parser spools files
+above 1 MB to disk, and errors raised while the body arrives (408, 413) all become 400.
+"""
 
 from __future__ import annotations
 
@@ -7,137 +12,137 @@ import time
 from collections.abc import AsyncGenerator
 
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.problems import Problem, busy
+from hloc_lite.serve.problems import Problem, too_busy
 
 IMAGE_FIELD = "image"
 MAX_FIELDS = 40
 MAX_FIELD_BYTES = 16384
-SENDS_IMAGES = ("image/", "application/octet-stream")
-"""How content types of the image part may start; none at all is fine too."""
+IMAGE_TYPES = ("image/", "application/octet-stream")
+"""Accepted prefixes of the image part's content type. The part may also have none."""
 
 
 class InMemoryParser(MultiPartParser):
-    """Starlette's, which would put files of more than 1 MB on disk."""
+    """Starlette's multipart parser without its spooling of files above 1 MB to disk."""
 
-    spool_max_size = 0  # never
+    spool_max_size = 0  # SpooledTemporaryFile never rolls over to disk
 
 
-class Uploads:
-    """Receives forms with one image; knows how many are on their way."""
+class UploadReceiver:
+    """Receives multipart forms with one image, and limits how many arrive at once."""
 
     def __init__(self, config: ServeConfig) -> None:
         self._config = config
         self.receiving = 0
 
-    async def form(self, request: Request) -> tuple[bytes, list[tuple[str, str]]]:
-        """The image's bytes, and the text fields, of a multipart request.
+    async def receive(self, request: Request) -> tuple[bytes, list[tuple[str, str]]]:
+        """Return the image's bytes and the (name, value) text fields of a multipart request.
 
         Raises:
             Problem: too many uploads at once (429), too large (413), too slow (408), no multipart
                 form or no image in it (400, 415, 422).
         """
-        check_length(request, self._config.max_upload_bytes)
-        _check_form(request)
+        stated = request.headers.get("content-length", "")
+        if stated.isdecimal() and int(stated) > self._config.max_upload_bytes:
+            raise _too_large(self._config.max_upload_bytes)  # before the body is read
+        _check_content_type(request)
         if self.receiving >= self._config.max_uploads:
-            raise busy("uploads_full", f"{self.receiving} uploads are on their way already", 1)
+            raise too_busy("uploads_full", f"{self.receiving} uploads are already in progress", 1)
         self.receiving += 1
         try:
-            return await self._parsed(request)
+            return await self._parse(request)
         finally:
             self.receiving -= 1
 
-    async def _parsed(self, request: Request) -> tuple[bytes, list[tuple[str, str]]]:
-        stream = limited(request, self._config.max_upload_bytes, self._config.upload_timeout_s)
+    async def _parse(self, request: Request) -> tuple[bytes, list[tuple[str, str]]]:
+        stream = _limited_body(
+            request, self._config.max_upload_bytes, self._config.upload_timeout_s
+        )
+        # two files: a second image is reported as such, more are a broken form
         parser = InMemoryParser(
             request.headers,
             stream,
-            max_files=2,  # one too many is told apart from many
+            max_files=2,
             max_fields=MAX_FIELDS,
             max_part_size=MAX_FIELD_BYTES,
         )
         try:
             form = await parser.parse()
         except (MultiPartException, ValueError) as error:
-            why = getattr(error, "message", str(error))
-            raise Problem(400, "bad_form", f"the multipart form is broken: {why}") from None
+            cause = getattr(error, "message", str(error))
+            raise Problem(400, "bad_form", f"the multipart form is broken: {cause}") from None
         try:
-            return await _image_of(form.multi_items()), _fields_of(form.multi_items())
+            fields = [(k, v) for k, v in form.multi_items() if isinstance(v, str)]
+            return await _image_bytes(form), fields
         finally:
             await form.close()
 
 
-async def limited(
+async def _limited_body(
     request: Request, max_bytes: int, timeout_s: float
 ) -> AsyncGenerator[bytes, None]:
-    """The body in pieces, as it comes. Raises Problem (408, 413), ClientDisconnect."""
-    received, end = 0, time.monotonic() + timeout_s
+    """Yield the body's chunks as they arrive. Raises Problem (408, 413), ClientDisconnect."""
+    received, deadline = 0, time.monotonic() + timeout_s
     stream = request.stream()
     while True:
         try:
-            async with asyncio.timeout(end - time.monotonic()):
+            async with asyncio.timeout(deadline - time.monotonic()):
                 chunk = await anext(stream)
         except StopAsyncIteration:
             return
         except TimeoutError:
             raise Problem(
-                408, "upload_too_slow", f"the body was not in after {timeout_s:g} s; {received} "
-                f"bytes had come"
-            ) from None  # fmt: skip
+                408,
+                "upload_too_slow",
+                f"the body did not arrive within {timeout_s:g} s; {received} bytes were received",
+            ) from None
         received += len(chunk)
         if received > max_bytes:
-            raise too_large(max_bytes)
+            raise _too_large(max_bytes)
         yield chunk
 
 
-def check_length(request: Request, max_bytes: int) -> None:
-    """Refuse a body that says it is too large, before any of it is read (413)."""
-    stated = request.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated) > max_bytes:
-        raise too_large(max_bytes)
+def _too_large(max_bytes: int) -> Problem:
+    reason = f"the request body exceeds {max_bytes / 1e6:g} MB, the limit of this server"
+    return Problem(413, "body_too_large", reason)
 
 
-def too_large(max_bytes: int) -> Problem:
-    """413 for a body."""
-    return Problem(413, "body_too_large", f"bodies have at most {max_bytes / 1e6:g} MB here")
-
-
-def _check_form(request: Request) -> None:
-    """Refuse what is no multipart form (415), or one that cannot be split (400)."""
+def _check_content_type(request: Request) -> None:
+    """Refuse requests without a multipart form (415) or without its boundary (400)."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data":
         got = kind.decode("latin-1", "replace")[:80] or "none"
         raise Problem(
-            415, "not_multipart", f"expected Content-Type multipart/form-data with the photo in "
-            f"{IMAGE_FIELD!r}, got {got}"
-        )  # fmt: skip
+            415,
+            "not_multipart",
+            f"expected Content-Type multipart/form-data with the photo in {IMAGE_FIELD!r}, "
+            f"got {got}",
+        )
     if not options.get(b"boundary"):
         raise Problem(400, "bad_form", "the Content-Type names no boundary")
 
 
-async def _image_of(items: list[tuple[str, UploadFile | str]]) -> bytes:
-    files = [(name, value) for name, value in items if isinstance(value, UploadFile)]
-    if any(name == IMAGE_FIELD and isinstance(value, str) for name, value in items):
+async def _image_bytes(form: FormData) -> bytes:
+    """Return the content of the only file of a form. Raises Problem (415, 422)."""
+    if any(isinstance(value, str) for value in form.getlist(IMAGE_FIELD)):
         raise Problem(
-            422, "no_image", f"{IMAGE_FIELD!r} was sent as text: send it as a file (a part with a "
-            f"filename)"
-        )  # fmt: skip
+            422,
+            "no_image",
+            f"{IMAGE_FIELD!r} was sent as text: send it as a file (a part with a filename)",
+        )
+    files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
     if len(files) != 1 or files[0][0] != IMAGE_FIELD:
         got = ", ".join(repr(name[:40]) for name, _ in files) or "none"
         raise Problem(422, "no_image", f"expected one file, {IMAGE_FIELD!r}; got {got}")
     file = files[0][1]
-    kind = (file.content_type or SENDS_IMAGES[1]).lower()
-    if not kind.startswith(SENDS_IMAGES):
+    kind = (file.content_type or IMAGE_TYPES[1]).lower()
+    if not kind.startswith(IMAGE_TYPES):
         raise Problem(415, "not_an_image", f"expected an image, got content type {kind[:80]!r}")
     data = await file.read()
     if not data:
-        raise Problem(422, "no_image", "the image is empty: it has 0 bytes")
+        raise Problem(422, "no_image", "the image is empty (0 bytes)")
     return data
-
-
-def _fields_of(items: list[tuple[str, UploadFile | str]]) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in items if isinstance(value, str)]
