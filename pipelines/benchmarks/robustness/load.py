@@ -1,6 +1,6 @@
 """Load on `hloc-lite serve`: good, broken, huge and slow requests; answers, times, memory, a kill.
 
-python -m pipelines.benchmarks.load MAP --images DIR --queries FILE --clients 4 --minutes 30
+python -m pipelines.benchmarks.robustness.load MAP --images DIR --queries FILE --clients 4 --minutes 30
 
 Starts the server itself, on a free port of this machine. Each bad request must get its 4xx and a
 reason; memory must be flat after the first fifth of the time (5 minutes of 30), within 5 %. Then
@@ -27,7 +27,7 @@ import numpy as np
 
 from hloc_lite.formats.hloc_lists import read_queries
 from hloc_lite.types import Camera
-from pipelines.benchmarks.load_requests import (
+from pipelines.benchmarks.robustness.load_requests import (
     REQUESTS,
     Kind,
     Reply,
