@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from hloc_lite.config import Config, fingerprint
 from hloc_lite.consistency.cue_combination import CUE_NAMES
-from hloc_lite.io.files import write_text_atomic
 from hloc_lite.formats.hloc_lists import read_image_list
+from hloc_lite.io.files import write_text_atomic
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.pose.quality import QUALITY_FEATURES
 from pipelines.matched_towns import (

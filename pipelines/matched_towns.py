@@ -21,9 +21,9 @@ from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.mapping.build import build_map
-from hloc_lite.maps.map import Map
-from hloc_lite.maps.config import QUERY_SECTIONS
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.config import QUERY_SECTIONS
+from hloc_lite.maps.map import Map
 from hloc_lite.pose.confidence import ErrorBounds
 from hloc_lite.registry import SEGMENTERS, Runtime, create
 from hloc_lite.synthetic.config import CONDITIONS, TownConfig

@@ -53,9 +53,9 @@ def command(
         raise ConfigError("MAP stays as it is: the output must be another folder, not in MAP")
     from hloc_lite.cli.info import byte_table, description
     from hloc_lite.maps.compress import compress_map
-    from hloc_lite.maps.summary import summarize_map
-    from hloc_lite.maps.quantization import Coding
     from hloc_lite.maps.map import Map
+    from hloc_lite.maps.quantization import Coding
+    from hloc_lite.maps.summary import summarize_map
 
     max_bytes = None if budget is None else parse_bytes(budget)
     place = Map.open(map_folder)

@@ -67,7 +67,6 @@ def command(
     from hloc_lite.evaluation.thresholds import DistanceUnit, parse_thresholds, percent_of
     from hloc_lite.formats.hloc_lists import read_poses
     from hloc_lite.io.files import write_json_atomic
-    from hloc_lite.io.outputs import check_not_read, check_writable
     from hloc_lite.io.results import read_results_jsonl
 
     files, trailing = _split_arguments(truth, bool(thresholds))

@@ -15,9 +15,9 @@ from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.evaluation.metrics import merge_conditions
 from hloc_lite.evaluation.names import align_names
 from hloc_lite.evaluation.photos import photo_loader
-from hloc_lite.formats.hloc_lists import check_names, pose_line, write_poses
 from hloc_lite.evaluation.report import report_file, require_report_extra, write_report
 from hloc_lite.evaluation.report_input import report_input_from_results
+from hloc_lite.formats.hloc_lists import check_names, pose_line, write_poses
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.outputs import check_writable
 from hloc_lite.io.results import write_results_jsonl

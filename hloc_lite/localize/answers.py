@@ -11,8 +11,18 @@ import numpy as np
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
 from hloc_lite.pose.confidence import Confidence
-from hloc_lite.types import Bool, Correspondences, Cue, Float64, LocalFeatures, LocalizationResult, PoseEstimate, RetrievalHits, Status
 from hloc_lite.scene import SfmModel
+from hloc_lite.types import (
+    Bool,
+    Correspondences,
+    Cue,
+    Float64,
+    LocalFeatures,
+    LocalizationResult,
+    PoseEstimate,
+    RetrievalHits,
+    Status,
+)
 
 NO_HITS = RetrievalHits((), np.zeros(0, np.float32))
 

@@ -9,11 +9,10 @@ from hloc_lite.config import Config, MatchingConfig
 from hloc_lite.consistency.cue_combination import cue_exponents
 from hloc_lite.errors import ConfigError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.scene import median_scene_distance
-from hloc_lite.maps.map import Map
 from hloc_lite.mapping.run import OF_CHEAP_FIRST
+from hloc_lite.maps.map import Map
+from hloc_lite.scene import SfmModel, median_scene_distance
 from hloc_lite.types import LocalizationResult
-from hloc_lite.scene import SfmModel
 
 BAKED_SECTIONS = ("features", "retrieval")
 """Config that queries must share with the map, or their descriptors cannot be compared."""

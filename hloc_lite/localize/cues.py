@@ -30,12 +30,16 @@ from hloc_lite.consistency.semantic_rerank import (
     rerank,
     semantic_consistency_weights,
 )
-from hloc_lite.consistency.view_semantics import PoseLabelAgreement, pose_label_agreement, view_semantics_cue
-from hloc_lite.scene import visible_points
+from hloc_lite.consistency.view_semantics import (
+    PoseLabelAgreement,
+    pose_label_agreement,
+    view_semantics_cue,
+)
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.maps.map import Map
-from hloc_lite.registry import DepthScorer, DepthModel, Segmenter
+from hloc_lite.registry import DepthModel, DepthScorer, Segmenter
+from hloc_lite.scene import visible_points
 from hloc_lite.types import (
     NO_POINT,
     Bool,

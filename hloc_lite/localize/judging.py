@@ -8,13 +8,12 @@ import numpy as np
 
 from hloc_lite.config import Config
 from hloc_lite.consistency.view_semantics import pose_label_agreement
-from hloc_lite.scene import visible_points
 from hloc_lite.localize.answers import Attempt, Choice
 from hloc_lite.localize.cues import Evidence
 from hloc_lite.pose.confidence import Calibration, Confidence
 from hloc_lite.pose.quality import quality_features
+from hloc_lite.scene import SfmModel, visible_points
 from hloc_lite.types import Int64, RetrievalHits, UInt8
-from hloc_lite.scene import SfmModel
 
 MIN_LABELLED = 8
 """Landmarks in view whose labels say something together."""

@@ -14,15 +14,14 @@ from typing import Protocol
 import numpy as np
 
 from hloc_lite.config import Config
-from hloc_lite.scene import visible_points
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.localize.checks import check_weights, for_landmarks, for_queries
 from hloc_lite.localize.cues import Evidence, QuickPose, Seen, Witnesses
 from hloc_lite.localize.lifting import Landmarks, landmarks_of, lift, shared_out
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
-from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
 from hloc_lite.maps.map import Map
+from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
 from hloc_lite.models import create_recorded, matcher_name
 from hloc_lite.registry import (
     FEATURES,
@@ -35,8 +34,8 @@ from hloc_lite.registry import (
     create,
     is_learned,
 )
-from hloc_lite.types import Int64, LocalFeatures, Matches, NO_POINT, Photo, RetrievalHits
-from hloc_lite.scene import SfmImage
+from hloc_lite.scene import SfmImage, visible_points
+from hloc_lite.types import NO_POINT, Int64, LocalFeatures, Matches, Photo, RetrievalHits
 
 
 class Networks(Protocol):

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.clock import StageClock, peak_memory_mb
+from hloc_lite.concurrency import prefetch
 from hloc_lite.config import Config, load_config, query_profile
 from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
 from hloc_lite.geometry.cameras import check_camera, guess_camera, rescaled
@@ -19,10 +20,9 @@ from hloc_lite.io.images import read_photo
 from hloc_lite.localize.answers import failure, with_fallback
 from hloc_lite.localize.engine import Engine
 from hloc_lite.localize.rigs import nothing, solve_rig
-from hloc_lite.scene import median_scene_distance
 from hloc_lite.localize.sequence import Frame, Tracker
 from hloc_lite.maps.map import Map
-from hloc_lite.concurrency import prefetch
+from hloc_lite.scene import median_scene_distance
 from hloc_lite.types import (
     Camera,
     Correspondences,

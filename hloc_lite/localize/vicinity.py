@@ -9,8 +9,8 @@ import numpy as np
 
 from hloc_lite.config import PriorConfig
 from hloc_lite.localize.prior import agrees, images_within
-from hloc_lite.scene import median_scene_distance
 from hloc_lite.maps.map import Map
+from hloc_lite.scene import median_scene_distance
 from hloc_lite.types import Float64, LocalizationResult, Prior, Status
 
 

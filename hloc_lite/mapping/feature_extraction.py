@@ -76,9 +76,7 @@ def stored_image_hash(features: ShardedStore, name: str) -> str:
     return bytes(features.read(name, ["content"])["content"]).decode()
 
 
-def feature_arrays(
-    photo: Photo, features: LocalFeatures, image_hash: str
-) -> dict[str, np.ndarray]:
+def feature_arrays(photo: Photo, features: LocalFeatures, image_hash: str) -> dict[str, np.ndarray]:
     """Arrays stored for an image: keypoints float32, descriptors float16, colours, size, EXIF."""
     exif = json.dumps(dict(photo.exif), ensure_ascii=False).encode()
     return {

@@ -9,8 +9,8 @@ import numpy as np
 
 from hloc_lite.config import MappingConfig
 from hloc_lite.errors import MappingError, counted
-from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.formats.colmap.mappers import reconstruct, triangulate
+from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.reference import subset

@@ -11,11 +11,11 @@ from hloc_lite.config import Config, fingerprint
 from hloc_lite.config.pair_spec import PairSpec, check_reference, parse_pair_spec
 from hloc_lite.config.renamed_keys import section_with_old_names, with_old_names
 from hloc_lite.errors import FormatError, StaleArtefactError
-from hloc_lite.io.bank import ShardedStore, delete_store
 from hloc_lite.formats.cue_files import label_file_hashes
+from hloc_lite.formats.hloc_lists import read_pairs
+from hloc_lite.io.bank import ShardedStore, delete_store
 from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.image_sources import ImageSource
-from hloc_lite.formats.hloc_lists import read_pairs
 from hloc_lite.mapping.reference import pose_values, reference_values
 from hloc_lite.maps.config import chosen_for_queries, made_with
 from hloc_lite.maps.folder import WORK

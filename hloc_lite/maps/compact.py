@@ -16,16 +16,15 @@ import numpy as np
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError, StaleArtefactError
 from hloc_lite.geometry.cameras import check_camera
-from hloc_lite.scene import keypoints_of
 from hloc_lite.io.array_folder import json_of, read_array_folder
-from hloc_lite.maps.compact_arrays import Arrays, CODEBOOKS, DESCRIPTORS, STATE
-from hloc_lite.maps.georeference import Georeference, georeference_from_json, read_georeference
-from hloc_lite.maps.quantization import ProductCodes, from_bits
-from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
-from hloc_lite.maps.folder import COMPACT_SCHEMA
+from hloc_lite.maps.compact_arrays import CODEBOOKS, DESCRIPTORS, STATE, Arrays
 from hloc_lite.maps.config import config_of_map
+from hloc_lite.maps.folder import COMPACT_SCHEMA
+from hloc_lite.maps.georeference import Georeference, georeference_from_json, read_georeference
+from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
+from hloc_lite.maps.quantization import ProductCodes, from_bits
+from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
 from hloc_lite.types import Camera, Float32, LocalFeatures, Rigid3
-from hloc_lite.scene import SfmImage, SfmModel
 
 logger = logging.getLogger(__name__)
 REMEDY = "put the original back, or run `hloc-lite compress` again with --overwrite"

@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from hloc_lite.errors import ShapeError
 from hloc_lite.io.array_folder import json_array
+from hloc_lite.maps.config import chosen_for_queries
 from hloc_lite.maps.georeference import georeference_to_json
-from hloc_lite.maps.quantization import Coding, to_bits, to_int8, to_product_codes
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.map import Map
-from hloc_lite.maps.config import chosen_for_queries
-from hloc_lite.types import Camera, Int64, NO_POINT
+from hloc_lite.maps.quantization import Coding, to_bits, to_int8, to_product_codes
 from hloc_lite.scene import SfmModel
+from hloc_lite.types import NO_POINT, Camera, Int64
 
 Arrays = dict[str, np.ndarray]
 DESCRIPTORS, CODEBOOKS = "landmarks/descriptors", "landmarks/codebooks"

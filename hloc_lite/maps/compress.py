@@ -13,12 +13,12 @@ import numpy as np
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.io.array_folder import write_array_folder
 from hloc_lite.maps.compact_arrays import Arrays, compact_arrays
-from hloc_lite.maps.georeference import delete_stale_georeference
-from hloc_lite.maps.quantization import Coding, DIMS_A_CODE, codebook_bytes, row_bytes
-from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
-from hloc_lite.maps.landmark_selection import Selection, observations_of, select_landmarks
 from hloc_lite.maps.folder import COMPACT_SCHEMA
+from hloc_lite.maps.georeference import delete_stale_georeference
+from hloc_lite.maps.landmark_selection import Selection, observations_of, select_landmarks
 from hloc_lite.maps.map import Map
+from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
+from hloc_lite.maps.quantization import DIMS_A_CODE, Coding, codebook_bytes, row_bytes
 
 LISTED = 128
 """Bytes that the header takes for the size and checksum of a file, and as many for the rest."""

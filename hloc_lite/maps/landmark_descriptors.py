@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.errors import ShapeError
-from hloc_lite.types import NO_POINT, Float32, Int64, frozen_array
+from hloc_lite.types import Float32, Int64, frozen_array
 
 BLOCK = 65536
 """Rows normalized at once: 33 MB of 128 floats."""

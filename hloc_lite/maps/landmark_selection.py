@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.consistency.landmark_noise import landmark_noise
-from hloc_lite.scene import keypoints_of
-from hloc_lite.types import Bool, Float64, Int64, NO_POINT
-from hloc_lite.scene import SfmModel
+from hloc_lite.scene import SfmModel, keypoints_of
+from hloc_lite.types import NO_POINT, Bool, Float64, Int64
 
 CELLS_A_SIDE = 8
 """Of the grid over an image in which landmarks are spread."""

@@ -21,9 +21,9 @@ import numpy as np
 
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.compress import compress_map
-from hloc_lite.maps.summary import summarize_map
-from hloc_lite.maps.quantization import Coding
 from hloc_lite.maps.map import Map
+from hloc_lite.maps.quantization import Coding
+from hloc_lite.maps.summary import summarize_map
 from hloc_lite.synthetic.config import CONDITIONS
 from pipelines.compact_queries import Described, described, right_ones
 from pipelines.matched_towns import query_config

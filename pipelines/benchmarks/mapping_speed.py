@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from hloc_lite import registry
 from hloc_lite.config import Config, FeaturesConfig, load_config
+from hloc_lite.config.pair_spec import parse_pair_spec
 from hloc_lite.formats.colmap import read_model
 from hloc_lite.formats.hloc_lists import read_image_list, read_poses, read_queries
 from hloc_lite.geometry.rotations import pose_errors
@@ -33,10 +34,9 @@ from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
-from hloc_lite.maps.map import Map
 from hloc_lite.mapping.pairs import choose_pairs
-from hloc_lite.config.pair_spec import parse_pair_spec
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.map import Map
 from hloc_lite.models import create_recorded, matcher_name
 from hloc_lite.registry import FEATURES, MATCHERS, Runtime
 from hloc_lite.retrieval.index import RetrievalIndex

@@ -6,8 +6,18 @@ import numpy as np
 
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import exp_so3
-from hloc_lite.types import Camera, Correspondences, LocalizationResult, NO_POINT, Photo, PoseEstimate, RetrievalHits, Rigid3, Status
 from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import (
+    NO_POINT,
+    Camera,
+    Correspondences,
+    LocalizationResult,
+    Photo,
+    PoseEstimate,
+    RetrievalHits,
+    Rigid3,
+    Status,
+)
 
 CAMERA = Camera("SIMPLE_PINHOLE", 320, 240, np.array([250.0, 160, 120]))
 

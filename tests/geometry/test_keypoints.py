@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from hloc_lite.errors import ShapeError
-from hloc_lite.scene import keypoints_of
-from hloc_lite.types import Camera, NO_POINT, Rigid3
-from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
+from hloc_lite.types import NO_POINT, Camera, Rigid3
 
 CAMERA = Camera("SIMPLE_PINHOLE", 100, 80, np.array([90.0, 50, 40]))
 WIDE = Camera("PINHOLE", 200, 200, np.array([50.0, 100, 100, 100]))

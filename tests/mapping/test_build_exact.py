@@ -12,8 +12,8 @@ from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.pycolmap_adapter import has_global_mapper
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
-from hloc_lite.maps.map import Map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.map import Map
 from hloc_lite.types import Status
 from tests.exact_scene import NoWeights, make_scene, use_scene
 

@@ -18,9 +18,9 @@ from hloc_lite import registry
 from hloc_lite.config import MatchingConfig
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.two_pass_matching import pairs_for_second_pass
-from hloc_lite.mapping.run import MapInputs
 from hloc_lite.mapping.pair_matching import by_locality, match_pairs, pair_key
+from hloc_lite.mapping.run import MapInputs
+from hloc_lite.mapping.two_pass_matching import pairs_for_second_pass
 from hloc_lite.matching.nearest import NearestMatcher
 from hloc_lite.registry import Runtime
 from hloc_lite.types import LocalFeatures, Matches

@@ -18,9 +18,9 @@ from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs, Run
 from hloc_lite.models import load_models
 from hloc_lite.registry import DEFAULT_MATCHER, FEATURES, MATCHERS, Runtime, check_matcher
+from hloc_lite.scene import SfmModel
 from hloc_lite.synthetic.planes import make_planes
 from hloc_lite.types import Camera
-from hloc_lite.scene import SfmModel
 from tests.exact_scene import SIZE, NoWeights, make_scene, use_scene
 
 NAMES = {f"{letter}.png": 2 * index for index, letter in enumerate("abcde")}

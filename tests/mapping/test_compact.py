@@ -15,18 +15,18 @@ from hloc_lite.cli.main import main
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import ConfigError, FormatError, HlocLiteError
 from hloc_lite.formats.colmap import read_model, write_model
-from hloc_lite.scene import keypoints_of
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.compact import ProjectedFeatures, read_compact
 from hloc_lite.maps.compress import compress_map
-from hloc_lite.maps.summary import summarize_map
 from hloc_lite.maps.georeference import FitQuality, Georeference, write_georeference
-from hloc_lite.maps.quantization import Coding
-from hloc_lite.maps.mean_descriptors import mean_descriptors
 from hloc_lite.maps.map import Map
+from hloc_lite.maps.mean_descriptors import mean_descriptors
+from hloc_lite.maps.quantization import Coding
 from hloc_lite.maps.storage import StoredFeatures
+from hloc_lite.maps.summary import summarize_map
+from hloc_lite.scene import keypoints_of
 from hloc_lite.types import NO_POINT, Rigid3, Status
 from tests.exact_scene import MAP_NAMES, NoWeights, make_scene, mapped_scene
 

@@ -9,10 +9,18 @@ from hypothesis import strategies as st
 
 from hloc_lite.errors import ShapeError
 from hloc_lite.maps.compact_arrays import subset_model
-from hloc_lite.maps.quantization import Coding, ProductCodes, from_bits, row_bytes, to_bits, to_int8, to_product_codes
 from hloc_lite.maps.landmark_selection import observations_of, select_landmarks
-from hloc_lite.types import Camera, NO_POINT, Rigid3
+from hloc_lite.maps.quantization import (
+    Coding,
+    ProductCodes,
+    from_bits,
+    row_bytes,
+    to_bits,
+    to_int8,
+    to_product_codes,
+)
 from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import NO_POINT, Camera, Rigid3
 
 CAMERA = Camera("SIMPLE_PINHOLE", 100, 80, np.array([90.0, 50, 40]))
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from hloc_lite.config import PairsConfig
+from hloc_lite.config.pair_spec import PairSpec, parse_pair_spec
 from hloc_lite.errors import ConfigError, FormatError, HlocLiteError, MappingError
 from hloc_lite.mapping.build import build_map
-from hloc_lite.config.pair_spec import PairSpec, parse_pair_spec
 from hloc_lite.mapping.pairs import choose_pairs
 from hloc_lite.mapping.run import MapInputs
-from hloc_lite.types import Camera, Rigid3
 from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import Camera, Rigid3
 from tests.exact_scene import NoWeights, make_scene, use_scene
 
 CONFIG = PairsConfig()

@@ -13,12 +13,12 @@ from hloc_lite.errors import FormatError, ShapeError
 from hloc_lite.io.files import read_json, write_json_atomic
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.compress import compress_map
-from hloc_lite.maps.summary import summarize_map
-from hloc_lite.maps.quantization import Coding
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
-from hloc_lite.maps.mean_descriptors import landmark_descriptors_of, mean_descriptors
 from hloc_lite.maps.map import Map
+from hloc_lite.maps.mean_descriptors import landmark_descriptors_of, mean_descriptors
+from hloc_lite.maps.quantization import Coding
 from hloc_lite.maps.stored_descriptors import write_descriptors
+from hloc_lite.maps.summary import summarize_map
 from hloc_lite.types import Status
 from tests.exact_scene import NoWeights, mapped_scene
 

@@ -11,10 +11,19 @@ import numpy as np
 from PIL import Image
 
 from hloc_lite.maps.georeference import Georeference
+from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.map_pool import MapPool
-from hloc_lite.types import Camera, LocalizationResult, Photo, PoseEstimate, Prior, RetrievalHits, Rigid3, Status
-from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import (
+    Camera,
+    LocalizationResult,
+    Photo,
+    PoseEstimate,
+    Prior,
+    RetrievalHits,
+    Rigid3,
+    Status,
+)
 
 QUARTER_TURN = Rigid3(np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), np.array([1.0, 2.0, 3.0]))
 COVARIANCE = np.diag([1e-4, 1e-4, 1e-4, 0.01, 0.04, 0.09])
