@@ -24,6 +24,7 @@ LAYERS = (
     {"geometry"},
     {"io"},
     {"features", "retrieval", "matching", "consistency", "pose"},
+    {"contracts"},
     {"mapping"},
     {"localize"},
     {"evaluation", "synthetic"},
