@@ -61,3 +61,7 @@ class GeoreferenceError(HlocLiteError):
 
 class MissingDependencyError(HlocLiteError):
     """An optional or outdated package is needed for what was asked."""
+
+
+class ContractError(HlocLiteError):
+    """A model breaks a rule of its role (see ``hloc_lite.contracts``)."""

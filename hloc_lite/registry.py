@@ -24,6 +24,7 @@ from hloc_lite.types import (
     LabelMap,
     LocalFeatures,
     Matches,
+    PairMatches,
     Photo,
     Rig,
     Rigid3,
@@ -128,6 +129,17 @@ class Matcher(Protocol):
 
     def match(self, pairs: Sequence[tuple[LocalFeatures, LocalFeatures]]) -> list[Matches]:
         """Matches of each pair, in order. Empty features give empty matches."""
+
+
+class PairMatcher(Protocol):
+    """Two photos -> matches with keypoints of their own, without features extracted before.
+
+    Dense and semi-dense matchers are of this kind. ``matching.keypoint_aggregation`` joins the
+    keypoints that one image has in several pairs.
+    """
+
+    def match_photos(self, pairs: Sequence[tuple[Photo, Photo]]) -> list[PairMatches]:
+        """Matches of each pair, in order; none where the photos show nothing in common."""
 
 
 class GlobalDescriptor(Protocol):

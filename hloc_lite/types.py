@@ -220,6 +220,30 @@ class Matches:
 
 
 @dataclass(frozen=True, eq=False)
+class PairMatches:
+    """K matches between two photos with keypoints of their own, as dense matchers give them."""
+
+    keypoints0: Float32
+    """(K, 2) x, y in pixels of the first original photo; row k matches row k of ``keypoints1``."""
+    keypoints1: Float32
+    """(K, 2) in pixels of the second."""
+    scores: Float32
+    """(K,) in [0, 1]."""
+    image_size0: tuple[int, int]
+    """(width, height) of the first original photo, pixels."""
+    image_size1: tuple[int, int]
+    """(width, height) of the second."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "keypoints0", np.float32, None, 2)
+        _freeze(self, "keypoints1", np.float32, len(self.keypoints0), 2)
+        _freeze(self, "scores", np.float32, len(self.keypoints0))
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True, eq=False)
 class RetrievalHits:
     """The k most similar map images, best first; equal similarities ordered by name."""
 

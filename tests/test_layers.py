@@ -26,6 +26,7 @@ LAYERS = (
     {"io"},
     {"formats"},
     {"features", "retrieval", "matching", "consistency", "pose"},
+    {"contracts"},
     {"mapping"},
     {"localize"},
     {"evaluation", "synthetic"},
