@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from hloc_lite.config import Config, fingerprint
+from hloc_lite.config import Config, fingerprint, query_settings
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.bank import Bank, ShardedStore, write_bank
@@ -44,7 +44,7 @@ from hloc_lite.mapping.georeference import (
     read_georeference,
 )
 from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, descriptors_of
-from hloc_lite.mapping.map_config import chosen_for_queries, config_of_map
+from hloc_lite.mapping.map_config import config_of_map
 from hloc_lite.mapping.stages import features_from_arrays
 from hloc_lite.mapping.stored_descriptors import stored_descriptors, write_descriptors
 from hloc_lite.types import Float32, LocalFeatures, SfmModel
@@ -220,7 +220,7 @@ class Map:
             "schema": MAP_SCHEMA,
             "fingerprint": self.fingerprint,
             "config": self.config.model_dump(),
-            "chosen": chosen_for_queries(self.config),
+            "chosen": query_settings(self.config),
             "weights": dict(self.weights),
             "images": len(self.model.images),
             "points": self.model.num_points,

@@ -7,8 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hloc_lite.config import Config, fingerprint
-from hloc_lite.config.renamed_keys import section_with_old_names, with_old_names
+from hloc_lite.config import (
+    Config,
+    Use,
+    fingerprint,
+    map_values_for_fingerprint,
+    values_for_fingerprint,
+)
 from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.io.bank import ShardedStore, delete_store
@@ -17,7 +22,6 @@ from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.images import ImageSource
 from hloc_lite.io.weights_recording import RecordingWeights
 from hloc_lite.mapping.folder import WORK
-from hloc_lite.mapping.map_config import chosen_for_queries, made_with
 from hloc_lite.mapping.pairs import parse_spec
 from hloc_lite.mapping.reference import pose_values, reference_values
 from hloc_lite.registry import (
@@ -40,16 +44,6 @@ from hloc_lite.types import Camera, SfmModel
 
 CHEAP_MATCHER = "mutual-nn"
 """Needs no weights and fits all features."""
-_ONLY_CHECKS = {"min_triangulated_share", "low_triangulated_share"}
-"""Of the section mapping: they decide whether there is a map, but not which."""
-OF_CHEAP_FIRST = {
-    "two_pass",
-    "two_pass_good_matches",
-    "two_pass_good_pairs",
-    "two_pass_chance_matches",
-}
-"""Of the section matching: which pairs of map images are matched in which way."""
-_OF_CHEAP_MATCHES = {"max_ratio", "ratio_midpoint", "ratio_slope", "min_similarity"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,27 +120,28 @@ class Run:
     def descriptor_store(self, contents: Mapping[str, str]) -> ShardedStore:
         """Global descriptors so far of just these images (name -> content): another set of images
         teaches another vocabulary."""
+        read = values_for_fingerprint(self.config, Use.RETRIEVAL)
         weights = self.models.describer_weights
-        parts = ["1", self.config.retrieval, self.config.images, weights, dict(contents)]
-        made_from = fingerprint(*parts)
+        made_from = fingerprint("1", read["retrieval"], read["images"], weights, dict(contents))
         what = f"retrieval-{made_from}"
         return ShardedStore(self.folder / WORK / what, made_from, "global descriptors")
 
     def _parts(self, what: str) -> list[object]:
-        config, models = self.config, self.models
-        parts: list[object] = ["1", config.features, config.images, models.extractor_weights]
+        models = self.models
+        read = values_for_fingerprint(self.config, Use.FEATURES)
+        parts: list[object] = ["1", read["features"], read["images"], models.extractor_weights]
         parts += [str(self.inputs.masks)]
         if what == "features":
             return parts
         if what.startswith("cheap-"):
-            nearest = config.matching.model_dump(include=_OF_CHEAP_MATCHES)
-            parts += [section_with_old_names("matching", nearest)]
+            parts += [values_for_fingerprint(self.config, Use.NEAREST_MATCHES)["matching"]]
         else:
-            # another choice of pairs leaves the matches of each as they are
-            matching = config.matching.model_dump(exclude=OF_CHEAP_FIRST)
-            parts += [section_with_old_names("matching", matching), models.matcher_weights]
+            matching = values_for_fingerprint(self.config, Use.MATCHES)["matching"]
+            parts += [matching, models.matcher_weights]
         if what.endswith("verified"):
-            parts += [config.geometry, config.mapping.camera_model, config.mapping.cameras]
+            read = values_for_fingerprint(self.config, Use.VERIFICATION)
+            cameras = read["mapping"]
+            parts += [read["geometry"], cameras["camera_model"], cameras["cameras"]]
             parts += [pose_values(self.inputs.reference), _intrinsics(self.inputs.cameras)]
         return parts
 
@@ -155,10 +150,7 @@ class Run:
         poses = pose_values(self.inputs.reference)
         cameras = _intrinsics(self.inputs.cameras)
         masks = str(self.inputs.masks)
-        # no defaults of what only queries read: a new version's are no reason to build it again
-        config = made_with(self.config.model_dump(exclude={"mapping": _ONLY_CHECKS}))
-        chosen = with_old_names(chosen_for_queries(self.config))
-        parts: list[object] = [with_old_names(config), chosen, self.models.weights]
+        parts: list[object] = [*map_values_for_fingerprint(self.config), self.models.weights]
         parts += [dict(contents), poses, cameras, masks]
         spec = parse_spec(self.config.pairs, len(contents), self.inputs.reference)
         labels = label_contents(self.config.semantics, contents)
