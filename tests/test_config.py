@@ -13,10 +13,17 @@ from hloc_lite.config import (
     PROFILES,
     Config,
     Section,
+    Use,
+    building_keys,
     config_from_dict,
     config_of_another_version,
     fingerprint,
+    keys_equal_for_queries,
     load_config,
+    query_profile,
+    query_settings,
+    values_for_fingerprint,
+    without_query_keys,
 )
 from hloc_lite.config.renamed_keys import OLD_TO_NEW
 from hloc_lite.errors import ConfigError
@@ -239,3 +246,54 @@ def test_fingerprints_of_renamed_keys_stay_valid() -> None:
         "weighting": "307ac9ee8b336e11",
     }
     assert fingerprint("1", config) == "5366853d8d9777e6"
+
+
+def test_keys_that_queries_share_with_the_map() -> None:
+    assert set(keys_equal_for_queries()) == {
+        "features.name", "features.min_score", "retrieval.name", "retrieval.max_side_px",
+        "retrieval.num_clusters", "retrieval.vocabulary_images", "retrieval.whiten_min_images",
+        "retrieval.output_dim", "retrieval.seed",
+    }  # fmt: skip
+
+
+def test_keys_that_only_building_reads() -> None:
+    sections = {"pairs": Config().pairs, "geometry": Config().geometry, "mapping": Config().mapping}
+    whole = {f"{name}.{key}" for name, each in sections.items() for key in type(each).model_fields}
+    two_pass = {
+        "matching.two_pass", "matching.two_pass_good_matches", "matching.two_pass_good_pairs",
+        "matching.two_pass_chance_matches",
+    }  # fmt: skip
+    assert set(building_keys()) == (whole | two_pass) - {"mapping.camera_model"}
+
+
+def test_only_what_queries_do_not_read_alone_identifies_a_map() -> None:
+    plain = {**Config().model_dump(), "unknown": {"x": 1}}
+    kept = without_query_keys(plain)
+    assert set(kept) == {
+        "images", "features", "matching", "retrieval", "pairs", "geometry", "mapping", "semantics",
+        "unknown",
+    }  # fmt: skip
+    assert set(kept["semantics"]) == {
+        "source", "table", "revision", "max_side_px", "max_aspect", "window_px",
+        "reference_side_px",
+    }  # fmt: skip
+    config = load_config(settings=["pose.seed=3", "semantics.mode=hard", "pairs.spec=poses:3"])
+    assert query_settings(config) == {"pose": {"seed": 3}, "semantics": {"mode": "hard"}}
+
+
+def test_fingerprints_of_stores_read_only_their_own_keys() -> None:
+    found = values_for_fingerprint(Config(), Use.NEAREST_MATCHES)
+    assert set(found) == {"matching"}
+    assert set(found["matching"]) == {"max_ratio", "even_ratio", "ratio_slope", "min_similarity"}
+    assert set(values_for_fingerprint(Config(), Use.FEATURES)) == {"images", "features"}
+    assert set(values_for_fingerprint(Config(), Use.ACCEPTANCE)["mapping"]) == {
+        "min_triangulated_share",
+        "low_triangulated_share",
+    }
+
+
+def test_query_settings_of_a_profile_leave_features_alone() -> None:
+    assert query_profile("fast") == {
+        "localize": {"num_retrieved": 10},
+        "cascade": {"num_initial_images": 5, "max_images": 0, "accept_above": 0.95},
+    }

@@ -7,6 +7,15 @@ settings (``load_config``). Unknown keys and values out of range are refused.
 from hloc_lite.config.depth import DepthConfig
 from hloc_lite.config.features import FeaturesConfig, ImagesConfig
 from hloc_lite.config.fingerprints import fingerprint, plain_for_fingerprint
+from hloc_lite.config.key_uses import (
+    building_keys,
+    keys_equal_for_queries,
+    map_values_for_fingerprint,
+    query_settings,
+    value_of,
+    values_for_fingerprint,
+    without_query_keys,
+)
 from hloc_lite.config.loading import config_from_dict, config_of_another_version, load_config
 from hloc_lite.config.localize import CascadeConfig, LocalizeConfig, PriorConfig, SequenceConfig
 from hloc_lite.config.mapping import GeometryConfig, MappingConfig, PairsConfig
@@ -15,7 +24,7 @@ from hloc_lite.config.pose import PoseConfig
 from hloc_lite.config.profiles import FEATURE_DEFAULTS, PROFILES, query_profile
 from hloc_lite.config.retrieval import RetrievalConfig
 from hloc_lite.config.root import Config
-from hloc_lite.config.section import Section
+from hloc_lite.config.section import Section, Use
 from hloc_lite.config.semantics import Confusion, SemanticClass, SemanticsConfig
 from hloc_lite.config.weighting import ConfidenceConfig, WeightingConfig
 
@@ -41,11 +50,19 @@ __all__ = [
     "SemanticClass",
     "SemanticsConfig",
     "SequenceConfig",
+    "Use",
     "WeightingConfig",
+    "building_keys",
     "config_from_dict",
     "config_of_another_version",
     "fingerprint",
+    "keys_equal_for_queries",
     "load_config",
+    "map_values_for_fingerprint",
     "plain_for_fingerprint",
     "query_profile",
+    "query_settings",
+    "value_of",
+    "values_for_fingerprint",
+    "without_query_keys",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hloc_lite.config.messages import explain
-from hloc_lite.config.profiles import FEATURE_DEFAULTS, PROFILES
+from hloc_lite.config.profiles import FEATURE_DEFAULTS, profile_settings
 from hloc_lite.config.renamed_keys import with_new_names
 from hloc_lite.config.root import Config
 from hloc_lite.errors import ConfigError
@@ -42,9 +42,8 @@ def load_config(
     Raises:
         ConfigError: unknown profile or key, a wrong type, or a value out of its range.
     """
-    if profile not in PROFILES:
-        raise ConfigError(f"unknown profile {profile!r}; known are {', '.join(PROFILES)}")
-    merged = _merge({}, PROFILES[profile]) if base is None else base.model_dump()
+    settings_of_profile = profile_settings(profile)
+    merged = _merge({}, settings_of_profile) if base is None else base.model_dump()
     warn = _warn_once()
     if file is not None:
         merged = _merge(merged, with_new_names(_read_toml(file), warn))
@@ -119,7 +118,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"config file {file} does not exist") from None
-    except (OSError, ValueError, RecursionError) as error:  # also for endless numbers and nesting
+    except (OSError, ValueError, RecursionError) as error:  # also for huge numbers, deep nesting
         raise ConfigError(f"config file {file} is not readable TOML: {error}") from None
 
 
@@ -127,7 +126,7 @@ def _parse_setting(setting: str) -> dict[str, Any]:
     key, separator, text = setting.partition("=")
     if not separator or not key.strip():
         raise ConfigError(f"--set takes key=value (e.g. pose.max_error_px=6), got {setting!r}")
-    if len(text.strip().splitlines()) > 1:  # TOML would take what follows for further keys
+    if len(text.strip().splitlines()) > 1:  # TOML would read the next lines as further keys
         raise ConfigError(f"--set takes one value; give it several times. Got {setting!r}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]

@@ -11,6 +11,7 @@ from hloc_lite.config.section import Section
 
 
 def explain(item: Any) -> str:
+    """One line about an error of a pydantic ``ValidationError``."""
     path = [str(part) for part in item["loc"]]
     dotted = ".".join(path)
     if item["type"] == "extra_forbidden":
@@ -18,7 +19,7 @@ def explain(item: Any) -> str:
         same_section = [f"{section}.{key}".lstrip(".") for key in _valid_keys(path[:-1])]
         near = difflib.get_close_matches(dotted, same_section or _all_keys(), n=1, cutoff=0.4)
         return f"unknown config key {dotted!r}" + (f"; did you mean {near[0]}?" if near else "")
-    if item["type"] == "value_error":  # of a whole section; its message has the values
+    if item["type"] == "value_error":  # concerns a whole section; its message has the values
         return f"config section {dotted!r}: {item['ctx']['error']}"
     return f"config key {dotted!r}: {item['msg']}, got {item['input']!r}"
 

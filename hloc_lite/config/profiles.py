@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hloc_lite.config.key_uses import key_uses
 from hloc_lite.config.root import Config
+from hloc_lite.config.section import Use
 from hloc_lite.errors import ConfigError
 
 PROFILES: Mapping[str, Mapping[str, Any]] = {
-    # XFeat at 800 px: 0.05 s an image on two cores, 20 times less than ALIKED
+    # XFeat at 800 px: 0.05 s per image on two cores, 20 times faster than ALIKED
     "fast": {
         "features": {"name": "xfeat", "max_side_px": 800},
         "matching": {"name": "mutual-nn"},
         "localize": {"num_retrieved": 10},
-        # as many right poses as with 10 images, in four fifths of the time
+        # as many correct poses as with 10 images, in four fifths of the time
         "cascade": {"num_initial_images": 5, "max_images": 0},
     },
     "balanced": {},
@@ -26,41 +28,53 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
-_EVERY_PAIR = {"two_pass": False}
-"""Of features for which nobody has measured yet what nearest neighbours first cost a map."""
+_ONE_PASS = {"two_pass": False}
+"""Features for which the effect of two-pass matching on a map has not been measured."""
 FEATURE_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "aliked-n16rot": {"matching": _EVERY_PAIR},
-    "aliked-n32": {"matching": _EVERY_PAIR},
-    "disk": {"matching": _EVERY_PAIR},
-    # no ratio but a similarity bound, as its authors match: twice the right matches of ratio 0.9
+    "aliked-n16rot": {"matching": _ONE_PASS},
+    "aliked-n32": {"matching": _ONE_PASS},
+    "disk": {"matching": _ONE_PASS},
+    # a similarity threshold instead of a ratio, as its authors match: twice the correct matches
+    # of ratio 0.9
     "xfeat": {
         "features": {"max_keypoints": 2048},
-        "matching": {"max_ratio": 1.0, "min_similarity": 0.82, **_EVERY_PAIR},
+        "matching": {"max_ratio": 1.0, "min_similarity": 0.82, **_ONE_PASS},
     },
     # many cheap keypoints; 0.85 is where precision falls below 80 %
     "rootsift": {"features": {"max_keypoints": 4096}, "matching": {"max_ratio": 0.85}},
 }
-"""What suits some features better than the defaults above; profile, file and settings win."""
+"""Tuned defaults of some features; profile, file and settings win."""
 
 
-def query_profile(profile: str) -> dict[str, Any]:
-    """What a profile says of queries alone, whatever features the map has.
+def profile_settings(profile: str) -> Mapping[str, Any]:
+    """Section -> key -> value of a profile.
 
     Raises:
         ConfigError: unknown profile.
     """
     if profile not in PROFILES:
         raise ConfigError(f"unknown profile {profile!r}; known are {', '.join(PROFILES)}")
-    wanted = {name: PROFILES[profile].get(name, {}) for name in ("localize", "cascade")}
-    defaults = Config().model_dump()
-    keys = {
-        (name, key) for each in PROFILES.values() for name in wanted for key in each.get(name, {})
-    }
-    return {
-        name: {
-            key: wanted[name].get(key, defaults[name][key])
-            for own, key in sorted(keys)
-            if own == name
-        }
-        for name in wanted
-    }
+    return PROFILES[profile]
+
+
+def query_profile(profile: str) -> dict[str, Any]:
+    """Settings of a profile that only queries read; they suit maps of any features.
+
+    Keys that only other profiles set come with their defaults.
+
+    Raises:
+        ConfigError: unknown profile.
+    """
+    own, defaults = profile_settings(profile), Config().model_dump()
+    keys = [
+        (section, key)
+        for settings in PROFILES.values()
+        for section, values in settings.items()
+        for key in values
+    ]
+    wanted: dict[str, Any] = {}
+    for section, key in keys:
+        if key_uses()[section][key] == Use.QUERY:
+            value = own.get(section, {}).get(key, defaults[section][key])
+            wanted.setdefault(section, {})[key] = value
+    return wanted

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from hloc_lite.concurrency import prefetch
-from hloc_lite.config import fingerprint
+from hloc_lite.config import Use, fingerprint, values_for_fingerprint
 from hloc_lite.io.bank import ShardedStore
 from hloc_lite.mapping.run import Run
 from hloc_lite.maps.folder import WORK
@@ -81,8 +81,8 @@ def _array(arrays: Mapping[str, np.ndarray]) -> Float32:
 
 def _store(run: Run, image_hashes: Mapping[str, str]) -> ShardedStore:
     """Store for this set of images only: another set teaches another vocabulary."""
-    weights = run.models.global_descriptor_weights
-    parts = ["1", run.config.retrieval, run.config.images, weights, dict(image_hashes)]
-    made_from = fingerprint(*parts)
+    read = values_for_fingerprint(run.config, Use.RETRIEVAL)
+    parts = [read["retrieval"], read["images"], run.models.global_descriptor_weights]
+    made_from = fingerprint("1", *parts, dict(image_hashes))
     name = f"retrieval-{made_from}"
     return ShardedStore(run.folder / WORK / name, made_from, "global descriptors")

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hloc_lite.config import Config, fingerprint
+from hloc_lite.config import (
+    Config,
+    Use,
+    fingerprint,
+    map_values_for_fingerprint,
+    values_for_fingerprint,
+)
 from hloc_lite.config.pair_spec import PairSpec, check_reference, parse_pair_spec
-from hloc_lite.config.renamed_keys import section_with_old_names, with_old_names
 from hloc_lite.errors import FormatError, StaleArtefactError
 from hloc_lite.formats.cue_files import label_file_hashes
 from hloc_lite.formats.hloc_lists import read_pairs
@@ -17,7 +22,6 @@ from hloc_lite.io.bank import ShardedStore, delete_store
 from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.image_sources import ImageSource
 from hloc_lite.mapping.reference import pose_values, reference_values
-from hloc_lite.maps.config import chosen_for_queries, made_with
 from hloc_lite.maps.folder import WORK
 from hloc_lite.models import Models
 from hloc_lite.scene import SfmModel
@@ -25,16 +29,6 @@ from hloc_lite.types import Camera
 
 FIRST_PASS = "cheap-"
 """Prefix of the stores of the first matching pass."""
-_ONLY_CHECKS = {"min_triangulated_share", "low_triangulated_share"}
-"""Of the section mapping: they decide whether there is a map, but not which."""
-OF_CHEAP_FIRST = {
-    "two_pass",
-    "two_pass_good_matches",
-    "two_pass_good_pairs",
-    "two_pass_chance_matches",
-}
-"""Of the section matching: which pairs of map images are matched in which way."""
-_OF_CHEAP_MATCHES = {"max_ratio", "ratio_midpoint", "ratio_slope", "min_similarity"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,20 +82,21 @@ class Run:
 
     def _parts(self, name: str) -> list[object]:
         """Values that the results of a store depend on."""
-        config, models = self.config, self.models
-        parts: list[object] = ["1", config.features, config.images, models.extractor_weights]
+        models = self.models
+        read = values_for_fingerprint(self.config, Use.FEATURES)
+        parts: list[object] = ["1", read["features"], read["images"], models.extractor_weights]
         parts += [str(self.inputs.masks)]
         if name == "features":
             return parts
         if name.startswith(FIRST_PASS):
-            nearest = config.matching.model_dump(include=_OF_CHEAP_MATCHES)
-            parts += [section_with_old_names("matching", nearest)]
+            parts += [values_for_fingerprint(self.config, Use.NEAREST_MATCHES)["matching"]]
         else:
-            # the matches of a pair do not depend on which pairs are chosen
-            matching = config.matching.model_dump(exclude=OF_CHEAP_FIRST)
-            parts += [section_with_old_names("matching", matching), models.matcher_weights]
+            matching = values_for_fingerprint(self.config, Use.MATCHES)["matching"]
+            parts += [matching, models.matcher_weights]
         if name.endswith("verified"):
-            parts += [config.geometry, config.mapping.camera_model, config.mapping.cameras]
+            read = values_for_fingerprint(self.config, Use.VERIFICATION)
+            cameras = read["mapping"]
+            parts += [read["geometry"], cameras["camera_model"], cameras["cameras"]]
             parts += [pose_values(self.inputs.reference), _intrinsics(self.inputs.cameras)]
         return parts
 
@@ -114,10 +109,7 @@ class Run:
         poses = pose_values(self.inputs.reference)
         cameras = _intrinsics(self.inputs.cameras)
         masks = str(self.inputs.masks)
-        # without defaults that only queries read: new ones are no reason to rebuild the map
-        config = made_with(self.config.model_dump(exclude={"mapping": _ONLY_CHECKS}))
-        chosen = with_old_names(chosen_for_queries(self.config))
-        parts: list[object] = [with_old_names(config), chosen, self.models.weights]
+        parts: list[object] = [*map_values_for_fingerprint(self.config), self.models.weights]
         parts += [dict(image_hashes), poses, cameras, masks]
         spec = self.pair_spec(len(image_hashes))
         labels = label_file_hashes(self.config.semantics, image_hashes)
@@ -171,7 +163,8 @@ def check_finished(folder: Path, made_from: str) -> bool:
         return True
     raise StaleArtefactError(
         f"{folder} holds a map made with other settings, weights or images: its fingerprint is "
-        f"{found}, this run's is {made_from}. Use --overwrite to replace it, or another output folder"
+        f"{found}, this run's is {made_from}. Use --overwrite to replace it, or choose another "
+        f"output folder"
     )
 
 

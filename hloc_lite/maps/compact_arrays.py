@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hloc_lite.config import query_settings
 from hloc_lite.errors import ShapeError
 from hloc_lite.io.array_folder import json_array
-from hloc_lite.maps.config import chosen_for_queries
 from hloc_lite.maps.georeference import georeference_to_json
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.map import Map
@@ -62,7 +62,7 @@ def compact_arrays(
     header = {
         "fingerprint": place.fingerprint,
         "config": place.config.model_dump(),
-        "chosen": chosen_for_queries(place.config),
+        "chosen": query_settings(place.config),
         "georeference": None if located is None else georeference_to_json(located),
         "weights": dict(place.weights),
         "report": {key: value for key, value in place.report.items() if key != "images"},

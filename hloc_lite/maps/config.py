@@ -12,35 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hloc_lite.config import Config, config_of_another_version
+from hloc_lite.config import Config, config_of_another_version, without_query_keys
 from hloc_lite.errors import ConfigError, FormatError
 
-QUERY_SECTIONS = (
-    "pose", "localize", "cascade", "prior", "sequence", "depth", "weighting", "confidence",
-)  # fmt: skip
-"""Config that only queries read."""
-LABELLING_KEYS = (
-    "source", "table", "revision", "max_side_px", "max_aspect", "window_px", "reference_side_px",
-)  # fmt: skip
-"""Of ``semantics``, whose other keys only queries read: how the labels of the map's points were
-made."""
 UNRECORDED = (("localize", "num_retrieved"),)
 """Query settings that profiles have, taken from maps that do not record what was chosen."""
-
-
-def chosen_for_queries(config: Config) -> dict[str, Any]:
-    """Section -> key -> value of what only queries read and differs from the defaults."""
-    differing = config.model_dump(mode="json", exclude_defaults=True)
-    chosen = {name: differing[name] for name in QUERY_SECTIONS if name in differing}
-    rest = {k: v for k, v in differing.get("semantics", {}).items() if k not in LABELLING_KEYS}
-    return {**chosen, "semantics": rest} if rest else chosen
-
-
-def made_with(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A plain config without what only queries read."""
-    made = {name: value for name, value in config.items() if name not in QUERY_SECTIONS}
-    labelling = made.get("semantics", {})
-    return {**made, "semantics": {k: labelling[k] for k in LABELLING_KEYS if k in labelling}}
 
 
 def config_of_map(
@@ -51,7 +27,7 @@ def config_of_map(
     Args:
         folder: of the map, for messages.
         recorded: all of the config that it was made with, plain.
-        chosen: of ``chosen_for_queries``; None: the map does not record it.
+        chosen: of ``query_settings``; None: the map does not record it.
 
     Raises:
         FormatError: it has a value that this version does not allow.
@@ -62,7 +38,7 @@ def config_of_map(
             for section, key in UNRECORDED
             if key in recorded.get(section, {})
         }
-    plain = made_with(recorded)
+    plain = without_query_keys(recorded)
     for section, values in chosen.items():
         plain[section] = {**plain.get(section, {}), **values}
     try:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hloc_lite.config import fingerprint
+from hloc_lite.config import fingerprint, query_settings
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError
 from hloc_lite.formats.colmap import read_model, write_model
@@ -30,7 +30,7 @@ from hloc_lite.io.bank import Bank, ShardedStore, write_bank
 from hloc_lite.io.files import file_sha256, read_json, write_json_atomic
 from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.maps.compact import read_compact
-from hloc_lite.maps.config import chosen_for_queries, config_of_map
+from hloc_lite.maps.config import config_of_map
 from hloc_lite.maps.folder import (
     COMPACT_SCHEMA,
     FILES,
@@ -201,7 +201,7 @@ def _write_files(folder: Path, sfm_map: Map) -> None:
         "schema": MAP_SCHEMA,
         "fingerprint": sfm_map.fingerprint,
         "config": sfm_map.config.model_dump(),
-        "chosen": chosen_for_queries(sfm_map.config),
+        "chosen": query_settings(sfm_map.config),
         "weights": dict(sfm_map.weights),
         "images": len(images),
         "points": sfm_map.model.num_points,
