@@ -135,7 +135,7 @@ def _localizer_opener(
         from hloc_lite.config import load_config
         from hloc_lite.io.weights import WeightsStore
         from hloc_lite.localize.localizer import Localizer
-        from hloc_lite.mapping.map import Map
+        from hloc_lite.maps.map import Map
         from hloc_lite.serve.server import warm_up
 
         sfm_map = Map.open(folder)

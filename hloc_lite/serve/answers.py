@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hloc_lite.geometry.frames import covariance_in_frame, pose_in_frame
 from hloc_lite.io.results import result_to_json
-from hloc_lite.mapping.georeference import Georeference
+from hloc_lite.maps.georeference import Georeference
 from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.localization import MultiMapResult
 from hloc_lite.serve.query import Query

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hloc_lite.errors import HlocLiteError
+from hloc_lite.formats.hloc_lists import parse_camera
 from hloc_lite.geometry.camera_models import CAMERA_MODELS
 from hloc_lite.geometry.cameras import check_camera
-from hloc_lite.io.poses import parse_camera
 from hloc_lite.serve.problems import Problem
 from hloc_lite.types import Camera, Photo
 

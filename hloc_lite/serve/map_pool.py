@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hloc_lite.errors import ConfigError, HlocLiteError
-from hloc_lite.mapping.georeference import Georeference
+from hloc_lite.maps.georeference import Georeference
 from hloc_lite.serve.plan import map_plan_json
 from hloc_lite.serve.problems import Problem
 from hloc_lite.types import Camera, LocalizationResult, Photo, Prior
 
 if TYPE_CHECKING:
-    from hloc_lite.mapping.map import Map
+    from hloc_lite.maps.map import Map
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ import json
 import numpy as np
 
 from hloc_lite.geometry.ground_plane import ground_axes, plan_limits, up_direction
-from hloc_lite.types import Float64, SfmModel
+from hloc_lite.scene import SfmModel
+from hloc_lite.types import Float64
 
 DIGITS = 4
 """Significant digits of coordinates: a thousandth of the plan is less than a pixel."""

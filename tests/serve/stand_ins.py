@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from hloc_lite.mapping.georeference import Georeference
+from hloc_lite.maps.georeference import Georeference
+from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.map_pool import MapPool
 from hloc_lite.types import (
@@ -21,8 +22,6 @@ from hloc_lite.types import (
     Prior,
     RetrievalHits,
     Rigid3,
-    SfmImage,
-    SfmModel,
     Status,
 )
 

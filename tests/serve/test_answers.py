@@ -9,7 +9,7 @@ import pytest
 
 from hloc_lite.geometry.rotations import rotation_from_quat_wxyz
 from hloc_lite.geometry.similarity import Similarity3
-from hloc_lite.mapping.georeference import FitQuality, Georeference
+from hloc_lite.maps.georeference import FitQuality, Georeference
 from hloc_lite.types import Camera, Status
 from tests.serve.conftest import Connect
 from tests.serve.stand_ins import COVARIANCE, QUARTER_TURN, FakeLocalizer, photo_bytes

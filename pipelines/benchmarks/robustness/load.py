@@ -26,7 +26,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hloc_lite.io.poses import read_queries
+from hloc_lite.formats.hloc_lists import read_queries
 from hloc_lite.types import Camera
 from pipelines.benchmarks.robustness.load_requests import (
     REQUEST_KINDS,
