@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from hloc_lite.geometry.frames import covariance_in_frame, pose_in_frame
-from hloc_lite.io.results import result_to_json
+from hloc_lite.io.results import result_core
 from hloc_lite.maps.georeference import Georeference
 from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.localization import MultiMapResult
@@ -146,7 +146,8 @@ def make_answer(
     result = localization.best
     best_map = localization.best_map
     estimate = result.pose
-    plain = result_to_json(result)
+    core = result_core(result)
+    core["skipped"] = list(localization.skipped)
     pose = in_map = geopose = covariance = None
     if estimate is not None:
         pose = _make_pose(estimate, best_map.georeference, query)
@@ -157,18 +158,16 @@ def make_answer(
         covariance = _make_covariance(estimate, best_map.georeference, query)
         if best_map.georeference is not None:
             geopose = best_map.georeference.geopose(estimate.cam_from_world)
-    shared = ("status", "reason", "confidence", "camera", "counts", "peak_memory_mb")
     return Answer(
-        **{key: plain[key] for key in shared},
+        **core,
         found=estimate is not None,
         map=best_map.name,
-        confidence_class=confidence_class(plain["confidence"], config),
+        confidence_class=confidence_class(core["confidence"], config),
         pose=pose,
         in_map=in_map,
         geopose=geopose,
         covariance=covariance,
         times_ms={**times_ms, **_sum_stage_times(localization)},
-        skipped=list(localization.skipped),
         maps=[
             OneMap(
                 map=name, status=str(each.status), reason=each.reason, confidence=each.confidence
