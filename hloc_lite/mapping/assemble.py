@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
-from hloc_lite.io.bank import ShardedStore
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.map import Map, StoredFeatures
 from hloc_lite.mapping.run import Run
 from hloc_lite.types import NO_POINT, Float32, SfmModel

@@ -20,9 +20,9 @@ from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
 from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.errors import ConfigError, ImageError, MappingError, counted
-from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.image_sources import FolderSource, ImageSource, MemorySource, folder_source
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.assemble import assemble, colored
 from hloc_lite.mapping.cheap_first import match_and_verify

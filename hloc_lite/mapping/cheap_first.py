@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import MatchingConfig
-from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.pycolmap_adapter import TwoView
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.map import StoredFeatures
 from hloc_lite.mapping.matched import MatchedPairs, Round

@@ -27,8 +27,9 @@ from hloc_lite.config import Config, fingerprint
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.formats.colmap import read_model, write_model
-from hloc_lite.io.bank import Bank, ShardedStore, write_bank
+from hloc_lite.io.bank import Bank, write_bank
 from hloc_lite.io.files import file_sha256, read_json, write_json_atomic
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.folder import (
     FILES,
     FILES_WITHOUT_CHECKSUMS,

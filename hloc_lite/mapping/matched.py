@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.pycolmap_adapter import TwoView
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.stages import pair_key
 from hloc_lite.registry import Matcher

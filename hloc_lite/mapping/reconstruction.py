@@ -12,8 +12,8 @@ from hloc_lite.config import MappingConfig
 from hloc_lite.errors import FormatError, MappingError, counted
 from hloc_lite.formats.colmap.mappers import reconstruct, triangulate
 from hloc_lite.geometry.cameras import rescaled
-from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.pycolmap_adapter import TwoView
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.cameras import Cameras, assign_cameras
 from hloc_lite.mapping.matched import MatchedPairs
 from hloc_lite.mapping.pairs import Pair

@@ -11,9 +11,9 @@ from hloc_lite.config import Config, fingerprint
 from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.formats.cue_files import label_file_hashes
 from hloc_lite.geometry.cameras import CAMERA_MODELS
-from hloc_lite.io.bank import ShardedStore, delete_store
 from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.image_sources import ImageSource
+from hloc_lite.io.sharded_store import ShardedStore, delete_store
 from hloc_lite.io.weights_recording import RecordingWeights
 from hloc_lite.mapping.folder import WORK
 from hloc_lite.mapping.map_config import chosen_for_queries, made_with
