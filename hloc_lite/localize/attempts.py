@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hloc_lite.config import LocalizeConfig
-from hloc_lite.consistency.combine import Weighting
+from hloc_lite.consistency.cue_combination import MatchWeights
 from hloc_lite.localize.answers import Attempt
 from hloc_lite.localize.cues import Evidence, counts_of
 from hloc_lite.localize.lifting import covisibility_clusters
@@ -50,7 +50,7 @@ def attempts_of(
     for layer, evidence, weighting in sorted(tried, key=_size):
         correspondences = weighting.correspondences(evidence.keypoints, xyz, bound_factors)
         gains = solver.gains(correspondences, weighting.mean_weight / mean if mean > 0 else 1.0)
-        pose = solver.solve(correspondences, evidence.depth_judge(correspondences))
+        pose = solver.solve(correspondences, evidence.depth_scorer(correspondences))
         agreement = 0.5 if pose is None else evidence.depth_agreement(correspondences, pose)
         counts = counts_of(weighting)
         attempts.append(
@@ -59,6 +59,6 @@ def attempts_of(
     return attempts
 
 
-def _size(weighted: tuple[int, Evidence, Weighting]) -> int:
+def _size(weighted: tuple[int, Evidence, MatchWeights]) -> int:
     """The largest first; of equal ones the first."""
     return -len(weighted[2].weights)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from hloc_lite.concurrency import prefetch
 from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.formats.cue_files import depth_file_hashes, label_file_hashes
@@ -20,7 +21,6 @@ from hloc_lite.io.image_sources import ImageSource
 from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.results import result_from_json, result_line
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.stages import prefetch
 from hloc_lite.types import Camera, LocalizationResult, Photo, Prior
 
 logger = logging.getLogger(__name__)

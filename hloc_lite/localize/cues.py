@@ -10,35 +10,36 @@ from typing import TypeVar
 import numpy as np
 
 from hloc_lite.config import Config
-from hloc_lite.consistency.combine import (
-    Weighting,
-    combine,
-    exponents_of,
+from hloc_lite.consistency.cue_combination import (
+    VIEW_SEMANTICS,
+    MatchWeights,
+    combine_cues,
+    cue_exponents,
     retrieval_cue,
     score_cue,
     track_cue,
 )
-from hloc_lite.consistency.depth_check import check_poses, depth_cue, depth_judge
+from hloc_lite.consistency.depth_check import check_pose_depths, depth_cue, depth_scorer
 from hloc_lite.consistency.depth_maps import depths_at, kind_of
 from hloc_lite.consistency.labels import LabelWindows, label_windows
 from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.consistency.landmark_noise import bound_factors, landmark_noise
-from hloc_lite.consistency.place_agreement import (
-    PoseAgreement,
-    places_cue,
-    pose_score,
-    visible_points,
-)
 from hloc_lite.consistency.semantic_check import label_agreement, semantic_check, trusted_labels
 from hloc_lite.consistency.semantic_rerank import (
     labelled_counts,
     rerank,
     semantic_consistency_weights,
 )
+from hloc_lite.consistency.view_semantics import (
+    PoseLabelAgreement,
+    pose_label_agreement,
+    view_semantics_cue,
+)
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.localize.query import MatchedQuery
-from hloc_lite.mapping.map import Map
-from hloc_lite.registry import DepthJudge, DepthModel, Segmenter
+from hloc_lite.maps.map import Map
+from hloc_lite.registry import DepthModel, DepthScorer, Segmenter
+from hloc_lite.scene import visible_points
 from hloc_lite.types import (
     NO_POINT,
     Bool,
@@ -53,9 +54,9 @@ from hloc_lite.types import (
     LocalFeatures,
     Photo,
     PoseEstimate,
+    PutativeMatches,
     RetrievalHits,
     Rigid3,
-    Sightings,
     UInt8,
 )
 
@@ -68,7 +69,7 @@ QuickPose = Callable[[Correspondences], Rigid3 | None]
 class Evidence:
     """What is known of one query's matches besides that they match."""
 
-    sightings: Sightings
+    sightings: PutativeMatches
     """Those left: without dropped landmarks, and of the images that were kept."""
     cues: tuple[Cue, ...]
     keypoints: Float32
@@ -78,18 +79,18 @@ class Evidence:
     windows: LabelWindows | None = None
     """Labels of the query."""
 
-    def weigh(self, hit_idxs: Int64) -> Weighting:
+    def weigh(self, hit_idxs: Int64) -> MatchWeights:
         """Weights of the matches with some of the retrieved images."""
         rows = np.flatnonzero(np.isin(self.sightings.hit_idxs, hit_idxs))
         cues = [Cue(cue.name, cue.factors[rows], cue.touched[rows]) for cue in self.cues]
-        return combine(self.sightings.subset(rows), cues, self.config.weighting)
+        return combine_cues(self.sightings.subset(rows), cues, self.config.weighting)
 
-    def depth_judge(self, correspondences: Correspondences) -> DepthJudge | None:
+    def depth_scorer(self, correspondences: Correspondences) -> DepthScorer | None:
         """Of poses within RANSAC; None: nothing is known, or it is not asked for."""
         if self.depth_map is None or not self.config.depth.in_ransac:
             return None
         predicted = depths_at(self.depth_map, correspondences.points2D)
-        return depth_judge(predicted, kind_of(self.depth_map), self.config.depth)
+        return depth_scorer(predicted, kind_of(self.depth_map), self.config.depth)
 
     def depth_agreement(self, correspondences: Correspondences, pose: PoseEstimate) -> float:
         """Share of a pose's inliers whose depth is the predicted one; 1/2: nothing is known."""
@@ -97,7 +98,7 @@ class Evidence:
             return 0.5
         depths = pose.cam_from_world.apply(correspondences.points3D)[:, 2]
         predicted = depths_at(self.depth_map, correspondences.points2D)
-        found = check_poses(
+        found = check_pose_depths(
             depths[None],
             predicted,
             kind_of(self.depth_map),
@@ -132,7 +133,7 @@ class Witnesses:
         self, place: Map, config: Config, segmenter: Segmenter | None, depth: DepthModel | None
     ) -> None:
         self._place, self._config = place, config
-        self._used = {name for name, power in exponents_of(config.weighting).items() if power > 0}
+        self._used = {name for name, power in cue_exponents(config.weighting).items() if power > 0}
         self._depth = depth if "depth" in self._used else None
         self._track_lengths = _track_lengths(place)
         self.bound_factors: Float64 | None = None
@@ -141,7 +142,7 @@ class Witnesses:
             noise = landmark_noise(self._track_lengths, place.model.errors_px)
             self.bound_factors = bound_factors(noise, self._track_lengths, config.weighting)
         labels = place.landmark_labels
-        asked = bool(self._used & {"semantics", "places"}) or config.semantics.rerank_keep > 0
+        asked = bool(self._used & {"semantics", VIEW_SEMANTICS}) or config.semantics.rerank_keep > 0
         if asked and segmenter is not None and labels is None:
             raise ConfigError(
                 f"semantics.source = {config.semantics.source} is for queries whose labels are "
@@ -169,7 +170,7 @@ class Witnesses:
     def testify(
         self,
         query: MatchedQuery,
-        sightings: Sightings,
+        sightings: PutativeMatches,
         quick_pose: QuickPose,
         seen: Seen,
     ) -> Evidence:
@@ -177,7 +178,7 @@ class Witnesses:
 
         Args:
             sightings: the query's matches with map points.
-            quick_pose: from the matches of one image alone, for the cue ``places``.
+            quick_pose: from the matches of one image alone, for the cue ``view_semantics``.
             seen: in the query's photo.
         """
         features, hits = query.features, query.hits
@@ -197,12 +198,12 @@ class Witnesses:
             cues.append(track_cue(self._track_lengths[points], errors, self._config.weighting))
         if windows is not None and "semantics" in self._used:
             cues.append(self._semantics(features, sightings, windows))
-        if windows is not None and "places" in self._used:
+        if windows is not None and VIEW_SEMANTICS in self._used:
             scores = [
                 self._place_score(name, quick_pose(correspondences), query.camera, windows)
                 for name, correspondences in self._by_image(features, hits, sightings)
             ]
-            cues.append(places_cue(sightings, scores, self._config.semantics))
+            cues.append(view_semantics_cue(sightings, scores, self._config.semantics))
         if depth_map is not None:
             cues.append(self._depths(features, hits, sightings, depth_map))
         return Evidence(
@@ -219,7 +220,7 @@ class Witnesses:
         self,
         features: LocalFeatures,
         hits: RetrievalHits,
-        sightings: Sightings,
+        sightings: PutativeMatches,
         windows: LabelWindows,
     ) -> Bool:
         """(R,) matches of the images that stay the best after their labels are compared."""
@@ -238,7 +239,7 @@ class Witnesses:
         return np.isin(sightings.hit_idxs, order[: config.rerank_keep])
 
     def _semantics(
-        self, features: LocalFeatures, sightings: Sightings, windows: LabelWindows
+        self, features: LocalFeatures, sightings: PutativeMatches, windows: LabelWindows
     ) -> Cue:
         points = sightings.point3D_idxs
         cue = semantic_check(
@@ -252,12 +253,12 @@ class Witnesses:
         return Cue(cue.name, cue.factors * kept, cue.touched | (kept < 1))
 
     def _by_image(
-        self, features: LocalFeatures, hits: RetrievalHits, sightings: Sightings
+        self, features: LocalFeatures, hits: RetrievalHits, sightings: PutativeMatches
     ) -> list[tuple[str, Correspondences]]:
         found = []
         for index, name in enumerate(hits.names):
             rows = sightings.subset(sightings.hit_idxs == index)
-            weighting = combine(rows, [], self._config.weighting)
+            weighting = combine_cues(rows, [], self._config.weighting)
             xyz = self._place.model.xyz
             correspondences = weighting.correspondences(features.keypoints, xyz, self.bound_factors)
             found.append((name, correspondences))
@@ -265,19 +266,19 @@ class Witnesses:
 
     def _place_score(
         self, name: str, pose: Rigid3 | None, camera: Camera, windows: LabelWindows
-    ) -> PoseAgreement | None:
+    ) -> PoseLabelAgreement | None:
         image = self._place.model.image_named(name)
         if pose is None or image is None:
             return None
         seen = visible_points(image)
         xyz, labels = self._place.model.xyz[seen], self._labels[seen]
-        return pose_score(pose, camera, xyz, labels, windows, self._config.semantics)
+        return pose_label_agreement(pose, camera, xyz, labels, windows, self._config.semantics)
 
     def _depths(
         self,
         features: LocalFeatures,
         hits: RetrievalHits,
-        sightings: Sightings,
+        sightings: PutativeMatches,
         depth_map: DepthMap,
     ) -> Cue:
         model = self._place.model
@@ -299,7 +300,7 @@ def _heard(
         return None
 
 
-def counts_of(weighting: Weighting) -> dict[str, int]:
+def counts_of(weighting: MatchWeights) -> dict[str, int]:
     """NAME_touched and NAME_lowered of each cue in use."""
     counts: dict[str, int] = {}
     for name, each in weighting.counts.items():

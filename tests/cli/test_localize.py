@@ -312,7 +312,7 @@ def test_priors_profiles_and_budgets_reach_the_localizer(world, run) -> None:
     root, scene, _ = world
     photo = root / "images" / "a" / "x.png"
     there = ",".join(str(v) for v in [*scene.poses[3].center, 1.0])
-    unsure = ("--set", "cascade.enough=1", "--set", "cascade.first_images=1")
+    unsure = ("--set", "cascade.accept_above=1", "--set", "cascade.num_initial_images=1")
     code, out, err = run(photo, "--near", there, "--profile", "accurate", "--budget-ms", 0, *unsure)
     assert code == 0, err
     assert "not done within the time allowed: landmarks of" in out

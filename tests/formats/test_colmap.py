@@ -16,7 +16,8 @@ from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap import MODEL_IDS, read_model, write_model
 from hloc_lite.formats.colmap.binary import point_tracks
 from hloc_lite.geometry.cameras import CAMERA_MODELS
-from hloc_lite.types import NO_POINT, Camera, Rigid3, SfmImage, SfmModel
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import NO_POINT, Camera, Rigid3
 
 quick = settings(
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]

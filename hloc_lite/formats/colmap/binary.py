@@ -14,9 +14,9 @@ import numpy as np
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap.raw import MAX_POINT_ID, RawImage, RawPoints, make_camera
 from hloc_lite.geometry.cameras import CAMERA_MODELS
-from hloc_lite.geometry.keypoints import keypoints_of
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
-from hloc_lite.types import NO_POINT, Camera, Int64, SfmImage, SfmModel
+from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
+from hloc_lite.types import NO_POINT, Camera, Int64
 
 # COLMAP's numbers of its camera models (src/colmap/sensor/models.h)
 MODEL_IDS = {

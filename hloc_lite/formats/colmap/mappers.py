@@ -19,7 +19,8 @@ from hloc_lite.io.pycolmap_adapter import (
     require_global_mapper,
     to_pycolmap_camera,
 )
-from hloc_lite.types import Camera, Float64, SfmImage, SfmModel
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import Camera, Float64
 
 Pair = tuple[str, str]
 

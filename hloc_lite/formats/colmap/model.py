@@ -18,7 +18,8 @@ from hloc_lite.formats.colmap import binary, text
 from hloc_lite.formats.colmap.raw import MAX_IMAGE_ID, NO_POINT_ID, RawImage, empty_points
 from hloc_lite.geometry.rotations import rotation_from_quat_wxyz
 from hloc_lite.io.files import atomic_path
-from hloc_lite.types import NO_POINT, Camera, Int64, Rigid3, SfmImage, SfmModel
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import NO_POINT, Camera, Int64, Rigid3
 
 logger = logging.getLogger(__name__)
 PARTS = ("cameras", "images", "points3D")
