@@ -18,7 +18,7 @@ from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.formats.cue_files import depth_file_hashes, label_file_hashes
 from hloc_lite.io.image_sources import ImageSource
-from hloc_lite.io.locks import only_process
+from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.results import result_from_json, result_line
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.types import Camera, LocalizationResult, Photo, Prior
@@ -85,7 +85,7 @@ def exclusive(progress_file: Path | None) -> Iterator[None]:
         return
     path = progress_file.with_name(f"{progress_file.name}.lock")
     busy = f"another process is writing {progress_file}; wait for it, or choose another output"
-    with only_process(path, busy, lambda error: _unwritable(path, error)):
+    with exclusive_lock(path, HlocLiteError(busy), lambda error: _unwritable(path, error)):
         yield
 
 

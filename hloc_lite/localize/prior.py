@@ -137,7 +137,7 @@ def check_pose(
         f"the pose {', '.join(for_it)}" if for_it else "the prior does not constrain the pose"
     )
     if unused:
-        sentence += f" ({' and '.join(unused)} not compared: the direction of gravity in the map is unknown)"
+        sentence += f" ({' and '.join(unused)} not compared: gravity in the map is unknown)"
     return True, sentence
 
 

@@ -21,9 +21,9 @@ from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
 from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.errors import BusyMapError, ConfigError, ImageError, MappingError, counted
-from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.image_sources import FolderSource, ImageSource, MemorySource, folder_source
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.cameras import find_cameras
 from hloc_lite.mapping.feature_extraction import (

@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from hloc_lite.errors import FormatError, MappingError
-from hloc_lite.io.bank import delete_store, is_store
 from hloc_lite.io.files import read_json
 from hloc_lite.io.image_sources import FolderSource, ImageSource
+from hloc_lite.io.sharded_store import delete_store, is_store
 
 MAP_SCHEMA = "hloc_lite.map/1"
 COMPACT_SCHEMA = "hloc_lite.compact/1"

@@ -26,9 +26,10 @@ from hloc_lite.config import fingerprint, query_settings
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError
 from hloc_lite.formats.colmap import read_model, write_model
-from hloc_lite.io.bank import Bank, ShardedStore, write_bank
+from hloc_lite.io.bank import Bank, write_bank
 from hloc_lite.io.files import file_sha256, read_json, write_json_atomic
 from hloc_lite.io.image_sources import FolderSource
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.maps.compact import read_compact
 from hloc_lite.maps.config import config_of_map
 from hloc_lite.maps.folder import (
