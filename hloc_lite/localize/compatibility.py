@@ -9,6 +9,7 @@ from hloc_lite.config import (
     Config,
     MatchingConfig,
     building_keys,
+    keys_equal_for_queries,
     value_of,
 )
 from hloc_lite.consistency.cue_combination import cue_exponents
