@@ -16,8 +16,8 @@ from hloc_lite.config import (
 )
 from hloc_lite.errors import FormatError
 from hloc_lite.mapping.build import build_map
-from hloc_lite.maps.map import Map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.map import Map
 from tests.exact_scene import NoWeights, make_scene, use_scene
 
 NAMES = {f"{letter}.png": 2 * index for index, letter in enumerate("abcde")}
@@ -117,5 +117,5 @@ def test_a_value_of_another_version_is_told_with_the_map(built) -> None:
 def test_headers_of_another_form_are_no_maps(built, part) -> None:
     folder = built()
     rewrite(folder, lambda header: header.update(part))
-    with pytest.raises(FormatError, match=r"is not a whole map.*--overwrite"):
+    with pytest.raises(FormatError, match=r"is not a complete map.*--overwrite"):
         Map.open(folder)
