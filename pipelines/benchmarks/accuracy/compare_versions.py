@@ -18,6 +18,7 @@ digests of them are listed, but count as equal. Exit code 1 if anything else dif
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from collections import Counter
@@ -35,7 +36,7 @@ from pipelines.benchmarks.checkouts import Checkout
 
 SCENARIOS = Path(__file__).with_name("version_scenarios")
 SPREAD = 3.0
-"""Differences between versions may be so many times those between two runs of the older one."""
+"""A value may differ by so many times what it differs by between two runs of the older version."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,14 @@ def _rows(key: tuple[str, str], paths: list[Path | None]) -> list[Row]:
 
 def _row(scenario: str, item: str, old: Any, repeat: Any, new: Any) -> Row:
     found, own = list(differences(old, new)), list(differences(old, repeat))
-    size = max((each.size for each in found if each.counts), default=None)
-    allowed = SPREAD * max((each.size for each in own if each.counts), default=0.0)
-    if size is None:
+    spread = {each.path: SPREAD * each.size for each in own if each.size < math.inf}
+    counting = [each for each in found if each.counts]
+    if not counting:
         outcome = "identical"
+    elif all(each.size <= spread.get(each.path, 0.0) for each in counting):
+        outcome = f"within {max(each.size for each in counting):.2g}"
     else:
-        outcome = f"within {size:.2g}" if size <= allowed else "DIFFERENT"
+        outcome = "DIFFERENT"
     return Row(scenario, item, outcome, found, own)
 
 
