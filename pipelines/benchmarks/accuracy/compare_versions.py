@@ -131,7 +131,7 @@ def _row(scenario: str, item: str, old: Any, repeat: Any, new: Any) -> Row:
     counting = [each for each in found if each.counts]
     if not counting:
         outcome = "identical"
-    elif all(each.size <= spread.get(each.path, 0.0) for each in counting):
+    elif all(each.size <= spread.get(each.path, -1.0) for each in counting):
         outcome = f"within {max(each.size for each in counting):.2g}"
     else:
         outcome = "DIFFERENT"

@@ -100,10 +100,10 @@ def _are_identical(old: Any, new: Any) -> bool:
 
 
 def _largest(old: Any, new: Any) -> float:
-    """Largest absolute difference of numbers or arrays of one shape; else infinite."""
+    """Largest absolute difference of numbers or arrays of one type and shape; else infinite."""
     one, other = np.asarray(old), np.asarray(new)
-    numeric = all(each.dtype.kind in "iuf" for each in (one, other))
-    if not numeric or one.shape != other.shape or isinstance(old, str):
+    same_kind = (type(old), one.dtype, one.shape) == (type(new), other.dtype, other.shape)
+    if not same_kind or one.dtype.kind not in "iuf":
         return math.inf
     one, other = one.astype(np.float64), other.astype(np.float64)
     with np.errstate(invalid="ignore"):
