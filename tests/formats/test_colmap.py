@@ -1,4 +1,4 @@
-"""COLMAP models: round trips, what pycolmap makes of them, and files that are broken."""
+"""COLMAP models: round trips, exchange with pycolmap, broken files."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ models = st.builds(
 
 @quick
 @given(models)
-def test_binary_models_come_back_as_they_were(tmp_path: Path, model: SfmModel) -> None:
+def test_binary_models_round_trip(tmp_path: Path, model: SfmModel) -> None:
     write_model(tmp_path, model)
     assert_same(read_model(tmp_path), model)
 
@@ -136,9 +136,7 @@ def model() -> SfmModel:
     return make_model(names, 30, 7, sorted(MODEL_IDS))
 
 
-def test_pycolmap_reads_what_is_written_and_the_other_way_round(
-    tmp_path: Path, model: SfmModel
-) -> None:
+def test_models_are_exchanged_with_pycolmap(tmp_path: Path, model: SfmModel) -> None:
     pycolmap = pytest.importorskip("pycolmap")
     known = pycolmap.CameraModelId.__members__  # fewer before COLMAP 4.2
     other = Camera("SIMPLE_PINHOLE", 640, 480, np.array([500.0, 320, 240]))
@@ -193,7 +191,7 @@ def test_points_are_optional_and_binary_is_preferred(tmp_path: Path, model: SfmM
     assert read_model(tmp_path).num_points == model.num_points
 
 
-def test_observations_of_absent_points_are_said_aloud(
+def test_observations_of_missing_points_are_warned_about(
     tmp_path: Path, model: SfmModel, caplog
 ) -> None:
     write_text(tmp_path, model, head=False)
@@ -220,7 +218,7 @@ def test_every_truncation_of_binary_files_is_a_format_error(
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_truncation_of_text_files_with_a_head_is_a_format_error(
+def test_every_truncation_of_text_files_with_a_header_is_a_format_error(
     tmp_path: Path, model: SfmModel, part: str
 ) -> None:
     write_text(tmp_path, model)
@@ -235,7 +233,7 @@ def test_every_truncation_of_text_files_with_a_head_is_a_format_error(
 
 @pytest.mark.parametrize("suffix", ["bin", "txt"])
 @pytest.mark.parametrize("part", PARTS)
-def test_changed_bytes_give_a_finite_model_or_a_format_error(
+def test_corrupted_bytes_give_a_finite_model_or_a_format_error(
     tmp_path: Path, model: SfmModel, part: str, suffix: str
 ) -> None:
     write_model(tmp_path, model) if suffix == "bin" else write_text(tmp_path, model)
@@ -257,7 +255,7 @@ def test_changed_bytes_give_a_finite_model_or_a_format_error(
         write_model(tmp_path / "again", found)
 
 
-def test_counts_that_promise_everything_reserve_nothing(tmp_path: Path, model: SfmModel) -> None:
+def test_huge_counts_do_not_reserve_memory(tmp_path: Path, model: SfmModel) -> None:
     for part in PARTS:
         write_model(tmp_path, model)
         path = tmp_path / f"{part}.bin"
@@ -303,7 +301,7 @@ IMAGE = "1 1 0 0 0 0 0 0 1 a.jpg\n\n"
         ("\0\1\2", IMAGE, "", "cameras.txt"),
     ],
 )
-def test_broken_text_models_say_what_and_where(tmp_path, cameras, images, points, message) -> None:
+def test_errors_in_text_models_name_the_line(tmp_path, cameras, images, points, message) -> None:
     for part, text in zip(PARTS, (cameras, images, points), strict=True):
         (tmp_path / f"{part}.txt").write_text(text)
     with pytest.raises(FormatError, match=message) as caught:
@@ -311,7 +309,7 @@ def test_broken_text_models_say_what_and_where(tmp_path, cameras, images, points
     assert str(tmp_path) in str(caught.value)
 
 
-def test_windows_lines_and_blank_lines_are_read(tmp_path: Path) -> None:
+def test_windows_and_blank_lines_are_read(tmp_path: Path) -> None:
     (tmp_path / "cameras.txt").write_bytes(b"\xef\xbb\xbf" + CAMERA.replace("\n", "\r\n").encode())
     two = "1 1 0 0 0 0 0 0 1 a\u2028b.jpg\r\n\r\n\r\n2 1 0 0 0 0 0 0 1 c d.jpg\r\n1.5 2.5 -1\r\n"
     (tmp_path / "images.txt").write_bytes(two.encode())
@@ -331,7 +329,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         read_model(tmp_path)
 
 
-def test_image_ids_that_no_database_holds_are_refused(tmp_path: Path, model: SfmModel) -> None:
+def test_image_ids_beyond_colmaps_limit_are_refused(tmp_path: Path, model: SfmModel) -> None:
     first, *others = model.images
     for image_id in (2**31 - 1, 2**32 - 1):
         changed = (replace(first, image_id=image_id), *others)
