@@ -53,6 +53,10 @@ class MatchWeights:
     """(K,) into the query's features; pairs ascend by keypoint, then by point."""
     point3D_idxs: Int64
     """(K,) into the map's points."""
+    xyz: Float64
+    """(K, 3) world coordinates of the points."""
+    best_rows: Int64
+    """(K,) match of the largest weight of each pair."""
     weights: Float64
     """(K,) > 0, of mean 1: the largest of each pair's matches."""
     mean_weight: float
@@ -63,25 +67,21 @@ class MatchWeights:
     """Over the K pairs, those in use: what each said of the match that a pair has its weight of."""
 
     def correspondences(
-        self,
-        keypoints: npt.NDArray[np.floating],
-        xyz: Float64,
-        bound_factors: Float64 | None = None,
+        self, keypoints: npt.NDArray[np.floating], bound_factors: Float64 | None = None
     ) -> Correspondences:
-        """The pairs with their weights.
+        """Return the pairs with their weights.
 
         Args:
-            keypoints: (N, 2) of the query, pixels.
-            xyz: (M, 3) of the map's points, world.
-            bound_factors: (M,) of the inlier bound at each; None: all alike.
+            keypoints: (N, 2) keypoints of the query, pixels.
+            bound_factors: (R,) factor of the inlier bound of each match; None for equal bounds.
         """
         return Correspondences(
             np.asarray(keypoints, np.float64)[self.keypoint_idxs].reshape(-1, 2),
-            xyz[self.point3D_idxs].reshape(-1, 3),
+            self.xyz,
             self.keypoint_idxs,
             self.point3D_idxs,
             self.weights,
-            None if bound_factors is None else bound_factors[self.point3D_idxs],
+            None if bound_factors is None else bound_factors[self.best_rows],
         )
 
 
@@ -124,24 +124,22 @@ def combine_cues(
     mean = float(weights.mean()) if len(weights) else 1.0
     of_pairs = tuple(Cue(cue.name, cue.factors[best], cue.touched[best]) for cue in used)
     return MatchWeights(
-        match_weights,
-        pair_idxs,
-        keypoint_idxs,
-        point3D_idxs,
-        weights / mean,
-        mean,
-        counts,
-        of_pairs,
+        match_weights=match_weights,
+        pair_idxs=pair_idxs,
+        keypoint_idxs=keypoint_idxs,
+        point3D_idxs=point3D_idxs,
+        xyz=sightings.xyz[best],
+        best_rows=best,
+        weights=weights / mean,
+        mean_weight=mean,
+        counts=counts,
+        cues=of_pairs,
     )
 
 
 def cue_exponents(config: WeightingConfig) -> dict[str, float]:
-    """The exponent of each cue; 0 of those switched off."""
-    keys = {name: name if hasattr(config, name) else "places" for name in CUE_NAMES}
-    return {
-        name: 0.0 if key in config.off else float(getattr(config, key))
-        for name, key in keys.items()
-    }
+    """Return the exponent of each cue; 0 if it is switched off."""
+    return {name: 0.0 if name in config.off else float(getattr(config, name)) for name in CUE_NAMES}
 
 
 def score_cue(scores: npt.NDArray[np.floating]) -> Cue:

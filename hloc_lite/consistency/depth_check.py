@@ -40,7 +40,6 @@ def depth_cue(
     sightings: PutativeMatches,
     keypoints: npt.NDArray[np.floating],
     depth_map: DepthMap,
-    xyz: Float64,
     hit_poses: Sequence[Rigid3],
     config: DepthConfig,
 ) -> Cue:
@@ -50,11 +49,10 @@ def depth_cue(
         sightings: R matches.
         keypoints: (N, 2) of the query, pixels.
         depth_map: of the query, without its edges (as depth models give it).
-        xyz: (M, 3) of the map's points, world.
         hit_poses: cam_from_world of each retrieved image, as ``sightings.hit_idxs`` counts them.
     """
     at_keypoints = depths_at(depth_map, np.asarray(keypoints)[sightings.keypoint_idxs])
-    in_hit = depths_in_images(hit_poses, sightings.hit_idxs, xyz[sightings.point3D_idxs])
+    in_hit = depths_in_images(hit_poses, sightings.hit_idxs, sightings.xyz)
     return depth_check(at_keypoints, in_hit, sightings.hit_idxs, kind_of(depth_map), config)
 
 
