@@ -64,7 +64,7 @@ def read_depth(path: Path, image_size: tuple[int, int], config: DepthConfig) -> 
     Integers are multiples of ``config.integer_step``; other values are used as they are.
 
     Args:
-        path: of the file.
+        path: depth file.
         image_size: (width, height) of the image that it belongs to, pixels. The depth image may
             have another resolution, but must have the same aspect ratio.
         config: meaning of the values, and size limit.

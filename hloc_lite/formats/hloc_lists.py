@@ -116,7 +116,7 @@ def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
     """Read image pairs, ``name0 name1`` per line.
 
     Args:
-        path: of the list.
+        path: pair list.
         names: known images; where names contain spaces, a line is split so that both are known.
 
     Raises:

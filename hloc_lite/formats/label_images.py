@@ -94,7 +94,7 @@ def read_label_map(
     """Read a label image.
 
     Args:
-        path: of the PNG file.
+        path: PNG file.
         image_size: (width, height) of the image that it labels, pixels. The label image may have
             another resolution, but must have the same aspect ratio.
         table: maps its ids or colours to train ids.
