@@ -31,6 +31,14 @@ class FormatError(HlocLiteError):
     """A file does not have the layout its format asks for."""
 
 
+class DamagedMapError(FormatError):
+    """A file of a map is missing, damaged, or belongs elsewhere; the message names the remedy."""
+
+
+class BusyMapError(HlocLiteError):
+    """Another process is building the map."""
+
+
 class ImageError(HlocLiteError):
     """An image is missing, truncated, too large, or no image at all."""
 

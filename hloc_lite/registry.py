@@ -172,22 +172,28 @@ class DepthModel(Protocol):
         """Of each photo, in order, NaN at edges; None where there is none to be had."""
 
 
-DepthJudge = Callable[[Float64, Bool], Float64]
-"""What predicted depths make of H poses: from the (H, K) depths along the optical axis that K
-correspondences have under each, NaN where unknown, and (H, K) which of them agree with it, (H,)
-factors in [0, 2] of the poses' scores, 1 where nothing is known."""
+DepthScorer = Callable[[Float64, Bool], Float64]
+"""Scores H poses with predicted depths: ``scorer(depths, inliers)`` returns (H,) factors in [0, 2] by
+which the poses' scores are multiplied; 1 is neutral.
+
+``depths`` are the (H, K) depths of K correspondences along the optical axis under each pose, NaN
+where unknown; ``inliers`` is the (H, K) mask of inliers of each pose."""
 
 
 class PoseEstimator(Protocol):
     """2D-3D correspondences -> pose."""
 
     def estimate(
-        self, correspondences: Correspondences, camera: Camera, judge: DepthJudge | None = None
+        self,
+        correspondences: Correspondences,
+        camera: Camera,
+        depth_scorer: DepthScorer | None = None,
     ) -> PoseEstimate | None:
-        """None if no pose with at least the configured number of inliers was found.
+        """Estimate and refine a pose; None without ``pose.min_inliers`` inliers.
 
         Args:
-            judge: of poses by the depths of these correspondences; an estimator may ignore it.
+            depth_scorer: scores poses by the depths of these correspondences; an estimator may
+                ignore it.
         """
 
     def ransac(
@@ -195,10 +201,13 @@ class PoseEstimator(Protocol):
         correspondences: Correspondences,
         camera: Camera,
         max_num_trials: int,
-        judge: DepthJudge | None = None,
+        depth_scorer: DepthScorer | None = None,
     ) -> tuple[Rigid3, int] | None:
-        """(cam_from_world, trials drawn; 0 if unknown) before any refinement, which may be stopped
-        early; None if no pose was found."""
+        """RANSAC without refinement, stopped after ``max_num_trials`` at the latest.
+
+        Returns:
+            (cam_from_world, number of trials; 0 if unknown), or None if no pose was found.
+        """
 
 
 class RigEstimator(Protocol):
@@ -207,7 +216,7 @@ class RigEstimator(Protocol):
     def estimate(
         self, correspondences: Sequence[Correspondences], rig: Rig
     ) -> RigPoseEstimate | None:
-        """None if no pose with at least ``pose.rig_min_inliers`` inliers was found.
+        """Estimate and refine a rig's pose; None without ``pose.rig_min_inliers`` inliers.
 
         Raises:
             ShapeError: not as many correspondences as cameras.

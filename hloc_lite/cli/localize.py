@@ -144,14 +144,14 @@ def command(
         print_summary,
         write_outputs,
     )
-    from hloc_lite.evaluation.conditions import named_file, read_conditions
-    from hloc_lite.io.images import FolderSource
+    from hloc_lite.evaluation.conditions import parse_condition_file, read_conditions
+    from hloc_lite.io.image_sources import FolderSource
     from hloc_lite.io.outputs import check_not_read
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.localize.batch import exclusive, localize_all
     from hloc_lite.localize.checks import silent_sources, without_effect, without_source
     from hloc_lite.localize.localizer import Localizer
-    from hloc_lite.mapping.map import Map
+    from hloc_lite.maps.map import Map
 
     overrides = {} if profile is None else query_profile(profile)
     overrides |= nested(
@@ -201,7 +201,7 @@ def command(
     # now, and not when all has been computed
     check_outputs(outputs, todo)
     inputs = [*(root / name for name in cameras), *queries]
-    inputs += [named_file(file)[1] for file in truth_files]
+    inputs += [parse_condition_file(file)[1] for file in truth_files]
     inputs += [] if config_file is None else [config_file]
     check_not_read(outputs.files, inputs, [map_folder, *also])
     if first is not None:

@@ -17,7 +17,7 @@ from hloc_lite.consistency.depth_fit import fit_depths
 from hloc_lite.consistency.depth_lines import find_line
 from hloc_lite.consistency.depth_maps import DepthKind, depths_at, kind_of
 from hloc_lite.errors import ShapeError
-from hloc_lite.registry import DepthJudge
+from hloc_lite.registry import DepthScorer
 from hloc_lite.types import Bool, Cue, DepthMap, Float64, Int64, PutativeMatches, Rigid3
 
 MIN_SUPPORT = 8
@@ -133,10 +133,10 @@ def _view_factors(
     if len(predicted) < config.min_matches:
         return None
     log_y = -np.log(depths) if kind == "inverse" else np.log(depths)
-    log_bound = float(np.log(config.view_support_ratio))
+    log_bound = float(np.log(config.view_fit_ratio))
     line = find_line(predicted, log_y, log_bound, with_shift=kind != "metric")
     support = np.abs(line.residuals) < log_bound
-    if line.gain < config.min_view_gain or support.sum() < MIN_SUPPORT:
+    if line.gain < config.min_view_fit_share or support.sum() < MIN_SUPPORT:
         return None
     fit = fit_depths(predicted, depths[None], kind, support[None])
     tolerance = max(float(np.log(config.view_ratio)), config.outlier_sigmas * float(fit.sigma[0]))
@@ -202,7 +202,7 @@ def check_pose_depths(
     return DepthAgreement(agreement, factors, used)
 
 
-def depth_scorer(predicted: Float64, kind: DepthKind, config: DepthConfig) -> DepthJudge:
+def depth_scorer(predicted: Float64, kind: DepthKind, config: DepthConfig) -> DepthScorer:
     """The judge that asks ``check_pose_depths``: its factor is twice the agreement, so that 1 is no
     evidence, up to ``full_agreement``.
 

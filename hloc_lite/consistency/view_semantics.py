@@ -16,17 +16,8 @@ from hloc_lite.consistency.cue_combination import VIEW_SEMANTICS
 from hloc_lite.consistency.labels import LabelWindows
 from hloc_lite.consistency.semantic_check import label_agreement
 from hloc_lite.geometry.cameras import img_from_cam
-from hloc_lite.types import (
-    NO_POINT,
-    Camera,
-    Cue,
-    Float64,
-    Int64,
-    PutativeMatches,
-    Rigid3,
-    SfmImage,
-    UInt8,
-)
+from hloc_lite.scene import SfmImage
+from hloc_lite.types import NO_POINT, Camera, Cue, Float64, Int64, PutativeMatches, Rigid3, UInt8
 
 
 @dataclass(frozen=True)

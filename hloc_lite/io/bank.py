@@ -24,8 +24,8 @@ import h5py
 import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError, StaleArtefactError
+from hloc_lite.io.error_deferring_file import ErrorDeferringFile
 from hloc_lite.io.files import atomic_path, read_json, write_json_atomic
-from hloc_lite.io.patient_file import PatientFile
 
 logger = logging.getLogger(__name__)
 Arrays = Mapping[str, np.ndarray]
@@ -47,7 +47,7 @@ def write_bank(path: Path, items: Iterable[tuple[str, Arrays]], attrs: Mapping[s
         HlocLiteError: the file cannot be written.
     """
     with atomic_path(path) as partial, partial.open("w+b", buffering=0) as raw:
-        target = PatientFile(raw)
+        target = ErrorDeferringFile(raw)
         with h5py.File(target, "w", libver=FILE_VERSION) as file:
             _write_items(file, target.checked(items), attrs)
         target.check()

@@ -10,7 +10,8 @@ import numpy as np
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
-from hloc_lite.localize.confidence import Judgement
+from hloc_lite.pose.confidence import Confidence
+from hloc_lite.scene import SfmModel
 from hloc_lite.types import (
     Bool,
     Correspondences,
@@ -20,7 +21,6 @@ from hloc_lite.types import (
     LocalizationResult,
     PoseEstimate,
     RetrievalHits,
-    SfmModel,
     Status,
 )
 
@@ -72,7 +72,7 @@ class Choice:
 def verdict(
     label: str,
     choice: Choice,
-    judgement: Judgement | None,
+    confidence: Confidence | None,
     features: LocalFeatures,
     hits: RetrievalHits,
     counts: Mapping[str, int],
@@ -84,12 +84,12 @@ def verdict(
     got, needed = len(attempt.correspondences), config.pose.min_inliers
     distinct = len(np.unique(attempt.correspondences.keypoint_idxs))
     pose = attempt.pose
-    if pose is not None and judgement is not None and judgement.confidence < least:
+    if pose is not None and confidence is not None and confidence.probability < least:
         status = Status.DOUBTFUL
         reason = (
             f"the best pose has {pose.num_inliers} of {got} correspondences and is right with "
-            f"probability {_rounded_down(judgement.confidence)} only, {least:g} is asked for"
-            + (f": {' and '.join(judgement.doubts)}" if judgement.doubts else "")
+            f"probability {_rounded_down(confidence.probability)} only, {least:g} is asked for"
+            + (f": {' and '.join(confidence.reasons)}" if confidence.reasons else "")
             + f" (best retrieved: {hits.names[0]!r})"
         )
         pose = None
@@ -111,8 +111,8 @@ def verdict(
     return LocalizationResult(
         label, status, reason, pose, attempt.correspondences, features, hits, counts,
         milliseconds(clock), ambiguity=choice.ambiguity, cues=attempt.cues,
-        confidence=None if judgement is None else judgement.confidence,
-        grounds={} if judgement is None else judgement.grounds,
+        confidence=None if confidence is None else confidence.probability,
+        grounds={} if confidence is None else confidence.features,
     )  # fmt: skip
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from hloc_lite.concurrency import prefetch
 from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError
-from hloc_lite.io.evidence_files import depth_contents, label_contents
-from hloc_lite.io.images import ImageSource
+from hloc_lite.formats.cue_files import depth_file_hashes, label_file_hashes
+from hloc_lite.io.image_sources import ImageSource
 from hloc_lite.io.locks import only_process
 from hloc_lite.io.results import result_from_json, result_line
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.stages import prefetch
 from hloc_lite.types import Camera, LocalizationResult, Photo, Prior
 
 logger = logging.getLogger(__name__)
@@ -103,8 +103,8 @@ def _run_fingerprint(
     contents = {name: _content(source, name) for name in cameras}
     places = [place.fingerprint for place in localizer.maps]
     evidence = [
-        label_contents(localizer.config.semantics, cameras),
-        depth_contents(localizer.config.depth, cameras),
+        label_file_hashes(localizer.config.semantics, cameras),
+        depth_file_hashes(localizer.config.depth, cameras),
     ]
     how = (localizer.config, localizer.calibration)  # the latter may change in its file
     return fingerprint("1", places, *how, intrinsics, contents, evidence, dict(asked))

@@ -67,7 +67,7 @@ class Cascade:
                 is always made.
         """
         cascade, hits = self._config.cascade, seen.hits
-        few = hits.first(cascade.first_images)
+        few = hits.first(cascade.num_initial_images)
         query = self.match_landmarks(seen, few, clock)
         result = solve(query)
         if not self._is_sure(result) and len(few.names) < len(hits.names):
@@ -97,7 +97,7 @@ class Cascade:
         cascade, queue, matched = self._config.cascade, ImageQueue(query), 0
         most = min(cascade.max_images, len(query.hits.names))
         while matched < most:
-            count = min(cascade.images_at_once, most - matched)
+            count = min(cascade.images_per_step, most - matched)
             if _is_late(clock, budget_ms, self._image_s * count):
                 what = f"{most - matched} images by the matcher"
                 return replace(result, skipped=(what,)), matched
@@ -135,12 +135,12 @@ class Cascade:
     def _is_hopeless(self, result: LocalizationResult) -> bool:
         """Likely of another place altogether; unknown if nobody judges."""
         confidence = result.confidence or 0.0  # none where there is no pose at all
-        return self._config.confidence.enabled and confidence < self._config.cascade.hopeless
+        return self._config.confidence.enabled and confidence < self._config.cascade.reject_below
 
     def _is_sure(self, result: LocalizationResult) -> bool:
         if result.confidence is None:  # nobody judges: a pose is a pose
             return result.pose is not None
-        return result.confidence >= self._config.cascade.enough
+        return result.confidence >= self._config.cascade.accept_above
 
 
 def _is_late(clock: StageClock, budget_ms: float | None, more_s: float) -> bool:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hloc_lite.config import Config, MatchingConfig
+from hloc_lite.config import (
+    Config,
+    MatchingConfig,
+    building_keys,
+    keys_equal_for_queries,
+    value_of,
+)
 from hloc_lite.consistency.cue_combination import cue_exponents
 from hloc_lite.errors import ConfigError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.localize.scene_depth import median_distance
-from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.run import OF_CHEAP_FIRST
-from hloc_lite.types import LocalizationResult, SfmModel
-
-BAKED_SECTIONS = ("features", "retrieval")
-"""Config that queries must share with the map, or their descriptors cannot be compared."""
-
-BUILDING_SECTIONS = ("pairs", "geometry", "mapping")
-"""Config that only building a map reads, but for the model of cameras without intrinsics."""
+from hloc_lite.scene import median_scene_distance
+from hloc_lite.maps.map import Map
+from hloc_lite.types import LocalizationResult
+from hloc_lite.scene import SfmModel
 
 SAME_POSE_DEPTHS = 1e-3
 """How far apart cameras of one image may be in two layers, in median distances of the points: a
@@ -29,21 +29,11 @@ SAME_POSE_DEG = 0.05
 
 def without_effect(config: Config, baked: Config) -> list[str]:
     """Keys of another value than the map's that queries do not read."""
-    differing = [
-        f"{section}.{key}"
-        for section in BUILDING_SECTIONS
-        for key in type(getattr(config, section)).model_fields
-        if getattr(getattr(config, section), key) != getattr(getattr(baked, section), key)
-    ]
-    differing += [
-        f"matching.{key}"
-        for key in sorted(OF_CHEAP_FIRST)
-        if getattr(config.matching, key) != getattr(baked.matching, key)
-    ]
+    differing = [key for key in building_keys() if value_of(config, key) != value_of(baked, key)]
     ratio, used = config.matching.max_ratio, for_queries(config).matching.max_ratio
     if ratio not in (used, baked.matching.max_ratio):
         differing.append("matching.max_ratio")  # for queries there is localize.max_ratio
-    return [key for key in differing if key != "mapping.camera_model"]
+    return differing
 
 
 def without_source(config: Config, baked: Config) -> list[str]:
@@ -114,16 +104,13 @@ def check_config(config: Config, baked: Config) -> None:
             f"the labels of the queries (--labels FOLDER, semantics.source=files:FOLDER), or go "
             f"without (--labels none)"
         )
-    for section in BAKED_SECTIONS:
-        asked, made = getattr(config, section), getattr(baked, section)
-        for key in type(asked).model_fields:
-            # a photo may have more or fewer keypoints than the map's images, or run in batches
-            free = section == "features" and key in ("max_keypoints", "batch_size", "max_side_px")
-            if getattr(asked, key) != getattr(made, key) and not free:
-                raise ConfigError(
-                    f"{section}.{key}: the map was made with {getattr(made, key)!r}, "
-                    f"{getattr(asked, key)!r} was asked for; queries must be described alike"
-                )
+    for key in keys_equal_for_queries():
+        asked, made = value_of(config, key), value_of(baked, key)
+        if asked != made:
+            raise ConfigError(
+                f"{key}: the map was made with {made!r}, {asked!r} was asked for; queries must be "
+                f"described alike"
+            )
 
 
 def check_weights(used: Mapping[str, str], baked: Mapping[str, str]) -> None:
@@ -180,7 +167,7 @@ def _check_poses(first: SfmModel, other: SfmModel, name: str) -> None:
             f"{[image.name for image in other.images[:2]]}..., the first one "
             f"{[image.name for image in first.images[:2]]}...; {remedy}"
         )
-    limit = SAME_POSE_DEPTHS * median_distance(first)
+    limit = SAME_POSE_DEPTHS * median_scene_distance(first)
     differing = {
         image: error
         for image, error in errors.items()

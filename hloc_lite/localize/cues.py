@@ -34,12 +34,12 @@ from hloc_lite.consistency.view_semantics import (
     PoseLabelAgreement,
     pose_label_agreement,
     view_semantics_cue,
-    visible_points,
 )
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.localize.query import MatchedQuery
-from hloc_lite.mapping.map import Map
-from hloc_lite.registry import DepthJudge, DepthModel, Segmenter
+from hloc_lite.maps.map import Map
+from hloc_lite.registry import DepthModel, DepthScorer, Segmenter
+from hloc_lite.scene import visible_points
 from hloc_lite.types import (
     NO_POINT,
     Bool,
@@ -85,7 +85,7 @@ class Evidence:
         cues = [Cue(cue.name, cue.factors[rows], cue.touched[rows]) for cue in self.cues]
         return combine_cues(self.sightings.subset(rows), cues, self.config.weighting)
 
-    def depth_scorer(self, correspondences: Correspondences) -> DepthJudge | None:
+    def depth_scorer(self, correspondences: Correspondences) -> DepthScorer | None:
         """Of poses within RANSAC; None: nothing is known, or it is not asked for."""
         if self.depth_map is None or not self.config.depth.in_ransac:
             return None

@@ -19,7 +19,7 @@ from hloc_lite.localize.checks import (
     check_weights,
     for_queries,
 )
-from hloc_lite.localize.confidence import calibration_of
+from hloc_lite.localize.confidence import load_calibration
 from hloc_lite.localize.cues import Evidence, Witnesses
 from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.joint_model import joint_model, of_all_points
@@ -31,8 +31,8 @@ from hloc_lite.localize.rigs import nothing, rig_estimator
 from hloc_lite.localize.solving import PoseSolver
 from hloc_lite.localize.testimony import layer_counts, num_matches, pooled, testimonies
 from hloc_lite.localize.vicinity import Vicinity
-from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.run import load_models, matcher_name
+from hloc_lite.maps.map import Map
+from hloc_lite.models import load_models, matcher_name
 from hloc_lite.registry import ESTIMATORS, Runtime, Weights, create, is_learned
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.types import (
@@ -68,7 +68,7 @@ class Engine:
         check_config(self.config, place.config)
         check_layers(place, also)
         runtime = Runtime(WeightsStore() if weights is None else weights, device)
-        self.calibration = calibration_of(self.config.confidence)
+        self.calibration = load_calibration(self.config.confidence)
         """Coefficients of ``confidence``; None: it is not asked for."""
         models = load_models(for_queries(self.config), runtime)
         check_weights(models.weights, place.weights)
@@ -244,7 +244,7 @@ class Engine:
         with clock("confidence"):
             evidence = pooled([each.evidence for each in found])
             learned = any(each.learned for each in query.layers)
-            judgement = self._judge.judge(choice, evidence, hits, learned=learned)
+            confidence = self._judge.judge(choice, evidence, hits, learned=learned)
         attempt = choice.attempt
         inliers = np.flatnonzero(attempt.pose.inlier_mask if attempt.pose else ())
         counts |= {
@@ -256,7 +256,7 @@ class Engine:
             "correspondences": len(attempt.correspondences),
             "inliers": len(inliers),
         }
-        return verdict(label, choice, judgement, features, hits, counts, clock, self.config)
+        return verdict(label, choice, confidence, features, hits, counts, clock, self.config)
 
     def landmarks_of(self, name: str) -> Landmarks:
         """What an image of the first map offers to be matched."""

@@ -59,7 +59,7 @@ def same_place(attempt: Attempt, pose: Rigid3, config: LocalizeConfig) -> bool:
     # the distance along the ray: depth along the axis is 0 at the side of a fisheye image
     depth = float(np.median(np.linalg.norm(own.apply(inliers), axis=1)))
     distance, angle_deg = pose_errors(pose, own)
-    return distance <= config.same_place_depths * depth and angle_deg <= config.same_place_deg
+    return distance <= config.same_location_depths * depth and angle_deg <= config.same_location_deg
 
 
 def joined(place: Sequence[Attempt], refine: Refine) -> Attempt:
@@ -117,11 +117,11 @@ def union(parts: Sequence[Correspondences]) -> tuple[Correspondences, Int64]:
 
 
 def rival_trials(num_inliers: int, num_left: int, config: LocalizeConfig) -> int:
-    """Samples that find a pose of ``rival_share`` times the inliers among those left over, if there
-    is one, with a probability of 99 %."""
-    share = min(config.rival_share * num_inliers / max(num_left, 1), 1.0)
+    """Samples that find a pose of ``runner_up_share`` times the inliers among those left over, if
+    there is one, with a probability of 99 %."""
+    share = min(config.runner_up_share * num_inliers / max(num_left, 1), 1.0)
     missed = np.log1p(-min(share**3, 1 - 1e-9))
-    return int(min(np.ceil(np.log(0.01) / missed), config.max_rival_trials)) if share > 0 else 0
+    return int(min(np.ceil(np.log(0.01) / missed), config.max_runner_up_trials)) if share > 0 else 0
 
 
 def _cues_of(place: Sequence[Attempt], rows: Int64) -> tuple[Cue, ...]:

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from hloc_lite.geometry.keypoints import keypoints_of
-from hloc_lite.mapping.map import Map
-from hloc_lite.types import NO_POINT, Float64, Int64, SfmImage, SfmModel, UInt8
+from hloc_lite.maps.map import Map
+from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
+from hloc_lite.types import NO_POINT, Float64, Int64, UInt8
 
 T = TypeVar("T", Float64, UInt8)
 

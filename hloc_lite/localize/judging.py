@@ -7,12 +7,13 @@ import math
 import numpy as np
 
 from hloc_lite.config import Config
-from hloc_lite.consistency.view_semantics import pose_label_agreement, visible_points
+from hloc_lite.consistency.view_semantics import pose_label_agreement
 from hloc_lite.localize.answers import Attempt, Choice
-from hloc_lite.localize.confidence import Calibration, Judgement, judge
 from hloc_lite.localize.cues import Evidence
-from hloc_lite.localize.traits import traits_of
-from hloc_lite.types import Int64, RetrievalHits, SfmModel, UInt8
+from hloc_lite.pose.confidence import Calibration, Confidence
+from hloc_lite.pose.quality import quality_features
+from hloc_lite.scene import SfmModel, visible_points
+from hloc_lite.types import Int64, RetrievalHits, UInt8
 
 MIN_LABELLED = 8
 """Landmarks in view whose labels say something together."""
@@ -45,7 +46,7 @@ class Judge:
 
     def judge(
         self, choice: Choice, evidence: Evidence, hits: RetrievalHits, *, learned: bool
-    ) -> Judgement | None:
+    ) -> Confidence | None:
         """Of the pose that was chosen; None if there is none, or nobody asked.
 
         Args:
@@ -57,7 +58,7 @@ class Judge:
         attempt, calibration = choice.attempt, self._calibration
         if calibration is None or attempt.pose is None:
             return None
-        traits = traits_of(
+        features = quality_features(
             attempt.correspondences,
             attempt.pose,
             choice.ambiguity or 0.0,
@@ -65,7 +66,7 @@ class Judge:
             self._limits(attempt, calibration),
             self._config.pose,
         )
-        return judge(traits, calibration, learned=learned)
+        return calibration.assess(features, learned=learned)
 
     def _limits(self, attempt: Attempt, calibration: Calibration) -> tuple[float, float]:
         bounds, pose = calibration.bounds, attempt.pose

@@ -14,15 +14,15 @@ from typing import Protocol
 import numpy as np
 
 from hloc_lite.config import Config
-from hloc_lite.consistency.view_semantics import visible_points
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.localize.checks import check_weights, for_landmarks, for_queries
 from hloc_lite.localize.cues import Evidence, QuickPose, Seen, Witnesses
 from hloc_lite.localize.lifting import Landmarks, landmarks_of, lift, shared_out
 from hloc_lite.localize.query import MatchedQuery
-from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, descriptors_of
-from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.run import create_recorded, matcher_name
+from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
+from hloc_lite.maps.map import Map
+from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
+from hloc_lite.models import create_recorded, matcher_name
 from hloc_lite.registry import (
     FEATURES,
     MATCHERS,
@@ -34,15 +34,8 @@ from hloc_lite.registry import (
     create,
     is_learned,
 )
-from hloc_lite.types import (
-    NO_POINT,
-    Int64,
-    LocalFeatures,
-    Matches,
-    Photo,
-    RetrievalHits,
-    SfmImage,
-)
+from hloc_lite.scene import SfmImage, visible_points
+from hloc_lite.types import NO_POINT, Int64, LocalFeatures, Matches, Photo, RetrievalHits
 
 
 class Networks(Protocol):
@@ -135,10 +128,10 @@ class Layer:
 
     @property
     def landmark_descriptors(self) -> LandmarkDescriptors:
-        """Of the map's landmarks (``descriptors_of``), made when a query first asks."""
+        """Of the map's landmarks (``landmark_descriptors_of``), made when a query first asks."""
         with self._making:  # many threads may be the first, and all features are read for it
             if self._descriptors is None:
-                self._descriptors = descriptors_of(self.map)
+                self._descriptors = landmark_descriptors_of(self.map)
         return self._descriptors
 
     def _landmarks_of(self, name: str) -> Landmarks:

@@ -12,18 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.clock import StageClock, peak_memory_mb
+from hloc_lite.concurrency import prefetch
 from hloc_lite.config import Config, load_config, query_profile
 from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
-from hloc_lite.geometry.cameras import check_camera, rescaled
+from hloc_lite.geometry.cameras import check_camera, guess_camera, rescaled
 from hloc_lite.io.images import read_photo
 from hloc_lite.localize.answers import failure, with_fallback
 from hloc_lite.localize.engine import Engine
 from hloc_lite.localize.rigs import nothing, solve_rig
-from hloc_lite.localize.scene_depth import median_distance
 from hloc_lite.localize.sequence import Frame, Tracker
-from hloc_lite.mapping.cameras import guess_camera
-from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.stages import prefetch
+from hloc_lite.maps.map import Map
+from hloc_lite.scene import median_scene_distance
 from hloc_lite.types import (
     Camera,
     Correspondences,
@@ -127,8 +126,8 @@ class Localizer(Engine):
             raise ConfigError(f"budget_ms: expected milliseconds, 0 or more, got {budget_ms!r}")
         if not isinstance(camera, Camera | None):
             raise ConfigError(
-                f"expected a Camera or None, got {camera!r}; hloc_lite.io.poses.parse_camera makes "
-                f"one of 'MODEL W H params...'"
+                f"expected a Camera or None, got {camera!r}; "
+                f"hloc_lite.formats.hloc_lists.parse_camera makes one of 'MODEL W H params...'"
             )
         clock = StageClock()
         label = name if name is not None else _name_of(image)
@@ -177,7 +176,7 @@ class Localizer(Engine):
         def localize(frame: Frame, prior: Prior | None) -> LocalizationResult:
             return self.localize(frame.image, frame.camera, prior=prior)
 
-        depth = median_distance(self.map.model)
+        depth = median_scene_distance(self.map.model)
         tracker = Tracker(localize, self._rig_estimator, depth, self.config.sequence)
         return (tracker.next(frame) for frame in frames)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hloc_lite.errors import ShapeError
-from hloc_lite.mapping.georeference import Georeference
+from hloc_lite.maps.georeference import Georeference
 from hloc_lite.types import Bool, Float64, Prior, Rigid3, frozen_array
 
 GPS_RADIUS_FACTOR = 3.0
@@ -26,7 +26,7 @@ def images_within(
     Args:
         centers: (M, 3) of the images' cameras, world.
         slack: how far beyond the radius an image still counts, map units:
-            ``config.prior.slack_depths`` median distances of the map's points from their cameras.
+            ``config.prior.margin_depths`` median distances of the map's points from their cameras.
         down_in_world: (3,) used if the prior has none; without any, heights say nothing.
 
     Returns:

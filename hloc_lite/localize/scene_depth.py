@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hloc_lite.types import NO_POINT, SfmModel
+from hloc_lite.scene import SfmModel
+from hloc_lite.types import NO_POINT
 
 
 def median_distance(model: SfmModel) -> float:

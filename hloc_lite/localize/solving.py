@@ -12,7 +12,7 @@ from hloc_lite.localize.hypotheses import rival_trials, same_place
 from hloc_lite.pose.common import bounds_px, chances, finish, noise_of, posterior_odds
 from hloc_lite.pose.focal import QUICK_TRIALS, estimate_with_focal
 from hloc_lite.pose.refine import inlier_mask, reprojection_errors
-from hloc_lite.registry import DepthJudge, PoseEstimator
+from hloc_lite.registry import DepthScorer, PoseEstimator
 from hloc_lite.types import Bool, Camera, Correspondences, Float64, Int64, PoseEstimate, Rigid3
 
 CLEARLY_OUTSIDE = 3.0
@@ -36,18 +36,18 @@ class PoseSolver:
     calibrated: bool
 
     def solve(
-        self, correspondences: Correspondences, judge: DepthJudge | None = None
+        self, correspondences: Correspondences, depth_scorer: DepthScorer | None = None
     ) -> PoseEstimate | None:
         """The pose that most speaks for; None if too few agree with it.
 
         Args:
-            judge: of poses by these correspondences' depths.
+            depth_scorer: scores poses by the depths of these correspondences.
         """
         if self.calibrated:
-            return self.estimator.estimate(correspondences, self.camera, judge)
+            return self.estimator.estimate(correspondences, self.camera, depth_scorer)
         return estimate_with_focal(
             self.estimator, correspondences, self.camera, self.config.pose, self.config.localize,
-            judge,
+            depth_scorer,
         )  # fmt: skip
 
     def gains(self, correspondences: Correspondences, relative: float = 1.0) -> Float64:
@@ -104,7 +104,7 @@ class PoseSolver:
         left = _beyond(attempt.correspondences, pose, CLEARLY_OUTSIDE, self.config)
         rest = attempt.correspondences.subset(left)
         trials = rival_trials(pose.num_inliers, len(rest), config)
-        if trials == 0 or len(rest) < config.rival_share * pose.num_inliers:
+        if trials == 0 or len(rest) < config.runner_up_share * pose.num_inliers:
             return 0.0
         found = self.estimator.ransac(rest, pose.camera, trials)
         if found is None or same_place(attempt, found[0], config):

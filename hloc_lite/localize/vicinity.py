@@ -9,8 +9,8 @@ import numpy as np
 
 from hloc_lite.config import PriorConfig
 from hloc_lite.localize.prior import agrees, images_within
-from hloc_lite.localize.scene_depth import median_distance
-from hloc_lite.mapping.map import Map
+from hloc_lite.maps.map import Map
+from hloc_lite.scene import median_scene_distance
 from hloc_lite.types import Float64, LocalizationResult, Prior, Status
 
 
@@ -44,4 +44,4 @@ class Vicinity:
 
     @cached_property
     def _slack(self) -> float:
-        return self._config.slack_depths * median_distance(self._place.model)
+        return self._config.margin_depths * median_scene_distance(self._place.model)

@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hloc_lite.consistency.cue_combination import CUE_NAMES
-from hloc_lite.io.poses import read_image_list
+from hloc_lite.formats.hloc_lists import read_image_list
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.synthetic.config import CONDITIONS
 from pipelines.matched_towns import (
@@ -155,7 +155,7 @@ def variant_settings(name: str, k: int, labels: str, depth: str | None, kind: st
     if "confidence" not in cues:
         chosen += ["confidence.enabled=false", "pose.min_inliers=12"]
     if "clusters" not in cues:
-        chosen += ["localize.covisibility_clustering=false", "localize.max_rival_trials=0"]
+        chosen += ["localize.covisibility_clustering=false", "localize.max_runner_up_trials=0"]
     return chosen
 
 

@@ -23,17 +23,9 @@ from hloc_lite.consistency.view_semantics import (
     PoseLabelAgreement,
     pose_label_agreement,
     view_semantics_cue,
-    visible_points,
 )
-from hloc_lite.types import (
-    Camera,
-    LabelMap,
-    PutativeMatches,
-    RetrievalHits,
-    Rigid3,
-    SfmImage,
-    SfmModel,
-)
+from hloc_lite.scene import SfmImage, SfmModel, visible_points
+from hloc_lite.types import Camera, LabelMap, PutativeMatches, RetrievalHits, Rigid3
 
 ROAD, BUILDING, VEGETATION, SKY, PERSON, CAR = 0, 2, 8, 10, 11, 13
 CAMERA = Camera("SIMPLE_PINHOLE", 100, 100, np.array([100.0, 50.0, 50.0]))

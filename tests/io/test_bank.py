@@ -261,7 +261,7 @@ def test_write_failures_are_errors_for_people(tmp_path: Path, monkeypatch) -> No
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("hloc_lite.io.bank.PatientFile.check", full)
+    monkeypatch.setattr("hloc_lite.io.bank.ErrorDeferringFile.check", full)
     with pytest.raises(HlocLiteError, match="No space left"):
         write_bank(tmp_path / "a.h5", [("b", {"x": np.zeros(3)})], {})
     assert list(Bank(tmp_path / "a.h5")) == ["a"]

@@ -23,8 +23,8 @@ from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.solving import PoseSolver
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.map import Map
 from hloc_lite.types import (
     Camera,
     Correspondences,

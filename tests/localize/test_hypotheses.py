@@ -116,7 +116,7 @@ def test_trials_for_a_rival_grow_as_it_is_harder_to_find() -> None:
     config = CONFIG.localize
     assert rival_trials(100, 50, config) <= 1
     assert 30 < rival_trials(100, 100, config) < 40  # (1 - 1/8)^35 = 1 %
-    assert rival_trials(12, 500, config) == config.max_rival_trials
+    assert rival_trials(12, 500, config) == config.max_runner_up_trials
     assert rival_trials(0, 100, config) == 0
 
 
