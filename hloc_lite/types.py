@@ -235,9 +235,9 @@ class PairMatches:
     """(width, height) of the second."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "keypoints0", np.float32, None, 2)
-        _freeze(self, "keypoints1", np.float32, len(self.keypoints0), 2)
-        _freeze(self, "scores", np.float32, len(self.keypoints0))
+        freeze_field(self, "keypoints0", np.float32, None, 2)
+        freeze_field(self, "keypoints1", np.float32, len(self.keypoints0), 2)
+        freeze_field(self, "scores", np.float32, len(self.keypoints0))
 
     def __len__(self) -> int:
         return len(self.scores)

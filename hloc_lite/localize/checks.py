@@ -15,10 +15,9 @@ from hloc_lite.config import (
 from hloc_lite.consistency.cue_combination import cue_exponents
 from hloc_lite.errors import ConfigError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.scene import median_scene_distance
 from hloc_lite.maps.map import Map
+from hloc_lite.scene import SfmModel, median_scene_distance
 from hloc_lite.types import LocalizationResult
-from hloc_lite.scene import SfmModel
 
 SAME_POSE_DEPTHS = 1e-3
 """How far apart cameras of one image may be in two layers, in median distances of the points: a
