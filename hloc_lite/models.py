@@ -73,12 +73,8 @@ def load_models(config: Config, runtime: Runtime) -> Models:
         raise ConfigError(
             f"unknown camera model {config.mapping.camera_model!r}; known are {known}"
         )
-    extractor, extractor_weights = create_recorded(
-        FEATURES, config.features.name, config.features, runtime
-    )
-    matcher, matcher_weights = create_recorded(
-        MATCHERS, matcher_name(config), config.matching, runtime
-    )
+    extractor, extractor_weights = _load_extractor(config, runtime)
+    matcher, matcher_weights = _load_matcher(config, runtime)
     descriptor, descriptor_weights = create_recorded(
         GLOBAL_DESCRIPTORS, config.retrieval.name, config.retrieval, runtime
     )
@@ -101,6 +97,15 @@ def load_models(config: Config, runtime: Runtime) -> Models:
     )
 
 
+def load_extractor_and_matcher(
+    config: Config, runtime: Runtime
+) -> tuple[FeatureExtractor, Matcher, dict[str, str]]:
+    """Load the extractor and matcher of an extra map, with name -> sha256 of their weights."""
+    extractor, extractor_weights = _load_extractor(config, runtime)
+    matcher, matcher_weights = _load_matcher(config, runtime)
+    return extractor, matcher, {**extractor_weights, **matcher_weights}
+
+
 def create_recorded(
     table: Mapping[str, str], name: str, config: object, runtime: Runtime
 ) -> tuple[Any, dict[str, str]]:
@@ -114,6 +119,14 @@ def matcher_name(config: Config) -> str:
     if config.matching.name != "auto":
         return config.matching.name
     return lookup(DEFAULT_MATCHER, config.features.name)
+
+
+def _load_extractor(config: Config, runtime: Runtime) -> tuple[FeatureExtractor, dict[str, str]]:
+    return create_recorded(FEATURES, config.features.name, config.features, runtime)
+
+
+def _load_matcher(config: Config, runtime: Runtime) -> tuple[Matcher, dict[str, str]]:
+    return create_recorded(MATCHERS, matcher_name(config), config.matching, runtime)
 
 
 def _first_pass_matcher(config: Config, runtime: Runtime) -> Matcher | None:

@@ -21,6 +21,7 @@ from hloc_lite.types import (
     DepthMap,
     Float32,
     Float64,
+    Int64,
     LabelMap,
     LocalFeatures,
     Matches,
@@ -155,6 +156,33 @@ class GlobalDescriptor(Protocol):
 
     def describe(self, photos: Sequence[Photo]) -> Float32:
         """(B, D) float32 unit rows."""
+
+
+class Lifter(Protocol):
+    """3D points behind the keypoints of map images: SfM tracks, a depth map or a mesh."""
+
+    @property
+    def num_points(self) -> int:
+        """Number of points M; indices of points are below it."""
+
+    @property
+    def image_names(self) -> frozenset[str]:
+        """Map images that have at least one point."""
+
+    def points_of(self, image_name: str) -> Int64:
+        """(N,) point of each keypoint of a map image, ``NO_POINT`` where it has none.
+
+        Keypoints of several images with the same point show the same landmark.
+        """
+
+    def xyz_of(self, point3D_idxs: Int64) -> Float64:
+        """(K, 3) world coordinates of points, map units."""
+
+    def track_lengths_of(self, point3D_idxs: Int64) -> Int64:
+        """(K,) number of images that observe each point; below 2 where unknown."""
+
+    def errors_px_of(self, point3D_idxs: Int64) -> Float64:
+        """(K,) mean reprojection error of each point, pixels; NaN or negative where unknown."""
 
 
 class Segmenter(Protocol):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from hloc_lite.errors import ShapeError
 from hloc_lite.geometry.cameras import img_from_cam
@@ -105,6 +107,30 @@ def clipped_projections(camera: Camera, points_in_cam: Float64) -> Float64:
     size = np.array([camera.width, camera.height])
     xy = img_from_cam(camera, points_in_cam)
     return np.clip(np.where(np.isfinite(xy), xy, size / 2), 0, size)
+
+
+def covisibility_clusters(point3D_idxs: Mapping[str, Int64]) -> list[list[str]]:
+    """Group images that share points, directly or through other images of the group.
+
+    Args:
+        point3D_idxs: points of each image; ``NO_POINT`` is allowed.
+
+    Returns:
+        Clusters in the order of their first image; images in the order given.
+    """
+    names = list(point3D_idxs)
+    observed = [np.unique(points[points != NO_POINT]) for points in point3D_idxs.values()]
+    columns = np.concatenate([np.empty(0, np.int64), *observed])
+    rows = np.repeat(np.arange(len(names)), [len(points) for points in observed])
+    points, columns = np.unique(columns, return_inverse=True)
+    # a graph of images and points, with an edge where an image observes a point
+    size = len(names) + len(points)
+    edges = coo_matrix((np.ones(len(rows)), (rows, columns + len(names))), shape=(size, size))
+    _, labels = connected_components(edges, directed=False)
+    clusters: dict[int, list[str]] = {}
+    for name, label in zip(names, labels[: len(names)], strict=True):
+        clusters.setdefault(int(label), []).append(name)
+    return list(clusters.values())
 
 
 def median_scene_distance(model: SfmModel) -> float:

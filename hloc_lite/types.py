@@ -298,17 +298,21 @@ class DepthMap:
 
 @dataclass(frozen=True, eq=False)
 class PutativeMatches:
-    """R matches of a query with retrieved map images, lifted to map points; the same (keypoint,
-    point) pair may come from several images."""
+    """R matches of a query's keypoints with 3D points, each found through a retrieved image.
+
+    Several images may give the same (keypoint, point) pair.
+    """
 
     keypoint_idxs: Int64
-    """(R,) into the query's features."""
+    """(R,) rows of the query's features."""
     point3D_idxs: Int64
-    """(R,) into the map's points."""
+    """(R,) identity of each 3D point within its map."""
     hit_idxs: Int64
-    """(R,) the retrieved image that each comes from, into ``RetrievalHits.names``."""
+    """(R,) retrieved image of each match, an index into ``RetrievalHits.names``."""
     scores: Float32
-    """(R,) in [0, 1] of the matcher."""
+    """(R,) matcher scores in [0, 1]."""
+    xyz: Float64
+    """(R, 3) world coordinates of the points, map units."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "keypoint_idxs", np.int64, None)
@@ -316,17 +320,19 @@ class PutativeMatches:
         freeze_field(self, "point3D_idxs", np.int64, r)
         freeze_field(self, "hit_idxs", np.int64, r)
         freeze_field(self, "scores", np.float32, r)
+        freeze_field(self, "xyz", np.float64, r, 3)
 
     def __len__(self) -> int:
         return len(self.keypoint_idxs)
 
     def subset(self, selection: npt.NDArray[np.generic]) -> PutativeMatches:
-        """The rows that a mask or index array selects."""
+        """Return the rows that a mask or index array selects."""
         return PutativeMatches(
             self.keypoint_idxs[selection],
             self.point3D_idxs[selection],
             self.hit_idxs[selection],
             self.scores[selection],
+            self.xyz[selection],
         )
 
 

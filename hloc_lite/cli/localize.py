@@ -149,7 +149,11 @@ def command(
     from hloc_lite.io.outputs import check_not_read
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.localize.batch import exclusive, localize_all
-    from hloc_lite.localize.checks import silent_sources, without_effect, without_source
+    from hloc_lite.localize.compatibility import (
+        keys_without_effect,
+        keys_without_source,
+        unused_sources,
+    )
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.maps.map import Map
 
@@ -169,12 +173,12 @@ def command(
     config = load_config(
         file=config_file, settings=settings, overrides=overrides, base=place.config
     )
-    idle = without_effect(config, place.config)
+    idle = keys_without_effect(config, place.config)
     if idle:
         click.echo(
             f"without effect on queries, only on building a map: {', '.join(idle)}", err=True
         )
-    idle = without_source(config, place.config)
+    idle = keys_without_source(config, place.config)
     if idle:
         click.echo(
             f"without effect, as no labels or depths are asked for (--labels, --depth): "
@@ -231,7 +235,7 @@ def command(
         print_summary(results, output)
     for result in results if images is None else ():
         print_single(result)
-    for line in silent_sources(results, config):
+    for line in unused_sources(results, config):
         click.echo(line, err=True)
     if not any(result.pose for result in results):
         sys.exit(1)

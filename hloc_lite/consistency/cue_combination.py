@@ -53,6 +53,10 @@ class MatchWeights:
     """(K,) into the query's features; pairs ascend by keypoint, then by point."""
     point3D_idxs: Int64
     """(K,) into the map's points."""
+    xyz: Float64
+    """(K, 3) world coordinates of the points."""
+    best_rows: Int64
+    """(K,) match of the largest weight of each pair."""
     weights: Float64
     """(K,) > 0 with mean 1: the largest weight among the matches of each pair."""
     mean_weight: float
@@ -63,25 +67,21 @@ class MatchWeights:
     """Cues in use over the K pairs, each with the values of the pair's best match."""
 
     def correspondences(
-        self,
-        keypoints: npt.NDArray[np.floating],
-        xyz: Float64,
-        bound_factors: Float64 | None = None,
+        self, keypoints: npt.NDArray[np.floating], bound_factors: Float64 | None = None
     ) -> Correspondences:
         """The K pairs as weighted correspondences.
 
         Args:
             keypoints: (N, 2) pixels of the query.
-            xyz: (M, 3) map points, world.
-            bound_factors: (M,) factors of the inlier threshold of each map point; None: all 1.
+            bound_factors: (R,) factor of the inlier threshold of each match; None: all 1.
         """
         return Correspondences(
             np.asarray(keypoints, np.float64)[self.keypoint_idxs].reshape(-1, 2),
-            xyz[self.point3D_idxs].reshape(-1, 3),
+            self.xyz,
             self.keypoint_idxs,
             self.point3D_idxs,
             self.weights,
-            None if bound_factors is None else bound_factors[self.point3D_idxs],
+            None if bound_factors is None else bound_factors[self.best_rows],
         )
 
 
@@ -124,19 +124,21 @@ def combine_cues(
     mean = float(weights.mean()) if len(weights) else 1.0
     pair_cues = tuple(Cue(cue.name, cue.factors[best], cue.touched[best]) for cue in used)
     return MatchWeights(
-        match_weights,
-        pair_idxs,
-        keypoint_idxs,
-        point3D_idxs,
-        weights / mean,
-        mean,
-        counts,
-        pair_cues,
+        match_weights=match_weights,
+        pair_idxs=pair_idxs,
+        keypoint_idxs=keypoint_idxs,
+        point3D_idxs=point3D_idxs,
+        xyz=matches.xyz[best],
+        best_rows=best,
+        weights=weights / mean,
+        mean_weight=mean,
+        counts=counts,
+        cues=pair_cues,
     )
 
 
 def cue_exponents(config: WeightingConfig) -> dict[str, float]:
-    """The exponent of each cue; 0 if it is switched off."""
+    """Return the exponent of each cue; 0 if it is switched off."""
     return {name: 0.0 if name in config.off else float(getattr(config, name)) for name in CUE_NAMES}
 
 

@@ -40,7 +40,6 @@ def depth_cue(
     matches: PutativeMatches,
     keypoints: npt.NDArray[np.floating],
     depth_map: DepthMap,
-    xyz: Float64,
     hit_poses: Sequence[Rigid3],
     config: DepthConfig,
 ) -> Cue:
@@ -50,11 +49,10 @@ def depth_cue(
         matches: R matches.
         keypoints: (N, 2) pixels of the query.
         depth_map: depth map of the query, NaN at edges (as depth models give it).
-        xyz: (M, 3) map points, world.
         hit_poses: cam_from_world of each retrieved image, indexed by ``matches.hit_idxs``.
     """
     at_keypoints = depths_at(depth_map, np.asarray(keypoints)[matches.keypoint_idxs])
-    in_hit = depths_in_images(hit_poses, matches.hit_idxs, xyz[matches.point3D_idxs])
+    in_hit = depths_in_images(hit_poses, matches.hit_idxs, matches.xyz)
     return depth_check(at_keypoints, in_hit, matches.hit_idxs, kind_of(depth_map), config)
 
 

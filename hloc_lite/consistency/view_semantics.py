@@ -16,8 +16,7 @@ from hloc_lite.consistency.cue_combination import VIEW_SEMANTICS
 from hloc_lite.consistency.labels import LabelWindows
 from hloc_lite.consistency.semantic_check import label_agreement
 from hloc_lite.geometry.cameras import img_from_cam
-from hloc_lite.scene import SfmImage
-from hloc_lite.types import NO_POINT, Camera, Cue, Float64, Int64, PutativeMatches, Rigid3, UInt8
+from hloc_lite.types import Camera, Cue, Float64, PutativeMatches, Rigid3, UInt8
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,6 @@ class PoseLabelAgreement:
     def share(self) -> float:
         """``num_agreeing`` over ``num_compared``; 0 if none were compared."""
         return self.num_agreeing / self.num_compared if self.num_compared else 0.0
-
-
-def visible_points(image: SfmImage) -> Int64:
-    """Rows of ``SfmModel.xyz`` that a map image observes, ascending."""
-    idxs: Int64 = np.unique(image.point3D_idxs)
-    return idxs[idxs != NO_POINT]
 
 
 def pose_label_agreement(

@@ -1,4 +1,4 @@
-"""A file for HDF5 to write to, on a disk that may be full."""
+"""A file object for HDF5 on disks that may be full."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 class ErrorDeferringFile:
-    """A file that keeps its first failure for later.
+    """Raw file that keeps its first write error until ``check`` is called.
 
-    HDF5 must not learn of a full disk: a failed write makes it crash the process when it closes.
+    HDF5 must not see a full disk: after a failed write it crashes the process on closing.
     """
 
     def __init__(self, raw: FileIO) -> None:
@@ -20,27 +20,29 @@ class ErrorDeferringFile:
         self._error: OSError | None = None
 
     def check(self) -> None:
-        """Raises what went wrong so far, an OSError."""
+        """Raise the first error (an OSError), if there was one."""
         if self._error is not None:
             raise self._error
 
     def checked(self, items: Iterable[T]) -> Iterator[T]:
-        """The items, as long as nothing went wrong."""
+        """Yield the items; call ``check`` before each."""
         for item in items:
             self.check()
             yield item
 
     def write(self, data: Any) -> int:
-        left = memoryview(data).cast("B")
-        size = len(left)
+        """Write all bytes; after an error, do nothing."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
         try:
-            while len(left) and self._error is None:
-                left = left[self._raw.write(left) :]
+            while len(rest) and self._error is None:
+                rest = rest[self._raw.write(rest) :]
         except OSError as error:
             self._error = error
         return size
 
     def truncate(self, size: int) -> int:
+        """Set the file's size."""
         try:
             return self._raw.truncate(size)
         except OSError as error:
@@ -48,22 +50,25 @@ class ErrorDeferringFile:
             return size
 
     def readinto(self, buffer: Any) -> int:
+        """Fill the buffer, with zeros behind the end of the file."""
         view = memoryview(buffer).cast("B")
-        got = self._raw.readinto(view) or 0
-        view[got:] = bytes(len(view) - got)  # what was never written is zero
+        count = self._raw.readinto(view) or 0
+        view[count:] = bytes(len(view) - count)
         return len(view)
 
     def read(self, size: int) -> bytes:
-        """By its being there, h5py knows a file."""
+        """Return ``size`` bytes; h5py recognizes a file object by this method."""
         buffer = bytearray(size)
         self.readinto(buffer)
         return bytes(buffer)
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        """Move the file position."""
         return self._raw.seek(offset, whence)
 
     def tell(self) -> int:
+        """Return the file position."""
         return self._raw.tell()
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: the file is not buffered."""

@@ -15,15 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
 from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.errors import BusyMapError, ConfigError, ImageError, MappingError, counted
-from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.image_sources import FolderSource, ImageSource, MemorySource, folder_source
+from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
+from hloc_lite.io.sharded_store import ShardedStore
+from hloc_lite.io.staging import LOCK
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.cameras import find_cameras
 from hloc_lite.mapping.feature_extraction import (
@@ -39,7 +40,7 @@ from hloc_lite.mapping.report import map_report
 from hloc_lite.mapping.retrieval import compute_global_descriptors
 from hloc_lite.mapping.run import FIRST_PASS, MapInputs, Run, check_finished, check_pair_spec
 from hloc_lite.mapping.two_pass_matching import MatchingPass, match_and_verify
-from hloc_lite.maps.folder import LOCK, check_ours, delete_work, output_folder
+from hloc_lite.maps.folder import check_ours, delete_work, output_folder
 from hloc_lite.maps.map import Map, in_memory
 from hloc_lite.maps.storage import StoredFeatures
 from hloc_lite.models import FIRST_PASS_MATCHER, load_models, matcher_name
@@ -251,17 +252,18 @@ def _usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK).acquire(timeout=0):
+    """Lock the map folder against other processes, and turn write errors into MappingError."""
+
+    def unwritable(error: OSError) -> MappingError:
+        return MappingError(f"cannot build the map {folder}: {error}")
+
+    busy = f"another process is building {folder}; wait for it, or choose another folder"
+    with exclusive_lock(folder / LOCK, BusyMapError(busy), unwritable):
+        try:
             check_ours(folder)
             yield
-    except Timeout:
-        raise BusyMapError(
-            f"another process is building {folder}; wait for it, or choose another folder"
-        ) from None
-    except OSError as error:
-        raise MappingError(f"cannot build the map {folder}: {error}") from error
+        except OSError as error:
+            raise unwritable(error) from error
 
 
 def _checked(config: Config | None) -> Config:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from hloc_lite.config import MappingConfig
 from hloc_lite.errors import FormatError
 from hloc_lite.geometry.cameras import Exif, guess_camera, rescaled
-from hloc_lite.io.bank import ShardedStore
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.reference import reference_cameras
 from hloc_lite.mapping.run import Run
 from hloc_lite.types import Camera

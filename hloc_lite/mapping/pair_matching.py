@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hloc_lite.concurrency import prefetch, single_threaded_torch
-from hloc_lite.io.bank import ShardedStore
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.registry import Matcher
 from hloc_lite.types import LocalFeatures, Matches

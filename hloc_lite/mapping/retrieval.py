@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from hloc_lite.concurrency import prefetch
 from hloc_lite.config import Use, fingerprint, values_for_fingerprint
-from hloc_lite.io.bank import ShardedStore
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.run import Run
 from hloc_lite.maps.folder import WORK
 from hloc_lite.types import Float32, Photo

@@ -18,9 +18,9 @@ from hloc_lite.config.pair_spec import PairSpec, check_reference, parse_pair_spe
 from hloc_lite.errors import FormatError, StaleArtefactError
 from hloc_lite.formats.cue_files import label_file_hashes
 from hloc_lite.formats.hloc_lists import read_pairs
-from hloc_lite.io.bank import ShardedStore, delete_store
 from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.image_sources import ImageSource
+from hloc_lite.io.sharded_store import ShardedStore, delete_store
 from hloc_lite.mapping.reference import pose_values, reference_values
 from hloc_lite.maps.folder import WORK
 from hloc_lite.models import Models

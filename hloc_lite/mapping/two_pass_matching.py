@@ -18,8 +18,8 @@ from tqdm import tqdm
 from hloc_lite.clock import StageClock
 from hloc_lite.concurrency import prefetch
 from hloc_lite.config import MatchingConfig
-from hloc_lite.io.bank import ShardedStore
 from hloc_lite.io.pycolmap_adapter import TwoView
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.pair_matching import match_pairs, pair_key, stored_matches
 from hloc_lite.mapping.pairs import Pair

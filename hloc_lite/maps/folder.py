@@ -1,20 +1,20 @@
-"""The folder of a map: whether it may be written to, and what in it may be deleted.
+"""Names of the files in a map folder; which folders may be written to, what may be deleted.
 
-Folders belong to their owners: a map goes into a new or empty one, or where one of ours is already,
-whole or begun; and only files that were made here are ever deleted.
+Folders belong to users. A map goes into a new or empty folder, or one that holds a finished or
+unfinished map. Only files that hloc_lite made are ever deleted.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from hloc_lite.errors import FormatError, MappingError
-from hloc_lite.io.bank import delete_store, is_store
 from hloc_lite.io.files import read_json
 from hloc_lite.io.image_sources import FolderSource, ImageSource
+from hloc_lite.io.sharded_store import delete_store, is_store
+from hloc_lite.io.staging import LOCK, STAGED, foreign_files
 
 MAP_SCHEMA = "hloc_lite.map/1"
 COMPACT_SCHEMA = "hloc_lite.compact/1"
@@ -35,24 +35,19 @@ FILES = (
     "map.json",
 )
 NOT_IN_ALL = ("report.json", LANDMARK_DESCRIPTORS)
-"""Of ``FILES``; maps of earlier versions are without."""
+"""Files that maps of earlier versions lack."""
 GEOREFERENCE = "georeference.json"
-"""Made after the map, by another command, and of no use without it: no part of ``FILES``."""
+"""Made after the map by another command, so it is not among ``FILES``."""
 REMEDY = "put the original back, or build the map again with --overwrite"
-"""For files of a map that are damaged."""
-STAGED = ".new"
-"""A new map is written whole in here before it replaces the old one."""
-LOCK = ".lock"
+"""Remedy for a damaged file of a map."""
 WORK = "work"
-_LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
-"""What file managers leave in empty folders."""
 
 
 def output_folder(output: Path | str, source: ImageSource, masks: Path | None) -> Path:
-    """The folder to write a map into, which need not exist yet.
+    """Check a folder that a map is to be written into; it need not exist yet.
 
     Raises:
-        MappingError: an empty name, a folder with files of others, or one that holds the photos.
+        MappingError: an empty name, a folder with other files, or one that holds the photos.
     """
     if str(output) == "":
         raise MappingError("the output folder has no name; '.' is the current folder")
@@ -67,19 +62,22 @@ def output_folder(output: Path | str, source: ImageSource, masks: Path | None) -
         if _relative(each, folder) is not None:
             raise MappingError(f"the photos or masks in {each} lie in {folder}: {_CHOOSE_ANOTHER}")
     lock = folder / LOCK
-    if not (lock.is_file() and lock.stat().st_size == 0):  # else another process may be at work
+    if not (
+        lock.is_file() and lock.stat().st_size == 0
+    ):  # otherwise another process may be building
         check_ours(folder)
     return folder
 
 
+_OWN = {LOCK, *(f"{STAGED}/{name}" for name in FILES)}
 _CHOOSE_ANOTHER = "a map must not be mixed with other files; choose a new folder for it"
 
 
 def check_ours(folder: Path) -> None:
-    """Raises MappingError if the folder has files, but neither a map nor one that was begun."""
+    """Raise MappingError if the folder has files, but no finished or unfinished map."""
     if _has_map(folder) or any(_stores(folder)):
         return
-    foreign = next(_foreign_files(folder), None)
+    foreign = next(foreign_files(folder, _OWN), None)
     if foreign is not None:
         raise MappingError(
             f"{folder} is not empty and holds no map (there is {foreign!r}): {_CHOOSE_ANOTHER}"
@@ -87,23 +85,11 @@ def check_ours(folder: Path) -> None:
 
 
 def delete_work(folder: Path) -> None:
-    """Delete the intermediate results in a map's folder, and nothing else."""
+    """Delete the intermediate results in a map folder, and nothing else."""
     for store in list(_stores(folder)):
         delete_store(store)
-    with suppress(OSError):  # somebody's files are in it
+    with suppress(OSError):  # it holds other files
         (folder / WORK).rmdir()
-
-
-def delete_staged(folder: Path) -> None:
-    """Delete what a run that was killed while it saved a map left in the map's folder."""
-    staged = folder / STAGED
-    for name in FILES:
-        path = staged / name
-        for each in (path, *path.parent.glob(f".{path.name}.*.partial")):
-            each.unlink(missing_ok=True)
-    for each in (staged / "sfm", staged):
-        with suppress(OSError):
-            each.rmdir()
 
 
 def _has_map(folder: Path) -> bool:
@@ -115,7 +101,7 @@ def _has_map(folder: Path) -> bool:
         schema = header.get("schema") if isinstance(header, dict) else None
         if str(schema).startswith(MAP_SCHEMA.partition("/")[0]):
             return True
-    # a map whose map.json is damaged is still ours to replace
+    # a map whose map.json is damaged may still be replaced
     return all((folder / name).is_file() for name in FILES if name not in NOT_IN_ALL)
 
 
@@ -124,19 +110,8 @@ def _stores(folder: Path) -> Iterator[Path]:
         yield from (each for each in sorted((folder / WORK).iterdir()) if is_store(each))
 
 
-def _foreign_files(folder: Path) -> Iterator[str]:
-    """Relative names of files that neither we nor file managers make in an empty folder."""
-    ours = {LOCK, *(f"{STAGED}/{name}" for name in FILES)}
-    for parent, _, names in os.walk(folder):
-        for name in sorted(names):
-            relative = Path(parent, name).relative_to(folder).as_posix()
-            partial = name.startswith(".") and name.endswith(".partial")
-            if relative not in ours and name not in _LITTER and not partial:
-                yield relative
-
-
 def _relative(path: Path, folder: Path) -> str | None:
-    """POSIX name of ``path`` relative to ``folder`` ('.' for itself), None if it is not below."""
+    """POSIX name of ``path`` relative to ``folder`` ('.' for itself); None if it is not inside."""
     try:
         return path.resolve().relative_to(folder.resolve()).as_posix()
     except ValueError:

@@ -26,9 +26,11 @@ from hloc_lite.config import fingerprint, query_settings
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError
 from hloc_lite.formats.colmap import read_model, write_model
-from hloc_lite.io.bank import Bank, ShardedStore, write_bank
+from hloc_lite.io.bank import Bank, write_bank
 from hloc_lite.io.files import file_sha256, read_json, write_json_atomic
 from hloc_lite.io.image_sources import FolderSource
+from hloc_lite.io.sharded_store import ShardedStore
+from hloc_lite.io.staging import STAGED, delete_files, move_into_place
 from hloc_lite.maps.compact import read_compact
 from hloc_lite.maps.config import config_of_map
 from hloc_lite.maps.folder import (
@@ -37,9 +39,7 @@ from hloc_lite.maps.folder import (
     FILES_WITHOUT_CHECKSUMS,
     MAP_SCHEMA,
     REMEDY,
-    STAGED,
     check_ours,
-    delete_staged,
 )
 from hloc_lite.maps.georeference import delete_stale_georeference, read_georeference
 from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
@@ -123,18 +123,16 @@ def write_map(folder: Path, sfm_map: Map) -> None:
     check_ours(folder)
     staged = folder / STAGED
     try:
-        delete_staged(folder)  # of a run that was killed while writing
+        delete_files(staged, FILES)  # of a run that was killed while writing
         _write_files(staged, sfm_map)
         (folder / "map.json").unlink(missing_ok=True)
-        (folder / "sfm").mkdir(exist_ok=True)
-        for name in FILES:
-            (staged / name).replace(folder / name)
+        move_into_place(folder, FILES)
         delete_stale_georeference(folder)
     except OSError as error:
         raise HlocLiteError(f"cannot write {folder}: {error}") from error
     finally:
         with suppress(OSError):
-            delete_staged(folder)
+            delete_files(staged, FILES)
 
 
 def _read_full(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:

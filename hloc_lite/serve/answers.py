@@ -9,12 +9,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from hloc_lite.geometry.frames import covariance_in_frame, pose_in_frame
-from hloc_lite.io.results import result_to_json
+from hloc_lite.io.results import result_core
 from hloc_lite.maps.georeference import Georeference
 from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.localization import MultiMapResult
 from hloc_lite.serve.query import Query
-from hloc_lite.types import LocalizationResult, PoseEstimate, Rigid3
+from hloc_lite.types import PoseEstimate, Rigid3
 
 COVARIANCE_FRAME = (
     "(position, rotation vector in rad about fixed axes) along the world axes of the frame asked "
@@ -146,31 +146,34 @@ def make_answer(
     result = localization.best
     best_map = localization.best_map
     estimate = result.pose
-    plain = result_to_json(result)
+    core = result_core(result)
+    core["skipped"] = list(localization.skipped)
     pose = in_map = geopose = covariance = None
     if estimate is not None:
         pose = _make_pose(estimate, best_map.georeference, query)
-        in_map = _make_in_map(estimate.cam_from_world)
+        in_map = InMap(
+            center=estimate.cam_from_world.center.tolist(),
+            looks=estimate.cam_from_world.rotation[2].tolist(),
+        )
         covariance = _make_covariance(estimate, best_map.georeference, query)
         if best_map.georeference is not None:
             geopose = best_map.georeference.geopose(estimate.cam_from_world)
     return Answer(
+        **core,
         found=estimate is not None,
-        status=plain["status"],
-        reason=plain["reason"],
         map=best_map.name,
-        confidence=plain["confidence"],
-        confidence_class=confidence_class(plain["confidence"], config),
+        confidence_class=confidence_class(core["confidence"], config),
         pose=pose,
         in_map=in_map,
         geopose=geopose,
         covariance=covariance,
-        camera=plain["camera"],
-        counts=plain["counts"],
         times_ms={**times_ms, **_sum_stage_times(localization)},
-        skipped=list(localization.skipped),
-        peak_memory_mb=plain["peak_memory_mb"],
-        maps=[_make_one_map(name, result) for name, result in localization.results.items()],
+        maps=[
+            OneMap(
+                map=name, status=str(each.status), reason=each.reason, confidence=each.confidence
+            )
+            for name, each in localization.results.items()
+        ],
         request_id=request_id,
     )
 
@@ -224,16 +227,6 @@ def _cam_from_requested_world(
     if query.world == "map" or georeference is None:
         return estimate.cam_from_world
     return georeference.in_enu(estimate.cam_from_world)
-
-
-def _make_in_map(cam_from_world: Rigid3) -> InMap:
-    return InMap(center=cam_from_world.center.tolist(), looks=cam_from_world.rotation[2].tolist())
-
-
-def _make_one_map(name: str, result: LocalizationResult) -> OneMap:
-    return OneMap(
-        map=name, status=str(result.status), reason=result.reason, confidence=result.confidence
-    )
 
 
 def _sum_stage_times(localization: MultiMapResult) -> dict[str, float]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import uvicorn
+from fastapi import FastAPI
 
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.serve.app import create_app
@@ -54,25 +55,7 @@ def serve(
             config.host,
         )
     map_pool = MapPool(folders, open_localizer, config.plan_points)
-    server = _Server(
-        uvicorn.Config(
-            create_app(map_pool, config, token, stop),
-            host=config.host,
-            port=config.port,
-            http=protocol_with_header_timeout(config.header_timeout_s),
-            ws="none",
-            lifespan="on",
-            access_log=False,  # the middleware writes one
-            log_config=None,
-            log_level=logging.WARNING,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=int(config.keep_alive_s),
-            timeout_graceful_shutdown=int(config.shutdown_s),
-            limit_concurrency=config.max_connections,
-            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-        )
-    )
+    server = _Server(_uvicorn_config(create_app(map_pool, config, token, stop), config))
     # uvicorn raises the signal again after its shutdown; ignored, so that the exit code is 0
     previous = signal.signal(signal.SIGTERM, lambda number, frame: None)
     try:
@@ -87,6 +70,26 @@ def serve(
         signal.signal(signal.SIGTERM, previous)
     if failures:
         raise failures[0]
+
+
+def _uvicorn_config(app: FastAPI, config: ServeConfig) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=config.host,
+        port=config.port,
+        http=protocol_with_header_timeout(config.header_timeout_s),
+        ws="none",
+        lifespan="on",
+        access_log=False,  # the middleware writes one
+        log_config=None,
+        log_level=logging.WARNING,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=int(config.keep_alive_s),
+        timeout_graceful_shutdown=int(config.shutdown_s),
+        limit_concurrency=config.max_connections,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+    )
 
 
 class _Server(uvicorn.Server):

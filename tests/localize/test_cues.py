@@ -17,11 +17,11 @@ from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.bank import write_bank
 from hloc_lite.localize.attempts import attempts_of
-from hloc_lite.localize.checks import silent_sources
-from hloc_lite.localize.cues import Evidence
+from hloc_lite.localize.compatibility import unused_sources
+from hloc_lite.localize.weighting import Evidence
 from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.localize.solving import PoseSolver
+from hloc_lite.localize.estimation import PoseSolver
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.map import Map
@@ -128,12 +128,12 @@ def test_a_source_without_a_word_on_a_query_is_told(
     localizer = Localizer(place, config, weights=NoWeights())
     result = localizer.localize(query(scene), scene.camera)
     assert result.status is Status.LOCALIZED
-    (line,) = silent_sources([result], config)
+    (line,) = unused_sources([result], config)
     assert f"said nothing of 1 of 1 queries, first 'query.png': files:{empty}" in line
     off = load_config(base=config, settings=[f'weighting.off=["{key}"]'])
-    assert silent_sources([result], off) == []
+    assert unused_sources([result], off) == []
     heard = Localizer(place, weights=NoWeights()).localize(query(scene), scene.camera)
-    assert silent_sources([heard], place.config) == []
+    assert unused_sources([heard], place.config) == []
 
 
 def test_a_map_whose_folder_of_labels_is_gone_says_what_to_give(

@@ -19,7 +19,7 @@ from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.image_sources import MemorySource
 from hloc_lite.io.results import read_results_jsonl
 from hloc_lite.localize.batch import localize_all
-from hloc_lite.localize.joint_model import joint_model
+from hloc_lite.localize.multi_map import joint_model
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hloc_lite import registry
 from hloc_lite.config import MatchingConfig
-from hloc_lite.io.bank import ShardedStore
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.pair_matching import by_locality, match_pairs, pair_key
 from hloc_lite.mapping.run import MapInputs

@@ -1,4 +1,4 @@
-"""The requests of ``load.py``, as bytes on a connection, and what each must be answered."""
+"""Requests of the load test as raw bytes, with the expected response of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Parts = Iterator[bytes]
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """Whom to ask, and about which photo."""
+    """The server's port, and the photo to send with its camera."""
 
     port: int
     photo: bytes
@@ -36,7 +36,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back; status 0: the connection broke without an answer."""
+    """Response to a request; status 0 if the connection broke without one."""
 
     status: int
     code: str
@@ -47,18 +47,20 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of request."""
+class RequestKind:
+    """A kind of good or bad request."""
 
     name: str
     parts: Callable[[Target], Parts]
-    """What is sent, piece by piece; it may pause between them."""
-    expected: tuple[tuple[int, str], ...]
-    """Status and code of right answers; 429 is always one."""
+    """Yields the bytes to send, piece by piece; may pause between pieces."""
+    status: int
+    """Expected status; 429 is accepted too."""
+    code: str
+    """Expected error code."""
 
 
-def talk(target: Target, parts: Parts, timeout_s: float = 90.0) -> Reply:
-    """Send a request on a connection of its own, and read the answer even if sending fails."""
+def send_request(target: Target, parts: Parts, timeout_s: float = 90.0) -> Reply:
+    """Send a request on a new connection and read the response, even if sending fails."""
     start = time.monotonic()
     try:
         with socket.create_connection(("127.0.0.1", target.port), timeout_s) as connection:
@@ -66,25 +68,25 @@ def talk(target: Target, parts: Parts, timeout_s: float = 90.0) -> Reply:
                 for part in parts:
                     connection.sendall(part)
             except OSError:
-                pass  # the server has had enough: its answer may be there
-            answer = http.client.HTTPResponse(connection)
-            answer.begin()
-            body = answer.read()
+                pass  # the server stopped reading; its response may have arrived
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            body = response.read()
     except (OSError, http.client.HTTPException) as error:
         return Reply(0, "broken", f"no answer: {error!r}", 1000 * (time.monotonic() - start))
     ms = 1000 * (time.monotonic() - start)
-    retry = answer.getheader("Retry-After")
+    retry = response.getheader("Retry-After")
     wait = None if retry is None else float(retry)
-    if "json" not in (answer.getheader("Content-Type") or ""):
-        return Reply(answer.status, "text", body.decode(errors="replace"), ms, wait)
+    if "json" not in (response.getheader("Content-Type") or ""):
+        return Reply(response.status, "text", body.decode(errors="replace"), ms, wait)
     value = json.loads(body)
     error = value.get("error", {})
     found = bool(value.get("found"))
-    return Reply(answer.status, error.get("code", ""), error.get("reason", ""), ms, wait, found)
+    return Reply(response.status, error.get("code", ""), error.get("reason", ""), ms, wait, found)
 
 
 def good_parts(target: Target) -> Parts:
-    """A photo with its intrinsics."""
+    """Yield a request with a photo and its intrinsics."""
     return _post(_form(target.photo, {"camera": target.camera_line}))
 
 
@@ -115,7 +117,7 @@ def _truncated(target: Target) -> Parts:
 
 
 def _bomb(_: Target) -> Parts:
-    """65 megapixels in 200 kB."""
+    """Yield an image of 65 megapixels in 200 kB."""
     buffer = io.BytesIO()
     Image.fromarray(np.zeros((5000, 13000), np.uint8)).save(buffer, "PNG")
     return _post(_form(buffer.getvalue(), {}, "image/png"))
@@ -148,40 +150,44 @@ def _slow_headers(_: Target) -> Parts:
         time.sleep(0.5)
 
 
-def _gives_up(target: Target) -> Parts:
-    """Says more than it sends."""
+def _cut_short(target: Target) -> Parts:
+    """Yield half of the announced body."""
     body = _form(target.photo, {})
     yield _head(f"Content-Length: {len(body)}") + body[: len(body) // 2]
 
 
-REQUESTS = (
-    Kind("good", good_parts, ((200, ""),)),
-    Kind("truncated JPEG", _truncated, ((422, "broken_image"),)),
-    Kind("text as image", lambda _: _post(_form(b"hello " * 50, {})), ((415, "not_an_image"),)),
-    Kind("empty image", lambda _: _post(_form(b"", {})), ((422, "no_image"),)),
-    Kind(
-        "wrong part type",
-        lambda t: _post(_form(t.photo, {}, "text/html")),
-        ((415, "not_an_image"),),
+def _with_fields(**fields: str) -> Callable[[Target], Parts]:
+    return lambda target: _post(_form(target.photo, fields))
+
+
+REQUEST_KINDS = (
+    RequestKind("good", good_parts, 200, ""),
+    RequestKind("truncated JPEG", _truncated, 422, "broken_image"),
+    RequestKind("text as image", lambda _: _post(_form(b"hello " * 50, {})), 415, "not_an_image"),
+    RequestKind("empty image", lambda _: _post(_form(b"", {})), 422, "no_image"),
+    RequestKind(
+        "wrong part type", lambda t: _post(_form(t.photo, {}, "text/html")), 415, "not_an_image"
     ),
-    Kind(
+    RequestKind(
         "NaN intrinsics",
-        lambda t: _post(_form(t.photo, {"camera": "PINHOLE 1024 768 nan nan 512 384"})),
-        ((422, "bad_intrinsics"),),
+        _with_fields(camera="PINHOLE 1024 768 nan nan 512 384"),
+        422,
+        "bad_intrinsics",
     ),
-    Kind(
+    RequestKind(
         "other shape",
-        lambda t: _post(_form(t.photo, {"camera": "PINHOLE 768 1024 800 800 384 512"})),
-        ((422, "bad_intrinsics"),),
+        _with_fields(camera="PINHOLE 768 1024 800 800 384 512"),
+        422,
+        "bad_intrinsics",
     ),
-    Kind("unknown field", lambda t: _post(_form(t.photo, {"foo": "1"})), ((422, "bad_field"),)),
-    Kind("unknown map", lambda t: _post(_form(t.photo, {"maps": "x"})), ((404, "unknown_map"),)),
-    Kind("broken form", lambda t: _post(b"--" + t.photo[:5000]), ((400, "bad_form"),)),
-    Kind("pixel bomb", _bomb, ((413, "image_too_large"),)),
-    Kind("60 MB", _too_long, ((413, "body_too_large"),)),
-    Kind("60 MB chunked", _too_long_chunked, ((413, "body_too_large"),)),
-    Kind("slow body", _slow_body, ((408, "upload_too_slow"),)),
-    Kind("slow headers", _slow_headers, ((408, "text"),)),
-    Kind("body cut short", _gives_up, ((408, "upload_too_slow"),)),
+    RequestKind("unknown field", _with_fields(foo="1"), 422, "bad_field"),
+    RequestKind("unknown map", _with_fields(maps="x"), 404, "unknown_map"),
+    RequestKind("broken form", lambda t: _post(b"--" + t.photo[:5000]), 400, "bad_form"),
+    RequestKind("pixel bomb", _bomb, 413, "image_too_large"),
+    RequestKind("60 MB", _too_long, 413, "body_too_large"),
+    RequestKind("60 MB chunked", _too_long_chunked, 413, "body_too_large"),
+    RequestKind("slow body", _slow_body, 408, "upload_too_slow"),
+    RequestKind("slow headers", _slow_headers, 408, "text"),
+    RequestKind("body cut short", _cut_short, 408, "upload_too_slow"),
 )
-"""The good one first."""
+"""All kinds; the good request comes first."""

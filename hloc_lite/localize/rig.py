@@ -1,4 +1,4 @@
-"""Photos that the cameras of a rig took at once, localized as one."""
+"""Localizes a rig: one pose from the photos that its cameras took at the same time."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from hloc_lite.clock import StageClock
 from hloc_lite.config import PoseConfig
 from hloc_lite.errors import counted
-from hloc_lite.localize.answers import milliseconds
+from hloc_lite.localize.result import milliseconds
 from hloc_lite.registry import RIG_ESTIMATORS, RigEstimator, Runtime, create
 from hloc_lite.types import Correspondences, Rig, RigLocalizationResult, Status
 
 
-def nothing() -> Correspondences:
-    """Of a photo that could not be read, or matched."""
+def no_correspondences() -> Correspondences:
+    """Empty correspondences, for a photo that could not be read or matched."""
     no_idxs = np.zeros(0, np.int64)
     return Correspondences(np.zeros((0, 2)), np.zeros((0, 3)), no_idxs, no_idxs, np.zeros(0))
 
 
-def rig_estimator(config: PoseConfig, runtime: Runtime) -> RigEstimator:
-    """The rig's version of ``pose.estimator``; of those that have none, ``weighted``."""
+def make_rig_estimator(config: PoseConfig, runtime: Runtime) -> RigEstimator:
+    """Make the rig version of ``pose.estimator``; ``weighted`` if it has none."""
     name = config.estimator if config.estimator in RIG_ESTIMATORS else "weighted"
     estimator: RigEstimator = create(RIG_ESTIMATORS, name, config, runtime)
     return estimator
@@ -36,12 +36,12 @@ def solve_rig(
     config: PoseConfig,
     clock: StageClock,
 ) -> RigLocalizationResult:
-    """The pose that the matches of all cameras give together.
+    """Solve one pose on the correspondences of all cameras.
 
     Args:
-        names: of the photos, in the rig's order, as all that follows.
-        correspondences: of each photo.
-        unreadable: name -> reason.
+        names: names of the photos, in the rig's order.
+        correspondences: correspondences of each photo, in the same order.
+        unreadable: name -> reason for each photo that could not be read.
     """
     with clock("pose"):
         pose = estimator.estimate(correspondences, rig)
