@@ -77,7 +77,8 @@ def test_written_file_is_a_config(tmp_path: Path) -> None:
     assert config.weighting.depth == pytest.approx(found.exponents["depth"], abs=1e-4)
     assert config.weighting.track == Config().weighting.track
     # and it ranks right matches above wrong ones better than equal exponents
-    rows = PutativeMatches(np.arange(ROWS), np.arange(ROWS), np.zeros(ROWS), np.ones(ROWS))
+    idxs = np.arange(ROWS)
+    rows = PutativeMatches(idxs, idxs, np.zeros(ROWS), np.ones(ROWS), np.zeros((ROWS, 3)))
     cues = [Cue(name, values, np.ones(ROWS, bool)) for name, values in factors.items()]
     calibrated = combine_cues(rows, cues, config.weighting).weights
     equal = combine_cues(rows, cues, WeightingConfig(off=())).weights

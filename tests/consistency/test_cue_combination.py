@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,9 +25,11 @@ from hloc_lite.types import Cue, PutativeMatches
 CONFIG = WeightingConfig(off=())
 
 
-def matches(keypoints: list[int], points: list[int]) -> PutativeMatches:
-    count = len(keypoints)
-    return PutativeMatches(keypoints, points, np.zeros(count), np.ones(count))
+def matches(keypoints: npt.ArrayLike, points: npt.ArrayLike) -> PutativeMatches:
+    """Matches whose points lie at (3 p, 3 p + 1, 3 p + 2)."""
+    count = len(np.asarray(keypoints))
+    xyz = 3.0 * np.reshape(points, (-1, 1)) + [0, 1, 2]
+    return PutativeMatches(keypoints, points, np.zeros(count), np.ones(count), xyz)
 
 
 def distinct(count: int) -> PutativeMatches:
@@ -77,12 +80,12 @@ def test_unused_cues_are_dropped() -> None:
 
 def test_correspondences_are_looked_up() -> None:
     keypoints = np.arange(12, dtype=np.float32).reshape(6, 2)
-    xyz = np.arange(30.0).reshape(10, 3)
     found = combine_cues(matches([4, 1], [7, 9]), [cue("score", 0.5, 1)], CONFIG)
-    made = found.correspondences(keypoints, xyz)
+    made = found.correspondences(keypoints, np.array([0.5, 2.0]))
     assert made.points2D.tolist() == [[2, 3], [8, 9]]
     assert made.points3D.tolist() == [[27, 28, 29], [21, 22, 23]]
     np.testing.assert_array_equal(made.weights, found.weights)
+    assert made.bound_factors.tolist() == [2.0, 0.5]
 
 
 def test_without_cues_all_weights_are_one() -> None:
@@ -93,7 +96,7 @@ def test_without_cues_all_weights_are_one() -> None:
 def test_no_matches() -> None:
     found = combine_cues(distinct(0), [cue("depth")], CONFIG)
     assert len(found.weights) == len(found.match_weights) == len(found.keypoint_idxs) == 0
-    assert len(found.correspondences(np.zeros((0, 2)), np.zeros((0, 3)))) == 0
+    assert len(found.correspondences(np.zeros((0, 2)))) == 0
 
 
 def test_counts_of_each_cue() -> None:
@@ -159,7 +162,7 @@ def problems(draw: st.DrawFn) -> tuple[PutativeMatches, list[Cue]]:
     idxs = hnp.arrays(np.int64, count, elements=st.integers(0, 4))
     factors = hnp.arrays(np.float64, count, elements=st.floats(0, 1, allow_subnormal=False))
     names = draw(st.lists(st.sampled_from(CUE_NAMES), unique=True))
-    rows = PutativeMatches(draw(idxs), draw(idxs), np.zeros(count), np.ones(count))
+    rows = matches(draw(idxs), draw(idxs))
     return rows, [Cue(name, draw(factors), np.ones(count, bool)) for name in names]
 
 
@@ -179,9 +182,7 @@ def test_invariances(problem: tuple[PutativeMatches, list[Cue]], random: object)
     # the order of rows
     order = list(range(len(rows)))
     random.shuffle(order)  # type: ignore[attr-defined]
-    moved = PutativeMatches(
-        rows.keypoint_idxs[order], rows.point3D_idxs[order], rows.hit_idxs, rows.scores
-    )
+    moved = matches(rows.keypoint_idxs[order], rows.point3D_idxs[order])
     moved_cues = [Cue(c.name, c.factors[order], c.touched[order]) for c in cues]
     again = combine_cues(moved, moved_cues, CONFIG)
     np.testing.assert_allclose(again.weights, found.weights, rtol=1e-12)
@@ -191,11 +192,7 @@ def test_invariances(problem: tuple[PutativeMatches, list[Cue]], random: object)
     free = [name for name in CUE_NAMES if name not in {c.name for c in cues}]
     neutral = [Cue(n, np.ones(len(rows)), np.zeros(len(rows), bool)) for n in free[:1]]
     np.testing.assert_array_equal(combine_cues(rows, cues + neutral, CONFIG).weights, found.weights)
-    twice = PutativeMatches(
-        *(np.concatenate([a, a]) for a in (rows.keypoint_idxs, rows.point3D_idxs)),
-        np.zeros(2 * len(rows)),
-        np.ones(2 * len(rows)),
-    )
+    twice = matches(np.tile(rows.keypoint_idxs, 2), np.tile(rows.point3D_idxs, 2))
     twice_cues = [Cue(c.name, np.tile(c.factors, 2), np.tile(c.touched, 2)) for c in cues]
     np.testing.assert_allclose(combine_cues(twice, twice_cues, CONFIG).weights, found.weights)
 

@@ -150,8 +150,8 @@ def test_depth_cue_of_two_images(kind: str) -> None:
     points = idxs.copy()
     far, near = np.argsort(z)[-5:], np.argsort(z)[:5]
     points[near], points[far] = far, near
-    rows = PutativeMatches(idxs, points, idxs % 2, np.ones(80))
-    cue = depth_cue(rows, keypoints, depth_map, xyz, poses, CONFIG)
+    rows = PutativeMatches(idxs, points, idxs % 2, np.ones(80), xyz[points])
+    cue = depth_cue(rows, keypoints, depth_map, poses, CONFIG)
     wrong = points != idxs
     assert cue.touched.all() and (cue.factors[~wrong] == 1).all()
     assert (cue.factors[wrong] < 0.5).all()
@@ -160,9 +160,9 @@ def test_depth_cue_of_two_images(kind: str) -> None:
 
 
 def test_depth_cue_of_no_matches() -> None:
-    none = PutativeMatches(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
+    none = PutativeMatches(*np.zeros((4, 0)), np.zeros((0, 3)))
     depth_map = DepthMap(np.ones((2, 2)), (4, 4))
-    cue = depth_cue(none, np.zeros((0, 2)), depth_map, np.zeros((0, 3)), [], CONFIG)
+    cue = depth_cue(none, np.zeros((0, 2)), depth_map, [], CONFIG)
     assert len(cue.factors) == 0
 
 

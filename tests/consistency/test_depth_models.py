@@ -105,9 +105,7 @@ def save_depth_anything(folder: Path, depth_type: str, *, safetensors: bool = Tr
         depth_estimation_type=depth_type, max_depth=20,
     )  # fmt: skip
     network = DepthAnythingForDepthEstimation(config)
-    for (
-        parameter
-    ) in network.head.parameters():  # random heads are nearly constant
+    for parameter in network.head.parameters():  # random heads are nearly constant
         torch.nn.init.uniform_(parameter, 0.0, 0.5)
     network.save_pretrained(folder)
     if not safetensors:

@@ -139,8 +139,8 @@ def test_weights_of_unstable_landmarks(treatment, expected):
 
 
 def matches_of(hit_idxs):
-    r = len(hit_idxs)
-    return PutativeMatches(np.arange(r), np.arange(r), np.array(hit_idxs, np.int64), np.ones(r))
+    rows, hit_idxs = np.arange(len(hit_idxs)), np.array(hit_idxs, np.int64)
+    return PutativeMatches(rows, rows, hit_idxs, np.ones(len(rows)), np.zeros((len(rows), 3)))
 
 
 def test_consistency_weight_is_a_smoothed_share():
