@@ -161,8 +161,8 @@ class DepthModel(Protocol):
 
 
 DepthScorer = Callable[[Float64, Bool], Float64]
-"""Scores H poses with predicted depths: ``scorer(depths, inliers)`` returns (H,) factors in [0, 2] by
-which the poses' scores are multiplied; 1 is neutral.
+"""Scores H poses with predicted depths: ``scorer(depths, inliers)`` returns (H,) factors in [0, 2]
+of the poses' scores; 1 is neutral.
 
 ``depths`` are the (H, K) depths of K correspondences along the optical axis under each pose, NaN
 where unknown; ``inliers`` is the (H, K) mask of inliers of each pose."""

@@ -9,9 +9,14 @@ import numpy as np
 from hloc_lite.config import Config
 from hloc_lite.localize.answers import Attempt
 from hloc_lite.localize.hypotheses import rival_trials, same_place
-from hloc_lite.pose.common import bounds_px, chances, finish, noise_of, posterior_odds
-from hloc_lite.pose.focal import QUICK_TRIALS, estimate_with_focal
-from hloc_lite.pose.refine import inlier_mask, reprojection_errors
+from hloc_lite.pose.focal import RANKING_TRIALS, estimate_with_focal
+from hloc_lite.pose.inlier_model import (
+    bounds_px,
+    false_inlier_rates,
+    posterior_odds,
+    robust_sigma_px,
+)
+from hloc_lite.pose.refine import inlier_mask, refine_on_inliers, reprojection_errors
 from hloc_lite.registry import DepthScorer, PoseEstimator
 from hloc_lite.types import Bool, Camera, Correspondences, Float64, Int64, PoseEstimate, Rigid3
 
@@ -58,13 +63,13 @@ class PoseSolver:
             relative: mean weight of theirs to that of all matches of the query.
         """
         bounds = bounds_px(correspondences, self.camera, self.config.pose)
-        chance = chances(bounds, self.camera)
+        chance = false_inlier_rates(bounds, self.camera)
         odds = posterior_odds(correspondences.weights, chance, self.config.pose)
         return np.asarray(np.log1p(relative * odds))
 
     def quick(self, correspondences: Correspondences) -> Rigid3 | None:
         """A pose from few samples, not refined."""
-        found = self.estimator.ransac(correspondences, self.camera, QUICK_TRIALS)
+        found = self.estimator.ransac(correspondences, self.camera, RANKING_TRIALS)
         return None if found is None else found[0]
 
     def refine(
@@ -90,7 +95,7 @@ class PoseSolver:
     def _refine(
         self, correspondences: Correspondences, start: PoseEstimate, precisions: Float64 | None
     ) -> PoseEstimate | None:
-        return finish(
+        return refine_on_inliers(
             correspondences, start.camera, start.cam_from_world, self.config.pose,
             start.num_trials, refine_focal=not self.calibrated, precisions=precisions,
         )  # fmt: skip
@@ -124,7 +129,7 @@ def _precisions(correspondences: Correspondences, pose: PoseEstimate, layers: In
     for layer in np.unique(layers[pose.inlier_mask]):
         own = layers == layer
         inliers = own & pose.inlier_mask
-        precisions[own] = 1 / noise_of(errors[inliers], correspondences.weights[inliers])
+        precisions[own] = 1 / robust_sigma_px(errors[inliers], correspondences.weights[inliers])
     return np.maximum(precisions / precisions.max(), LEAST_PRECISION)
 
 

@@ -16,13 +16,11 @@ from scipy.spatial import ConvexHull, QhullError
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import img_from_cam, pixel_differences
-from hloc_lite.pose.common import prior_odds
+from hloc_lite.pose.inlier_model import RAYLEIGH_MEDIAN, prior_odds
 from hloc_lite.types import Correspondences, Float64, Int64, PoseEstimate
 
 MIN_SIGMA_PX = 0.5
 """Few inliers can fit a pose better than keypoints are localized."""
-RAYLEIGH_MEDIAN = 1.1774
-"""Median norm of normal errors in two dimensions, in standard deviations of one axis."""
 LOG_RATIO_SCALE = 10.0
 """The log-likelihood ratio counts linearly below this value, logarithmically far above it."""
 MAX_LOG_SIGMA = 1.0
