@@ -11,7 +11,8 @@ from matplotlib.collections import LineCollection
 
 from hloc_lite.evaluation.figures import INK, PALETTE, add_legend, label_axes, new_axes, svg_of
 from hloc_lite.evaluation.thresholds import DistanceUnit
-from hloc_lite.geometry.ground_plane import ground_axes, plan_limits, up_direction
+from hloc_lite.geometry.ground_plane import ground_axes, plan_limits
+from hloc_lite.geometry.up_direction import approximate_up
 from hloc_lite.types import Float64, Rigid3
 
 MAX_POINTS = 20000
@@ -50,7 +51,7 @@ def plan_view_svg(
     if not trusted:
         return None
     everywhere = np.concatenate([points, _centers(trusted)])
-    axes_2x3 = ground_axes(up_direction(trusted), everywhere)
+    axes_2x3 = ground_axes(approximate_up(trusted), everywhere)
     low, high = plan_limits(points @ axes_2x3.T, _centers(trusted) @ axes_2x3.T)
     size = high - low
     if size[1] > size[0]:  # pages are wider than high

@@ -44,17 +44,17 @@ class QualityFeature:
 QUALITY_FEATURES: Mapping[str, QualityFeature] = {
     "evidence": QualityFeature(
         "log likelihood ratio of the inliers' agreement to chance, compressed",
-        "as many could agree by chance",
+        "as many inliers could arise by chance",
     ),
     "certainty": QualityFeature(
         "-log10 of the standard deviation of position or angle over its limit",
-        "they leave the pose uncertain",
+        "the inliers leave the pose uncertain",
     ),
     "spread": QualityFeature(
         "square root of the share of the photo that the inliers span",
-        "they span little of the photo",
+        "the inliers span little of the photo",
     ),
-    "uniqueness": QualityFeature("1 - ambiguity", "another place agrees nearly as well"),
+    "uniqueness": QualityFeature("1 - ambiguity", "another location fits nearly as well"),
     "labels": QualityFeature(
         "share of the landmarks in view that lie on their label",
         "labels in the photo are not those expected there",

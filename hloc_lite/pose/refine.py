@@ -9,8 +9,8 @@ import numpy as np
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import (
     focal_lengths,
+    get_camera_model,
     img_from_cam,
-    model_of,
     pixel_differences,
     principal_point,
     projection_jacobian,
@@ -219,7 +219,7 @@ class _PoseFit:
         pose = Rigid3(exp_so3(step[:3]), step[3:6]).compose(self.pose)
         camera = self.camera
         if len(step) >= 7:
-            num_focals, params = model_of(camera).num_focals, camera.params.copy()
+            num_focals, params = get_camera_model(camera).num_focals, camera.params.copy()
             factor = np.exp(np.clip(step[6], -0.5, 0.5))
             params[:num_focals] = focal_lengths(camera)[:num_focals] * factor
             camera = replace(camera, params=params)

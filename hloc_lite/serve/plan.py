@@ -6,7 +6,8 @@ import json
 
 import numpy as np
 
-from hloc_lite.geometry.ground_plane import ground_axes, plan_limits, up_direction
+from hloc_lite.geometry.ground_plane import ground_axes, plan_limits
+from hloc_lite.geometry.up_direction import approximate_up
 from hloc_lite.types import Float64, SfmModel
 
 DIGITS = 4
@@ -18,7 +19,7 @@ def plan_of(name: str, model: SfmModel, max_points: int) -> bytes:
     and of the upper corner), ``cameras`` [x, y, dx, dy] with where they look, ``points`` [x, y]."""
     poses = [image.cam_from_world for image in model.images]
     centers = np.array([pose.center for pose in poses]).reshape(-1, 3)
-    up = up_direction(poses)
+    up = approximate_up(poses)
     axes = ground_axes(up, np.concatenate([model.xyz, centers]))
     flat_cameras = centers @ axes.T
     looks = np.array([pose.rotation[2] for pose in poses]).reshape(-1, 3) @ axes.T

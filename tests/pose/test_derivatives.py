@@ -12,8 +12,8 @@ from hloc_lite.geometry.camera_models import CAMERA_MODELS
 from hloc_lite.geometry.cameras import (
     bearings,
     focal_lengths,
+    get_camera_model,
     img_from_cam,
-    model_of,
     pixel_differences,
     projection_jacobian,
 )
@@ -48,7 +48,7 @@ def loss_around(scene: Scene, weights: Float64, found: RefinedPose, loss_px: flo
     """Loss of ``refine_pose`` after a left perturbation of its pose (and log focal length)."""
     pose = Rigid3(exp_so3(step[:3]), step[3:6]).compose(found.cam_from_world)
     params = found.camera.params.copy()
-    params[: model_of(found.camera).num_focals] *= np.exp(step[6])
+    params[: get_camera_model(found.camera).num_focals] *= np.exp(step[6])
     camera = replace(found.camera, params=params)
     projected = img_from_cam(camera, pose.apply(scene.correspondences.points3D))
     errors = pixel_differences(camera, projected, scene.correspondences.points2D)
