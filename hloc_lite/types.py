@@ -268,7 +268,7 @@ class DepthMap:
 
 
 @dataclass(frozen=True, eq=False)
-class Sightings:
+class PutativeMatches:
     """R matches of a query with retrieved map images, lifted to map points.
 
     The same (keypoint, point) pair may come from several images.
@@ -293,9 +293,9 @@ class Sightings:
     def __len__(self) -> int:
         return len(self.keypoint_idxs)
 
-    def subset(self, selection: npt.NDArray[np.generic]) -> Sightings:
+    def subset(self, selection: npt.NDArray[np.generic]) -> PutativeMatches:
         """Rows that a mask or index array selects."""
-        return Sightings(
+        return PutativeMatches(
             self.keypoint_idxs[selection],
             self.point3D_idxs[selection],
             self.hit_idxs[selection],
@@ -569,7 +569,9 @@ class SfmImage:
         if self.keypoints is not None:
             _freeze(self, "keypoints", np.float64, len(self.point3D_idxs), 2)
         elif self.point3D_idxs.min(initial=0) < 0:
-            raise ShapeError(f"SfmImage {self.name!r}: without keypoints, every entry must be a point")
+            raise ShapeError(
+                f"SfmImage {self.name!r}: without keypoints, every entry must be a point"
+            )
 
 
 @dataclass(frozen=True, eq=False)

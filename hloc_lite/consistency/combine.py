@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from hloc_lite.config import WeightingConfig
 from hloc_lite.errors import ConfigError, ShapeError
-from hloc_lite.types import Correspondences, Cue, Float64, Int64, Sightings
+from hloc_lite.types import Correspondences, Cue, Float64, Int64, PutativeMatches
 
 CUES = ("score", "retrieval", "places", "semantics", "depth", "track")
 """Names that cues may have, each a field of ``WeightingConfig``."""
@@ -82,7 +82,7 @@ class Weighting:
         )
 
 
-def combine(sightings: Sightings, cues: Sequence[Cue], config: WeightingConfig) -> Weighting:
+def combine(sightings: PutativeMatches, cues: Sequence[Cue], config: WeightingConfig) -> Weighting:
     """One weight for each match and for each (keypoint, point) pair.
 
     A pair that several images testify to takes the best testimony: wrong ones differ, so a sum
@@ -209,7 +209,7 @@ def _weights(log_weights: Float64, least: float) -> Float64:
     return np.asarray(np.exp(np.maximum(raised, raised.max() + np.log(least))))
 
 
-def _check(sightings: Sightings, cues: Sequence[Cue], exponents: Mapping[str, float]) -> None:
+def _check(sightings: PutativeMatches, cues: Sequence[Cue], exponents: Mapping[str, float]) -> None:
     names = [cue.name for cue in cues]
     for cue in cues:
         if cue.name not in exponents:

@@ -18,7 +18,7 @@ from hloc_lite.consistency.depth_lines import find_line
 from hloc_lite.consistency.depth_maps import DepthKind, depths_at, kind_of
 from hloc_lite.errors import ShapeError
 from hloc_lite.registry import DepthScorer
-from hloc_lite.types import Bool, Cue, DepthMap, Float64, Int64, Rigid3, Sightings
+from hloc_lite.types import Bool, Cue, DepthMap, Float64, Int64, PutativeMatches, Rigid3
 
 MIN_SUPPORT = 8
 """Matches that a line between two views needs: four times what determines it."""
@@ -37,7 +37,7 @@ class DepthAgreement:
 
 
 def depth_cue(
-    sightings: Sightings,
+    sightings: PutativeMatches,
     keypoints: npt.NDArray[np.floating],
     depth_map: DepthMap,
     xyz: Float64,

@@ -21,9 +21,9 @@ from hloc_lite.types import (
     Cue,
     Float64,
     Int64,
+    PutativeMatches,
     Rigid3,
     SfmImage,
-    Sightings,
     UInt8,
 )
 
@@ -71,7 +71,7 @@ def pose_score(
 
 
 def places_cue(
-    sightings: Sightings, scores: Sequence[PoseAgreement | None], config: SemanticsConfig
+    sightings: PutativeMatches, scores: Sequence[PoseAgreement | None], config: SemanticsConfig
 ) -> Cue:
     """The agreeing landmarks of each match's retrieved image, relative to the best image.
 

@@ -53,9 +53,9 @@ from hloc_lite.types import (
     LocalFeatures,
     Photo,
     PoseEstimate,
+    PutativeMatches,
     RetrievalHits,
     Rigid3,
-    Sightings,
     UInt8,
 )
 
@@ -68,7 +68,7 @@ QuickPose = Callable[[Correspondences], Rigid3 | None]
 class Evidence:
     """What is known of one query's matches besides that they match."""
 
-    sightings: Sightings
+    sightings: PutativeMatches
     """Those left: without dropped landmarks, and of the images that were kept."""
     cues: tuple[Cue, ...]
     keypoints: Float32
@@ -169,7 +169,7 @@ class Witnesses:
     def testify(
         self,
         query: MatchedQuery,
-        sightings: Sightings,
+        sightings: PutativeMatches,
         quick_pose: QuickPose,
         seen: Seen,
     ) -> Evidence:
@@ -219,7 +219,7 @@ class Witnesses:
         self,
         features: LocalFeatures,
         hits: RetrievalHits,
-        sightings: Sightings,
+        sightings: PutativeMatches,
         windows: LabelWindows,
     ) -> Bool:
         """(R,) matches of the images that stay the best after their labels are compared."""
@@ -238,7 +238,7 @@ class Witnesses:
         return np.isin(sightings.hit_idxs, order[: config.rerank_keep])
 
     def _semantics(
-        self, features: LocalFeatures, sightings: Sightings, windows: LabelWindows
+        self, features: LocalFeatures, sightings: PutativeMatches, windows: LabelWindows
     ) -> Cue:
         points = sightings.point3D_idxs
         cue = semantic_check(
@@ -252,7 +252,7 @@ class Witnesses:
         return Cue(cue.name, cue.factors * kept, cue.touched | (kept < 1))
 
     def _by_image(
-        self, features: LocalFeatures, hits: RetrievalHits, sightings: Sightings
+        self, features: LocalFeatures, hits: RetrievalHits, sightings: PutativeMatches
     ) -> list[tuple[str, Correspondences]]:
         found = []
         for index, name in enumerate(hits.names):
@@ -277,7 +277,7 @@ class Witnesses:
         self,
         features: LocalFeatures,
         hits: RetrievalHits,
-        sightings: Sightings,
+        sightings: PutativeMatches,
         depth_map: DepthMap,
     ) -> Cue:
         model = self._place.model

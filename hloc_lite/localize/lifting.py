@@ -14,7 +14,7 @@ from hloc_lite.types import (
     Int64,
     LocalFeatures,
     Matches,
-    Sightings,
+    PutativeMatches,
 )
 
 
@@ -63,7 +63,7 @@ def shared_out(
     return shared
 
 
-def lift(matches: Sequence[tuple[Matches, Int64]]) -> Sightings:
+def lift(matches: Sequence[tuple[Matches, Int64]]) -> PutativeMatches:
     """Matches of a query (first) with map images (second), as matches with map points.
 
     Args:
@@ -76,7 +76,7 @@ def lift(matches: Sequence[tuple[Matches, Int64]]) -> Sightings:
         hits = np.full(int(seen.sum()), hit_idx)
         sightings.append((found.indices[seen, 0], points[seen], hits, found.scores[seen]))
     columns = [np.concatenate(each) for each in zip(*sightings, strict=True)]
-    return Sightings(*columns) if columns else Sightings(*np.zeros((4, 0)))
+    return PutativeMatches(*columns) if columns else PutativeMatches(*np.zeros((4, 0)))
 
 
 def covisibility_clusters(point3D_idxs: Mapping[str, Int64]) -> list[list[str]]:

@@ -14,7 +14,7 @@ from hloc_lite.localize.attempts import groups_of
 from hloc_lite.localize.cues import Evidence, QuickPose
 from hloc_lite.localize.layers import Layer
 from hloc_lite.localize.query import MatchedQuery
-from hloc_lite.types import Correspondences, Cue, Int64, Matches, Sightings
+from hloc_lite.types import Correspondences, Cue, Int64, Matches, PutativeMatches
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ def testimonies(
         layer, part = layers[index], parts[index]
         evidence = layer.testify(part, quick_pose, seen)
         retrieved = np.array([hit_idxs[name] for name in part.hits.names], np.int64)
-        sightings = Sightings(
+        sightings = PutativeMatches(
             evidence.sightings.keypoint_idxs + first_keypoints[index],
             evidence.sightings.point3D_idxs + first_points[index],
             retrieved[evidence.sightings.hit_idxs],
@@ -58,7 +58,7 @@ def pooled(evidences: Sequence[Evidence]) -> Evidence:
     first = evidences[0]
     if len(evidences) == 1:
         return first
-    sightings = Sightings(
+    sightings = PutativeMatches(
         *(
             np.concatenate([getattr(each.sightings, column) for each in evidences])
             for column in ("keypoint_idxs", "point3D_idxs", "hit_idxs", "scores")

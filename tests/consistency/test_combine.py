@@ -19,17 +19,17 @@ from hloc_lite.consistency.combine import (
     track_cue,
 )
 from hloc_lite.errors import ConfigError, ShapeError
-from hloc_lite.types import Cue, Sightings
+from hloc_lite.types import Cue, PutativeMatches
 
 CONFIG = WeightingConfig(off=())
 
 
-def sightings(keypoints: list[int], points: list[int]) -> Sightings:
+def sightings(keypoints: list[int], points: list[int]) -> PutativeMatches:
     count = len(keypoints)
-    return Sightings(keypoints, points, np.zeros(count), np.ones(count))
+    return PutativeMatches(keypoints, points, np.zeros(count), np.ones(count))
 
 
-def distinct(count: int) -> Sightings:
+def distinct(count: int) -> PutativeMatches:
     return sightings(list(range(count)), list(range(count)))
 
 
@@ -152,18 +152,18 @@ def test_every_cue_has_an_exponent() -> None:
 
 
 @st.composite
-def problems(draw: st.DrawFn) -> tuple[Sightings, list[Cue]]:
+def problems(draw: st.DrawFn) -> tuple[PutativeMatches, list[Cue]]:
     count = draw(st.integers(1, 25))
     idxs = hnp.arrays(np.int64, count, elements=st.integers(0, 4))
     factors = hnp.arrays(np.float64, count, elements=st.floats(0, 1, allow_subnormal=False))
     names = draw(st.lists(st.sampled_from(CUES), unique=True))
-    rows = Sightings(draw(idxs), draw(idxs), np.zeros(count), np.ones(count))
+    rows = PutativeMatches(draw(idxs), draw(idxs), np.zeros(count), np.ones(count))
     return rows, [Cue(name, draw(factors), np.ones(count, bool)) for name in names]
 
 
 @settings(max_examples=60, deadline=None)
 @given(problems(), st.randoms(use_true_random=False))
-def test_invariances(problem: tuple[Sightings, list[Cue]], random: object) -> None:
+def test_invariances(problem: tuple[PutativeMatches, list[Cue]], random: object) -> None:
     rows, cues = problem
     found = combine(rows, cues, CONFIG)
     assert (found.weights > 0).all() and np.isfinite(found.weights).all()
@@ -177,7 +177,7 @@ def test_invariances(problem: tuple[Sightings, list[Cue]], random: object) -> No
     # the order of rows
     order = list(range(len(rows)))
     random.shuffle(order)  # type: ignore[attr-defined]
-    moved = Sightings(
+    moved = PutativeMatches(
         rows.keypoint_idxs[order], rows.point3D_idxs[order], rows.hit_idxs, rows.scores
     )
     moved_cues = [Cue(c.name, c.factors[order], c.touched[order]) for c in cues]
@@ -189,7 +189,7 @@ def test_invariances(problem: tuple[Sightings, list[Cue]], random: object) -> No
     free = [name for name in CUES if name not in {c.name for c in cues}]
     silent = [Cue(n, np.ones(len(rows)), np.zeros(len(rows), bool)) for n in free[:1]]
     np.testing.assert_array_equal(combine(rows, cues + silent, CONFIG).weights, found.weights)
-    twice = Sightings(
+    twice = PutativeMatches(
         *(np.concatenate([a, a]) for a in (rows.keypoint_idxs, rows.point3D_idxs)),
         np.zeros(2 * len(rows)),
         np.ones(2 * len(rows)),

@@ -11,7 +11,7 @@ from hloc_lite.config import Config, WeightingConfig, load_config
 from hloc_lite.consistency.combine import combine
 from hloc_lite.consistency.combine_calibration import calibrate_exponents
 from hloc_lite.errors import ConfigError, ShapeError
-from hloc_lite.types import Cue, Sightings
+from hloc_lite.types import Cue, PutativeMatches
 
 ROWS = 40000
 
@@ -77,7 +77,7 @@ def test_the_written_file_is_a_config(tmp_path: Path) -> None:
     assert config.weighting.depth == pytest.approx(found.exponents["depth"], abs=1e-4)
     assert config.weighting.track == Config().weighting.track
     # and it ranks right matches above wrong ones better than equal exponents do
-    rows = Sightings(np.arange(ROWS), np.arange(ROWS), np.zeros(ROWS), np.ones(ROWS))
+    rows = PutativeMatches(np.arange(ROWS), np.arange(ROWS), np.zeros(ROWS), np.ones(ROWS))
     cues = [Cue(name, values, np.ones(ROWS, bool)) for name, values in factors.items()]
     calibrated = combine(rows, cues, config.weighting).weights
     equal = combine(rows, cues, WeightingConfig(off=())).weights

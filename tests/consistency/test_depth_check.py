@@ -13,7 +13,7 @@ from hloc_lite.consistency.depth_check import (
     depths_in_images,
 )
 from hloc_lite.errors import ShapeError
-from hloc_lite.types import DepthMap, Rigid3, Sightings
+from hloc_lite.types import DepthMap, PutativeMatches, Rigid3
 
 CONFIG = DepthConfig()
 KINDS = ("metric", "relative", "inverse")
@@ -150,7 +150,7 @@ def test_the_cue_of_a_querys_matches(kind: str) -> None:
     points = idxs.copy()
     far, near = np.argsort(z)[-5:], np.argsort(z)[:5]
     points[near], points[far] = far, near
-    rows = Sightings(idxs, points, idxs % 2, np.ones(80))
+    rows = PutativeMatches(idxs, points, idxs % 2, np.ones(80))
     cue = depth_cue(rows, keypoints, depth_map, xyz, poses, CONFIG)
     wrong = points != idxs
     assert cue.touched.all() and (cue.factors[~wrong] == 1).all()
@@ -160,7 +160,7 @@ def test_the_cue_of_a_querys_matches(kind: str) -> None:
 
 
 def test_the_cue_of_no_matches() -> None:
-    none = Sightings(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
+    none = PutativeMatches(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
     depth_map = DepthMap(np.ones((2, 2)), (4, 4))
     cue = depth_cue(none, np.zeros((0, 2)), depth_map, np.zeros((0, 3)), [], CONFIG)
     assert len(cue.factors) == 0

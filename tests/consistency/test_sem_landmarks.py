@@ -28,11 +28,11 @@ from hloc_lite.consistency.semantic_rerank import (
 from hloc_lite.types import (
     Camera,
     LabelMap,
+    PutativeMatches,
     RetrievalHits,
     Rigid3,
     SfmImage,
     SfmModel,
-    Sightings,
 )
 
 ROAD, BUILDING, VEGETATION, SKY, PERSON, CAR = 0, 2, 8, 10, 11, 13
@@ -148,7 +148,7 @@ def test_what_becomes_of_landmarks_on_what_moves(treatment, expected):
 
 def sightings_of(hit_idxs):
     r = len(hit_idxs)
-    return Sightings(np.arange(r), np.arange(r), np.array(hit_idxs, np.int64), np.ones(r))
+    return PutativeMatches(np.arange(r), np.arange(r), np.array(hit_idxs, np.int64), np.ones(r))
 
 
 def test_consistency_weight_is_a_smoothed_share():

@@ -31,8 +31,8 @@ from hloc_lite.types import (
     DepthMap,
     Photo,
     PoseEstimate,
+    PutativeMatches,
     Rigid3,
-    Sightings,
     Status,
 )
 from tests.exact_scene import SIZE, ExactScene, NoWeights, make_scene, use_scene
@@ -221,7 +221,7 @@ def test_of_two_places_the_one_with_the_predicted_depths_counts() -> None:
     depth_map = nearest(columns, rows_px).astype(np.float32)
     xyz = rays * depths[:, None]
     hits = np.where(np.arange(65) < 30, 0, 1)
-    rows = Sightings(np.arange(65), np.arange(65), hits, np.ones(65, np.float32))
+    rows = PutativeMatches(np.arange(65), np.arange(65), hits, np.ones(65, np.float32))
     config = load_config()
 
     def estimate(given: Correspondences, *_: object) -> PoseEstimate:
@@ -322,7 +322,7 @@ def test_depth_scores_poses_within_ransac_only_if_configured() -> None:
     given = Correspondences(points2D, np.zeros((40, 3)), order, order, np.ones(40))
     columns, rows = np.meshgrid(np.arange(640) + 0.5, np.arange(480) + 0.5)
     values = NearestNDInterpolator(points2D, depths)(columns, rows).astype(np.float32)
-    nothing = Sightings(*np.zeros((4, 0)))
+    nothing = PutativeMatches(*np.zeros((4, 0)))
     known = DepthMap(values, (640, 480))
     both = np.stack([3 * depths, rng.permutation(depths)])
     asked = ["depth.in_ransac=true"]
