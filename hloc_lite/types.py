@@ -373,7 +373,7 @@ class Prior:
     gravity_in_world: Float64 | None = None
     """(3,) direction of gravity (down) in the map; None: from its georeference."""
     gravity_tolerance_deg: float = 10.0
-    """Tolerance of gravity; phones' accelerometers err by 1 to 2 degrees at rest, more in motion."""
+    """Tolerance of gravity; accelerometers of phones err by 1 to 2 degrees, by more in motion."""
     heights: tuple[float, float] | None = None
     """Lowest and highest height of the camera above the map's origin, against gravity: a floor."""
 
@@ -521,8 +521,8 @@ class LocalizationResult:
     """Score of the best pose at another location over that of the pose: near 1 both are equally
     likely. 0 if there is no other location; None without a pose."""
     confidence: float | None = None
-    """Calibrated probability that the pose is correct, also for DOUBTFUL; None if there is no pose or
-    it is disabled."""
+    """Calibrated probability that the pose is correct, also for DOUBTFUL; None if there is no pose
+    or it is disabled."""
     grounds: Mapping[str, float] = field(default_factory=dict)
     """Pose-quality features that ``confidence`` was computed from (``pose.quality``)."""
     cues: tuple[Cue, ...] = ()
