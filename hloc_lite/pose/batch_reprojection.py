@@ -99,6 +99,21 @@ class BatchReprojection:
         return np.asarray(self.msac_scores(pose[None])[0] > 0)
 
 
+@dataclass(frozen=True, eq=False)
+class RansacProblem:
+    """K correspondences to estimate a pose from."""
+
+    rays: Float64
+    """(K, 3) unit rays in the camera frame."""
+    points3D: Float64
+    """(K, 3) world."""
+    weights: Float64
+    """(K,) > 0, by which samples are drawn."""
+    score_weights: Float64
+    """(K,) > 0, of mean 1, weights of the inliers in the score of a pose."""
+    errors: BatchReprojection
+
+
 def rigid_from_row(pose: Float64, origin: Float64) -> Rigid3:
     """Transform of a (12,) pose row, for points that were moved to a (3,) origin before.
 

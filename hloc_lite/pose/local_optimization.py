@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hloc_lite.geometry.rotations import exp_so3
-from hloc_lite.pose.batch_reprojection import BatchReprojection
+from hloc_lite.pose.batch_reprojection import RansacProblem
 from hloc_lite.pose.robust_least_squares import damp, fill_rotation_rows
 from hloc_lite.types import Float64
 
@@ -20,25 +22,18 @@ CONVERGED = 5e-3
 """Relative increase of the score at which iterations stop; the best pose is refined later."""
 
 
-def optimize_pose(
-    errors: BatchReprojection,
-    points3D: Float64,
-    score_weights: Float64,
-    pose: Float64,
-    max_steps: int,
-) -> tuple[Float64, Float64]:
+def optimize_pose(problem: RansacProblem, pose: Float64, max_steps: int) -> tuple[Float64, Float64]:
     """Increase the weighted MSAC score of a pose by Gauss-Newton steps on its inliers.
 
     A step is kept if it increases the score.
 
     Args:
-        points3D: (K, 3) world.
-        score_weights: (K,).
         pose: (12,) as in ``BatchReprojection``.
 
     Returns:
         The (12,) pose, and the (K,) unweighted MSAC scores in [0, 1], 0 for outliers.
     """
+    errors, points3D, score_weights = problem.errors, problem.points3D, problem.score_weights
     values = errors.evaluate(pose)
     msac = _msac_scores(values)
     score = float(msac @ score_weights)
@@ -69,11 +64,7 @@ def optimize_pose(
 
 
 def optimize_with_annealing(
-    errors: BatchReprojection,
-    points3D: Float64,
-    score_weights: Float64,
-    pose: Float64,
-    max_steps: int,
+    problem: RansacProblem, pose: Float64, max_steps: int
 ) -> tuple[Float64, Float64]:
     """Optimize a pose with wide inlier bounds first, then with narrower ones.
 
@@ -82,22 +73,21 @@ def optimize_with_annealing(
     increases the score as much as ten times the samples do, in a twentieth of their time.
 
     Args:
-        points3D: (K, 3) world.
-        score_weights: (K,).
         pose: (12,) as in ``BatchReprojection``; kept if it has the higher score.
 
     Returns:
         See ``optimize_pose``.
     """
-    msac = _msac_scores(errors.evaluate(pose))
+    score_weights = problem.score_weights
+    msac = _msac_scores(problem.errors.evaluate(pose))
     score = float(msac @ score_weights)
     if score > SHARP_SCORE * float(score_weights[msac > 0].sum()):
         return pose, msac
     annealed = pose
     for factor in BOUND_FACTORS:
-        wide = errors.with_scaled_bounds(factor)
-        annealed, _ = optimize_pose(wide, points3D, score_weights, annealed, max_steps)
-    annealed, annealed_msac = optimize_pose(errors, points3D, score_weights, annealed, max_steps)
+        wide = replace(problem, errors=problem.errors.with_scaled_bounds(factor))
+        annealed, _ = optimize_pose(wide, annealed, max_steps)
+    annealed, annealed_msac = optimize_pose(problem, annealed, max_steps)
     return (annealed, annealed_msac) if annealed_msac @ score_weights > score else (pose, msac)
 
 

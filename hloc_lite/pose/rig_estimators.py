@@ -112,7 +112,7 @@ class WeightedRigEstimator(RansacRigEstimator):
             errors=RigBatchReprojection.concatenate([view.errors(center) for view in views]),
         )
         found = rig_ransac(problem, self._config, max_num_trials)
-        return None if found is None else (rigid_from_row(found.pose, center), found.num_trials)
+        return None if found is None else (rigid_from_row(found[0], center), found[1])
 
 
 class PoseLibRigEstimator(RansacRigEstimator):

@@ -6,93 +6,69 @@ camera centres are solved by generalized P3P.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from hloc_lite.config import PoseConfig
+from hloc_lite.pose.batch_reprojection import BatchReprojection, RansacProblem
 from hloc_lite.pose.gp3p import solve_gp3p
 from hloc_lite.pose.local_optimization import optimize_pose
 from hloc_lite.pose.p3p import solve_p3p
-from hloc_lite.pose.rig_reprojection import RigBatchReprojection
 from hloc_lite.pose.sampling import SAMPLERS, Sampler
-from hloc_lite.pose.screening import BLOCK, REDUCTION, SECOND_ROUND_FACTOR
-from hloc_lite.types import Float32, Float64, Int64
+from hloc_lite.pose.screening import screening_rounds, total_msac_scores
+from hloc_lite.types import Float64, Int64
 
 
 @dataclass(frozen=True, eq=False)
-class RigProblem:
-    """K correspondences of all cameras of a rig to estimate its pose from."""
+class RigProblem(RansacProblem):
+    """``RansacProblem`` with the correspondences of all cameras; rays are in the rig frame."""
 
     centers: Float64
     """(K, 3) camera centre of each, in the rig frame."""
-    rays: Float64
-    """(K, 3) unit rays in the rig frame."""
     center_ids: Int64
     """(K,) equal where camera centres coincide."""
-    points3D: Float64
-    """(K, 3) world."""
-    weights: Float64
-    """(K,) > 0, by which samples are drawn."""
-    score_weights: Float64
-    """(K,) > 0, of mean 1, weights of the inliers in the score of a pose."""
-    errors: RigBatchReprojection
-
-
-@dataclass(frozen=True, eq=False)
-class RigRansacResult:
-    """Best pose found."""
-
-    pose: Float64
-    """(12,) rig_from_world: rotation row by row, then translation."""
-    score: float
-    """Weighted MSAC score: roughly the number of inliers."""
-    num_trials: int
 
 
 def rig_ransac(
     problem: RigProblem, config: PoseConfig, max_num_trials: int
-) -> RigRansacResult | None:
-    """Pose rig_from_world with the highest weighted MSAC score; None if no sample gave one.
+) -> tuple[Float64, int] | None:
+    """Find the pose with the highest weighted MSAC score; see ``weighted_ransac`` for the end.
 
-    The search ends as in ``weighted_ransac``.
+    Returns:
+        (12,) rig_from_world as in ``BatchReprojection``, and the number of trials; None if no
+        sample gave a pose.
     """
     rng = np.random.default_rng(config.seed)
     sampler: Sampler = SAMPLERS[config.sampling](problem.weights, config, rng)
     single = problem.errors.astype(np.float32)
     single_weights = problem.score_weights.astype(np.float32)
     allowed_log_miss = float(np.log1p(-config.confidence))
-    best: RigRansacResult | None = None
-    best_minimal, trials, batch = 0.0, 0, config.first_batch
+    best: Float64 | None = None
+    best_score, best_minimal, trials, batch = -np.inf, 0.0, 0, config.first_batch
     while trials < max_num_trials:
         batch = min(batch, max_num_trials - trials)
         poses = solve_samples(problem, sampler.draw(batch))
         poses = _screen(rng, poses, single, problem.weights, config)
         trials += batch
-        scores = _scores(poses.astype(np.float32), single, single_weights)
+        scores = total_msac_scores(poses.astype(np.float32), single, single_weights)
         promising = np.flatnonzero(scores > best_minimal)
         promising = promising[np.argsort(-scores[promising], kind="stable")]
         best_minimal = float(scores.max(initial=best_minimal))
         for pose in poses[promising[: config.optimized_per_batch]]:
-            optimized, msac = optimize_pose(
-                problem.errors,
-                problem.points3D,
-                problem.score_weights,
-                pose,
-                config.optimization_steps,
-            )
+            optimized, msac = optimize_pose(problem, pose, config.optimization_steps)
             score = float(msac @ problem.score_weights)
-            if best is None or score > best.score:
-                best = RigRansacResult(optimized, score, trials)
+            if best is None or score > best_score:
+                best, best_score = optimized, score
         batch = min(2 * batch, config.max_batch)
         if best is not None:
-            log_miss = sampler.log_miss(problem.errors.inlier_mask(best.pose))
+            log_miss = sampler.log_miss(problem.errors.inlier_mask(best))
             if log_miss < allowed_log_miss and trials >= config.min_num_trials:
                 break
             # no more samples than are still needed if the best pose is correct
             remaining = trials * (allowed_log_miss / min(log_miss, -1e-300) - 1)
             batch = int(np.clip(np.ceil(remaining), min(batch, config.first_batch), batch))
-    return None if best is None else replace(best, num_trials=trials)
+    return None if best is None else (best, trials)
 
 
 def solve_samples(problem: RigProblem, sample: Int64) -> Float64:
@@ -118,20 +94,15 @@ def solve_samples(problem: RigProblem, sample: Int64) -> Float64:
 def _screen(
     rng: np.random.Generator,
     poses: Float64,
-    errors: RigBatchReprojection,
+    errors: BatchReprojection,
     weights: Float64,
     config: PoseConfig,
 ) -> Float64:
     """Most promising poses, as in ``HypothesisScreening``."""
-    num_survivors = config.screen_survivors
-    rounds = (
-        (config.screen_size, max(len(poses) // REDUCTION, num_survivors)),
-        (SECOND_ROUND_FACTOR * config.screen_size, num_survivors),
-    )
-    for size, num_kept in rounds:
+    for size, num_kept in screening_rounds(len(poses), config):
         if len(poses) > num_kept and len(errors) > size:
             subset = errors.subset(_draw_subset(rng, weights, size))
-            scores = _scores(poses.astype(np.float32), subset, np.ones(size, np.float32))
+            scores = total_msac_scores(poses.astype(np.float32), subset, np.ones(size, np.float32))
             poses = poses[np.argpartition(-scores, num_kept)[:num_kept]]
     return poses
 
@@ -142,11 +113,3 @@ def _draw_subset(rng: np.random.Generator, weights: Float64, size: int) -> Int64
     by_weight = rng.choice(rows, half, replace=False, p=weights / weights.sum(), shuffle=False)
     others = rng.choice(np.delete(rows, by_weight), size - half, replace=False, shuffle=False)
     return np.concatenate([by_weight, others])
-
-
-def _scores(poses: Float32, errors: RigBatchReprojection, score_weights: Float32) -> Float32:
-    """(H,) weighted MSAC scores."""
-    size = max(1, BLOCK // len(errors))
-    blocks = [poses[i : i + size] for i in range(0, len(poses), size)]
-    scores = [errors.msac_scores(block) @ score_weights for block in blocks]
-    return np.concatenate([score_weights[:0], *scores]).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -53,19 +54,9 @@ def refine_rig_on_inliers(
     observations = RigObservations(rig, counts, points2D, points3D, scales)
     weights = np.concatenate([each.weights for each in correspondences])
     cameras = [each.camera for each in rig.cameras]
-    camera_bounds = [
-        bounds_px(each, camera, config)
-        for each, camera in zip(correspondences, cameras, strict=True)
-    ]
-    bounds = np.concatenate(
-        [scale * each for scale, each in zip(scales, camera_bounds, strict=True)]
-    )
-    false_rates = np.concatenate(
-        [
-            false_inlier_rates(each, camera)
-            for each, camera in zip(camera_bounds, cameras, strict=True)
-        ]
-    )
+    camera_bounds = list(map(bounds_px, correspondences, cameras, repeat(config)))
+    bounds = np.concatenate(list(map(np.multiply, scales, camera_bounds)))
+    false_rates = np.concatenate(list(map(false_inlier_rates, camera_bounds, cameras)))
     probabilities = inlier_probabilities(posterior_odds(weights, false_rates, config))
     errors = observations.errors(pose)
     mask = errors <= bounds

@@ -6,13 +6,12 @@ RANSAC (Nister 2003).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.pose.batch_reprojection import BatchReprojection
+from hloc_lite.pose.batch_reprojection import BatchReprojection, RansacProblem
 from hloc_lite.pose.batched_linalg import Array, array_namespace
 from hloc_lite.pose.p3p import solve_p3p
 from hloc_lite.types import Float32, Float64, Int64
@@ -26,21 +25,6 @@ BLOCK = 65536
 """Errors computed at once: they fit the processor's cache, which makes it twice as fast."""
 DEVICE_BLOCK = 2**24
 """Same on an accelerator: 200 MB of its memory."""
-
-
-@dataclass(frozen=True, eq=False)
-class RansacProblem:
-    """K correspondences to estimate a pose from."""
-
-    rays: Float64
-    """(K, 3) unit rays in the camera frame."""
-    points3D: Float64
-    """(K, 3) world."""
-    weights: Float64
-    """(K,) > 0, by which samples are drawn."""
-    score_weights: Float64
-    """(K,) > 0, of mean 1, weights of the inliers in the score of a pose."""
-    errors: BatchReprojection
 
 
 class HypothesisScreening:
@@ -74,28 +58,16 @@ class HypothesisScreening:
         xp = array_namespace(rotations)
         poses = xp.concatenate([rotations.reshape(-1, 9), translations], 1)
         single = xp.asarray(poses, dtype=xp.float32)
-        num_survivors = self._config.screen_survivors
-        rounds = (
-            (self._config.screen_size, max(len(poses) // REDUCTION, num_survivors)),
-            (self._config.screen_size * SECOND_ROUND_FACTOR, num_survivors),
-        )
-        for size, num_kept in rounds:
+        for size, num_kept in screening_rounds(len(poses), self._config):
             if len(poses) > num_kept and len(self._errors) > size:
                 subset = self._to_device(_draw_subset(self._rng, self._weights, size))
                 ones = self._score_weights[:size] * 0 + 1
-                scores = self._scores(single, self._errors.subset(subset), ones)
+                errors = self._errors.subset(subset)
+                scores = total_msac_scores(single, errors, ones, self._block)
                 best = _largest(scores, num_kept)
                 poses, single = poses[best], single[best]
-        scores = self._scores(single, self._errors, self._score_weights)
+        scores = total_msac_scores(single, self._errors, self._score_weights, self._block)
         return self._to_numpy(poses).astype(np.float64), self._to_numpy(scores)
-
-    def _scores(self, poses: Array, errors: BatchReprojection, score_weights: Array) -> Array:
-        """(H,) weighted MSAC scores."""
-        size = max(1, self._block // len(errors))
-        starts = range(0, max(1, len(poses)), size)
-        return array_namespace(poses).concatenate(
-            [errors.msac_scores(poses[start : start + size]) @ score_weights for start in starts]
-        )
 
     def _to_device(self, array: Any) -> Array:
         if self._device is None:
@@ -108,6 +80,26 @@ class HypothesisScreening:
 
     def _to_numpy(self, array: Array) -> Any:
         return array if self._device is None else array.cpu().numpy()
+
+
+def screening_rounds(num_poses: int, config: PoseConfig) -> tuple[tuple[int, int], ...]:
+    """(number of correspondences, number of poses kept) of each round."""
+    num_survivors = config.screen_survivors
+    return (
+        (config.screen_size, max(num_poses // REDUCTION, num_survivors)),
+        (config.screen_size * SECOND_ROUND_FACTOR, num_survivors),
+    )
+
+
+def total_msac_scores(
+    poses: Array, errors: BatchReprojection, score_weights: Array, block: int = BLOCK
+) -> Array:
+    """(H,) weighted MSAC scores of (H, 12) poses, with ``block`` errors computed at once."""
+    size = max(1, block // len(errors))
+    starts = range(0, max(1, len(poses)), size)
+    return array_namespace(poses).concatenate(
+        [errors.msac_scores(poses[start : start + size]) @ score_weights for start in starts]
+    )
 
 
 def _largest(values: Array, count: int) -> Array:

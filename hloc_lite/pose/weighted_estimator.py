@@ -6,7 +6,7 @@ import numpy as np
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import bearings, projection_jacobian
-from hloc_lite.pose.batch_reprojection import BatchReprojection, rigid_from_row
+from hloc_lite.pose.batch_reprojection import BatchReprojection, RansacProblem, rigid_from_row
 from hloc_lite.pose.inlier_model import (
     bounds_px,
     false_inlier_rates,
@@ -15,7 +15,6 @@ from hloc_lite.pose.inlier_model import (
     score_weights,
 )
 from hloc_lite.pose.ransac_estimator import RansacEstimator
-from hloc_lite.pose.screening import RansacProblem
 from hloc_lite.pose.weighted_ransac import weighted_ransac
 from hloc_lite.registry import DepthScorer, Runtime
 from hloc_lite.types import Camera, Correspondences, Float64, Rigid3

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hloc_lite.config import PoseConfig
+from hloc_lite.pose.batch_reprojection import RansacProblem
 from hloc_lite.pose.local_optimization import optimize_pose, optimize_with_annealing
 from hloc_lite.pose.sampling import SAMPLE_SIZE, SAMPLERS, Sampler
-from hloc_lite.pose.screening import HypothesisScreening, RansacProblem
+from hloc_lite.pose.screening import HypothesisScreening
 from hloc_lite.registry import DepthScorer
 from hloc_lite.types import Bool, Float32, Float64
 
@@ -70,11 +71,13 @@ def weighted_ransac(
     best_minimal, trials, batch = 0.0, 0, smallest
     while trials < max_num_trials:
         batch = min(batch, max_num_trials - trials)
-        poses, msac = screening.promising_poses(sampler.draw(batch))
+        poses, screened = screening.promising_poses(sampler.draw(batch))
         trials += batch
-        scores: Float32 | Float64 = msac
+        scores: Float32 | Float64 = screened
         if depth_scorer is not None:
-            poses, scores = _score_depths(problem, depth_scorer, poses, msac, best_minimal, config)
+            poses, scores = _score_depths(
+                problem, depth_scorer, poses, screened, best_minimal, config
+            )
         promising = np.flatnonzero(scores > best_minimal)
         promising = promising[np.argsort(-scores[promising], kind="stable")]
         best_minimal = float(scores.max(initial=best_minimal))
@@ -91,15 +94,9 @@ def weighted_ransac(
         batch = int(min(max(remaining, smallest), BATCH_GROWTH * batch, largest))
     if best is None:
         return None
-    pose, agreement = optimize_with_annealing(
-        problem.errors,
-        problem.points3D,
-        problem.score_weights,
-        best.pose,
-        config.optimization_steps,
-    )
-    score = best.depth_factor * float(agreement @ problem.score_weights)
-    return RansacResult(pose, score, best.depth_factor, agreement > 0, trials)
+    pose, msac = optimize_with_annealing(problem, best.pose, config.optimization_steps)
+    score = best.depth_factor * float(msac @ problem.score_weights)
+    return RansacResult(pose, score, best.depth_factor, msac > 0, trials)
 
 
 def _optimize(
@@ -110,9 +107,7 @@ def _optimize(
     depth_scorer: DepthScorer | None,
 ) -> RansacResult:
     """Locally optimized pose of a minimal sample."""
-    pose, msac = optimize_pose(
-        problem.errors, problem.points3D, problem.score_weights, pose, config.optimization_steps
-    )
+    pose, msac = optimize_pose(problem, pose, config.optimization_steps)
     inliers, factor = msac > 0, 1.0
     if depth_scorer is not None:
         factor = float(depth_scorer(_depths(problem, pose[None]), inliers[None])[0])

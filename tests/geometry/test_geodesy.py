@@ -19,12 +19,12 @@ from hloc_lite.geometry.geodesy import (
 
 no_deadline = settings(deadline=None, max_examples=50)
 EQUATOR_M, POLE_M = 6378137.0, 6356752.314245
-places = st.builds(Geodetic, st.floats(-89, 89), st.floats(-179, 179), st.floats(-100, 5000))
+positions = st.builds(Geodetic, st.floats(-89, 89), st.floats(-179, 179), st.floats(-100, 5000))
 offsets = st.tuples(*[st.floats(-5000, 5000)] * 2, st.floats(-200, 200)).map(np.array)
 
 
 @pytest.mark.parametrize(
-    ("place", "ecef"),
+    ("position", "ecef"),
     [
         ((0, 0, 0), (EQUATOR_M, 0, 0)),
         ((0, 90, 100), (0, EQUATOR_M + 100, 0)),
@@ -32,9 +32,11 @@ offsets = st.tuples(*[st.floats(-5000, 5000)] * 2, st.floats(-200, 200)).map(np.
         ((-90, 0, 10), (0, 0, -POLE_M - 10)),
     ],
 )
-def test_radii_of_the_ellipsoid(place: tuple, ecef: tuple) -> None:
-    np.testing.assert_allclose(ecef_from_geodetic(place), ecef, atol=1e-5)
-    np.testing.assert_allclose(geodetic_from_ecef(ecef)[[0, 2]], [place[0], place[2]], atol=1e-6)
+def test_radii_of_the_ellipsoid(position: tuple, ecef: tuple) -> None:
+    np.testing.assert_allclose(ecef_from_geodetic(position), ecef, atol=1e-5)
+    np.testing.assert_allclose(
+        geodetic_from_ecef(ecef)[[0, 2]], [position[0], position[2]], atol=1e-6
+    )
 
 
 def test_small_steps_at_the_equator() -> None:
@@ -47,14 +49,14 @@ def test_small_steps_at_the_equator() -> None:
 
 
 @no_deadline
-@given(places, offsets)
+@given(positions, offsets)
 def test_round_trip(origin: Geodetic, enu: np.ndarray) -> None:
     back = enu_from_geodetic(geodetic_from_enu(enu, origin), origin)
     np.testing.assert_allclose(back, enu, atol=1e-5)
 
 
 @no_deadline
-@given(places, offsets)
+@given(positions, offsets)
 def test_axes_of_the_enu_frame(origin: Geodetic, enu: np.ndarray) -> None:
     rotation = ecef_from_enu_rotation(origin)
     np.testing.assert_allclose(rotation.T @ rotation, np.eye(3), atol=1e-12)

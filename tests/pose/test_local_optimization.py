@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hloc_lite.geometry.cameras import bearings, projection_jacobian
-from hloc_lite.pose.batch_reprojection import BatchReprojection
+from hloc_lite.pose.batch_reprojection import BatchReprojection, RansacProblem
 from hloc_lite.pose.local_optimization import optimize_pose, optimize_with_annealing, perturb
 from hloc_lite.synthetic.correspondences import make_scene
 
@@ -28,12 +28,13 @@ def scores_of(noise_px: float, step: float, bound_px: float = 6.0) -> np.ndarray
             rays, projection_jacobian(camera, rays), given.points3D, bounds
         )
         weights = np.ones(len(rays))
+        problem = RansacProblem(rays, given.points3D, weights, weights, errors)
         exact = np.concatenate([pose.rotation.ravel(), pose.translation])
         off = np.random.default_rng(seed).normal(size=6) * step
         start = perturb(exact, off * [1, 1, 1, 10, 10, 10])
         first = float(errors.msac_scores(start[None])[0].sum())
-        plain = optimize_pose(errors, given.points3D, weights, start, STEPS)[1]
-        annealed, msac = optimize_with_annealing(errors, given.points3D, weights, start, STEPS)
+        plain = optimize_pose(problem, start, STEPS)[1]
+        annealed, msac = optimize_with_annealing(problem, start, STEPS)
         np.testing.assert_allclose(msac, errors.msac_scores(annealed[None])[0], atol=1e-9)
         found.append((first, plain.sum(), msac.sum()))
     return np.array(found)

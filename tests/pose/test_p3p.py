@@ -58,9 +58,8 @@ def test_all_solutions_of_poselib_are_found(kind: str) -> None:
         for pose in poselib.p3p(list(rays), list(points3D)):
             in_cam = points3D @ pose.R.T + pose.t
             seen = in_cam / np.linalg.norm(in_cam, axis=1, keepdims=True)
-            if (
-                np.abs(seen - rays).max() < 1e-9
-            ):  # for symmetric samples it also returns invalid ones
+            # for symmetric samples it also returns invalid ones
+            if np.abs(seen - rays).max() < 1e-9:
                 rotations.append(pose.R)
                 samples.append(sample)
     theirs = np.array(rotations).reshape(-1, 3, 3), np.array(samples, int)

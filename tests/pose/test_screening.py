@@ -8,9 +8,9 @@ import pytest
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import bearings, projection_jacobian
 from hloc_lite.geometry.rotations import rotation_angle_deg
-from hloc_lite.pose.batch_reprojection import BatchReprojection
+from hloc_lite.pose.batch_reprojection import BatchReprojection, RansacProblem
 from hloc_lite.pose.sampling import draw_uniform
-from hloc_lite.pose.screening import HypothesisScreening, RansacProblem
+from hloc_lite.pose.screening import HypothesisScreening
 from hloc_lite.pose.weighted_ransac import weighted_ransac
 from hloc_lite.synthetic.correspondences import Scene, make_scene
 
