@@ -18,12 +18,13 @@ from hloc_lite.formats.hloc_lists import read_image_list, read_queries, write_po
 from hloc_lite.io.files import atomic_path, read_json, write_json_atomic, write_text_atomic
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.synthetic.config import CONDITIONS, SCHEMA_VERSION, TownConfig
-from hloc_lite.synthetic.layout import make_plan
-from hloc_lite.synthetic.render import Rendering, render_stage
-from hloc_lite.synthetic.sharing import render_in_processes
-from hloc_lite.synthetic.stage import Stage
+from hloc_lite.synthetic.parallel import render_in_processes
+from hloc_lite.synthetic.planning import make_plan
+from hloc_lite.synthetic.raycasting import RaycastScene
+from hloc_lite.synthetic.render import Rendering, render_view
 from hloc_lite.synthetic.town import Town, build_town
-from hloc_lite.synthetic.views import View, map_points, map_views, plan_walks, query_views
+from hloc_lite.synthetic.views import map_points, map_views, plan_walks, query_views
+from hloc_lite.synthetic.visibility import View
 from hloc_lite.types import Float64
 
 Progress = Callable[[int, int], None]
@@ -93,7 +94,7 @@ def plan_dataset(config: TownConfig) -> tuple[Town, list[View]]:
     """The town of a config and all its views: the map's, then each condition's queries."""
     walks, _ = plan_walks(make_plan(config.seed), config)
     town = build_town(config, near=map_points(walks))
-    stages = {name: Stage(town, name) for name in ("map0", "map1", *config.conditions)}
+    stages = {name: RaycastScene(town, name) for name in ("map0", "map1", *config.conditions)}
     mapped = map_views(config, town.plan, stages)
     views = list(mapped)
     for condition in config.conditions:
@@ -109,9 +110,9 @@ def render_views(out_dir, town, views, with_depth, with_labels):  # type: ignore
         pass_name, stage = "", None
         for view in sorted(views, key=lambda view: (view.pass_name, view.name)):
             if view.pass_name != pass_name:
-                pass_name, stage = view.pass_name, Stage(town, view.pass_name)
+                pass_name, stage = view.pass_name, RaycastScene(town, view.pass_name)
             rng = image_rng(town.config.seed, view.name)
-            rendering = render_stage(stage, view.camera, view.cam_from_world, rng)
+            rendering = render_view(stage, view.camera, view.cam_from_world, rng)
             _write(out_dir, view.name, rendering, town.config, with_depth, with_labels)
             yield view.name
     finally:

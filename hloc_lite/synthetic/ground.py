@@ -9,7 +9,7 @@ from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.atlas import PATCH_NEUTRAL
 from hloc_lite.synthetic.layout import KERB_M, SIDEWALK_M, Frontage, Plan, Street
 from hloc_lite.synthetic.materials import Library
-from hloc_lite.synthetic.mesh import Frame, MeshBuilder
+from hloc_lite.synthetic.mesh import MeshBuilder, TextureFrame
 from hloc_lite.synthetic.paint import as_patch, scale_polygon
 from hloc_lite.synthetic.tiles import fractal_noise
 from hloc_lite.types import Float64, UInt8
@@ -25,12 +25,12 @@ def extent(plan: Plan) -> tuple[Float64, Float64]:
     return nodes.min(axis=0) - MARGIN_M, nodes.max(axis=0) + MARGIN_M
 
 
-def build_ground(mesh: MeshBuilder, library: Library, plan: Plan, detail: float) -> Frame:
+def build_ground(mesh: MeshBuilder, library: Library, plan: Plan, detail: float) -> TextureFrame:
     """Adds carriageways, sidewalks and kerbs; returns the frame of their common patch."""
     low, high = extent(plan)
     patch = mesh.atlas.add_patch(_paint_ground(plan, low, high, detail * TEXELS_PER_M))
     size = high - low
-    frame = Frame(patch, np.array([low[0], high[1], 0.0]), float(size[0]), float(size[1]))
+    frame = TextureFrame(patch, np.array([low[0], high[1], 0.0]), float(size[0]), float(size[1]))
     counts = np.ceil(size / CELL_M).astype(int)
     xs = np.linspace(low[0], high[0], counts[0] + 1)
     ys = np.linspace(low[1], high[1], counts[1] + 1)
@@ -47,7 +47,7 @@ def build_ground(mesh: MeshBuilder, library: Library, plan: Plan, detail: float)
 
 
 def build_lawn(
-    mesh: MeshBuilder, library: Library, plan: Plan, frame: Frame, tint: tuple[float, ...]
+    mesh: MeshBuilder, library: Library, plan: Plan, frame: TextureFrame, tint: tuple[float, ...]
 ) -> None:
     """Adds the park's grass, inside its fence."""
     a, b, c, d = plan.park
@@ -72,7 +72,12 @@ def _carriageway(street: Street) -> Float64:
 
 
 def _sidewalk(
-    mesh: MeshBuilder, library: Library, plan: Plan, front: Frontage, frame: Frame, index: int
+    mesh: MeshBuilder,
+    library: Library,
+    plan: Plan,
+    front: Frontage,
+    frame: TextureFrame,
+    index: int,
 ) -> None:
     rng = np.random.default_rng([plan.seed, 20, index])
     steps = max(2, int(front.length / 2.0))

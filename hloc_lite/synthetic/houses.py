@@ -9,8 +9,8 @@ import numpy as np
 from hloc_lite.synthetic import labels, paint
 from hloc_lite.synthetic.layout import KERB_M, Plan, Plot
 from hloc_lite.synthetic.materials import Library
-from hloc_lite.synthetic.mesh import Frame, Material, MeshBuilder
-from hloc_lite.synthetic.shapes import Local, box, rect, tube
+from hloc_lite.synthetic.mesh import Material, MeshBuilder, TextureFrame
+from hloc_lite.synthetic.shapes import LocalFrame, box, rect, tube
 
 DEPTH_M = 9.0
 PLASTER_TINTS = (
@@ -87,14 +87,14 @@ def draw_style(rng: np.random.Generator, width: float, library: Library) -> Styl
     )
 
 
-def plot_frame(plan: Plan, plot: Plot) -> Local:
+def plot_frame(plan: Plan, plot: Plot) -> LocalFrame:
     """Local frame of a plot: right along the facade from its left end, up from its highest
     ground, outward to the street."""
     front = plot.frontage
     steps = plot.offset + np.linspace(0, plot.width, 5)
     line = front.start + steps[:, None] * front.right
     base = float(plan.ground(line).max()) + KERB_M
-    return Local.upright([*line[0], base], front.right)
+    return LocalFrame.upright([*line[0], base], front.right)
 
 
 def build_house(
@@ -111,7 +111,7 @@ def build_house(
     weathering = paint.wall_weathering(brush, width, height + FOOT_M, texels_per_m)
     _paint_facade(brush, weathering, style, width, texels_per_m)
     patch = mesh.atlas.add_patch(paint.as_patch(weathering))
-    frame = Frame(patch, local.point(0, height), width, height + FOOT_M)
+    frame = TextureFrame(patch, local.point(0, height), width, height + FOOT_M)
     openings = _ground_openings(rng, style, width)
     pitch = width / style.columns
     for floor in range(style.floors):
@@ -164,9 +164,9 @@ def _ground_openings(rng: np.random.Generator, style: Style, width: float) -> li
 
 def _wall_with_openings(
     mesh: MeshBuilder,
-    local: Local,
+    local: LocalFrame,
     style: Style,
-    frame: Frame,
+    frame: TextureFrame,
     openings: list[Opening],
     width: float,
 ) -> None:
@@ -228,7 +228,7 @@ def _wall_with_openings(
 def _fill_opening(
     mesh: MeshBuilder,
     library: Library,
-    local: Local,
+    local: LocalFrame,
     style: Style,
     opening: Opening,
     texels_per_m: float,
@@ -311,7 +311,7 @@ def _paint_facade(
 def _relief(
     mesh: MeshBuilder,
     library: Library,
-    local: Local,
+    local: LocalFrame,
     style: Style,
     width: float,
     rng: np.random.Generator,
@@ -369,7 +369,7 @@ def _relief(
 
 
 def _railing(
-    mesh: MeshBuilder, local: Local, x0: float, x1: float, level: float, iron: Material
+    mesh: MeshBuilder, local: LocalFrame, x0: float, x1: float, level: float, iron: Material
 ) -> None:
     box(mesh, local, (x0, level + 0.95, 0.8), (x1, level + 1.0, 0.85), iron, labels.BUILDING)
     count = max(2, int((x1 - x0) / 0.16))
@@ -385,7 +385,7 @@ def _railing(
 def _shell(
     mesh: MeshBuilder,
     library: Library,
-    local: Local,
+    local: LocalFrame,
     style: Style,
     width: float,
     corners: tuple[bool, bool],

@@ -35,7 +35,7 @@ class Material:
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class TextureFrame:
     """A patch laid on a plane: texels are affine in the world point."""
 
     patch: Rect
@@ -67,7 +67,7 @@ class Mesh:
         return len(self.labels)
 
 
-def joined(meshes: Sequence[Mesh]) -> Mesh:
+def join_meshes(meshes: Sequence[Mesh]) -> Mesh:
     """All triangles of several meshes in one."""
     starts = np.cumsum([0, *(mesh.num_surfaces for mesh in meshes[:-1])])
     shifted = [mesh.surface_idxs + start for mesh, start in zip(meshes, starts, strict=True)]
@@ -98,7 +98,7 @@ class MeshBuilder:
         material: Material,
         label: int,
         *,
-        frame: Frame | None = None,
+        frame: TextureFrame | None = None,
         patch: Rect | None = None,
         offset: tuple[float, float] | npt.ArrayLike = (0.0, 0.0),
     ) -> None:
@@ -124,7 +124,7 @@ class MeshBuilder:
         material: Material,
         label: int,
         *,
-        frame: Frame | None = None,
+        frame: TextureFrame | None = None,
         offset: tuple[float, float] | npt.ArrayLike = (0.0, 0.0),
         tints: npt.ArrayLike | None = None,
         planar: bool = False,
@@ -173,7 +173,7 @@ class MeshBuilder:
         spans: Float64,
         material: Material,
         label: int,
-        frame: Frame | None,
+        frame: TextureFrame | None,
         offset: npt.ArrayLike,
         *,
         quad: bool,

@@ -7,8 +7,8 @@ import numpy as np
 from hloc_lite.synthetic import labels, paint
 from hloc_lite.synthetic.layout import KERB_M, Frontage, Plan, Street
 from hloc_lite.synthetic.materials import Library
-from hloc_lite.synthetic.mesh import Frame, Material, MeshBuilder
-from hloc_lite.synthetic.shapes import Local, ball, box, prism, rect, tube
+from hloc_lite.synthetic.mesh import Material, MeshBuilder, TextureFrame
+from hloc_lite.synthetic.shapes import LocalFrame, ball, box, prism, rect, tube
 from hloc_lite.types import Float64
 
 
@@ -96,7 +96,7 @@ def lamp(mesh: MeshBuilder, library: Library, foot: Float64, towards: Float64) -
     out = np.array([*towards, 0.0])
     head = top + 0.9 * out + [0, 0, 0.15]
     tube(mesh, top, head, 0.035, iron, labels.POLE)
-    local = Local.upright(head, towards)
+    local = LocalFrame.upright(head, towards)
     glow = Material(library["metal"].tile, 1.5, (0.9, 0.88, 0.8), 6.0)
     box(mesh, local, (-0.25, -0.05, -0.13), (0.3, 0.05, 0.13), iron, labels.POLE)
     box(mesh, local, (-0.22, -0.09, -0.1), (0.27, -0.051, 0.1), glow, labels.POLE)
@@ -110,7 +110,7 @@ def post_sign(
     steel = library["metal"].tinted(0.4, 0.41, 0.42)
     height = rng.uniform(2.2, 2.7)
     tube(mesh, foot - [0, 0, 0.3], foot + np.array([0, 0, height]), 0.03, steel, labels.POLE)
-    local = Local.upright(foot, [-facing[1], facing[0]])
+    local = LocalFrame.upright(foot, [-facing[1], facing[0]])
     patch = mesh.atlas.add_patch(paint.traffic_sign(rng, 96))
     size = rng.uniform(0.5, 0.65)
     plate = library["metal"]
@@ -134,7 +134,7 @@ def traffic_light(mesh: MeshBuilder, library: Library, foot: Float64, facing: Fl
     """A signal on a post."""
     steel = library["metal"].tinted(0.2, 0.21, 0.22)
     tube(mesh, foot - [0, 0, 0.3], foot + np.array([0, 0, 2.4]), 0.06, steel, labels.POLE, sides=8)
-    local = Local.upright(foot, [-facing[1], facing[0]])
+    local = LocalFrame.upright(foot, [-facing[1], facing[0]])
     dark = library["metal"].tinted(0.02, 0.02, 0.02)
     box(mesh, local, (-0.14, 2.4, -0.1), (0.14, 3.2, 0.12), dark, labels.TRAFFIC_LIGHT)
     for k, colour in enumerate([(0.06, 0.5, 0.2), (0.3, 0.2, 0.02), (0.35, 0.02, 0.02)]):
@@ -152,7 +152,7 @@ def fence(mesh: MeshBuilder, library: Library, plan: Plan, front: Frontage) -> N
     for k in range(steps):
         span = float(np.linalg.norm(line[k + 1] - line[k]))
         base = min(z[k], z[k + 1])
-        local = Local.upright([*line[k], base], front.right)
+        local = LocalFrame.upright([*line[k], base], front.right)
         low = (0.0, -0.3, -0.15)
         box(
             mesh,
@@ -171,7 +171,7 @@ def fence(mesh: MeshBuilder, library: Library, plan: Plan, front: Frontage) -> N
 
 
 def garden_wall(
-    mesh: MeshBuilder, library: Library, rng: np.random.Generator, local: Local, width: float
+    mesh: MeshBuilder, library: Library, rng: np.random.Generator, local: LocalFrame, width: float
 ) -> None:
     """A wall with coping along a garden."""
     height = rng.uniform(1.9, 2.5)
@@ -180,7 +180,7 @@ def garden_wall(
     patch = mesh.atlas.add_patch(
         paint.as_patch(paint.wall_weathering(paint.branch(rng), width, height + 1, 44))
     )
-    frame = Frame(patch, local.point(0, height), width, height + 1)
+    frame = TextureFrame(patch, local.point(0, height), width, height + 1)
     rect(mesh, local, 0, height, width, height + 1, wall, labels.WALL, frame=frame)
     rect(mesh, local, 0, height, width, height + 1, wall, labels.WALL, out=-0.3)
     box(
@@ -209,7 +209,7 @@ def car(
     length, width = rng.uniform(3.9, 4.7), rng.uniform(1.66, 1.82)
     roof = 2.0 if van else rng.uniform(1.38, 1.55)
     front, back = length / 2, -length / 2
-    local = Local.upright(foot, heading)
+    local = LocalFrame.upright(foot, heading)
     half = width / 2
     waist = 0.88
     hull = [
@@ -265,7 +265,7 @@ def car(
         )
     )
     for x, facing in ((front + 0.01, heading), (back - 0.01, -np.asarray(heading))):
-        spot = Local.upright(local.point(x, 0), [-facing[1], facing[0]])
+        spot = LocalFrame.upright(local.point(x, 0), [-facing[1], facing[0]])
         rect(
             mesh, spot, -0.26, 0.52, 0.52, 0.12, library["metal"], labels.CAR, out=0.0, patch=plate
         )
@@ -276,7 +276,7 @@ def person(
 ) -> None:
     """Someone walking."""
     scale = rng.uniform(0.92, 1.08)
-    local = Local.upright(foot, heading)
+    local = LocalFrame.upright(foot, heading)
     cloth = library["fabric"]
     legs = cloth.tinted(*(rng.uniform(0.02, 0.25) * rng.uniform(0.6, 1.2, 3)))
     coat = cloth.tinted(*(rng.uniform(0.03, 0.6) * rng.uniform(0.3, 1.3, 3)))

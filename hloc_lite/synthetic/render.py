@@ -12,8 +12,8 @@ from scipy.interpolate import RectBivariateSpline
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.photo import develop
+from hloc_lite.synthetic.raycasting import RaycastScene
 from hloc_lite.synthetic.shading import SurfaceView
-from hloc_lite.synthetic.stage import Stage
 from hloc_lite.synthetic.town import Town
 from hloc_lite.types import Camera, Float32, Int32, Rigid3, UInt8
 
@@ -37,14 +37,14 @@ def render(
 ) -> Rendering:
     """What a camera sees in a condition (a pass of ``town.PASSES``).
 
-    For many views of one condition make a ``Stage`` and call ``render_stage``.
+    For many views of one condition make a ``RaycastScene`` and call ``render_view``.
     """
-    stage = Stage(town, condition)
-    return render_stage(stage, camera, cam_from_world, np.random.default_rng(seed))
+    stage = RaycastScene(town, condition)
+    return render_view(stage, camera, cam_from_world, np.random.default_rng(seed))
 
 
-def render_stage(
-    stage: Stage, camera: Camera, cam_from_world: Rigid3, rng: np.random.Generator
+def render_view(
+    stage: RaycastScene, camera: Camera, cam_from_world: Rigid3, rng: np.random.Generator
 ) -> Rendering:
     """What a camera sees; ``rng`` draws the sensor's noise and the exposure."""
     uv = _pixel_grid(camera)

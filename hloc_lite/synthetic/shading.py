@@ -15,7 +15,7 @@ from hloc_lite.synthetic import labels
 from hloc_lite.synthetic import mesh as columns
 from hloc_lite.synthetic.atlas import NUM_LEVELS, PATCH_NEUTRAL, TILE_PX
 from hloc_lite.synthetic.mesh import LOOK_COLUMNS
-from hloc_lite.synthetic.stage import Stage
+from hloc_lite.synthetic.raycasting import RaycastScene
 from hloc_lite.synthetic.tiles import fractal_noise
 from hloc_lite.types import Float32, Int32, Rigid3
 
@@ -33,7 +33,7 @@ _H = LOOK_COLUMNS + 2
 class SurfaceView:
     """One camera's tables over the surfaces it sees."""
 
-    def __init__(self, stage: Stage, cam_from_world: Rigid3, focal_px: float) -> None:
+    def __init__(self, stage: RaycastScene, cam_from_world: Rigid3, focal_px: float) -> None:
         self.stage = stage
         self.rotation = cam_from_world.rotation
         self.center = cam_from_world.center

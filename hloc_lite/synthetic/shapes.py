@@ -9,19 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.synthetic.atlas import Rect
-from hloc_lite.synthetic.mesh import Frame, Material, MeshBuilder
+from hloc_lite.synthetic.mesh import Material, MeshBuilder, TextureFrame
 from hloc_lite.types import Float64
 
 
 @dataclass(frozen=True, eq=False)
-class Local:
+class LocalFrame:
     """A local frame: columns of ``axes`` are right, up, outward in the world."""
 
     origin: Float64
     axes: Float64
 
     @classmethod
-    def upright(cls, origin: npt.ArrayLike, right_xy: npt.ArrayLike) -> Local:
+    def upright(cls, origin: npt.ArrayLike, right_xy: npt.ArrayLike) -> LocalFrame:
         """z is up, ``right_xy`` a unit vector; outward is the right-hand side's normal."""
         x, y = np.asarray(right_xy, np.float64)
         axes = np.array([[x, 0, y], [y, 0, -x], [0, 1, 0]])
@@ -40,7 +40,7 @@ class Local:
 
 def rect(
     mesh: MeshBuilder,
-    local: Local,
+    local: LocalFrame,
     left: float,
     top: float,
     width: float,
@@ -50,7 +50,7 @@ def rect(
     *,
     out: float = 0.0,
     patch: Rect | None = None,
-    frame: Frame | None = None,
+    frame: TextureFrame | None = None,
     offset: tuple[float, float] = (0.0, 0.0),
 ) -> None:
     """An upright rectangle facing outward."""
@@ -68,7 +68,7 @@ def rect(
 
 def box(
     mesh: MeshBuilder,
-    local: Local,
+    local: LocalFrame,
     low: Sequence[float],
     high: Sequence[float],
     material: Material,
@@ -154,7 +154,7 @@ def ball(
 
 def prism(
     mesh: MeshBuilder,
-    local: Local,
+    local: LocalFrame,
     outline: npt.ArrayLike,
     out: tuple[float, float],
     material: Material,

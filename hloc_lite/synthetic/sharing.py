@@ -19,10 +19,10 @@ from hloc_lite.errors import HlocLiteError
 from hloc_lite.io.files import read_json, write_json_atomic
 from hloc_lite.synthetic.atlas import Atlas
 from hloc_lite.synthetic.config import TownConfig
-from hloc_lite.synthetic.layout import make_plan
 from hloc_lite.synthetic.mesh import Mesh
+from hloc_lite.synthetic.planning import make_plan
 from hloc_lite.synthetic.town import Town
-from hloc_lite.synthetic.views import View
+from hloc_lite.synthetic.visibility import View
 from hloc_lite.types import Camera, Rigid3
 
 PREFIX = ".workers-"
@@ -60,7 +60,7 @@ def render_in_processes(
 def _run_workers(shared: Path, jobs: int, expected: int) -> Iterator[str]:
     workers = [
         subprocess.Popen(
-            [sys.executable, "-m", "hloc_lite.synthetic.worker", str(shared), str(number)],
+            [sys.executable, "-m", "hloc_lite.synthetic.render_worker", str(shared), str(number)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

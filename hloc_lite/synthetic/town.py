@@ -12,9 +12,10 @@ from hloc_lite.synthetic.atlas import Atlas, AtlasBuilder, Rect
 from hloc_lite.synthetic.config import TownConfig
 from hloc_lite.synthetic.ground import build_ground, build_lawn, manholes
 from hloc_lite.synthetic.houses import Style, build_house, plot_frame
-from hloc_lite.synthetic.layout import KERB_M, Plan, Plot, PlotKind, Street, make_plan
+from hloc_lite.synthetic.layout import KERB_M, Plan, Plot, PlotKind, Street
 from hloc_lite.synthetic.materials import Library, make_library
-from hloc_lite.synthetic.mesh import Frame, Material, Mesh, MeshBuilder, joined
+from hloc_lite.synthetic.mesh import Material, Mesh, MeshBuilder, TextureFrame, join_meshes
+from hloc_lite.synthetic.planning import make_plan
 from hloc_lite.synthetic.props import (
     car,
     fence,
@@ -26,7 +27,7 @@ from hloc_lite.synthetic.props import (
     traffic_light,
     tree,
 )
-from hloc_lite.synthetic.shapes import Local, box, rect, tube
+from hloc_lite.synthetic.shapes import LocalFrame, box, rect, tube
 from hloc_lite.types import Float64
 
 PASSES: Mapping[str, tuple[str, ...]] = {
@@ -50,7 +51,7 @@ class Town:
 
     def mesh(self, pass_name: str) -> Mesh:
         """All that stands in the town in a pass of ``PASSES``."""
-        return joined([self.parts[part] for part in PASSES[pass_name]])
+        return join_meshes([self.parts[part] for part in PASSES[pass_name]])
 
 
 def build_town(config: TownConfig, near: Float64 | None = None) -> Town:
@@ -141,7 +142,7 @@ def _shop_front(
     mesh: MeshBuilder,
     library: Library,
     rng: np.random.Generator,
-    local: Local,
+    local: LocalFrame,
     style: Style,
     width: float,
     detail: float,
@@ -207,7 +208,7 @@ def _posters(
     library: Library,
     choice: tuple[Rect, ...],
     rng: np.random.Generator,
-    local: Local,
+    local: LocalFrame,
     width: float,
 ) -> None:
     for _ in range(rng.poisson(1.8)):
@@ -234,7 +235,7 @@ def _scaffold(
     mesh: MeshBuilder,
     library: Library,
     rng: np.random.Generator,
-    local: Local,
+    local: LocalFrame,
     style: Style,
     width: float,
 ) -> None:
@@ -279,7 +280,7 @@ def _scaffold(
 
 
 def _street_furniture(
-    parts: Mapping[str, MeshBuilder], library: Library, plan: Plan, frame: Frame
+    parts: Mapping[str, MeshBuilder], library: Library, plan: Plan, frame: TextureFrame
 ) -> list[Float64]:
     lamps = []
     static = parts["static"]

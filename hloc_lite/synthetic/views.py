@@ -13,7 +13,7 @@ from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.config import TownConfig
 from hloc_lite.synthetic.layout import KERB_M, TWIN_EDGES, Edge, Plan, Street
 from hloc_lite.synthetic.props import parking_side
-from hloc_lite.synthetic.stage import Stage
+from hloc_lite.synthetic.raycasting import RaycastScene
 from hloc_lite.types import Bool, Camera, Float64, Rigid3
 
 END_M = 3.0
@@ -93,7 +93,7 @@ def map_cameras(config: TownConfig) -> tuple[Camera, Camera]:
     return first, second
 
 
-def map_views(config: TownConfig, plan: Plan, stages: dict[str, Stage]) -> list[View]:
+def map_views(config: TownConfig, plan: Plan, stages: dict[str, RaycastScene]) -> list[View]:
     """Up one side of each covered street and down the other, looking along and at the facades."""
     walks, spacing = plan_walks(plan, config)
     cameras = map_cameras(config)
@@ -147,7 +147,7 @@ def camera_pose(
     return Rigid3(rotation, -rotation @ center)
 
 
-def good_view(stage: Stage, camera: Camera, pose: Rigid3, strict: bool = True) -> bool:
+def good_view(stage: RaycastScene, camera: Camera, pose: Rigid3, strict: bool = True) -> bool:
     """Not in or at something solid, and with enough of the town in sight."""
     around = _sphere_directions()
     center = np.ascontiguousarray(np.broadcast_to(pose.center.astype(np.float32), around.shape))
@@ -177,7 +177,7 @@ def _sphere_directions() -> np.ndarray:
     return np.stack(points, axis=1).astype(np.float32)
 
 
-def _grid_hits(stage: Stage, camera: Camera, pose: Rigid3, columns: int, rows: int):  # type: ignore[no-untyped-def]
+def _grid_hits(stage: RaycastScene, camera: Camera, pose: Rigid3, columns: int, rows: int):  # type: ignore[no-untyped-def]
     """Ray lengths, surfaces and world points of a grid of pixels."""
     x, y = np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows)
     pixels = np.stack([x.ravel() * camera.width, y.ravel() * camera.height], axis=1)
@@ -190,7 +190,11 @@ def _grid_hits(stage: Stage, camera: Camera, pose: Rigid3, columns: int, rows: i
 
 
 def query_views(
-    config: TownConfig, plan: Plan, stages: dict[str, Stage], mapped: list[View], condition: str
+    config: TownConfig,
+    plan: Plan,
+    stages: dict[str, RaycastScene],
+    mapped: list[View],
+    condition: str,
 ) -> list[View]:
     """Queries of a condition: other places, heights, rolls and lenses than the map's, within
     what the map has seen."""
@@ -264,7 +268,7 @@ def _query_pose(plan: Plan, walk: Walk, rng: np.random.Generator) -> Rigid3:
     return camera_pose(plan, xy, up, yaw, rng.normal(4, 5), roll)
 
 
-def covisible_share(stage: Stage, camera: Camera, pose: Rigid3, mapped: list[View]) -> float:
+def covisible_share(stage: RaycastScene, camera: Camera, pose: Rigid3, mapped: list[View]) -> float:
     """Share of the query's still surfaces that at least two map images see alike: unoccluded, at
     a similar scale, and from a similar side."""
     distance, surface, points = _grid_hits(stage, camera, pose, 16, 12)
@@ -297,7 +301,7 @@ def _seen_alike(
     return np.flatnonzero(inside & similar & (cosine > np.cos(np.radians(MAX_VIEW_ANGLE_DEG))))
 
 
-def _unoccluded(stage: Stage, center: Float64, points: Float64) -> Bool:
+def _unoccluded(stage: RaycastScene, center: Float64, points: Float64) -> Bool:
     rays = points - center
     origins = np.ascontiguousarray(np.broadcast_to(center, rays.shape), np.float32)
     length = stage.distance(origins, np.ascontiguousarray(rays, np.float32))

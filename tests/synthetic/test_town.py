@@ -9,6 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hloc_lite.synthetic.planning import make_plan
+from hloc_lite.synthetic.raycasting import RaycastScene
+from hloc_lite.synthetic.visibility import View
 
 from hloc_lite.errors import HlocLiteError, StaleArtefactError
 from hloc_lite.formats.colmap import read_model
@@ -17,11 +20,10 @@ from hloc_lite.geometry.cameras import cam_from_img, img_from_cam
 from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.config import TownConfig
 from hloc_lite.synthetic.dataset import image_rng, plan_dataset, write_dataset
-from hloc_lite.synthetic.layout import TWIN_EDGES, make_plan
-from hloc_lite.synthetic.render import render, render_stage
-from hloc_lite.synthetic.stage import Stage
+from hloc_lite.synthetic.layout import TWIN_EDGES
+from hloc_lite.synthetic.render import render, render_view
 from hloc_lite.synthetic.town import Town, build_town
-from hloc_lite.synthetic.views import View, camera_pose, map_cameras
+from hloc_lite.synthetic.views import camera_pose, map_cameras
 from hloc_lite.types import Camera, Float64
 
 SIZE = {"width": 160, "height": 120}
@@ -38,8 +40,10 @@ def planned(config: TownConfig) -> tuple[Town, list[View]]:
 
 
 @pytest.fixture(scope="module")
-def stages(planned: tuple[Town, list[View]]) -> dict[str, Stage]:
-    return {name: Stage(planned[0], name) for name in ("map0", "map1", "day", "night", "changed")}
+def stages(planned: tuple[Town, list[View]]) -> dict[str, RaycastScene]:
+    return {
+        name: RaycastScene(planned[0], name) for name in ("map0", "map1", "day", "night", "changed")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +72,12 @@ def test_same_config_gives_same_bytes_whatever_the_jobs(
 
 
 def test_depth_of_one_view_agrees_with_another(
-    planned: tuple[Town, list[View]], stages: dict[str, Stage]
+    planned: tuple[Town, list[View]], stages: dict[str, RaycastScene]
 ) -> None:
     _, views = planned
     a, b = views[0], next(v for v in views[1:] if v.pass_name == views[0].pass_name)
-    first = render_stage(stages[a.pass_name], a.camera, a.cam_from_world, image_rng(0, "a"))
-    second = render_stage(stages[b.pass_name], b.camera, b.cam_from_world, image_rng(0, "b"))
+    first = render_view(stages[a.pass_name], a.camera, a.cam_from_world, image_rng(0, "a"))
+    second = render_view(stages[b.pass_name], b.camera, b.cam_from_world, image_rng(0, "b"))
     points, _ = _world_points(a.camera, a, first.depth)
     in_b = b.cam_from_world.apply(points)
     pixels = img_from_cam(b.camera, in_b)
@@ -97,11 +101,11 @@ def test_depth_of_one_view_agrees_with_another(
 
 
 def test_projections_of_depth_hit_the_surface_they_came_from(
-    planned: tuple[Town, list[View]], stages: dict[str, Stage]
+    planned: tuple[Town, list[View]], stages: dict[str, RaycastScene]
 ) -> None:
     view = next(v for v in planned[1] if v.camera.model == "OPENCV" or "query" in v.name)
     stage = stages[view.pass_name]
-    rendering = render_stage(stage, view.camera, view.cam_from_world, image_rng(0, "x"))
+    rendering = render_view(stage, view.camera, view.cam_from_world, image_rng(0, "x"))
     points, cells = _world_points(view.camera, view, rendering.depth)
     rays = points - view.cam_from_world.center
     origins = np.broadcast_to(view.cam_from_world.center, rays.shape)
@@ -169,11 +173,11 @@ def test_cars_and_people_stand_elsewhere_in_queries(planned: tuple[Town, list[Vi
 
 
 def test_conditions_change_pixels_but_not_what_stands_still(
-    planned: tuple[Town, list[View]], stages: dict[str, Stage]
+    planned: tuple[Town, list[View]], stages: dict[str, RaycastScene]
 ) -> None:
     view = planned[1][0]
     shots = {
-        name: render_stage(stages[name], view.camera, view.cam_from_world, image_rng(0, "same"))
+        name: render_view(stages[name], view.camera, view.cam_from_world, image_rng(0, "same"))
         for name in ("day", "night", "changed")
     }
     day = shots["day"]
@@ -203,13 +207,13 @@ def test_cameras_stand_in_the_streets_at_a_walkers_height(planned: tuple[Town, l
 
 
 def test_render_of_a_town_is_that_of_its_stage(
-    planned: tuple[Town, list[View]], stages: dict[str, Stage]
+    planned: tuple[Town, list[View]], stages: dict[str, RaycastScene]
 ) -> None:
     town, views = planned
     view = views[0]
     one = render(town, view.camera, view.cam_from_world, "day", seed=3)
     rng = np.random.default_rng(3)
-    two = render_stage(stages["day"], view.camera, view.cam_from_world, rng)
+    two = render_view(stages["day"], view.camera, view.cam_from_world, rng)
     np.testing.assert_array_equal(one.pixels, two.pixels)
     np.testing.assert_array_equal(one.depth, two.depth)
 
@@ -218,20 +222,20 @@ def test_render_of_a_town_is_that_of_its_stage(
 @pytest.mark.parametrize("condition", ["day", "night"])
 def test_any_size_of_image(
     planned: tuple[Town, list[View]],
-    stages: dict[str, Stage],
+    stages: dict[str, RaycastScene],
     width: int,
     height: int,
     condition: str,
 ) -> None:
     camera = Camera("SIMPLE_PINHOLE", width, height, np.array([120.0, width / 2, height / 2]))
     pose = planned[1][0].cam_from_world
-    rendering = render_stage(stages[condition], camera, pose, image_rng(0, "x"))
+    rendering = render_view(stages[condition], camera, pose, image_rng(0, "x"))
     assert rendering.pixels.shape == (height, width, 3)
     assert rendering.depth.shape == rendering.labels.shape == (height, width)
 
 
 def test_twin_streets_look_alike_and_other_streets_do_not(
-    planned: tuple[Town, list[View]], stages: dict[str, Stage]
+    planned: tuple[Town, list[View]], stages: dict[str, RaycastScene]
 ) -> None:
     plan = planned[0].plan
     camera = map_cameras(planned[0].config)[1]
@@ -242,7 +246,7 @@ def test_twin_streets_look_alike_and_other_streets_do_not(
         middle = (street.start + street.end) / 2 - 3 * street.left
         heading = np.degrees(np.arctan2(street.direction[1], street.direction[0])) + 90
         pose = camera_pose(plan, middle, 10.0, heading, 0, 0)  # above the trees
-        depth = render_stage(stages["map0"], camera, pose, image_rng(0, "twin")).depth
+        depth = render_view(stages["map0"], camera, pose, image_rng(0, "twin")).depth
         return np.clip(depth - np.median(depth), -0.5, 0.5)
 
     def alike(a: np.ndarray, b: np.ndarray) -> float:
