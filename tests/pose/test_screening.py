@@ -38,14 +38,14 @@ def test_torch_and_numpy_keep_the_same_poses(count: int, batch: int) -> None:
     problem = problem_of(make_scene(1, count=count, share=0.3))
     sample = draw_uniform(np.random.default_rng(1), batch, count)
     one, other = (screening(problem, device).promising_poses(sample) for device in (None, "cpu"))
-    assert one[0].shape == (CONFIG.screen_survivors, 12)
+    assert one[0].shape == (CONFIG.screening_survivors, 12)
     for poses, scores in (one, other):
         assert poses.dtype == np.float64
         assert scores.dtype == np.float32
         expected = problem.errors.msac_scores(poses) @ problem.score_weights
         np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=0.01)
     # poses at the limit may differ by rounding, the best do not
-    best = CONFIG.screen_survivors // 4
+    best = CONFIG.screening_survivors // 4
     for poses, scores in (one, other):
         order = np.argsort(-scores)
         poses[:], scores[:] = poses[order], scores[order]
