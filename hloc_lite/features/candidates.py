@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.config import FeaturesConfig
+from hloc_lite.io.image_resizing import resize, resized_size
 from hloc_lite.types import Float32, Int64, LocalFeatures, Photo, UInt8
 
 
@@ -63,28 +63,6 @@ def extract_with(
         for i, found in zip(batch, candidates, strict=True):
             features[i] = _select(found, photos[i], size, descriptor_dim, config)
     return features
-
-
-def resized_size(width: int, height: int, max_side_px: int, multiple: int = 1) -> tuple[int, int]:
-    """(width, height) with the longer side at most ``max_side_px``; never larger than the photo.
-
-    With ``multiple`` above 1 each side is rounded down to one, unless the photo is smaller.
-    """
-    scale = min(1.0, max_side_px / max(width, height))
-    sides = (max(1, round(width * scale)), max(1, round(height * scale)))
-    w, h = (side // multiple * multiple or side for side in sides)
-    return w, h
-
-
-def resize(pixels: UInt8, size: tuple[int, int]) -> UInt8:
-    """Shrink to (width, height).
-
-    By area: every source pixel counts with its share, so nothing aliases into false corners
-    (bilinear reads 4 pixels only), and the result is exactly centred, (x + 0.5) * W / w.
-    """
-    if (pixels.shape[1], pixels.shape[0]) == size:
-        return pixels
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def _select(

@@ -29,8 +29,8 @@ from torch import nn
 from hloc_lite.config import FeaturesConfig, ImagesConfig
 from hloc_lite.features import aliked
 from hloc_lite.features.aliked import SCORE_THRESHOLD, AlikedExtractor
-from hloc_lite.features.candidates import resize, resized_size
 from hloc_lite.io.image_names import list_images
+from hloc_lite.io.image_resizing import resize, resized_size
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.registry import Runtime

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hloc_lite.config import FeaturesConfig
-from hloc_lite.features.candidates import Candidates, extract_with, resize, resized_size
+from hloc_lite.features.candidates import Candidates, extract_with
 from hloc_lite.types import Photo
 
 
@@ -135,21 +133,3 @@ def test_photos_without_contrast_are_not_shown_to_the_detector():
     assert [len(f) for f in features] == [0, 0]
     assert features[0].descriptors.shape == (0, 64)
     assert features[0].image_size == (30, 20)
-
-
-@given(
-    st.integers(1, 5000), st.integers(1, 5000), st.integers(64, 2048), st.sampled_from([1, 16, 32])
-)
-def test_the_resized_size_keeps_its_bounds(width, height, max_side_px, multiple):
-    w, h = resized_size(width, height, max_side_px, multiple)
-    assert 1 <= w <= min(width, max_side_px) and 1 <= h <= min(height, max_side_px)
-    assert all(side % multiple == 0 or side < multiple for side in (w, h))
-    if multiple == 1:
-        assert max(w, h) == min(max(width, height), max_side_px)
-        assert abs(w * height - h * width) <= max(width, height)  # rounded sides, same shape
-
-
-def test_shrinking_averages_all_pixels():
-    checkers = (np.indices((40, 40)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    shrunk = resize(np.repeat(checkers[:, :, None], 3, axis=2), (10, 10))
-    assert np.abs(shrunk.astype(int) - 127.5).max() <= 1

@@ -1,4 +1,4 @@
-"""Hugging Face segmenters, on tiny models with random weights that are made here."""
+"""Hugging Face segmenters with tiny models that have random weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hloc_lite.config import SemanticsConfig
 from hloc_lite.errors import ConfigError, WeightsError
 from hloc_lite.registry import SEGMENTERS, Runtime
 from hloc_lite.types import Photo
-from tests.exact_scene import NoWeights
+from tests.weights_stores import NoWeights
 
 transformers = pytest.importorskip("transformers")
 torch = pytest.importorskip("torch")
@@ -29,7 +29,7 @@ RUNTIME = Runtime(Offline())
 
 
 def save_segformer(folder, names=NAMES, winner=None, **options):
-    """A SegFormer with random weights; ``winner``: the class that it always answers."""
+    """A SegFormer with random weights; always predicts the class ``winner`` if given."""
     torch.manual_seed(0)
     config = transformers.SegformerConfig(
         num_encoder_blocks=2, depths=[1, 1], sr_ratios=[2, 1], hidden_sizes=[8, 16],
@@ -75,7 +75,7 @@ def test_labels_are_those_of_the_model(folder):
     inputs = processor(images=[picture.pixels], return_tensors="pt")
     with torch.inference_mode():
         logits = model(**inputs).logits[0]
-    # at the centres of the model's own cells nothing is interpolated
+    # logits are not interpolated at the centres of the model's cells
     own = np.array(LABELS)[logits.argmax(dim=0).numpy()]
     rows = ((np.arange(own.shape[0]) + 0.5) * 60 / own.shape[0]).astype(int)
     columns = ((np.arange(own.shape[1]) + 0.5) * 90 / own.shape[1]).astype(int)
@@ -85,7 +85,7 @@ def test_labels_are_those_of_the_model(folder):
 
 
 @pytest.mark.parametrize("winner", range(len(NAMES)))
-def test_each_class_comes_out_as_its_train_id(tmp_path, winner):
+def test_each_class_becomes_its_train_id(tmp_path, winner):
     save_segformer(tmp_path, winner=winner)
     assert (create(tmp_path).segment([photo()])[0].labels == LABELS[winner]).all()
 
@@ -100,7 +100,7 @@ def test_large_photos_are_shrunk_and_order_is_kept(folder):
     assert segmenter.segment([]) == []
 
 
-def test_universal_models_too(tmp_path):
+def test_universal_models(tmp_path):
     names = ["road", "sky", "person"]
     swin = transformers.SwinConfig(
         image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4,
@@ -145,7 +145,7 @@ def test_a_backbone_without_its_head_is_refused(tmp_path):
         create(tmp_path)
 
 
-def test_broken_files_are_explained(tmp_path):
+def test_broken_files_are_errors(tmp_path):
     save_segformer(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(WeightsError, match="cannot load"):
@@ -158,7 +158,7 @@ def test_models_that_do_not_segment_are_refused(tmp_path):
         create(tmp_path)
 
 
-def test_offline_nothing_is_fetched(tmp_path, monkeypatch):
+def test_nothing_is_fetched_offline(tmp_path, monkeypatch):
     with pytest.raises(WeightsError, match="offline"):
         create("nobody/no-such-model", revision="0123abc")
     with pytest.raises(WeightsError, match="cannot load"):

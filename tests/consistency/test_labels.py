@@ -29,7 +29,7 @@ def test_class_names_are_in_train_id_order():
     assert {number: CLASS_NAMES[number] for number in expected} == expected
 
 
-def test_labels_of_pixels_and_of_points_outside():
+def test_labels_at_points_inside_and_outside():
     points = [[0, 0], [99.9, 49.9], [100, 49.9], [0.5, 50], [200, 100], [150, 60]]
     outside = [[-0.1, 5], [200.1, 5], [5, 100.1], [np.nan, 5], [np.inf, 5]]
     assert labels_at(QUADRANTS, np.array(points)).tolist() == [SKY, SKY, BUILDING, ROAD, 255, 255]
@@ -52,12 +52,12 @@ def test_window_scales_with_the_image_and_its_label_map():
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 15), st.integers(0, 2**32 - 1))
-def test_windows_are_what_a_search_finds(height, width, radius, seed):
+def test_windows_equal_brute_force(height, width, radius, seed):
     rng = np.random.default_rng(seed)
     labels = rng.choice(np.array([0, 1, 7, 18, 255, 40], np.uint8), (height, width))
     label_map = LabelMap(labels, (width, height))
     config = SemanticsConfig(window_px=radius, reference_side_px=64)
-    # the window is given at a side of 64
+    # the window is configured for a side of 64 px
     reach = int(np.floor(radius * max(width, height) / 64 + 0.5))
     y, x = np.mgrid[:height, :width]
     centres = np.stack([x, y], axis=-1).reshape(-1, 2) + 0.5
@@ -66,8 +66,8 @@ def test_windows_are_what_a_search_finds(height, width, radius, seed):
         part = labels[
             max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1
         ]
-        wanted = set(part[part < 19].tolist()) if labels[row, column] < 19 else set()
-        assert set(np.flatnonzero(found)) == wanted
+        expected = set(part[part < 19].tolist()) if labels[row, column] < 19 else set()
+        assert set(np.flatnonzero(found)) == expected
 
 
 def test_windows_larger_than_the_map():
@@ -87,12 +87,12 @@ def test_default_compatibility():
     assert matrix[pole, BUILDING] == 0.5 and matrix[pole, 6] == 0.9  # the larger of two groups
 
 
-def test_identity_without_confusions():
+def test_compatibility_is_the_identity_without_groups():
     matrix = compatibility_matrix(SemanticsConfig(confusable=(), unstable=()))
     assert np.array_equal(matrix, np.eye(19))
 
 
 @pytest.mark.parametrize("compatibility", [-0.1, 1.1])
-def test_compatibility_has_a_range(compatibility):
+def test_compatibility_must_be_in_range(compatibility):
     with pytest.raises(ValueError, match="compatibility"):
         Confusion(classes=("road", "sidewalk"), compatibility=compatibility)

@@ -1,4 +1,4 @@
-"""Majority labels of landmarks, re-ranking by agreement, and the score of a pose."""
+"""Majority labels of landmarks, re-ranking by agreement, and the cue ``view_semantics``."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_majority_and_share_over_observations():
     assert np.allclose(landmarks.shares, [2 / 3, 1, 1, 0])
 
 
-def test_unknown_votes_and_absent_maps_do_not_count():
+def test_unknown_labels_and_missing_maps_do_not_count():
     model = model_of([[(5, 5, 0), (5, 5, 1)], [(5, 5, 0)], [(5, 5, 0)]], 2)
     maps = {"0.jpg": plain_map(255), "1.jpg": plain_map(CAR)}
     landmarks = label_landmarks(model, maps.get, POINTWISE)
@@ -76,7 +76,7 @@ def test_unknown_votes_and_absent_maps_do_not_count():
     assert landmarks.shares.tolist() == [1, 0]
 
 
-def test_equal_votes_go_to_the_smaller_id():
+def test_ties_go_to_the_smaller_id():
     model = model_of([[(5, 5, 0)], [(5, 5, 0)]], 1)
     maps = {"0.jpg": plain_map(VEGETATION), "1.jpg": plain_map(ROAD)}
     landmarks = label_landmarks(model, maps.get, POINTWISE)
@@ -95,14 +95,14 @@ def test_landmarks_on_the_skyline_are_not_sky():
     assert landmarks.shares.tolist() == [1, 1, 1, 1]
 
 
-def test_border_observations_share_their_vote():
+def test_observations_on_a_border_are_divided():
     labels = np.full((100, 100), ROAD, np.uint8)
     labels[:, 50:] = BUILDING
     config = SemanticsConfig(window_px=2, reference_side_px=100)
     model = model_of([[(50.5, 50.5, 0), (0.5, 0.5, 1)]], 2)
     landmarks = label_landmarks(model, lambda _: LabelMap(labels, (100, 100)), config)
     assert landmarks.labels.tolist() == [BUILDING, ROAD]
-    assert np.allclose(landmarks.shares, [3 / 5, 1])  # beyond the image nobody votes
+    assert np.allclose(landmarks.shares, [3 / 5, 1])  # pixels outside the image do not count
 
 
 def test_wide_windows_are_sampled_evenly():
@@ -114,7 +114,7 @@ def test_wide_windows_are_sampled_evenly():
     assert share == pytest.approx(141 / 201, abs=0.06)
 
 
-def test_maps_are_asked_for_once_and_only_if_needed():
+def test_label_maps_are_loaded_once_and_only_if_needed():
     asked = []
     model = model_of([[(5, 5, 0), (6, 6, 1)], [(5, 5, -1)], []], 2)
     label_landmarks(model, lambda name: asked.append(name), POINTWISE)
@@ -125,7 +125,7 @@ def test_maps_are_asked_for_once_and_only_if_needed():
     ("treatment", "expected"),
     [("keep", [1, 1, 1, 1]), ("weight", [1, 0.2, 0.2, 1]), ("drop", [1, 0, 0, 1])],
 )
-def test_what_becomes_of_landmarks_on_what_moves(treatment, expected):
+def test_weights_of_unstable_landmarks(treatment, expected):
     landmarks = LandmarkLabels(
         np.array([BUILDING, CAR, SKY, CAR], np.uint8), np.array([1, 0.9, 0.5, 0.4], np.float32)
     )
@@ -138,17 +138,17 @@ def test_what_becomes_of_landmarks_on_what_moves(treatment, expected):
     }  # fmt: skip
 
 
-def sightings_of(hit_idxs):
-    r = len(hit_idxs)
-    return PutativeMatches(np.arange(r), np.arange(r), np.array(hit_idxs, np.int64), np.ones(r))
+def matches_of(hit_idxs):
+    rows, hit_idxs = np.arange(len(hit_idxs)), np.array(hit_idxs, np.int64)
+    return PutativeMatches(rows, rows, hit_idxs, np.ones(len(rows)), np.zeros((len(rows), 3)))
 
 
 def test_consistency_weight_is_a_smoothed_share():
-    sightings = sightings_of([0, 0, 0, 0, 1, 1, 3])
+    matches = matches_of([0, 0, 0, 0, 1, 1, 3])
     agreement = np.array([1, 1, 1, 0, 0, np.nan, np.nan])
-    weights = semantic_consistency_weights(sightings, agreement, 4)
+    weights = semantic_consistency_weights(matches, agreement, 4)
     assert np.allclose(weights, [4 / 6, 1 / 3, 1 / 2, 1 / 2])
-    assert labelled_counts(sightings, agreement, 4).tolist() == [4, 1, 0, 0]
+    assert labelled_counts(matches, agreement, 4).tolist() == [4, 1, 0, 0]
 
 
 @settings(max_examples=50, deadline=None)
@@ -156,10 +156,10 @@ def test_consistency_weight_is_a_smoothed_share():
     st.lists(st.tuples(st.integers(0, 4), st.sampled_from([0, 0.5, 1, None])), max_size=40),
     st.randoms(),
 )
-def test_order_of_matches_does_not_matter(rows, random):
+def test_order_of_matches_has_no_effect(rows, random):
     def weights(rows):
         values = np.array([np.nan if a is None else a for _, a in rows], float)
-        return semantic_consistency_weights(sightings_of([h for h, _ in rows]), values, 5)
+        return semantic_consistency_weights(matches_of([h for h, _ in rows]), values, 5)
 
     shuffled = list(rows)
     random.shuffle(shuffled)
@@ -183,7 +183,7 @@ def test_rerank_prefers_agreement():
     assert order.tolist() == [2, 1, 0]
 
 
-def test_images_with_few_matches_keep_their_place():
+def test_images_with_few_matches_keep_their_rank():
     counts = np.array([9, 30, 5, 30])
     order = rerank(
         hits_of(0.8, 0.7, 0.7, 0.7), weights_of(counts, [0, 3, 5, 29]), counts, SemanticsConfig()
@@ -193,7 +193,7 @@ def test_images_with_few_matches_keep_their_place():
     assert none.tolist() == [0, 1]
 
 
-def test_rerank_exponents_choose_what_counts():
+def test_rerank_exponents():
     counts = np.array([100, 10])
     weights = weights_of(counts, [50, 9])
 
@@ -220,7 +220,7 @@ def test_rerank_is_a_permutation(rows):
     assert np.array_equal(order[fixed], fixed)
 
 
-def test_pose_score_counts_what_falls_on_its_own_label():
+def test_agreement_counts_landmarks_on_their_own_label():
     labels = np.full((100, 100), BUILDING, np.uint8)
     labels[:, 50:] = VEGETATION
     labels[:10] = 255
@@ -229,13 +229,12 @@ def test_pose_score_counts_what_falls_on_its_own_label():
         [[-1, 0, 5], [1, 0, 5], [1, 0, 5], [-1, 0, 5], [0, -2.2, 5], [9, 0, 5], [0, 0, -5]], float
     )
     point_labels = np.array([BUILDING, VEGETATION, BUILDING, 255, BUILDING, BUILDING, BUILDING])
-    score = pose_label_agreement(
+    found = pose_label_agreement(
         Rigid3.identity(), CAMERA, xyz, point_labels.astype(np.uint8), query, POINTWISE
     )
-    assert score == PoseLabelAgreement(
-        2, 3
-    )  # unknown, beyond the image and behind it: not compared
-    assert score.share == pytest.approx(2 / 3)
+    # unknown labels, points outside the image and behind the camera are not compared
+    assert found == PoseLabelAgreement(2, 3)
+    assert found.share == pytest.approx(2 / 3)
     turned = Rigid3(np.diag([-1.0, -1.0, 1.0]), np.zeros(3))
     wrong = pose_label_agreement(
         turned, CAMERA, xyz[:3], point_labels[:3].astype(np.uint8), query, POINTWISE
@@ -245,17 +244,17 @@ def test_pose_score_counts_what_falls_on_its_own_label():
     assert (nothing, nothing.share) == (PoseLabelAgreement(0, 0), 0.0)
 
 
-def test_matches_inherit_the_score_of_their_image():
-    sightings = sightings_of([0, 1, 2, 1])
+def test_matches_take_the_agreement_of_their_image():
+    matches = matches_of([0, 1, 2, 1])
     config = SemanticsConfig(disagreement_factor=0.1)
     cue = view_semantics_cue(
-        sightings, [PoseLabelAgreement(40, 50), PoseLabelAgreement(10, 10), None], config
+        matches, [PoseLabelAgreement(40, 50), PoseLabelAgreement(10, 10), None], config
     )
     assert cue.name == "view_semantics"
     assert np.allclose(cue.factors, [1, 0.325, 0.1, 0.325]) and cue.touched.all()
-    silent = view_semantics_cue(sightings, [None, PoseLabelAgreement(0, 9), None], config)
-    assert (silent.factors == 1).all() and not silent.touched.any()
-    assert len(view_semantics_cue(sightings_of([]), [], config).factors) == 0
+    neutral = view_semantics_cue(matches, [None, PoseLabelAgreement(0, 9), None], config)
+    assert (neutral.factors == 1).all() and not neutral.touched.any()
+    assert len(view_semantics_cue(matches_of([]), [], config).factors) == 0
 
 
 def test_visible_points_of_a_map_image():

@@ -1,4 +1,4 @@
-"""The semantic consistency check: exact small cases and what must always hold."""
+"""The semantic consistency check: exact small cases and invariants."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_soft_check_follows_shares_and_compatibility():
     assert cue.touched.all()
 
 
-def test_hard_check_has_a_bound_on_compatibility():
+def test_hard_check_applies_min_compatibility():
     confusable = (Confusion(classes=("building", "wall"), compatibility=0.6),)
     points, labels = [CENTRES[1]], [WALL]
     assert check(points, labels, config=hard(confusable=confusable)).factors[0] == 1
@@ -55,13 +55,13 @@ def test_hard_check_has_a_bound_on_compatibility():
     assert check(points, labels, config=strict).factors[0] == 0
 
 
-def test_doubtful_landmarks_are_not_judged():
+def test_landmarks_below_min_share_are_neutral():
     config = EXACT.model_copy(update={"min_share": 0.5})
     cue = check([CENTRES[1]] * 2, [ROAD, ROAD], [0.49, 0.5], config)
     assert cue.touched.tolist() == [False, True] and cue.factors[0] == 1
 
 
-def test_moving_things_and_sky_never_agree():
+def test_unstable_classes_never_agree():
     config = hard(unstable=("sky", "car"))
     cue = check(CENTRES[[0, 4, 1]], [SKY, CAR, BUILDING], config=config)
     assert cue.factors.tolist() == [0, 0, 1]
@@ -79,17 +79,17 @@ def test_tolerance_at_a_border_grows_with_the_image(side, reach):
     assert cue.factors.tolist() == [0] + [1] * (reach + 1)
 
 
-def test_points_outside_or_not_finite_are_not_judged():
+def test_points_outside_or_not_finite_are_neutral():
     cue = check([[-1, 0.5], [9, 0.5], [np.nan, 0.5]], [ROAD] * 3, config=hard())
     assert not cue.touched.any() and (cue.factors == 1).all()
 
 
-def test_nothing_in_nothing_out():
+def test_no_matches():
     cue = check(np.zeros((0, 2)), [])
     assert cue.factors.shape == cue.touched.shape == (0,)
 
 
-def test_windows_made_before_give_the_same():
+def test_shared_windows_give_the_same():
     config = SemanticsConfig(window_px=60)
     labels, shares = np.array([0, 2, 8, 10, 13], np.uint8), np.ones(5, np.float32)
     direct = semantic_check(CENTRES, ROW, labels, shares, config)
@@ -117,7 +117,7 @@ CONFIGS = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), CONFIGS)
-def test_rows_are_judged_one_by_one_and_in_range(seed, config):
+def test_rows_are_independent_and_in_range(seed, config):
     rng, label_map, points, labels, shares = random_case(seed)
     cue = semantic_check(points, label_map, labels, shares, config)
     assert ((cue.factors >= 0) & (cue.factors <= 1)).all()
@@ -130,7 +130,7 @@ def test_rows_are_judged_one_by_one_and_in_range(seed, config):
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 5, 30]), st.sampled_from([1, 10]))
-def test_a_wider_window_never_agrees_less(seed, window_px, more_px):
+def test_wider_windows_never_agree_less(seed, window_px, more_px):
     _, label_map, points, labels, _ = random_case(seed)
     agreements = []
     for window in (window_px, window_px + more_px):
@@ -142,7 +142,7 @@ def test_a_wider_window_never_agrees_less(seed, window_px, more_px):
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_identity_and_no_window_is_the_check_by_equality(seed):
+def test_check_without_tolerance_is_equality(seed):
     _, label_map, points, labels, shares = random_case(seed)
     cue = semantic_check(points, label_map, labels, shares, hard())
     found = labels_at(label_map, points)
@@ -152,7 +152,7 @@ def test_identity_and_no_window_is_the_check_by_equality(seed):
 
 
 @pytest.mark.parametrize("mode", ["soft", "hard"])
-def test_a_map_of_unknown_labels_says_nothing(mode):
+def test_unknown_label_maps_are_neutral(mode):
     config = SemanticsConfig(mode=mode)
     unknown = LabelMap(np.full((4, 4), 255, np.uint8), (4, 4))
     cue = check([[1, 1], [2, 2]], [ROAD, CAR], None, config, unknown)

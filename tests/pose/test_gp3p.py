@@ -1,4 +1,4 @@
-"""The P3P of a rig against exact scenes, also near its degenerate cases."""
+"""Generalized P3P on exact scenes, also near its degenerate cases."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.polynomial import Polynomial
 from scipy.spatial.transform import Rotation
 
 from hloc_lite.errors import ShapeError
+from hloc_lite.pose.bernstein_roots import chebyshev_nodes, roots_in_unit_interval
+from hloc_lite.pose.gp3p import solve_gp3p
 from hloc_lite.pose.p3p import solve_p3p
-from hloc_lite.pose.rig_p3p import solve_rig_p3p
-from hloc_lite.pose.rig_roots import nodes, roots_between
 from hloc_lite.types import Float64
 
 Scene = tuple[Float64, Float64, Float64, Float64, Float64]
@@ -37,7 +37,7 @@ def depths(count: int, rng: np.random.Generator) -> Float64:
 
 
 def around(baseline: float) -> Make:
-    """Rays into all directions from centres anywhere."""
+    """Rays in all directions, from random centres."""
 
     def make(count: int, rng: np.random.Generator) -> tuple[Float64, Float64]:
         centers = baseline * rng.normal(size=(count, 3, 3))
@@ -102,9 +102,9 @@ def symmetric(count: int, rng: np.random.Generator) -> tuple[Float64, Float64]:
 
 
 def errors_of_best(given: Scene) -> Float64:
-    """(B,) largest entry of the errors of rotation and translation, of the best solution."""
+    """(B,) largest entry of the errors of rotation and translation, for the best solution."""
     centers, rays, world, rotations, translations = given
-    found, moved, sample = solve_rig_p3p(centers, rays, world)
+    found, moved, sample = solve_gp3p(centers, rays, world)
     best = np.full(len(rays), np.inf)
     error = np.abs(found - rotations[sample]).max(axis=(1, 2))
     error += np.abs(moved - translations[sample]).max(axis=1)
@@ -141,11 +141,11 @@ def test_the_true_pose_is_among_the_solutions(make: Make, tolerance: float, shar
     assert (errors_of_best(given) < tolerance).mean() >= share
 
 
-def test_every_solution_is_one() -> None:
+def test_all_solutions_are_valid() -> None:
     """Rotations are rotations, and points lie on their rays, in front."""
     rng = np.random.default_rng(6)
     centers, rays, world, *_ = scene(*around(1.0)(5000, rng), rng)
-    rotations, translations, sample = solve_rig_p3p(centers, rays, world)
+    rotations, translations, sample = solve_gp3p(centers, rays, world)
     identity = np.einsum("hij,hkj->hik", rotations, rotations)
     np.testing.assert_allclose(identity, np.broadcast_to(np.eye(3), identity.shape), atol=1e-12)
     assert (np.linalg.det(rotations) > 0).all()
@@ -153,13 +153,13 @@ def test_every_solution_is_one() -> None:
     assert np.abs(unit(in_rig - centers[sample]) - rays[sample]).max() < 1e-5
 
 
-def test_one_centre_gives_what_the_solver_of_one_camera_gives() -> None:
+def test_shared_centres_give_the_solutions_of_p3p() -> None:
     rng = np.random.default_rng(7)
     centers, points = ahead(0.0, 0.6)(300, rng)
     shift = np.array([1.0, 2.0, 3.0])
     centers, rays, world, *_ = scene(centers + shift, points + shift, rng)
     rotations, translations, sample = solve_p3p(rays, world)
-    found, moved, row = solve_rig_p3p(centers, rays, world)
+    found, moved, row = solve_gp3p(centers, rays, world)
     missed = 0
     for rotation, translation, one in zip(rotations, translations, sample, strict=True):
         mine = row == one
@@ -169,14 +169,14 @@ def test_one_centre_gives_what_the_solver_of_one_camera_gives() -> None:
     assert missed <= 1  # of about 570; a double root may be lost
 
 
-def test_scale_and_place_do_not_matter() -> None:
+def test_solutions_are_equivariant_to_scale_and_translation() -> None:
     rng = np.random.default_rng(8)
     given = scene(*around(1.0)(200, rng), rng)
     centers, rays, world, rotations, translations = given
     assert errors_of_best(given).max() < 1e-6
     shift = np.array([100.0, -200.0, 50.0])
     for factor in (1e-4, 1e4):
-        found, moved, sample = solve_rig_p3p(factor * centers + shift, rays, factor * world)
+        found, moved, sample = solve_gp3p(factor * centers + shift, rays, factor * world)
         error = np.abs(found - rotations[sample]).max(axis=(1, 2))
         expected = factor * translations[sample] + shift
         error += np.abs(moved - expected).max(axis=1) / factor
@@ -186,56 +186,56 @@ def test_scale_and_place_do_not_matter() -> None:
         assert (best < 1e-3).mean() >= 0.995
 
 
-def test_what_leaves_the_pose_open_is_refused() -> None:
+def test_degenerate_samples_have_no_solution() -> None:
     centers = np.array([[0, 0, 0.0], [1, 0, 0], [0, 1, 0]])
     line = np.array([[0, 0, 5.0], [1, 0, 5], [2, 0, 5]])
     doubled = np.array([[0, 0, 5.0], [0, 0, 5], [2, 1, 5]])
     points = np.stack([line, doubled])
     all_centers = np.stack([centers] * 2)
-    rotations, _, _ = solve_rig_p3p(all_centers, unit(points - all_centers), points)
+    rotations, _, _ = solve_gp3p(all_centers, unit(points - all_centers), points)
     assert len(rotations) == 0
-    # parallel rays of one plane's points: nothing says how far away it is
+    # parallel rays: the distance is undetermined
     parallel = np.broadcast_to([0, 0, 1.0], (1, 3, 3))
-    rotations, _, _ = solve_rig_p3p(centers[None], parallel, centers[None] + [0, 0, 5.0])
+    rotations, _, _ = solve_gp3p(centers[None], parallel, centers[None] + [0, 0, 5.0])
     assert len(rotations) == 0
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_numbers_that_are_none_give_no_pose_and_no_warning(bad: float) -> None:
+def test_non_finite_samples_have_no_solution_and_no_warning(bad: float) -> None:
     rng = np.random.default_rng(9)
     centers, rays, world, *_ = scene(*around(1.0)(4, rng), rng)
     world = world.copy()
     world[0, 0, 0] = bad
     rays[1, 1, 1] = bad
     centers[2, 2, 2] = bad
-    _, _, sample = solve_rig_p3p(centers, rays, world)
+    _, _, sample = solve_gp3p(centers, rays, world)
     assert set(sample) == {3}
 
 
-def test_empty_and_misshapen_input() -> None:
+def test_empty_input_and_wrong_shapes() -> None:
     nothing = np.zeros((0, 3, 3))
-    rotations, translations, sample = solve_rig_p3p(nothing, nothing, nothing)
+    rotations, translations, sample = solve_gp3p(nothing, nothing, nothing)
     assert rotations.shape == (0, 3, 3)
     assert translations.shape == (0, 3)
     assert sample.shape == (0,)
     with pytest.raises(ShapeError, match="3, 3"):
-        solve_rig_p3p(np.zeros((5, 3, 3)), np.zeros((4, 3, 3)), np.zeros((5, 3, 3)))
+        solve_gp3p(np.zeros((5, 3, 3)), np.zeros((4, 3, 3)), np.zeros((5, 3, 3)))
 
 
 def test_roots_of_known_polynomials() -> None:
     rng = np.random.default_rng(10)
     true = np.sort(rng.uniform(-0.5, 1.5, (2000, 8)), axis=1)
-    values = np.stack([Polynomial.fromroots(roots)(nodes()) for roots in true], axis=1)
-    found, owner = roots_between(values)
+    values = np.stack([Polynomial.fromroots(roots)(chebyshev_nodes()) for roots in true], axis=1)
+    found, owner = roots_in_unit_interval(values)
     missed = wanted = 0
     for i, roots in enumerate(true):
         inside = roots[(roots > 0) & (roots < 1)]
         apart = np.diff(roots, prepend=-9, append=9)
-        lonely = np.minimum(apart[:-1], apart[1:])[(roots > 0) & (roots < 1)] > 0.01
+        isolated = np.minimum(apart[:-1], apart[1:])[(roots > 0) & (roots < 1)] > 0.01
         mine = found[owner == i]
-        for root in inside[lonely]:
+        for root in inside[isolated]:
             wanted += 1
             missed += not (np.abs(mine - root) < 1e-6).any()
-        assert len(mine) >= lonely.sum()
+        assert len(mine) >= isolated.sum()
     assert wanted > 5000
     assert missed <= wanted // 1000

@@ -18,7 +18,7 @@ from hloc_lite.formats.colmap import read_model, write_model
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.maps.compact import ProjectedFeatures, read_compact
+from hloc_lite.maps.compact import ProjectedFeatures
 from hloc_lite.maps.compress import compress_map
 from hloc_lite.maps.georeference import FitQuality, Georeference, write_georeference
 from hloc_lite.maps.map import Map
@@ -294,7 +294,7 @@ def test_opening_parses_nothing_per_landmark(built, tmp_path: Path) -> None:
     spent = []
     for _ in range(3):
         start = time.process_time()
-        found = read_compact(tmp_path / "c")
+        found = Map.open(tmp_path / "c")
         spent.append(time.process_time() - start)
     assert min(spent) < 0.5 and found.model.num_points > 95_000
     assert isinstance(found.landmark_descriptors.values, np.memmap)

@@ -117,5 +117,5 @@ def test_a_value_of_another_version_is_told_with_the_map(built) -> None:
 def test_headers_of_another_form_are_no_maps(built, part) -> None:
     folder = built()
     rewrite(folder, lambda header: header.update(part))
-    with pytest.raises(FormatError, match=r"is not a whole map.*--overwrite"):
+    with pytest.raises(FormatError, match=r"is not a complete map.*--overwrite"):
         Map.open(folder)

@@ -1,10 +1,9 @@
-"""Segmenters: names of classes, tiles, the Cityscapes network, and Hugging Face models."""
+"""Segmenters: class names, tiles, label files and the Cityscapes network."""
 
 from __future__ import annotations
 
 import itertools
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,8 +18,8 @@ from hloc_lite.consistency.label_picture import label_picture
 from hloc_lite.consistency.labels import CLASS_NAMES
 from hloc_lite.consistency.segmentation_litert import (
     LiteRtSegmenter,
-    brightened,
-    joined_tiles,
+    brighten,
+    join_tiles,
     tile_spans,
 )
 from hloc_lite.errors import (
@@ -32,7 +31,7 @@ from hloc_lite.errors import (
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.registry import SEGMENTERS, Runtime
 from hloc_lite.types import LabelMap, Photo
-from tests.exact_scene import NoWeights
+from tests.weights_stores import NoWeights, OneFile
 
 CARD = "deeplab-edgetpu-cityscapes"
 NO_WEIGHTS = Runtime(NoWeights())
@@ -56,7 +55,7 @@ NO_WEIGHTS = Runtime(NoWeights())
         ("minibike, motorbike", "motorcycle"),
     ],
 )
-def test_names_of_other_data_sets(name, expected):
+def test_class_names_of_other_data_sets(name, expected):
     assert CLASS_NAMES[train_id(name)] == expected
 
 
@@ -65,7 +64,7 @@ def test_names_without_counterpart_are_unknown(name):
     assert train_id(name) == 255
 
 
-def test_every_class_knows_its_own_name():
+def test_every_class_has_its_own_name():
     assert [train_id(name) for name in CLASS_NAMES] == list(range(19))
     assert set(synonyms().values()) == set(range(19))
 
@@ -76,7 +75,7 @@ def test_ids_without_a_name_are_unknown():
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.floats(1, 10))
-def test_tiles_cover_the_photo_and_stay_within_the_aspect(a, b, max_aspect):
+def test_tiles_cover_the_photo_within_max_aspect(a, b, max_aspect):
     length, across = max(a, b), min(a, b)
     spans = tile_spans(length, across, max_aspect)
     assert spans[0][0] == 0 and spans[-1][1] == length
@@ -87,37 +86,33 @@ def test_tiles_cover_the_photo_and_stay_within_the_aspect(a, b, max_aspect):
 
 
 @given(st.integers(10, 300), st.integers(10, 900), st.sampled_from([0, 1]))
-def test_joined_tiles_put_each_column_where_it_was(across, length, axis):
+def test_join_tiles_restore_the_columns(across, length, axis):
     length = max(across, length)
     spans = tile_spans(length, across, 1.0)
     picture = np.broadcast_to(np.arange(length) * 255 // length, (across, length)).astype(np.uint8)
     picture = picture if axis == 1 else picture.T
     tiles = [picture[:, a:b] if axis == 1 else picture[a:b] for a, b in spans]
-    assert np.array_equal(joined_tiles(tiles, spans, axis), picture)
+    assert np.array_equal(join_tiles(tiles, spans, axis), picture)
 
 
-def test_pre_step_halves_saturation_and_lifts_the_value():
-    blue = brightened(np.full((2, 2, 3), (0, 0, 64), np.uint8))
+def test_brighten_halves_saturation_and_raises_the_value():
+    blue = brighten(np.full((2, 2, 3), (0, 0, 64), np.uint8))
     # V 64 -> 255 sqrt(64 / 255) = 128, S 255 -> 128
     assert np.abs(blue[0, 0].astype(int) - (64, 64, 128)).max() <= 1
-    grey = brightened(np.full((2, 2, 3), 64, np.uint8))
+    grey = brighten(np.full((2, 2, 3), 64, np.uint8))
     assert (grey == 128).all()
 
 
-def test_missing_litert_is_explained(monkeypatch, tmp_path):
+def test_missing_litert_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
 
-    class OneFile:
-        def path(self, name: str) -> Path:
-            return tmp_path / name
-
-    with pytest.raises(MissingDependencyError, match=r"pip install 'hloc-lite\[semantics\]'"):
-        registry.create(SEGMENTERS, CARD, SemanticsConfig(), Runtime(OneFile()))
+    with pytest.raises(MissingDependencyError, match=r'pip install "hloc-lite\[semantics\]"'):
+        registry.create(SEGMENTERS, CARD, SemanticsConfig(), Runtime(OneFile(tmp_path / CARD)))
 
 
-def test_missing_transformers_is_explained(monkeypatch):
+def test_missing_transformers_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'hloc-lite\[hf\]'"):
+    with pytest.raises(MissingDependencyError, match=r'pip install "hloc-lite\[hf\]"'):
         registry.create(SEGMENTERS, "hf:some/model", SemanticsConfig(), NO_WEIGHTS)
 
 
@@ -127,7 +122,7 @@ def test_unknown_segmenters(name):
         registry.create(SEGMENTERS, name, SemanticsConfig(), NO_WEIGHTS)
 
 
-def test_files_are_a_segmenter_too(tmp_path):
+def test_label_files(tmp_path):
     Image.fromarray(np.array([[7, 23]], np.uint8)).save(tmp_path / "a.jpg.png")
     config = SemanticsConfig(table="cityscapes-label-ids")
     files = registry.create(SEGMENTERS, f"files:{tmp_path}", config, NO_WEIGHTS)
@@ -139,16 +134,12 @@ def test_files_are_a_segmenter_too(tmp_path):
         registry.create(SEGMENTERS, f"files:{tmp_path}/none", config, NO_WEIGHTS)
 
 
-def test_a_file_that_is_no_network_is_refused(tmp_path):
+def test_invalid_network_files_are_refused(tmp_path):
     pytest.importorskip("ai_edge_litert")
     (tmp_path / CARD).write_bytes(b"no network")
 
-    class OneFile:
-        def path(self, name: str) -> Path:
-            return tmp_path / name
-
     with pytest.raises(WeightsError, match="LiteRT"):
-        LiteRtSegmenter(CARD, SemanticsConfig(), Runtime(OneFile()))
+        LiteRtSegmenter(CARD, SemanticsConfig(), Runtime(OneFile(tmp_path / CARD)))
 
 
 @pytest.fixture(scope="module")
@@ -188,13 +179,13 @@ def test_order_and_determinism(segmenter):
     assert segmenter.segment([]) == []
 
 
-def test_only_wide_photos_are_cut(segmenter):
+def test_only_wide_photos_are_tiled(segmenter):
     assert segmenter.segment([street(800, 400)])[0].labels.shape == (513, 513)
     assert segmenter.segment([street(1600, 400)])[0].labels.shape == (513, 1026)
     assert segmenter.segment([street(400, 1600)])[0].labels.shape == (1026, 513)
 
 
-def test_label_picture_shows_colours_over_the_photo():
+def test_label_picture_blends_colours_with_the_photo():
     photo = Photo("a", np.full((4, 6, 3), 100, np.uint8))
     label_map = LabelMap(np.array([[10, 255]], np.uint8), (6, 4))
     picture = label_picture(photo, label_map, opacity=0.5)
