@@ -21,7 +21,7 @@ from hloc_lite.synthetic.layout import make_plan
 from hloc_lite.synthetic.render import Rendering, render_stage
 from hloc_lite.synthetic.sharing import render_in_processes
 from hloc_lite.synthetic.stage import Stage
-from hloc_lite.synthetic.town import Town, build_town
+from hloc_lite.synthetic.town import Town, build_town, require_town_extra
 from hloc_lite.synthetic.views import View, map_points, map_views, plan_walks, query_views
 from hloc_lite.types import Float64, SfmImage, SfmModel
 
@@ -63,7 +63,9 @@ def write_dataset(
         StaleArtefactError: ``out_dir`` holds a town of another config (unless ``overwrite``, which
             deletes the files of that town and no others).
         HlocLiteError: ``out_dir`` holds something else, or cannot be written.
+        MissingDependencyError: a package of the extra ``town`` is missing.
     """
+    require_town_extra()
     is_new = _check_folder(out_dir, config, overwrite)
     if is_new:
         _write_town_json(out_dir, config, [], complete=False)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from embreex import rtcore_scene
-from embreex.mesh_construction import TriangleMesh
 
 from hloc_lite.synthetic.atlas import Atlas
 from hloc_lite.synthetic.light import LIGHTS, Light
@@ -21,6 +19,9 @@ class Stage:
         self.atlas: Atlas = town.atlas
         self.lamps: Float64 = town.lamps
         self.light: Light = LIGHTS[pass_name]
+        from embreex import rtcore_scene
+        from embreex.mesh_construction import TriangleMesh
+
         self._scene = rtcore_scene.EmbreeScene()
         self._geometry = TriangleMesh(self._scene, self.mesh.triangles)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 import cv2
 import numpy as np
 import numpy.typing as npt
-import skimage.data
 
 from hloc_lite.synthetic.atlas import TILE_PX
 from hloc_lite.types import Float32, UInt8
@@ -59,8 +58,8 @@ def make_tiles(rng: np.random.Generator) -> Mapping[str, UInt8]:
     makers: Mapping[str, Callable[[np.random.Generator], Texture]] = {
         "brick": _brick_drawn,
         "brick_photo": _brick_photo,
-        "gravel": lambda _: _seamless(skimage.data.gravel().astype(np.float32)),
-        "grass": lambda _: _seamless(skimage.data.grass().astype(np.float32)),
+        "gravel": lambda _: _seamless(_photo("gravel").astype(np.float32)),
+        "grass": lambda _: _seamless(_photo("grass").astype(np.float32)),
         "asphalt": _asphalt,
         "plaster": _plaster,
         "stone": _stone,
@@ -80,9 +79,16 @@ def make_tiles(rng: np.random.Generator) -> Mapping[str, UInt8]:
     return tiles
 
 
+def _photo(name: str) -> UInt8:
+    """Texture photograph that scikit-image ships, (512, 512) grey."""
+    import skimage.data
+
+    return np.asarray(getattr(skimage.data, name)(), np.uint8)
+
+
 def _gravel() -> Float32:
     """Zero-mean grain of the gravel photo, unit deviation."""
-    photo = _seamless(skimage.data.gravel().astype(np.float32))
+    photo = _seamless(_photo("gravel").astype(np.float32))
     return (photo - photo.mean()) / photo.std()
 
 
@@ -139,7 +145,7 @@ def _brick_photo(rng: np.random.Generator) -> Texture:
     half = N // 2
     target = np.array([[0, 0], [half, 0], [half, half], [0, half]], np.float32)
     homography = cv2.getPerspectiveTransform(source, target)
-    flat = cv2.warpPerspective(skimage.data.brick(), homography, (half, half)).T.astype(np.float32)
+    flat = cv2.warpPerspective(_photo("brick"), homography, (half, half)).T.astype(np.float32)
     flat = (flat - flat.mean()) / flat.std()
     mirrored = np.hstack([flat, flat[:, ::-1]])
     mirrored = np.vstack([mirrored, mirrored[::-1]])
@@ -198,7 +204,7 @@ def _bark(rng: np.random.Generator) -> Texture:
 
 
 def _leaf(rng: np.random.Generator) -> Texture:
-    grass = _seamless(skimage.data.grass().astype(np.float32))
+    grass = _seamless(_photo("grass").astype(np.float32))
     return 150 + 1.1 * (grass - grass.mean())
 
 

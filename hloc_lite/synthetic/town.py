@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.synthetic import labels, paint
 from hloc_lite.synthetic.atlas import Atlas, AtlasBuilder, Rect
 from hloc_lite.synthetic.config import TownConfig
@@ -53,13 +54,26 @@ class Town:
         return joined([self.parts[part] for part in PASSES[pass_name]])
 
 
+def require_town_extra() -> None:
+    """Check that the packages that render a town are installed.
+
+    Raises:
+        MissingDependencyError: a package of the extra ``town`` is missing.
+    """
+    require_extra("town", "a rendered town")
+
+
 def build_town(config: TownConfig, near: Float64 | None = None) -> Town:
     """The town of a config's seed.
 
     Facades within 28 m of a point of ``near`` (N, 2) get 2.3 cm texels, others 8 cm; None: all
     fine. Images less than 1024 pixels wide get coarser textures in proportion; the geometry is
     always the same.
+
+    Raises:
+        MissingDependencyError: a package of the extra ``town`` is missing.
     """
+    require_town_extra()
     plan = make_plan(config.seed)
     detail = float(np.clip(config.width / 1024, 0.25, 1))
     atlas = AtlasBuilder()
