@@ -12,6 +12,7 @@ from hloc_lite.config import DepthConfig
 from hloc_lite.consistency.depth_maps import DepthKind, without_edges
 from hloc_lite.errors import ConfigError, MissingDependencyError, WeightsError
 from hloc_lite.io.depth_files import DepthFolder
+from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.registry import DEPTH_MODELS, DepthModel, Runtime, create
 from hloc_lite.types import DepthMap, Photo
 
@@ -129,13 +130,10 @@ def kind_of_network(network_config: Any, config: DepthConfig, name: str) -> Dept
 
 def _load(name: str, revision: str | None, device: str, *, offline: bool) -> tuple[Any, Any]:
     """Processor and network, in evaluation mode."""
-    try:
-        from transformers import AutoImageProcessor, AutoModelForDepthEstimation
-        from transformers.utils import logging as transformers_logging
-    except ImportError:
-        raise MissingDependencyError(
-            f"depth model {name!r} needs the package transformers: pip install 'hloc_lite[hf]'"
-        ) from None
+    require_extra("hf", f"depth model {name!r}")
+    from transformers import AutoImageProcessor, AutoModelForDepthEstimation
+    from transformers.utils import logging as transformers_logging
+
     options = {
         "revision": revision or "main",
         "local_files_only": offline,

@@ -16,7 +16,8 @@ import numpy as np
 from hloc_lite.config import SemanticsConfig
 from hloc_lite.consistency.class_table import train_ids
 from hloc_lite.consistency.labels import NUM_CLASSES
-from hloc_lite.errors import ConfigError, HlocLiteError, MissingDependencyError, WeightsError
+from hloc_lite.errors import ConfigError, HlocLiteError, WeightsError
+from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.registry import Runtime
 from hloc_lite.types import UNKNOWN_LABEL, LabelMap, Photo, UInt8
 
@@ -103,13 +104,9 @@ def largest_classes(logits: Any, train_ids_of: UInt8, size: tuple[int, int]) -> 
 
 def _load(name: str, revision: str | None, offline: bool) -> tuple[Any, Any, bool]:
     """Model, image processor, and whether it is a universal model."""
-    try:
-        import transformers
-    except ImportError:
-        raise MissingDependencyError(
-            "Hugging Face models need transformers, which is not installed: "
-            "pip install 'hloc-lite[hf]'"
-        ) from None
+    require_extra("hf", f"segmentation model {name!r}")
+    import transformers
+
     options: dict[str, Any] = {"trust_remote_code": False, "revision": revision or "main"}
     options["local_files_only"] = offline or Path(name).is_dir()
     try:

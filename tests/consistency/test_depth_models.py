@@ -64,7 +64,7 @@ def test_without_transformers_the_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, cpu: Runtime
 ) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(MissingDependencyError, match=r"hloc_lite\[hf\]"):
+    with pytest.raises(MissingDependencyError, match=r"hloc-lite\[hf\]"):
         create(DEPTH_MODELS, "hf:a/b", DepthConfig(), cpu)
 
 

@@ -111,13 +111,13 @@ def test_missing_litert_is_explained(monkeypatch, tmp_path):
         def path(self, name: str) -> Path:
             return tmp_path / name
 
-    with pytest.raises(MissingDependencyError, match=r"pip install 'hloc-lite\[semantics\]'"):
+    with pytest.raises(MissingDependencyError, match=r'pip install "hloc-lite\[semantics\]"'):
         registry.create(SEGMENTERS, CARD, SemanticsConfig(), Runtime(OneFile()))
 
 
 def test_missing_transformers_is_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'hloc-lite\[hf\]'"):
+    with pytest.raises(MissingDependencyError, match=r'pip install "hloc-lite\[hf\]"'):
         registry.create(SEGMENTERS, "hf:some/model", SemanticsConfig(), NO_WEIGHTS)
 
 
