@@ -18,9 +18,9 @@ from hloc_lite.io.files import atomic_path, read_json, write_json_atomic, write_
 from hloc_lite.io.poses import read_image_list, read_queries, write_poses, write_queries
 from hloc_lite.synthetic.config import CONDITIONS, SCHEMA_VERSION, TownConfig
 from hloc_lite.synthetic.layout import make_plan
+from hloc_lite.synthetic.parallel import render_in_processes
+from hloc_lite.synthetic.raycasting import Stage
 from hloc_lite.synthetic.render import Rendering, render_stage
-from hloc_lite.synthetic.sharing import render_in_processes
-from hloc_lite.synthetic.stage import Stage
 from hloc_lite.synthetic.town import Town, build_town, require_town_extra
 from hloc_lite.synthetic.views import View, map_points, map_views, plan_walks, query_views
 from hloc_lite.types import Float64, SfmImage, SfmModel

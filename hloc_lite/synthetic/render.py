@@ -12,8 +12,8 @@ from scipy.interpolate import RectBivariateSpline
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.photo import develop
+from hloc_lite.synthetic.raycasting import Stage
 from hloc_lite.synthetic.shading import SurfaceView
-from hloc_lite.synthetic.stage import Stage
 from hloc_lite.synthetic.town import Town
 from hloc_lite.types import Camera, Float32, Int32, Rigid3, UInt8
 

@@ -15,7 +15,7 @@ from hloc_lite.synthetic import labels
 from hloc_lite.synthetic import mesh as columns
 from hloc_lite.synthetic.atlas import NUM_LEVELS, PATCH_NEUTRAL, TILE_PX
 from hloc_lite.synthetic.mesh import LOOK_COLUMNS
-from hloc_lite.synthetic.stage import Stage
+from hloc_lite.synthetic.raycasting import Stage
 from hloc_lite.synthetic.tiles import fractal_noise
 from hloc_lite.types import Float32, Int32, Rigid3
 

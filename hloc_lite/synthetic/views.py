@@ -13,7 +13,7 @@ from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.config import TownConfig
 from hloc_lite.synthetic.layout import KERB_M, TWIN_EDGES, Edge, Plan, Street
 from hloc_lite.synthetic.props import parking_side
-from hloc_lite.synthetic.stage import Stage
+from hloc_lite.synthetic.raycasting import Stage
 from hloc_lite.types import Bool, Camera, Float64, Rigid3
 
 END_M = 3.0

@@ -128,7 +128,7 @@ def of_ones(depths: Float64, agreeing: np.ndarray) -> Float64:
 
 
 def by_unknown(scene: Scene) -> DepthJudge:
-    return depth_judge(np.full(len(scene.true), np.nan), "relative", DepthConfig())
+    return depth_judge(np.full(len(scene.inlier_mask), np.nan), "relative", DepthConfig())
 
 
 @pytest.mark.parametrize("share", [0.6, 0.1])

@@ -57,7 +57,7 @@ def assert_same(other: PoseEstimate, one: PoseEstimate) -> None:
 
 
 def weighted_scene(seed: int, count: int = 500, share: float = 0.3) -> Scene:
-    scene = make_scene(seed, count=count, share=share)
+    scene = make_scene(seed, count=count, inlier_ratio=share)
     weights = informative_weights(scene, 1.19, seed)
     return replace(scene, correspondences=replace(scene.correspondences, weights=weights))
 
@@ -82,7 +82,7 @@ def test_the_answer_depends_on_input_and_seed_alone(name: str) -> None:
 
 
 def test_another_seed_draws_other_samples_and_ends_in_the_same_pose() -> None:
-    scene = make_scene(33, count=1000, share=0.08)
+    scene = make_scene(33, count=1000, inlier_ratio=0.08)
     found = [solve("weighted", scene.correspondences, seed=seed) for seed in range(4)]
     for other in found[1:]:
         assert sigmas_apart(found[0], other.cam_from_world) < 1  # one at the bound may be in or out
@@ -195,7 +195,7 @@ def test_nothing_but_what_is_no_number_is_no_pose(name: str, what: str) -> None:
 
 def test_three_points_are_no_pose_and_five_are(name: str) -> None:
     """Three meet up to four poses exactly; told to be content with four inliers, five give one."""
-    given = make_scene(43, count=5, share=1.0, noise_px=0).correspondences
+    given = make_scene(43, count=5, inlier_ratio=1.0, noise_px=0).correspondences
     few = make(name, min_inliers=4)
     assert few.estimate(given.subset(np.arange(3)), CAMERA) is None
     found = few.estimate(given, CAMERA)
@@ -206,7 +206,7 @@ def test_three_points_are_no_pose_and_five_are(name: str) -> None:
 @pytest.mark.parametrize("kind", ["one point", "one line", "one place"])
 def test_what_leaves_the_pose_open_is_no_pose(name: str, kind: str) -> None:
     """All the same correspondence, all points on a line, or in one place."""
-    given = make_scene(44, count=100, share=1.0).correspondences
+    given = make_scene(44, count=100, inlier_ratio=1.0).correspondences
     degenerate = {
         "one point": replace(
             given,
@@ -220,7 +220,7 @@ def test_what_leaves_the_pose_open_is_no_pose(name: str, kind: str) -> None:
 
 
 def test_outliers_alone_are_no_pose_whatever_they_weigh() -> None:
-    scene = make_scene(45, count=500, share=0)
+    scene = make_scene(45, count=500, inlier_ratio=0)
     weights = np.exp(2 * np.random.default_rng(0).normal(size=500))
     given = replace(scene.correspondences, weights=weights)
     assert make("weighted", max_num_trials=20000).estimate(given, CAMERA) is None

@@ -65,11 +65,11 @@ def test_an_exact_scene_comes_back_exactly(estimator: RigEstimator) -> None:
 
 @pytest.mark.parametrize("share", [0.8, 0.3, 0.1])
 def test_outliers_are_told_from_inliers(estimator: RigEstimator, share: float) -> None:
-    scene = make_rig_scene(2, count=1000, share=share)
+    scene = make_rig_scene(2, count=1000, inlier_ratio=share)
     found = estimator.estimate(scene.correspondences, scene.rig)
     assert found is not None
     check(estimator, scene, 0.05, 0.2)
-    inliers, true = np.concatenate(found.inlier_masks), np.concatenate(scene.true)
+    inliers, true = np.concatenate(found.inlier_masks), np.concatenate(scene.inlier_masks)
     assert [len(mask) for mask in found.inlier_masks] == [250] * 4
     assert (inliers & true).sum() > 0.99 * true.sum()
     assert (inliers & ~true).sum() < 0.01 * len(true)
@@ -82,12 +82,14 @@ def test_cameras_of_all_kinds_and_sizes_in_one_rig(estimator: RigEstimator) -> N
     opencv = camera_from_focal("OPENCV", 1024, 768, 700, has_prior_focal=True)
     opencv = replace(opencv, params=np.append(opencv.params[:4], [0.05, -0.02, 1e-3, 2e-3]))
     rig = ring([radial, large, opencv, FISHEYE], 0.5, 3)
-    check(estimator, make_rig_scene(3, rig, share=0.4), 0.05, 0.2)
+    check(estimator, make_rig_scene(3, rig, inlier_ratio=0.4), 0.05, 0.2)
 
 
 def test_wide_and_spherical_cameras() -> None:
     """Only ``weighted`` sees behind the image plane."""
-    scene = make_rig_scene(4, ring([FISHEYE, PANORAMA, CAMERA], 1.0, 4), count=900, share=0.3)
+    scene = make_rig_scene(
+        4, ring([FISHEYE, PANORAMA, CAMERA], 1.0, 4), count=900, inlier_ratio=0.3
+    )
     check(make(), scene, 0.05, 0.2)
     found = make().estimate(scene.correspondences, scene.rig)
     assert found is not None
@@ -99,7 +101,7 @@ def test_wide_and_spherical_cameras() -> None:
 
 @pytest.mark.parametrize("name", RIG_ESTIMATORS)
 def test_a_rig_of_one_camera_is_that_camera(name: str) -> None:
-    alone = make_scene(5, share=0.3)
+    alone = make_scene(5, inlier_ratio=0.3)
     cam_from_rig = Rigid3(Rotation.random(random_state=3).as_matrix(), np.array([1.0, -2, 0.5]))
     rig = Rig((RigCamera(alone.camera, cam_from_rig),))
     found = make(name).estimate([alone.correspondences], rig)
@@ -118,7 +120,7 @@ def test_a_rig_of_one_camera_is_that_camera(name: str) -> None:
 
 
 def test_the_covariance_of_one_camera_is_moved_with_the_frame() -> None:
-    alone = make_scene(5, share=0.6)
+    alone = make_scene(5, inlier_ratio=0.6)
     turn = Rigid3(Rotation.random(random_state=3).as_matrix(), np.zeros(3))
     runtime = Runtime(WeightsStore(offline=True))
     single: PoseEstimator = create(ESTIMATORS, "weighted", PoseConfig(), runtime)
@@ -135,15 +137,15 @@ def test_the_covariance_of_one_camera_is_moved_with_the_frame() -> None:
 
 def test_a_panorama_head(estimator: RigEstimator) -> None:
     """All centres coincide: nothing but central samples."""
-    check(estimator, make_rig_scene(6, ring([CAMERA] * 4, 0.0, 6), share=0.3), 0.05, 0.2)
+    check(estimator, make_rig_scene(6, ring([CAMERA] * 4, 0.0, 6), inlier_ratio=0.3), 0.05, 0.2)
 
 
 def test_a_nearly_coincident_rig(estimator: RigEstimator) -> None:
-    check(estimator, make_rig_scene(6, ring([CAMERA] * 4, 1e-4, 6), share=0.3), 0.05, 0.2)
+    check(estimator, make_rig_scene(6, ring([CAMERA] * 4, 1e-4, 6), inlier_ratio=0.3), 0.05, 0.2)
 
 
 def test_cameras_without_correspondences(estimator: RigEstimator) -> None:
-    scene = make_rig_scene(7, share=0.5)
+    scene = make_rig_scene(7, inlier_ratio=0.5)
     for seeing in ((0,), (2,), (1, 3)):
         given = tuple(
             each if i in seeing else NOTHING for i, each in enumerate(scene.correspondences)
@@ -155,7 +157,7 @@ def test_cameras_without_correspondences(estimator: RigEstimator) -> None:
 
 
 def test_few_inliers_in_each_camera_are_enough_together(estimator: RigEstimator) -> None:
-    scene = make_rig_scene(8, share=1.0)
+    scene = make_rig_scene(8, inlier_ratio=1.0)
     few = [each.subset(np.arange(4)) for each in scene.correspondences]
     check(estimator, replace(scene, correspondences=tuple(few)), 0.1, 0.5)
 
@@ -164,7 +166,7 @@ def test_few_inliers_in_each_camera_are_enough_together(estimator: RigEstimator)
 def test_too_few_correspondences_are_no_pose(
     estimator: RigEstimator, counts: tuple[int, ...]
 ) -> None:
-    scene = make_rig_scene(9, share=1.0)
+    scene = make_rig_scene(9, inlier_ratio=1.0)
     given = [
         each.subset(np.arange(n)) for each, n in zip(scene.correspondences, counts, strict=True)
     ]
@@ -172,21 +174,21 @@ def test_too_few_correspondences_are_no_pose(
 
 
 def test_outliers_alone_are_no_pose() -> None:
-    scene = make_rig_scene(10, count=400, share=0)
+    scene = make_rig_scene(10, count=400, inlier_ratio=0)
     for name in RIG_ESTIMATORS:
         assert make(name, max_num_trials=5000).estimate(scene.correspondences, scene.rig) is None
 
 
 def test_what_agrees_by_chance_is_no_pose() -> None:
     """Of 4000 wrong correspondences a few agree with some pose, but no dozen."""
-    scene = make_rig_scene(10, count=4000, share=0)
+    scene = make_rig_scene(10, count=4000, inlier_ratio=0)
     few = make(max_num_trials=5000, rig_min_inliers=4).estimate(scene.correspondences, scene.rig)
     assert few is not None
     assert make(max_num_trials=5000).estimate(scene.correspondences, scene.rig) is None
 
 
 def test_one_keypoint_repeated_is_one_inlier(estimator: RigEstimator) -> None:
-    scene = make_rig_scene(11, share=1.0)
+    scene = make_rig_scene(11, inlier_ratio=1.0)
     given = [each.subset(np.resize(np.arange(2), 100)) for each in scene.correspondences]
     assert estimator.estimate(given, scene.rig) is None
 
@@ -263,7 +265,7 @@ def test_what_has_no_weight_is_no_inlier(estimator: RigEstimator) -> None:
 
 @pytest.mark.parametrize("name", RIG_ESTIMATORS)
 def test_the_same_input_gives_the_same_bytes(name: str) -> None:
-    scene = make_rig_scene(15, share=0.2)
+    scene = make_rig_scene(15, inlier_ratio=0.2)
     one, other = (make(name).estimate(scene.correspondences, scene.rig) for _ in range(2))
     assert one is not None
     assert other is not None
@@ -317,7 +319,7 @@ def in_frame(rig: Rig, old_from_new: Rigid3) -> Rig:
 
 
 def test_the_rig_frame_may_be_far_away(estimator: RigEstimator) -> None:
-    scene = make_rig_scene(22, share=0.2)
+    scene = make_rig_scene(22, inlier_ratio=0.2)
     far = Rigid3(Rotation.random(random_state=2).as_matrix(), np.array([3e4, 1e4, -2e4]))
     one = estimator.estimate(scene.correspondences, scene.rig)
     other = estimator.estimate(scene.correspondences, in_frame(scene.rig, far))
@@ -362,11 +364,11 @@ def test_the_order_of_cameras_does_not_matter(estimator: RigEstimator) -> None:
 def test_informative_weights_save_samples(sampling: str) -> None:
     trials: dict[str, list[int]] = {"uniform": [], "weighted": []}
     for seed in range(3):
-        scene = make_rig_scene(seed, count=2000, share=0.08)
+        scene = make_rig_scene(seed, count=2000, inlier_ratio=0.08)
         rng = np.random.default_rng(seed)
         informed = tuple(
             replace(each, weights=np.exp(1.19 * (rng.normal(size=len(true)) + 1.19 * true)))
-            for each, true in zip(scene.correspondences, scene.true, strict=True)
+            for each, true in zip(scene.correspondences, scene.inlier_masks, strict=True)
         )
         for name, given in (("uniform", scene.correspondences), ("weighted", informed)):
             found = make(sampling=sampling).estimate(given, scene.rig)
@@ -382,7 +384,7 @@ def test_the_covariance_says_how_far_off_the_pose_is() -> None:
 
     values = []
     for seed in range(100):
-        scene = make_rig_scene(100 + seed, count=200, share=0.8)
+        scene = make_rig_scene(100 + seed, count=200, inlier_ratio=0.8)
         found = make().estimate(scene.correspondences, scene.rig)
         assert found is not None
         values.append(mahalanobis(found.covariance, found.rig_from_world, scene.rig_from_world))
@@ -390,7 +392,7 @@ def test_the_covariance_says_how_far_off_the_pose_is() -> None:
 
 
 def test_more_cameras_make_the_pose_more_certain_in_every_direction() -> None:
-    scene = make_rig_scene(18, share=1.0)
+    scene = make_rig_scene(18, inlier_ratio=1.0)
     found = make().estimate(scene.correspondences, scene.rig)
     alone = make().estimate([scene.correspondences[0], NOTHING, NOTHING, NOTHING], scene.rig)
     assert found is not None and found.covariance is not None
@@ -400,7 +402,7 @@ def test_more_cameras_make_the_pose_more_certain_in_every_direction() -> None:
 
 def test_errors_are_those_of_projected_points() -> None:
     """The forms say how far points are from their rays, to first order, in bounds."""
-    scene = make_rig_scene(19, share=1.0, noise_px=0.3)
+    scene = make_rig_scene(19, inlier_ratio=1.0, noise_px=0.3)
     config = PoseConfig(max_error_px=6, reference_side_px=1024)
     views = [
         RigView.of(each, given, config)

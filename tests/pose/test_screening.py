@@ -31,7 +31,7 @@ def problem_of(scene: Scene) -> Problem:
 def test_torch_hands_on_the_same_poses(count: int, batch: int) -> None:
     """Two looks at many poses, one at few, and all correspondences where these are few."""
     pytest.importorskip("torch")
-    problem = problem_of(make_scene(1, count=count, share=0.3))
+    problem = problem_of(make_scene(1, count=count, inlier_ratio=0.3))
     sample = draw_uniform(np.random.default_rng(1), batch, count)
     one, other = (
         Screening(problem, CONFIG, np.random.default_rng(2), device).survivors(sample)
@@ -54,13 +54,13 @@ def test_torch_hands_on_the_same_poses(count: int, batch: int) -> None:
 
 def test_the_loop_on_a_device_finds_the_pose_in_one_large_batch() -> None:
     pytest.importorskip("torch")
-    scene = make_scene(3, count=1000, share=0.2)
+    scene = make_scene(3, count=1000, inlier_ratio=0.2)
     found = weighted_ransac(problem_of(scene), CONFIG, 100_000, "cpu")
     assert found is not None
     assert found.num_trials == CONFIG.device_batch
     rotation = found.pose[:9].reshape(3, 3)
     assert rotation_angle_deg(rotation, scene.cam_from_world.rotation) < 0.2
-    assert (found.inliers & scene.true).sum() > 0.98 * scene.true.sum()
+    assert (found.inliers & scene.inlier_mask).sum() > 0.98 * scene.inlier_mask.sum()
 
 
 def test_single_precision_is_enough_to_find_the_pose(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,12 +75,12 @@ def test_single_precision_is_enough_to_find_the_pose(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(torch, "tensor", on_cpu)
     for seed in range(3):
-        scene = make_scene(seed, count=1000, share=0.2)
+        scene = make_scene(seed, count=1000, inlier_ratio=0.2)
         found = weighted_ransac(problem_of(scene), CONFIG, 100_000, "mps")
         assert found is not None
         rotation = found.pose[:9].reshape(3, 3)
         assert rotation_angle_deg(rotation, scene.cam_from_world.rotation) < 0.2
-        assert (found.inliers & scene.true).sum() > 0.98 * scene.true.sum()
+        assert (found.inliers & scene.inlier_mask).sum() > 0.98 * scene.inlier_mask.sum()
 
 
 def test_samples_without_a_pose_leave_nothing() -> None:

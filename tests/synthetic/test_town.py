@@ -19,7 +19,7 @@ from hloc_lite.synthetic.config import TownConfig
 from hloc_lite.synthetic.dataset import image_rng, plan_dataset, write_dataset
 from hloc_lite.synthetic.layout import TWIN_EDGES, make_plan
 from hloc_lite.synthetic.render import render, render_stage
-from hloc_lite.synthetic.stage import Stage
+from hloc_lite.synthetic.raycasting import Stage
 from hloc_lite.synthetic.town import Town, build_town
 from hloc_lite.synthetic.views import View, camera_pose, map_cameras
 from hloc_lite.types import Camera, Float64

@@ -60,7 +60,7 @@ def render_in_processes(
 def _run_workers(shared: Path, jobs: int, expected: int) -> Iterator[str]:
     workers = [
         subprocess.Popen(
-            [sys.executable, "-m", "hloc_lite.synthetic.worker", str(shared), str(number)],
+            [sys.executable, "-m", "hloc_lite.synthetic.render_worker", str(shared), str(number)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

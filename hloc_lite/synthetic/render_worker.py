@@ -1,4 +1,4 @@
-"""``python -m hloc_lite.synthetic.worker FOLDER NUMBER``: renders one share of a town's views."""
+"""Worker process of the renderer: python -m hloc_lite.synthetic.render_worker FOLDER NUMBER."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from hloc_lite.synthetic.dataset import render_views
-from hloc_lite.synthetic.sharing import load_task, load_town
+from hloc_lite.synthetic.parallel import load_task, load_town
 
 
 def main(folder: str, number: str) -> None:
