@@ -109,8 +109,8 @@ def add_scaffold(
         low, high = (0.1, level, 0.42), (width - 0.1, level + 0.06, 1.25)
         box(mesh, local, low, high, planks, labels.UNKNOWN)
         for rail in (0.5, 1.0):
-            ends = [local.point(x, level + rail, 1.28) for x in (0.1, width - 0.1)]
-            tube(mesh, *ends, 0.025, steel, labels.POLE, sides=5)
+            start, end = (local.point(x, level + rail, 1.28) for x in (0.1, width - 0.1))
+            tube(mesh, start, end, 0.025, steel, labels.POLE, sides=5)
     covered = levels[rng.integers(1, max(2, len(levels) - 1)) :]
     if len(covered):
         rect(mesh, local, 0.1, top, width - 0.2, top - covered[0], tarp, labels.UNKNOWN, out=1.32)

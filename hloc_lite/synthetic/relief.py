@@ -26,7 +26,7 @@ def add_relief(
     if style.string_courses:
         for floor in range(style.floors):
             level = style.ground_height + floor * style.floor_height
-            low, high = (0, level - 0.06, 0), (width, level + 0.1, 0.09)
+            low, high = (0.0, level - 0.06, 0.0), (width, level + 0.1, 0.09)
             box(mesh, local, low, high, style.trim, labels.BUILDING, faces="flrtb")
     if style.pilasters and width > 4:
         for k in range(style.columns + 1):
