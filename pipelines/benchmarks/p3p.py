@@ -83,7 +83,7 @@ def on_rays(
 
 def share(triples: P3PSamples, found: Solutions, of: Solutions | None = None) -> tuple[int, int]:
     """How many of the true ones were found, and how many there are."""
-    missed = rotation_errors(triples, *found, of=of)
+    missed = rotation_errors(triples, *found, targets=of)
     return int((missed < TOLERANCE).sum()), len(missed)
 
 

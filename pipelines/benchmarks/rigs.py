@@ -91,7 +91,7 @@ def weighted(scene: RigScene, separation: float, seed: int) -> RigScene:
     ``separation`` standard deviations."""
     rng = np.random.default_rng(seed)
     given = []
-    for each, true in zip(scene.correspondences, scene.true, strict=True):
+    for each, true in zip(scene.correspondences, scene.inlier_masks, strict=True):
         score = rng.normal(size=len(true)) + separation * true
         weights = np.exp((abs(separation) or 1.0) * score)
         given.append(replace(each, weights=weights))
