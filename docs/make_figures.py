@@ -28,8 +28,8 @@ Read them with three warnings.
 - Everything was measured on CPUs. GPUs have not been measured yet.
 - Times depend on the machine and on what else it does. Ratios within one table are more reliable.
 
-`CASE` and `FOLDER` are folders with photos, `TOWN` is a rendered town, `MAP`, `SMALL` and `FAST` are
-maps, and `OUT` is a new folder. `SMALL` is compact; `FAST` was made with profile `fast`.
+`CASE` and `FOLDER` are folders with photos, `TOWN` is a rendered town, and `OUT` is a new folder.
+`MAP`, `SMALL` and `FAST` are maps: `SMALL` is compact, `FAST` was made with profile `fast`.
 """
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Accuracy", ("real-photos", "town-recall")),
