@@ -12,16 +12,17 @@ import click
 import numpy as np
 
 from hloc_lite.errors import ConfigError, HlocLiteError
-from hloc_lite.evaluation.errors import merge_conditions
+from hloc_lite.evaluation.metrics import merge_conditions
 from hloc_lite.evaluation.names import align_names
 from hloc_lite.evaluation.photos import photo_loader
-from hloc_lite.evaluation.report import report_file, report_input_of_results, write_report
+from hloc_lite.evaluation.report import report_file, require_report_extra, write_report
+from hloc_lite.evaluation.report_input import report_input_from_results
+from hloc_lite.formats.hloc_lists import check_names, pose_line, write_poses
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.outputs import check_writable
-from hloc_lite.io.poses import check_names, pose_line, write_poses
 from hloc_lite.io.results import write_results_jsonl
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.georeference import Georeference
+from hloc_lite.maps.georeference import Georeference
 from hloc_lite.types import Camera, LocalizationResult, Rigid3
 
 SHOWN_FAILURES = 10
@@ -66,6 +67,8 @@ def check_outputs(outputs: Outputs, queries: Collection[str]) -> None:
         HlocLiteError: a file that cannot be written, one for two things, names that stand for
             several queries, true poses of other queries, no folder of map images.
     """
+    if outputs.report is not None:
+        require_report_extra()
     for path in outputs.files:
         check_writable(path)
     if len({path.resolve() for path in outputs.files}) < len(outputs.files):
@@ -148,14 +151,14 @@ def _write_report(
         photo = load_query(name) if name in cameras else None  # else: in the truth alone
         return None if photo is None else localizer.localize(photo, cameras.get(name), name=name)
 
-    report = report_input_of_results(
+    report = report_input_from_results(
         results,
         title=f"Localization of {len(results)} queries",
         conditions=outputs.conditions or None,
         model=localizer.model,
         load_query_photo=load_query,
         load_map_photo=photo_loader(map_images, config.images),
-        load_labels=localizer.labels_of,
+        load_labels=localizer.predict_labels,
         config=config.model_dump(),
         versions={
             name: f"sha256 {digest[:16]}"

@@ -1,1 +1,1 @@
-"""Errors, recalls, reports, plots."""
+"""Pose errors, recalls with confidence intervals, plots and HTML reports."""

@@ -1,4 +1,4 @@
-"""Curves of the report: cumulative errors, and inliers against errors."""
+"""Plots of the report as SVG: cumulative errors, and number of inliers against error."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from hloc_lite.evaluation.errors import Scores
 from hloc_lite.evaluation.figures import (
     DASHES,
     INK,
     PALETTE,
     add_legend,
+    figure_svg,
     label_axes,
     log_limits,
     new_axes,
-    svg_of,
 )
+from hloc_lite.evaluation.metrics import Scores
 from hloc_lite.evaluation.thresholds import DistanceUnit
 from hloc_lite.types import Float64
 
-SMALLEST = 1e-6
-"""Errors below (exact poses of synthetic tests) are drawn here: a log axis has no zero."""
+MIN_ERROR = 1e-6
+"""Smaller errors (exact poses in synthetic tests) are drawn here: a log axis has no zero."""
 
 
 def position_curve_svg(rows: Mapping[str, Scores], unit: DistanceUnit) -> str:
-    """Share of all queries within each position error, a line per condition."""
+    """Plot the share of queries within each position error, one line per condition."""
     curves = {
-        condition: np.array([unit.of(error.distance) for error in scores.errors])
+        condition: np.array([unit.convert(error.distance) for error in scores.errors])
         for condition, scores in rows.items()
     }
-    marks = [unit.of(t.max_distance) for t in next(iter(rows.values())).thresholds]
+    marks = [unit.convert(t.max_distance) for t in next(iter(rows.values())).thresholds]
     return _cumulative_svg(curves, marks, f"position error ({unit.symbol})")
 
 
 def rotation_curve_svg(rows: Mapping[str, Scores]) -> str:
-    """Share of all queries within each rotation error, a line per condition."""
+    """Plot the share of queries within each rotation error, one line per condition."""
     curves = {
         condition: np.array([error.angle_deg for error in scores.errors])
         for condition, scores in rows.items()
@@ -47,9 +47,9 @@ def rotation_curve_svg(rows: Mapping[str, Scores]) -> str:
     return _cumulative_svg(curves, marks, "rotation error (deg)")
 
 
-def inliers_svg(inliers_and_errors: Sequence[tuple[int, float]], unit: DistanceUnit) -> str | None:
-    """Inliers against position error of the localized queries; None if fewer than three."""
-    known = [(n, max(unit.of(e), SMALLEST)) for n, e in inliers_and_errors if math.isfinite(e)]
+def inlier_scatter_svg(pairs: Sequence[tuple[int, float]], unit: DistanceUnit) -> str | None:
+    """Plot (inliers, position error) of localized queries; None for fewer than three."""
+    known = [(n, max(unit.convert(e), MIN_ERROR)) for n, e in pairs if math.isfinite(e)]
     if len(known) < 3:
         return None
     inliers, errors = np.array(known, np.float64).T
@@ -62,18 +62,18 @@ def inliers_svg(inliers_and_errors: Sequence[tuple[int, float]], unit: DistanceU
     label_axes(axes, "inliers of the pose", f"position error ({unit.symbol})")
     _plain_ticks(axes.xaxis)
     _plain_ticks(axes.yaxis)
-    return svg_of(figure, f"Inliers against position error of {len(known)} localized queries")
+    return figure_svg(figure, f"Inliers against position error of {len(known)} localized queries")
 
 
 def _cumulative_svg(curves: Mapping[str, Float64], marks: Sequence[float], label: str) -> str:
     figure, axes = new_axes(6.2, 3.6)
     everything = np.concatenate([*curves.values(), np.asarray(marks, np.float64)])
-    low, high = log_limits(np.maximum(everything, SMALLEST))
+    low, high = log_limits(np.maximum(everything, MIN_ERROR))
     for mark in dict.fromkeys(marks):
         axes.axvline(mark, color=INK, alpha=0.35, linewidth=0.8, linestyle=(0, (2, 3)))
     for i, (condition, errors) in enumerate(curves.items()):
-        finite = np.sort(np.maximum(errors[np.isfinite(errors)], SMALLEST))
-        # failures stay in the denominator: a curve ends at the share of localized queries
+        finite = np.sort(np.maximum(errors[np.isfinite(errors)], MIN_ERROR))
+        # failed queries count in the denominator: a curve ends at the share of localized queries
         heights = 100 * np.arange(1, len(finite) + 1) / len(errors)
         last = heights[-1] if len(heights) else 0.0
         axes.step(
@@ -92,11 +92,11 @@ def _cumulative_svg(curves: Mapping[str, Float64], marks: Sequence[float], label
     _plain_ticks(axes.xaxis)
     if len(curves) > 1:
         add_legend(axes, loc="upper left")
-    return svg_of(figure, f"Cumulative {label}; dotted lines are the thresholds")
+    return figure_svg(figure, f"Cumulative {label}; dotted lines are the thresholds")
 
 
 def _plain_ticks(axis: Axis) -> None:
-    """Plain numbers on a logarithmic axis; at 2 and 5, too, where there are few decades."""
+    """Label a log axis with plain numbers; also at 2 and 5 if it spans few decades."""
     low, high = axis.get_view_interval()
     if high / low < 300:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))

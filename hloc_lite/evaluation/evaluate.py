@@ -1,4 +1,4 @@
-"""Estimated poses against true ones: names aligned, scored, and explained where they score zero."""
+"""Evaluation of estimated poses: aligns names, scores them, explains recalls near zero."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from hloc_lite.evaluation.diagnosis import diagnose
-from hloc_lite.evaluation.errors import (
+from hloc_lite.evaluation.metrics import (
     BootstrapConfig,
     Scores,
     merge_conditions,
@@ -17,37 +17,38 @@ from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold
 from hloc_lite.types import Rigid3
 
 SUSPICIOUS_RECALL = 0.1
-"""At the last threshold; below, the poses are tried under other conventions."""
+"""Recall at the loosest threshold below which other pose conventions are tried."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Scores by condition, and what to know before believing them."""
+    """Scores by condition, with caveats."""
 
     rows: Mapping[str, Scores]
-    """Condition -> scores; the last row is all of them."""
+    """Condition -> scores; the last row is all conditions together."""
     conditions: Mapping[str, Mapping[str, Rigid3]]
     """Condition -> true cam_from_world poses."""
     names: NameAlignment
-    """Of all queries that were tried."""
+    """How the names of the queries were matched with those of the ground truth."""
     unit: DistanceUnit
     hint: str | None
-    """What is probably wrong with the poses, if they score next to nothing."""
+    """Probable cause of a recall near zero, such as a wrong pose convention."""
 
     @property
     def overall(self) -> Scores:
+        """Scores of all conditions together."""
         return list(self.rows.values())[-1]
 
     @property
     def failures(self) -> list[str]:
-        """One sentence on the queries without a pose, if there are any."""
+        """One sentence on the queries without a pose; empty if all have one."""
         failed = self.overall.failed_names
         count = f"{len(failed)} of {self.overall.num_queries} queries"
         return [f"{count} have no pose and count as failures: {_some(failed)}"] if failed else []
 
     @property
     def caveats(self) -> list[str]:
-        """What a reader must know before believing the scores, a sentence each."""
+        """Sentences to read before trusting the scores."""
         notes = []
         names = self.names
         if names.num_parts is not None:
@@ -68,19 +69,25 @@ def evaluate(
     thresholds: Sequence[Threshold],
     unit: DistanceUnit | None = None,
     bootstrap: BootstrapConfig | None = None,
-    tried: Collection[str] | None = None,
+    query_names: Collection[str] | None = None,
 ) -> Evaluation:
-    """Score estimated ``cam_from_world`` poses (name -> pose) against each condition's true ones.
+    """Score estimated ``cam_from_world`` poses (name -> pose) against the true ones.
 
-    ``tried`` are the names of all queries, with or without a pose, if known: a run that localized
-    nothing then still shows whether its names are those of the truth.
+    Args:
+        estimated: query name -> estimated cam_from_world.
+        conditions: condition -> query name -> true cam_from_world.
+        thresholds: accuracy thresholds of the recalls.
+        unit: unit of the distances shown; default: metres.
+        bootstrap: settings of the confidence intervals.
+        query_names: all queries of the run, with or without a pose. With them, a run that localized
+            nothing still shows whether its names match those of the ground truth.
 
     Raises:
-        HlocLiteError: no true poses, names that do not match or match several, or conditions that
-            contradict each other.
+        HlocLiteError: no true poses, names that match none or several true ones, or conditions with
+            different true poses of one query.
     """
     true = merge_conditions(conditions)
-    names = align_names(estimated if tried is None else tried, true)
+    names = align_names(estimated if query_names is None else query_names, true)
     renamed = {names.true_names[n]: pose for n, pose in estimated.items() if n in names.true_names}
     rows = score_conditions(renamed, conditions, thresholds, bootstrap)
     recalls = list(rows.values())[-1].recalls

@@ -1,4 +1,4 @@
-"""Matplotlib figures as SVG for a page that may be light or dark; no global state is kept."""
+"""Matplotlib figures as inline SVG that adapts to a light or dark page."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 INK = "#010203"
-"""Stands for the page's text colour; ``svg_of`` replaces it."""
+"""Placeholder for the page's text colour; ``figure_svg`` replaces it by ``currentColor``."""
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
-"""Okabe and Ito 2008: told apart with every kind of colour blindness, readable on both themes."""
+"""Okabe and Ito 2008: distinct for colour-blind readers, legible on light and dark pages."""
 
 DASHES = ("-", "--", ":", "-.")
 
 
 def new_axes(width_in: float, height_in: float) -> tuple[Figure, Axes]:
-    """A transparent figure with one pair of axes in the page's ink."""
+    """Create a transparent figure with one pair of axes in the page's text colour."""
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasSVG(figure)
     figure.patch.set_alpha(0)
@@ -40,22 +40,22 @@ def new_axes(width_in: float, height_in: float) -> tuple[Figure, Axes]:
 
 
 def label_axes(axes: Axes, x: str, y: str) -> None:
-    """Axis labels in the page's ink."""
+    """Set axis labels in the page's text colour."""
     axes.set_xlabel(x, color=INK, fontsize=9.5)
     axes.set_ylabel(y, color=INK, fontsize=9.5)
 
 
 def add_legend(axes: Axes, **placement: Any) -> None:
-    """A frameless legend in the page's ink."""
+    """Add a frameless legend in the page's text colour."""
     legend = axes.legend(fontsize=9, frameon=False, labelcolor=INK, **placement)
     for text in legend.get_texts():
-        text.set_parse_math(False)  # labels are names of files: a '$' in them is no formula
+        text.set_parse_math(False)  # labels are file names: '$' does not start a formula
 
 
-def svg_of(figure: Figure, description: str) -> str:
-    """The figure as an inline ``<svg>`` that scales with the page and speaks to screen readers."""
+def figure_svg(figure: Figure, description: str) -> str:
+    """Render an inline ``<svg>`` that scales with the page; ``description`` is its aria-label."""
     buffer = io.StringIO()
-    # text stays text: smaller, searchable, in the page's font; the salt makes ids reproducible
+    # keep text as text: small, searchable, in the page's font; the salt makes ids reproducible
     options: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": description,
@@ -67,7 +67,7 @@ def svg_of(figure: Figure, description: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = text.replace(INK, "currentColor")
-    for i, color in enumerate(PALETTE):  # the page lightens them on a dark ground
+    for i, color in enumerate(PALETTE):  # the style sheet has lighter ones for dark pages
         text = text.replace(color.lower(), f"var(--series-{i}, {color})")
     width, height = figure.get_size_inches() * 72
     opening = (
@@ -79,12 +79,12 @@ def svg_of(figure: Figure, description: str) -> str:
 
 
 def data_uri(data: bytes, media_type: str) -> str:
-    """Bytes as a ``data:`` address."""
+    """Encode bytes as a ``data:`` URI."""
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def log_limits(values: np.ndarray, floor: float = 1e-9) -> tuple[float, float]:
-    """Axis limits for positive values on a logarithmic axis, with a margin; robust to outliers."""
+    """Limits of a log axis around the finite values; smaller values count as ``floor``."""
     finite = values[np.isfinite(values)]
     finite = np.maximum(finite, floor)
     if not len(finite):

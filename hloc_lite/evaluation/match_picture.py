@@ -1,4 +1,4 @@
-"""A query with its matches, beside the retrieved map image that sees most of its inliers."""
+"""Draws a query's matches beside the retrieved map image that sees most of its inliers."""
 
 from __future__ import annotations
 
@@ -14,66 +14,58 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from hloc_lite.evaluation.figures import data_uri
-from hloc_lite.geometry.keypoints import keypoints_of
-from hloc_lite.types import (
-    NO_POINT,
-    Bool,
-    Float64,
-    Int64,
-    LocalizationResult,
-    Photo,
-    SfmImage,
-    SfmModel,
-    UInt8,
-)
+from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
+from hloc_lite.types import NO_POINT, Bool, Float64, Int64, LocalizationResult, Photo, UInt8
 
 HEIGHT_PX, MAX_WIDTH_PX = 440, 800
-"""Photos are shrunk to this height, panoramas further: two of them fill the page's width."""
+"""Photos are reduced to this height, panoramas to this width: two photos fill the page."""
 MAX_LINES = 60
-"""Lines drawn; more hide the photos."""
+"""Match lines drawn; more would hide the photos."""
 INLIER, OUTLIER = "#3fd0ff", "#ff9d3a"
 
 
 @dataclass(frozen=True)
 class MatchPicture:
-    """A picture as a ``data:`` address, with what it shows."""
+    """Picture of a query's matches."""
 
     uri: str
+    """``data:`` URI of the image."""
     width: int
     height: int
     map_name: str | None
+    """Map image beside the query; None if the query is alone."""
     num_lines: int
-    """Correspondences that the map image sees: inliers, or all of them where there is no pose."""
+    """Correspondences shared with the map image: inliers, or all of them without a pose."""
 
 
 @dataclass(frozen=True, eq=False)
 class SharedView:
-    """A map image that sees L correspondences of a query."""
+    """Map image with keypoints of L of a query's correspondences."""
 
     name: str
     rows: Int64
-    """(L,) which correspondences..."""
+    """(L,) indices of the correspondences."""
     keypoints: Float64
-    """(L, 2) ...and where the image sees them, pixels."""
+    """(L, 2) their keypoints in the map image, pixels."""
 
 
 def best_map_image(result: LocalizationResult, model: SfmModel) -> SharedView | None:
-    """The retrieved image that sees most inliers.
+    """Find the retrieved map image that sees most inliers; the first retrieved of equal ones.
 
-    Without a pose all correspondences count, to show what went wrong. Of equal ones the first
-    retrieved; None if no retrieved image sees any.
+    Without a pose all correspondences count, to show what went wrong. None if no retrieved image
+    sees any.
     """
     if result.correspondences is None:
         return None
-    inliers = shown_inliers(result)
-    shown = np.flatnonzero(inliers | (not inliers.any())).astype(np.int64)
-    wanted = result.correspondences.point3D_idxs[shown]
+    inliers = inlier_mask(result)
+    candidates = np.flatnonzero(inliers | (not inliers.any())).astype(np.int64)
+    wanted = result.correspondences.point3D_idxs[candidates]
     best: tuple[SfmImage, Int64] | None = None
     for name in result.hits.names:
         image = model.image_named(name)
         if image is None:
             continue
-        lines = _common(image, wanted, shown)
+        lines = _shared_points(image, wanted, candidates)
         if len(lines) and (best is None or len(lines) > len(best[1])):
             best = image, lines
     if best is None:
@@ -82,8 +74,8 @@ def best_map_image(result: LocalizationResult, model: SfmModel) -> SharedView | 
     return SharedView(image.name, lines[:, 0], keypoints_of(model, image)[lines[:, 1]])
 
 
-def shown_inliers(result: LocalizationResult) -> Bool:
-    """(K,) the pose's inliers; all False without a pose."""
+def inlier_mask(result: LocalizationResult) -> Bool:
+    """(K,) inliers of the pose among the correspondences; all False without a pose."""
     assert result.correspondences is not None
     num = len(result.correspondences)
     if result.pose is None or len(result.pose.inlier_mask) != num:
@@ -96,23 +88,23 @@ def draw_matches(
     query: Photo,
     map_image: tuple[SharedView, Photo] | None,
 ) -> MatchPicture:
-    """The query's matched keypoints (inliers blue, others orange), lines to the map image.
+    """Draw the query's matched keypoints (inliers blue, others orange) and lines to the map image.
 
     Args:
-        result: of the query.
-        query: its photo.
+        result: result of the query.
+        query: the query photo.
         map_image: ``best_map_image`` and its photo; None: the query alone.
     """
-    left, left_scale = shrunk(query)
-    right, right_scale = shrunk(map_image[1]) if map_image else (left[:0, :0], 1.0)
+    left, left_scale = resize_photo(query)
+    right, right_scale = resize_photo(map_image[1]) if map_image else (left[:0, :0], 1.0)
     gap = 8 if map_image else 0
     height = max(left.shape[0], right.shape[0])
     width = left.shape[1] + gap + right.shape[1]
     canvas = np.full((height, width, 4), 0, np.uint8)
-    canvas[: left.shape[0], : left.shape[1]] = opaque(left)
+    canvas[: left.shape[0], : left.shape[1]] = add_alpha(left)
     offset = np.array([left.shape[1] + gap, 0.0])
     if map_image:
-        canvas[: right.shape[0], left.shape[1] + gap :] = opaque(right)
+        canvas[: right.shape[0], left.shape[1] + gap :] = add_alpha(right)
 
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
     target = FigureCanvasAgg(figure)
@@ -122,7 +114,7 @@ def draw_matches(
     axes.set_axis_off()
     if result.correspondences is not None:
         points = result.correspondences.points2D * left_scale
-        inliers = shown_inliers(result)
+        inliers = inlier_mask(result)
         x, y = points[~inliers].T
         axes.scatter(x, y, s=5, color=OUTLIER, alpha=0.8, linewidths=0)
         if map_image:
@@ -134,51 +126,49 @@ def draw_matches(
     axes.set(xlim=(0, width), ylim=(height, 0))
     target.draw()
     name, num_lines = (map_image[0].name, len(map_image[0].rows)) if map_image else (None, 0)
-    return MatchPicture(encoded(target), width, height, name, num_lines)
+    return MatchPicture(encode_canvas(target), width, height, name, num_lines)
 
 
-def _common(image: SfmImage, wanted: Int64, shown: Int64) -> Int64:
-    """(L, 2) rows [correspondence, keypoint of the image] that are one map point."""
+def _shared_points(image: SfmImage, wanted: Int64, candidates: Int64) -> Int64:
+    """(L, 2) pairs [correspondence, keypoint of the image] of the same map point."""
     keypoints = np.flatnonzero(image.point3D_idxs != NO_POINT)
-    _, of_shown, of_image = np.intersect1d(
-        wanted, image.point3D_idxs[keypoints], return_indices=True
-    )
-    return np.stack([shown[of_shown], keypoints[of_image]], axis=1)
+    _, rows, columns = np.intersect1d(wanted, image.point3D_idxs[keypoints], return_indices=True)
+    return np.stack([candidates[rows], keypoints[columns]], axis=1)
 
 
 def _draw_lines(axes: Axes, starts: Float64, ends: Float64, color: str) -> None:
     order = np.argsort(starts[:, 1], kind="stable")
     chosen = order[np.linspace(0, len(order) - 1, min(len(order), MAX_LINES)).astype(int)]
     segments = np.stack([starts[chosen], ends[chosen]], axis=1)
-    # neighbours differ in hue, so that the eye can follow one line across
+    # neighbouring lines differ in hue, so that the eye can follow one
     colors = colormaps["viridis"](np.linspace(0.25, 1.0, len(chosen)))
     axes.add_collection(LineCollection(list(segments), colors=colors, linewidths=0.7, alpha=0.75))
     _draw_dots(axes, ends, color)
 
 
 def _draw_dots(axes: Axes, points: Float64, color: str) -> None:
-    """Outlined dots, smaller where they are many: the photo must stay visible."""
+    """Draw outlined dots, smaller if they are many, to keep the photo visible."""
     area = float(np.clip(6000 / max(len(points), 1), 5.0, 11.0))
     x, y = points.T
     axes.scatter(x, y, s=area, color=color, linewidths=0.04 * area, edgecolors="#08303f")
 
 
-def shrunk(photo: Photo) -> tuple[UInt8, float]:
-    """(h, w, 3) at the size of the report's pictures, and the scale."""
+def resize_photo(photo: Photo) -> tuple[UInt8, float]:
+    """Reduce a photo to the size of the report's pictures; also returns the scale."""
     scale = min(1.0, HEIGHT_PX / photo.height, MAX_WIDTH_PX / photo.width)
     size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
     image = Image.fromarray(photo.pixels).resize(size, Image.Resampling.LANCZOS)
     return np.asarray(image), size[0] / photo.width
 
 
-def opaque(pixels: UInt8) -> UInt8:
-    """(h, w, 4) of (h, w, 3)."""
+def add_alpha(pixels: UInt8) -> UInt8:
+    """Add an opaque alpha channel: (h, w, 3) to (h, w, 4)."""
     return np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
 
 
-def encoded(target: FigureCanvasAgg) -> str:
-    """A drawn picture as a ``data:`` address."""
+def encode_canvas(target: FigureCanvasAgg) -> str:
+    """Encode a drawn canvas as a ``data:`` URI."""
     buffer = io.BytesIO()
     image = Image.fromarray(np.asarray(target.buffer_rgba()))
-    image.save(buffer, "WEBP", quality=82)  # small, and transparent where a photo is shorter
+    image.save(buffer, "WEBP", quality=82)  # small files with transparency
     return data_uri(buffer.getvalue(), "image/webp")

@@ -1,7 +1,8 @@
-"""Which estimated name is which true name: whole names, or as many last parts as agree.
+"""Matches image names of pose files with those of the ground truth.
 
-Benchmarks differ in what they write: Aachen takes basenames, RobotCar ``camera/basename``. A wrong
-guess would score zero or, worse, score the wrong image; so what is ambiguous is refused.
+Benchmarks differ in the names they use: Aachen takes basenames, RobotCar ``camera/basename``. Names
+are compared as a whole, else by as many trailing path parts as match. A wrong match would score the
+wrong image, so ambiguous names are refused.
 """
 
 from __future__ import annotations
@@ -14,34 +15,34 @@ from hloc_lite.errors import HlocLiteError
 
 @dataclass(frozen=True)
 class NameAlignment:
-    """Estimated names, as the names of the truth."""
+    """Estimated names matched with true names."""
 
     true_names: Mapping[str, str]
     """Estimated name -> true name."""
     unknown: tuple[str, ...]
-    """Estimated names that no true one answers to."""
+    """Estimated names without a true pose."""
     missing: tuple[str, ...]
-    """True names without an estimate: failures."""
+    """True names without an estimate; they count as failures."""
     num_parts: int | None
-    """Names were compared by so many last path parts; None: as a whole."""
+    """Number of trailing path parts that were compared; None if whole names were."""
 
     @property
     def explanation(self) -> str:
-        """One sentence on how names were matched."""
+        """One sentence on how the names were matched."""
         if self.num_parts is None:
             return "names matched as a whole"
-        what = "basename" if self.num_parts == 1 else f"last {self.num_parts} path parts"
-        return f"no whole name matched; names matched by their {what}"
+        part = "basename" if self.num_parts == 1 else f"last {self.num_parts} path parts"
+        return f"no whole name matched; names matched by their {part}"
 
 
 def align_names(estimated: Collection[str], true: Collection[str]) -> NameAlignment:
-    """Match names as a whole; if none matches, by the most last path parts that do.
+    """Match whole names; if none matches, the longest trailing path parts that do.
 
     Raises:
-        HlocLiteError: nothing matches, or a shortened name fits several.
+        HlocLiteError: no name matches, or a shortened name matches several.
     """
     if not true:
-        raise HlocLiteError("the ground truth has no poses: there is nothing to score against")
+        raise HlocLiteError("the ground truth has no poses: there is nothing to compare with")
     known = set(true)
     whole = {name: name for name in estimated if name in known}
     if whole or not estimated:
@@ -53,8 +54,8 @@ def align_names(estimated: Collection[str], true: Collection[str]) -> NameAlignm
             return _aligned(pairs, estimated, true, num_parts)
     raise HlocLiteError(
         f"none of the {len(estimated)} estimated names is in the ground truth of {len(true)}: "
-        f"expected names like {_some(true)}, got {_some(estimated)}. Write the names as the "
-        f"ground truth has them (path relative to the same image root)"
+        f"expected names like {_some(true)}, got {_some(estimated)}. Use the names of the ground "
+        f"truth (paths relative to the same image root)"
     )
 
 
@@ -71,7 +72,7 @@ def _pairs_by_last_parts(
         if len(candidates) > 1:
             raise HlocLiteError(
                 f"no whole name matches, and {name!r} may be any of {_some(candidates)}: "
-                f"write whole names (hloc-lite localize does so by default)"
+                f"use whole names (hloc-lite localize does so by default)"
             )
         if candidates:
             pairs[name] = candidates[0]
@@ -79,7 +80,7 @@ def _pairs_by_last_parts(
             if other != name:
                 raise HlocLiteError(
                     f"no whole name matches, and both {other!r} and {name!r} may be "
-                    f"{candidates[0]!r}: write whole names"
+                    f"{candidates[0]!r}: use whole names"
                 )
     return pairs
 
@@ -90,9 +91,9 @@ def _aligned(
     true: Collection[str],
     num_parts: int | None,
 ) -> NameAlignment:
-    answered = set(pairs.values())
+    matched = set(pairs.values())
     unknown = tuple(name for name in estimated if name not in pairs)
-    missing = tuple(name for name in true if name not in answered)
+    missing = tuple(name for name in true if name not in matched)
     return NameAlignment(pairs, unknown, missing, num_parts)
 
 

@@ -1,4 +1,4 @@
-"""Photos for the pictures of a report: shown where they can be read, left out where not."""
+"""Loads photos for the pictures of a report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hloc_lite.types import Photo
 
 
 def photo_loader(root: Path | None, config: ImagesConfig) -> Callable[[str], Photo | None]:
-    """Name -> photo of that folder, or None if there is none to be had."""
+    """Return a loader of photos below ``root``; it returns None for photos that cannot be read."""
 
     def load(name: str) -> Photo | None:
         if root is None:

@@ -1,4 +1,4 @@
-"""What a report keeps of each query: small, so that it can hold any number of them."""
+"""Per-query records of a report: small, so that a report can hold any number of queries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hloc_lite.types import LocalizationResult, Rigid3, Status
 
 @dataclass(frozen=True, eq=False)
 class QueryRecord:
-    """A ``LocalizationResult`` without its arrays, or just a pose from a file."""
+    """A ``LocalizationResult`` without its arrays, or only a pose from a file."""
 
     name: str
     status: str
@@ -25,13 +25,13 @@ class QueryRecord:
     counts: Mapping[str, int] = field(default_factory=dict)
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     fallback_name: str | None = None
-    own_name: str | None = None
-    """Of the query, where ``name`` is another one that the truth has for it."""
+    original_name: str | None = None
+    """Name of the query in its results, if the ground truth has another one (``name``)."""
 
     @property
     def query_name(self) -> str:
-        """By which its photo and result are found."""
-        return self.name if self.own_name is None else self.own_name
+        """Name by which its photo and result are found."""
+        return self.name if self.original_name is None else self.original_name
 
     @property
     def localized(self) -> bool:
@@ -39,7 +39,7 @@ class QueryRecord:
 
     @property
     def total_ms(self) -> float | None:
-        """Sum of the stages, or what ``timings_ms`` says is the total; None if not timed."""
+        """``timings_ms["total"]``, else the sum of the stages; None if not timed."""
         if not self.timings_ms:
             return None
         if "total" in self.timings_ms:
@@ -47,8 +47,8 @@ class QueryRecord:
         return sum(self.timings_ms.values())
 
 
-def record_of_result(result: LocalizationResult, name: str | None = None) -> QueryRecord:
-    """The record of a result, under another name if one is given."""
+def record_from_result(result: LocalizationResult, name: str | None = None) -> QueryRecord:
+    """Make the record of a result, under another name if one is given."""
     pose = result.pose
     return QueryRecord(
         name=name or result.query_name,
@@ -59,45 +59,47 @@ def record_of_result(result: LocalizationResult, name: str | None = None) -> Que
         counts=dict(result.counts),
         timings_ms=dict(result.timings_ms),
         fallback_name=result.fallback_name,
-        own_name=result.query_name,
+        original_name=result.query_name,
     )
 
 
-def records_of_poses(estimated: Mapping[str, Rigid3], evaluation: Evaluation) -> list[QueryRecord]:
-    """Records of a pose file under the names of the truth: its poses, then what it lacks."""
+def records_from_poses(
+    estimated: Mapping[str, Rigid3], evaluation: Evaluation
+) -> list[QueryRecord]:
+    """Make records of a pose file, named as in the ground truth; missing queries come last."""
     true_names = evaluation.names.true_names
     found = [
         QueryRecord(true_names.get(name, name), str(Status.LOCALIZED), "", pose)
         for name, pose in estimated.items()
     ]
-    reason = "the pose file has no line for it"
+    reason = "the pose file has no line for this query"
     missing = evaluation.names.missing
     return found + [QueryRecord(name, "missing", reason, None) for name in missing]
 
 
-def records_of_results(
+def records_from_results(
     results: Sequence[LocalizationResult], evaluation: Evaluation | None = None
 ) -> list[QueryRecord]:
-    """Records of results, under the names of the truth if there is one."""
+    """Make records of results, named as in the ground truth if there is one."""
     true_names = evaluation.names.true_names if evaluation else {}
-    return [record_of_result(result, true_names.get(result.query_name)) for result in results]
+    return [record_from_result(result, true_names.get(result.query_name)) for result in results]
 
 
 def check_same_run(results: Sequence[LocalizationResult], estimated: Mapping[str, Rigid3]) -> None:
-    """Refuse a results file that does not belong to a pose file.
+    """Check that a results file and a pose file are of the same run.
 
     Raises:
-        HlocLiteError: the results do not tell each of the poses, under the same name.
+        HlocLiteError: a pose of the pose file is missing in the results, or differs there.
     """
     poses = {
         result.query_name: result.fallback if result.pose is None else result.pose.cam_from_world
         for result in results
     }
     for name, pose in estimated.items():
-        told = poses.get(name)
-        if told is None or pose_errors(told, pose)[0] > _tolerance(pose):
+        stored = poses.get(name)
+        if stored is None or pose_errors(stored, pose)[0] > _tolerance(pose):
             raise HlocLiteError(
-                f"the results file has another pose of {name!r} than the pose file, or none: give "
+                f"the results file has another pose of {name!r} than the pose file, or none: pass "
                 f"the two files of one run, with whole names"
             )
 

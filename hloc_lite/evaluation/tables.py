@@ -1,4 +1,4 @@
-"""Scores as a text table for terminals and as plain JSON values."""
+"""Scores as a text table for the terminal and as JSON values."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hloc_lite.evaluation.errors import Interval, Scores
 from hloc_lite.evaluation.evaluate import Evaluation
+from hloc_lite.evaluation.metrics import Interval, Scores
 from hloc_lite.evaluation.thresholds import DistanceUnit
 
 SCHEMA_VERSION = 1
 
 
 def text_table(rows: Mapping[str, Scores], unit: DistanceUnit) -> str:
-    """Aligned columns: condition, queries, localized, recalls in percent, medians."""
+    """Format scores as a table: condition, queries, localized, recalls in percent, medians."""
     first = next(iter(rows.values()))
     labels = [threshold.label for threshold in first.thresholds]
     header = ["", "queries", "localized", *labels, "median", "median"]
@@ -31,31 +31,31 @@ def text_table(rows: Mapping[str, Scores], unit: DistanceUnit) -> str:
                 angle_text(scores.median_angle_deg.value),
             ]
         )
-    return _aligned(lines)
+    return _align_columns(lines)
 
 
 def percent_text(recall: Interval) -> str:
-    """``97.5 [92.5, 100.0]`` in percent."""
+    """Format a recall and its interval in percent: ``97.5 [92.5, 100.0]``."""
     return f"{100 * recall.value:.1f} [{100 * recall.low:.1f}, {100 * recall.high:.1f}]"
 
 
 def distance_text(distance: float, unit: DistanceUnit) -> str:
-    """Three digits and the unit; ``no pose`` for an infinite distance."""
-    return f"{unit.of(distance):.3g} {unit.symbol}" if math.isfinite(distance) else "no pose"
+    """Format a distance with three digits and its unit; an infinite one as ``no pose``."""
+    return f"{unit.convert(distance):.3g} {unit.symbol}" if math.isfinite(distance) else "no pose"
 
 
 def angle_text(angle_deg: float) -> str:
-    """Three digits and the unit; ``no pose`` for an infinite angle."""
+    """Format an angle with three digits, as ``1.23 deg``; an infinite one as ``no pose``."""
     return f"{angle_deg:.3g} deg" if math.isfinite(angle_deg) else "no pose"
 
 
 def degree_text(angle_deg: float) -> str:
-    """As ``angle_text``, with the degree sign."""
+    """Format an angle like ``angle_text``, with the degree sign."""
     return angle_text(angle_deg).replace(" deg", "°")
 
 
 def evaluation_to_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Plain JSON values without NaN or infinity: null stands for the error of a failure."""
+    """Convert to JSON values without NaN or infinity; errors of failures are null."""
     unit = evaluation.unit
     return {
         "schema_version": SCHEMA_VERSION,
@@ -104,7 +104,7 @@ def _finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def _align_columns(lines: Sequence[Sequence[str]]) -> str:
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     texts = []
     for line in lines:

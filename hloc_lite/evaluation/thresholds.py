@@ -1,4 +1,4 @@
-"""Accuracy thresholds, and the unit in which distances are shown."""
+"""Accuracy thresholds of recalls, and the unit of distances."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hloc_lite.errors import ConfigError
 
 METRES: Mapping[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001, "": 1.0}
-"""Units of a threshold's distance, in map units; none means map units."""
+"""Unit of a threshold's distance -> length in map units; without a unit: map units."""
 
 PRESETS: Mapping[str, str] = {
     "aachen": "0.25m,2deg 0.5m,5deg 5m,10deg",  # also RobotCar Seasons and Extended CMU
@@ -30,13 +30,13 @@ _PATTERN = re.compile(
 
 @dataclass(frozen=True)
 class Threshold:
-    """A pose counts if both its errors are at most these."""
+    """Largest position and rotation error of a pose that counts as correct."""
 
     max_distance: float
-    """Of the camera centre, map units."""
+    """Error of the camera centre, map units."""
     max_angle_deg: float
     label: str = ""
-    """How it was written; made from the numbers if empty."""
+    """Text shown for it; made from the numbers if empty."""
 
     def __post_init__(self) -> None:
         positive = self.max_distance > 0 and self.max_angle_deg > 0
@@ -52,21 +52,21 @@ class Threshold:
 
 @dataclass(frozen=True)
 class DistanceUnit:
-    """How distances are shown: ``length`` map units are 1 ``symbol``."""
+    """Unit of distances shown: ``length`` map units are 1 ``symbol``."""
 
     symbol: str = "m"
     length: float = 1.0
 
-    def of(self, distance: float) -> float:
-        """A distance in map units, in this unit."""
+    def convert(self, distance: float) -> float:
+        """Convert a distance from map units to this unit."""
         return distance / self.length
 
 
 def percent_of(unit_length: float) -> DistanceUnit:
-    """Percent of a length of the map: for maps without metric scale.
+    """Percent of a reference length, for maps without metric scale.
 
     Raises:
-        ConfigError: if the length is not above zero.
+        ConfigError: the length is not above zero.
     """
     if not 0 < unit_length < float("inf"):
         raise ConfigError(f"the unit length must be above zero, got {unit_length:g}")
@@ -74,15 +74,16 @@ def percent_of(unit_length: float) -> DistanceUnit:
 
 
 def is_threshold(text: str) -> bool:
-    """Whether the text is written like a threshold or names a preset."""
+    """Return True if the text is a threshold or names a preset."""
     return text.lower() in PRESETS or _PATTERN.fullmatch(text.strip()) is not None
 
 
 def parse_threshold(text: str, unit_length: float | None = None) -> Threshold:
-    """``0.25m,2deg`` (m, cm, mm or no unit: map units), or ``1%,0.5deg`` of ``unit_length``.
+    """Parse ``0.25m,2deg`` (m, cm, mm; no unit: map units) or ``1%,0.5deg`` of ``unit_length``.
 
     Raises:
-        ConfigError: it is not written so, is not above zero, or percents of an unknown length.
+        ConfigError: the text has another form, a number is not above zero, or percent are given
+            without ``unit_length``.
     """
     found = _PATTERN.fullmatch(text.strip())
     if found is None:
@@ -90,7 +91,7 @@ def parse_threshold(text: str, unit_length: float | None = None) -> Threshold:
     unit = found["unit"].lower()
     if unit == "%":
         if unit_length is None:
-            raise ConfigError(f"{text!r} is relative: say with --unit-length of what length")
+            raise ConfigError(f"{text!r} is relative: give the reference length with --unit-length")
         factor = percent_of(unit_length).length
     else:
         factor = METRES[unit]
@@ -101,10 +102,10 @@ def parse_threshold(text: str, unit_length: float | None = None) -> Threshold:
 def parse_thresholds(
     texts: Iterable[str], unit_length: float | None = None
 ) -> tuple[Threshold, ...]:
-    """Thresholds of texts that each hold presets and thresholds, separated by spaces or ';'.
+    """Parse texts of presets and thresholds, separated by spaces or ';'.
 
     Raises:
-        ConfigError: as ``parse_threshold``, or there is none.
+        ConfigError: as ``parse_threshold``, or no threshold is given.
     """
     words = " ".join(texts).replace(";", " ").split()
     if not words:

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import binom, chi2, kstest
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.evaluation.errors import squared_mahalanobis
+from hloc_lite.evaluation.metrics import squared_mahalanobis
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.registry import ESTIMATORS, PoseEstimator, Runtime, create

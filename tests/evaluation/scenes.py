@@ -1,4 +1,4 @@
-"""Poses with known errors, and a small map with results, for the tests of this folder."""
+"""Poses with known errors and a small map with localization results, for the evaluation tests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import exp_so3
+from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import (
     NO_POINT,
     Camera,
@@ -15,8 +16,6 @@ from hloc_lite.types import (
     PoseEstimate,
     RetrievalHits,
     Rigid3,
-    SfmImage,
-    SfmModel,
     Status,
 )
 
@@ -32,14 +31,14 @@ def random_poses(names: list[str], seed: int = 0) -> dict[str, Rigid3]:
 
 
 def moved(pose: Rigid3, distance: float, angle_deg: float) -> Rigid3:
-    """The camera moved by a distance and turned by an angle."""
+    """Move the camera by a distance and turn it by an angle."""
     rotation = exp_so3(np.radians(angle_deg) * np.array([0.6, 0, 0.8])) @ pose.rotation
     center = pose.center + distance * np.array([0.0, 0.6, -0.8])
     return Rigid3(rotation, -rotation @ center)
 
 
 def level_camera(center: tuple[float, float, float], yaw_rad: float, pitch_rad: float) -> Rigid3:
-    """A camera without roll in a world whose z axis is up."""
+    """Camera pose without roll in a world whose z axis points up."""
     cos = np.cos(pitch_rad)
     forward = np.array([np.cos(yaw_rad) * cos, np.sin(yaw_rad) * cos, np.sin(pitch_rad)])
     right = np.cross(forward, [0, 0, 1])
@@ -49,7 +48,7 @@ def level_camera(center: tuple[float, float, float], yaw_rad: float, pitch_rad: 
 
 
 def ring_model(num_images: int = 8, num_points: int = 200) -> SfmModel:
-    """Cameras on a ring that look at points in its middle."""
+    """SfM model of cameras on a ring that look at points in its middle."""
     generator = np.random.default_rng(1)
     points = generator.uniform([-2, -2, 0], [2, 2, 3], (num_points, 3))
     images = []
@@ -65,8 +64,10 @@ def ring_model(num_images: int = 8, num_points: int = 200) -> SfmModel:
     return SfmModel({1: CAMERA}, tuple(images), ids, points, rgb, np.ones(num_points))
 
 
-def result_of(name: str, model: SfmModel, true: Rigid3, estimated: Rigid3) -> LocalizationResult:
-    """A localized query that matched 60 points of the map; the first 40 are inliers."""
+def localized_result(
+    name: str, model: SfmModel, true: Rigid3, estimated: Rigid3
+) -> LocalizationResult:
+    """Result of a localized query with 60 correspondences; the first 40 are inliers."""
     idxs = np.arange(60)
     points = model.xyz[idxs]
     return LocalizationResult(
@@ -85,7 +86,7 @@ def result_of(name: str, model: SfmModel, true: Rigid3, estimated: Rigid3) -> Lo
 
 
 def failed_result(name: str, reason: str = "only 3 matches") -> LocalizationResult:
-    """A query that has nothing to show."""
+    """Result of a query without pose or correspondences."""
     hits = RetrievalHits((), np.zeros(0))
     status = Status.TOO_FEW_MATCHES
     return LocalizationResult(name, status, reason, None, None, None, hits, {}, {"features": 90.0})

@@ -1,4 +1,4 @@
-"""``hloc-lite evaluate`` from files to table, JSON and report."""
+"""``hloc-lite evaluate``: from pose files to table, JSON and report."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from hloc_lite.cli.main import main
-from hloc_lite.io.poses import write_poses
+from hloc_lite.formats.hloc_lists import write_poses
 from hloc_lite.io.results import write_results_jsonl
 from hloc_lite.types import Rigid3
 
-from .scenes import failed_result, level_camera, moved, random_poses, result_of, ring_model
+from .scenes import failed_result, level_camera, localized_result, moved, random_poses, ring_model
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -44,7 +44,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return call
 
 
-def test_one_file_is_one_row_named_by_the_file(run: Run) -> None:
+def test_condition_is_named_by_its_file(run: Run) -> None:
     code, out, _ = run("poses.txt", "gt_day.txt")
     assert code == 0
     header, row, *notes = out.splitlines()
@@ -54,7 +54,7 @@ def test_one_file_is_one_row_named_by_the_file(run: Run) -> None:
     assert notes[0].startswith("3 names are not in the ground truth")
 
 
-def test_several_files_are_rows_with_their_sum(run: Run) -> None:
+def test_several_files_have_a_row_each_and_one_for_all(run: Run) -> None:
     code, out, _ = run("poses.txt", "gt_day.txt", "dark=gt_night.txt", "--thresholds", "inloc")
     assert code == 0
     rows = [line.split() for line in out.splitlines()]
@@ -80,14 +80,14 @@ def test_by_folder_splits_one_file(run: Run) -> None:
         ["--thresholds", "2%,2deg", "4%,2deg", "--unit-length", "10"],
     ],
 )
-def test_thresholds_may_be_given_in_several_ways(flags: list[str], run: Run) -> None:
+def test_forms_of_the_thresholds_option(flags: list[str], run: Run) -> None:
     code, _, _ = run("poses.txt", "gt_day.txt", *flags, "--json", "out.json")
     assert code == 0
     recalls = json.loads(Path("out.json").read_text())["conditions"]["day"]["recalls"]
     assert [(round(r["max_distance"], 9), r["value"]) for r in recalls] == [(0.2, 0), (0.4, 1)]
 
 
-def test_json_has_every_number_and_null_for_failures(run: Run) -> None:
+def test_json_is_complete_with_null_for_failures(run: Run) -> None:
     run("poses.txt", "gt_night.txt", "--json", "sub/out.json", "--unit-length", "10")
     found = json.loads(Path("sub/out.json").read_text())
     assert found["schema_version"] == 1
@@ -99,7 +99,7 @@ def test_json_has_every_number_and_null_for_failures(run: Run) -> None:
     assert len(found["unknown_names"]) == 5
 
 
-def test_the_seed_reaches_the_intervals(run: Run) -> None:
+def test_seed_is_used_for_the_intervals(run: Run) -> None:
     true = random_poses([f"q{i}" for i in range(300)])
     write_poses(Path("true.txt"), true)
     noisy = {name: moved(pose, 0.01 * i, 1.0) for i, (name, pose) in enumerate(true.items())}
@@ -112,12 +112,12 @@ def test_the_seed_reaches_the_intervals(run: Run) -> None:
     assert any(other != found[0] for other in found[2:])
 
 
-def test_percent_is_shown_with_a_unit_length(run: Run) -> None:
+def test_unit_length_shows_percent(run: Run) -> None:
     _, out, _ = run("poses.txt", "gt_day.txt", "--unit-length", "10")
     assert out.splitlines()[1].split()[-4:] == ["3", "%", "1", "deg"]
 
 
-def test_basenames_are_said_to_be_used(run: Run) -> None:
+def test_matching_by_basename_is_reported(run: Run) -> None:
     write_poses(Path("short.txt"), {name.rsplit("/")[-1]: pose for name, pose in DAY.items()})
     code, out, _ = run("short.txt", "gt_day.txt", "--report", "rep")
     assert code == 0
@@ -127,7 +127,7 @@ def test_basenames_are_said_to_be_used(run: Run) -> None:
     assert "5 of 5 queries" in html
 
 
-def test_a_file_of_no_poses_is_all_failures_and_says_so(run: Run) -> None:
+def test_file_without_poses_is_all_failures(run: Run) -> None:
     Path("none.txt").write_text("")
     code, out, _ = run("none.txt", "gt_day.txt")
     assert code == 0
@@ -135,15 +135,15 @@ def test_a_file_of_no_poses_is_all_failures_and_says_so(run: Run) -> None:
     assert "5 of 5 queries have no pose" in out
 
 
-def test_a_mix_up_is_hinted_at(run: Run) -> None:
+def test_hint_at_a_wrong_convention(run: Run) -> None:
     write_poses(Path("inverse.txt"), {name: pose.inverse() for name, pose in DAY.items()})
     _, out, _ = run("inverse.txt", "gt_day.txt")
     assert "hint: the poses look like world_from_cam" in out
 
 
-def test_the_report_takes_reasons_and_times_from_the_results(run: Run) -> None:
+def test_report_has_reasons_and_times_of_the_results(run: Run) -> None:
     model = ring_model()
-    results = [result_of(n, model, p, moved(p, 0.3, 1.0)) for n, p in DAY.items()]
+    results = [localized_result(n, model, p, moved(p, 0.3, 1.0)) for n, p in DAY.items()]
     results[4] = failed_result(results[4].query_name, "only 7 matches of Ü")
     write_results_jsonl(Path("results.jsonl"), results)
     poses = {r.query_name: r.pose.cam_from_world for r in results if r.pose}
@@ -161,7 +161,7 @@ def test_the_report_takes_reasons_and_times_from_the_results(run: Run) -> None:
     assert "another pose of 'query/day/IMG 4.jpg' than the pose file, or none" in err
 
 
-def test_poses_beyond_all_numbers_are_failures_without_a_warning(run: Run) -> None:
+def test_poses_beyond_float_range_are_failures(run: Run) -> None:
     far = "query/day/IMG 0.jpg 1 0 0 0 1e300 -1e300 1e300\n"
     Path("far.txt").write_text(far)
     with warnings.catch_warnings():
@@ -182,7 +182,7 @@ def other_names() -> dict[str, Rigid3]:
         (["missing.txt", "gt_day.txt"], "missing.txt does not exist"),
         (["other.txt", "gt_day.txt"], "none of the 5 estimated names is in the ground truth"),
         (["poses.txt", "empty.txt"], "empty.txt has no poses"),
-        (["poses.txt", "gt_day.txt", "a/gt_day.txt"], "two files make the row 'day'"),
+        (["poses.txt", "gt_day.txt", "a/gt_day.txt"], "two files have the condition name 'day'"),
         (["poses.txt", "gt_day.txt", "--thresholds", "1"], "such as 0.25m,2deg"),
         (["poses.txt", "gt_day.txt", "--thresholds", "1%,1deg"], "--unit-length"),
         (["poses.txt", "gt_day.txt", "--thresholds", ""], "such as 0.25m,2deg"),
@@ -199,7 +199,7 @@ def other_names() -> dict[str, Rigid3]:
         (["poses.txt", "gt_day.txt", "--json", "bad.txt/x.json"], "cannot write"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(arguments: list[str], message: str, run: Run) -> None:
+def test_misuse_is_reported_in_one_line(arguments: list[str], message: str, run: Run) -> None:
     write_poses(Path("other.txt"), other_names())
     Path("empty.txt").write_text("# nothing\n")
     Path("bad.txt").write_text("hello\n")

@@ -1,4 +1,4 @@
-"""Mix-ups of conventions are recognized, and right poses are left alone."""
+"""Diagnosis of wrong pose conventions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def other_frame(pose: Rigid3) -> Rigid3:
         (other_frame, r"another world frame .* scale 0\.4"),
     ],
 )
-def test_a_mix_up_is_named(mistake: Callable[[Rigid3], Rigid3], message: str) -> None:
+def test_wrong_convention_is_named(mistake: Callable[[Rigid3], Rigid3], message: str) -> None:
     wrong = {name: mistake(moved(pose, 0.01, 0.1)) for name, pose in TRUE.items()}
     found = evaluate(wrong, {"all": TRUE}, parse_thresholds(["aachen"]))
     assert found.overall.recalls[-1].value < 0.1
@@ -55,7 +55,7 @@ def test_a_mix_up_is_named(mistake: Callable[[Rigid3], Rigid3], message: str) ->
     assert re.search(message, found.hint)
 
 
-def test_right_poses_and_random_poses_have_no_hint() -> None:
+def test_correct_and_random_poses_have_no_hint() -> None:
     generator = np.random.default_rng(3)
     right = {
         name: Rigid3(pose.rotation, pose.translation + generator.normal(0, 0.01, 3))
@@ -67,7 +67,7 @@ def test_right_poses_and_random_poses_have_no_hint() -> None:
     assert diagnose({n: p.inverse() for n, p in few.items()}, few) is None
 
 
-def test_a_mirrored_world_is_no_similarity() -> None:
+def test_mirrored_world_has_no_hint() -> None:
     mirrored = {
         name: Rigid3(pose.rotation, -pose.rotation @ (pose.center * [-1.0, 1.0, 1.0]))
         for name, pose in TRUE.items()

@@ -1,4 +1,4 @@
-"""The plan is seen from above, whichever way the world's axes point."""
+"""Plan view from above, for any orientation of the world's axes."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def angle_deg(a: np.ndarray, b: np.ndarray) -> float:
 
 @settings(deadline=None, max_examples=30)
 @given(rotation_vectors, st.floats(-0.6, 0.6))
-def test_up_of_level_cameras_is_exact_however_they_pitch(rotvec: np.ndarray, pitch: float) -> None:
+def test_up_of_cameras_without_roll_is_exact_at_any_pitch(rotvec: np.ndarray, pitch: float) -> None:
     other_from_world = exp_so3(rotvec)
     poses = [in_other_world(p, other_from_world) for p in cameras(30, pitch, np.pi)]
     assert angle_deg(up_direction(poses), other_from_world @ [0, 0, 1]) < 0.1
 
 
-def test_up_survives_rolls_and_photos_on_their_side() -> None:
+def test_up_is_robust_to_roll_and_portrait_photos() -> None:
     poses = cameras(60, 0.2, np.pi, roll_rad=0.05)
     quarter = exp_so3([0, 0, np.pi / 2])
-    lying = [Rigid3(quarter @ p.rotation, quarter @ p.translation) for p in poses[:10]]
-    assert angle_deg(up_direction(poses[10:] + lying), np.array([0, 0, 1.0])) < 3
+    portrait = [Rigid3(quarter @ p.rotation, quarter @ p.translation) for p in poses[:10]]
+    assert angle_deg(up_direction(poses[10:] + portrait), np.array([0, 0, 1.0])) < 3
 
 
-def test_up_of_cameras_that_all_look_one_way() -> None:
+def test_up_of_cameras_with_one_viewing_direction() -> None:
     assert angle_deg(up_direction(cameras(10, 0.0, 0.02)), np.array([0, 0, 1.0])) < 2
 
 
@@ -62,7 +62,7 @@ def test_up_of_one_camera_and_of_none() -> None:
 
 
 @given(rotation_vectors)
-def test_the_plan_is_not_mirrored(rotvec: np.ndarray) -> None:
+def test_plan_is_not_mirrored(rotvec: np.ndarray) -> None:
     up = exp_so3(rotvec) @ [0, 0, 1]
     points = np.random.default_rng(0).normal(0, [5, 2, 1], (50, 3))
     axes = ground_axes(up, points)
@@ -70,13 +70,13 @@ def test_the_plan_is_not_mirrored(rotvec: np.ndarray) -> None:
     np.testing.assert_allclose(np.cross(axes[0], axes[1]), up, atol=1e-12)
 
 
-def test_the_widest_spread_lies_along_the_page() -> None:
+def test_widest_spread_is_horizontal() -> None:
     points = np.random.default_rng(0).normal(0, [1, 20, 3], (500, 3))
     axes = ground_axes(np.array([0, 0, 1.0]), points)
     assert abs(axes[0] @ [0, 1, 0]) > 0.99
 
 
-def test_estimates_outside_of_the_view_are_counted() -> None:
+def test_estimates_outside_the_view_are_counted() -> None:
     model = ring_model()
     true = level_camera((3, 0, 1.5), 0.0, 0.0)
     near, far = level_camera((3, 0.2, 1.5), 0.0, 0.0), level_camera((500, 0, 1.5), 0.0, 0.0)
@@ -87,21 +87,21 @@ def test_estimates_outside_of_the_view_are_counted() -> None:
     svg, outside = found
     assert outside == 1
     assert svg.startswith("<svg")
-    for label in ("map images", "true", "estimated", "not localized (true place)"):
+    for label in ("map images", "true", "estimated", "not localized (true pose)"):
         assert label in svg
 
 
 @pytest.mark.parametrize("num_points", [0, 1, 3])
-def test_few_points_and_one_camera_still_make_a_plan(num_points: int) -> None:
+def test_plan_of_few_points_and_one_camera(num_points: int) -> None:
     query = PlanQuery(level_camera((0, 0, 0), 0.0, 0.0), None)
     assert plan_view_svg(np.zeros((num_points, 3)), [], [query], DistanceUnit()) is not None
 
 
-def test_no_cameras_make_no_plan() -> None:
+def test_no_plan_without_cameras() -> None:
     assert plan_view_svg(np.zeros((5, 3)), [], [PlanQuery(None, None)], DistanceUnit()) is None
 
 
-def test_the_page_is_wider_than_high_even_if_cameras_stand_far_from_a_wide_wall() -> None:
+def test_plan_is_wider_than_high() -> None:
     wall = np.random.default_rng(0).uniform([3, 20, 0], [13, 21, 5], (500, 3))
     query = PlanQuery(level_camera((8, 0, 1.5), np.pi / 2, 0.0), None)
     found = plan_view_svg(wall, [], [query], DistanceUnit())

@@ -1,4 +1,4 @@
-"""The page holds the numbers, is whole in itself, and lives with whatever is missing."""
+"""The HTML report: its numbers, its self-containedness, and reports with missing inputs."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ import numpy as np
 import pytest
 
 from hloc_lite.errors import HlocLiteError
-from hloc_lite.evaluation.errors import BootstrapConfig
 from hloc_lite.evaluation.match_picture import best_map_image, draw_matches
+from hloc_lite.evaluation.metrics import BootstrapConfig
 from hloc_lite.evaluation.records import QueryRecord
-from hloc_lite.evaluation.report import (
-    ReportInput,
-    render_report,
-    report_input_of_results,
-    write_report,
-)
+from hloc_lite.evaluation.report import render_report, write_report
+from hloc_lite.evaluation.report_input import ReportInput, report_input_from_results
 from hloc_lite.evaluation.thresholds import Threshold, percent_of
 from hloc_lite.types import LocalizationResult, Photo, Rigid3
 
-from .scenes import failed_result, grey_photo, level_camera, moved, result_of, ring_model
+from .scenes import failed_result, grey_photo, level_camera, localized_result, moved, ring_model
 
 MODEL = ring_model()
 NAMES = [f"query/<day> & ü {i}.jpg" for i in range(12)]
@@ -32,14 +28,14 @@ TRUE = {
     for i, name in enumerate(NAMES)
 }
 RESULTS = [
-    result_of(name, MODEL, TRUE[name], moved(TRUE[name], 0.01 * 2**i, 0.1))
+    localized_result(name, MODEL, TRUE[name], moved(TRUE[name], 0.01 * 2**i, 0.1))
     for i, name in enumerate(NAMES[:10])
 ] + [failed_result(name) for name in NAMES[10:]]
 BOOTSTRAP = BootstrapConfig(num_resamples=100)
 
 
 class Page(HTMLParser):
-    """Collects visible text and addresses; fails on tags that do not close."""
+    """Parsed page: visible text and addresses; fails on tags that are not closed."""
 
     VOID = ("meta", "input", "img", "br", "hr", "link")
 
@@ -88,7 +84,7 @@ def full_input(**changes: object) -> ReportInput:
         "versions": {"hloc_lite": "0.1.0"},
         **changes,
     }
-    return report_input_of_results(RESULTS, **chosen)
+    return report_input_from_results(RESULTS, **chosen)
 
 
 @pytest.fixture(scope="module")
@@ -101,13 +97,13 @@ def full_page(full_html: str) -> Page:
     return Page(full_html)
 
 
-def test_the_page_refers_to_nothing_outside(full_page: Page, full_html: str) -> None:
+def test_page_is_self_contained(full_page: Page, full_html: str) -> None:
     assert full_page.addresses
     assert all(a.startswith(("data:", "#")) for a in full_page.addresses)
     assert not re.search(r"https?://(?!www\.w3\.org/)", full_html)
 
 
-def test_the_numbers_are_those_of_the_scores(full_page: Page) -> None:
+def test_key_figures_match_the_scores(full_page: Page) -> None:
     text = full_page.text
     # errors 0.01 * 2^i: five are within 0.25 m, six within 0.5 m, nine within 5 m, of twelve
     assert "within 0.25 m, 2° 41.7 %" in text
@@ -124,7 +120,7 @@ def test_failures_are_listed_with_reasons(full_page: Page) -> None:
     assert f"{NAMES[10]} – only 3 matches" in full_page.text
 
 
-def test_best_middle_worst_and_failed_queries_are_shown(full_html: str) -> None:
+def test_best_middle_worst_and_failed_queries_have_cards(full_html: str) -> None:
     cards = re.findall(r'class="kind">(\w+)</span><b>([^<]*)</b>', full_html)
     shown = [(kind, int(name.split()[-1].removesuffix(".jpg"))) for kind, name in cards]
     assert shown[:2] == [("best", 0), ("best", 1)]
@@ -133,15 +129,15 @@ def test_best_middle_worst_and_failed_queries_are_shown(full_html: str) -> None:
     assert shown[6:] == [("failed", 10), ("failed", 11)]
 
 
-def test_stages_settings_and_versions_are_there(full_page: Page) -> None:
+def test_page_lists_stages_settings_and_versions(full_page: Page) -> None:
     text = full_page.text
     assert "features 12 100 ms 100 ms" in text
     assert "pose.max_error_px 12.0" in text
     assert "hloc_lite 0.1.0" in text
-    assert "Town <1> & more" in text  # escaped in the source, whole on the page
+    assert "Town <1> & more" in text  # escaped in the HTML source
 
 
-def test_without_truth_there_are_no_errors_but_everything_else() -> None:
+def test_report_without_ground_truth_has_no_errors() -> None:
     page = Page(render_report(full_input(conditions=None)))
     assert "within" not in page.text
     assert "Accuracy" not in page.text
@@ -150,7 +146,7 @@ def test_without_truth_there_are_no_errors_but_everything_else() -> None:
     assert "most inliers" in page.text
 
 
-def test_with_poses_only() -> None:
+def test_report_of_poses_only() -> None:
     records = [QueryRecord(n, "localized", "", TRUE[n]) for n in NAMES[:3]]
     page = Page(render_report(ReportInput("poses only", records)))
     assert "3 of 3 queries" in page.text
@@ -158,10 +154,10 @@ def test_with_poses_only() -> None:
     assert "Matches" not in page.text
 
 
-def test_without_any_query_and_without_any_pose() -> None:
+def test_report_without_queries_or_poses() -> None:
     assert "localized none 0 of 0" in Page(render_report(ReportInput("empty", []))).text
     failures = [failed_result(name) for name in NAMES]
-    given = report_input_of_results(
+    given = report_input_from_results(
         failures, title="t", conditions={"day": TRUE}, bootstrap=BOOTSTRAP
     )
     page = Page(render_report(given))
@@ -169,8 +165,8 @@ def test_without_any_query_and_without_any_pose() -> None:
     assert "localized 0.0 %" in page.text
 
 
-def test_true_queries_that_were_never_tried_are_failures() -> None:
-    given = report_input_of_results(
+def test_ground_truth_queries_missing_in_the_run_are_failures() -> None:
+    given = report_input_from_results(
         RESULTS[:9], title="t", conditions={"day": TRUE}, bootstrap=BOOTSTRAP
     )
     page = Page(render_report(given))
@@ -178,15 +174,15 @@ def test_true_queries_that_were_never_tried_are_failures() -> None:
     assert "9 of 12 queries" in page.text
 
 
-def test_names_may_be_basenames_and_are_said_to_be() -> None:
+def test_matching_by_basename_is_reported() -> None:
     short = [replace(r, query_name=r.query_name.removeprefix("query/")) for r in RESULTS]
-    asked = []
+    loaded = []
 
     def load(name: str) -> Photo:
-        asked.append(name)
+        loaded.append(name)
         return grey_photo(name)
 
-    given = report_input_of_results(
+    given = report_input_from_results(
         short,
         title="t",
         conditions={"day": TRUE},
@@ -199,10 +195,10 @@ def test_names_may_be_basenames_and_are_said_to_be() -> None:
     assert "names matched by their basename" in page.text
     assert "within 0.5 m, 5° 50.0 %" in page.text
     assert "missing" not in page.text
-    assert asked[0] == NAMES[0].removeprefix("query/")  # photos are asked for by their own name
+    assert loaded[0] == NAMES[0].removeprefix("query/")  # photos are loaded by their original name
 
 
-def test_several_conditions_have_a_row_each_and_a_curve() -> None:
+def test_each_condition_has_a_row() -> None:
     conditions = {
         "day": {n: TRUE[n] for n in NAMES[:6]},
         "night": {n: TRUE[n] for n in NAMES[6:]},
@@ -215,41 +211,41 @@ def test_several_conditions_have_a_row_each_and_a_curve() -> None:
 
 
 @pytest.mark.parametrize("name", ["x$a^^$y", "$$", "<b> & \\frac"])
-def test_conditions_may_have_any_name(name: str) -> None:
+def test_condition_names_are_escaped(name: str) -> None:
     conditions = {name: {n: TRUE[n] for n in NAMES[:6]}, "b": {n: TRUE[n] for n in NAMES[6:]}}
     page = Page(render_report(full_input(conditions=conditions)))
-    assert page.texts.count(name) >= 3  # the table's row and both curves
+    assert page.texts.count(name) >= 3  # table row and both curves
 
 
-def test_thresholds_may_have_labels_of_ones_own() -> None:
+def test_custom_threshold_labels() -> None:
     page = Page(render_report(full_input(thresholds=[Threshold(0.25, 2.0, "strict")])))
     assert "within strict 41.7 %" in page.text
 
 
-def test_distances_in_percent_of_a_length() -> None:
+def test_distances_in_percent() -> None:
     page = Page(render_report(full_input(unit=percent_of(10.0))))
     assert "median position 4.8 %" in page.text
 
 
-def test_photos_that_cannot_be_read_are_left_out() -> None:
+def test_unreadable_photos_have_no_card() -> None:
     failures = [failed_result(name) for name in NAMES]
-    given = report_input_of_results(failures, title="t", load_query_photo=lambda _: None)
+    given = report_input_from_results(failures, title="t", load_query_photo=lambda _: None)
     assert "Matches" not in Page(render_report(given)).text
-    given = report_input_of_results(
+    given = report_input_from_results(
         RESULTS[:1], title="t", model=MODEL, load_query_photo=grey_photo
     )
     assert "Matches" in Page(render_report(given)).text
 
 
-def test_results_that_kept_no_correspondences_still_make_a_report() -> None:
+def test_report_of_results_without_correspondences() -> None:
     bare = [replace(result, correspondences=None) for result in RESULTS]
-    given = report_input_of_results(
+    given = report_input_from_results(
         bare, title="t", conditions={"day": TRUE}, model=MODEL, load_query_photo=grey_photo
     )
     assert "within 0.5 m, 5° 50.0 %" in Page(render_report(given)).text
 
 
-def test_the_map_image_with_most_inliers_is_shown() -> None:
+def test_best_map_image_sees_most_inliers() -> None:
     result = RESULTS[0]
     best = best_map_image(result, MODEL)
     assert best is not None
@@ -262,21 +258,21 @@ def test_the_map_image_with_most_inliers_is_shown() -> None:
     assert result.correspondences is not None
     image = MODEL.image_named(best.name)
     assert image is not None and image.keypoints is not None
-    place = {point: xy for point, xy in zip(image.point3D_idxs, image.keypoints, strict=True)}
+    keypoint_of = {point: xy for point, xy in zip(image.point3D_idxs, image.keypoints, strict=True)}
     shown = result.correspondences.point3D_idxs[best.rows]
-    np.testing.assert_array_equal(best.keypoints, [place[point] for point in shown])
+    np.testing.assert_array_equal(best.keypoints, [keypoint_of[point] for point in shown])
     picture = draw_matches(result, grey_photo("q"), (best, grey_photo("m")))
     assert (picture.width, picture.height) == (320 + 8 + 320, 240)
     assert picture.num_lines == len(best.rows)
 
 
-def test_a_query_without_matches_has_no_map_image() -> None:
+def test_no_map_image_without_matches() -> None:
     assert best_map_image(RESULTS[11], MODEL) is None
     unmatched: LocalizationResult = replace(RESULTS[0], hits=RESULTS[11].hits)
     assert best_map_image(unmatched, MODEL) is None
 
 
-def test_a_folder_or_a_file_may_be_named(tmp_path: Path) -> None:
+def test_output_may_be_a_folder_or_a_file(tmp_path: Path) -> None:
     given = ReportInput("t", [QueryRecord("a", "localized", "", Rigid3.identity())])
     assert write_report(tmp_path / "out", given) == tmp_path / "out" / "report.html"
     assert write_report(tmp_path / "x.html", given) == tmp_path / "x.html"

@@ -1,4 +1,4 @@
-"""How thresholds are written, and units."""
+"""Parsing of thresholds, and distance units."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from hloc_lite.evaluation.thresholds import (
         ("5M,10DEG", 5, 10),
     ],
 )
-def test_ways_to_write_a_threshold(text: str, distance: float, angle_deg: float) -> None:
+def test_forms_of_a_threshold(text: str, distance: float, angle_deg: float) -> None:
     threshold = parse_threshold(text)
     assert threshold.max_distance == pytest.approx(distance)
     assert threshold.max_angle_deg == angle_deg
     assert is_threshold(text)
 
 
-def test_percent_is_of_a_length() -> None:
+def test_percent_of_a_reference_length() -> None:
     threshold = parse_threshold("1%,0.5deg", unit_length=3.2)
     assert threshold.max_distance == pytest.approx(0.032)
     assert threshold.label == "1%,0.5deg"
-    assert percent_of(3.2).of(0.032) == pytest.approx(1)
+    assert percent_of(3.2).convert(0.032) == pytest.approx(1)
     with pytest.raises(ConfigError, match="--unit-length"):
         parse_threshold("1%,0.5deg")
     with pytest.raises(ConfigError, match="above zero, got 0"):
@@ -48,7 +48,7 @@ def test_percent_is_of_a_length() -> None:
 @pytest.mark.parametrize(
     "text", ["", "1", "m,deg", "1m", "1km,2deg", "1m,2rad", "-1m,2deg", "a.txt"]
 )
-def test_what_is_no_threshold_is_refused(text: str) -> None:
+def test_malformed_thresholds_are_refused(text: str) -> None:
     assert not is_threshold(text)
     with pytest.raises(ConfigError, match=r"such as 0\.25m,2deg"):
         parse_threshold(text)
@@ -59,7 +59,7 @@ def test_zero_is_refused() -> None:
         parse_threshold("0m,2deg")
 
 
-def test_presets_and_several_in_one_text() -> None:
+def test_presets_and_lists_of_thresholds() -> None:
     aachen = parse_thresholds(["aachen"])
     assert [(t.max_distance, t.max_angle_deg) for t in aachen] == [(0.25, 2), (0.5, 5), (5, 10)]
     inloc = parse_thresholds(["InLoc"])
@@ -67,6 +67,6 @@ def test_presets_and_several_in_one_text() -> None:
     assert parse_thresholds(["0.25m,2deg 0.5m,5deg", "5m,10deg;0.5m,5deg"]) == aachen
 
 
-def test_a_label_is_made_from_numbers() -> None:
+def test_default_label() -> None:
     assert Threshold(0.5, 5).label == "0.5m,5deg"
-    assert DistanceUnit().of(0.5) == 0.5
+    assert DistanceUnit().convert(0.5) == 0.5

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hloc_lite.evaluation.errors import squared_mahalanobis
+from hloc_lite.evaluation.metrics import squared_mahalanobis
 from hloc_lite.geometry.camera_models import CAMERA_MODELS
 from hloc_lite.geometry.cameras import (
     bearings,

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.evaluation.errors import squared_mahalanobis
+from hloc_lite.evaluation.metrics import squared_mahalanobis
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.registry import ESTIMATORS, PoseEstimator, Runtime, create
 from hloc_lite.synthetic.correspondences import CAMERA, Scene, informative_weights, make_scene

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from hloc_lite.errors import HlocLiteError, StaleArtefactError
+from hloc_lite.formats.colmap import read_model
+from hloc_lite.formats.hloc_lists import read_image_list, read_poses, read_queries
 from hloc_lite.geometry.cameras import cam_from_img, img_from_cam
-from hloc_lite.io.colmap_model import read_model
-from hloc_lite.io.poses import read_image_list, read_poses, read_queries
 from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.config import TownConfig
 from hloc_lite.synthetic.dataset import image_rng, plan_dataset, write_dataset
