@@ -7,21 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hloc_lite.config import Config
+from hloc_lite.entries import Entry
 from hloc_lite.errors import ConfigError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.io.weights_recording import RecordingWeights
+from hloc_lite.protocols import FeatureExtractor, GlobalDescriptor, Matcher, Segmenter
 from hloc_lite.registry import (
-    DEFAULT_MATCHER,
     ESTIMATORS,
     FEATURES,
     GLOBAL_DESCRIPTORS,
     MATCHERS,
     SEGMENTERS,
-    FeatureExtractor,
-    GlobalDescriptor,
-    Matcher,
     Runtime,
-    Segmenter,
     check_matcher,
     create,
     lookup,
@@ -107,7 +104,7 @@ def load_extractor_and_matcher(
 
 
 def create_recorded(
-    table: Mapping[str, str], name: str, config: object, runtime: Runtime
+    table: Mapping[str, Entry], name: str, config: object, runtime: Runtime
 ) -> tuple[Any, dict[str, str]]:
     """Create a model of a registry table, and record name -> sha256 of the weights it uses."""
     recording = RecordingWeights(runtime.weights)
@@ -118,7 +115,7 @@ def matcher_name(config: Config) -> str:
     """Name of the configured matcher; ``auto`` resolves to the default of the features."""
     if config.matching.name != "auto":
         return config.matching.name
-    return lookup(DEFAULT_MATCHER, config.features.name)
+    return lookup(FEATURES, config.features.name).default_matcher
 
 
 def _load_extractor(config: Config, runtime: Runtime) -> tuple[FeatureExtractor, dict[str, str]]:

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from hloc_lite.config import Config
+from hloc_lite.entries import package_of
+from hloc_lite.errors import PluginError
 from hloc_lite.io.outputs import why_not_writable
 from hloc_lite.io.probes import PROBES, ProbeAnswer, run_probe
 from hloc_lite.io.weights import WeightsStatus, WeightsStore
 from hloc_lite.io.weights_cards import cards_needed
+from hloc_lite.registry import TABLES
 
 MIN_FREE_GB = 2.0
 """Weights, features and a map of a few hundred photos need about so much."""
@@ -54,6 +57,7 @@ def diagnose(store: WeightsStore, config: Config) -> tuple[Finding, ...]:
         *_weights(store, cards_needed(config)),
         *_checks(answers),
         *_optional(answers),
+        *_plugins(),
     )
 
 
@@ -155,6 +159,24 @@ def _optional(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
         yield Finding(
             "optional", package, _version(package) or "not installed", found, False, remedy
         )
+
+
+def _plugins() -> Iterator[Finding]:
+    """Models that other installed packages add."""
+    for table in TABLES.values():
+        try:
+            points = table.entry_points()
+        except PluginError as error:
+            yield Finding("optional", table.role, str(error), False, False)
+            continue
+        for name, point in points.items():
+            try:
+                table[name]
+                failure = ""
+            except PluginError as error:
+                failure = str(error)
+            value = failure or f"from {package_of(point)}"
+            yield Finding("optional", f"{table.role} {name}", value, not failure, False)
 
 
 def _requirements() -> Sequence[str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from hloc_lite.config import LocalizeConfig
 from hloc_lite.localize.query import MapMatches
-from hloc_lite.registry import Lifter
+from hloc_lite.protocols import Lifter
 from hloc_lite.scene import covisibility_clusters
 from hloc_lite.types import NO_POINT, Int64, PutativeMatches
 

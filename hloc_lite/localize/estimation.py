@@ -17,7 +17,7 @@ from hloc_lite.pose.focal import estimate_with_focal
 from hloc_lite.pose.merging import merge_correspondences
 from hloc_lite.pose.refine import inlier_mask
 from hloc_lite.pose.variance_components import refine_with_noise_groups
-from hloc_lite.registry import DepthScorer, PoseEstimator
+from hloc_lite.protocols import DepthScorer, PoseEstimator
 from hloc_lite.types import (
     Bool,
     Camera,

@@ -13,7 +13,7 @@ import numpy as np
 
 from hloc_lite.localize.weighting import MatchCues
 from hloc_lite.maps.map import Map
-from hloc_lite.registry import Lifter
+from hloc_lite.protocols import Lifter
 from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
 from hloc_lite.types import NO_POINT, Cue, Float64, Int64, PutativeMatches, UInt8
 

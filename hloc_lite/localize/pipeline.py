@@ -26,7 +26,7 @@ from hloc_lite.localize.result import make_result, nothing_to_match, result_coun
 from hloc_lite.localize.verification import PoseVerifier, VerifiedPose
 from hloc_lite.localize.weighting import MatchCues, MatchWeigher, Predictions, weigh
 from hloc_lite.pose.focal import QUICK_TRIALS
-from hloc_lite.registry import GlobalDescriptor, PoseEstimator
+from hloc_lite.protocols import GlobalDescriptor, PoseEstimator
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.types import (
     Camera,

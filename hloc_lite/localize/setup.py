@@ -31,18 +31,8 @@ from hloc_lite.models import (
     matcher_name,
 )
 from hloc_lite.pose.confidence import Calibration
-from hloc_lite.registry import (
-    ESTIMATORS,
-    MATCHERS,
-    DepthModel,
-    FeatureExtractor,
-    Lifter,
-    Matcher,
-    Runtime,
-    Segmenter,
-    create,
-    is_learned,
-)
+from hloc_lite.protocols import DepthModel, FeatureExtractor, Lifter, Matcher, Segmenter
+from hloc_lite.registry import ESTIMATORS, MATCHERS, Runtime, create, is_learned
 from hloc_lite.retrieval.index import RetrievalIndex
 
 

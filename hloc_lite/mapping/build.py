@@ -44,7 +44,8 @@ from hloc_lite.maps.folder import check_ours, delete_work, output_folder
 from hloc_lite.maps.map import Map, in_memory
 from hloc_lite.maps.storage import StoredFeatures
 from hloc_lite.models import FIRST_PASS_MATCHER, load_models, matcher_name
-from hloc_lite.registry import Runtime, Weights
+from hloc_lite.protocols import Weights
+from hloc_lite.registry import Runtime
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import NO_POINT, Float32, Float64, RetrievalHits

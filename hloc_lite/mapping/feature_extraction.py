@@ -13,7 +13,7 @@ from hloc_lite.concurrency import prefetch
 from hloc_lite.errors import HlocLiteError, StaleArtefactError
 from hloc_lite.io.image_sources import ImageSource
 from hloc_lite.io.sharded_store import ShardedStore
-from hloc_lite.registry import FeatureExtractor
+from hloc_lite.protocols import FeatureExtractor
 from hloc_lite.types import Float64, LocalFeatures, Photo, UInt8
 
 logger = logging.getLogger(__name__)

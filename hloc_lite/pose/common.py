@@ -6,7 +6,7 @@ import numpy as np
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.pose.refine import refine_pose, reprojection_errors
-from hloc_lite.registry import DepthScorer
+from hloc_lite.protocols import DepthScorer
 from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate, Rigid3
 
 FARTHEST = 1e15

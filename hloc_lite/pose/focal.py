@@ -10,7 +10,7 @@ from hloc_lite.config import LocalizeConfig, PoseConfig
 from hloc_lite.geometry.cameras import with_focal
 from hloc_lite.pose.common import among_all, bounds_px, finish, restrict_scorer, usable_rows
 from hloc_lite.pose.refine import inlier_mask
-from hloc_lite.registry import DepthScorer, PoseEstimator
+from hloc_lite.protocols import DepthScorer, PoseEstimator
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 QUICK_TRIALS = 1000

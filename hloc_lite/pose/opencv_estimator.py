@@ -8,12 +8,12 @@ from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.pose.common import max_error_px
 from hloc_lite.pose.ransac_estimator import RansacEstimator
-from hloc_lite.registry import DepthScorer
+from hloc_lite.protocols import DepthScorer
 from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
 class OpenCvEstimator(RansacEstimator):
-    """``registry.PoseEstimator``; points are undistorted first, so every lens below 180 degrees
+    """``protocols.PoseEstimator``; points are undistorted first, so every lens below 180 degrees
     works. OpenCV's USAC draws the same samples in every run,
     and does not say how many."""
 

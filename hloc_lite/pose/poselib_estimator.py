@@ -8,12 +8,12 @@ from hloc_lite.errors import MissingDependencyError
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.pose.common import max_error_px
 from hloc_lite.pose.ransac_estimator import RansacEstimator
-from hloc_lite.registry import DepthScorer
+from hloc_lite.protocols import DepthScorer
 from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
 class PoseLibEstimator(RansacEstimator):
-    """``registry.PoseEstimator``; points are undistorted first, so every camera model works."""
+    """``protocols.PoseEstimator``; points are undistorted first, so every camera model works."""
 
     def ransac(
         self,

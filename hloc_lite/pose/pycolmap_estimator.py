@@ -5,12 +5,12 @@ from __future__ import annotations
 from hloc_lite.io.pycolmap_adapter import absolute_pose
 from hloc_lite.pose.common import max_error_px
 from hloc_lite.pose.ransac_estimator import RansacEstimator
-from hloc_lite.registry import DepthScorer
+from hloc_lite.protocols import DepthScorer
 from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
 class PycolmapEstimator(RansacEstimator):
-    """``registry.PoseEstimator``; it does not say how many trials it drew."""
+    """``protocols.PoseEstimator``; it does not say how many trials it drew."""
 
     def ransac(
         self,

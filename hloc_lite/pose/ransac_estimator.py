@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.pose.common import among_all, finish, restrict_scorer, usable_rows
-from hloc_lite.registry import DepthScorer, Runtime
+from hloc_lite.protocols import DepthScorer
+from hloc_lite.registry import Runtime
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 
 class RansacEstimator(ABC):
-    """``registry.PoseEstimator`` around ``ransac``."""
+    """``protocols.PoseEstimator`` around ``ransac``."""
 
     def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
         self._config = config
@@ -23,7 +24,7 @@ class RansacEstimator(ABC):
         camera: Camera,
         depth_scorer: DepthScorer | None = None,
     ) -> PoseEstimate | None:
-        """As ``registry.PoseEstimator``."""
+        """As ``protocols.PoseEstimator``."""
         usable = usable_rows(correspondences)
         if not usable.all():
             some = restrict_scorer(depth_scorer, usable)

@@ -31,7 +31,7 @@ SAME_CENTER = 1e-6
 
 
 class RansacRigEstimator(ABC):
-    """``registry.RigEstimator`` around ``ransac``; all end in the same refinement."""
+    """``protocols.RigEstimator`` around ``ransac``; all end in the same refinement."""
 
     def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
         self._config = config
@@ -39,7 +39,7 @@ class RansacRigEstimator(ABC):
     def estimate(
         self, correspondences: Sequence[Correspondences], rig: Rig
     ) -> RigPoseEstimate | None:
-        """As ``registry.RigEstimator``."""
+        """As ``protocols.RigEstimator``."""
         check_lengths(correspondences, rig)
         rows = [usable_rows(each) for each in correspondences]
         correspondences = [

@@ -11,12 +11,13 @@ from hloc_lite.pose.linear_errors import LinearErrors
 from hloc_lite.pose.ransac_estimator import RansacEstimator
 from hloc_lite.pose.screening import Problem
 from hloc_lite.pose.weighted_ransac import weighted_ransac
-from hloc_lite.registry import DepthScorer, Runtime
+from hloc_lite.protocols import DepthScorer
+from hloc_lite.registry import Runtime
 from hloc_lite.types import Camera, Correspondences, Float64, Rigid3
 
 
 class WeightedEstimator(RansacEstimator):
-    """``registry.PoseEstimator`` that uses the weights and bounds of the correspondences."""
+    """``protocols.PoseEstimator`` that uses the weights and bounds of the correspondences."""
 
     def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
         super().__init__(name, config, runtime)

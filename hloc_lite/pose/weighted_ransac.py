@@ -19,7 +19,7 @@ from hloc_lite.config import PoseConfig
 from hloc_lite.pose.local_optimization import optimize, settle
 from hloc_lite.pose.sampling import SAMPLE_SIZE, MixedSampler, ProsacSampler, Sampler
 from hloc_lite.pose.screening import Problem, Screening
-from hloc_lite.registry import DepthScorer
+from hloc_lite.protocols import DepthScorer
 from hloc_lite.types import Bool, Float32, Float64
 
 SAMPLERS: Mapping[str, type[MixedSampler] | type[ProsacSampler]] = {

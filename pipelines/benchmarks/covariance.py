@@ -20,7 +20,8 @@ from hloc_lite.config import PoseConfig
 from hloc_lite.evaluation.metrics import squared_mahalanobis
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.registry import ESTIMATORS, PoseEstimator, Runtime, create
+from hloc_lite.protocols import PoseEstimator
+from hloc_lite.registry import ESTIMATORS, Runtime, create
 from hloc_lite.synthetic.correspondences import Scene, make_scene
 from hloc_lite.types import Float64
 

@@ -17,14 +17,15 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import click
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite import registry
 from hloc_lite.config import Config, FeaturesConfig, load_config
 from hloc_lite.config.pair_spec import parse_pair_spec
 from hloc_lite.formats.colmap import read_model
@@ -158,13 +159,9 @@ def fresh(folder: Path) -> Path:
 @contextmanager
 def kornia_aliked() -> Iterator[None]:
     """For a while ``aliked-n16`` is kornia's own; its maps are open to queries of ours."""
-    table: dict[str, str] = registry.FEATURES  # type: ignore[assignment]
-    before = table["aliked-n16"]
-    table["aliked-n16"] = "pipelines.benchmarks.mapping_speed:KorniaAliked"
-    try:
+    kornias = replace(FEATURES["aliked-n16"], factory=KorniaAliked)
+    with mock.patch.dict(FEATURES.builtin, {"aliked-n16": kornias}):
         yield
-    finally:
-        table["aliked-n16"] = before
 
 
 def matchers(place: Map) -> Mapping[str, int]:

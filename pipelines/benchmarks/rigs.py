@@ -21,7 +21,8 @@ from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.pose.rig_p3p import solve_rig_p3p
-from hloc_lite.registry import RIG_ESTIMATORS, RigEstimator, Runtime, create
+from hloc_lite.protocols import RigEstimator
+from hloc_lite.registry import Runtime, create_rig_estimator, rig_estimator_names
 from hloc_lite.synthetic.correspondences import CAMERA, FARTHEST, NEAREST
 from hloc_lite.synthetic.rigs import RigScene, make_rig_scene, ring
 from hloc_lite.types import Float64
@@ -38,7 +39,7 @@ Row = tuple[bool, float, float, float, int]
 @click.option("--share", "shares", multiple=True, default=(0.5, 0.2, 0.1), show_default=True)
 @click.option("--radius", default=0.5, show_default=True, help="Of the circle, map units.")
 @click.option(
-    "--estimators", "names", multiple=True, default=tuple(RIG_ESTIMATORS), show_default=True
+    "--estimators", "names", multiple=True, default=tuple(rig_estimator_names()), show_default=True
 )
 @click.option("--noise", default=1.0, show_default=True, help="Of right pixels, px.")
 @click.option("--bound", default=6.0, show_default=True, help="Of inliers, px.")
@@ -69,7 +70,7 @@ def main(
         min_num_trials=min_trials,
     )  # fmt: skip
     runtime = Runtime(WeightsStore(offline=True))
-    estimators = {name: create(RIG_ESTIMATORS, name, config, runtime) for name in names}
+    estimators = {name: create_rig_estimator(name, config, runtime) for name in names}
     click.echo(
         "| cameras | inliers | estimator | success | error | angle | ms | / poselib | trials |"
     )

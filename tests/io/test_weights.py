@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 import hloc_lite
-from hloc_lite import registry
 from hloc_lite.config import PROFILES, load_config
 from hloc_lite.errors import UnknownNameError, WeightsError
 from hloc_lite.io.weights import WeightsStatus, WeightsStore, default_folder
-from hloc_lite.io.weights_cards import BACKBONES, WeightsCard, cards_needed, load_cards
+from hloc_lite.io.weights_cards import WeightsCard, cards_needed, load_cards
 from hloc_lite.io.weights_recording import RecordingWeights
+from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS
 
 CONTENT = b"a small network" * 1000
 NOWHERE = "http://127.0.0.1:9/net.pth"
@@ -213,9 +213,9 @@ def test_the_folder_can_be_chosen(tmp_path, monkeypatch):
 
 def test_every_model_of_the_registry_has_its_card():
     cards = load_cards()
-    without = {"rootsift", "mutual-nn"}
-    models = {*registry.FEATURES, *registry.MATCHERS, *registry.GLOBAL_DESCRIPTORS} - without
-    assert {BACKBONES.get(name, name) for name in models} <= set(cards)
+    tables = (FEATURES, MATCHERS, GLOBAL_DESCRIPTORS, SEGMENTERS)
+    needed = {name for table in tables for entry in table.values() for name in entry.weights}
+    assert needed <= set(cards)
 
 
 def test_cards_can_be_had_and_do_not_clash():

@@ -16,8 +16,8 @@ from hloc_lite.config import (
 )
 from hloc_lite.errors import FormatError
 from hloc_lite.mapping.build import build_map
-from hloc_lite.maps.map import Map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.map import Map
 from tests.exact_scene import NoWeights, make_scene, use_scene
 
 NAMES = {f"{letter}.png": 2 * index for index, letter in enumerate("abcde")}

@@ -14,7 +14,8 @@ from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.pose.common import restrict_scorer
 from hloc_lite.pose.focal import estimate_with_focal
-from hloc_lite.registry import ESTIMATORS, DepthScorer, PoseEstimator, Runtime, create
+from hloc_lite.protocols import DepthScorer, PoseEstimator
+from hloc_lite.registry import ESTIMATORS, Runtime, create
 from hloc_lite.synthetic.correspondences import CAMERA, Scene, make_scene
 from hloc_lite.types import Camera, Correspondences, Float64, Rigid3
 

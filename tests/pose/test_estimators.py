@@ -12,7 +12,8 @@ from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import camera_from_focal
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.registry import ESTIMATORS, PoseEstimator, Runtime, create
+from hloc_lite.protocols import PoseEstimator
+from hloc_lite.registry import ESTIMATORS, Runtime, create
 from hloc_lite.synthetic.correspondences import CAMERA, informative_weights, make_scene
 from hloc_lite.types import Camera, Correspondences, Rigid3
 

@@ -12,7 +12,8 @@ from scipy.stats import chi2
 from hloc_lite.config import PoseConfig
 from hloc_lite.evaluation.metrics import squared_mahalanobis
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.registry import ESTIMATORS, PoseEstimator, Runtime, create
+from hloc_lite.protocols import PoseEstimator
+from hloc_lite.registry import ESTIMATORS, Runtime, create
 from hloc_lite.synthetic.correspondences import CAMERA, Scene, informative_weights, make_scene
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
