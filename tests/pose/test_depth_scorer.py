@@ -134,7 +134,7 @@ def score_ones(depths: Float64, inliers: np.ndarray) -> Float64:
 
 
 def unknown_depths(scene: Scene) -> DepthScorer:
-    return depth_scorer(np.full(len(scene.true), np.nan), "relative", DepthConfig())
+    return depth_scorer(np.full(len(scene.inlier_mask), np.nan), "relative", DepthConfig())
 
 
 @pytest.mark.parametrize("share", [0.6, 0.1])

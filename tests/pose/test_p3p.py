@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+from hloc_lite.errors import ShapeError
+from hloc_lite.pose.p3p import solve_p3p
 from hloc_lite.synthetic.p3p_samples import (
     KINDS,
     P3PSamples,
@@ -13,9 +16,6 @@ from hloc_lite.synthetic.p3p_samples import (
     rotation_errors,
     samples_by_kind,
 )
-
-from hloc_lite.errors import ShapeError
-from hloc_lite.pose.p3p import solve_p3p
 
 NUM_SAMPLES = 100_000
 EVERY_KIND = samples_by_kind(NUM_SAMPLES)
