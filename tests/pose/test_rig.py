@@ -87,7 +87,9 @@ def test_rig_with_different_camera_models_and_sizes(estimator: RigEstimator) -> 
 
 def test_wide_and_spherical_cameras() -> None:
     """Only ``weighted`` sees behind the image plane."""
-    scene = make_rig_scene(4, ring([FISHEYE, PANORAMA, CAMERA], 1.0, 4), count=900, inlier_ratio=0.3)
+    scene = make_rig_scene(
+        4, ring([FISHEYE, PANORAMA, CAMERA], 1.0, 4), count=900, inlier_ratio=0.3
+    )
     check(make(), scene, 0.05, 0.2)
     found = make().estimate(scene.correspondences, scene.rig)
     assert found is not None
