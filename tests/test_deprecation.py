@@ -10,11 +10,11 @@ from hloc_lite import config
 from hloc_lite.deprecation import deprecated_names, renamed_argument
 
 MOVED = [
-    ("hloc_lite.mapping.map", "Map", "hloc_lite.maps.map"),
-    ("hloc_lite.io.colmap_model", "read_model", "hloc_lite.formats.colmap"),
-    ("hloc_lite.io.colmap_model", "write_model", "hloc_lite.formats.colmap"),
-    ("hloc_lite.io.poses", "parse_camera", "hloc_lite.formats.hloc_lists"),
-    ("hloc_lite.io.poses", "read_poses", "hloc_lite.formats.hloc_lists"),
+    ("hloc_lite.maps.map", "Map", "hloc_lite.maps.map"),
+    ("hloc_lite.formats.colmap", "read_model", "hloc_lite.formats.colmap"),
+    ("hloc_lite.formats.colmap", "write_model", "hloc_lite.formats.colmap"),
+    ("hloc_lite.formats.hloc_lists", "parse_camera", "hloc_lite.formats.hloc_lists"),
+    ("hloc_lite.formats.hloc_lists", "read_poses", "hloc_lite.formats.hloc_lists"),
     ("hloc_lite.registry", "FeatureExtractor", "hloc_lite.protocols"),
     ("hloc_lite.registry", "RigEstimator", "hloc_lite.protocols"),
 ]

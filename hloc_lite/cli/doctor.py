@@ -14,9 +14,7 @@ from hloc_lite.io.weights import WeightsStore
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option(
-    "--offline", is_flag=True, help="Count weights to be fetched as missing."
-)
+@click.option("--offline", is_flag=True, help="Count weights to be fetched as missing.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool, offline: bool) -> None:
     """Check packages, devices, weights and native libraries; name the remedy of each problem.

@@ -8,15 +8,10 @@ import torch
 
 from hloc_lite.config import FeaturesConfig
 from hloc_lite.features.aliked_descriptors import FeaturePixels, describe
-from hloc_lite.features.aliked_network import detect_and_keep, prepare
+from hloc_lite.features.aliked_network import prepare_for_inference, scores_and_features
 from hloc_lite.features.candidates import Candidates, extract_with
-from hloc_lite.features.networks import (
-    load_module,
-    local_maxima,
-    pad_with_edge,
-    read_state,
-    to_tensor,
-)
+from hloc_lite.features.networks import load_module, local_maxima, pad_with_edge, to_tensor
+from hloc_lite.io.torch_checkpoints import read_checkpoint
 from hloc_lite.registry import Runtime
 from hloc_lite.types import Float32, Int64, LocalFeatures, Photo, UInt8
 
@@ -36,10 +31,10 @@ class AlikedExtractor:
 
         path = runtime.weights.path(name)
         network = ALIKED(name)
-        state = read_state(path)
+        state = read_checkpoint(path)
         # a constant of the detector that the files do not carry
         state.setdefault("dkd.hw_grid", network.dkd.hw_grid)
-        self._network = prepare(load_module(network, state, runtime.device, path))
+        self._network = prepare_for_inference(load_module(network, state, runtime.device, path))
         self.descriptor_dim = 64 if name == "aliked-t16" else 128
         self._config = config
         self._device = runtime.device
@@ -52,7 +47,7 @@ class AlikedExtractor:
     def _detect(self, images: Sequence[UInt8]) -> list[Candidates]:
         height, width = images[0].shape[:2]
         tensor = to_tensor(images, self._device, 1, pad_with_edge)
-        scores, features = detect_and_keep(self._network, tensor)
+        scores, features = scores_and_features(self._network, tensor)
         return [
             self._candidates(score_map[:height, :width], pixels)
             for score_map, pixels in zip(scores, features, strict=True)

@@ -41,7 +41,7 @@ class Pyramid(NamedTuple):
     """At a half, an eighth and a 32nd, dim / 4 channels each."""
 
 
-def prepare(network: nn.Module) -> nn.Module:
+def prepare_for_inference(network: nn.Module) -> nn.Module:
     """Fold batch norms and replace deformable convolutions, in place; for evaluation only."""
     blocks: list[Any] = [network.block1, network.block2, network.block3, network.block4]
     for block in blocks:
@@ -87,11 +87,13 @@ class DeformableConvolution(nn.Module):
         return summed if bias is None else summed + bias[:, None, None]
 
 
-def detect_and_keep(network: Any, images: torch.Tensor) -> tuple[torch.Tensor, list[FeaturePixels]]:
+def scores_and_features(
+    network: Any, images: torch.Tensor
+) -> tuple[torch.Tensor, list[FeaturePixels]]:
     """Score maps and the features behind them.
 
     Args:
-        network: kornia's ALIKED after ``prepare``.
+        network: kornia's ALIKED after ``prepare_for_inference``.
         images: (B, 3, H, W) in [0, 1].
 
     Returns:

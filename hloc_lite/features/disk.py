@@ -8,13 +8,8 @@ import torch
 
 from hloc_lite.config import FeaturesConfig
 from hloc_lite.features.candidates import Candidates, extract_with
-from hloc_lite.features.networks import (
-    load_module,
-    local_maxima,
-    pad_with_zeros,
-    read_state,
-    to_tensor,
-)
+from hloc_lite.features.networks import load_module, local_maxima, pad_with_zeros, to_tensor
+from hloc_lite.io.torch_checkpoints import read_checkpoint
 from hloc_lite.registry import Runtime
 from hloc_lite.types import LocalFeatures, Photo, UInt8
 
@@ -35,7 +30,7 @@ class DiskExtractor:
         from kornia.feature import DISK
 
         path = runtime.weights.path(name)
-        state = read_state(path)["extractor"]
+        state = read_checkpoint(path)["extractor"]
         self._network = load_module(DISK(self.descriptor_dim), state, runtime.device, path)
         self._config = config
         self._device = runtime.device

@@ -21,7 +21,7 @@ MIN_SIDE_PX = 32
 """Smaller images are padded: the networks halve their input up to five times."""
 
 
-def read_state(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path) -> dict[str, Any]:
     """The dictionary of tensors of a checkpoint; no code of the file is run.
 
     Raises:

@@ -15,9 +15,9 @@ from hloc_lite.features.networks import (
     load_module,
     local_maxima,
     pad_with_edge,
-    read_state,
     to_tensor,
 )
+from hloc_lite.io.torch_checkpoints import read_checkpoint
 from hloc_lite.registry import Runtime
 from hloc_lite.types import Float32, Int64, LocalFeatures, Photo, UInt8
 
@@ -38,7 +38,7 @@ class XFeatExtractor:
         from kornia.feature.xfeat import XFeatModel
 
         path = runtime.weights.path(name)
-        network = load_module(XFeatModel(), read_state(path), runtime.device, path)
+        network = load_module(XFeatModel(), read_checkpoint(path), runtime.device, path)
         # channels innermost: a tenth faster on CPUs
         folded = fold_batch_norms(network)
         self._network = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

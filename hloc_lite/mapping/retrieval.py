@@ -80,7 +80,7 @@ def _array(arrays: Mapping[str, np.ndarray]) -> Float32:
 
 
 def descriptor_store(run: Run, image_hashes: Mapping[str, str]) -> ShardedStore:
-    """Open the store of global descriptors of just these images; others teach another vocabulary."""
+    """Open the store for these images only; other images teach another vocabulary."""
     read = values_for_fingerprint(run.config, Use.RETRIEVAL)
     parts = [read["retrieval"], read["images"], run.models.global_descriptor_weights]
     made_from = fingerprint("1", *parts, dict(image_hashes))

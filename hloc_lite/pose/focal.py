@@ -10,7 +10,7 @@ from hloc_lite.config import LocalizeConfig, PoseConfig
 from hloc_lite.geometry.cameras import with_focal
 from hloc_lite.pose.inlier_model import bounds_px, expand_mask, restrict_scorer, usable_mask
 from hloc_lite.pose.refine import inlier_mask, refine_on_inliers
-from hloc_lite.registry import DepthScorer, PoseEstimator
+from hloc_lite.protocols import DepthScorer, PoseEstimator
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 RANKING_TRIALS = 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.registry import DepthScorer
+from hloc_lite.protocols import DepthScorer
 from hloc_lite.types import Bool, Camera, Correspondences, Float64
 
 MAX_COORDINATE = 1e15
@@ -42,9 +42,11 @@ def false_inlier_rates(bounds_px: Float64, camera: Camera) -> Float64:
 
 
 def prior_odds(weights: Float64, config: PoseConfig) -> Float64:
-    """(K,) prior odds that correspondences are correct: those of ``config.prior_share``, times the
-    (K,) weights relative to their mean."""
-    odds = config.prior_share / (1 - config.prior_share)
+    """(K,) prior odds that correspondences are correct.
+
+    They are the odds of ``config.prior_inlier_ratio`` times the (K,) weights over their mean.
+    """
+    odds = config.prior_inlier_ratio / (1 - config.prior_inlier_ratio)
     return np.asarray(odds * weights / weights.mean()) if len(weights) else np.zeros(0)
 
 

@@ -8,7 +8,7 @@ from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.pose.inlier_model import max_error_px
 from hloc_lite.pose.ransac_estimator import RansacEstimator
-from hloc_lite.registry import DepthScorer
+from hloc_lite.protocols import DepthScorer
 from hloc_lite.types import Camera, Correspondences, Rigid3
 
 

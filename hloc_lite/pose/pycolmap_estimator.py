@@ -5,7 +5,7 @@ from __future__ import annotations
 from hloc_lite.io.pycolmap_adapter import absolute_pose
 from hloc_lite.pose.inlier_model import max_error_px
 from hloc_lite.pose.ransac_estimator import RansacEstimator
-from hloc_lite.registry import DepthScorer
+from hloc_lite.protocols import DepthScorer
 from hloc_lite.types import Camera, Correspondences, Rigid3
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from hloc_lite.config import PoseConfig
 from hloc_lite.pose.inlier_model import expand_mask, restrict_scorer, usable_mask
 from hloc_lite.pose.refine import refine_on_inliers
-from hloc_lite.registry import DepthScorer, Runtime
+from hloc_lite.protocols import DepthScorer
+from hloc_lite.registry import Runtime
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 

@@ -84,10 +84,10 @@ class HypothesisScreening:
 
 def screening_rounds(num_poses: int, config: PoseConfig) -> tuple[tuple[int, int], ...]:
     """(number of correspondences, number of poses kept) of each round."""
-    num_survivors = config.screen_survivors
+    num_survivors = config.screening_survivors
     return (
-        (config.screen_size, max(num_poses // REDUCTION, num_survivors)),
-        (config.screen_size * SECOND_ROUND_FACTOR, num_survivors),
+        (config.screening_correspondences, max(num_poses // REDUCTION, num_survivors)),
+        (config.screening_correspondences * SECOND_ROUND_FACTOR, num_survivors),
     )
 
 

@@ -19,7 +19,7 @@ from hloc_lite.pose.batch_reprojection import RansacProblem
 from hloc_lite.pose.local_optimization import optimize_pose, optimize_with_annealing
 from hloc_lite.pose.sampling import SAMPLE_SIZE, SAMPLERS, Sampler
 from hloc_lite.pose.screening import HypothesisScreening
-from hloc_lite.registry import DepthScorer
+from hloc_lite.protocols import DepthScorer
 from hloc_lite.types import Bool, Float32, Float64
 
 BATCH_GROWTH = 4
@@ -146,7 +146,7 @@ def _score_depths(
         poses: (S, 12), of which the first few by (S,) MSAC score are taken.
     """
     candidates = np.flatnonzero(MAX_DEPTH_FACTOR * msac > min_score)
-    num_scored = max(config.judged_per_batch, config.optimized_per_batch)
+    num_scored = max(config.depth_scored_per_batch, config.optimized_per_batch)
     candidates = candidates[np.argsort(-msac[candidates], kind="stable")][:num_scored]
     if len(candidates) == 0:
         return poses[candidates], np.zeros(0)

@@ -14,7 +14,8 @@ from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.pose.focal import estimate_with_focal
 from hloc_lite.pose.inlier_model import restrict_scorer
-from hloc_lite.registry import ESTIMATORS, DepthScorer, PoseEstimator, Runtime, create
+from hloc_lite.protocols import DepthScorer, PoseEstimator
+from hloc_lite.registry import ESTIMATORS, Runtime, create
 from hloc_lite.synthetic.correspondences import CAMERA, Scene, make_scene
 from hloc_lite.types import Camera, Correspondences, Float64, Rigid3
 
@@ -133,7 +134,7 @@ def score_ones(depths: Float64, inliers: np.ndarray) -> Float64:
 
 
 def unknown_depths(scene: Scene) -> DepthScorer:
-    return depth_scorer(np.full(len(scene.true), np.nan), "relative", DepthConfig())
+    return depth_scorer(np.full(len(scene.inlier_mask), np.nan), "relative", DepthConfig())
 
 
 @pytest.mark.parametrize("share", [0.6, 0.1])

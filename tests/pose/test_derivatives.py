@@ -28,7 +28,7 @@ from tests.geometry.example_cameras import camera_of
 
 def scene_of(model: str) -> tuple[Scene, Float64]:
     """Noisy inliers all over the image of a distorted lens, and random weights."""
-    scene = make_scene(21, count=60, share=1.0, noise_px=2.0, camera=camera_of(model))
+    scene = make_scene(21, count=60, inlier_ratio=1.0, noise_px=2.0, camera=camera_of(model))
     rays = bearings(scene.camera, scene.correspondences.points2D)
     usable = np.flatnonzero(np.isfinite(rays).all(axis=1))
     scene = replace(scene, correspondences=scene.correspondences.subset(usable))

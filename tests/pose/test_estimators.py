@@ -43,14 +43,14 @@ def test_pose_of_exact_matches_is_exact(estimator: PoseEstimator) -> None:
 
 @pytest.mark.parametrize("share", [0.8, 0.3, 0.1])
 def test_inliers_are_found_among_outliers(estimator: PoseEstimator, share: float) -> None:
-    scene = make_scene(2, count=1000, share=share)
+    scene = make_scene(2, count=1000, inlier_ratio=share)
     found = estimator.estimate(scene.correspondences, scene.camera)
     assert found is not None
     distance, angle = pose_errors(found.cam_from_world, scene.cam_from_world)
     assert distance < 0.05
     assert angle < 0.2
-    assert (found.inlier_mask & scene.true).sum() > 0.99 * scene.true.sum()
-    assert (found.inlier_mask & ~scene.true).sum() < 0.01 * len(scene.true)
+    assert (found.inlier_mask & scene.inlier_mask).sum() > 0.99 * scene.inlier_mask.sum()
+    assert (found.inlier_mask & ~scene.inlier_mask).sum() < 0.01 * len(scene.inlier_mask)
 
 
 @pytest.mark.parametrize("model", ["PINHOLE", "OPENCV", "FULL_OPENCV", "OPENCV_FISHEYE", "FOV"])
@@ -73,7 +73,7 @@ def test_wide_and_spherical_cameras() -> None:
     fisheye = camera_from_focal("OPENCV_FISHEYE", 1000, 1000, 240, has_prior_focal=True)
     panorama = Camera("EQUIRECTANGULAR", 2000, 1000, np.array([2000.0, 1000.0]))
     for camera in (fisheye, panorama):
-        scene = make_scene(17, share=0.3, camera=camera)
+        scene = make_scene(17, inlier_ratio=0.3, camera=camera)
         found = make("weighted").estimate(scene.correspondences, camera)
         assert found is not None
         distance, angle = pose_errors(found.cam_from_world, scene.cam_from_world)
@@ -86,23 +86,23 @@ def test_wide_and_spherical_cameras() -> None:
 @pytest.mark.parametrize("count", [0, 1, 3, 11])
 def test_too_few_correspondences_give_no_pose(estimator: PoseEstimator, count: int) -> None:
     scene = make_scene(4)
-    few = scene.correspondences.subset(np.flatnonzero(scene.true)[:count])
+    few = scene.correspondences.subset(np.flatnonzero(scene.inlier_mask)[:count])
     assert estimator.estimate(few, scene.camera) is None
 
 
 def test_outliers_alone_give_no_pose(estimator: PoseEstimator) -> None:
-    scene = make_scene(5, count=400, share=0)
+    scene = make_scene(5, count=400, inlier_ratio=0)
     assert estimator.estimate(scene.correspondences, scene.camera) is None
 
 
 def test_repeated_keypoint_counts_as_one_inlier(estimator: PoseEstimator) -> None:
     scene = make_scene(6)
-    chosen = np.resize(np.flatnonzero(scene.true)[:8], 400)
+    chosen = np.resize(np.flatnonzero(scene.inlier_mask)[:8], 400)
     assert estimator.estimate(scene.correspondences.subset(chosen), scene.camera) is None
 
 
 def test_results_are_deterministic(estimator: PoseEstimator) -> None:
-    scene = make_scene(7, share=0.2)
+    scene = make_scene(7, inlier_ratio=0.2)
     one, other = (estimator.estimate(scene.correspondences, scene.camera) for _ in range(2))
     assert one is not None
     assert other is not None
@@ -179,7 +179,7 @@ def test_non_finite_points_and_pixels_are_ignored() -> None:
 def test_informative_weights_save_samples(sampling: str) -> None:
     trials: dict[str, list[int]] = {"uniform": [], "weighted": []}
     for seed in range(5):
-        scene = make_scene(seed, count=2000, share=0.05)
+        scene = make_scene(seed, count=2000, inlier_ratio=0.05)
         weights = informative_weights(scene, 1.19, seed)
         informed = replace(scene.correspondences, weights=weights)
         for name, given in (("uniform", scene.correspondences), ("weighted", informed)):
@@ -193,7 +193,7 @@ def test_informative_weights_save_samples(sampling: str) -> None:
 
 def test_misleading_weights_do_not_prevent_a_pose() -> None:
     for seed in range(5):
-        scene = make_scene(seed, count=1000, share=0.1)
+        scene = make_scene(seed, count=1000, inlier_ratio=0.1)
         misleading = informative_weights(scene, -1.0, seed)
         given = replace(scene.correspondences, weights=misleading)
         found = make("weighted").estimate(given, scene.camera)
@@ -204,7 +204,7 @@ def test_misleading_weights_do_not_prevent_a_pose() -> None:
 
 def test_bounds_are_per_correspondence() -> None:
     """Half of them are off by 20 px: within their own wide bounds, beyond the others'."""
-    scene = make_scene(15, share=1.0)
+    scene = make_scene(15, inlier_ratio=1.0)
     coarse = np.arange(500) < 250
     points2D = scene.correspondences.points2D.copy()
     angle = np.random.default_rng(15).uniform(0, 2 * np.pi, 250)
@@ -228,7 +228,7 @@ def test_covariance_is_consistent_with_pose_errors() -> None:
 
     values = []
     for seed in range(150):
-        scene = make_scene(100 + seed, count=200, share=0.8)
+        scene = make_scene(100 + seed, count=200, inlier_ratio=0.8)
         found = make("weighted").estimate(scene.correspondences, CAMERA)
         assert found is not None
         assert found.covariance is not None
@@ -255,7 +255,7 @@ def test_covariance_is_not_too_small_for_few_inliers(count: int) -> None:
 
     beyond = []
     for seed in range(100):
-        scene = make_scene(500 + seed, count=count, share=1.0)
+        scene = make_scene(500 + seed, count=count, inlier_ratio=1.0)
         found = make("weighted").estimate(scene.correspondences, CAMERA)
         assert found is not None
         assert found.covariance is not None

@@ -58,14 +58,14 @@ def assert_same(other: PoseEstimate, one: PoseEstimate) -> None:
 
 
 def weighted_scene(seed: int, count: int = 500, share: float = 0.3) -> Scene:
-    scene = make_scene(seed, count=count, share=share)
+    scene = make_scene(seed, count=count, inlier_ratio=share)
     weights = informative_weights(scene, 1.19, seed)
     return replace(scene, correspondences=replace(scene.correspondences, weights=weights))
 
 
 def test_result_depends_on_input_and_seed_only(name: str) -> None:
     """Neither on earlier calls of the estimator nor on NumPy's global generator."""
-    scene = weighted_scene(31, share=0.2)
+    scene = weighted_scene(31, inlier_ratio=0.2)
     np.random.seed(1)
     undisturbed = np.random.random(3)
     np.random.seed(1)
@@ -83,7 +83,7 @@ def test_result_depends_on_input_and_seed_only(name: str) -> None:
 
 
 def test_other_seeds_draw_other_samples_and_find_the_same_pose() -> None:
-    scene = make_scene(33, count=1000, share=0.08)
+    scene = make_scene(33, count=1000, inlier_ratio=0.08)
     found = [solve("weighted", scene.correspondences, seed=seed) for seed in range(4)]
     for other in found[1:]:
         assert (
@@ -198,7 +198,7 @@ def test_unusable_rows_alone_give_no_pose(name: str, what: str) -> None:
 
 def test_three_points_give_no_pose_but_five_do(name: str) -> None:
     """Three points fit up to four poses exactly; with ``min_inliers=4`` five points give one."""
-    given = make_scene(43, count=5, share=1.0, noise_px=0).correspondences
+    given = make_scene(43, count=5, inlier_ratio=1.0, noise_px=0).correspondences
     few = make(name, min_inliers=4)
     assert few.estimate(given.subset(np.arange(3)), CAMERA) is None
     found = few.estimate(given, CAMERA)
@@ -209,7 +209,7 @@ def test_three_points_give_no_pose_but_five_do(name: str) -> None:
 @pytest.mark.parametrize("kind", ["one point", "one line", "one 3D point"])
 def test_degenerate_points_give_no_pose(name: str, kind: str) -> None:
     """A repeated correspondence, points on a line, or a repeated 3D point."""
-    given = make_scene(44, count=100, share=1.0).correspondences
+    given = make_scene(44, count=100, inlier_ratio=1.0).correspondences
     degenerate = {
         "one point": replace(
             given,
@@ -223,7 +223,7 @@ def test_degenerate_points_give_no_pose(name: str, kind: str) -> None:
 
 
 def test_outliers_with_any_weights_give_no_pose() -> None:
-    scene = make_scene(45, count=500, share=0)
+    scene = make_scene(45, count=500, inlier_ratio=0)
     weights = np.exp(2 * np.random.default_rng(0).normal(size=500))
     given = replace(scene.correspondences, weights=weights)
     assert make("weighted", max_num_trials=20000).estimate(given, CAMERA) is None

@@ -20,7 +20,7 @@ def scores_of(noise_px: float, step: float, bound_px: float = 6.0) -> np.ndarray
     """
     found = []
     for seed in range(30):
-        scene = make_scene(seed, count=150, share=0.5, noise_px=noise_px)
+        scene = make_scene(seed, count=150, inlier_ratio=0.5, noise_px=noise_px)
         given, camera, pose = scene.correspondences, scene.camera, scene.cam_from_world
         rays = bearings(camera, given.points2D)
         bounds = np.full(len(rays), bound_px)

@@ -7,26 +7,26 @@ import pytest
 
 from hloc_lite.errors import ShapeError
 from hloc_lite.pose.p3p import solve_p3p
-from hloc_lite.synthetic.triples import (
+from hloc_lite.synthetic.p3p_samples import (
     KINDS,
-    Triples,
+    P3PSamples,
     all_around,
     lens,
-    make_triples,
-    rotation_misses,
-    samples_of_every_kind,
+    make_p3p_samples,
+    rotation_errors,
+    samples_by_kind,
 )
 
 NUM_SAMPLES = 100_000
-EVERY_KIND = samples_of_every_kind(NUM_SAMPLES)
+EVERY_KIND = samples_by_kind(NUM_SAMPLES)
 FOUND = 1e-4
 """Tolerance of rotation entries (0.006 degrees): near a double root half the digits are lost."""
 NEARLY_DOUBLE = ("nearly collinear", "nearly coincident", "telephoto", "danger cylinder")
 
 
-def misses(triples: Triples) -> np.ndarray:
+def misses(triples: P3PSamples) -> np.ndarray:
     rotations, _, samples = solve_p3p(triples.rays, triples.points3D)
-    return rotation_misses(triples, rotations, samples)
+    return rotation_errors(triples, rotations, samples)
 
 
 def test_true_pose_is_among_the_solutions_of_100000_hard_samples() -> None:
@@ -51,7 +51,7 @@ def test_all_solutions_of_poselib_are_found(kind: str) -> None:
     """Including those that are not the true pose of the sample."""
     poselib = pytest.importorskip("poselib")
     rng = np.random.default_rng(5)
-    triples = make_triples(KINDS[kind](300, rng), rng)
+    triples = make_p3p_samples(KINDS[kind](300, rng), rng)
     rotations, samples = [], []
     for sample in range(len(triples)):
         rays, points3D = triples.rays[sample], triples.points3D[sample]
@@ -64,14 +64,14 @@ def test_all_solutions_of_poselib_are_found(kind: str) -> None:
                 samples.append(sample)
     theirs = np.array(rotations).reshape(-1, 3, 3), np.array(samples, int)
     found, _, of = solve_p3p(triples.rays, triples.points3D)
-    missed = rotation_misses(triples, found, of, of=theirs)
+    missed = rotation_errors(triples, found, of, of=theirs)
     assert (missed < FOUND).mean() >= 0.999 if len(missed) else kind == "right angles"
 
 
 def test_all_solutions_are_valid() -> None:
     """Rotations are rotations, and points lie on their rays, in front."""
     rng = np.random.default_rng(6)
-    both = [make_triples(kind(3000, rng), rng) for kind in (lens, all_around)]
+    both = [make_p3p_samples(kind(3000, rng), rng) for kind in (lens, all_around)]
     rays = np.concatenate([triples.rays for triples in both])
     world = np.concatenate([triples.points3D for triples in both])
     rotations, translations, sample = solve_p3p(rays, world)
@@ -86,7 +86,7 @@ def test_all_solutions_are_valid() -> None:
 
 def test_solutions_are_equivariant_to_scale() -> None:
     rng = np.random.default_rng(7)
-    triples = make_triples(lens(100, rng), rng)
+    triples = make_p3p_samples(lens(100, rng), rng)
     for factor in (1e-6, 1e6):
         found, moved, sample = solve_p3p(triples.rays, triples.points3D * factor)
         error = np.abs(found - triples.rotations[sample]).max(axis=(1, 2))
@@ -109,7 +109,7 @@ def test_degenerate_samples_have_no_solution() -> None:
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_non_finite_samples_have_no_solution_and_no_warning(bad: float) -> None:
     rng = np.random.default_rng(8)
-    triples = make_triples(lens(3, rng), rng)
+    triples = make_p3p_samples(lens(3, rng), rng)
     rays, world = triples.rays, triples.points3D
     world[0, 0, 0] = bad
     rays[1, 1, 1] = bad
@@ -129,7 +129,7 @@ def test_empty_input_and_wrong_shapes() -> None:
 def test_torch_and_numpy_agree() -> None:
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(9)
-    triples = make_triples(lens(500, rng), rng)
+    triples = make_p3p_samples(lens(500, rng), rng)
     expected = solve_p3p(triples.rays, triples.points3D)
     found = solve_p3p(torch.from_numpy(triples.rays), torch.from_numpy(triples.points3D))
     for one, other in zip(expected, found, strict=True):

@@ -16,14 +16,8 @@ from hloc_lite.io.weights import WeightsStore
 from hloc_lite.pose.rig_inputs import RigView, shared_centers
 from hloc_lite.pose.rig_refine import RigObservations
 from hloc_lite.pose.rig_reprojection import RigBatchReprojection
-from hloc_lite.registry import (
-    ESTIMATORS,
-    RIG_ESTIMATORS,
-    PoseEstimator,
-    RigEstimator,
-    Runtime,
-    create,
-)
+from hloc_lite.protocols import PoseEstimator, RigEstimator
+from hloc_lite.registry import ESTIMATORS, RIG_ESTIMATORS, Runtime, create
 from hloc_lite.synthetic.correspondences import CAMERA, make_scene
 from hloc_lite.synthetic.rigs import RigScene, make_rig_scene, ring
 from hloc_lite.types import Camera, Correspondences, Float64, Rig, RigCamera, Rigid3
@@ -65,11 +59,11 @@ def test_pose_of_exact_matches_is_exact(estimator: RigEstimator) -> None:
 
 @pytest.mark.parametrize("share", [0.8, 0.3, 0.1])
 def test_inliers_are_found_among_outliers(estimator: RigEstimator, share: float) -> None:
-    scene = make_rig_scene(2, count=1000, share=share)
+    scene = make_rig_scene(2, count=1000, inlier_ratio=share)
     found = estimator.estimate(scene.correspondences, scene.rig)
     assert found is not None
     check(estimator, scene, 0.05, 0.2)
-    inliers, true = np.concatenate(found.inlier_masks), np.concatenate(scene.true)
+    inliers, true = np.concatenate(found.inlier_masks), np.concatenate(scene.inlier_mask)
     assert [len(mask) for mask in found.inlier_masks] == [250] * 4
     assert (inliers & true).sum() > 0.99 * true.sum()
     assert (inliers & ~true).sum() < 0.01 * len(true)
@@ -82,12 +76,12 @@ def test_rig_with_different_camera_models_and_sizes(estimator: RigEstimator) -> 
     opencv = camera_from_focal("OPENCV", 1024, 768, 700, has_prior_focal=True)
     opencv = replace(opencv, params=np.append(opencv.params[:4], [0.05, -0.02, 1e-3, 2e-3]))
     rig = ring([radial, large, opencv, FISHEYE], 0.5, 3)
-    check(estimator, make_rig_scene(3, rig, share=0.4), 0.05, 0.2)
+    check(estimator, make_rig_scene(3, rig, inlier_ratio=0.4), 0.05, 0.2)
 
 
 def test_wide_and_spherical_cameras() -> None:
     """Only ``weighted`` sees behind the image plane."""
-    scene = make_rig_scene(4, ring([FISHEYE, PANORAMA, CAMERA], 1.0, 4), count=900, share=0.3)
+    scene = make_rig_scene(4, ring([FISHEYE, PANORAMA, CAMERA], 1.0, 4), count=900, inlier_ratio=0.3)
     check(make(), scene, 0.05, 0.2)
     found = make().estimate(scene.correspondences, scene.rig)
     assert found is not None
@@ -99,7 +93,7 @@ def test_wide_and_spherical_cameras() -> None:
 
 @pytest.mark.parametrize("name", RIG_ESTIMATORS)
 def test_rig_with_one_camera_agrees_with_single_camera_estimator(name: str) -> None:
-    alone = make_scene(5, share=0.3)
+    alone = make_scene(5, inlier_ratio=0.3)
     cam_from_rig = Rigid3(Rotation.random(random_state=3).as_matrix(), np.array([1.0, -2, 0.5]))
     rig = Rig((RigCamera(alone.camera, cam_from_rig),))
     found = make(name).estimate([alone.correspondences], rig)
@@ -118,7 +112,7 @@ def test_rig_with_one_camera_agrees_with_single_camera_estimator(name: str) -> N
 
 
 def test_covariance_with_one_camera_is_that_of_the_camera() -> None:
-    alone = make_scene(5, share=0.6)
+    alone = make_scene(5, inlier_ratio=0.6)
     turn = Rigid3(Rotation.random(random_state=3).as_matrix(), np.zeros(3))
     runtime = Runtime(WeightsStore(offline=True))
     single: PoseEstimator = create(ESTIMATORS, "weighted", PoseConfig(), runtime)
@@ -135,15 +129,15 @@ def test_covariance_with_one_camera_is_that_of_the_camera() -> None:
 
 def test_rig_with_a_single_centre(estimator: RigEstimator) -> None:
     """All samples are solved by P3P."""
-    check(estimator, make_rig_scene(6, ring([CAMERA] * 4, 0.0, 6), share=0.3), 0.05, 0.2)
+    check(estimator, make_rig_scene(6, ring([CAMERA] * 4, 0.0, 6), inlier_ratio=0.3), 0.05, 0.2)
 
 
 def test_rig_with_nearly_coincident_centres(estimator: RigEstimator) -> None:
-    check(estimator, make_rig_scene(6, ring([CAMERA] * 4, 1e-4, 6), share=0.3), 0.05, 0.2)
+    check(estimator, make_rig_scene(6, ring([CAMERA] * 4, 1e-4, 6), inlier_ratio=0.3), 0.05, 0.2)
 
 
 def test_cameras_without_correspondences(estimator: RigEstimator) -> None:
-    scene = make_rig_scene(7, share=0.5)
+    scene = make_rig_scene(7, inlier_ratio=0.5)
     for seeing in ((0,), (2,), (1, 3)):
         given = tuple(
             each if i in seeing else NOTHING for i, each in enumerate(scene.correspondences)
@@ -155,7 +149,7 @@ def test_cameras_without_correspondences(estimator: RigEstimator) -> None:
 
 
 def test_few_inliers_per_camera_suffice_in_total(estimator: RigEstimator) -> None:
-    scene = make_rig_scene(8, share=1.0)
+    scene = make_rig_scene(8, inlier_ratio=1.0)
     few = [each.subset(np.arange(4)) for each in scene.correspondences]
     check(estimator, replace(scene, correspondences=tuple(few)), 0.1, 0.5)
 
@@ -164,7 +158,7 @@ def test_few_inliers_per_camera_suffice_in_total(estimator: RigEstimator) -> Non
 def test_too_few_correspondences_give_no_pose(
     estimator: RigEstimator, counts: tuple[int, ...]
 ) -> None:
-    scene = make_rig_scene(9, share=1.0)
+    scene = make_rig_scene(9, inlier_ratio=1.0)
     given = [
         each.subset(np.arange(n)) for each, n in zip(scene.correspondences, counts, strict=True)
     ]
@@ -172,21 +166,21 @@ def test_too_few_correspondences_give_no_pose(
 
 
 def test_outliers_alone_give_no_pose() -> None:
-    scene = make_rig_scene(10, count=400, share=0)
+    scene = make_rig_scene(10, count=400, inlier_ratio=0)
     for name in RIG_ESTIMATORS:
         assert make(name, max_num_trials=5000).estimate(scene.correspondences, scene.rig) is None
 
 
 def test_random_agreement_gives_no_pose() -> None:
     """Among 4000 outliers a few agree with some pose, but not a dozen."""
-    scene = make_rig_scene(10, count=4000, share=0)
+    scene = make_rig_scene(10, count=4000, inlier_ratio=0)
     few = make(max_num_trials=5000, rig_min_inliers=4).estimate(scene.correspondences, scene.rig)
     assert few is not None
     assert make(max_num_trials=5000).estimate(scene.correspondences, scene.rig) is None
 
 
 def test_repeated_keypoint_counts_as_one_inlier(estimator: RigEstimator) -> None:
-    scene = make_rig_scene(11, share=1.0)
+    scene = make_rig_scene(11, inlier_ratio=1.0)
     given = [each.subset(np.resize(np.arange(2), 100)) for each in scene.correspondences]
     assert estimator.estimate(given, scene.rig) is None
 
@@ -261,7 +255,7 @@ def test_zero_weights_are_no_inliers(estimator: RigEstimator) -> None:
 
 @pytest.mark.parametrize("name", RIG_ESTIMATORS)
 def test_results_are_deterministic(name: str) -> None:
-    scene = make_rig_scene(15, share=0.2)
+    scene = make_rig_scene(15, inlier_ratio=0.2)
     one, other = (make(name).estimate(scene.correspondences, scene.rig) for _ in range(2))
     assert one is not None
     assert other is not None
@@ -315,7 +309,7 @@ def in_frame(rig: Rig, old_from_new: Rigid3) -> Rig:
 
 
 def test_rig_frame_may_be_far_from_the_cameras(estimator: RigEstimator) -> None:
-    scene = make_rig_scene(22, share=0.2)
+    scene = make_rig_scene(22, inlier_ratio=0.2)
     far = Rigid3(Rotation.random(random_state=2).as_matrix(), np.array([3e4, 1e4, -2e4]))
     one = estimator.estimate(scene.correspondences, scene.rig)
     other = estimator.estimate(scene.correspondences, in_frame(scene.rig, far))
@@ -360,11 +354,11 @@ def test_pose_does_not_depend_on_the_order_of_cameras(estimator: RigEstimator) -
 def test_informative_weights_save_samples(sampling: str) -> None:
     trials: dict[str, list[int]] = {"uniform": [], "weighted": []}
     for seed in range(3):
-        scene = make_rig_scene(seed, count=2000, share=0.08)
+        scene = make_rig_scene(seed, count=2000, inlier_ratio=0.08)
         rng = np.random.default_rng(seed)
         informed = tuple(
             replace(each, weights=np.exp(1.19 * (rng.normal(size=len(true)) + 1.19 * true)))
-            for each, true in zip(scene.correspondences, scene.true, strict=True)
+            for each, true in zip(scene.correspondences, scene.inlier_mask, strict=True)
         )
         for name, given in (("uniform", scene.correspondences), ("weighted", informed)):
             found = make(sampling=sampling).estimate(given, scene.rig)
@@ -380,7 +374,7 @@ def test_covariance_is_consistent_with_pose_errors() -> None:
 
     values = []
     for seed in range(100):
-        scene = make_rig_scene(100 + seed, count=200, share=0.8)
+        scene = make_rig_scene(100 + seed, count=200, inlier_ratio=0.8)
         found = make().estimate(scene.correspondences, scene.rig)
         assert found is not None
         values.append(mahalanobis(found.covariance, found.rig_from_world, scene.rig_from_world))
@@ -388,7 +382,7 @@ def test_covariance_is_consistent_with_pose_errors() -> None:
 
 
 def test_more_cameras_reduce_the_covariance_in_every_direction() -> None:
-    scene = make_rig_scene(18, share=1.0)
+    scene = make_rig_scene(18, inlier_ratio=1.0)
     found = make().estimate(scene.correspondences, scene.rig)
     alone = make().estimate([scene.correspondences[0], NOTHING, NOTHING, NOTHING], scene.rig)
     assert found is not None and found.covariance is not None
@@ -398,7 +392,7 @@ def test_more_cameras_reduce_the_covariance_in_every_direction() -> None:
 
 def test_linearized_errors_agree_with_reprojection_errors() -> None:
     """To first order, in units of the inlier bound."""
-    scene = make_rig_scene(19, share=1.0, noise_px=0.3)
+    scene = make_rig_scene(19, inlier_ratio=1.0, noise_px=0.3)
     config = PoseConfig(max_error_px=6, reference_side_px=1024)
     views = [
         RigView.from_correspondences(each, given, config)

@@ -35,17 +35,17 @@ def screening(problem: RansacProblem, device: str | None = None) -> HypothesisSc
 def test_torch_and_numpy_keep_the_same_poses(count: int, batch: int) -> None:
     """Two rounds for many poses, one for few, none where correspondences are few."""
     pytest.importorskip("torch")
-    problem = problem_of(make_scene(1, count=count, share=0.3))
+    problem = problem_of(make_scene(1, count=count, inlier_ratio=0.3))
     sample = draw_uniform(np.random.default_rng(1), batch, count)
     one, other = (screening(problem, device).promising_poses(sample) for device in (None, "cpu"))
-    assert one[0].shape == (CONFIG.screen_survivors, 12)
+    assert one[0].shape == (CONFIG.screening_survivors, 12)
     for poses, scores in (one, other):
         assert poses.dtype == np.float64
         assert scores.dtype == np.float32
         expected = problem.errors.msac_scores(poses) @ problem.score_weights
         np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=0.01)
     # poses at the limit may differ by rounding, the best do not
-    best = CONFIG.screen_survivors // 4
+    best = CONFIG.screening_survivors // 4
     for poses, scores in (one, other):
         order = np.argsort(-scores)
         poses[:], scores[:] = poses[order], scores[order]
@@ -55,13 +55,13 @@ def test_torch_and_numpy_keep_the_same_poses(count: int, batch: int) -> None:
 
 def test_ransac_on_a_device_finds_the_pose_in_one_large_batch() -> None:
     pytest.importorskip("torch")
-    scene = make_scene(3, count=1000, share=0.2)
+    scene = make_scene(3, count=1000, inlier_ratio=0.2)
     found = weighted_ransac(problem_of(scene), CONFIG, 100_000, "cpu")
     assert found is not None
     assert found.num_trials == CONFIG.device_batch
     rotation = found.pose[:9].reshape(3, 3)
     assert rotation_angle_deg(rotation, scene.cam_from_world.rotation) < 0.2
-    assert (found.inliers & scene.true).sum() > 0.98 * scene.true.sum()
+    assert (found.inliers & scene.inlier_mask).sum() > 0.98 * scene.inlier_mask.sum()
 
 
 def test_single_precision_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,12 +76,12 @@ def test_single_precision_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch, "tensor", on_cpu)
     for seed in range(3):
-        scene = make_scene(seed, count=1000, share=0.2)
+        scene = make_scene(seed, count=1000, inlier_ratio=0.2)
         found = weighted_ransac(problem_of(scene), CONFIG, 100_000, "mps")
         assert found is not None
         rotation = found.pose[:9].reshape(3, 3)
         assert rotation_angle_deg(rotation, scene.cam_from_world.rotation) < 0.2
-        assert (found.inliers & scene.true).sum() > 0.98 * scene.true.sum()
+        assert (found.inliers & scene.inlier_mask).sum() > 0.98 * scene.inlier_mask.sum()
 
 
 def test_degenerate_samples_give_no_poses() -> None:

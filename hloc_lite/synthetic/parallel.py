@@ -1,4 +1,4 @@
-"""Several processes render one town: its arrays are shared through memory-mapped files."""
+"""Parallel rendering: worker processes share the town's arrays through memory-mapped files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from hloc_lite.errors import HlocLiteError
 from hloc_lite.io.files import read_json, write_json_atomic
 from hloc_lite.synthetic.atlas import Atlas
 from hloc_lite.synthetic.config import TownConfig
-from hloc_lite.synthetic.layout import make_plan
 from hloc_lite.synthetic.mesh import Mesh
+from hloc_lite.synthetic.planning import make_plan
 from hloc_lite.synthetic.town import Town
-from hloc_lite.synthetic.views import View
+from hloc_lite.synthetic.visibility import View
 from hloc_lite.types import Camera, Rigid3
 
 PREFIX = ".workers-"
@@ -36,12 +36,12 @@ def render_in_processes(
     with_depth: bool,
     with_labels: bool,
 ) -> Iterator[str]:
-    """Yields the name of each view when it is written, in no particular order.
+    """Render views in worker processes; yields the name of each when written, in any order.
 
     Raises:
-        HlocLiteError: a worker failed; what was written stays.
+        HlocLiteError: a worker failed; finished images are kept.
     """
-    for stale in out_dir.glob(f"{PREFIX}*"):  # of a run that was killed
+    for stale in out_dir.glob(f"{PREFIX}*"):  # left by a killed run
         shutil.rmtree(stale, ignore_errors=True)
     ordered = sorted(views, key=lambda view: (view.pass_name, view.name))
     jobs = min(jobs, len(ordered))
@@ -50,17 +50,18 @@ def render_in_processes(
         save_town(shared, town)
         bounds = np.linspace(0, len(ordered), jobs + 1).round().astype(int)
         for number, (start, end) in enumerate(pairwise(bounds.tolist())):
-            share = [_view_to_json(view) for view in ordered[start:end]]
-            task: dict[str, Any] = {"out_dir": str(out_dir.resolve()), "views": share}
+            part = [_view_to_json(view) for view in ordered[start:end]]
+            task: dict[str, Any] = {"out_dir": str(out_dir.resolve()), "views": part}
             task |= {"with_depth": with_depth, "with_labels": with_labels}
             write_json_atomic(shared / f"task{number}.json", task)
         yield from _run_workers(shared, jobs, len(ordered))
 
 
 def _run_workers(shared: Path, jobs: int, expected: int) -> Iterator[str]:
+    """Yield the names that the workers print."""
     workers = [
         subprocess.Popen(
-            [sys.executable, "-m", "hloc_lite.synthetic.worker", str(shared), str(number)],
+            [sys.executable, "-m", "hloc_lite.synthetic.render_worker", str(shared), str(number)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -96,17 +97,18 @@ def _run_workers(shared: Path, jobs: int, expected: int) -> Iterator[str]:
 
 
 def _forward(worker: subprocess.Popen[str], lines: Queue[str | None]) -> None:
+    """Put the lines that a worker prints into the queue, then None."""
     assert worker.stdout is not None
     for line in worker.stdout:
         lines.put(line.rstrip("\n"))
     lines.put(None)
 
 
-MESH_FIELDS = ("triangles", "surface_idxs", "plane", "look", "labels")
+MESH_FIELDS = ("triangles", "surface_idxs", "plane", "appearance", "labels")
 
 
 def save_town(folder: Path, town: Town) -> None:
-    """Arrays as .npy files, the rest as JSON; for ``load_town``."""
+    """Write a town for ``load_town``: arrays as .npy files, the rest as JSON."""
     np.save(folder / "atlas.npy", town.atlas.pixels)
     np.save(folder / "origins.npy", town.atlas.origins)
     np.save(folder / "lamps.npy", town.lamps)
@@ -119,7 +121,7 @@ def save_town(folder: Path, town: Town) -> None:
 
 
 def load_town(folder: Path) -> Town:
-    """A town whose large arrays stay in the files of ``save_town``."""
+    """Open a town of ``save_town``; large arrays are memory-mapped."""
     saved = read_json(folder / "town.json")
     config = TownConfig.model_validate(saved["config"])
 
@@ -134,7 +136,7 @@ def load_town(folder: Path) -> Town:
 
 
 def load_task(folder: Path, number: str) -> tuple[Path, list[View], bool, bool]:
-    """A worker's share: output folder, views, and whether depth and labels are wanted."""
+    """Read a worker's task: (output folder, views, with depth, with labels)."""
     task = read_json(folder / f"task{number}.json")
     views = [_view_from_json(value) for value in task["views"]]
     return Path(task["out_dir"]), views, task["with_depth"], task["with_labels"]
