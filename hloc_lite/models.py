@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from hloc_lite.config import Config
 from hloc_lite.entries import Entry
 from hloc_lite.errors import ConfigError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.io.weights_recording import RecordingWeights
-from hloc_lite.protocols import FeatureExtractor, GlobalDescriptor, Matcher, Segmenter
+from hloc_lite.protocols import FeatureExtractor, GlobalDescriptor, Matcher, PairMatcher, Segmenter
 from hloc_lite.registry import (
     ESTIMATORS,
     FEATURES,
@@ -33,7 +33,7 @@ class Models:
     """Networks of a map, with name -> sha256 of the weights that each of them uses."""
 
     extractor: FeatureExtractor
-    matcher: Matcher
+    matcher: Matcher | PairMatcher
     global_descriptor: GlobalDescriptor
     extractor_weights: Mapping[str, str]
     matcher_weights: Mapping[str, str]
@@ -42,6 +42,11 @@ class Models:
     segmenter_weights: Mapping[str, str] = field(default_factory=dict)
     first_pass_matcher: Matcher | None = None
     """Matcher of the first of two matching passes; None if there is one pass only."""
+
+    @property
+    def pair_matcher(self) -> PairMatcher | None:
+        """The matcher, if it takes photos instead of features; pairs then come before features."""
+        return self.matcher if takes_photos(self.matcher) else None
 
     @property
     def weights(self) -> dict[str, str]:
@@ -53,6 +58,11 @@ class Models:
             self.segmenter_weights,
         )
         return {name: digest for used in networks for name, digest in used.items()}
+
+
+def takes_photos(matcher: Matcher | PairMatcher) -> TypeGuard[PairMatcher]:
+    """True if a matcher takes photos and finds keypoints itself."""
+    return hasattr(matcher, "match_photos")
 
 
 def load_models(config: Config, runtime: Runtime) -> Models:
@@ -90,13 +100,13 @@ def load_models(config: Config, runtime: Runtime) -> Models:
         descriptor_weights,
         segmenter,
         segmenter_weights,
-        _first_pass_matcher(config, runtime),
+        None if takes_photos(matcher) else _first_pass_matcher(config, runtime),
     )
 
 
 def load_extractor_and_matcher(
     config: Config, runtime: Runtime
-) -> tuple[FeatureExtractor, Matcher, dict[str, str]]:
+) -> tuple[FeatureExtractor, Matcher | PairMatcher, dict[str, str]]:
     """Load the extractor and matcher of an extra map, with name -> sha256 of their weights."""
     extractor, extractor_weights = _load_extractor(config, runtime)
     matcher, matcher_weights = _load_matcher(config, runtime)
@@ -122,7 +132,7 @@ def _load_extractor(config: Config, runtime: Runtime) -> tuple[FeatureExtractor,
     return create_recorded(FEATURES, config.features.name, config.features, runtime)
 
 
-def _load_matcher(config: Config, runtime: Runtime) -> tuple[Matcher, dict[str, str]]:
+def _load_matcher(config: Config, runtime: Runtime) -> tuple[Matcher | PairMatcher, dict[str, str]]:
     return create_recorded(MATCHERS, matcher_name(config), config.matching, runtime)
 
 

@@ -10,7 +10,7 @@ import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import LOCK
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.mapping.cameras import find_cameras
+from hloc_lite.mapping.cameras import Cameras, find_cameras
 from hloc_lite.mapping.feature_extraction import (
     extract_features,
     stored_image_hash,
@@ -34,6 +34,7 @@ from hloc_lite.mapping.feature_extraction import (
 )
 from hloc_lite.mapping.labels import label_map_points
 from hloc_lite.mapping.pairs import Pair, choose_pairs
+from hloc_lite.mapping.photo_matching import find_unreadable, match_photos
 from hloc_lite.mapping.reconstruction import build_model, min_verified
 from hloc_lite.mapping.reference import common_names
 from hloc_lite.mapping.report import map_report
@@ -44,7 +45,7 @@ from hloc_lite.maps.folder import check_ours, delete_work, output_folder
 from hloc_lite.maps.map import Map, in_memory
 from hloc_lite.maps.storage import StoredFeatures
 from hloc_lite.models import FIRST_PASS_MATCHER, load_models, matcher_name
-from hloc_lite.protocols import Weights
+from hloc_lite.protocols import PairMatcher, Weights
 from hloc_lite.registry import Runtime
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.scene import SfmModel
@@ -117,20 +118,15 @@ def _build(run: Run) -> Map:
         features, passes = _open_stores(run, stack)
         if run.overwrite:
             _discard_changed(image_hashes, features, passes)
-        with clock("features"):
-            batch = run.config.features.batch_size
-            skipped |= extract_features(
-                run.source, image_hashes, run.models.extractor, features, batch,
-                progress=run.progress,
-            )  # fmt: skip
-        names = [name for name in image_hashes if name in features]
-        keypoints = stored_keypoints(features, names)
-        _check_usable(keypoints, skipped)
-        cameras = find_cameras(run, names, features)  # before the long steps: it checks them
-        with clock("retrieval"):
-            descriptors = compute_global_descriptors(run, {n: image_hashes[n] for n in names})
-            pairs = _choose_pairs(run, names, descriptors)
-        verified = match_and_verify(run, pairs, features, keypoints, cameras, passes, clock)
+        matcher = run.models.pair_matcher
+        if matcher is None:
+            paired = _extract_and_pair(run, image_hashes, skipped, features, clock)
+        else:
+            paired = _pair_and_match_photos(
+                run, image_hashes, skipped, features, passes[-1].matches, matcher, clock
+            )
+        names, keypoints, cameras = paired.names, paired.keypoints, paired.cameras
+        verified = match_and_verify(run, paired.pairs, features, keypoints, cameras, passes, clock)
         with clock("reconstruction"):
             model, num_dropped = build_model(run, verified, keypoints, cameras)
         report = map_report(
@@ -156,7 +152,7 @@ def _build(run: Run) -> Map:
             model=_colored(model, features),
             features=StoredFeatures(features),
             global_names=tuple(names[row] for row in rows),
-            global_descriptors=descriptors[rows],
+            global_descriptors=paired.descriptors[rows],
             retrieval_state=run.models.global_descriptor.state(),
             config=run.config,
             fingerprint=made_from,
@@ -165,6 +161,69 @@ def _build(run: Run) -> Map:
             landmark_labels=labels,
         ).save(run.folder)
     return Map.open(run.folder)
+
+
+@dataclass(frozen=True, eq=False)
+class _PairedImages:
+    """Images with features, and the pairs of them to match and verify."""
+
+    names: list[str]
+    keypoints: Mapping[str, Float64]
+    """(N, 2) pixels of each image."""
+    cameras: Cameras
+    descriptors: Float32
+    """(M, D) global descriptors in the order of the names."""
+    pairs: Sequence[Pair]
+
+
+def _extract_and_pair(
+    run: Run,
+    image_hashes: Mapping[str, str],
+    skipped: dict[str, str],
+    features: ShardedStore,
+    clock: StageClock,
+) -> _PairedImages:
+    """Extract features, then choose the pairs of images."""
+    with clock("features"):
+        batch = run.config.features.batch_size
+        skipped |= extract_features(
+            run.source, image_hashes, run.models.extractor, features, batch,
+            progress=run.progress,
+        )  # fmt: skip
+    names = [name for name in image_hashes if name in features]
+    keypoints = stored_keypoints(features, names)
+    _check_usable(keypoints, skipped)
+    cameras = find_cameras(run, names, features)  # before the long steps: it checks them
+    with clock("retrieval"):
+        descriptors = compute_global_descriptors(run, {n: image_hashes[n] for n in names})
+        pairs = _choose_pairs(run, names, descriptors)
+    return _PairedImages(names, keypoints, cameras, descriptors, pairs)
+
+
+def _pair_and_match_photos(
+    run: Run,
+    image_hashes: Mapping[str, str],
+    skipped: dict[str, str],
+    features: ShardedStore,
+    matches: ShardedStore,
+    matcher: PairMatcher,
+    clock: StageClock,
+) -> _PairedImages:
+    """Choose the pairs of images, then match their photos; features come from the matches."""
+    skipped |= find_unreadable(run.source, list(image_hashes))
+    hashes = {name: value for name, value in image_hashes.items() if name not in skipped}
+    names = list(hashes)
+    with clock("retrieval"):
+        descriptors = compute_global_descriptors(run, hashes)
+        pairs = _choose_pairs(run, names, descriptors)
+    with clock("matching"), closing(run.store("photo-matches")) as pair_matches:
+        match_photos(
+            run.source, hashes, pairs, matcher, pair_matches, features, matches,
+            progress=run.progress,
+        )  # fmt: skip
+    keypoints = stored_keypoints(features, names)
+    _check_usable(keypoints, skipped)
+    return _PairedImages(names, keypoints, find_cameras(run, names, features), descriptors, pairs)
 
 
 def _open_stores(run: Run, stack: ExitStack) -> tuple[ShardedStore, list[MatchingPass]]:

@@ -43,15 +43,7 @@ def extract_features(
     """
     unreadable: dict[str, str] = {}
     todo = [name for name in image_hashes if name not in store]
-    for name, image_hash in image_hashes.items():  # in order: neighbours lie in one file
-        if name not in store:
-            continue
-        stored = stored_image_hash(store, name)
-        if stored != image_hash:
-            raise StaleArtefactError(
-                f"image {name!r} has changed since its features were extracted: its fingerprint "
-                f"was {stored}, now it is {image_hash}. Use --overwrite to start anew"
-            )
+    check_unchanged(image_hashes, store)
     bar = tqdm(total=len(todo), desc="features", unit="image", disable=not progress or not todo)
     with bar:
         loads = prefetch(lambda name: _load(source, name), todo, ahead=2 * batch_size)
@@ -63,6 +55,19 @@ def extract_features(
     for name, reason in unreadable.items():
         logger.warning("skipped %r: %s", name, reason)
     return unreadable
+
+
+def check_unchanged(image_hashes: Mapping[str, str], store: ShardedStore) -> None:
+    """Raise StaleArtefactError if an image has changed since its stored features were extracted."""
+    for name, image_hash in image_hashes.items():  # in order: neighbours lie in one file
+        if name not in store:
+            continue
+        stored = stored_image_hash(store, name)
+        if stored != image_hash:
+            raise StaleArtefactError(
+                f"image {name!r} has changed since its features were extracted: its fingerprint "
+                f"was {stored}, now it is {image_hash}. Use --overwrite to start over"
+            )
 
 
 def stored_keypoints(features: ShardedStore, names: Iterable[str]) -> dict[str, Float64]:
