@@ -17,13 +17,7 @@ from hloc_lite.pose.rig_inputs import RigView, shared_centers
 from hloc_lite.pose.rig_refine import RigObservations
 from hloc_lite.pose.rig_reprojection import RigBatchReprojection
 from hloc_lite.protocols import PoseEstimator, RigEstimator
-from hloc_lite.registry import (
-    ESTIMATORS,
-    Runtime,
-    create,
-    create_rig_estimator,
-    rig_estimator_names,
-)
+from hloc_lite.registry import ESTIMATORS, Runtime, create, create_rig_estimator, rig_estimator_names
 from hloc_lite.synthetic.correspondences import CAMERA, make_scene
 from hloc_lite.synthetic.rigs import RigScene, make_rig_scene, ring
 from hloc_lite.types import Camera, Correspondences, Float64, Rig, RigCamera, Rigid3
