@@ -12,7 +12,17 @@ from hloc_lite.errors import ConfigError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.io.weights_recording import RecordingWeights
 from hloc_lite.protocols import FeatureExtractor, GlobalDescriptor, Matcher, PairMatcher, Segmenter
-from hloc_lite.registry import ESTIMATORS, FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS, Runtime, check_matcher, create, lookup
+from hloc_lite.registry import (
+    ESTIMATORS,
+    FEATURES,
+    GLOBAL_DESCRIPTORS,
+    MATCHERS,
+    SEGMENTERS,
+    Runtime,
+    check_matcher,
+    create,
+    lookup,
+)
 
 FIRST_PASS_MATCHER = "mutual-nn"
 """Matcher of the first of two passes: it needs no weights and matches all features."""

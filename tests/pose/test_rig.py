@@ -17,7 +17,13 @@ from hloc_lite.pose.rig_inputs import RigView, shared_centers
 from hloc_lite.pose.rig_refine import RigObservations
 from hloc_lite.pose.rig_reprojection import RigBatchReprojection
 from hloc_lite.protocols import PoseEstimator, RigEstimator
-from hloc_lite.registry import ESTIMATORS, Runtime, create, create_rig_estimator, rig_estimator_names
+from hloc_lite.registry import (
+    ESTIMATORS,
+    Runtime,
+    create,
+    create_rig_estimator,
+    rig_estimator_names,
+)
 from hloc_lite.synthetic.correspondences import CAMERA, make_scene
 from hloc_lite.synthetic.rigs import RigScene, make_rig_scene, ring
 from hloc_lite.types import Camera, Correspondences, Float64, Rig, RigCamera, Rigid3
@@ -81,7 +87,9 @@ def test_rig_with_different_camera_models_and_sizes(estimator: RigEstimator) -> 
 
 def test_wide_and_spherical_cameras() -> None:
     """Only ``weighted`` sees behind the image plane."""
-    scene = make_rig_scene(4, ring([FISHEYE, PANORAMA, CAMERA], 1.0, 4), count=900, inlier_ratio=0.3)
+    scene = make_rig_scene(
+        4, ring([FISHEYE, PANORAMA, CAMERA], 1.0, 4), count=900, inlier_ratio=0.3
+    )
     check(make(), scene, 0.05, 0.2)
     found = make().estimate(scene.correspondences, scene.rig)
     assert found is not None
