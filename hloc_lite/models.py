@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeGuard
+from typing import Any
 
 from hloc_lite.config import Config
 from hloc_lite.entries import Entry
@@ -33,7 +33,8 @@ class Models:
     """Networks of a map, with name -> sha256 of the weights that each of them uses."""
 
     extractor: FeatureExtractor
-    matcher: Matcher | PairMatcher
+    matcher: Matcher
+    """Matcher of features; nearest neighbours if the configured matcher takes photos."""
     global_descriptor: GlobalDescriptor
     extractor_weights: Mapping[str, str]
     matcher_weights: Mapping[str, str]
@@ -42,11 +43,8 @@ class Models:
     segmenter_weights: Mapping[str, str] = field(default_factory=dict)
     first_pass_matcher: Matcher | None = None
     """Matcher of the first of two matching passes; None if there is one pass only."""
-
-    @property
-    def pair_matcher(self) -> PairMatcher | None:
-        """The matcher, if it takes photos instead of features; pairs then come before features."""
-        return self.matcher if takes_photos(self.matcher) else None
+    pair_matcher: PairMatcher | None = None
+    """Configured matcher, if it takes photos and finds keypoints itself."""
 
     @property
     def weights(self) -> dict[str, str]:
@@ -58,11 +56,6 @@ class Models:
             self.segmenter_weights,
         )
         return {name: digest for used in networks for name, digest in used.items()}
-
-
-def takes_photos(matcher: Matcher | PairMatcher) -> TypeGuard[PairMatcher]:
-    """True if a matcher takes photos and finds keypoints itself."""
-    return hasattr(matcher, "match_photos")
 
 
 def load_models(config: Config, runtime: Runtime) -> Models:
@@ -81,7 +74,10 @@ def load_models(config: Config, runtime: Runtime) -> Models:
             f"unknown camera model {config.mapping.camera_model!r}; known are {known}"
         )
     extractor, extractor_weights = _load_extractor(config, runtime)
-    matcher, matcher_weights = _load_matcher(config, runtime)
+    named, matcher_weights = _load_matcher(config, runtime)
+    takes_photos = hasattr(named, "match_photos")
+    nearest = _nearest_matcher(config, runtime)
+    has_first_pass = config.matching.two_pass and matcher_name(config) != FIRST_PASS_MATCHER
     descriptor, descriptor_weights = create_recorded(
         GLOBAL_DESCRIPTORS, config.retrieval.name, config.retrieval, runtime
     )
@@ -93,20 +89,21 @@ def load_models(config: Config, runtime: Runtime) -> Models:
         )
     return Models(
         extractor,
-        matcher,
+        nearest if takes_photos else named,
         descriptor,
         extractor_weights,
         matcher_weights,
         descriptor_weights,
         segmenter,
         segmenter_weights,
-        None if takes_photos(matcher) else _first_pass_matcher(config, runtime),
+        first_pass_matcher=nearest if has_first_pass and not takes_photos else None,
+        pair_matcher=named if takes_photos else None,
     )
 
 
 def load_extractor_and_matcher(
     config: Config, runtime: Runtime
-) -> tuple[FeatureExtractor, Matcher | PairMatcher, dict[str, str]]:
+) -> tuple[FeatureExtractor, Matcher, dict[str, str]]:
     """Load the extractor and matcher of an extra map, with name -> sha256 of their weights."""
     extractor, extractor_weights = _load_extractor(config, runtime)
     matcher, matcher_weights = _load_matcher(config, runtime)
@@ -132,12 +129,10 @@ def _load_extractor(config: Config, runtime: Runtime) -> tuple[FeatureExtractor,
     return create_recorded(FEATURES, config.features.name, config.features, runtime)
 
 
-def _load_matcher(config: Config, runtime: Runtime) -> tuple[Matcher | PairMatcher, dict[str, str]]:
+def _load_matcher(config: Config, runtime: Runtime) -> tuple[Any, dict[str, str]]:
     return create_recorded(MATCHERS, matcher_name(config), config.matching, runtime)
 
 
-def _first_pass_matcher(config: Config, runtime: Runtime) -> Matcher | None:
-    if not config.matching.two_pass or matcher_name(config) == FIRST_PASS_MATCHER:
-        return None
+def _nearest_matcher(config: Config, runtime: Runtime) -> Matcher:
     matcher: Matcher = create(MATCHERS, FIRST_PASS_MATCHER, config.matching, runtime)
     return matcher

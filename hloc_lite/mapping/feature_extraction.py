@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hloc_lite.concurrency import prefetch
-from hloc_lite.errors import HlocLiteError, StaleArtefactError
+from hloc_lite.errors import HlocLiteError, MappingError, StaleArtefactError, counted
 from hloc_lite.io.image_sources import ImageSource
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.protocols import FeatureExtractor
@@ -68,6 +68,22 @@ def check_unchanged(image_hashes: Mapping[str, str], store: ShardedStore) -> Non
                 f"image {name!r} has changed since its features were extracted: its fingerprint "
                 f"was {stored}, now it is {image_hash}. Use --overwrite to start over"
             )
+
+
+def check_usable(keypoints: Mapping[str, Float64], skipped: Mapping[str, str]) -> None:
+    """Raise MappingError if there are fewer than two images, or no keypoints at all."""
+    names = list(keypoints)
+    if len(names) < 2:
+        reasons = "; ".join(f"{name!r}: {reason}" for name, reason in [*skipped.items()][:3])
+        raise MappingError(
+            f"a map needs at least 2 images that can be used, got {len(names)}"
+            + (f" ({counted(len(skipped), 'other')} skipped: {reasons})" if skipped else "")
+        )
+    if not any(len(rows) for rows in keypoints.values()):
+        raise MappingError(
+            f"none of the {len(names)} images has any keypoint: they are blank, far too dark, or "
+            f"masked away (black parts of masks are ignored, and white ones used)"
+        )
 
 
 def stored_keypoints(features: ShardedStore, names: Iterable[str]) -> dict[str, Float64]:
