@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from hloc_lite.config import Config
+from hloc_lite.config import Config, with_matching_of_map
 from hloc_lite.consistency.depth_models import depth_model
 from hloc_lite.errors import ConfigError
 from hloc_lite.localize.compatibility import (
@@ -77,8 +77,7 @@ def build_pipeline(
     make = partial(_make_matcher, runtime=runtime, cached_images=cached_images)
     matchers = [make(sfm_map, config, models.extractor, models.matcher, lifters[0])]
     for each, lifter in zip(extra_maps, lifters[1:], strict=True):
-        own = {name: getattr(each.config, name) for name in ("features", "matching", "retrieval")}
-        its_config = query_matching_config(config.model_copy(update=own))
+        its_config = query_matching_config(with_matching_of_map(config, each.config))
         extractor, matcher, weights = load_extractor_and_matcher(its_config, runtime)
         check_weights(weights, each.weights)
         matchers.append(make(each, its_config, extractor, matcher, lifter))
