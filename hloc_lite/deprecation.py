@@ -2,9 +2,9 @@
 
 Still importable under their old paths:
 
-- ``hloc_lite.mapping.map``: ``Map``
-- ``hloc_lite.io.colmap_model``: ``read_model``, ``write_model``
-- ``hloc_lite.io.poses``: ``parse_camera``, ``read_poses``, ``write_poses``, ``read_queries``
+- ``hloc_lite.maps.map``: ``Map``
+- ``hloc_lite.formats.colmap``: ``read_model``, ``write_model``
+- ``hloc_lite.formats.hloc_lists``: ``parse_camera``, ``read_poses``, ``write_poses``, ``read_queries``
 - ``hloc_lite.registry``: ``RIG_ESTIMATORS``, ``DEFAULT_MATCHER``, ``MATCHER_FEATURES`` and the
   protocol classes, e.g. ``FeatureExtractor``
 - ``hloc_lite.config``: ``FEATURE_DEFAULTS``

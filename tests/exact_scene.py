@@ -26,6 +26,7 @@ from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.map import Map
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import Camera, Float32, LocalFeatures, Photo, Rigid3, UInt8
+from tests.weights_stores import NoWeights as NoWeights
 
 SIZE = (320, 240)
 DIM = 64
@@ -152,10 +153,3 @@ def use_scene(monkeypatch: pytest.MonkeyPatch, scene: ExactScene) -> Config:
     descriptor = Entry("tests.exact_scene:Describer")
     monkeypatch.setitem(registry.GLOBAL_DESCRIPTORS.registered, "exact", descriptor)
     return load_config(overrides={"features": {"name": "exact"}, "retrieval": {"name": "exact"}})
-
-
-class NoWeights:
-    """A weights store for models that need none."""
-
-    def path(self, name: str) -> Path:
-        raise AssertionError(f"weights {name!r} were asked for")

@@ -21,8 +21,8 @@ def lift(map_matches: MapMatches, lifter: Lifter) -> PutativeMatches:
         hits = np.full(int(kept.sum()), hit_idx)
         columns.append((indices[kept, 0], points[kept], hits, scores[kept]))
     if not columns:
-        none = np.zeros(0)
-        return PutativeMatches(none, none, none, none, np.zeros((0, 3)))
+        none = np.zeros(0, np.int64)
+        return PutativeMatches(none, none, none, np.zeros(0, np.float32), np.zeros((0, 3)))
     keypoints, points, hits, scores = (np.concatenate(e) for e in zip(*columns, strict=True))
     return PutativeMatches(keypoints, points, hits, scores, lifter.xyz_of(points))
 

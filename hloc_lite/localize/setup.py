@@ -61,6 +61,11 @@ def build_pipeline(
     check_extra_maps(sfm_map, extra_maps)
     if models is None:
         models = load_models(query_matching_config(config), runtime)
+    if models.pair_matcher is not None:
+        raise ConfigError(
+            f"matcher {matcher_name(config)!r} takes photos, so this map has no descriptors that "
+            f"a query could be matched with; build it with a matcher of features to localize in it"
+        )
     check_weights(models.weights, sfm_map.weights)
     models.global_descriptor.load_state(sfm_map.retrieval_state)
     depth = depth_model(config.depth, runtime)

@@ -99,8 +99,10 @@ def with_student_noise(scene: Scene, seed: int, noise: float) -> Scene:
     rng = np.random.default_rng(seed)
     given = scene.correspondences
     points2D = given.points2D.copy()
-    exact = img_from_cam(scene.camera, scene.cam_from_world.apply(given.points3D[scene.true]))
-    points2D[scene.true] = exact + noise * rng.standard_t(4, exact.shape)
+    exact = img_from_cam(
+        scene.camera, scene.cam_from_world.apply(given.points3D[scene.inlier_mask])
+    )
+    points2D[scene.inlier_mask] = exact + noise * rng.standard_t(4, exact.shape)
     return replace(scene, correspondences=replace(given, points2D=points2D))
 
 

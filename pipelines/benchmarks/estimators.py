@@ -87,7 +87,7 @@ def informed(estimator: PoseEstimator, scene: Scene) -> PoseEstimate | None:
 
 def blind(estimator: PoseEstimator, scene: Scene) -> PoseEstimate | None:
     """With equal weights."""
-    equal = replace(scene.correspondences, weights=np.ones(len(scene.true)))
+    equal = replace(scene.correspondences, weights=np.ones(len(scene.inlier_mask)))
     return estimator.estimate(equal, scene.camera)
 
 

@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.pose.rig_p3p import solve_rig_p3p
+from hloc_lite.pose.gp3p import solve_gp3p
 from hloc_lite.protocols import RigEstimator
 from hloc_lite.registry import Runtime, create_rig_estimator, rig_estimator_names
 from hloc_lite.synthetic.correspondences import CAMERA, FARTHEST, NEAREST
@@ -91,7 +91,7 @@ def weighted(scene: RigScene, separation: float, seed: int) -> RigScene:
     ``separation`` standard deviations."""
     rng = np.random.default_rng(seed)
     given = []
-    for each, true in zip(scene.correspondences, scene.true, strict=True):
+    for each, true in zip(scene.correspondences, scene.inlier_masks, strict=True):
         score = rng.normal(size=len(true)) + separation * true
         weights = np.exp((abs(separation) or 1.0) * score)
         given.append(replace(each, weights=weights))
@@ -143,7 +143,7 @@ def compare_solvers(count: int) -> None:
             centers, rays, world, rotations = exact_samples(count, baseline, rng, ahead=ahead)
             start = time.perf_counter()
             parts = [
-                (i, solve_rig_p3p(centers[i : i + 4096], rays[i : i + 4096], world[i : i + 4096]))
+                (i, solve_gp3p(centers[i : i + 4096], rays[i : i + 4096], world[i : i + 4096]))
                 for i in range(0, count, 4096)
             ]
             seconds = time.perf_counter() - start

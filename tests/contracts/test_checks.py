@@ -20,7 +20,7 @@ from hloc_lite.features.rootsift import RootSiftExtractor
 from hloc_lite.matching.nearest import NearestMatcher
 from hloc_lite.registry import Runtime
 from hloc_lite.types import LocalFeatures, Matches, PairMatches, Photo
-from tests.exact_scene import NoWeights
+from tests.weights_stores import NoWeights
 
 RUNTIME = Runtime(NoWeights())
 

@@ -7,7 +7,7 @@ from hloc_lite.config import MatchingConfig
 from hloc_lite.contracts import check_matcher
 from hloc_lite.contracts.synthetic import nearby_features, random_features, shifted_features
 from hloc_lite.registry import MATCHERS, Runtime, create
-from tests.exact_scene import NoWeights
+from tests.weights_stores import NoWeights
 
 DESCRIPTOR_DIM = {"lighterglue-xfeat": 64}
 

@@ -14,16 +14,9 @@ from hloc_lite.matching.lightglue import LightGlueMatcher
 from hloc_lite.matching.lightglue_network import FusedCrossBlock, kornia_state, load_lightglue
 from hloc_lite.registry import Runtime
 from hloc_lite.types import LocalFeatures
+from tests.weights_stores import OneFile
 
 ADAPTIVE = {"min_score": 0.1, "depth_confidence": 0.95, "width_confidence": 0.99, "device": "cpu"}
-
-
-class OneFile:
-    def __init__(self, file):
-        self.file = file
-
-    def path(self, name):
-        return self.file
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,7 @@ from hloc_lite.errors import ShapeError
 from hloc_lite.matching.nearest import NearestMatcher, match_descriptors, nearest_both_ways
 from hloc_lite.registry import Runtime
 from hloc_lite.types import LocalFeatures
-
-
-class NoWeights:
-    def path(self, name):
-        raise AssertionError("mutual-nn needs no weights")
+from tests.weights_stores import NoWeights
 
 
 def unit_rows(rng, count, dim):

@@ -1,6 +1,5 @@
 """EfficientNet-Lite0: shapes, padding, refusal; with weights, what it sees."""
 
-import numpy as np
 import pytest
 import skimage.data
 import torch
@@ -12,7 +11,7 @@ from hloc_lite.retrieval.backbone_lite0 import (
     folded,
     load_lite0,
 )
-from hloc_lite.retrieval.pixels import local_vectors, resized, rgb_tensor
+from hloc_lite.retrieval.pixels import local_vectors, rgb_tensor
 from hloc_lite.types import Photo
 
 
@@ -92,14 +91,6 @@ def test_recognizes_pictures(runtime, picture, classes, least):
         probabilities = network(rgb_tensor(photo, 224, "cpu")).softmax(dim=1)[0].numpy()
     assert probabilities.argmax() in classes
     assert probabilities[list(classes)].sum() > least
-
-
-@pytest.mark.parametrize(
-    ("shape", "expected"),
-    [((100, 200), (50, 100)), ((200, 100), (100, 50)), ((60, 80), (60, 80)), ((1, 400), (1, 100))],
-)
-def test_photos_are_only_made_smaller(shape, expected):
-    assert resized(np.zeros((*shape, 3), np.uint8), 100).shape == (*expected, 3)
 
 
 def test_local_vectors_are_the_places_of_the_map():
