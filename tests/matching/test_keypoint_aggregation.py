@@ -11,17 +11,11 @@ import pytest
 from hloc_lite.config import MappingConfig
 from hloc_lite.contracts import check_pair_matcher
 from hloc_lite.errors import ShapeError
-from hloc_lite.io.pycolmap_adapter import TwoView, triangulate
+from hloc_lite.formats.colmap.mappers import triangulate
+from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.matching.keypoint_aggregation import aggregate_keypoints
-from hloc_lite.types import (
-    Camera,
-    LocalFeatures,
-    PairMatches,
-    Photo,
-    Rigid3,
-    SfmImage,
-    SfmModel,
-)
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import Camera, LocalFeatures, PairMatches, Photo, Rigid3
 
 SIZE = (100, 80)
 
