@@ -23,6 +23,10 @@ class UnknownNameError(ConfigError):
     """A registry was asked for a name it does not have."""
 
 
+class PluginError(ConfigError):
+    """An installed package adds a model that cannot be used."""
+
+
 class ShapeError(HlocLiteError):
     """An array has another shape or dtype than the function states."""
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 from hloc_lite import registry
 from hloc_lite.config import Config, FeaturesConfig, load_config
+from hloc_lite.entries import Entry, FeatureEntry
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
@@ -147,10 +148,8 @@ def use_scene(monkeypatch: pytest.MonkeyPatch, scene: ExactScene) -> Config:
 
     monkeypatch.setattr("tests.exact_scene.Extractor", Extractor, raising=False)
     monkeypatch.setattr("tests.exact_scene.Describer", Describer, raising=False)
-    for table, name, target in (
-        (registry.FEATURES, "exact", "tests.exact_scene:Extractor"),
-        (registry.GLOBAL_DESCRIPTORS, "exact", "tests.exact_scene:Describer"),
-        (registry.DEFAULT_MATCHER, "exact", "mutual-nn"),
-    ):
-        monkeypatch.setitem(table, name, target)  # type: ignore[arg-type]
+    features = FeatureEntry("tests.exact_scene:Extractor")
+    monkeypatch.setitem(registry.FEATURES.registered, "exact", features)
+    descriptor = Entry("tests.exact_scene:Describer")
+    monkeypatch.setitem(registry.GLOBAL_DESCRIPTORS.registered, "exact", descriptor)
     return load_config(overrides={"features": {"name": "exact"}, "retrieval": {"name": "exact"}})

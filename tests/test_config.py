@@ -27,7 +27,7 @@ from hloc_lite.config import (
 )
 from hloc_lite.config.renamed_keys import OLD_TO_NEW
 from hloc_lite.errors import ConfigError
-from hloc_lite.registry import DEFAULT_MATCHER, ESTIMATORS, FEATURES, GLOBAL_DESCRIPTORS, MATCHERS
+from hloc_lite.registry import ESTIMATORS, FEATURES, GLOBAL_DESCRIPTORS, MATCHERS
 
 
 def test_later_sources_win(tmp_path):
@@ -100,8 +100,8 @@ def test_profiles_name_things_that_exist(profile):
 
 
 def test_every_feature_has_a_matcher():
-    assert set(DEFAULT_MATCHER) == set(FEATURES)
-    assert set(DEFAULT_MATCHER.values()) <= set(MATCHERS)
+    for name, entry in FEATURES.items():
+        assert MATCHERS[entry.default_matcher].matches(name)
 
 
 def sections():

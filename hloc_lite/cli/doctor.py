@@ -1,4 +1,4 @@
-"""``hloc-lite doctor``: does everything work here, and if not, what to do."""
+"""``hloc-lite doctor``: checks of the installation, with a remedy for each problem."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hloc_lite.io.weights import WeightsStore
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("--offline", is_flag=True, help="Count weights that would be fetched as missing.")
+@click.option("--offline", is_flag=True, help="Count weights to be fetched as missing.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool, offline: bool) -> None:
-    """Check packages, devices, weights and native libraries; name the remedy of each gap.
+    """Check packages, devices, weights and native libraries; name the remedy of each problem.
 
     Exit code 0 if the default pipeline can run here, else 2.
     """

@@ -211,7 +211,7 @@ def command(
     if first is not None:
         click.echo(f"left out: {len(left_out)} of {len(cameras)} queries: {first}", err=True)
     store = WeightsStore(offline=offline)
-    localizer = Localizer(place, config, also=further, weights=store, device=device)
+    localizer = Localizer(place, config, extra_maps=further, weights=store, device=device)
     if outputs.progress_file is not None:
         resumes()
     with exclusive(outputs.progress_file):

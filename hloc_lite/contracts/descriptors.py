@@ -8,7 +8,7 @@ import numpy as np
 
 from hloc_lite.contracts.rules import UNIT_TOLERANCE, Rules
 from hloc_lite.contracts.synthetic import textured_photo, uniform_photo
-from hloc_lite.registry import GlobalDescriptor
+from hloc_lite.protocols import GlobalDescriptor
 from hloc_lite.types import Float32, Photo
 
 SIZES = ((1, 1), (200, 3), (3, 200), (51, 37), (300, 500))

@@ -71,9 +71,7 @@ def _refined_maxima(score_map: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     """Sub-pixel local maxima of an (H, W) map: (N, 2) x, y and (N,) interpolated scores."""
     x, y, windows = local_maxima(score_map, NMS_RADIUS, SCORE_THRESHOLD)
     offsets = torch.arange(-NMS_RADIUS, NMS_RADIUS + 1, device=x.device, dtype=score_map.dtype)
-    grid = torch.cartesian_prod(offsets, offsets).flip(
-        1
-    )  # (x, y), row by row
+    grid = torch.cartesian_prod(offsets, offsets).flip(1)  # (x, y), row by row
     shares = torch.softmax(windows / TEMPERATURE, dim=1)
     xy = torch.stack([x, y], dim=1) + shares @ grid
     return xy, _bilinear(score_map, xy)

@@ -64,9 +64,9 @@ def matching_steps(
     max_images = min(config.max_images, len(hits.names))
     matches = match_landmarks(query, few, matchers, clock)
     if num_more > 0:
-        remaining = [f"landmarks of {num_more} more images"]
-        remaining += ["images by the matcher"] if config.max_images > 0 else []
-        yield MatchingStep(matches, 0, accept_above, tuple(remaining))
+        remaining: tuple[str, ...] = (f"landmarks of {num_more} more images",)
+        remaining += ("images by the matcher",) if config.max_images > 0 else ()
+        yield MatchingStep(matches, 0, accept_above, remaining)
         matches = match_landmarks(query, hits, matchers, clock)
     count = min(config.images_per_step, max_images)
     remaining = _remaining_images(max_images)

@@ -26,7 +26,8 @@ from hloc_lite.localize.sequence import Frame, Tracker
 from hloc_lite.localize.setup import build_pipeline
 from hloc_lite.maps.map import Map
 from hloc_lite.models import Models
-from hloc_lite.registry import Runtime, Weights
+from hloc_lite.protocols import Weights
+from hloc_lite.registry import Runtime
 from hloc_lite.scene import SfmModel, median_scene_distance
 from hloc_lite.types import (
     Camera,

@@ -13,7 +13,7 @@ import numpy as np
 
 from hloc_lite.localize.weighting import MatchCues
 from hloc_lite.maps.map import Map
-from hloc_lite.registry import Lifter
+from hloc_lite.protocols import Lifter
 from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
 from hloc_lite.types import NO_POINT, Cue, Float64, Int64, PutativeMatches, UInt8
 
@@ -151,8 +151,8 @@ def concatenate(parts: Sequence[MatchCues]) -> MatchCues:
         found = [each.get(name, none) for each, none in zip(by_name, neutral, strict=True)]
         factors = np.concatenate([cue.factors for cue in found])
         cues.append(Cue(name, factors, np.concatenate([cue.touched for cue in found])))
-    factors = [part.bound_factors for part in parts if part.bound_factors is not None]
-    joined = np.concatenate(factors) if len(factors) == len(parts) else None
+    known = [part.bound_factors for part in parts if part.bound_factors is not None]
+    joined = np.concatenate(known) if len(known) == len(parts) else None
     return MatchCues(matches, tuple(cues), joined)
 
 

@@ -31,18 +31,8 @@ from hloc_lite.models import (
     matcher_name,
 )
 from hloc_lite.pose.confidence import Calibration
-from hloc_lite.registry import (
-    ESTIMATORS,
-    MATCHERS,
-    DepthModel,
-    FeatureExtractor,
-    Lifter,
-    Matcher,
-    Runtime,
-    Segmenter,
-    create,
-    is_learned,
-)
+from hloc_lite.protocols import DepthModel, FeatureExtractor, Lifter, Matcher, Segmenter
+from hloc_lite.registry import ESTIMATORS, MATCHERS, Runtime, create, is_learned
 from hloc_lite.retrieval.index import RetrievalIndex
 
 
@@ -71,6 +61,11 @@ def build_pipeline(
     check_extra_maps(sfm_map, extra_maps)
     if models is None:
         models = load_models(query_matching_config(config), runtime)
+    if models.pair_matcher is not None:
+        raise ConfigError(
+            f"matcher {matcher_name(config)!r} takes photos, so this map has no descriptors that "
+            f"a query could be matched with; build it with a matcher of features to localize in it"
+        )
     check_weights(models.weights, sfm_map.weights)
     models.global_descriptor.load_state(sfm_map.retrieval_state)
     depth = depth_model(config.depth, runtime)

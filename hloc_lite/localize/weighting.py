@@ -36,7 +36,7 @@ from hloc_lite.consistency.view_semantics import (
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.localize.query import MapMatches
 from hloc_lite.maps.map import Map
-from hloc_lite.registry import DepthModel, Lifter, Segmenter
+from hloc_lite.protocols import DepthModel, Lifter, Segmenter
 from hloc_lite.types import (
     NO_POINT,
     Bool,
