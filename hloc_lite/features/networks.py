@@ -80,9 +80,9 @@ def local_maxima(
     if min(height, width) < side:
         none = score_map.new_zeros(0, dtype=torch.long)
         return none, none, score_map.new_zeros((0, side * side))
-    pooled = _window_maxima(_window_maxima(score_map, side).T, side).T
+    maxima = _window_maxima(_window_maxima(score_map, side).T, side).T
     inner = score_map[radius : height - radius, radius : width - radius]
-    y, x = torch.nonzero((inner == pooled) & (inner > threshold), as_tuple=True)
+    y, x = torch.nonzero((inner == maxima) & (inner > threshold), as_tuple=True)
     offsets = torch.arange(side, device=score_map.device)
     windows = score_map[
         (y[:, None] + offsets)[:, :, None], (x[:, None] + offsets)[:, None, :]
