@@ -20,7 +20,7 @@ _EXPORTS = {
     "HlocLiteError": "hloc_lite.errors",
     "LocalizationResult": "hloc_lite.types",
     "Localizer": "hloc_lite.localize.localizer",
-    "Map": "hloc_lite.mapping.map",
+    "Map": "hloc_lite.maps.map",
     "Rigid3": "hloc_lite.types",
     "Status": "hloc_lite.types",
     "build_map": "hloc_lite.mapping.build",
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from hloc_lite.errors import HlocLiteError
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.mapping.build import build_map
-    from hloc_lite.mapping.map import Map
+    from hloc_lite.maps.map import Map
     from hloc_lite.types import Camera, LocalizationResult, Rigid3, Status
 
 

@@ -31,6 +31,14 @@ class FormatError(HlocLiteError):
     """A file does not have the layout its format asks for."""
 
 
+class DamagedMapError(FormatError):
+    """A file of a map is missing, damaged, or belongs elsewhere; the message names the remedy."""
+
+
+class BusyMapError(HlocLiteError):
+    """Another process is building the map."""
+
+
 class ImageError(HlocLiteError):
     """An image is missing, truncated, too large, or no image at all."""
 
@@ -53,3 +61,7 @@ class GeoreferenceError(HlocLiteError):
 
 class MissingDependencyError(HlocLiteError):
     """An optional or outdated package is needed for what was asked."""
+
+
+class ContractError(HlocLiteError):
+    """A model breaks a rule of its role (see ``hloc_lite.contracts``)."""

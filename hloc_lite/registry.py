@@ -21,9 +21,11 @@ from hloc_lite.types import (
     DepthMap,
     Float32,
     Float64,
+    Int64,
     LabelMap,
     LocalFeatures,
     Matches,
+    PairMatches,
     Photo,
     Rig,
     Rigid3,
@@ -130,6 +132,17 @@ class Matcher(Protocol):
         """Matches of each pair, in order. Empty features give empty matches."""
 
 
+class PairMatcher(Protocol):
+    """Two photos -> matches with keypoints of their own, without features extracted before.
+
+    Dense and semi-dense matchers are of this kind. ``matching.keypoint_aggregation`` joins the
+    keypoints that one image has in several pairs.
+    """
+
+    def match_photos(self, pairs: Sequence[tuple[Photo, Photo]]) -> list[PairMatches]:
+        """Matches of each pair, in order; none where the photos show nothing in common."""
+
+
 class GlobalDescriptor(Protocol):
     """Image -> one unit vector. ``fit`` learns what depends on the map's own images (a vocabulary);
     its answer is stored with the map and given back to ``load_state``."""
@@ -143,6 +156,33 @@ class GlobalDescriptor(Protocol):
 
     def describe(self, photos: Sequence[Photo]) -> Float32:
         """(B, D) float32 unit rows."""
+
+
+class Lifter(Protocol):
+    """3D points behind the keypoints of map images: SfM tracks, a depth map or a mesh."""
+
+    @property
+    def num_points(self) -> int:
+        """Number of points M; indices of points are below it."""
+
+    @property
+    def image_names(self) -> frozenset[str]:
+        """Map images that have at least one point."""
+
+    def points_of(self, image_name: str) -> Int64:
+        """(N,) point of each keypoint of a map image, ``NO_POINT`` where it has none.
+
+        Keypoints of several images with the same point show the same landmark.
+        """
+
+    def xyz_of(self, point3D_idxs: Int64) -> Float64:
+        """(K, 3) world coordinates of points, map units."""
+
+    def track_lengths_of(self, point3D_idxs: Int64) -> Int64:
+        """(K,) number of images that observe each point; below 2 where unknown."""
+
+    def errors_px_of(self, point3D_idxs: Int64) -> Float64:
+        """(K,) mean reprojection error of each point, pixels; NaN or negative where unknown."""
 
 
 class Segmenter(Protocol):
@@ -160,22 +200,28 @@ class DepthModel(Protocol):
         """Of each photo, in order, NaN at edges; None where there is none to be had."""
 
 
-DepthJudge = Callable[[Float64, Bool], Float64]
-"""What predicted depths make of H poses: from the (H, K) depths along the optical axis that K
-correspondences have under each, NaN where unknown, and (H, K) which of them agree with it, (H,)
-factors in [0, 2] of the poses' scores, 1 where nothing is known."""
+DepthScorer = Callable[[Float64, Bool], Float64]
+"""Scores H poses with predicted depths: ``scorer(depths, inliers)`` returns (H,) factors in [0, 2] by
+which the poses' scores are multiplied; 1 is neutral.
+
+``depths`` are the (H, K) depths of K correspondences along the optical axis under each pose, NaN
+where unknown; ``inliers`` is the (H, K) mask of inliers of each pose."""
 
 
 class PoseEstimator(Protocol):
     """2D-3D correspondences -> pose."""
 
     def estimate(
-        self, correspondences: Correspondences, camera: Camera, judge: DepthJudge | None = None
+        self,
+        correspondences: Correspondences,
+        camera: Camera,
+        depth_scorer: DepthScorer | None = None,
     ) -> PoseEstimate | None:
-        """None if no pose with at least the configured number of inliers was found.
+        """Estimate and refine a pose; None without ``pose.min_inliers`` inliers.
 
         Args:
-            judge: of poses by the depths of these correspondences; an estimator may ignore it.
+            depth_scorer: scores poses by the depths of these correspondences; an estimator may
+                ignore it.
         """
 
     def ransac(
@@ -183,10 +229,13 @@ class PoseEstimator(Protocol):
         correspondences: Correspondences,
         camera: Camera,
         max_num_trials: int,
-        judge: DepthJudge | None = None,
+        depth_scorer: DepthScorer | None = None,
     ) -> tuple[Rigid3, int] | None:
-        """(cam_from_world, trials drawn; 0 if unknown) before any refinement, which may be stopped
-        early; None if no pose was found."""
+        """RANSAC without refinement, stopped after ``max_num_trials`` at the latest.
+
+        Returns:
+            (cam_from_world, number of trials; 0 if unknown), or None if no pose was found.
+        """
 
 
 class RigEstimator(Protocol):
@@ -195,7 +244,7 @@ class RigEstimator(Protocol):
     def estimate(
         self, correspondences: Sequence[Correspondences], rig: Rig
     ) -> RigPoseEstimate | None:
-        """None if no pose with at least ``pose.rig_min_inliers`` inliers was found.
+        """Estimate and refine a rig's pose; None without ``pose.rig_min_inliers`` inliers.
 
         Raises:
             ShapeError: not as many correspondences as cameras.

@@ -57,7 +57,12 @@ def frozen_array(
     return view
 
 
-def _freeze(owner: object, name: str, dtype: npt.DTypeLike, *shape: int | None) -> None:
+def freeze_field(owner: object, name: str, dtype: npt.DTypeLike, *shape: int | None) -> None:
+    """Replace an array field of a frozen dataclass by its checked, read-only form.
+
+    Raises:
+        ShapeError: see ``frozen_array``.
+    """
     label = f"{type(owner).__name__}.{name}"
     object.__setattr__(owner, name, frozen_array(getattr(owner, name), dtype, shape, label))
 
@@ -77,8 +82,8 @@ class Rigid3:
     """(3,), map units, in frame a."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "rotation", np.float64, 3, 3)
-        _freeze(self, "translation", np.float64, 3)
+        freeze_field(self, "rotation", np.float64, 3, 3)
+        freeze_field(self, "translation", np.float64, 3)
 
     @classmethod
     def identity(cls) -> Rigid3:
@@ -119,7 +124,7 @@ class Camera:
     """False if the focal length is a guess that may be refined."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "params", np.float64, None)
+        freeze_field(self, "params", np.float64, None)
         for side in ("width", "height"):
             value = getattr(self, side)
             if not isinstance(value, int | float | np.integer) or value % 1 != 0:
@@ -144,9 +149,9 @@ class Photo:
     def __post_init__(self) -> None:
         if np.asarray(self.pixels).dtype != np.uint8:  # 0..1 would become black in silence
             raise ShapeError(f"Photo.pixels: expected uint8, got {np.asarray(self.pixels).dtype}")
-        _freeze(self, "pixels", np.uint8, None, None, 3)
+        freeze_field(self, "pixels", np.uint8, None, None, 3)
         if self.mask is not None:
-            _freeze(self, "mask", np.bool_, *self.pixels.shape[:2])
+            freeze_field(self, "mask", np.bool_, *self.pixels.shape[:2])
         for name in ("pixels", "mask"):
             array = getattr(self, name)
             if array is not None and not array.flags.c_contiguous:  # as mirrored: torch refuses it
@@ -181,13 +186,13 @@ class LocalFeatures:
     """(N,) where the detector gives them."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "keypoints", np.float32, None, 2)
+        freeze_field(self, "keypoints", np.float32, None, 2)
         n = len(self.keypoints)
-        _freeze(self, "descriptors", np.float32, n, None)
-        _freeze(self, "scores", np.float32, n)
+        freeze_field(self, "descriptors", np.float32, n, None)
+        freeze_field(self, "scores", np.float32, n)
         for name in ("scales", "orientations_rad"):
             if getattr(self, name) is not None:
-                _freeze(self, name, np.float32, n)
+                freeze_field(self, name, np.float32, n)
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -203,8 +208,8 @@ class Matches:
     """(K,) in [0, 1]."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "indices", np.int32, None, 2)
-        _freeze(self, "scores", np.float32, len(self.indices))
+        freeze_field(self, "indices", np.int32, None, 2)
+        freeze_field(self, "scores", np.float32, len(self.indices))
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -212,6 +217,30 @@ class Matches:
     @classmethod
     def empty(cls) -> Matches:
         return cls(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class PairMatches:
+    """K matches between two photos with keypoints of their own, as dense matchers give them."""
+
+    keypoints0: Float32
+    """(K, 2) x, y in pixels of the first original photo; row k matches row k of ``keypoints1``."""
+    keypoints1: Float32
+    """(K, 2) in pixels of the second."""
+    scores: Float32
+    """(K,) in [0, 1]."""
+    image_size0: tuple[int, int]
+    """(width, height) of the first original photo, pixels."""
+    image_size1: tuple[int, int]
+    """(width, height) of the second."""
+
+    def __post_init__(self) -> None:
+        freeze_field(self, "keypoints0", np.float32, None, 2)
+        freeze_field(self, "keypoints1", np.float32, len(self.keypoints0), 2)
+        freeze_field(self, "scores", np.float32, len(self.keypoints0))
+
+    def __len__(self) -> int:
+        return len(self.scores)
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +252,7 @@ class RetrievalHits:
     """(k,) cosine."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "similarities", np.float32, len(self.names))
+        freeze_field(self, "similarities", np.float32, len(self.names))
 
     def subset(self, rows: npt.ArrayLike) -> RetrievalHits:
         """Those of (K,) rows, in their order."""
@@ -245,7 +274,7 @@ class LabelMap:
     """(width, height) of the image that the whole map covers, pixels."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "labels", np.uint8, None, None)
+        freeze_field(self, "labels", np.uint8, None, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,42 +291,48 @@ class DepthMap:
     """The values are inverse depths, up to scale and shift; then not metric."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "depths", np.float32, None, None)
+        freeze_field(self, "depths", np.float32, None, None)
         if self.is_inverse and self.is_metric:
             raise ShapeError("DepthMap: inverse depths are never metric; pass is_metric=False")
 
 
 @dataclass(frozen=True, eq=False)
-class Sightings:
-    """R matches of a query with retrieved map images, lifted to map points; the same (keypoint,
-    point) pair may come from several images."""
+class PutativeMatches:
+    """R matches of a query's keypoints with 3D points, each found through a retrieved image.
+
+    Several images may give the same (keypoint, point) pair.
+    """
 
     keypoint_idxs: Int64
-    """(R,) into the query's features."""
+    """(R,) rows of the query's features."""
     point3D_idxs: Int64
-    """(R,) into the map's points."""
+    """(R,) identity of each 3D point within its map."""
     hit_idxs: Int64
-    """(R,) the retrieved image that each comes from, into ``RetrievalHits.names``."""
+    """(R,) retrieved image of each match, an index into ``RetrievalHits.names``."""
     scores: Float32
-    """(R,) in [0, 1] of the matcher."""
+    """(R,) matcher scores in [0, 1]."""
+    xyz: Float64
+    """(R, 3) world coordinates of the points, map units."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "keypoint_idxs", np.int64, None)
+        freeze_field(self, "keypoint_idxs", np.int64, None)
         r = len(self.keypoint_idxs)
-        _freeze(self, "point3D_idxs", np.int64, r)
-        _freeze(self, "hit_idxs", np.int64, r)
-        _freeze(self, "scores", np.float32, r)
+        freeze_field(self, "point3D_idxs", np.int64, r)
+        freeze_field(self, "hit_idxs", np.int64, r)
+        freeze_field(self, "scores", np.float32, r)
+        freeze_field(self, "xyz", np.float64, r, 3)
 
     def __len__(self) -> int:
         return len(self.keypoint_idxs)
 
-    def subset(self, selection: npt.NDArray[np.generic]) -> Sightings:
-        """The rows that a mask or index array selects."""
-        return Sightings(
+    def subset(self, selection: npt.NDArray[np.generic]) -> PutativeMatches:
+        """Return the rows that a mask or index array selects."""
+        return PutativeMatches(
             self.keypoint_idxs[selection],
             self.point3D_idxs[selection],
             self.hit_idxs[selection],
             self.scores[selection],
+            self.xyz[selection],
         )
 
 
@@ -312,8 +347,8 @@ class Cue:
     """(R,) whether it said anything of the match."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "factors", np.float64, None)
-        _freeze(self, "touched", np.bool_, len(self.factors))
+        freeze_field(self, "factors", np.float64, None)
+        freeze_field(self, "touched", np.bool_, len(self.factors))
 
 
 @dataclass(frozen=True, eq=False)
@@ -334,14 +369,14 @@ class Correspondences:
     """(K,) > 0: how far from its projection each may lie, relative to others; None: all alike."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "points2D", np.float64, None, 2)
+        freeze_field(self, "points2D", np.float64, None, 2)
         k = len(self.points2D)
-        _freeze(self, "points3D", np.float64, k, 3)
-        _freeze(self, "keypoint_idxs", np.int64, k)
-        _freeze(self, "point3D_idxs", np.int64, k)
-        _freeze(self, "weights", np.float64, k)
+        freeze_field(self, "points3D", np.float64, k, 3)
+        freeze_field(self, "keypoint_idxs", np.int64, k)
+        freeze_field(self, "point3D_idxs", np.int64, k)
+        freeze_field(self, "weights", np.float64, k)
         if self.bound_factors is not None:
-            _freeze(self, "bound_factors", np.float64, k)
+            freeze_field(self, "bound_factors", np.float64, k)
 
     def __len__(self) -> int:
         return len(self.points2D)
@@ -378,7 +413,7 @@ class Prior:
     def __post_init__(self) -> None:
         for name in ("position", "gravity_in_cam", "gravity_in_world"):
             if getattr(self, name) is not None:
-                _freeze(self, name, np.float64, 3)
+                freeze_field(self, name, np.float64, 3)
                 with np.errstate(over="ignore"):  # then it is infinite, and refused
                     length = np.linalg.norm(getattr(self, name))
                 if not np.isfinite(length):
@@ -392,7 +427,7 @@ class Prior:
                 f"Prior.gravity_tolerance_deg: expected an angle, got {self.gravity_tolerance_deg}"
             )
         if self.heights is not None:
-            _freeze(self, "heights", np.float64, 2)
+            freeze_field(self, "heights", np.float64, 2)
             low, high = np.asarray(self.heights).tolist()
             object.__setattr__(self, "heights", (low, high))
             if not low <= high:
@@ -415,9 +450,9 @@ class PoseEstimate:
     """The camera used; its focal length differs from the given one if it was estimated."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "inlier_mask", np.bool_, None)
+        freeze_field(self, "inlier_mask", np.bool_, None)
         if self.covariance is not None:
-            _freeze(self, "covariance", np.float64, 6, 6)
+            freeze_field(self, "covariance", np.float64, 6, 6)
 
     @property
     def num_inliers(self) -> int:
@@ -472,7 +507,7 @@ class RigPoseEstimate:
         ]
         object.__setattr__(self, "inlier_masks", tuple(masks))
         if self.covariance is not None:
-            _freeze(self, "covariance", np.float64, 6, 6)
+            freeze_field(self, "covariance", np.float64, 6, 6)
 
     @property
     def num_inliers(self) -> int:
@@ -521,7 +556,7 @@ class LocalizationResult:
     """Calibrated probability that the pose is right, also of one withheld as DOUBTFUL; None: none
     was found, or it was not asked for."""
     grounds: Mapping[str, float] = field(default_factory=dict)
-    """What ``confidence`` was judged by (``localize.confidence.TRAITS``)."""
+    """Pose-quality features that ``confidence`` was computed from (``pose.quality``)."""
     cues: tuple[Cue, ...] = ()
     """What each kind of evidence in use said of each of the correspondences."""
     skipped: tuple[str, ...] = ()
@@ -546,67 +581,3 @@ class RigLocalizationResult:
     """Why, of each photo that could not be read."""
     timings_ms: Mapping[str, float]
     """Wall time of each stage, all photos together."""
-
-
-@dataclass(frozen=True, eq=False)
-class SfmImage:
-    """A registered map image."""
-
-    image_id: int
-    name: str
-    camera_id: int
-    cam_from_world: Rigid3
-    keypoints: Float64 | None
-    """(N, 2) pixels; None: none are kept, only which points it sees, as in compact maps. Where
-    they are seen, ``geometry.keypoints.keypoints_of`` says of either kind."""
-    point3D_idxs: Int64
-    """(N,) rows of ``SfmModel.xyz``, ``NO_POINT`` where a keypoint has no point."""
-
-    def __post_init__(self) -> None:
-        _freeze(self, "point3D_idxs", np.int64, None)
-        if self.keypoints is not None:
-            _freeze(self, "keypoints", np.float64, len(self.point3D_idxs), 2)
-        elif self.point3D_idxs.min(initial=0) < 0:
-            raise ShapeError(f"SfmImage {self.name!r}: without keypoints all it sees are points")
-
-
-@dataclass(frozen=True, eq=False)
-class SfmModel:
-    """A structure-from-motion model in arrays; tracks are what the images' ``point3D_idxs`` say."""
-
-    cameras: Mapping[int, Camera]
-    images: tuple[SfmImage, ...]
-    """Sorted by name."""
-    point3D_ids: Int64
-    """(M,) COLMAP's ids, ascending."""
-    xyz: Float64
-    """(M, 3) world, map units."""
-    rgb: UInt8
-    """(M, 3)."""
-    errors_px: Float64
-    """(M,) mean reprojection error; NaN or -1 where unknown."""
-
-    def __post_init__(self) -> None:
-        _freeze(self, "point3D_ids", np.int64, None)
-        m = len(self.point3D_ids)
-        _freeze(self, "xyz", np.float64, m, 3)
-        _freeze(self, "rgb", np.uint8, m, 3)
-        _freeze(self, "errors_px", np.float64, m)
-        ordered = tuple(sorted(self.images, key=lambda image: image.name))
-        object.__setattr__(self, "images", ordered)
-
-    @property
-    def num_points(self) -> int:
-        return len(self.point3D_ids)
-
-    def image_named(self, name: str) -> SfmImage | None:
-        """The image of that name; None if it is not registered."""
-        return self._by_name.get(name)
-
-    @property
-    def _by_name(self) -> dict[str, SfmImage]:
-        cached = self.__dict__.get("_names")
-        if cached is None:
-            cached = {image.name: image for image in self.images}
-            object.__setattr__(self, "_names", cached)
-        return cached

@@ -19,14 +19,9 @@ import click
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
-from hloc_lite.localize.confidence import (
-    MAX_DEVIATION,
-    Calibration,
-    Fitted,
-    Term,
-    write_calibration,
-)
-from hloc_lite.localize.traits import TRAITS
+from hloc_lite.localize.confidence import write_calibration
+from hloc_lite.pose.confidence import MAX_DEVIATION, Calibration, FitSummary, Term
+from hloc_lite.pose.quality import QUALITY_FEATURES
 from pipelines.cascade_rows import is_of_learned, rows_of_cascade
 from pipelines.confidence_rows import Row, figures, print_reliability, rows_of_towns
 
@@ -47,7 +42,7 @@ MAX_SHIFT = 10.0
 @click.option("--cascade", multiple=True, default=("aliked-n16", "xfeat"), show_default=True,
               help="Features it is run with.")  # fmt: skip
 @click.option("--cascade-queries", default=20, show_default=True, help="Of each condition.")
-@click.option("--trait", "names", multiple=True, default=tuple(TRAITS), show_default=True)
+@click.option("--trait", "names", multiple=True, default=tuple(QUALITY_FEATURES), show_default=True)
 @click.option("--set", "settings", multiple=True, help="KEY=VALUE for all scenarios.")
 def main(
     output: Path,
@@ -71,7 +66,7 @@ def main(
     write_calibration(output / "confidence.toml", calibration)
     print(f"\n{output / 'confidence.toml'}: intercept {calibration.intercept:.2f}")
     print(f"  {calibration.learned:.2f} of a learned matcher")
-    for name, term in calibration.traits.items():
+    for name, term in calibration.terms.items():
         print(f"  {name}: {term.coefficient:.2f} for each {term.scale:.3g}")
 
 
@@ -129,7 +124,7 @@ def fitted(
     return calibration.model_copy(update={"learned": float(shift)})
 
 
-def regression(rows: Sequence[Row], names: Sequence[str], about: Fitted) -> Calibration:
+def regression(rows: Sequence[Row], names: Sequence[str], about: FitSummary) -> Calibration:
     """Logistic regression with coefficients >= 0 and an L2 penalty; unknown traits add nothing."""
     values = np.array([[row.traits.get(name, np.nan) for name in names] for row in rows])
     right = np.array([row.right for row in rows])
@@ -153,13 +148,13 @@ def regression(rows: Sequence[Row], names: Sequence[str], about: Fitted) -> Cali
         name: Term(center=float(c), scale=float(s), coefficient=float(b))
         for name, c, s, b in zip(names, centers, scales, best[1:], strict=True)
     }
-    return Calibration(intercept=float(best[0]), fitted=about, traits=terms)
+    return Calibration(intercept=float(best[0]), fitted=about, terms=terms)
 
 
-def fitted_on(rows: Sequence[Row], settings: Sequence[str]) -> Fitted:
+def fitted_on(rows: Sequence[Row], settings: Sequence[str]) -> FitSummary:
     """What to say of them in the file."""
     ways = dict.fromkeys(f"{row.features}, {row.scenario}" for row in rows)
-    return Fitted(
+    return FitSummary(
         seeds=tuple(sorted({int(row.map_town) for row in rows})),
         num_poses=len(rows),
         num_right=sum(row.right for row in rows),

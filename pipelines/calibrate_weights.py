@@ -14,10 +14,10 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite.consistency.combine import CUES
-from hloc_lite.consistency.combine_calibration import calibrate_exponents
+from hloc_lite.consistency.cue_calibration import calibrate_exponents
+from hloc_lite.consistency.cue_combination import CUE_NAMES
 from hloc_lite.geometry.cameras import img_from_cam
-from hloc_lite.localize.cues import Evidence
+from hloc_lite.localize.weighting import Evidence
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.pose.common import max_error_px
 from hloc_lite.types import Bool
@@ -61,7 +61,7 @@ def main(
             matched = match_town(town, place, folder / "matches", max(50, retrieved))
             labels, depth = cue_sources(town, folder, (kind,))[kind]
             place = labelled(place, town, labels)
-            off = json.dumps([cue for cue in CUES if cue not in factors])
+            off = json.dumps([cue for cue in CUE_NAMES if cue not in factors])
             settings = [f"semantics.source={labels}", f"weighting.off={off}"]
             if depth is not None:
                 values = "metric" if kind == "exact" else "relative"

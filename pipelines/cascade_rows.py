@@ -12,15 +12,15 @@ from tqdm import tqdm
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import fingerprint
+from hloc_lite.formats.hloc_lists import read_poses, read_queries
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.images import read_photo
-from hloc_lite.io.poses import read_poses, read_queries
 from hloc_lite.localize.cascade import SeenQuery, with_images
 from hloc_lite.localize.image_queue import image_votes
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.query import MatchedQuery
-from hloc_lite.localize.traits import TRAITS
-from hloc_lite.mapping.map import Map
+from hloc_lite.maps.map import Map
+from hloc_lite.pose.quality import QUALITY_FEATURES
 from hloc_lite.synthetic.config import CONDITIONS
 from pipelines.confidence_rows import NUM_RETRIEVED, Row, Scenario, scenario_settings
 from pipelines.matched_towns import build, is_right, query_config
@@ -67,7 +67,7 @@ def _rows(
 ) -> list[Row]:
     settings = scenario_settings(Scenario("cascade", NUM_RETRIEVED), folder, 0)
     config = query_config(place, [*settings, f"localize.num_retrieved={NUM_RETRIEVED}"])
-    key = fingerprint(config, sorted(TRAITS), town.name, per_condition, [*NEAR, FAR])
+    key = fingerprint(config, sorted(QUALITY_FEATURES), town.name, per_condition, [*NEAR, FAR])
     file = folder / f"cascade-{key}.json"
     if not file.is_file():
         localizer = Localizer(place, config)

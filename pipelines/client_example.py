@@ -1,4 +1,4 @@
-"""A client of `hloc-lite serve`: python client_example.py photo.jpg [http://127.0.0.1:8080]"""
+"""Client of `hloc-lite serve`: python client_example.py photo.jpg [http://127.0.0.1:8080]"""
 
 import json
 import sys
@@ -15,11 +15,10 @@ for name, value in fields.items():
     part = f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}'
     body += part.encode()
 body += f"\r\n--{boundary}--\r\n".encode()
-kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+request = urllib.request.Request(server + "/v1/localize", body, headers)
 try:
-    answer = json.load(
-        urllib.request.urlopen(urllib.request.Request(server + "/v1/localize", body, kind))
-    )
+    answer = json.load(urllib.request.urlopen(request))
     print(answer["status"], answer["confidence"], answer["pose"] and answer["pose"]["position"])
-except urllib.error.HTTPError as refused:
-    sys.exit(json.load(refused)["error"]["reason"])
+except urllib.error.HTTPError as error:
+    sys.exit(json.load(error)["error"]["reason"])

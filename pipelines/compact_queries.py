@@ -10,14 +10,14 @@ import numpy as np
 from tqdm import tqdm
 
 from hloc_lite.clock import StageClock
+from hloc_lite.formats.hloc_lists import read_poses, read_queries
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.images import read_photo
-from hloc_lite.io.poses import read_poses, read_queries
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.cascade import SeenQuery
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.run import load_models
+from hloc_lite.maps.map import Map
+from hloc_lite.models import load_models
 from hloc_lite.registry import Runtime
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.synthetic.config import CONDITIONS

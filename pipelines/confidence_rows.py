@@ -13,11 +13,11 @@ from scipy.stats import rankdata
 from tqdm import tqdm
 
 from hloc_lite.config import Config, fingerprint
-from hloc_lite.consistency.combine import CUES
+from hloc_lite.consistency.cue_combination import CUE_NAMES
+from hloc_lite.formats.hloc_lists import read_image_list
 from hloc_lite.io.files import write_text_atomic
-from hloc_lite.io.poses import read_image_list
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.localize.traits import TRAITS
+from hloc_lite.pose.quality import QUALITY_FEATURES
 from pipelines.matched_towns import (
     MAX_TRIALS,
     MatchedTown,
@@ -34,7 +34,7 @@ from pipelines.matched_towns import (
 from pipelines.noisy_cues import write_noisy_depth, write_noisy_labels
 
 NUM_RETRIEVED = 20
-NO_CUES = f"weighting.off={json.dumps(CUES)}"
+NO_CUES = f"weighting.off={json.dumps(CUE_NAMES)}"
 NUM_BINS = 10
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -131,7 +131,7 @@ def town_rows(
     for scenario in scenarios:
         chosen = (*scenario_settings(scenario, output, seed), *settings)
         config = query_config(place, chosen)
-        key = fingerprint(config, asdict(scenario), sorted(TRAITS), seed, num_queries)
+        key = fingerprint(config, asdict(scenario), sorted(QUALITY_FEATURES), seed, num_queries)
         file = folder / f"rows-{key}.json"
         if not file.is_file():
             if matched is None:

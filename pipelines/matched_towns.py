@@ -12,19 +12,19 @@ from tqdm import tqdm
 
 from hloc_lite.config import Config, MatchingConfig, load_config
 from hloc_lite.consistency.landmark_labels import label_landmarks
+from hloc_lite.formats.colmap import read_model
+from hloc_lite.formats.hloc_lists import read_image_list, read_poses, read_queries
 from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.io.colmap_model import read_model
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.images import read_photo
-from hloc_lite.io.poses import read_image_list, read_poses, read_queries
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.localize.confidence import Bounds
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.map_config import QUERY_SECTIONS
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.config import QUERY_SECTIONS
+from hloc_lite.maps.map import Map
+from hloc_lite.pose.confidence import ErrorBounds
 from hloc_lite.registry import SEGMENTERS, Runtime, create
 from hloc_lite.synthetic.config import CONDITIONS, TownConfig
 from hloc_lite.synthetic.dataset import write_dataset
@@ -37,7 +37,7 @@ from hloc_lite.types import (
     Rigid3,
 )
 
-BOUNDS = Bounds()
+BOUNDS = ErrorBounds()
 
 MATCH_ALL = ("localize.max_ratio=1.0", "localize.matching=images")
 """Bounds are put on the matches later, by those who want them."""
@@ -144,7 +144,7 @@ def is_right(result: LocalizationResult, truth: Rigid3) -> bool:
 
 def passing_ratio_test(query: MatchedQuery, config: MatchingConfig) -> MatchedQuery:
     """The query with those matches only whose score is that of ``max_ratio``, or better."""
-    least = 1 / (1 + np.exp(-config.ratio_slope * (config.even_ratio - config.max_ratio)))
+    least = 1 / (1 + np.exp(-config.ratio_slope * (config.ratio_midpoint - config.max_ratio)))
     kept = {}
     for name, (matches, points) in query.matched.items():
         good = matches.scores >= least

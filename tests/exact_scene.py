@@ -21,18 +21,10 @@ from hloc_lite import registry
 from hloc_lite.config import Config, FeaturesConfig, load_config
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import MapInputs
-from hloc_lite.types import (
-    Camera,
-    Float32,
-    LocalFeatures,
-    Photo,
-    Rigid3,
-    SfmImage,
-    SfmModel,
-    UInt8,
-)
+from hloc_lite.maps.map import Map
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import Camera, Float32, LocalFeatures, Photo, Rigid3, UInt8
 
 SIZE = (320, 240)
 DIM = 64

@@ -52,14 +52,14 @@ def command(
     if output.resolve().is_relative_to(map_folder.resolve()):
         raise ConfigError("MAP stays as it is: the output must be another folder, not in MAP")
     from hloc_lite.cli.info import byte_table, description
-    from hloc_lite.mapping.compress import compress_map
-    from hloc_lite.mapping.content import content_of
-    from hloc_lite.mapping.landmark_codes import Coding
-    from hloc_lite.mapping.map import Map
+    from hloc_lite.maps.compress import compress_map
+    from hloc_lite.maps.map import Map
+    from hloc_lite.maps.quantization import Coding
+    from hloc_lite.maps.summary import summarize_map
 
     max_bytes = None if budget is None else parse_bytes(budget)
     place = Map.open(map_folder)
-    before = content_of(map_folder, place)
+    before = summarize_map(map_folder, place)
     compress_map(
         place,
         output,
@@ -68,7 +68,7 @@ def command(
         retrieval=None if retrieval is None else Coding(retrieval),
         overwrite=overwrite,
     )
-    after = content_of(output)
+    after = summarize_map(output)
     click.echo(
         f"{output}: {after.total_bytes:,} bytes of {before.total_bytes:,} "
         f"(1/{before.total_bytes / after.total_bytes:.1f})"

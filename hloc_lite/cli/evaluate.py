@@ -65,8 +65,8 @@ def command(
     )
     from hloc_lite.evaluation.tables import evaluation_to_json, text_table
     from hloc_lite.evaluation.thresholds import DistanceUnit, parse_thresholds, percent_of
+    from hloc_lite.formats.hloc_lists import read_poses
     from hloc_lite.io.files import write_json_atomic
-    from hloc_lite.io.poses import read_poses
     from hloc_lite.io.results import read_results_jsonl
 
     files, trailing = _split_arguments(truth, bool(thresholds))

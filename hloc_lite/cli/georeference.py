@@ -12,8 +12,8 @@ from hloc_lite.errors import ConfigError, GeoreferenceError, HlocLiteError, coun
 
 if TYPE_CHECKING:
     from hloc_lite.geometry.geodesy import Geodetic
-    from hloc_lite.mapping.georeference import Georeference
-    from hloc_lite.mapping.map import Map
+    from hloc_lite.maps.georeference import Georeference
+    from hloc_lite.maps.map import Map
 
 SHOWN_WORST = 5
 
@@ -55,14 +55,14 @@ def command(
         raise ConfigError("give either --positions FILE.csv or --exif IMAGES")
     if not 0 < max_scale_error <= 1:
         raise ConfigError(f"--max-scale-error: expected above 0, at most 1; got {max_scale_error}")
-    from hloc_lite.mapping.folder import GEOREFERENCE
-    from hloc_lite.mapping.georeference import write_georeference
-    from hloc_lite.mapping.georeference_fit import GeoreferenceConfig, fit_georeference
-    from hloc_lite.mapping.map import Map
+    from hloc_lite.maps.folder import GEOREFERENCE
+    from hloc_lite.maps.georeference import write_georeference
+    from hloc_lite.maps.georeference_fit import GeoreferenceConfig, fit_georeference
+    from hloc_lite.maps.map import Map
 
     place = Map.open(map_folder)
     if positions is not None:
-        from hloc_lite.io.gps import read_positions
+        from hloc_lite.formats.gps import read_positions
 
         known = read_positions(positions)
     else:
@@ -79,8 +79,8 @@ def command(
 
 
 def _positions_in_exif(folder: Path, place: Map) -> dict[str, Geodetic]:
-    from hloc_lite.io.gps import exif_position
-    from hloc_lite.io.images import check_image_folder
+    from hloc_lite.io.image_sources import check_image_folder
+    from hloc_lite.io.images import exif_position
 
     check_image_folder(folder)
     names = [image.name for image in place.model.images]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from hloc_lite.mapping.content import MapContent
+    from hloc_lite.maps.summary import MapSummary
 
 
 @click.command("info")
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="All of it as JSON.")
 def command(map_folder: Path, as_json: bool) -> None:
     """Say what is in MAP, full or compact; all of its files are checked on the way."""
-    from hloc_lite.mapping.content import content_of
+    from hloc_lite.maps.summary import summarize_map
 
-    content = content_of(map_folder)
+    content = summarize_map(map_folder)
     if as_json:
         values = {**asdict(content), "total_bytes": content.total_bytes}
         click.echo(json.dumps(values, indent=1, ensure_ascii=False))
@@ -31,7 +31,7 @@ def command(map_folder: Path, as_json: bool) -> None:
     click.echo(byte_table(content))
 
 
-def description(content: MapContent) -> str:
+def description(content: MapSummary) -> str:
     """Some lines on what the map holds."""
     cut = content.num_landmarks < content.of_landmarks
     kept = f" of {content.of_landmarks}" if cut else ""
@@ -54,7 +54,7 @@ def description(content: MapContent) -> str:
     return "\n".join(f"  {line}" for line in lines)
 
 
-def byte_table(content: MapContent) -> str:
+def byte_table(content: MapSummary) -> str:
     """Bytes of each part, and the share of all that it takes."""
     total = content.total_bytes
     rows = [*content.bytes_of.items(), ("all", total)]

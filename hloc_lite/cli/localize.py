@@ -145,13 +145,17 @@ def command(
         write_outputs,
     )
     from hloc_lite.evaluation.conditions import parse_condition_file, read_conditions
-    from hloc_lite.io.images import FolderSource
+    from hloc_lite.io.image_sources import FolderSource
     from hloc_lite.io.outputs import check_not_read
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.localize.batch import exclusive, localize_all
-    from hloc_lite.localize.checks import silent_sources, without_effect, without_source
+    from hloc_lite.localize.compatibility import (
+        keys_without_effect,
+        keys_without_source,
+        unused_sources,
+    )
     from hloc_lite.localize.localizer import Localizer
-    from hloc_lite.mapping.map import Map
+    from hloc_lite.maps.map import Map
 
     overrides = {} if profile is None else query_profile(profile)
     overrides |= nested(
@@ -169,12 +173,12 @@ def command(
     config = load_config(
         file=config_file, settings=settings, overrides=overrides, base=place.config
     )
-    idle = without_effect(config, place.config)
+    idle = keys_without_effect(config, place.config)
     if idle:
         click.echo(
             f"without effect on queries, only on building a map: {', '.join(idle)}", err=True
         )
-    idle = without_source(config, place.config)
+    idle = keys_without_source(config, place.config)
     if idle:
         click.echo(
             f"without effect, as no labels or depths are asked for (--labels, --depth): "
@@ -207,7 +211,7 @@ def command(
     if first is not None:
         click.echo(f"left out: {len(left_out)} of {len(cameras)} queries: {first}", err=True)
     store = WeightsStore(offline=offline)
-    localizer = Localizer(place, config, also=further, weights=store, device=device)
+    localizer = Localizer(place, config, extra_maps=further, weights=store, device=device)
     if outputs.progress_file is not None:
         resumes()
     with exclusive(outputs.progress_file):
@@ -231,7 +235,7 @@ def command(
         print_summary(results, output)
     for result in results if images is None else ():
         print_single(result)
-    for line in silent_sources(results, config):
+    for line in unused_sources(results, config):
         click.echo(line, err=True)
     if not any(result.pose for result in results):
         sys.exit(1)

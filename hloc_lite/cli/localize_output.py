@@ -17,12 +17,12 @@ from hloc_lite.evaluation.names import align_names
 from hloc_lite.evaluation.photos import photo_loader
 from hloc_lite.evaluation.report import report_file, require_report_extra, write_report
 from hloc_lite.evaluation.report_input import report_input_from_results
+from hloc_lite.formats.hloc_lists import check_names, pose_line, write_poses
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.outputs import check_writable
-from hloc_lite.io.poses import check_names, pose_line, write_poses
 from hloc_lite.io.results import write_results_jsonl
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.georeference import Georeference
+from hloc_lite.maps.georeference import Georeference
 from hloc_lite.types import Camera, LocalizationResult, Rigid3
 
 SHOWN_FAILURES = 10
@@ -158,7 +158,7 @@ def _write_report(
         model=localizer.model,
         load_query_photo=load_query,
         load_map_photo=photo_loader(map_images, config.images),
-        load_labels=localizer.labels_of,
+        load_labels=localizer.predict_labels,
         config=config.model_dump(),
         versions={
             name: f"sha256 {digest[:16]}"

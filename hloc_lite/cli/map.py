@@ -22,7 +22,7 @@ from hloc_lite.errors import ConfigError
 from hloc_lite.registry import SEGMENTERS
 
 if TYPE_CHECKING:
-    from hloc_lite.types import SfmModel
+    from hloc_lite.scene import SfmModel
 
 
 @click.command("map")
@@ -98,7 +98,7 @@ def command(
         raise ConfigError(
             "--reference gives the poses, so no mapper runs: leave --mapper away, or --reference"
         )
-    from hloc_lite.io.poses import read_image_list, read_queries
+    from hloc_lite.formats.hloc_lists import read_image_list, read_queries
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.mapping.build import build_map
     from hloc_lite.mapping.run import MapInputs
@@ -137,8 +137,8 @@ def command(
 
 def _known_poses(folder: Path) -> SfmModel:
     """The COLMAP model in a folder, or that of the map in it."""
-    from hloc_lite.io.colmap_model import read_model
-    from hloc_lite.mapping.map import Map
+    from hloc_lite.formats.colmap import read_model
+    from hloc_lite.maps.map import Map
 
     return Map.open(folder).model if (folder / "map.json").is_file() else read_model(folder)
 

@@ -11,8 +11,8 @@ from hloc_lite.cli.options import F
 from hloc_lite.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hloc_lite.mapping.georeference import Georeference
-    from hloc_lite.mapping.map import Map
+    from hloc_lite.maps.georeference import Georeference
+    from hloc_lite.maps.map import Map
     from hloc_lite.types import Prior
 
 

@@ -29,8 +29,9 @@ def queries_of(
         HlocLiteError: no such folder, no query, or a list that cannot be read or contradicts
             another one.
     """
-    from hloc_lite.io.images import check_image_folder, check_relative, is_unicode, list_images
-    from hloc_lite.io.poses import parse_camera
+    from hloc_lite.formats.hloc_lists import parse_camera
+    from hloc_lite.io.image_names import check_relative, is_unicode, list_images
+    from hloc_lite.io.image_sources import check_image_folder
 
     if images is None:
         known = None if camera is None else parse_camera(camera, "--camera")
@@ -48,7 +49,7 @@ def queries_of(
 
 def _listed(files: tuple[Path, ...]) -> dict[str, Camera | None]:
     """The queries of all lists; one may be in several, with the same intrinsics."""
-    from hloc_lite.io.poses import read_queries
+    from hloc_lite.formats.hloc_lists import read_queries
 
     found: dict[str, Camera | None] = {}
     numbers: dict[str, list[object]] = {}

@@ -1,4 +1,4 @@
-"""``hloc-lite serve``: maps -> an HTTP service."""
+"""``hloc-lite serve``: an HTTP service that localizes photos in one or several maps."""
 
 from __future__ import annotations
 
@@ -15,40 +15,39 @@ from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.serve.config import ServeConfig
 
 if TYPE_CHECKING:
-    from hloc_lite.serve.locating import Locates
-    from hloc_lite.serve.maps import Opener
+    from hloc_lite.serve.map_pool import Localizes, OpenLocalizer
 
 TOKEN_VARIABLE = "HLOC_LITE_TOKEN"
 MIN_TOKEN_CHARS = 16
 
 
-def _limit(flag: str, name: str, kind: type, meaning: str) -> Callable[[F], F]:
-    """An option for a field of ``ServeConfig``, whose default is the field's."""
+def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
+    """Make an option for a field of ``ServeConfig``, with the field's default."""
     default = ServeConfig.model_fields[name].default
-    return click.option(flag, name, type=kind, default=default, show_default=True, help=meaning)
+    return click.option(flag, name, type=kind, default=default, show_default=True, help=text)
 
 
 @click.command("serve")
 @click.argument("maps", nargs=-1, required=True, metavar="[NAME=]MAP...")
-@_limit("--host", "host", str, "Address to listen at; the default: this machine only.")
-@_limit("--port", "port", int, "Port; 0 takes a free one.")
-@_limit("--workers", "workers", int, "Photos localized at once.")
-@_limit("--queue", "queue_size", int, "Photos that may wait.")
-@_limit("--max-upload-mb", "max_upload_mb", float, "Largest body.")
-@_limit("--max-megapixels", "max_megapixels", float, "Largest image.")
-@_limit("--job-timeout", "job_timeout_s", float, "Seconds from a photo to its answer.")
-@_limit("--upload-timeout", "upload_timeout_s", float, "Seconds that a body may take.")
+@_limit("--host", "host", str, "Address to listen on; by default reachable from this machine only.")
+@_limit("--port", "port", int, "TCP port; 0 takes a free one.")
+@_limit("--workers", "workers", int, "Photos localized at the same time.")
+@_limit("--queue", "queue_size", int, "Photos that may wait for a worker; further ones get 429.")
+@_limit("--max-upload-mb", "max_upload_mb", float, "Largest request body, MB.")
+@_limit("--max-megapixels", "max_megapixels", float, "Largest image, megapixels.")
+@_limit("--job-timeout", "job_timeout_s", float, "Time from upload to answer, seconds.")
+@_limit("--upload-timeout", "upload_timeout_s", float, "Time to receive a request body, seconds.")
 @click.option(
     "--allow-host",
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="A further name that a proxy on this machine calls the server by.",
+    help="Additional Host name to accept, e.g. from a proxy on this machine.",
 )
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path),
-    help=f"File with the token that requests must bear; without: ${TOKEN_VARIABLE}, or none.",
+    help=f"File with the bearer token that requests must send; default: ${TOKEN_VARIABLE}, if set.",
 )
 @config_options
 @runtime_options
@@ -69,13 +68,14 @@ def command(
     device: str,
     offline: bool,
 ) -> None:
-    """Answer photos sent by POST with where they were taken, in one or several MAPs.
+    """Localize photos sent by HTTP POST in one or several MAPs.
 
-    GET / is a page to try it, /docs says what may be asked. Ends in good order on SIGTERM.
+    Open / in a browser to try it; /docs describes the HTTP interface. On SIGTERM, running requests
+    are finished first.
     """
     require_extra("serve", "the service")
-    from hloc_lite.serve.maps import check_folders, folders_of
-    from hloc_lite.serve.run import serve
+    from hloc_lite.serve.map_pool import check_map_folders, parse_map_arguments
+    from hloc_lite.serve.server import serve
 
     limits = {
         "host": host,
@@ -90,22 +90,22 @@ def command(
     }
     config = section_of(ServeConfig, limits)
     token = read_token(token_file)
-    folders = folders_of(maps)
-    check_folders(folders)
-    serve(folders, config, _opener(config_file, settings, device, offline), token)
+    folders = parse_map_arguments(maps)
+    check_map_folders(folders)
+    serve(folders, config, _localizer_opener(config_file, settings, device, offline), token)
 
 
 def read_token(file: Path | None) -> str | None:
-    """The token of a file, or of the environment; None: none is asked for.
+    """Read the token from a file or the environment; None if neither is given.
 
     Raises:
-        ConfigError: the file cannot be read, or a token that is too short or of odd characters.
+        ConfigError: an unreadable file, or a token that is too short or not printable ASCII.
     """
     source = f"${TOKEN_VARIABLE}" if file is None else str(file)
     try:
         text = os.environ.get(TOKEN_VARIABLE) if file is None else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the token in {file}: {error}") from None
+        raise ConfigError(f"cannot read the token file {file}: {error}") from None
     if text is None:
         return None
     token = text.strip()
@@ -117,21 +117,21 @@ def read_token(file: Path | None) -> str | None:
     return token
 
 
-def _opener(
+def _localizer_opener(
     config_file: Path | None, settings: tuple[str, ...], device: str, offline: bool
-) -> Opener:
-    def opened(folder: Path) -> Locates:
+) -> OpenLocalizer:
+    def open_localizer(folder: Path) -> Localizes:
         from hloc_lite.config import load_config
         from hloc_lite.io.weights import WeightsStore
         from hloc_lite.localize.localizer import Localizer
-        from hloc_lite.mapping.map import Map
-        from hloc_lite.serve.run import warm_up
+        from hloc_lite.maps.map import Map
+        from hloc_lite.serve.server import warm_up
 
-        place = Map.open(folder)
-        config = load_config(file=config_file, settings=settings, base=place.config)
+        sfm_map = Map.open(folder)
+        config = load_config(file=config_file, settings=settings, base=sfm_map.config)
         weights = WeightsStore(offline=offline)
-        localizer = Localizer(place, config, weights=weights, device=device)
+        localizer = Localizer(sfm_map, config, weights=weights, device=device)
         warm_up(localizer)
         return localizer
 
-    return opened
+    return open_localizer

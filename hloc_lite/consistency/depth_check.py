@@ -17,8 +17,8 @@ from hloc_lite.consistency.depth_fit import fit_depths
 from hloc_lite.consistency.depth_lines import find_line
 from hloc_lite.consistency.depth_maps import DepthKind, depths_at, kind_of
 from hloc_lite.errors import ShapeError
-from hloc_lite.registry import DepthJudge
-from hloc_lite.types import Bool, Cue, DepthMap, Float64, Int64, Rigid3, Sightings
+from hloc_lite.registry import DepthScorer
+from hloc_lite.types import Bool, Cue, DepthMap, Float64, Int64, PutativeMatches, Rigid3
 
 MIN_SUPPORT = 8
 """Matches that a line between two views needs: four times what determines it."""
@@ -37,10 +37,9 @@ class DepthAgreement:
 
 
 def depth_cue(
-    sightings: Sightings,
+    sightings: PutativeMatches,
     keypoints: npt.NDArray[np.floating],
     depth_map: DepthMap,
-    xyz: Float64,
     hit_poses: Sequence[Rigid3],
     config: DepthConfig,
 ) -> Cue:
@@ -50,11 +49,10 @@ def depth_cue(
         sightings: R matches.
         keypoints: (N, 2) of the query, pixels.
         depth_map: of the query, without its edges (as depth models give it).
-        xyz: (M, 3) of the map's points, world.
         hit_poses: cam_from_world of each retrieved image, as ``sightings.hit_idxs`` counts them.
     """
     at_keypoints = depths_at(depth_map, np.asarray(keypoints)[sightings.keypoint_idxs])
-    in_hit = depths_in_images(hit_poses, sightings.hit_idxs, xyz[sightings.point3D_idxs])
+    in_hit = depths_in_images(hit_poses, sightings.hit_idxs, sightings.xyz)
     return depth_check(at_keypoints, in_hit, sightings.hit_idxs, kind_of(depth_map), config)
 
 
@@ -133,17 +131,17 @@ def _view_factors(
     if len(predicted) < config.min_matches:
         return None
     log_y = -np.log(depths) if kind == "inverse" else np.log(depths)
-    log_bound = float(np.log(config.view_support_ratio))
+    log_bound = float(np.log(config.view_fit_ratio))
     line = find_line(predicted, log_y, log_bound, with_shift=kind != "metric")
     support = np.abs(line.residuals) < log_bound
-    if line.gain < config.min_view_gain or support.sum() < MIN_SUPPORT:
+    if line.gain < config.min_view_fit_share or support.sum() < MIN_SUPPORT:
         return None
     fit = fit_depths(predicted, depths[None], kind, support[None])
     tolerance = max(float(np.log(config.view_ratio)), config.outlier_sigmas * float(fit.sigma[0]))
     return _factors(np.abs(fit.log_ratios[0]), tolerance, config.min_factor)
 
 
-def check_poses(
+def check_pose_depths(
     landmark_depths: Float64,
     predicted: Float64,
     kind: DepthKind,
@@ -170,7 +168,7 @@ def check_poses(
     d = np.asarray(predicted, np.float64)
     if d.shape != z.shape[1:] or (support is not None and np.shape(support) != z.shape):
         raise ShapeError(
-            f"check_poses: landmark_depths {z.shape}, predicted {d.shape} and support "
+            f"check_pose_depths: landmark_depths {z.shape}, predicted {d.shape} and support "
             f"{None if support is None else np.shape(support)} must be (H, K), (K,) and (H, K)"
         )
     num_columns = len(d)
@@ -202,8 +200,8 @@ def check_poses(
     return DepthAgreement(agreement, factors, used)
 
 
-def depth_judge(predicted: Float64, kind: DepthKind, config: DepthConfig) -> DepthJudge:
-    """The judge that asks ``check_poses``: its factor is twice the agreement, so that 1 is no
+def depth_scorer(predicted: Float64, kind: DepthKind, config: DepthConfig) -> DepthScorer:
+    """The judge that asks ``check_pose_depths``: its factor is twice the agreement, so that 1 is no
     evidence, up to ``full_agreement``.
 
     Args:
@@ -219,7 +217,7 @@ def depth_judge(predicted: Float64, kind: DepthKind, config: DepthConfig) -> Dep
         if len(rows):
             used = known[rows].any(axis=0)
             z, support = depths[np.ix_(rows, used)], known[np.ix_(rows, used)]
-            found = check_poses(z, predicted[used], kind, config, support)
+            found = check_pose_depths(z, predicted[used], kind, config, support)
             factors[rows] = 2 * np.minimum(found.agreement, config.full_agreement)
         return factors
 

@@ -11,7 +11,7 @@ import numpy as np
 from hloc_lite.config import DepthConfig
 from hloc_lite.consistency.depth_maps import DepthKind, without_edges
 from hloc_lite.errors import ConfigError, MissingDependencyError, WeightsError
-from hloc_lite.io.depth_files import DepthFolder
+from hloc_lite.formats.depth_images import DepthFolder
 from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.registry import DEPTH_MODELS, DepthModel, Runtime, create
 from hloc_lite.types import DepthMap, Photo

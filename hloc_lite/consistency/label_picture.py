@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from hloc_lite.consistency.labels import NUM_CLASSES
-from hloc_lite.io.label_files import read_label_table
+from hloc_lite.formats.label_images import read_label_table
 from hloc_lite.types import LabelMap, Photo, UInt8
 
 

@@ -19,16 +19,8 @@ from hloc_lite.consistency.labels import (
     window_radii,
 )
 from hloc_lite.consistency.semantic_check import trusted_labels
-from hloc_lite.geometry.keypoints import keypoints_of
-from hloc_lite.types import (
-    NO_POINT,
-    UNKNOWN_LABEL,
-    Float32,
-    Float64,
-    LabelMap,
-    SfmModel,
-    UInt8,
-)
+from hloc_lite.scene import SfmModel, keypoints_of
+from hloc_lite.types import NO_POINT, UNKNOWN_LABEL, Float32, Float64, LabelMap, UInt8
 
 MAX_SAMPLES = 11
 """Of a window's side that are looked at: as many as the default window has pixels at 1024 px."""

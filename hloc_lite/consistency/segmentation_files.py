@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hloc_lite.config import SemanticsConfig
 from hloc_lite.errors import ConfigError
-from hloc_lite.io.label_files import CITYSCAPES_TRAIN_IDS, LabelFolder, read_label_table
+from hloc_lite.formats.label_images import CITYSCAPES_TRAIN_IDS, LabelFolder, read_label_table
 from hloc_lite.registry import Runtime
 from hloc_lite.types import LabelMap, Photo
 

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.config import SemanticsConfig
-from hloc_lite.types import Float64, Int64, RetrievalHits, Sightings
+from hloc_lite.types import Float64, Int64, PutativeMatches, RetrievalHits
 
 
 def semantic_consistency_weights(
-    sightings: Sightings, agreement: npt.NDArray[np.floating], num_hits: int
+    sightings: PutativeMatches, agreement: npt.NDArray[np.floating], num_hits: int
 ) -> Float64:
     """(num_hits,) smoothed share (n_ok + 1) / (n + 2) of agreeing matches; 0.5 without any.
 
@@ -23,7 +23,7 @@ def semantic_consistency_weights(
 
 
 def labelled_counts(
-    sightings: Sightings, agreement: npt.NDArray[np.floating], num_hits: int
+    sightings: PutativeMatches, agreement: npt.NDArray[np.floating], num_hits: int
 ) -> Int64:
     """(num_hits,) matches of each retrieved image of which labels say something."""
     return np.bincount(_known(sightings, agreement)[0], minlength=num_hits)
@@ -56,7 +56,9 @@ def rerank(
     return order
 
 
-def _known(sightings: Sightings, agreement: npt.NDArray[np.floating]) -> tuple[Int64, Float64]:
+def _known(
+    sightings: PutativeMatches, agreement: npt.NDArray[np.floating]
+) -> tuple[Int64, Float64]:
     values = np.asarray(agreement, np.float64)
     known = ~np.isnan(values)
     return sightings.hit_idxs[known], values[known]

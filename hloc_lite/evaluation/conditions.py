@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hloc_lite.errors import HlocLiteError
-from hloc_lite.io.poses import read_poses
+from hloc_lite.formats.hloc_lists import read_poses
 from hloc_lite.types import Rigid3
 
 

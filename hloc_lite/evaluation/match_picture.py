@@ -14,18 +14,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from hloc_lite.evaluation.figures import data_uri
-from hloc_lite.geometry.keypoints import keypoints_of
-from hloc_lite.types import (
-    NO_POINT,
-    Bool,
-    Float64,
-    Int64,
-    LocalizationResult,
-    Photo,
-    SfmImage,
-    SfmModel,
-    UInt8,
-)
+from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
+from hloc_lite.types import NO_POINT, Bool, Float64, Int64, LocalizationResult, Photo, UInt8
 
 HEIGHT_PX, MAX_WIDTH_PX = 440, 800
 """Photos are reduced to this height, panoramas to this width: two photos fill the page."""

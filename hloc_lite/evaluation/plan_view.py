@@ -15,7 +15,8 @@ from hloc_lite.evaluation.figures import INK, PALETTE, add_legend, figure_svg, l
 from hloc_lite.evaluation.records import QueryRecord
 from hloc_lite.evaluation.thresholds import DistanceUnit
 from hloc_lite.geometry.ground_plane import ground_axes, plan_limits, up_direction
-from hloc_lite.types import Float64, Rigid3, SfmModel
+from hloc_lite.scene import SfmModel
+from hloc_lite.types import Float64, Rigid3
 
 MAX_POINTS = 20000
 """Map points drawn; more would only make the picture heavier."""

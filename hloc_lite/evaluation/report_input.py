@@ -10,7 +10,8 @@ from hloc_lite.evaluation.evaluate import Evaluation, evaluate
 from hloc_lite.evaluation.metrics import BootstrapConfig
 from hloc_lite.evaluation.records import QueryRecord, records_from_results
 from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold, parse_thresholds
-from hloc_lite.types import LabelMap, LocalizationResult, Photo, Rigid3, SfmModel
+from hloc_lite.scene import SfmModel
+from hloc_lite.types import LabelMap, LocalizationResult, Photo, Rigid3
 
 
 def no_photo(_: str) -> Photo | None:

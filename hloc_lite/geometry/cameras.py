@@ -7,11 +7,12 @@ models see what is in front of the camera, EQUIRECTANGULAR everything.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from hloc_lite.errors import FormatError
+from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.geometry.camera_models import (
     CAMERA_MODELS,
     CameraModel,
@@ -26,13 +27,16 @@ from hloc_lite.types import Camera, Float64
 
 __all__ = [
     "CAMERA_MODELS",
+    "DEFAULT_FOCAL_RATIO",
     "CameraModel",
+    "Exif",
     "bearings",
     "calibration_matrix",
     "cam_from_img",
     "camera_from_focal",
     "check_camera",
     "focal_lengths",
+    "guess_camera",
     "img_from_cam",
     "model_of",
     "pixel_differences",
@@ -41,6 +45,11 @@ __all__ = [
     "rescaled",
     "with_focal",
 ]
+
+Exif = Mapping[str, float | str]
+"""EXIF data about the camera, as in ``Photo.exif``."""
+DEFAULT_FOCAL_RATIO = 1.2
+"""Focal length over the longer side where it is unknown (COLMAP's default, a 45 degree lens)."""
 
 
 def img_from_cam(camera: Camera, points_in_cam: Float64) -> Float64:
@@ -187,6 +196,27 @@ def camera_from_focal(
     if layout.neutral:
         params[layout.extra_start :] = layout.neutral
     return Camera(model, width, height, params, has_prior_focal)
+
+
+def guess_camera(model: str, size: tuple[int, int], exif: Exif) -> Camera:
+    """A camera with centred principal point and the focal length of the EXIF data.
+
+    Without EXIF data the focal length is ``DEFAULT_FOCAL_RATIO`` times the longer side.
+
+    Args:
+        model: COLMAP's name.
+        size: (width, height), pixels.
+        exif: ``Photo.exif``.
+
+    Raises:
+        ConfigError: unknown camera model.
+    """
+    if model not in CAMERA_MODELS:
+        raise ConfigError(f"unknown camera model {model!r}; known are {', '.join(CAMERA_MODELS)}")
+    focal = exif.get("focal_px")
+    known = focal is not None
+    focal_px = float(focal) if focal is not None else DEFAULT_FOCAL_RATIO * max(size)
+    return camera_from_focal(model, *size, focal_px, has_prior_focal=known)
 
 
 def with_focal(camera: Camera, focal_px: float) -> Camera:

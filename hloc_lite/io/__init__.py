@@ -1,1 +1,1 @@
-"""The borders of the program: images, COLMAP, stores, text formats, weights."""
+"""The program's own borders: images, stores, atomic files, locks, results, weights, pycolmap."""

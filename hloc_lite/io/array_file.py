@@ -1,7 +1,7 @@
-"""Arrays in files of their own (.npy, little-endian, never pickled), mapped into memory.
+"""Arrays in files of their own: .npy, little-endian, never pickled, memory-mapped when read.
 
-Whoever writes one keeps its size and CRC-32, and all bytes are compared with those (4 GB/s) before
-they are used: a damaged file is an error, never wrong numbers.
+The writer keeps each file's size and CRC-32, and the reader compares all bytes with them (at about
+4 GB/s). So a damaged file is an error and never gives wrong numbers.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import numpy as np
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import atomic_path
 
-READ_WHOLE = 1 << 16
-"""Files up to this are read; larger ones mapped, which costs two system calls and a page each."""
-_BLOCK = 1 << 20
+MAX_READ_BYTES = 1 << 16
+"""Larger files are mapped, which costs two system calls and a page each; others are read."""
+_BLOCK_BYTES = 1 << 20
 
 
 def write_array(path: Path, array: np.ndarray) -> dict[str, Any]:
-    """Write an array, whole or not at all; what ``read_array`` must be told of it.
+    """Write an array atomically; return its size and checksum, which ``read_array`` needs.
 
     Raises:
         HlocLiteError: the file cannot be written.
@@ -33,10 +33,10 @@ def write_array(path: Path, array: np.ndarray) -> dict[str, Any]:
 
 
 def check_size(path: Path, recorded: Mapping[str, Any]) -> int:
-    """The bytes of an array's file; all that can be said of it without reading it.
+    """Return the size of an array's file in bytes; its content is not read.
 
     Raises:
-        FormatError: it is missing, or not as long as it was.
+        FormatError: it is missing or has another size than recorded.
     """
     try:
         size = path.stat().st_size
@@ -50,10 +50,11 @@ def check_size(path: Path, recorded: Mapping[str, Any]) -> int:
 
 
 def read_array(path: Path, recorded: Mapping[str, Any]) -> np.ndarray:
-    """The array, read-only.
+    """Return an array, read-only.
 
     Args:
-        recorded: by ``write_array``.
+        path: of its file.
+        recorded: size and checksum from ``write_array``.
 
     Raises:
         FormatError: the file is missing, damaged or changed.
@@ -63,7 +64,7 @@ def read_array(path: Path, recorded: Mapping[str, Any]) -> np.ndarray:
         if _crc32(path) != recorded["crc32"]:
             raise FormatError(f"{path} is damaged or was changed: its checksum differs")
         array: np.ndarray = np.load(
-            path, mmap_mode="r" if size > READ_WHOLE else None, allow_pickle=False
+            path, mmap_mode="r" if size > MAX_READ_BYTES else None, allow_pickle=False
         )
     except (OSError, ValueError, EOFError) as error:
         raise FormatError(f"cannot read {path}: {error}") from None
@@ -74,7 +75,7 @@ def read_array(path: Path, recorded: Mapping[str, Any]) -> np.ndarray:
 def _crc32(path: Path) -> str:
     value = 0
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
+        while block := file.read(_BLOCK_BYTES):
             value = zlib.crc32(block, value)
     return f"{value:08x}"
 

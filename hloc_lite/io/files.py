@@ -1,4 +1,4 @@
-"""Text and bytes to and from disk: whole or not at all."""
+"""Text and JSON files; every file is written atomically."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 from hloc_lite.errors import FormatError, HlocLiteError
 
 MAX_TEXT_BYTES = 2 << 30
-"""Text files beyond 2 GiB are refused before reading: no list or pose file comes near it."""
+"""Larger text files (2 GiB) are not read: no list or pose file comes near that size."""
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``; renamed to it when the block ends without an error.
+    """Yield a temporary path beside ``path``, which replaces it if the block raises no error.
 
     Raises:
         HlocLiteError: the folder cannot be written or the disk is full.
@@ -28,7 +28,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
-        with partial.open("r+b") as file:  # Windows syncs only what is open for writing
+        with partial.open("r+b") as file:  # Windows syncs only files that are open for writing
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
@@ -37,18 +37,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
             f"free some space or choose another folder, then run again"
         ) from error
     finally:
-        with suppress(OSError):  # where nothing could be written, nothing is left behind
+        with suppress(OSError):  # its folder may not exist or not be writable
             partial.unlink(missing_ok=True)
 
 
 def write_text_atomic(path: Path, text: str) -> None:
-    """Write UTF-8 text; a crash leaves the old file or the new one."""
+    """Write UTF-8 text; a crash leaves either the old file or the new one."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 of a file's content, in hex digits.
+    """Return the sha256 of a file's content, in hex digits.
 
     Raises:
         FormatError: missing or unreadable.
@@ -61,13 +61,13 @@ def file_sha256(path: Path) -> str:
 
 
 def write_json_atomic(path: Path, value: Any) -> None:
-    """Write JSON (UTF-8, no NaN); a crash leaves the old file or the new one."""
+    """Write JSON (UTF-8, no NaN); a crash leaves either the old file or the new one."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     write_text_atomic(path, text + "\n")
 
 
 def read_text(path: Path) -> str:
-    """UTF-8 text of a file.
+    """Return the UTF-8 text of a file.
 
     Raises:
         FormatError: missing, unreadable, too large, or not UTF-8 text.
@@ -85,12 +85,12 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON of a file.
+    """Return the value in a JSON file.
 
     Raises:
         FormatError: missing, unreadable or not JSON.
     """
     try:
         return json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:  # also for endless numbers and nesting
+    except (ValueError, RecursionError) as error:  # both also on huge numbers and deep nesting
         raise FormatError(f"{path} is not JSON: {error}") from None

@@ -6,7 +6,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hloc_lite.errors import ImageError
 
@@ -88,3 +88,11 @@ def is_unicode(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def normalize_name(name: str) -> str:
+    """Return an image name as image sources list it: ``./a`` is ``a``, ``x//a`` is ``x/a``.
+
+    Lists made by scripts and by ``find`` have such names.
+    """
+    return PurePosixPath(name).as_posix()

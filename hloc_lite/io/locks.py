@@ -1,4 +1,4 @@
-"""One process at a time: lock files that go when the work is done."""
+"""Lock files: one process at a time does a piece of work."""
 
 from __future__ import annotations
 
@@ -12,30 +12,32 @@ from hloc_lite.errors import HlocLiteError
 
 
 @contextmanager
-def only_process(
-    lock: Path, busy: str, unwritable: Callable[[OSError], HlocLiteError]
+def exclusive_lock(
+    path: Path, busy: HlocLiteError, unwritable: Callable[[OSError], HlocLiteError]
 ) -> Iterator[None]:
-    """Holds a lock file, in a folder that is made if need be; what a killed process leaves of one
-    locks nothing.
+    """Hold a lock file, and delete it at the end.
+
+    Its folder is made if it is missing. A file that a killed process left locks nothing.
 
     Args:
-        busy: what to say where another process holds it.
-        unwritable: what to raise where the file cannot be made.
+        path: of the lock file.
+        busy: raised if another process holds the lock.
+        unwritable: makes the error to raise if the file cannot be created.
 
     Raises:
-        HlocLiteError: one of these.
+        HlocLiteError: one of these two.
     """
-    held = FileLock(lock)
+    lock = FileLock(path)
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        held.acquire(timeout=0)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
     except Timeout:
-        raise HlocLiteError(busy) from None
+        raise busy from None
     except OSError as error:
         raise unwritable(error) from error
     try:
         yield
     finally:
-        with suppress(OSError):  # Windows deletes no open file
-            lock.unlink()
-        held.release()
+        with suppress(OSError):  # Windows does not delete open files
+            path.unlink()
+        lock.release()

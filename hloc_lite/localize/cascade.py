@@ -1,178 +1,178 @@
-"""What a query is matched with, from cheap to dear, until its pose is sure.
+"""Coarse-to-fine matching: cheap steps first; the caller stops once the pose is confident.
 
-First the landmarks that few retrieved images see, all at once; then those of all of them; then, few
-by few, the images themselves by the map's matcher, the likeliest first. Each step adds to what the
-ones before found.
+First the landmarks that the best retrieved images observe, all at once. Then those of all retrieved
+images. Then the images themselves, a few at a time, by the map's matcher. Each step adds to the
+matches of the steps before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hloc_lite.clock import StageClock
-from hloc_lite.config import Config
-from hloc_lite.localize.image_queue import ImageQueue
-from hloc_lite.localize.layers import Layer
-from hloc_lite.localize.query import MatchedQuery
-from hloc_lite.types import (
-    Camera,
-    Int64,
-    LocalFeatures,
-    LocalizationResult,
-    Matches,
-    Photo,
-    RetrievalHits,
-)
+from hloc_lite.config import CascadeConfig
+from hloc_lite.localize.map_matcher import MapMatcher
+from hloc_lite.localize.query import ImageMatches, MapMatches, Query
+from hloc_lite.scene import covisibility_clusters
+from hloc_lite.types import Float64, Int64, Matches, RetrievalHits
 
 
 @dataclass(frozen=True, eq=False)
-class SeenQuery:
-    """A query before it is matched."""
+class MatchingStep:
+    """Matches so far, and when the caller may stop."""
 
-    photo: Photo
-    camera: Camera
-    calibrated: bool
-    """False: the focal length of ``camera`` is only a start."""
-    features: tuple[LocalFeatures, ...]
-    """Of each layer."""
-    hits: RetrievalHits
-
-
-Solve = Callable[[MatchedQuery], LocalizationResult]
-
-
-class Cascade:
-    """Steps towards a pose in one map, each taken only while no pose is sure and time is left."""
-
-    def __init__(self, layers: Sequence[Layer], config: Config) -> None:
-        self._layers, self._config = tuple(layers), config
-        self._image_s = 0.0
-        """What matching one image took the last time, in whichever thread: for budgets only."""
-
-    def answer(
-        self, seen: SeenQuery, solve: Solve, clock: StageClock, budget_ms: float | None = None
-    ) -> LocalizationResult:
-        """The pose of the last step that was made, which knows all that those before knew.
-
-        Not the surest of all: of many steps towards a pose that is not to be had, one may seem
-        sure by chance (two of 60 photos of another town did).
-
-        Args:
-            solve: a pose from matches.
-            clock: of the query; what it shows already counts.
-            budget_ms: no step is begun after it, nor one that would likely end after it; the first
-                is always made.
-        """
-        cascade, hits = self._config.cascade, seen.hits
-        few = hits.first(cascade.first_images)
-        query = self.match_landmarks(seen, few, clock)
-        result = solve(query)
-        if not self._is_sure(result) and len(few.names) < len(hits.names):
-            what = f"landmarks of {len(hits.names) - len(few.names)} more images"
-            if _is_late(clock, budget_ms, 0.0):
-                skipped = (what, "images by the matcher") if cascade.max_images > 0 else (what,)
-                counts = {**result.counts, "images_matched": 0}
-                return replace(result, skipped=skipped, counts=counts)
-            query = self.match_landmarks(seen, hits, clock)
-            result = solve(query)
-        matched = 0
-        if not self._is_sure(result):
-            result, matched = self._by_images(seen, query, result, solve, clock, budget_ms)
-        return replace(result, counts={**result.counts, "images_matched": matched})
-
-    def _by_images(
-        self,
-        seen: SeenQuery,
-        query: MatchedQuery,
-        result: LocalizationResult,
-        solve: Solve,
-        clock: StageClock,
-        budget_ms: float | None,
-    ) -> tuple[LocalizationResult, int]:
-        """What images matched one by one make of a query and its result by landmarks, and how many
-        were matched."""
-        cascade, queue, matched = self._config.cascade, ImageQueue(query), 0
-        most = min(cascade.max_images, len(query.hits.names))
-        while matched < most:
-            count = min(cascade.images_at_once, most - matched)
-            if _is_late(clock, budget_ms, self._image_s * count):
-                what = f"{most - matched} images by the matcher"
-                return replace(result, skipped=(what,)), matched
-            found = self._match_some(seen, query.hits.subset(queue.next(count)), clock)
-            queue.answered(found)
-            query = with_images(query, found)
-            result = solve(query)
-            matched += count
-            if result.pose is not None or self._is_hopeless(result):
-                break  # a pose that is given is as good as any that more images would give
-        return result, matched
-
-    def match_images(self, seen: SeenQuery, hits: RetrievalHits, clock: StageClock) -> MatchedQuery:
-        """The query matched with each of some retrieved images by the map's matcher."""
-        with clock("matching"):
-            pairs = zip(self._layers, seen.features, strict=True)
-            found = [layer.match(features, hits) for layer, features in pairs]
-            return _joined(seen, found, [layer.learned for layer in self._layers])
-
-    def match_landmarks(
-        self, seen: SeenQuery, hits: RetrievalHits, clock: StageClock
-    ) -> MatchedQuery:
-        """The query matched with the landmarks that some retrieved images see."""
-        with clock("matching"):
-            pairs = zip(self._layers, seen.features, strict=True)
-            found = [layer.match_landmarks(features, hits) for layer, features in pairs]
-            return _joined(seen, found, [False] * len(found))
-
-    def _match_some(self, seen: SeenQuery, hits: RetrievalHits, clock: StageClock) -> MatchedQuery:
-        before = clock.seconds.get("matching", 0.0)
-        found = self.match_images(seen, hits, clock)
-        self._image_s = (clock.seconds["matching"] - before) / len(hits.names)
-        return found
-
-    def _is_hopeless(self, result: LocalizationResult) -> bool:
-        """Likely of another place altogether; unknown if nobody judges."""
-        confidence = result.confidence or 0.0  # none where there is no pose at all
-        return self._config.confidence.enabled and confidence < self._config.cascade.hopeless
-
-    def _is_sure(self, result: LocalizationResult) -> bool:
-        if result.confidence is None:  # nobody judges: a pose is a pose
-            return result.pose is not None
-        return result.confidence >= self._config.cascade.enough
+    matches: tuple[MapMatches, ...]
+    """Matches with each map, in the order of the maps."""
+    num_images: int | None = None
+    """Images matched one by one so far; None outside the cascade."""
+    accept_above: float | None = None
+    """Confidence at which no further step is needed; None: any pose that is given will do."""
+    remaining: tuple[str, ...] = ()
+    """Steps not tried yet, in words; empty after the last one."""
+    next_s: float = 0.0
+    """Expected time of the next step, in seconds."""
 
 
-def _is_late(clock: StageClock, budget_ms: float | None, more_s: float) -> bool:
-    return budget_ms is not None and 1000 * (sum(clock.seconds.values()) + more_s) > budget_ms
+class ImageTiming:
+    """Time that matching one image took last, in whichever thread; only for time budgets."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
 
 
-def with_images(query: MatchedQuery, images: MatchedQuery) -> MatchedQuery:
+def matching_steps(
+    query: Query,
+    hits: RetrievalHits,
+    matchers: Sequence[MapMatcher],
+    config: CascadeConfig,
+    timing: ImageTiming,
+    clock: StageClock,
+) -> Iterator[MatchingStep]:
+    """Yield the steps of coarse-to-fine matching, each with all matches so far.
+
+    Args:
+        hits: retrieved images, the most similar first.
+        matchers: one for each map.
+        timing: read and updated for time budgets.
+        clock: receives the time of ``matching``.
+    """
+    few, accept_above = hits.first(config.num_initial_images), config.accept_above
+    num_more = len(hits.names) - len(few.names)
+    max_images = min(config.max_images, len(hits.names))
+    matches = match_landmarks(query, few, matchers, clock)
+    if num_more > 0:
+        remaining: tuple[str, ...] = (f"landmarks of {num_more} more images",)
+        remaining += ("images by the matcher",) if config.max_images > 0 else ()
+        yield MatchingStep(matches, 0, accept_above, remaining)
+        matches = match_landmarks(query, hits, matchers, clock)
+    count = min(config.images_per_step, max_images)
+    remaining = _remaining_images(max_images)
+    yield MatchingStep(matches, 0, accept_above, remaining, timing.seconds * count)
+    queue, num_images = ImageQueue(hits, matches), 0
+    while num_images < max_images:
+        chosen = hits.subset(queue.next(count))
+        start = clock.seconds.get("matching", 0.0)
+        found = match_images(query, chosen, matchers, clock)
+        timing.seconds = (clock.seconds["matching"] - start) / count
+        queue.record(chosen, found)
+        matches = tuple(_with_images(own, more) for own, more in zip(matches, found, strict=True))
+        num_images += count
+        count = min(config.images_per_step, max_images - num_images)
+        remaining = _remaining_images(max_images - num_images)
+        yield MatchingStep(matches, num_images, None, remaining, timing.seconds * count)
+
+
+def match_images(
+    query: Query, hits: RetrievalHits, matchers: Sequence[MapMatcher], clock: StageClock
+) -> tuple[MapMatches, ...]:
+    """Match a query with each of the retrieved images, by the matcher of each map."""
+    with clock("matching"):
+        pairs = zip(matchers, query.features, strict=True)
+        return tuple(matcher.match_images(features, hits) for matcher, features in pairs)
+
+
+def match_landmarks(
+    query: Query, hits: RetrievalHits, matchers: Sequence[MapMatcher], clock: StageClock
+) -> tuple[MapMatches, ...]:
+    """Match a query with the landmarks that the retrieved images observe."""
+    with clock("matching"):
+        pairs = zip(matchers, query.features, strict=True)
+        return tuple(matcher.match_landmarks(features, hits) for matcher, features in pairs)
+
+
+class ImageQueue:
+    """Order in which retrieved images are matched one by one.
+
+    Every other image is from the covisibility cluster that has matched best so far; the others are
+    the likeliest of clusters not tried yet. Two streets that look alike match alike, so a pose in
+    one proves little until the other was tried. More images of the best cluster make its pose sure.
+
+    Args:
+        matches: matches with the landmarks of all retrieved images.
+    """
+
+    def __init__(self, hits: RetrievalHits, matches: Sequence[MapMatches]) -> None:
+        names, first = hits.names, matches[0].by_image
+        self._scores = image_scores(hits, matches)
+        self._rows = {name: row for row, name in enumerate(names)}
+        points = {name: first[name].point3D_idxs for name in names if name in first}
+        self._clusters = np.arange(len(names))
+        for cluster in covisibility_clusters(points):
+            rows = [self._rows[name] for name in cluster]
+            self._clusters[rows] = rows[0]
+        self._is_left = np.ones(len(names), bool)
+        self._is_tried = np.zeros(len(names), bool)
+        """By cluster."""
+        self._best_scores = np.zeros(len(names))
+        """By cluster: highest score that the matcher has given one of its images."""
+
+    def next(self, count: int) -> Int64:
+        """Take the rows of the next images; there must be as many left."""
+        return np.array([self._take() for _ in range(count)], np.int64)
+
+    def record(self, hits: RetrievalHits, found: Sequence[MapMatches]) -> None:
+        """Record the matches that the matcher found in images that were taken."""
+        for name, score in zip(hits.names, image_scores(hits, found), strict=True):
+            cluster = self._clusters[self._rows[name]]
+            self._best_scores[cluster] = max(self._best_scores[cluster], score)
+
+    def _take(self) -> int:
+        fresh = self._is_left & ~self._is_tried[self._clusters]
+        best = np.where(self._is_left, self._best_scores[self._clusters], -1.0)
+        explores = (~self._is_left).sum() % 2 == 1 or best.max() <= 0
+        candidates = fresh if explores and fresh.any() else best == best.max()
+        row = int(np.argmax(np.where(candidates, self._scores, -1.0)))
+        self._is_left[row], self._is_tried[self._clusters[row]] = False, True
+        return row
+
+
+def image_scores(hits: RetrievalHits, matches: Sequence[MapMatches]) -> Float64:
+    """(k,) sum of match scores of each retrieved image, over all maps."""
+    scores = np.zeros(len(hits.names))
+    for of_map in matches:
+        for row, name in enumerate(hits.names):
+            if name in of_map.by_image:
+                scores[row] += of_map.by_image[name].matches.scores.sum()
+    return scores
+
+
+def _remaining_images(count: int) -> tuple[str, ...]:
+    return (f"{count} images by the matcher",) if count > 0 else ()
+
+
+def _with_images(own: MapMatches, more: MapMatches) -> MapMatches:
     """All matches of both: with landmarks, and with some of the images."""
-    parts = []
-    for own, other in zip(query.layers, images.layers, strict=True):
-        both = {name: _together(own.matched[name], pair) for name, pair in other.matched.items()}
-        learned = own.learned or other.learned
-        parts.append(replace(own, matched={**own.matched, **both}, learned=learned))
-    return replace(parts[0], others=tuple(parts[1:]))
+    both = {name: _concatenated(own.by_image[name], each) for name, each in more.by_image.items()}
+    is_learned = own.is_learned or more.is_learned
+    return replace(own, by_image={**own.by_image, **both}, is_learned=is_learned)
 
 
-def _together(one: tuple[Matches, Int64], other: tuple[Matches, Int64]) -> tuple[Matches, Int64]:
-    (first_matches, first_points), (more, points) = one, other
-    indices = np.concatenate(
-        [first_matches.indices, more.indices + np.array([[0, len(first_points)]])]
-    )
-    scores = np.concatenate([first_matches.scores, more.scores])
-    return Matches(indices, scores), np.concatenate([first_points, points])
-
-
-def _joined(
-    seen: SeenQuery,
-    found: Sequence[tuple[RetrievalHits, Mapping[str, tuple[Matches, Int64]]]],
-    learned: Sequence[bool],
-) -> MatchedQuery:
-    first_layer, *others = (
-        MatchedQuery(seen.photo, seen.camera, seen.calibrated, features, hits, matched, by_learned)
-        for features, (hits, matched), by_learned in zip(seen.features, found, learned, strict=True)
-    )
-    return replace(first_layer, others=tuple(others))
+def _concatenated(first: ImageMatches, second: ImageMatches) -> ImageMatches:
+    offset = np.array([[0, len(first.point3D_idxs)]])
+    indices = np.concatenate([first.matches.indices, second.matches.indices + offset])
+    scores = np.concatenate([first.matches.scores, second.matches.scores])
+    points = np.concatenate([first.point3D_idxs, second.point3D_idxs])
+    return ImageMatches(Matches(indices, scores), points)

@@ -1,4 +1,4 @@
-"""``Localizer``: a map and its models, loaded once, answering query after query in memory."""
+"""``Localizer``: a map and its networks, loaded once, answering query after query in memory."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.clock import StageClock, peak_memory_mb
+from hloc_lite.concurrency import prefetch
 from hloc_lite.config import Config, load_config, query_profile
 from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
-from hloc_lite.geometry.cameras import check_camera, rescaled
+from hloc_lite.geometry.cameras import check_camera, guess_camera, rescaled
 from hloc_lite.io.images import read_photo
-from hloc_lite.localize.answers import failure, with_fallback
-from hloc_lite.localize.engine import Engine
-from hloc_lite.localize.rigs import nothing, solve_rig
-from hloc_lite.localize.scene_depth import median_distance
+from hloc_lite.io.weights import WeightsStore
+from hloc_lite.localize.confidence import load_calibration
+from hloc_lite.localize.multi_map import joint_model
+from hloc_lite.localize.result import make_failure, with_fallback
+from hloc_lite.localize.rig import make_rig_estimator, no_correspondences, solve_rig
 from hloc_lite.localize.sequence import Frame, Tracker
-from hloc_lite.mapping.cameras import guess_camera
-from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.stages import prefetch
+from hloc_lite.localize.setup import build_pipeline
+from hloc_lite.maps.map import Map
+from hloc_lite.models import Models
+from hloc_lite.registry import Runtime, Weights
+from hloc_lite.scene import SfmModel, median_scene_distance
 from hloc_lite.types import (
     Camera,
     Correspondences,
+    LabelMap,
     LocalizationResult,
     Photo,
     Prior,
@@ -36,34 +41,57 @@ from hloc_lite.types import (
 )
 
 Image = Photo | npt.NDArray[np.uint8] | Path | str
-"""A decoded photo, (H, W, 3) RGB pixels, or a file."""
+"""Decoded photo, (H, W, 3) uint8 RGB pixels, or a file."""
 
 
-class Localizer(Engine):
-    """Finds the camera poses of photos in one map; keeps models and map features warm.
+class Localizer:
+    """Estimates the camera poses of photos in a map; keeps networks and map features in memory.
 
-    With further maps in ``also``, photos are matched with all of them: images are retrieved by the
-    first map, each map's features give poses of their own, and the place that most speaks for is
-    solved again on the matches of all that found it. A result's ``features`` are then those of the
-    first map, its correspondences count on: the keypoints and points of the next map have the
-    numbers after those of the one before (``model``).
+    With extra maps, photos are matched with all maps. Images are retrieved by the first map, and
+    the features of each map give poses of their own. Poses that agree are joined, and one pose is
+    solved on all their matches. The ``features`` of a result are those of the first map. Its
+    correspondences number the keypoints and points of each map after those of the maps before it
+    (``model``). A localizer may be used by several threads.
 
     Args:
-        place: the map.
-        config: None: the map's own; else its features and retrieval must be those of the map.
-        also: maps of the same images and poses with other features (``mapping.build`` with the
-            first one's model as reference). Features and matcher are those of each map's own
-            config, all else is ``config``; images that one of them lacks are not matched there.
-        weights: where networks come from; None: the default store.
-        device: torch's name.
+        sfm_map: the map.
+        config: config of the queries; None for the map's own. Features and retrieval must be the
+            map's.
+        extra_maps: maps of the same images and poses with other features (``build_map`` with the
+            first map's model as reference). Each map's own config decides its features and
+            matcher, ``config`` the rest. Images that a map lacks are not matched there.
+        weights: source of network weights; None for the default store.
+        device: torch device of the networks.
+        models: networks to use in place of those that ``config`` names.
 
     Raises:
-        ConfigError: the config asks for other features or retrieval than the map has, or ``also``
-            has the same features again, or no common images.
+        ConfigError: features or retrieval differ from the map's, or an extra map has the same kind
+            of features as another, or no common images.
         FormatError: the coefficients of ``confidence.file`` cannot be read.
-        StaleArtefactError: the networks are not those that the map was made with, or the poses of
-            ``also`` are others.
+        StaleArtefactError: the networks are not those that the map was made with, or an extra map
+            has other poses.
     """
+
+    def __init__(
+        self,
+        sfm_map: Map,
+        config: Config | None = None,
+        *,
+        extra_maps: Sequence[Map] = (),
+        weights: Weights | None = None,
+        device: str = "cpu",
+        models: Models | None = None,
+    ) -> None:
+        self.map, self.maps = sfm_map, (sfm_map, *extra_maps)
+        self.config = sfm_map.config if config is None else config
+        self.calibration = load_calibration(self.config.confidence)
+        """Coefficients of the confidence model; None if confidence is disabled."""
+        runtime = Runtime(WeightsStore() if weights is None else weights, device)
+        self.pipeline = build_pipeline(
+            sfm_map, self.config, extra_maps, self.calibration, runtime, models
+        )
+        self._rig_estimator = make_rig_estimator(self.config.pose, runtime)
+        self._joint_model: SfmModel | None = None
 
     @classmethod
     def open(
@@ -74,20 +102,28 @@ class Localizer(Engine):
         profile: str | None = None,
         **options: Any,
     ) -> Localizer:
-        """The localizer of the map in a folder; ``options`` as for the class.
+        """Open the map in a folder; ``options`` are those of the class.
 
         Args:
-            profile: how far to go for a pose: ``fast`` (landmarks of few images), ``balanced`` or
-                ``accurate``; None: as the map's own. Features and retrieval are always the map's.
+            profile: effort spent on a pose: ``fast`` (landmarks of few images), ``balanced`` or
+                ``accurate``; None for that of the map. Features and retrieval are always the map's.
 
         Raises:
             ConfigError: unknown profile.
+            FormatError: no map there, or a damaged one.
         """
-        place = Map.open(path)
+        sfm_map = Map.open(path)
         if profile is not None:
-            base = place.config if config is None else config
+            base = sfm_map.config if config is None else config
             config = load_config(base=base, overrides=query_profile(profile))
-        return cls(place, config, **options)
+        return cls(sfm_map, config, **options)
+
+    @property
+    def model(self) -> SfmModel:
+        """SfM model whose points the correspondences of results index, joint for several maps."""
+        if self._joint_model is None:
+            self._joint_model = joint_model(self.maps)
+        return self._joint_model
 
     def localize(
         self,
@@ -99,51 +135,55 @@ class Localizer(Engine):
         prior: Prior | None = None,
         budget_ms: float | None = None,
     ) -> LocalizationResult:
-        """Where a photo was taken.
+        """Estimate the pose of a photo.
 
         Args:
             image: a file, an (H, W, 3) uint8 RGB array, or a decoded photo.
-            camera: its intrinsics, rescaled if they are for another resolution; their focal length
-                is estimated along with the pose if it is a guess (``has_prior_focal`` false).
-                None: from EXIF, or estimated.
-            name: what to call it in the result; None: its file name. A map image of this name, or
-                of that of a ``Photo``, is taken for the query itself and not retrieved
+            camera: its intrinsics, rescaled if they are for another resolution. Their focal length
+                is estimated with the pose if it is a guess (``has_prior_focal`` is False). None to
+                take them from EXIF, or estimate them.
+            name: name in the result; None for the file name. A map image of this name, or of that
+                of a ``Photo``, is taken for the query itself and not retrieved
                 (``localize.exclude_same_name``).
-            fallback: give a failed query the pose of its best retrieved image, in ``fallback``.
-            prior: what is known of the camera: only map images that may see the same are retrieved,
-                and a pose that contradicts it is withheld as ``Status.DOUBTFUL``.
-            budget_ms: wall time after which nothing more is tried to make a pose surer
-                (``localize.matching`` = cascade); the result's ``skipped`` says what was left out.
+            fallback: give a failed query the pose of its best retrieved image, as ``fallback``.
+            prior: what is known about the pose. Only map images that may share the view are
+                retrieved, and a pose that contradicts it is withheld as ``Status.DOUBTFUL``.
+            budget_ms: wall time after which no further matching step begins
+                (``localize.matching`` = cascade); ``skipped`` of the result names what was left.
 
         Returns:
-            A result whose status says whether there is a pose, and its reason why not. Unreadable
-            images and intrinsics that do not fit come back as ``Status.UNREADABLE``.
+            A result whose status says if there is a pose, and whose reason says why not. Unreadable
+            images and intrinsics that do not fit give ``Status.UNREADABLE``.
 
         Raises:
-            ConfigError: ``camera`` or ``prior`` is of another type, ``budget_ms`` no time.
+            ConfigError: ``camera`` or ``prior`` has another type, or ``budget_ms`` is negative.
         """
         _check_prior(prior)
         if budget_ms is not None and not (isinstance(budget_ms, Real) and budget_ms >= 0):
             raise ConfigError(f"budget_ms: expected milliseconds, 0 or more, got {budget_ms!r}")
         if not isinstance(camera, Camera | None):
             raise ConfigError(
-                f"expected a Camera or None, got {camera!r}; hloc_lite.io.poses.parse_camera makes "
-                f"one of 'MODEL W H params...'"
+                f"expected a Camera or None, got {camera!r}; hloc_lite.formats.hloc_lists."
+                f"parse_camera makes one from 'MODEL W H params...'"
             )
         clock = StageClock()
         label = name if name is not None else _name_of(image)
-        itself = label if name is not None or isinstance(image, Photo) else None
         try:
             with clock("read"):
-                photo = _photo(image, label, self.config)
-                intrinsics = self._camera(photo, camera)
+                photo = _read(image, label, self.config)
+                intrinsics = self._intrinsics(photo, camera)
         except HlocLiteError as error:
-            return failure(label, Status.UNREADABLE, str(error), clock)
-        calibrated = camera is not None and camera.has_prior_focal
-        seen = self.look(
-            photo, intrinsics, calibrated=calibrated, itself=itself, prior=prior, clock=clock
+            return make_failure(label, Status.UNREADABLE, str(error), clock)
+        result = self.pipeline.run(
+            photo,
+            intrinsics,
+            name=label,
+            calibrated=camera is not None and camera.has_prior_focal,
+            exclude=label if name is not None or isinstance(image, Photo) else None,
+            prior=prior,
+            budget_ms=budget_ms,
+            clock=clock,
         )
-        result = self.answer(seen, label, clock, prior, budget_ms)
         result = replace(result, peak_memory_mb=peak_memory_mb())
         return with_fallback(result, self.map.model) if fallback else result
 
@@ -153,48 +193,47 @@ class Localizer(Engine):
         cameras: Iterable[Camera | None] | None = None,
         **options: Any,
     ) -> Iterator[LocalizationResult]:
-        """Where each of many photos was taken, in their order; the next one is read meanwhile.
+        """Estimate the poses of many photos in order; the next one is read meanwhile.
 
         Args:
-            cameras: one for each image; None: of none.
-            options: as of ``localize``.
+            cameras: intrinsics of each image; None if all are unknown.
+            options: as for ``localize``.
 
         Raises:
-            ShapeError: not as many cameras as images.
+            ShapeError: the numbers of cameras and images differ.
         """
         listed = list(images)
         known = [None] * len(listed) if cameras is None else list(cameras)
         if len(known) != len(listed):
             raise ShapeError(f"{len(known)} cameras for {len(listed)} images")
-        photos = prefetch(lambda image: _or_itself(image, self.config), listed, ahead=2)
+        photos = prefetch(lambda image: _read_if_possible(image, self.config), listed, ahead=2)
         for image, photo, camera in zip(listed, photos, known, strict=True):
-            named = {"name": _name_of(image), **options}
-            yield self.localize(photo, camera, **named)
+            yield self.localize(photo, camera, **{"name": _name_of(image), **options})
 
     def localize_sequence(self, frames: Iterable[Frame]) -> Iterator[LocalizationResult]:
-        """Where a moving camera is, frame by frame (``sequence.Tracker``)."""
+        """Estimate the poses of a moving camera, frame by frame (``sequence.Tracker``)."""
 
         def localize(frame: Frame, prior: Prior | None) -> LocalizationResult:
             return self.localize(frame.image, frame.camera, prior=prior)
 
-        depth = median_distance(self.map.model)
-        tracker = Tracker(localize, self._rig_estimator, depth, self.config.sequence)
+        distance = median_scene_distance(self.map.model)
+        tracker = Tracker(localize, self._rig_estimator, distance, self.config.sequence)
         return (tracker.next(frame) for frame in frames)
 
     def localize_rig(
         self, images: Sequence[Image], rig: Rig, *, prior: Prior | None = None
     ) -> RigLocalizationResult:
-        """Where a rig was when its cameras took photos at once.
+        """Estimate the pose of a rig whose cameras took photos at the same time.
 
-        Each photo is matched with landmarks by itself; one pose is solved of all their matches.
+        Each photo is matched with landmarks; one pose is solved on the matches of all photos.
 
         Args:
-            images: one of each camera, in the rig's order; those that cannot be read are left out.
-            prior: of the rig; its position and heights narrow the search, and no pose is withheld
+            images: one photo of each camera, in the rig's order; unreadable ones are left out.
+            prior: prior of the rig. Its position and heights narrow the search; no pose is withheld
                 for contradicting it.
 
         Raises:
-            ShapeError: not one image for each camera.
+            ShapeError: the numbers of images and cameras differ.
         """
         _check_prior(prior)
         if len(images) != len(rig):
@@ -204,23 +243,28 @@ class Localizer(Engine):
         for name, image, each in zip(names, images, rig.cameras, strict=True):
             try:
                 with clock("read"):
-                    photo = _photo(image, name, self.config)
-                    camera = self._camera(photo, each.camera)
+                    photo = _read(image, name, self.config)
+                    camera = self._intrinsics(photo, each.camera)
             except HlocLiteError as error:
                 unreadable[name] = str(error)
-                found.append(nothing())
+                found.append(no_correspondences())
                 continue
-            seen = self.look(photo, camera, prior=prior, clock=clock)
-            found.append(self.correspondences(seen, clock))
+            query, hits = self.pipeline.describe(photo, camera, prior=prior, clock=clock)
+            correspondences = self.pipeline.weighted_landmarks(query, hits, clock)
+            found.append(no_correspondences() if correspondences is None else correspondences)
         return solve_rig(
             self._rig_estimator, names, found, rig, unreadable, self.config.pose, clock
         )
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
-        """The result of a query whose image could not even be decoded."""
-        return failure(name, Status.UNREADABLE, str(error), StageClock())
+        """Make the result of a query whose image could not be decoded."""
+        return make_failure(name, Status.UNREADABLE, str(error), StageClock())
 
-    def _camera(self, photo: Photo, camera: Camera | None) -> Camera:
+    def predict_labels(self, photo: Photo) -> LabelMap | None:
+        """Segment a photo; None if labels are not in use, or there are none for it."""
+        return self.pipeline.weighers[0].predict_labels(photo)
+
+    def _intrinsics(self, photo: Photo, camera: Camera | None) -> Camera:
         if camera is not None:
             return rescaled(check_camera(camera), photo.width, photo.height)
         model = self.config.mapping.camera_model
@@ -232,15 +276,15 @@ def _check_prior(prior: object) -> None:
         raise ConfigError(f"expected a Prior or None, got {prior!r}")
 
 
-def _or_itself(image: Image, config: Config) -> Image:
-    """Decoded, if that can be done."""
+def _read_if_possible(image: Image, config: Config) -> Image:
+    """Decoded photo; the image itself if it cannot be read, so that ``localize`` says why."""
     try:
-        return _photo(image, _name_of(image), config)
+        return _read(image, _name_of(image), config)
     except HlocLiteError:
-        return image  # ``localize`` will meet the error, and tell it
+        return image
 
 
-def _photo(image: Image, label: str, config: Config) -> Photo:
+def _read(image: Image, label: str, config: Config) -> Photo:
     if isinstance(image, Photo):
         return image
     if isinstance(image, str | Path):

@@ -1,32 +1,74 @@
-"""What is known of a camera beforehand: which map images it may share, and whether a pose agrees.
+"""Pose priors: they narrow the retrieved images, and a pose that contradicts them is withheld.
 
-Pure functions on ``types.Prior``. Down in the world comes from the prior itself, or from the map's
-georeference (``Georeference.down_in_map``).
+The direction of gravity in the world comes from the prior itself, or from the map's georeference
+(``Georeference.down_in_map``).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
+
 import numpy as np
 
+from hloc_lite.config import PriorConfig
 from hloc_lite.errors import ShapeError
-from hloc_lite.mapping.georeference import Georeference
+from hloc_lite.localize.verification import VerifiedPose
+from hloc_lite.maps.georeference import Georeference
+from hloc_lite.maps.map import Map
+from hloc_lite.scene import median_scene_distance
 from hloc_lite.types import Bool, Float64, Prior, Rigid3, frozen_array
 
 GPS_RADIUS_FACTOR = 3.0
-"""Radius over a phone's stated accuracy, which holds for 68 % of positions: three times it holds
-for all but 1 in 30,000 of normal errors. Among houses errors are not normal; a prior that shuts
-out the truth costs the query, a wide one some milliseconds."""
+"""Radius over a phone's stated accuracy, which holds for 68 % of positions.
+
+Three times the accuracy holds for all but 1 in 30,000 normal errors. Errors among houses are not
+normal: a prior that excludes the truth loses the query, a wide one costs some milliseconds."""
+
+
+class PriorFilter:
+    """Applies priors in one map: selects images, and withholds poses that contradict a prior."""
+
+    def __init__(self, sfm_map: Map, config: PriorConfig) -> None:
+        self._map, self._config = sfm_map, config
+        georeference = sfm_map.georeference
+        self._down = None if georeference is None else georeference.down_in_map
+
+    def image_names(self, prior: Prior) -> list[str]:
+        """Names of the map images that may share the camera's view."""
+        images = self._map.model.images
+        near = images_within(prior, self._centers, self._margin, self._down)
+        return [images[row].name for row in np.flatnonzero(near)]
+
+    def check(self, verified: VerifiedPose, prior: Prior) -> VerifiedPose:
+        """Reject an accepted pose that contradicts the prior."""
+        pose = verified.selected.hypothesis.pose
+        if pose is None or not verified.is_accepted:
+            return verified
+        agrees, sentence = check_pose(prior, pose.cam_from_world, self._down)
+        if agrees:
+            return verified
+        return replace(verified, probability=0.0, is_accepted=False, prior_conflict=sentence)
+
+    @cached_property
+    def _centers(self) -> Float64:
+        centers = [image.cam_from_world.center for image in self._map.model.images]
+        return np.array(centers).reshape(-1, 3)
+
+    @cached_property
+    def _margin(self) -> float:
+        return self._config.margin_depths * median_scene_distance(self._map.model)
 
 
 def images_within(
-    prior: Prior, centers: Float64, slack: float, down_in_world: Float64 | None = None
+    prior: Prior, centers: Float64, margin: float, down_in_world: Float64 | None = None
 ) -> Bool:
     """Which map images may see what the camera sees.
 
     Args:
         centers: (M, 3) of the images' cameras, world.
         slack: how far beyond the radius an image still counts, map units:
-            ``config.prior.slack_depths`` median distances of the map's points from their cameras.
+            ``config.prior.margin_depths`` median distances of the map's points from their cameras.
         down_in_world: (3,) used if the prior has none; without any, heights say nothing.
 
     Returns:
@@ -37,28 +79,31 @@ def images_within(
         ShapeError: a slack below 0, or other shapes.
     """
     centers = np.asarray(frozen_array(centers, np.float64, (None, 3), "centers"), np.float64)
-    if not slack >= 0:
-        raise ShapeError(f"slack: expected a length of 0 or more, got {slack}")
+    if not margin >= 0:
+        raise ShapeError(f"margin: expected a length of 0 or more, got {margin}")
     near = np.ones(len(centers), np.bool_)
     if prior.position is not None:
-        near &= np.linalg.norm(centers - prior.position, axis=1) <= prior.radius + slack
+        near &= np.linalg.norm(centers - prior.position, axis=1) <= prior.radius + margin
     down = _down(prior, down_in_world)
     if prior.heights is not None and down is not None:
         low, high = prior.heights
-        margin = max(high - low, 0.0) / 2
+        half_band = max(high - low, 0.0) / 2
         heights = -centers @ down
-        near &= (heights >= low - margin) & (heights <= high + margin)
+        near &= (heights >= low - half_band) & (heights <= high + half_band)
     return near
 
 
-def agrees(
+def check_pose(
     prior: Prior, cam_from_world: Rigid3, down_in_world: Float64 | None = None
 ) -> tuple[bool, str]:
-    """Whether a pose is where and as the prior says, and one sentence for people on it.
+    """Check a pose against a prior.
 
     Args:
-        down_in_world: (3,) used if the prior has none; without any, gravity and heights say
-            nothing.
+        down_in_world: (3,) gravity, used if the prior has none; without any, gravity and heights
+            are not compared.
+
+    Returns:
+        True if the pose agrees with the prior, and one sentence for people.
     """
     against: list[str] = []
     for_it: list[str] = []
@@ -88,11 +133,11 @@ def agrees(
     if against:
         wrong = " and ".join(text.replace(", within", ", expected within") for text in against)
         return False, f"the pose {wrong}"
-    sentence = f"the pose {', '.join(for_it)}" if for_it else "the prior says nothing of the pose"
+    sentence = (
+        f"the pose {', '.join(for_it)}" if for_it else "the prior does not constrain the pose"
+    )
     if unused:
-        sentence += (
-            f" ({' and '.join(unused)} not compared: which way is down in the map is unknown)"
-        )
+        sentence += f" ({' and '.join(unused)} not compared: gravity in the map is unknown)"
     return True, sentence
 
 
@@ -103,17 +148,17 @@ def prior_from_gps(
     accuracy_m: float,
     height_m: float | None = None,
 ) -> Prior:
-    """The prior of a satellite position, with down as the georeference has it.
+    """Make the prior of a satellite position; gravity is that of the georeference.
 
     Args:
-        accuracy_m: radius within which the true position lies with 68 %, as phones give it; the
-            prior's is ``GPS_RADIUS_FACTOR`` times that, and what the georeference itself is off.
-        height_m: above the ellipsoid, as uncertain as the rest. None, and better where it may be
-            above sea level: anywhere between the lowest and the highest camera of the map.
+        accuracy_m: radius that contains the true position with 68 %, as phones report it. The
+            prior's radius is ``GPS_RADIUS_FACTOR`` times that, plus the georeference's own error.
+        height_m: height above the ellipsoid, as uncertain as the rest. None (better where it may
+            be above sea level) for any height between the lowest and highest camera of the map.
 
     Raises:
-        FormatError: no such place on Earth.
-        ShapeError: an accuracy that is no length above 0.
+        FormatError: latitude or longitude out of range.
+        ShapeError: an accuracy that is not positive.
     """
     if not (np.isfinite(accuracy_m) and accuracy_m > 0):
         raise ShapeError(f"accuracy_m: expected a length above 0, got {accuracy_m}")
@@ -131,16 +176,16 @@ def prior_from_gps(
 
 
 def _down(prior: Prior, down_in_world: Float64 | None) -> Float64 | None:
-    """(3,) unit vector, None if nobody knows it."""
+    """(3,) unit vector of gravity in the world; None if unknown."""
     down = prior.gravity_in_world if prior.gravity_in_world is not None else down_in_world
     if down is None:
         return None
     length = float(np.linalg.norm(down))
     if not (np.isfinite(length) and length > 0):
-        raise ShapeError(f"which way is down: expected a vector with a length, got {down}")
+        raise ShapeError(f"gravity in the world: expected a vector of positive length, got {down}")
     return np.asarray(down, np.float64) / length
 
 
 def _angle_deg(a: Float64, b: Float64) -> float:
-    """Between two vectors; accurate also near 0 and 180."""
+    """Angle between two vectors; accurate also near 0 and 180 degrees."""
     return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b)))

@@ -1,5 +1,8 @@
-"""Frames of one camera with odometry, one after another: each narrows the search for the next, and
-several that are too little alone are solved together."""
+"""Localizes a sequence: frames of one camera with odometry.
+
+Each pose narrows the search for the next frame. Frames that have too few matches alone are solved
+together with the frames before them.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +33,13 @@ from hloc_lite.types import (
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One photo of a sequence."""
+    """One photo of a sequence, with the motion since the frame before."""
 
     image: Photo | UInt8 | Path | str
     camera: Camera | None = None
-    """Intrinsics; None: from EXIF, or estimated."""
+    """Intrinsics; None to take them from EXIF, or estimate them."""
     from_last: Rigid3 | None = None
-    """cam_from_last_cam by odometry, map units; None: unknown, as of the first frame."""
+    """cam_from_last_cam by odometry, map units; None if unknown, as for the first frame."""
 
     def __post_init__(self) -> None:
         moved = self.from_last
@@ -45,12 +48,12 @@ class Frame:
         if not isinstance(moved, Rigid3):
             raise ShapeError(f"Frame.from_last: expected a Rigid3 or None, got {moved!r}")
         across = moved.rotation @ moved.rotation.T - np.eye(3)
-        # written so that NaN is refused, too; odometry in single precision is off by 1e-6
+        # also False for NaN; odometry in single precision is off by 1e-6
         is_rotation = np.abs(across).max() < 1e-3 and np.linalg.det(moved.rotation) > 0
         if not (is_rotation and np.isfinite(np.linalg.norm(moved.translation))):
             raise ShapeError(
-                "Frame.from_last: expected a rotation and finite numbers; give None where odometry "
-                "was lost"
+                "Frame.from_last: expected a rotation matrix and finite numbers; give None where "
+                "odometry was lost"
             )
 
 
@@ -58,7 +61,7 @@ Localize = Callable[[Frame, Prior | None], LocalizationResult]
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
+class _PastFrame:
     camera: Camera
     correspondences: Correspondences
     from_current: Rigid3
@@ -66,31 +69,38 @@ class _Seen:
 
 
 class Tracker:
-    """Where a moving camera is.
+    """Tracks a moving camera in a map.
 
     Args:
-        localize: one frame by itself.
-        estimator: of several frames together.
-        depth: median distance of the map's points from their cameras, map units.
+        localize: localizes one frame by itself.
+        estimator: solves several frames together, as the cameras of a rig.
+        scene_distance: median distance of the map's points from their cameras, map units.
     """
 
     def __init__(
-        self, localize: Localize, estimator: RigEstimator, depth: float, config: SequenceConfig
+        self,
+        localize: Localize,
+        estimator: RigEstimator,
+        scene_distance: float,
+        config: SequenceConfig,
     ) -> None:
         self._localize, self._estimator = localize, estimator
-        self._depth, self._config = depth, config
+        self._scene_distance, self._config = scene_distance, config
         self._expected: Rigid3 | None = None
-        """cam_from_world of the last frame, from its own pose or by odometry since."""
-        self._way = 0.0
-        """Gone since the last pose, map units."""
-        self._window: deque[_Seen] = deque(maxlen=config.window - 1)
+        """cam_from_world of the last frame, by its own pose or by odometry since."""
+        self._travelled = 0.0
+        """Distance travelled since the last pose, map units."""
+        self._window: deque[_PastFrame] = deque(maxlen=config.window - 1)
 
     def next(self, frame: Frame) -> LocalizationResult:
-        """Where the next frame was taken.
+        """Localize the next frame.
 
-        Without odometry, or where nothing is found near the place that it leads to, a frame is
-        localized as any other photo; a frame that has no pose by itself gets one of the last
-        frames together, if enough of them agree.
+        Without odometry, or if nothing is found near the expected position, a frame is localized
+        like any other photo. A frame that has no pose by itself gets one from the last frames
+        together, if enough of them agree.
+
+        Raises:
+            ConfigError: not a ``Frame``.
         """
         if not isinstance(frame, Frame):
             raise ConfigError(f"expected a Frame, got {frame!r}")
@@ -101,11 +111,11 @@ class Tracker:
             anywhere = self._localize(frame, None)
             result = anywhere if anywhere.pose is not None else result
         if result.pose is None:
-            result = self._together(result, frame)
+            result = self._solve_together(result, frame)
         else:
             self._remember(result.pose.camera, result.correspondences)
         if result.pose is not None:
-            self._expected, self._way = result.pose.cam_from_world, 0.0
+            self._expected, self._travelled = result.pose.cam_from_world, 0.0
         return result
 
     def _move(self, from_last: Rigid3 | None) -> None:
@@ -113,7 +123,7 @@ class Tracker:
             self._expected = None
             self._window.clear()
             return
-        self._way += float(np.linalg.norm(from_last.translation))
+        self._travelled += float(np.linalg.norm(from_last.translation))
         if self._expected is not None:
             self._expected = from_last.compose(self._expected)
         last_from_current = from_last.inverse()
@@ -126,17 +136,20 @@ class Tracker:
     def _prior(self) -> Prior | None:
         if self._expected is None:
             return None
-        radius = self._config.radius_depths * self._depth + self._config.drift_share * self._way
-        if not np.isfinite(radius):  # odometry beyond all bounds says nothing
+        radius = (
+            self._config.radius_depths * self._scene_distance
+            + self._config.drift_share * self._travelled
+        )
+        if not np.isfinite(radius):  # odometry has diverged
             return None
         return Prior(position=self._expected.center, radius=radius)
 
     def _remember(self, camera: Camera, correspondences: Correspondences | None) -> None:
         if correspondences is not None and len(correspondences) > 0:
-            self._window.append(_Seen(camera, correspondences, Rigid3.identity()))
+            self._window.append(_PastFrame(camera, correspondences, Rigid3.identity()))
 
-    def _together(self, result: LocalizationResult, frame: Frame) -> LocalizationResult:
-        """The result with the pose that the last frames have in common, if they have one."""
+    def _solve_together(self, result: LocalizationResult, frame: Frame) -> LocalizationResult:
+        """Result with the pose that the last frames give together, if there is one."""
         camera, own = frame.camera, result.correspondences
         if camera is None or own is None or len(own) == 0:
             return result

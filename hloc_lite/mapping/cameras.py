@@ -1,39 +1,60 @@
-"""Cameras of images that come without intrinsics: from EXIF, or a guess to be refined."""
+"""Intrinsics of the map images, and which images share a camera."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from hloc_lite.config import MappingConfig
-from hloc_lite.errors import ConfigError
-from hloc_lite.geometry.cameras import CAMERA_MODELS, camera_from_focal
+from hloc_lite.errors import FormatError
+from hloc_lite.geometry.cameras import Exif, guess_camera, rescaled
+from hloc_lite.io.sharded_store import ShardedStore
+from hloc_lite.mapping.reference import reference_cameras
+from hloc_lite.mapping.run import Run
 from hloc_lite.types import Camera
 
-Exif = Mapping[str, float | str]
+logger = logging.getLogger(__name__)
 Cameras = tuple[Mapping[int, Camera], Mapping[str, int]]
-"""Cameras by id, and the id for each image name."""
-DEFAULT_FOCAL_RATIO = 1.2
-"""Focal length over longer side where nothing is known (COLMAP's default, a 45 degree lens)."""
+"""Camera id -> camera, and image name -> camera id."""
 
 
-def guess_camera(model: str, size: tuple[int, int], exif: Exif) -> Camera:
-    """Centred principal point, focal length of the EXIF data or ``DEFAULT_FOCAL_RATIO``.
-
-    Args:
-        model: COLMAP's name.
-        size: (width, height), pixels.
-        exif: ``Photo.exif``.
+def find_cameras(run: Run, names: Sequence[str], features: ShardedStore) -> Cameras:
+    """Find the intrinsics of each image: those of the reference, given ones, or guesses from EXIF.
 
     Raises:
-        ConfigError: unknown camera model.
+        FormatError: intrinsics do not fit the size of an image, or are for none of the images.
     """
-    if model not in CAMERA_MODELS:
-        raise ConfigError(f"unknown camera model {model!r}; known are {', '.join(CAMERA_MODELS)}")
-    focal = exif.get("focal_px")
-    known = focal is not None
-    focal_px = float(focal) if focal is not None else DEFAULT_FOCAL_RATIO * max(size)
-    return camera_from_focal(model, *size, focal_px, has_prior_focal=known)
+    sizes = {name: _size(features, name) for name in names}
+    if run.inputs.reference is not None:
+        return reference_cameras(run.inputs.reference, sizes)
+    exifs = {name: json.loads(bytes(features.read(name, ["exif"])["exif"])) for name in names}
+    given: dict[str, Camera] = {}
+    _check_given(run, names)
+    for name, camera in (run.inputs.cameras or {}).items():
+        if name in sizes:
+            try:
+                given[name] = rescaled(camera, *sizes[name])
+            except FormatError as error:
+                raise FormatError(f"image {name!r}: {error}") from None
+    return assign_cameras(sizes, exifs, given, run.config.mapping)
+
+
+def _check_given(run: Run, names: Sequence[str]) -> None:
+    """Check that given intrinsics are for at least some of the images."""
+    given = run.inputs.cameras or {}
+    without = [name for name in names if name not in given]
+    if given and len(without) == len(names):
+        raise FormatError(
+            f"the given intrinsics are for none of the {len(names)} images: they name "
+            f"{next(iter(given))!r}, the images are called {names[0]!r}..."
+        )
+    if given and without:
+        logger.warning(
+            "no intrinsics were given for %d of %d images (first: %r): EXIF or a guess is used",
+            len(without), len(names), without[0],
+        )  # fmt: skip
 
 
 def assign_cameras(
@@ -42,10 +63,13 @@ def assign_cameras(
     given: Mapping[str, Camera],
     config: MappingConfig,
 ) -> tuple[dict[int, Camera], dict[str, int]]:
-    """Cameras by id, and the id for each image name.
+    """Assign a camera to each image.
 
-    Images with given intrinsics share a camera if these are equal; the others as
+    Images with given intrinsics share a camera if these are equal. The others share as
     ``config.cameras`` says.
+
+    Returns:
+        Camera id -> camera, and image name -> camera id.
     """
     cameras: dict[int, Camera] = {}
     camera_of: dict[str, int] = {}
@@ -62,18 +86,23 @@ def assign_cameras(
             id_of[key] = len(cameras) + 1
             cameras[id_of[key]] = camera
         elif camera.has_prior_focal and not cameras[id_of[key]].has_prior_focal:
-            cameras[id_of[key]] = camera  # what one of them knows beats the guess for another
+            cameras[id_of[key]] = camera  # known intrinsics replace another image's guess
         camera_of[name] = id_of[key]
     return cameras, camera_of
 
 
 def _sharing_key(name: str, size: tuple[int, int], exif: Exif, config: MappingConfig) -> object:
     if config.cameras == "single":
-        return ("size", size)  # one lens gives one size; another size cannot share intrinsics
+        return ("size", size)  # images of different sizes cannot share intrinsics
     if config.cameras == "per-folder":
         return ("folder", PurePosixPath(name).parent.as_posix(), size)
     identity = tuple(exif.get(part) for part in ("make", "model", "focal_mm"))
     if config.cameras == "auto" and None not in identity:
-        # in pixels too: digital zoom keeps the millimetres and the size
+        # focal_px as well: digital zoom changes neither focal_mm nor the image size
         return ("exif", size, identity, exif.get("focal_px"))
     return ("image", name)
+
+
+def _size(features: ShardedStore, name: str) -> tuple[int, int]:
+    width, height = features.read(name, ["image_size"])["image_size"]
+    return int(width), int(height)

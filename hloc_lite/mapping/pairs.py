@@ -1,76 +1,22 @@
-"""Which pairs of map images to match: a spec such as ``retrieval:20`` -> sorted pairs of names."""
+"""Which pairs of map images to match: all, similar, covisible, nearby or consecutive ones."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from hloc_lite.config import PairsConfig
-from hloc_lite.errors import ConfigError, MappingError, counted
-from hloc_lite.io.poses import read_pairs
-from hloc_lite.types import NO_POINT, RetrievalHits, SfmModel
+from hloc_lite.config.pair_spec import PairSpec, check_reference
+from hloc_lite.errors import MappingError, counted
+from hloc_lite.formats.hloc_lists import read_pairs
+from hloc_lite.scene import SfmModel, visible_points
+from hloc_lite.types import RetrievalHits
 
 Pair = tuple[str, str]
-KINDS = ("exhaustive", "retrieval", "covisible", "poses", "sequential")
-_K = re.compile(r"0*[1-9][0-9]{0,8}", re.ASCII)  # isdigit() also takes "²"
-RETRIEVAL_PAIRS = 20
-"""Neighbours of ``auto`` in large maps, as the field's recipes have it."""
-
-
-@dataclass(frozen=True)
-class PairSpec:
-    """A parsed spec: one of ``KINDS`` with its K, or a file."""
-
-    kind: str
-    k: int = 0
-    file: Path | None = None
-
-
-def parse_spec(config: PairsConfig, num_images: int, reference: SfmModel | None = None) -> PairSpec:
-    """What ``config.spec`` asks for, ``auto`` resolved.
-
-    Raises:
-        ConfigError: neither a known kind with a positive K nor a file.
-    """
-    spec = config.spec
-    if spec == "auto":
-        if num_images <= config.exhaustive_max_images:
-            return PairSpec("exhaustive")
-        with_points = reference is not None and reference.num_points > 0
-        return PairSpec("covisible" if with_points else "retrieval", RETRIEVAL_PAIRS)
-    kind, _, number = spec.partition(":")
-    if spec == "exhaustive":
-        return PairSpec("exhaustive")
-    if kind in KINDS[1:] and _K.fullmatch(number):
-        return PairSpec(kind, int(number))
-    if os.path.isfile(spec):  # unlike Path's, False for what cannot be a path
-        return PairSpec("file", file=Path(spec))
-    kinds = ", ".join(f"{kind}:K" for kind in KINDS[1:])
-    raise ConfigError(
-        f"--pairs {spec!r}: expected exhaustive, {kinds} with K > 0, or a file of name pairs"
-    )
-
-
-def check_spec(config: PairsConfig, names: Sequence[str], reference: SfmModel | None) -> None:
-    """Refuse a spec that ``choose_pairs`` would refuse after hours of feature extraction.
-
-    Raises:
-        ConfigError: as ``parse_spec``.
-        FormatError: a file of pairs with a bad line.
-        MappingError: the spec needs a reference model that is not there.
-    """
-    spec = parse_spec(config, len(names), reference)
-    if spec.file is not None:
-        read_pairs(spec.file, names)
-    elif spec.kind in ("covisible", "poses"):
-        _posed(spec, reference)
 
 
 def choose_pairs(
@@ -81,21 +27,20 @@ def choose_pairs(
     retrieve: Callable[[int], Sequence[RetrievalHits]],
     listed: Sequence[str] = (),
 ) -> list[Pair]:
-    """Pairs (smaller name first, sorted, each once) of the images that are to be matched.
+    """Choose the pairs of images to match; smaller name first, sorted, each once.
 
     Args:
-        spec: what was asked for.
-        names: of the images with features.
+        names: images with features.
         config: limits of poses:K.
-        reference: known poses; needed by covisible:K and poses:K.
-        retrieve: K -> for each name in order, its K most similar others.
-        listed: more images that a file of pairs may name (without features: their pairs are left
-            out).
+        reference: known poses; covisible:K and poses:K need them.
+        retrieve: returns for each name, in order, its K most similar other images.
+        listed: further images that a file of pairs may name. They have no features, so their
+            pairs are left out.
 
     Raises:
-        MappingError: the spec needs a reference model (with points) that is not there, or gives
-            no pair at all.
+        MappingError: the reference model lacks what the spec needs, or there is no pair.
     """
+    check_reference(spec, None if reference is None else reference.num_points)
     if spec.kind == "exhaustive":
         pairs: Iterable[Pair] = combinations(names, 2)
     elif spec.kind == "sequential":
@@ -108,11 +53,13 @@ def choose_pairs(
         ]
     elif spec.kind == "file" and spec.file is not None:
         pairs = read_pairs(spec.file, [*names, *listed])
-    elif spec.kind == "poses":
-        posed = _only(_posed(spec, reference), names)
-        pairs = pairs_from_poses(posed, spec.k, config.max_angle_deg)
     else:
-        pairs = pairs_from_covisibility(_only(_posed(spec, reference), names), spec.k)
+        assert reference is not None  # check_reference
+        posed = _only(reference, names)
+        if spec.kind == "poses":
+            pairs = pairs_from_poses(posed, spec.k, config.max_angle_deg)
+        else:
+            pairs = pairs_from_covisibility(posed, spec.k)
     known = set(names)
     kept = {(min(p), max(p)) for p in pairs if p[0] != p[1] and known.issuperset(p)}
     if not kept:
@@ -122,22 +69,14 @@ def choose_pairs(
     return sorted(kept)
 
 
-def _posed(spec: PairSpec, reference: SfmModel | None) -> SfmModel:
-    if reference is None:
-        raise MappingError(f"--pairs {spec.kind}:K needs known poses: give --reference MODEL")
-    if spec.kind == "covisible" and reference.num_points == 0:
-        raise MappingError("--pairs covisible:K needs a reference model with points; it has none")
-    return reference
-
-
 def _only(reference: SfmModel, names: Sequence[str]) -> SfmModel:
-    """Without the images that are not there: they must not take the places of the K."""
+    """Reference without the images that are missing; they must not count among the K."""
     present = set(names)
     return replace(reference, images=tuple(i for i in reference.images if i.name in present))
 
 
 def pairs_from_poses(model: SfmModel, k: int, max_angle_deg: float) -> list[Pair]:
-    """Each image with its K nearest by camera centre among those that look the same way."""
+    """Pair each image with its K nearest by camera centre among those with a similar view."""
     images = model.images
     centers = np.array([image.cam_from_world.center for image in images])
     directions = np.array([image.cam_from_world.rotation[2] for image in images])
@@ -145,7 +84,7 @@ def pairs_from_poses(model: SfmModel, k: int, max_angle_deg: float) -> list[Pair
     cos_limit = np.cos(np.radians(max_angle_deg))
     pairs = []
     for row, image in enumerate(images):
-        # ask for more than K, as some look elsewhere; widen until K are found or all were seen
+        # some look elsewhere: widen the search until K are found or all were tried
         asked = min(len(images), 4 * k + 1)
         while True:
             _, near = tree.query(centers[row], k=asked)
@@ -159,18 +98,18 @@ def pairs_from_poses(model: SfmModel, k: int, max_angle_deg: float) -> list[Pair
 
 
 def pairs_from_covisibility(model: SfmModel, k: int) -> list[Pair]:
-    """Each image with the K that share most points with it (ties by name)."""
+    """Pair each image with the K that share most points with it (ties by name)."""
     from scipy.sparse import coo_matrix
 
-    seen = [np.unique(image.point3D_idxs[image.point3D_idxs != NO_POINT]) for image in model.images]
-    rows = np.repeat(np.arange(len(seen)), [len(points) for points in seen])
-    columns = np.concatenate(seen)
-    shape = (len(seen), model.num_points)
+    observed = [visible_points(image) for image in model.images]
+    rows = np.repeat(np.arange(len(observed)), [len(points) for points in observed])
+    columns = np.concatenate(observed)
+    shape = (len(observed), model.num_points)
     visibility = coo_matrix((np.ones(len(rows), np.int32), (rows, columns)), shape=shape).tocsc()
     pairs = []
     for row, image in enumerate(model.images):
-        # only the columns of its own points: all of them would make the whole quadratic
-        shared = np.bincount(visibility[:, seen[row]].indices, minlength=len(seen))
+        # only the columns of its own points; all of them would be quadratic
+        shared = np.bincount(visibility[:, observed[row]].indices, minlength=len(observed))
         shared[row] = 0
         best = np.argsort(-shared, kind="stable")[:k]
         pairs += [(image.name, model.images[n].name) for n in best if shared[n] > 0]

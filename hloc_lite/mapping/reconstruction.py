@@ -1,87 +1,57 @@
-"""From verified matches to a model: cameras, mapper or triangulation."""
+"""SfM model from verified matches: by a mapper, or by triangulation with known poses."""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from hloc_lite.config import MappingConfig
-from hloc_lite.errors import FormatError, MappingError, counted
-from hloc_lite.geometry.cameras import rescaled
-from hloc_lite.io.bank import ShardedStore
-from hloc_lite.io.pycolmap_adapter import TwoView, reconstruct, triangulate
-from hloc_lite.mapping.cameras import Cameras, assign_cameras
-from hloc_lite.mapping.matched import MatchedPairs
+from hloc_lite.errors import MappingError, counted
+from hloc_lite.formats.colmap.mappers import reconstruct, triangulate
+from hloc_lite.io.pycolmap_adapter import TwoView
+from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.pairs import Pair
-from hloc_lite.mapping.reference import reference_cameras, subset
+from hloc_lite.mapping.reference import subset
 from hloc_lite.mapping.run import Run
-from hloc_lite.mapping.stages import keypoints_of
-from hloc_lite.types import NO_POINT, Camera, Int32, SfmModel
+from hloc_lite.mapping.two_pass_matching import VerifiedPairs
+from hloc_lite.scene import SfmModel
+from hloc_lite.types import NO_POINT, Float64, Int32
 
 logger = logging.getLogger(__name__)
 
 
-def cameras_of(run: Run, names: Sequence[str], features: ShardedStore) -> Cameras:
-    """The reference's cameras, given intrinsics, or guesses from EXIF, for each image."""
-    sizes = {name: _size(features, name) for name in names}
-    if run.inputs.reference is not None:
-        return reference_cameras(run.inputs.reference, sizes)
-    exifs = {name: json.loads(bytes(features.read(name, ["exif"])["exif"])) for name in names}
-    given: dict[str, Camera] = {}
-    _check_given(run, names)
-    for name, camera in (run.inputs.cameras or {}).items():
-        if name in sizes:
-            try:
-                given[name] = rescaled(camera, *sizes[name])
-            except FormatError as error:
-                raise FormatError(f"image {name!r}: {error}") from None
-    return assign_cameras(sizes, exifs, given, run.config.mapping)
-
-
-def _check_given(run: Run, names: Sequence[str]) -> None:
-    """Intrinsics that were given have to be for these images, at least for some."""
-    given = run.inputs.cameras or {}
-    without = [name for name in names if name not in given]
-    if given and len(without) == len(names):
-        raise FormatError(
-            f"the given intrinsics are for none of the {len(names)} images: they name "
-            f"{next(iter(given))!r}, the images are {names[0]!r}..."
-        )
-    if given and without:
-        logger.warning(
-            "no intrinsics were given for %d of %d images (first: %r): EXIF or a guess is used",
-            len(without), len(names), without[0],
-        )  # fmt: skip
-
-
 def build_model(
     run: Run,
-    matched: MatchedPairs,
-    features: ShardedStore,
+    pairs: VerifiedPairs,
+    keypoints: Mapping[str, Float64],
     cameras: Cameras,
 ) -> tuple[SfmModel, int]:
-    """The model, and how many separate smaller ones were dropped.
+    """Build the SfM model: triangulation with known poses, else structure from motion.
+
+    Args:
+        keypoints: (N, 2) pixels of each image.
+
+    Returns:
+        The largest model, and the number of smaller ones that were dropped.
 
     Raises:
         MappingError: no usable pair, nothing registered, or nothing triangulated.
     """
     by_id, id_of = cameras
-    keypoints = keypoints_of(features, list(id_of))
-    at_least = min_verified(run)
-    views = ((pair, matched.two_view(pair)) for pair in matched)
-    usable = [(pair, view) for pair, view in views if len(view.inliers) >= at_least]
+    keypoints = {name: keypoints[name] for name in id_of}
+    needed = min_verified(run)
+    usable = [(p, view) for p, view in pairs.two_views.items() if len(view.inliers) >= needed]
     if not usable:
         raise MappingError(
-            f"{counted(len(matched), 'pair')} of images tried, none with {at_least} or more "
+            f"{counted(len(pairs.two_views), 'pair')} of images tried, none with {needed} or more "
             f"matches that agree with a geometry: the images do not overlap enough, or the given "
             f"poses are wrong"
         )
     config = run.config.mapping
     if run.inputs.reference is not None:
-        _check_pose_agreement(run, usable, matched)
+        _check_pose_agreement(run, usable, pairs.num_matches)
         posed = subset(run.inputs.reference, list(id_of), by_id)
         model = triangulate(posed, keypoints, usable, config)
         _check_triangulated(model, usable, config)
@@ -101,11 +71,12 @@ def build_model(
 
 
 def _check_pose_agreement(
-    run: Run, usable: Sequence[tuple[Pair, TwoView]], matched: MatchedPairs
+    run: Run, usable: Sequence[tuple[Pair, TwoView]], num_matches: Mapping[Pair, int]
 ) -> None:
+    """Raise MappingError if too few matches of each image's best pair agree with the poses."""
     best: dict[str, float] = {}
     for pair, view in usable:
-        tried = matched.num_matches(pair)
+        tried = num_matches[pair]
         if tried >= run.config.geometry.min_inliers:
             share = len(view.inliers) / tried
             best |= {name: max(best.get(name, 0.0), share) for name in pair}
@@ -123,6 +94,7 @@ def _check_pose_agreement(
 def _check_triangulated(
     model: SfmModel, usable: Sequence[tuple[Pair, TwoView]], config: MappingConfig
 ) -> None:
+    """Raise MappingError if too few of the matched keypoints could be triangulated."""
     matched: dict[str, list[Int32]] = {}
     for pair, view in usable:
         for name, rows in zip(pair, view.inliers.T, strict=True):
@@ -142,10 +114,5 @@ def _check_triangulated(
 
 
 def min_verified(run: Run) -> int:
-    """Verified matches that make a pair usable: with known poses every single one is evidence."""
+    """Verified matches that a pair needs; with known poses a single one is enough."""
     return 1 if run.inputs.reference is not None else run.config.geometry.min_inliers
-
-
-def _size(features: ShardedStore, name: str) -> tuple[int, int]:
-    width, height = features.read(name, ["image_size"])["image_size"]
-    return int(width), int(height)

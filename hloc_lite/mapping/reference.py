@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from hloc_lite.errors import FormatError, MappingError
 from hloc_lite.geometry.cameras import rescaled
-from hloc_lite.types import Camera, SfmImage, SfmModel
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import Camera
 
 Size = tuple[int, int]
 

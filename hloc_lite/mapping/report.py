@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from hloc_lite.errors import counted
-from hloc_lite.types import NO_POINT, SfmModel
+from hloc_lite.scene import SfmModel
+from hloc_lite.types import NO_POINT
 
 Pair = tuple[str, str]
 

@@ -1,9 +1,8 @@
-"""Global descriptors of the map's images, and the pairs they suggest."""
+"""Global descriptors of the map images, kept on disk as they come."""
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
@@ -12,19 +11,19 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from hloc_lite.mapping.pairs import Pair, choose_pairs, parse_spec
+from hloc_lite.concurrency import prefetch
+from hloc_lite.config import Use, fingerprint, values_for_fingerprint
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.run import Run
-from hloc_lite.mapping.stages import prefetch
-from hloc_lite.retrieval.index import RetrievalIndex
-from hloc_lite.types import Float32, Photo, RetrievalHits
+from hloc_lite.maps.folder import WORK
+from hloc_lite.types import Float32, Photo
 
-logger = logging.getLogger(__name__)
 STATE = "/state/"
-"""Key of what was learned; image names are relative and cannot begin like this."""
+"""Store key of the descriptor's state; image names are relative and cannot begin like this."""
 
 
 class _Photos(Sequence[Photo]):
-    """The images, loaded when indexed."""
+    """Sequence of photos, each loaded when it is indexed."""
 
     def __init__(self, run: Run, names: Sequence[str]) -> None:
         self._run, self._names = run, names
@@ -36,15 +35,17 @@ class _Photos(Sequence[Photo]):
         return self._run.source.load(self._names[index])
 
 
-def global_descriptors(run: Run, contents: Mapping[str, str]) -> Float32:
-    """(M, D) unit rows of the images in order; what the descriptor has to learn (a vocabulary) it
-    learns first. Both are kept as they come, and taken from there when a killed run resumes.
+def compute_global_descriptors(run: Run, image_hashes: Mapping[str, str]) -> Float32:
+    """Compute the (M, D) global descriptors of the images, as unit rows in order.
+
+    A descriptor with a vocabulary learns it from these images first. Both are stored as they come,
+    so a killed run resumes.
 
     Args:
-        contents: image name -> content fingerprint.
+        image_hashes: image name -> fingerprint of its bytes.
     """
-    describer, names = run.models.describer, list(contents)
-    with closing(run.descriptor_store(contents)) as store:
+    describer, names = run.models.global_descriptor, list(image_hashes)
+    with closing(_store(run, image_hashes)) as store:
         if STATE in store:
             learned = json.loads(bytes(store[STATE]["values"].astype(np.uint8)))
             describer.load_state({key: _array(store[_state_key(key)]) for key in learned})
@@ -54,7 +55,7 @@ def global_descriptors(run: Run, contents: Mapping[str, str]) -> Float32:
             for key, value in state.items():
                 store.add(_state_key(key), _arrays(value))
             listed = np.frombuffer(json.dumps(list(state)).encode(), np.uint8)
-            store.add(STATE, _arrays(listed))  # last: it marks the state as whole
+            store.add(STATE, _arrays(listed))  # last: it marks the state as complete
             store.flush()
         todo = [name for name in names if name not in store]
         photos = prefetch(run.source.load, todo, ahead=2)
@@ -78,16 +79,10 @@ def _array(arrays: Mapping[str, np.ndarray]) -> Float32:
     return arrays["values"].reshape(arrays["shape"])
 
 
-def choose(run: Run, names: Sequence[str], descriptors: Float32) -> list[Pair]:
-    """The pairs of images to match, as the config asks."""
-
-    def retrieve(k: int) -> Sequence[RetrievalHits]:
-        return RetrievalIndex(names, descriptors).search(descriptors, k, exclude=names)
-
-    reference = run.inputs.reference
-    spec = parse_spec(run.config.pairs, len(names), reference)
-    pairs = choose_pairs(
-        spec, names, run.config.pairs, reference, retrieve, listed=run.source.names
-    )
-    logger.info("%d pairs of %d images (%s)", len(pairs), len(names), spec.kind)
-    return pairs
+def _store(run: Run, image_hashes: Mapping[str, str]) -> ShardedStore:
+    """Store for this set of images only: another set teaches another vocabulary."""
+    read = values_for_fingerprint(run.config, Use.RETRIEVAL)
+    parts = [read["retrieval"], read["images"], run.models.global_descriptor_weights]
+    made_from = fingerprint("1", *parts, dict(image_hashes))
+    name = f"retrieval-{made_from}"
+    return ShardedStore(run.folder / WORK / name, made_from, "global descriptors")

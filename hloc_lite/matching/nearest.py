@@ -28,7 +28,8 @@ class NearestMatcher:
 
     def match(self, pairs: Sequence[tuple[LocalFeatures, LocalFeatures]]) -> list[Matches]:
         """Matches of each pair, in order; scores are probabilities of being right as far as the
-        ratio of distances tells: its log odds fall in proportion to it (``matching.even_ratio``).
+        ratio of distances tells: its log odds fall in proportion to it
+        (``matching.ratio_midpoint``).
 
         Raises:
             ShapeError: if the descriptors of a pair differ in dimension.
@@ -56,7 +57,7 @@ class NearestMatcher:
         indices, ratios = match_descriptors(
             descriptors0, descriptors1, config.max_ratio, config.min_similarity
         )
-        scores = torch.sigmoid(config.ratio_slope * (config.even_ratio - ratios))
+        scores = torch.sigmoid(config.ratio_slope * (config.ratio_midpoint - ratios))
         return Matches(
             indices.cpu().numpy().astype(np.int32), scores.cpu().numpy().astype(np.float32)
         )

@@ -6,7 +6,7 @@ import numpy as np
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.pose.refine import refine_pose, reprojection_errors
-from hloc_lite.registry import DepthJudge
+from hloc_lite.registry import DepthScorer
 from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate, Rigid3
 
 FARTHEST = 1e15
@@ -40,7 +40,7 @@ def chances(bounds: Float64, camera: Camera) -> Float64:
 def posterior_odds(weights: Float64, chance: Float64, config: PoseConfig) -> Float64:
     """(K,) odds that each correspondence is right if it agrees with the pose.
 
-    Before that they are its weight times those of ``config.prior_share``.
+    Before that they are its weight times those of ``config.prior_inlier_ratio``.
 
     Args:
         weights: (K,).
@@ -51,7 +51,7 @@ def posterior_odds(weights: Float64, chance: Float64, config: PoseConfig) -> Flo
 
 def prior_odds(weights: Float64, config: PoseConfig) -> Float64:
     """(K,) odds that each correspondence of (K,) ``weights`` is right, before any pose is known."""
-    odds = config.prior_share / (1 - config.prior_share)
+    odds = config.prior_inlier_ratio / (1 - config.prior_inlier_ratio)
     return np.asarray(odds * weights / weights.mean()) if len(weights) else np.zeros(0)
 
 
@@ -74,11 +74,11 @@ def among_all(mask: Bool, usable: Bool) -> Bool:
     return spread
 
 
-def judge_of_some(judge: DepthJudge | None, kept: Bool) -> DepthJudge | None:
-    """What a judge of K correspondences says to those of them that are (K,) kept."""
-    if judge is None or kept.all():
-        return judge
-    whole = judge
+def restrict_scorer(depth_scorer: DepthScorer | None, kept: Bool) -> DepthScorer | None:
+    """What a depth_scorer of K correspondences says to those of them that are (K,) kept."""
+    if depth_scorer is None or kept.all():
+        return depth_scorer
+    whole = depth_scorer
 
     def of_some(depths: Float64, agreeing: Bool) -> Float64:
         all_depths = np.full((len(depths), len(kept)), np.nan)

@@ -8,9 +8,9 @@ import numpy as np
 
 from hloc_lite.config import LocalizeConfig, PoseConfig
 from hloc_lite.geometry.cameras import with_focal
-from hloc_lite.pose.common import among_all, bounds_px, finish, judge_of_some, usable_rows
+from hloc_lite.pose.common import among_all, bounds_px, finish, restrict_scorer, usable_rows
 from hloc_lite.pose.refine import inlier_mask
-from hloc_lite.registry import DepthJudge, PoseEstimator
+from hloc_lite.registry import DepthScorer, PoseEstimator
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 QUICK_TRIALS = 1000
@@ -23,7 +23,7 @@ def estimate_with_focal(
     camera: Camera,
     pose_config: PoseConfig,
     config: LocalizeConfig,
-    judge: DepthJudge | None = None,
+    depth_scorer: DepthScorer | None = None,
 ) -> PoseEstimate | None:
     """Pose and focal length together.
 
@@ -33,12 +33,12 @@ def estimate_with_focal(
     cut short only where there are candidates to rank.
 
     Args:
-        judge: as of ``PoseEstimator``; ratios of depths are hardly wrong where the focal length is.
+        depth_scorer: as in ``PoseEstimator``; ratios of depths hardly depend on the focal length.
     """
     usable = usable_rows(correspondences)
     if not usable.all():
         some = correspondences.subset(usable)
-        heard = judge_of_some(judge, usable)
+        heard = restrict_scorer(depth_scorer, usable)
         found_of_some = estimate_with_focal(estimator, some, camera, pose_config, config, heard)
         if found_of_some is None:
             return None
@@ -54,7 +54,7 @@ def estimate_with_focal(
     best: tuple[int, Camera, Rigid3] | None = None
     num_trials = 0
     for candidate in candidates:
-        found = estimator.ransac(correspondences, candidate, max_trials, judge)
+        found = estimator.ransac(correspondences, candidate, max_trials, depth_scorer)
         if found is None:
             continue
         num_trials += found[1]

@@ -8,7 +8,7 @@ from hloc_lite.errors import MissingDependencyError
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.pose.common import max_error_px
 from hloc_lite.pose.ransac_estimator import RansacEstimator
-from hloc_lite.registry import DepthJudge
+from hloc_lite.registry import DepthScorer
 from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
@@ -20,9 +20,9 @@ class PoseLibEstimator(RansacEstimator):
         correspondences: Correspondences,
         camera: Camera,
         max_num_trials: int,
-        judge: DepthJudge | None = None,
+        depth_scorer: DepthScorer | None = None,
     ) -> tuple[Rigid3, int] | None:
-        """As ``RansacEstimator``; ``judge`` is ignored."""
+        """As ``RansacEstimator``; ``depth_scorer`` is ignored."""
         if not self._enough(len(correspondences)):
             return None
         import poselib

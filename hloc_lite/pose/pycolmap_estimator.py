@@ -5,7 +5,7 @@ from __future__ import annotations
 from hloc_lite.io.pycolmap_adapter import absolute_pose
 from hloc_lite.pose.common import max_error_px
 from hloc_lite.pose.ransac_estimator import RansacEstimator
-from hloc_lite.registry import DepthJudge
+from hloc_lite.registry import DepthScorer
 from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
@@ -17,9 +17,9 @@ class PycolmapEstimator(RansacEstimator):
         correspondences: Correspondences,
         camera: Camera,
         max_num_trials: int,
-        judge: DepthJudge | None = None,
+        depth_scorer: DepthScorer | None = None,
     ) -> tuple[Rigid3, int] | None:
-        """As ``RansacEstimator``; ``judge`` is ignored."""
+        """As ``RansacEstimator``; ``depth_scorer`` is ignored."""
         config = self._config
         if not self._enough(len(correspondences)):
             return None

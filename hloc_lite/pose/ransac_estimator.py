@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.pose.common import among_all, finish, judge_of_some, usable_rows
-from hloc_lite.registry import DepthJudge, Runtime
+from hloc_lite.pose.common import among_all, finish, restrict_scorer, usable_rows
+from hloc_lite.registry import DepthScorer, Runtime
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 
@@ -18,17 +18,20 @@ class RansacEstimator(ABC):
         self._config = config
 
     def estimate(
-        self, correspondences: Correspondences, camera: Camera, judge: DepthJudge | None = None
+        self,
+        correspondences: Correspondences,
+        camera: Camera,
+        depth_scorer: DepthScorer | None = None,
     ) -> PoseEstimate | None:
         """As ``registry.PoseEstimator``."""
         usable = usable_rows(correspondences)
         if not usable.all():
-            some = judge_of_some(judge, usable)
+            some = restrict_scorer(depth_scorer, usable)
             found = self.estimate(correspondences.subset(usable), camera, some)
             if found is None:
                 return None
             return replace(found, inlier_mask=among_all(found.inlier_mask, usable))
-        start = self.ransac(correspondences, camera, self._config.max_num_trials, judge)
+        start = self.ransac(correspondences, camera, self._config.max_num_trials, depth_scorer)
         if start is None:
             return None
         pose, num_trials = start
@@ -40,7 +43,7 @@ class RansacEstimator(ABC):
         correspondences: Correspondences,
         camera: Camera,
         max_num_trials: int,
-        judge: DepthJudge | None = None,
+        depth_scorer: DepthScorer | None = None,
     ) -> tuple[Rigid3, int] | None:
         """(cam_from_world, trials drawn) before the refinement on pixels; None if there is none."""
 

@@ -118,10 +118,10 @@ def _screened(
 ) -> Float64:
     """The poses that a few of the correspondences agree with most, and of these the ones that a few
     more agree with most."""
-    fewest = config.screen_survivors
+    fewest = config.screening_survivors
     looks = (
-        (config.screen_size, max(len(poses) // KEPT, fewest)),
-        (SECOND_SIZE * config.screen_size, fewest),
+        (config.screening_correspondences, max(len(poses) // KEPT, fewest)),
+        (SECOND_SIZE * config.screening_correspondences, fewest),
     )
     for size, kept in looks:
         if len(poses) > kept and len(errors) > size:

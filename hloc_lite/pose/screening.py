@@ -72,10 +72,10 @@ class Screening:
         xp = namespace(rotations)
         poses = xp.concatenate([rotations.reshape(-1, 9), translations], 1)
         single = xp.asarray(poses, dtype=xp.float32)
-        fewest = self._config.screen_survivors
+        fewest = self._config.screening_survivors
         looks = (
-            (self._config.screen_size, max(len(poses) // KEPT, fewest)),
-            (self._config.screen_size * SECOND_SIZE, fewest),
+            (self._config.screening_correspondences, max(len(poses) // KEPT, fewest)),
+            (self._config.screening_correspondences * SECOND_SIZE, fewest),
         )
         for size, kept in looks:
             if len(poses) > kept and len(self._errors) > size:

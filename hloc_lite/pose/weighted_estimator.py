@@ -6,12 +6,12 @@ import numpy as np
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import bearings, projection_jacobian
-from hloc_lite.pose.common import bounds_px, chances, judge_of_some, posterior_odds, votes
+from hloc_lite.pose.common import bounds_px, chances, posterior_odds, restrict_scorer, votes
 from hloc_lite.pose.linear_errors import LinearErrors
 from hloc_lite.pose.ransac_estimator import RansacEstimator
 from hloc_lite.pose.screening import Problem
 from hloc_lite.pose.weighted_ransac import weighted_ransac
-from hloc_lite.registry import DepthJudge, Runtime
+from hloc_lite.registry import DepthScorer, Runtime
 from hloc_lite.types import Camera, Correspondences, Float64, Rigid3
 
 
@@ -28,7 +28,7 @@ class WeightedEstimator(RansacEstimator):
         correspondences: Correspondences,
         camera: Camera,
         max_num_trials: int,
-        judge: DepthJudge | None = None,
+        depth_scorer: DepthScorer | None = None,
     ) -> tuple[Rigid3, int] | None:
         """As ``RansacEstimator``."""
         rays, points3D = bearings(camera, correspondences.points2D), correspondences.points3D
@@ -47,7 +47,7 @@ class WeightedEstimator(RansacEstimator):
         errors = LinearErrors.of(rays, jacobians, points3D - center, bounds)
         counted = votes(posterior_odds(weights, chances(bounds, camera), self._config))
         problem = Problem(rays, points3D - center, weights, counted, errors)
-        some = judge_of_some(judge, usable)
+        some = restrict_scorer(depth_scorer, usable)
         found = weighted_ransac(problem, self._config, max_num_trials, self._device, some)
         if found is None:
             return None

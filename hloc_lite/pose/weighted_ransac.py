@@ -19,7 +19,7 @@ from hloc_lite.config import PoseConfig
 from hloc_lite.pose.local_optimization import optimize, settle
 from hloc_lite.pose.sampling import SAMPLE_SIZE, MixedSampler, ProsacSampler, Sampler
 from hloc_lite.pose.screening import Problem, Screening
-from hloc_lite.registry import DepthJudge
+from hloc_lite.registry import DepthScorer
 from hloc_lite.types import Bool, Float32, Float64
 
 SAMPLERS: Mapping[str, type[MixedSampler] | type[ProsacSampler]] = {
@@ -29,7 +29,7 @@ SAMPLERS: Mapping[str, type[MixedSampler] | type[ProsacSampler]] = {
 GROWTH = 4
 """Of batches, while the best pose is not known to need fewer samples: large ones cost less each."""
 MAX_FACTOR = 2.0
-"""Of ``DepthJudge``: no pose of less than half the best score has to be asked about."""
+"""Of ``DepthScorer``: no pose of less than half the best score has to be asked about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Consensus:
     score: float
     """Weighted MSAC gain, about the number of inliers, times ``factor``."""
     factor: float
-    """What the judge says of it; 1 without one."""
+    """What the depth_scorer says of it; 1 without one."""
     inliers: Bool
     """(K,)"""
     num_trials: int
@@ -52,7 +52,7 @@ def weighted_ransac(
     config: PoseConfig,
     max_num_trials: int,
     device: str | None = None,
-    judge: DepthJudge | None = None,
+    depth_scorer: DepthScorer | None = None,
 ) -> Consensus | None:
     """The pose of the highest score; None where no sample gave one. ``device`` as of ``Screening``.
 
@@ -60,7 +60,7 @@ def weighted_ransac(
     1 - ``config.confidence``, or after ``max_num_trials``.
 
     Args:
-        judge: of the best poses that came through the screening, and of those optimized; None, or
+        depth_scorer: of the best poses that came through the screening, and of those optimized; None, or
             one that knows nothing, leaves the result as it is.
     """
     rng = np.random.default_rng(config.seed)
@@ -76,8 +76,8 @@ def weighted_ransac(
         poses, gains = screening.survivors(sampler.draw(batch))
         trials += batch
         scores: Float32 | Float64 = gains
-        if judge is not None:
-            poses, scores = _judged(problem, judge, poses, gains, best_minimal, config)
+        if depth_scorer is not None:
+            poses, scores = _judged(problem, depth_scorer, poses, gains, best_minimal, config)
         promising = np.flatnonzero(scores > best_minimal)
         promising = promising[np.argsort(-scores[promising], kind="stable")]
         best_minimal = float(scores.max(initial=best_minimal))
@@ -88,8 +88,8 @@ def weighted_ransac(
             )
             score, inliers = float(agreement @ problem.votes), agreement > 0
             factor = 1.0
-            if judge is not None:
-                factor = float(judge(_depths(problem, optimized[None]), inliers[None])[0])
+            if depth_scorer is not None:
+                factor = float(depth_scorer(_depths(problem, optimized[None]), inliers[None])[0])
             if best is None or factor * score > best.score:
                 best = Consensus(optimized, factor * score, factor, inliers, trials)
                 needed = _needed(sampler, best, trials, config)
@@ -125,7 +125,7 @@ def _needed(sampler: Sampler, best: Consensus | None, trials: int, config: PoseC
 
 def _judged(
     problem: Problem,
-    judge: DepthJudge,
+    depth_scorer: DepthScorer,
     poses: Float64,
     gains: Float32,
     least: float,
@@ -134,12 +134,12 @@ def _judged(
     """Those of the (S, 12) poses that may score above ``least``, the first few by (S,) gain, and
     their scores."""
     able = np.flatnonzero(MAX_FACTOR * gains > least)
-    most = max(config.judged_per_batch, config.optimized_per_batch)
+    most = max(config.depth_scored_per_batch, config.optimized_per_batch)
     able = able[np.argsort(-gains[able], kind="stable")][:most]
     if len(able) == 0:
         return poses[able], np.zeros(0)
     agreeing = problem.errors.gains(poses[able]) > 0
-    factors = judge(_depths(problem, poses[able]), agreeing)
+    factors = depth_scorer(_depths(problem, poses[able]), agreeing)
     return poses[able], gains[able] * factors
 
 

@@ -1,5 +1,5 @@
-"""The HTTP service: maps that stay open, and answer photos sent by POST.
+"""HTTP service: keeps maps open and localizes photos sent by POST.
 
-Needs the extra ``serve`` (fastapi, uvicorn, python-multipart, prometheus-client); nothing outside
-of this room and its verb imports them.
+Needs the extra ``serve`` (fastapi, uvicorn, python-multipart, prometheus-client). Only this package
+and ``hloc_lite.cli.serve`` import it.
 """

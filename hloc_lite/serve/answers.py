@@ -1,4 +1,4 @@
-"""What a localization request is answered: found or not, the pose, how sure it is, and why."""
+"""The JSON answer to a localization request. Class names appear in the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -6,147 +6,180 @@ import math
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from hloc_lite.geometry.frames import covariance_in_frame, pose_in_frame
-from hloc_lite.io.results import result_to_json
-from hloc_lite.mapping.georeference import Georeference
+from hloc_lite.io.results import result_core
+from hloc_lite.maps.georeference import Georeference
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.locating import Located
+from hloc_lite.serve.localization import MultiMapResult
 from hloc_lite.serve.query import Query
-from hloc_lite.types import LocalizationResult, PoseEstimate, Rigid3
+from hloc_lite.types import PoseEstimate, Rigid3
 
-IN_FRAME = (
+COVARIANCE_FRAME = (
     "(position, rotation vector in rad about fixed axes) along the world axes of the frame asked "
     "for; lengths in {unit}"
 )
-IN_CAMERA = (
+CAMERA_COVARIANCE_FRAME = (
     "(rotation vector in rad, translation in map units), both a left perturbation in the camera "
     "frame (x right, y down, z forward): cam_from_world_true = exp(d) cam_from_world"
 )
 
 
-class Pose(BaseModel):
-    """A camera pose in the frame that was asked for."""
+class _Model(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Pose(_Model):
+    """Camera pose in the requested frame."""
 
     frame: str
+    """Name of the frame, see GET /v1/frames."""
     world: str
-    """map: the map's coordinates; enu: metres east, north, up of its origin."""
+    """World coordinates: map (the map's own) or enu (metres east, north, up of its origin)."""
     position: list[float]
-    """Of the camera centre."""
+    """Camera centre (x, y, z): map units, or metres if world is enu."""
     rotation_xyzw: list[float]
+    """Unit quaternion (x, y, z, w)."""
     convention: str
-    """What position and rotation are, in words."""
+    """Meaning of position and rotation in this frame, in words."""
     translation: list[float] | None = None
-    """colmap only: t of x_cam = R x_world + t."""
+    """Translation t of x_cam = R x_world + t; only in frame colmap."""
 
 
-class Covariance(BaseModel):
-    """How uncertain the pose is, if it is the right one."""
+class Covariance(_Model):
+    """Uncertainty of the pose, provided that it is a correct one."""
 
     matrix: list[list[float]]
-    """(6, 6), in the order of ROS's PoseWithCovariance."""
+    """(6, 6) covariance, in the order of ROS's PoseWithCovariance."""
     frame: str
-    """What its rows and columns are, in words."""
+    """Meaning of the rows and columns of matrix, in words."""
     position_std: list[float]
-    """Standard deviations of the camera centre along x, y and z of the frame asked for."""
+    """Standard deviations of the camera centre along x, y, z of the requested frame: map units, or
+    metres if world is enu."""
     position_std_m: float | None
-    """Of the distance from the true place, metres, where the map is geo-referenced."""
+    """Root-mean-square distance to the true camera centre, metres; null if the map is not
+    geo-referenced."""
     rotation_std_deg: float
-    """Of the angle to the true orientation."""
+    """Root-mean-square angle to the true orientation, degrees."""
     camera_matrix: list[list[float]]
-    """(6, 6) in the camera frame and map units, whatever frame was asked for."""
+    """(6, 6) covariance in the camera frame and map units, whatever frame was requested."""
     camera_frame: str
-    """What the rows and columns of camera_matrix are, in words."""
+    """Meaning of the rows and columns of camera_matrix, in words."""
 
 
-class InMap(BaseModel):
-    """Position and direction in the map's own coordinates, whatever frame was asked for."""
+class InMap(_Model):
+    """Camera centre and viewing direction in map coordinates, whatever frame was requested."""
 
     center: list[float]
+    """Camera centre (x, y, z), map units."""
     looks: list[float]
     """Unit vector along the optical axis."""
 
 
-class OneMap(BaseModel):
-    """What the photo is in one of the maps."""
+class OneMap(_Model):
+    """Result in one of the maps that were tried."""
 
     map: str
+    """Name of the map."""
     status: str
+    """Status in this map."""
     reason: str
+    """Explanation of the status, one sentence."""
     confidence: float | None
+    """Calibrated probability that the pose in this map is correct."""
 
 
-class Answer(BaseModel):
-    """The answer to a photo."""
+class Answer(_Model):
+    """Result of a localization request."""
 
     found: bool
-    """Whether there is a pose."""
+    """True if the answer has a pose."""
     status: str = Field(examples=["localized", "doubtful", "too_few_matches"])
+    """Outcome, as a fixed word."""
     reason: str
-    """One sentence for people."""
+    """Explanation of the status, one sentence."""
     map: str
-    """The map that pose, status and reason are of: the most confident."""
+    """Name of the map with the most confident result; pose, status and reason refer to it."""
     confidence: float | None
-    """Calibrated probability that the pose is right; also of one that is withheld as doubtful."""
+    """Calibrated probability that the pose is correct; also given for a doubtful pose, which is
+    itself withheld."""
     confidence_class: str | None = Field(examples=["POOR", "FAIR", "GOOD", "EXCELLENT"])
+    """Confidence as one of OpenXR's four classes."""
     pose: Pose | None
+    """Camera pose in the requested frame; null if not localized."""
     in_map: InMap | None
+    """Camera centre and viewing direction in map coordinates; null if not localized."""
     geopose: dict[str, dict[str, float]] | None
-    """OGC GeoPose (Basic-Quaternion), where the map is geo-referenced."""
+    """OGC GeoPose (Basic-Quaternion); null if the map is not geo-referenced."""
     covariance: Covariance | None
+    """Uncertainty of the pose; null if unknown."""
     camera: dict[str, Any] | None
-    """The intrinsics used, COLMAP's; estimated where they were not given."""
+    """COLMAP camera (intrinsics) used; estimated if not given."""
     counts: dict[str, int]
+    """Numbers of matches, inliers and others."""
     times_ms: dict[str, float]
-    """Wall time: upload, queue, decode, each stage in all maps together, and total: in the server,
-    from the headers of the request."""
+    """Wall times, ms: upload, queue, decode, each stage (summed over the maps), and total, measured
+    in the server from the request's headers."""
     skipped: list[str]
-    """What was left out to keep the budget, or cannot be used."""
+    """Steps skipped to keep the time budget, and inputs that could not be used."""
     peak_memory_mb: float | None
+    """Peak memory of the process, MB."""
     maps: list[OneMap]
-    """All maps that were tried."""
+    """Results in all maps that were tried."""
     request_id: str
+    """Identifier of the request in the server's log."""
 
 
-def answer_of(
-    found: Located, query: Query, times_ms: dict[str, float], request_id: str, config: ServeConfig
+def make_answer(
+    localization: MultiMapResult,
+    query: Query,
+    times_ms: dict[str, float],
+    request_id: str,
+    config: ServeConfig,
 ) -> Answer:
-    """The answer of what was found.
+    """Convert the result of a photo to the answer that is sent.
 
     Raises:
-        UnknownNameError: a frame that there is not.
+        UnknownNameError: unknown frame.
     """
-    result = found.best
-    plain = result_to_json(result)
-    confidence = plain["confidence"]
-    georeference = found.best_map.georeference
+    result = localization.best
+    best_map = localization.best_map
     estimate = result.pose
+    core = result_core(result)
+    core["skipped"] = list(localization.skipped)
+    pose = in_map = geopose = covariance = None
+    if estimate is not None:
+        pose = _make_pose(estimate, best_map.georeference, query)
+        in_map = InMap(
+            center=estimate.cam_from_world.center.tolist(),
+            looks=estimate.cam_from_world.rotation[2].tolist(),
+        )
+        covariance = _make_covariance(estimate, best_map.georeference, query)
+        if best_map.georeference is not None:
+            geopose = best_map.georeference.geopose(estimate.cam_from_world)
     return Answer(
+        **core,
         found=estimate is not None,
-        status=plain["status"],
-        reason=plain["reason"],
-        map=found.best_map.name,
-        confidence=confidence,
-        confidence_class=confidence_class(confidence, config),
-        pose=None if estimate is None else _pose(estimate, found, query),
-        in_map=None if estimate is None else _in_map(estimate),
-        geopose=None
-        if estimate is None or georeference is None
-        else georeference.geopose(estimate.cam_from_world),
-        covariance=None if estimate is None else _covariance(estimate, found, query),
-        camera=plain["camera"],
-        counts=plain["counts"],
-        times_ms={**times_ms, **_stages(found)},
-        skipped=list(found.skipped),
-        peak_memory_mb=plain["peak_memory_mb"],
-        maps=[_one_map(name, each) for name, each in found.results.items()],
+        map=best_map.name,
+        confidence_class=confidence_class(core["confidence"], config),
+        pose=pose,
+        in_map=in_map,
+        geopose=geopose,
+        covariance=covariance,
+        times_ms={**times_ms, **_sum_stage_times(localization)},
+        maps=[
+            OneMap(
+                map=name, status=str(each.status), reason=each.reason, confidence=each.confidence
+            )
+            for name, each in localization.results.items()
+        ],
         request_id=request_id,
     )
 
 
 def confidence_class(confidence: float | None, config: ServeConfig) -> str | None:
-    """OpenXR's word for a confidence."""
+    """Return OpenXR's class of a confidence."""
     if confidence is None:
         return None
     if confidence < config.min_fair:
@@ -156,62 +189,51 @@ def confidence_class(confidence: float | None, config: ServeConfig) -> str | Non
     return "GOOD" if confidence < config.min_excellent else "EXCELLENT"
 
 
-def _covariance(estimate: PoseEstimate, found: Located, query: Query) -> Covariance | None:
-    """The covariance in the frame asked for; None if it is not known."""
-    given = estimate.covariance
-    if given is None or not np.isfinite(given).all():
+def _make_covariance(
+    estimate: PoseEstimate, georeference: Georeference | None, query: Query
+) -> Covariance | None:
+    """Return the covariance in the requested frame, or None if it is unknown."""
+    in_camera = estimate.covariance
+    if in_camera is None or not np.isfinite(in_camera).all():
         return None
-    georeference, earth = found.best_map.georeference, _earth(found, query)
-    matrix = given if earth is None else earth.covariance_in_enu(given)
-    pose = _pose_in_world(estimate, found, query)
+    enu = georeference if query.world == "enu" else None
+    matrix = in_camera if enu is None else enu.covariance_in_enu(in_camera)
+    pose = _cam_from_requested_world(estimate, georeference, query)
     in_frame = covariance_in_frame(pose, matrix, query.frame, query.world)
     std = np.sqrt(np.maximum(np.diag(in_frame), 0))
-    distance = float(np.linalg.norm(std[:3]))
+    position_std = float(np.linalg.norm(std[:3]))
     metres_per_unit = None if georeference is None else georeference.metres_per_unit
-    to_metres = metres_per_unit if earth is None else 1.0
+    to_metres = metres_per_unit if enu is None else 1.0
     return Covariance(
         matrix=in_frame.tolist(),
-        frame=IN_FRAME.format(unit="map units" if earth is None else "metres"),
+        frame=COVARIANCE_FRAME.format(unit="map units" if enu is None else "metres"),
         position_std=std[:3].tolist(),
-        position_std_m=None if to_metres is None else distance * to_metres,
+        position_std_m=None if to_metres is None else position_std * to_metres,
         rotation_std_deg=math.degrees(float(np.linalg.norm(std[3:]))),
-        camera_matrix=given.tolist(),
-        camera_frame=IN_CAMERA,
+        camera_matrix=in_camera.tolist(),
+        camera_frame=CAMERA_COVARIANCE_FRAME,
     )
 
 
-def _pose(estimate: PoseEstimate, found: Located, query: Query) -> Pose:
-    pose = _pose_in_world(estimate, found, query)
+def _make_pose(estimate: PoseEstimate, georeference: Georeference | None, query: Query) -> Pose:
+    pose = _cam_from_requested_world(estimate, georeference, query)
     value = pose_in_frame(pose, query.frame, query.world)
     return Pose.model_validate({"frame": query.frame, "world": query.world, **value})
 
 
-def _earth(found: Located, query: Query) -> Georeference | None:
-    """The world that was asked for, None if it is the map's own."""
-    return found.best_map.georeference if query.world == "enu" else None
+def _cam_from_requested_world(
+    estimate: PoseEstimate, georeference: Georeference | None, query: Query
+) -> Rigid3:
+    if query.world == "map" or georeference is None:
+        return estimate.cam_from_world
+    return georeference.in_enu(estimate.cam_from_world)
 
 
-def _pose_in_world(estimate: PoseEstimate, found: Located, query: Query) -> Rigid3:
-    earth = _earth(found, query)
-    return estimate.cam_from_world if earth is None else earth.in_enu(estimate.cam_from_world)
-
-
-def _in_map(estimate: PoseEstimate) -> InMap:
-    pose = estimate.cam_from_world
-    return InMap(center=pose.center.tolist(), looks=pose.rotation[2].tolist())
-
-
-def _one_map(name: str, result: LocalizationResult) -> OneMap:
-    return OneMap(
-        map=name, status=str(result.status), reason=result.reason, confidence=result.confidence
-    )
-
-
-def _stages(found: Located) -> dict[str, float]:
-    """Of all maps together, without their totals."""
+def _sum_stage_times(localization: MultiMapResult) -> dict[str, float]:
+    """Return the time of each stage summed over all maps, ms; without the maps' totals."""
     stages: dict[str, float] = {}
-    for result in found.results.values():
-        for stage, spent in result.timings_ms.items():
+    for result in localization.results.values():
+        for stage, spent_ms in result.timings_ms.items():
             if stage != "total":
-                stages[stage] = round(stages.get(stage, 0.0) + spent, 3)
+                stages[stage] = round(stages.get(stage, 0.0) + spent_ms, 3)
     return stages

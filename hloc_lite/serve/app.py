@@ -1,4 +1,4 @@
-"""The application: routes, how errors are answered, what happens at start and end."""
+"""The FastAPI application: its routes, and what runs at start-up and shutdown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
@@ -17,16 +17,16 @@ import hloc_lite
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.geometry.frames import FRAMES
 from hloc_lite.serve.answers import Answer
-from hloc_lite.serve.bodies import Uploads
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.door import Door
-from hloc_lite.serve.maps import Shelf
+from hloc_lite.serve.map_pool import MapPool
 from hloc_lite.serve.metrics import Metrics
+from hloc_lite.serve.middleware import ServiceMiddleware
+from hloc_lite.serve.openapi import LOCALIZE_BODY, LOCALIZE_ERRORS
 from hloc_lite.serve.pages import Page, docs_page, main_page
-from hloc_lite.serve.problems import Problem, problem_body
-from hloc_lite.serve.schema import ERRORS, LOCALIZE_BODY
+from hloc_lite.serve.problems import Problem
 from hloc_lite.serve.service import Service
-from hloc_lite.serve.workers import Workers
+from hloc_lite.serve.uploads import UploadReceiver
+from hloc_lite.serve.workers import WorkerPool
 
 logger = logging.getLogger(__name__)
 
@@ -34,58 +34,56 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def create_app(
-    shelf: Shelf,
+    map_pool: MapPool,
     config: ServeConfig,
     token: str | None = None,
     on_failure: Callable[[Exception], None] | None = None,
 ) -> FastAPI:
-    """The application; maps of the shelf that are not open are opened once it runs.
+    """Create the application; it opens the maps that are not open yet once it runs.
 
     Args:
-        token: that requests must bear; None: none is asked for.
-        on_failure: told when a map cannot be opened at the start.
+        token: bearer token that requests must send; None disables the check.
+        on_failure: called if a map cannot be opened at start-up.
     """
-    workers = Workers(config.workers, config.queue_size)
-    metrics = Metrics(workers, shelf)
-    # one thread: each has memory of its own, which is not given back
-    opening = ThreadPoolExecutor(1, thread_name_prefix="open")
-    service = Service(config, shelf, workers, Uploads(config), metrics)
+    workers = WorkerPool(config.workers, config.queue_size)
+    metrics = Metrics(workers, map_pool)
+    # a single thread: the memory that a thread's allocator keeps is never given back
+    map_opener = ThreadPoolExecutor(1, thread_name_prefix="open")
+    service = Service(config, map_pool, workers, UploadReceiver(config), metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        first = asyncio.create_task(_open_all(shelf, opening, on_failure))
+        opening = asyncio.create_task(_open_all(map_pool, map_opener, on_failure))
         try:
             yield
         finally:
-            first.cancel()
-            opening.shutdown(wait=False, cancel_futures=True)
+            opening.cancel()
+            map_opener.shutdown(wait=False, cancel_futures=True)
             await asyncio.to_thread(workers.close)
 
     app = FastAPI(
         title="hloc-lite",
         version=hloc_lite.__version__,
-        summary="Where was this photo taken? Camera poses (6 DoF) in maps made of photos.",
+        summary="Visual localization: the 6-DoF camera pose of a photo in a map built from photos.",
         lifespan=lifespan,
-        docs_url=None,  # FastAPI's loads its scripts from elsewhere
+        docs_url=None,  # FastAPI's page loads external scripts
         redoc_url=None,
     )
-    app.state.shelf = shelf
-    app.add_middleware(Door, config=config, token=token, metrics=metrics)
-    app.add_exception_handler(Problem, _answer_problem)
-    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_middleware(ServiceMiddleware, config=config, token=token, metrics=metrics)
+    app.add_exception_handler(HTTPException, _raise_problem)
     _add_localize(app, service)
-    _add_maps(app, service, opening)
+    _add_maps(app, map_pool, map_opener)
     _add_system(app, service)
     _add_pages(app)
     return app
 
 
 async def _open_all(
-    shelf: Shelf, opening: Executor, on_failure: Callable[[Exception], None] | None
+    map_pool: MapPool, map_opener: Executor, on_failure: Callable[[Exception], None] | None
 ) -> None:
     try:
-        await asyncio.get_running_loop().run_in_executor(opening, shelf.open_all)
-    except Exception as error:  # a bug, too: a server that never gets ready must not stay
+        await asyncio.get_running_loop().run_in_executor(map_opener, map_pool.open_all)
+    except Exception as error:  # bugs too: a server that can never become ready must stop
         logger.error("%s", error)
         if on_failure is not None:
             on_failure(error)
@@ -95,97 +93,87 @@ def _add_localize(app: FastAPI, service: Service) -> None:
     @app.post(
         "/v1/localize",
         response_model=Answer,
-        responses=ERRORS,
+        responses=LOCALIZE_ERRORS,
         openapi_extra={"requestBody": LOCALIZE_BODY},
         tags=["localize"],
-        summary="Where was a photo taken?",
+        summary="Localize a photo.",
     )
     async def localize(request: Request) -> Response:
-        """A photo that cannot be localized is answered 200 too, with ``found`` false and the reason
-        in ``status`` and ``reason``; errors are of requests that make no sense."""
+        """A photo that cannot be localized is answered with 200 too: ``found`` is false, and
+        ``status`` and ``reason`` say why. Errors are for invalid or refused requests."""
         answer = await service.localize(request)
         return Response(answer.model_dump_json(), media_type="application/json")
 
-    @app.get("/v1/frames", tags=["localize"], summary="Frames that poses can be asked for in.")
+    @app.get("/v1/frames", tags=["localize"], summary="List the frames that poses can be given in.")
     async def frames() -> dict[str, str]:
         return dict(FRAMES)
 
 
-def _add_maps(app: FastAPI, service: Service, opening: Executor) -> None:
-    shelf = service.shelf
-
-    @app.get("/v1/maps", tags=["maps"], summary="The maps that are open.")
+def _add_maps(app: FastAPI, map_pool: MapPool, map_opener: Executor) -> None:
+    @app.get("/v1/maps", tags=["maps"], summary="List the open maps.")
     async def maps() -> dict[str, list[dict[str, Any]]]:
-        return {"maps": [each.describe() for each in shelf.opened()]}
+        return {"maps": [served_map.describe() for served_map in map_pool.opened_maps()]}
 
-    @app.get("/v1/maps/{name}/plan", tags=["maps"], summary="A map from above, to draw.")
+    @app.get("/v1/maps/{name}/plan", tags=["maps"], summary="Get the top-down plan of a map.")
     async def plan(name: str) -> Response:
-        return Response(shelf.chosen([name])[0].plan, media_type="application/json")
+        return Response(map_pool.select([name])[0].plan_json, media_type="application/json")
 
     @app.post(
         "/v1/maps/{name}/reload",
         tags=["maps"],
-        summary="Open a map again; the old one serves until then.",
+        summary="Open a map again from its folder; the old one serves until the new one is ready.",
     )
     async def reload(name: str) -> dict[str, Any]:
-        shelf.claim(name)
+        map_pool.claim_reload(name)
         loop = asyncio.get_running_loop()
         try:
-            return (await loop.run_in_executor(opening, shelf.reload, name)).describe()
+            return (await loop.run_in_executor(map_opener, map_pool.reload, name)).describe()
         except HlocLiteError as error:
-            reason = f"the map cannot be opened, the old one goes on serving: {error}"
+            reason = f"the map cannot be opened, the old one stays in use: {error}"
             raise Problem(409, "cannot_open", reason) from None
 
 
 def _add_system(app: FastAPI, service: Service) -> None:
     @app.head("/health", include_in_schema=False)
-    @app.get("/health", tags=["system"], summary="Whether the process is alive.")
+    @app.get("/health", tags=["system"], summary="Check that the process is alive.")
     async def health() -> dict[str, str]:
         return {"status": "alive"}
 
     @app.head("/ready", include_in_schema=False)
-    @app.get("/ready", tags=["system"], summary="Whether all maps are open (else 503).")
+    @app.get("/ready", tags=["system"], summary="Check that all maps are open (else 503).")
     async def ready() -> JSONResponse:
-        opened = [each.name for each in service.shelf.opened()]
-        missing = [name for name in service.shelf.names if name not in opened]
+        opened = [served_map.name for served_map in service.map_pool.opened_maps()]
+        missing = [name for name in service.map_pool.names if name not in opened]
         status = "opening" if missing else "ready"
         body = {"status": status, "maps": opened, "missing": missing}
         return JSONResponse(body, 503 if missing else 200)
 
-    @app.get("/metrics", tags=["system"], summary="Counters in the Prometheus format.")
+    @app.get("/metrics", tags=["system"], summary="Get metrics in the Prometheus format.")
     async def metrics() -> Response:
-        return Response(service.metrics.text(), media_type=METRICS_TYPE)
+        return Response(service.metrics.render(), media_type=METRICS_TYPE)
 
 
 def _add_pages(app: FastAPI) -> None:
-    main, interface = main_page(), docs_page(app.openapi())
+    localize_page, reference_page = main_page(), docs_page(app.openapi())
 
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
-        return _html(main)
+        return _html_response(localize_page)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return _html(interface)
+        return _html_response(reference_page)
 
 
-def _html(page: Page) -> HTMLResponse:
+def _html_response(page: Page) -> HTMLResponse:
     return HTMLResponse(page.html, headers={"Content-Security-Policy": page.policy})
 
 
-async def _answer_problem(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Problem)
-    request.scope["state"]["visit"].code = error.code
-    return JSONResponse(error.body(), error.status, error.headers)
-
-
-async def _answer_http(request: Request, error: Exception) -> JSONResponse:
-    """Starlette's own: unknown paths and methods."""
+async def _raise_problem(request: Request, error: Exception) -> NoReturn:
+    """Turn Starlette's errors, such as unknown paths, into Problems for the middleware."""
     assert isinstance(error, HTTPException)
-    code = {404: "unknown_path", 405: "bad_method"}.get(error.status_code, "http")
-    request.scope["state"]["visit"].code = code
-    asked = f"{request.method} {request.url.path[:200]}"
-    unknown = f"there is no {asked}; GET /docs lists what there is"
-    reason = unknown if error.status_code in (404, 405) else str(error.detail)
-    body = problem_body(error.status_code, code, reason)
-    return JSONResponse(body, error.status_code, error.headers)
+    code, reason = "http", str(error.detail)
+    if error.status_code in (404, 405):
+        code = "unknown_path" if error.status_code == 404 else "bad_method"
+        reason = f"no route {request.method} {request.url.path[:200]}; GET /docs lists all routes"
+    raise Problem(error.status_code, code, reason, error.headers) from None

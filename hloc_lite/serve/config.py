@@ -1,4 +1,4 @@
-"""What the service allows: every number with its unit, range and reason."""
+"""Service settings: addresses, limits, timeouts and confidence thresholds."""
 
 from __future__ import annotations
 
@@ -8,49 +8,51 @@ from hloc_lite.config import Section
 
 
 class ServeConfig(Section):
+    """Settings of one server. Requests beyond a limit are refused with the status given here."""
+
     host: str = "127.0.0.1"
-    """Address to listen at; the default is reached from this machine only."""
+    """Address to listen on. The default accepts connections from this machine only."""
     port: int = Field(8080, ge=0, le=65535)
-    """0: any free one, which the log names."""
+    """TCP port. 0 takes a free one; the log names it."""
     allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
-    """Names that requests may call the server by while it listens on loopback: a web site whose
-    name was bent to 127.0.0.1 must not reach it. Elsewhere every name is answered."""
+    """Accepted Host names while listening on loopback. Other names are refused, against DNS
+    rebinding: a web site may resolve its own name to 127.0.0.1. Not checked on other addresses."""
     workers: int = Field(1, ge=1, le=64)
-    """Photos localized at once, in threads. The networks already use all cores for one photo: more
-    workers make each slower, and memory grows with them."""
+    """Photos localized at once, one thread each. One photo already uses all cores, so more workers
+    make each photo slower and take more memory."""
     queue_size: int = Field(8, ge=0, le=1000)
-    """Photos that may wait for a worker; the next one is answered 429. At 0.3 s a photo eight wait
-    2.4 s, what a person still takes for an answer."""
+    """Photos that may wait for a worker; further ones get 429. At 0.3 s a photo, eight wait 2.4 s,
+    which an interactive user still accepts."""
     max_uploads: int = Field(32, ge=1, le=1000)
-    """Bodies received at once: with ``max_upload_mb`` the most memory that uploads can take."""
+    """Request bodies received at once. Times ``max_upload_mb``, it bounds the memory of uploads."""
     max_connections: int = Field(256, ge=4, le=65536)
-    """Open connections; each costs a file descriptor and some kB."""
+    """Open connections. Each takes a file descriptor and some kB."""
     max_upload_mb: float = Field(20.0, gt=0, le=1000)
-    """Larger bodies are answered 413 before they are read; phones' JPEGs have 3 to 12 MB."""
+    """Largest request body, MB. Larger ones get 413 unread. JPEGs of phones have 3 to 12 MB."""
     max_megapixels: float = Field(50.0, gt=0, le=1000)
-    """Larger images are answered 413 before decoding; 50 take 150 MB decoded. Phones have 12, some
-    48."""
+    """Largest image. Larger ones get 413 before decoding. 50 megapixels take 150 MB when decoded;
+    phones have 12, some 48."""
     header_timeout_s: float = Field(10.0, gt=0, le=600)
-    """Until a request's headers are in; longer ones are cut off (408)."""
+    """Time to receive the headers of a request, else 408."""
     upload_timeout_s: float = Field(30.0, gt=0, le=3600)
-    """Until the whole body is in (408): 20 MB at 6 Mbit/s."""
+    """Time to receive the whole body, else 408. The default fits 20 MB at 6 Mbit/s."""
     job_timeout_s: float = Field(30.0, gt=0, le=3600)
-    """Until there is an answer, waiting included (503). A photo that is being localized is finished
-    all the same: threads cannot be stopped."""
+    """Time from upload to answer, queueing included, else 503. A photo already being localized is
+    finished anyway: threads cannot be stopped."""
     keep_alive_s: float = Field(10.0, ge=0, le=600)
-    """That an idle connection stays open."""
+    """Time after which an idle connection is closed."""
     shutdown_s: float = Field(30.0, ge=0, le=3600)
-    """That requests have to finish after SIGTERM, before they are dropped."""
+    """Time for running requests to finish after SIGTERM; then they are dropped."""
     max_maps_a_query: int = Field(8, ge=1, le=1000)
-    """Maps tried for one photo; each costs a localization."""
+    """Maps tried for one photo. Each costs one localization."""
     plan_points: int = Field(6000, ge=0, le=200000)
-    """Map points in the plan that the page draws; 6000 are 80 kB."""
+    """Map points in the top-down plan drawn by the web page. 6000 points take 80 kB."""
     min_fair: float = Field(0.5, ge=0, le=1)
-    """Confidence from which the class is FAIR: more likely right than wrong."""
+    """Lowest confidence of class FAIR: more likely right than wrong."""
     min_good: float = Field(0.8, ge=0, le=1)
-    """Confidence from which the class is GOOD: wrong one time in five at most."""
+    """Lowest confidence of class GOOD: wrong at most one time in five."""
     min_excellent: float = Field(0.95, ge=0, le=1)
-    """Confidence from which the class is EXCELLENT: wrong one time in twenty at most."""
+    """Lowest confidence of class EXCELLENT: wrong at most one time in twenty."""
 
     @model_validator(mode="after")
     def _classes_ascend(self) -> ServeConfig:
@@ -64,5 +66,5 @@ class ServeConfig(Section):
 
     @property
     def loopback(self) -> bool:
-        """Whether only this machine can reach the server."""
+        """True if only this machine can reach the server."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")

@@ -1,4 +1,4 @@
-"""Intrinsics as they are sent: COLMAP's line, or OpenCV's numbers."""
+"""Camera intrinsics in a request: a COLMAP camera line, or OpenCV's parameters."""
 
 from __future__ import annotations
 
@@ -8,52 +8,55 @@ from dataclasses import dataclass
 import numpy as np
 
 from hloc_lite.errors import HlocLiteError
+from hloc_lite.formats.hloc_lists import parse_camera
 from hloc_lite.geometry.camera_models import CAMERA_MODELS
 from hloc_lite.geometry.cameras import check_camera
-from hloc_lite.io.poses import parse_camera
 from hloc_lite.serve.problems import Problem
 from hloc_lite.types import Camera, Photo
 
-DISTORTIONS = {0: "PINHOLE", 2: "OPENCV", 4: "OPENCV", 5: "FULL_OPENCV", 8: "FULL_OPENCV"}
-"""Number of OpenCV's coefficients k1 k2 p1 p2 k3 k4 k5 k6 -> COLMAP's model."""
+MODELS = {0: "PINHOLE", 2: "OPENCV", 4: "OPENCV", 5: "FULL_OPENCV", 8: "FULL_OPENCV"}
+"""COLMAP model by the number of OpenCV coefficients (k1 k2 p1 p2 k3 k4 k5 k6)."""
 
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """Focal lengths and principal point in pixels, with OpenCV's distortion."""
+    """OpenCV's intrinsics: focal lengths and principal point in pixels, and distortion.
+
+    Pixel coordinates are COLMAP's: the centre of the top-left pixel is (0.5, 0.5).
+    """
 
     fx: float
     fy: float
     cx: float | None
-    """None: the image's centre. Pixels as COLMAP's: the first one's centre is at 0.5."""
+    """None for the image centre; likewise ``cy``."""
     cy: float | None
     distortion: tuple[float, ...]
     size: tuple[int, int] | None
-    """(width, height) that they are for; None: the image's own."""
+    """(width, height) in pixels that the intrinsics refer to; None for the photo's size."""
 
-    def camera(self, photo: Photo) -> Camera:
-        """COLMAP's camera of a photo."""
+    def camera_for(self, photo: Photo) -> Camera:
+        """Return the COLMAP camera of a photo. Raises FormatError."""
         width, height = self.size or (photo.width, photo.height)
         cx = width / 2 if self.cx is None else self.cx
         cy = height / 2 if self.cy is None else self.cy
-        model = DISTORTIONS[len(self.distortion)]
+        model = MODELS[len(self.distortion)]
         params = np.zeros(CAMERA_MODELS[model].num_params)
         params[:4] = self.fx, self.fy, cx, cy
         params[4 : 4 + len(self.distortion)] = self.distortion
         return check_camera(Camera(model, width, height, params))
 
 
-def intrinsics_of(
+def parse_intrinsics(
     camera: str | None,
     focal: tuple[float | None, float | None],
     center: tuple[float | None, float | None],
     distortion: Sequence[float],
     size: tuple[int | None, int | None],
 ) -> Camera | Intrinsics | None:
-    """What a request says of its camera; None if it says nothing.
+    """Return the intrinsics given in a request, or None if there are none.
 
     Raises:
-        Problem: contradicting, incomplete or impossible values (422).
+        Problem: contradicting, incomplete or invalid values (422).
     """
     others = [value for value in (*focal, *center, *size) if value is not None]
     if camera is not None:
@@ -63,23 +66,22 @@ def intrinsics_of(
             return parse_camera(camera, "camera")
         except HlocLiteError as error:
             raise _bad(str(error)) from None
-    fx, fy = focal
+    (fx, fy), (cx, cy), (width, height) = focal, center, size
     if fx is None:
         if others or distortion:
             raise _bad("fy, cx, cy, distortion, width and height need fx")
         return None
-    if (center[0] is None) != (center[1] is None):
-        raise _bad("cx and cy go together")
-    if (size[0] is None) != (size[1] is None):
-        raise _bad("width and height go together")
-    if len(distortion) not in DISTORTIONS:
+    if (cx is None) != (cy is None):
+        raise _bad("cx and cy must be given together")
+    if (width is None) != (height is None):
+        raise _bad("width and height must be given together")
+    if len(distortion) not in MODELS:
         raise _bad(
             f"distortion takes 2, 4, 5 or 8 of OpenCV's coefficients (k1 k2 p1 p2 k3 k4 k5 k6), "
             f"got {len(distortion)}"
         )
-    given = None if size[0] is None or size[1] is None else (size[0], size[1])
-    fy = fx if fy is None else fy
-    return Intrinsics(fx, fy, center[0], center[1], tuple(distortion), given)
+    given_size = None if width is None or height is None else (width, height)
+    return Intrinsics(fx, fx if fy is None else fy, cx, cy, tuple(distortion), given_size)
 
 
 def _bad(reason: str) -> Problem:

@@ -1,4 +1,4 @@
-"""Counters in the Prometheus format: of one server, in a registry of its own."""
+"""Metrics of one server in the Prometheus format."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from prometheus_client import (
     generate_latest,
 )
 
-from hloc_lite.serve.maps import Shelf
-from hloc_lite.serve.workers import Workers
+from hloc_lite.serve.map_pool import MapPool
+from hloc_lite.serve.workers import WorkerPool
 
-SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
-"""Upper ends of the histograms' bins."""
+BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+"""Upper bounds of the histogram buckets, seconds."""
 
 
 class Metrics:
-    """What has been asked and answered so far. Labels have few values, never a client's text."""
+    """Counters and histograms of one server, in a registry of its own.
 
-    def __init__(self, workers: Workers, shelf: Shelf) -> None:
+    Labels take few values and never text sent by a client.
+    """
+
+    def __init__(self, workers: WorkerPool, map_pool: MapPool) -> None:
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -32,24 +35,25 @@ class Metrics:
         )
         self.seconds = Histogram(
             "hloc_lite_request_seconds",
-            "From a request's headers to the end of its answer.",
+            "Time from a request's headers to the end of its response.",
             ["route"],
-            buckets=SECONDS,
+            buckets=BUCKETS_S,
             registry=registry,
         )
         self.refused = Counter(
-            "hloc_lite_refused", "Requests refused, by the code of the answer.", ["code"],
-            registry=registry,
-        )  # fmt: skip
+            "hloc_lite_refused", "Requests refused, by error code.", ["code"], registry=registry
+        )
         self.results = Counter(
-            "hloc_lite_results", "Photos localized or not, in each map.", ["map", "status"],
+            "hloc_lite_results",
+            "Localization results, by map and status.",
+            ["map", "status"],
             registry=registry,
-        )  # fmt: skip
+        )
         self.stages = Histogram(
             "hloc_lite_stage_seconds",
-            "Wall time of each stage of a photo.",
+            "Wall time of each localization stage of a photo.",
             ["stage"],
-            buckets=SECONDS,
+            buckets=BUCKETS_S,
             registry=registry,
         )
         waiting = Gauge("hloc_lite_waiting", "Photos waiting for a worker.", registry=registry)
@@ -57,8 +61,8 @@ class Metrics:
         running = Gauge("hloc_lite_running", "Photos being localized.", registry=registry)
         running.set_function(lambda: workers.running)
         opened = Gauge("hloc_lite_maps_open", "Maps that are open.", registry=registry)
-        opened.set_function(lambda: len(shelf.opened()))
+        opened.set_function(lambda: len(map_pool.opened_maps()))
 
-    def text(self) -> bytes:
-        """All of them, in version 0.0.4 of the text format."""
+    def render(self) -> bytes:
+        """Return all metrics in version 0.0.4 of the Prometheus text format."""
         return generate_latest(self._registry)

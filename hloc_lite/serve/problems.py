@@ -1,4 +1,4 @@
-"""What is answered to a request that cannot be served: a status, a word for programs, a reason."""
+"""Error responses: an HTTP status, a code for programs and a reason for people."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ TITLES: Mapping[int, str] = {
 
 
 class Problem(HlocLiteError):
-    """A request that is answered with an error status.
+    """A request that is answered with an error.
 
     Attributes:
-        status: of HTTP.
-        code: one of few words that programs may compare.
+        status: HTTP status.
+        code: a fixed word that programs may compare.
         reason: one sentence for people.
-        headers: to be sent along.
+        headers: sent with the response.
     """
 
     def __init__(
@@ -42,17 +42,17 @@ class Problem(HlocLiteError):
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, Any]:
-        """The JSON that is sent."""
+        """Return the JSON body of the response."""
         return problem_body(self.status, self.code, self.reason)
 
 
 def problem_body(status: int, code: str, reason: str) -> dict[str, Any]:
-    """The JSON of an error, of the same shape everywhere."""
+    """Return the JSON body that all errors share."""
     title = TITLES.get(status, "error")
     return {"error": {"status": status, "title": title, "code": code, "reason": reason}}
 
 
-def busy(code: str, reason: str, retry_after_s: int) -> Problem:
-    """429, with the seconds after which there is likely room."""
+def too_busy(code: str, reason: str, retry_after_s: int) -> Problem:
+    """Make a 429 that tells the client when to retry."""
     reason = f"{reason}; try again in {retry_after_s} s"
     return Problem(429, code, reason, {"Retry-After": str(retry_after_s)})

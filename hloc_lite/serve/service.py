@@ -1,8 +1,7 @@
-"""What the routes share: the maps, the workers, the uploads, the counters."""
+"""The service behind the routes: from a localization request to its answer."""
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 
@@ -12,85 +11,85 @@ from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import FormatError, ImageError, ShapeError
 from hloc_lite.geometry.cameras import rescaled
 from hloc_lite.io.images import ImageTooLargeError, UnknownFormatError, photo_from_bytes
-from hloc_lite.serve.answers import Answer, answer_of
-from hloc_lite.serve.bodies import Uploads
+from hloc_lite.serve.answers import Answer, make_answer
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.door import Visit
 from hloc_lite.serve.intrinsics import Intrinsics
-from hloc_lite.serve.locating import Located, locate
-from hloc_lite.serve.maps import ServedMap, Shelf
+from hloc_lite.serve.localization import MultiMapResult, localize_in_maps
+from hloc_lite.serve.map_pool import MapPool, ServedMap
 from hloc_lite.serve.metrics import Metrics
+from hloc_lite.serve.middleware import RequestContext
 from hloc_lite.serve.prior import check_prior, prior_for
 from hloc_lite.serve.problems import Problem
 from hloc_lite.serve.query import Query, parse_query
-from hloc_lite.serve.workers import Workers
+from hloc_lite.serve.uploads import UploadReceiver
+from hloc_lite.serve.workers import WorkerPool
 from hloc_lite.types import Camera, Photo
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Service:
-    """One server's parts."""
+    """Components of one server, shared by its routes."""
 
     config: ServeConfig
-    shelf: Shelf
-    workers: Workers
-    uploads: Uploads
+    map_pool: MapPool
+    workers: WorkerPool
+    uploads: UploadReceiver
     metrics: Metrics
 
     async def localize(self, request: Request) -> Answer:
-        """The answer to a request. Raises Problem."""
-        visit: Visit = request.scope["state"]["visit"]
-        self.workers.check_room()  # before the body is read
-        data, fields = await self.uploads.form(request)
-        upload_ms = _ms_since(visit.start)
+        """Answer a localization request. Raises Problem."""
+        context: RequestContext = request.state.context
+        self.workers.check_capacity()  # before the body is read
+        data, fields = await self.uploads.receive(request)
+        upload_ms = _ms_since(context.start)
         query = parse_query(fields)
-        camera = query.intrinsics()
-        maps = self.shelf.chosen(query.maps)
+        intrinsics = query.intrinsics()
+        maps = self.map_pool.select(query.maps)
         if len(maps) > self.config.max_maps_a_query:
-            most = self.config.max_maps_a_query
-            raise Problem(422, "too_many_maps", f"at most {most} maps a query: name some in maps")
+            limit = self.config.max_maps_a_query
+            raise Problem(
+                422, "too_many_maps", f"at most {limit} maps per query: name them in maps"
+            )
         check_prior(query, maps)
         queued = time.perf_counter()
 
         def job() -> Answer:
-            times = {"upload": upload_ms, "queue": _ms_since(queued)}
-            return self._answer(data, query, camera, maps, times, visit)
+            times_ms = {"upload": upload_ms, "queue": _ms_since(queued)}
+            return self._localize(data, query, intrinsics, maps, times_ms, context)
 
         answer = await self.workers.run(
-            job, self.config.job_timeout_s, lambda: _disconnected(request)
+            job, self.config.job_timeout_s, lambda: _wait_for_disconnect(request)
         )
-        visit.notes |= {"map": answer.map, "result": answer.status}
+        context.log_fields |= {"map": answer.map, "result": answer.status}
         return answer
 
-    def _answer(
+    def _localize(
         self,
         data: bytes,
         query: Query,
-        camera: Camera | Intrinsics | None,
+        intrinsics: Camera | Intrinsics | None,
         maps: list[ServedMap],
-        times: dict[str, float],
-        visit: Visit,
+        times_ms: dict[str, float],
+        context: RequestContext,
     ) -> Answer:
-        """In a worker's thread."""
-        begin = time.perf_counter()
-        photo = self._photo(data, visit.request_id)
-        intrinsics = _camera_of(photo, camera)
-        times["decode"] = _ms_since(begin)
-        found = locate(
-            maps, photo, intrinsics, lambda place: prior_for(query, place), query.budget_ms
+        """Decode and localize a photo; runs in a worker thread."""
+        start = time.perf_counter()
+        photo = self._decode(data, context.request_id)
+        camera = _camera_for(photo, intrinsics)
+        times_ms["decode"] = _ms_since(start)
+        result = localize_in_maps(
+            maps, photo, camera, lambda served_map: prior_for(query, served_map), query.budget_ms
         )
-        self._count(found)
-        times["total"] = _ms_since(visit.start)
-        return answer_of(found, query, times, visit.request_id, self.config)
+        self._count(result)
+        times_ms["total"] = _ms_since(context.start)
+        return make_answer(result, query, times_ms, context.request_id, self.config)
 
-    def _photo(self, data: bytes, request_id: str) -> Photo:
+    def _decode(self, data: bytes, request_id: str) -> Photo:
         limits = ImagesConfig(
             max_megapixels=self.config.max_megapixels, max_file_mb=self.config.max_upload_mb
         )
         try:
-            # no map image is called so: one of this name would be taken for the photo itself
+            # a map image of the same name would be taken for the photo; none contains \0
             return photo_from_bytes(data, f"\0upload {request_id}", limits)
         except UnknownFormatError as error:
             raise Problem(415, "not_an_image", str(error)) from None
@@ -99,25 +98,26 @@ class Service:
         except ImageError as error:
             raise Problem(422, "broken_image", str(error)) from None
 
-    def _count(self, found: Located) -> None:
-        for name, result in found.results.items():
+    def _count(self, localization: MultiMapResult) -> None:
+        for name, result in localization.results.items():
             self.metrics.results.labels(name, str(result.status)).inc()
             for stage, spent_ms in result.timings_ms.items():
                 self.metrics.stages.labels(stage).observe(spent_ms / 1000)
 
 
-def _camera_of(photo: Photo, camera: Camera | Intrinsics | None) -> Camera | None:
-    if camera is None:
+def _camera_for(photo: Photo, intrinsics: Camera | Intrinsics | None) -> Camera | None:
+    """Return the camera at the resolution of the photo, or None if no intrinsics were given."""
+    if intrinsics is None:
         return None
     try:
-        given = camera.camera(photo) if isinstance(camera, Intrinsics) else camera
+        given = intrinsics.camera_for(photo) if isinstance(intrinsics, Intrinsics) else intrinsics
         return rescaled(given, photo.width, photo.height)
     except (FormatError, ShapeError) as error:
         raise Problem(422, "bad_intrinsics", str(error)) from None
 
 
-async def _disconnected(request: Request) -> None:
-    """Returns when the client has gone; the body must have been read."""
+async def _wait_for_disconnect(request: Request) -> None:
+    """Return once the client has disconnected. Its body must have been read before."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

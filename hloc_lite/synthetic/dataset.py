@@ -14,9 +14,10 @@ import numpy as np
 
 from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError, StaleArtefactError
-from hloc_lite.io.colmap_model import write_model
+from hloc_lite.formats.colmap import write_model
+from hloc_lite.formats.hloc_lists import read_image_list, read_queries, write_poses, write_queries
 from hloc_lite.io.files import atomic_path, read_json, write_json_atomic, write_text_atomic
-from hloc_lite.io.poses import read_image_list, read_queries, write_poses, write_queries
+from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.synthetic.config import CONDITIONS, SCHEMA_VERSION, TownConfig
 from hloc_lite.synthetic.parallel import render_in_processes
 from hloc_lite.synthetic.planning import make_plan
@@ -25,7 +26,7 @@ from hloc_lite.synthetic.render import Rendering, render_view
 from hloc_lite.synthetic.town import Town, build_town, require_town_extra
 from hloc_lite.synthetic.views import map_points, map_views, plan_walks, query_views
 from hloc_lite.synthetic.visibility import View
-from hloc_lite.types import Float64, SfmImage, SfmModel
+from hloc_lite.types import Float64
 
 Progress = Callable[[int, int], None]
 """Called with (images done, total images)."""

@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from hloc_lite.geometry.cameras import calibration_matrix
-from hloc_lite.types import Camera, Float64, Rigid3, SfmImage, SfmModel, UInt8
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import Camera, Float64, Rigid3, UInt8
 
 TEXTURE_PX = 640
 

@@ -21,8 +21,8 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite.consistency.combine import CUES
-from hloc_lite.io.poses import read_image_list
+from hloc_lite.consistency.cue_combination import CUE_NAMES
+from hloc_lite.formats.hloc_lists import read_image_list
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.synthetic.config import CONDITIONS
 from pipelines.matched_towns import (
@@ -141,7 +141,7 @@ def cue_sources(
 def variant_settings(name: str, k: int, labels: str, depth: str | None, kind: str) -> list[str]:
     """Config of a variant."""
     cues = VARIANTS[name]
-    off = json.dumps([cue for cue in CUES if cue not in cues])
+    off = json.dumps([cue for cue in CUE_NAMES if cue not in cues])
     chosen = [f"weighting.off={off}", f"pose.max_num_trials={MAX_TRIALS}"]
     if {"rerank", "semantics"} & set(cues):
         chosen.append(f"semantics.source={labels}")
@@ -155,7 +155,7 @@ def variant_settings(name: str, k: int, labels: str, depth: str | None, kind: st
     if "confidence" not in cues:
         chosen += ["confidence.enabled=false", "pose.min_inliers=12"]
     if "clusters" not in cues:
-        chosen += ["localize.covisibility_clustering=false", "localize.max_rival_trials=0"]
+        chosen += ["localize.covisibility_clustering=false", "localize.max_runner_up_trials=0"]
     return chosen
 
 

@@ -20,11 +20,11 @@ from tqdm import tqdm
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import load_config
+from hloc_lite.formats.hloc_lists import read_poses, read_queries
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.images import read_photo
-from hloc_lite.io.poses import read_poses, read_queries
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.map import Map
+from hloc_lite.maps.map import Map
 from hloc_lite.types import Camera, LocalizationResult, Rigid3
 
 PEER = ("localize.matching=images", "localize.only_landmarks=false")

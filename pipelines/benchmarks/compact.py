@@ -20,10 +20,10 @@ import click
 import numpy as np
 
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.compress import compress_map
-from hloc_lite.mapping.content import content_of
-from hloc_lite.mapping.landmark_codes import Coding
-from hloc_lite.mapping.map import Map
+from hloc_lite.maps.compress import compress_map
+from hloc_lite.maps.map import Map
+from hloc_lite.maps.quantization import Coding
+from hloc_lite.maps.summary import summarize_map
 from hloc_lite.synthetic.config import CONDITIONS
 from pipelines.compact_queries import Described, described, right_ones
 from pipelines.matched_towns import query_config
@@ -33,8 +33,8 @@ SHARES = (1.0, 0.5, 0.25, 0.1)
 OPENING = """
 import sys, time, json
 from pathlib import Path
-import hloc_lite.mapping.compact
-from hloc_lite.mapping.map import Map
+import hloc_lite.maps.compact
+from hloc_lite.maps.map import Map
 page = 4096
 def resident(): return int(Path("/proc/self/statm").read_text().split()[1]) * page
 before, start, cpu = resident(), time.perf_counter(), time.process_time()
@@ -110,7 +110,7 @@ def row(
     peer: int,
 ) -> str:
     """One line of the table."""
-    content = content_of(folder, place)
+    content = summarize_map(folder, place)
     header = json.loads((folder / "map.json").read_text(encoding="utf-8"))
     of_condition = [np.array([q.condition == c for q in queries]) for c in CONDITIONS]
     command = [sys.executable, "-c", OPENING, str(folder)]
@@ -133,7 +133,7 @@ def row(
 def whole_bytes(place: Map, output: Path) -> int:
     """Of the compact map in int8 with all landmarks."""
     compress_map(place, output / "int8-1", overwrite=True)
-    return content_of(output / "int8-1").total_bytes
+    return summarize_map(output / "int8-1").total_bytes
 
 
 def peer_bytes(place: Map, folder: Path) -> int:

@@ -19,12 +19,13 @@ import click
 import numpy as np
 
 from hloc_lite.config import load_config
-from hloc_lite.io.colmap_model import read_model
-from hloc_lite.io.poses import read_image_list, read_queries
-from hloc_lite.localize.confidence import Calibration, calibration_of
+from hloc_lite.formats.colmap import read_model
+from hloc_lite.formats.hloc_lists import read_image_list, read_queries
+from hloc_lite.localize.confidence import load_calibration
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.pose.confidence import Calibration
 from pipelines.confidence_rows import Row, figures, print_reliability, rows_of_towns
 
 
@@ -48,7 +49,7 @@ def main(
     own = [row for row in rows if not row.foreign]
     foreign = [row for row in rows if row.foreign]
     config = load_config(settings=settings).confidence
-    calibration = calibration_of(config)
+    calibration = load_calibration(config)
     if calibration is None:
         raise SystemExit("there is nothing to measure with confidence.enabled=false")
     judged = Judged(calibration, config.min_confidence)

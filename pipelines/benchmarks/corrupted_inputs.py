@@ -37,10 +37,10 @@ import numpy as np
 from PIL import Image
 
 from hloc_lite.cli.main import main as command_line
+from hloc_lite.formats.colmap import read_model, write_model
+from hloc_lite.formats.hloc_lists import read_poses, write_poses, write_queries
 from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.io.colmap_model import read_model, write_model
 from hloc_lite.io.files import file_sha256
-from hloc_lite.io.poses import read_poses, write_poses, write_queries
 from hloc_lite.io.results import read_results_jsonl
 from hloc_lite.synthetic.planes import make_planes
 from hloc_lite.types import Rigid3

@@ -21,8 +21,8 @@ from pathlib import Path
 import click
 import numpy as np
 
+from hloc_lite.formats.colmap import read_model
 from hloc_lite.io.bank import Bank
-from hloc_lite.io.colmap_model import read_model
 from hloc_lite.synthetic.planes import make_planes
 
 MAX_POINTS_CHANGE = 0.02

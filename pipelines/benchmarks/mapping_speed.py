@@ -26,16 +26,18 @@ from tqdm import tqdm
 
 from hloc_lite import registry
 from hloc_lite.config import Config, FeaturesConfig, load_config
+from hloc_lite.config.pair_spec import parse_pair_spec
+from hloc_lite.formats.colmap import read_model
+from hloc_lite.formats.hloc_lists import read_image_list, read_poses, read_queries
 from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.io.colmap_model import read_model
 from hloc_lite.io.images import read_photo
-from hloc_lite.io.poses import read_image_list, read_poses, read_queries
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.pairs import choose_pairs, parse_spec
-from hloc_lite.mapping.run import MapInputs, create_recorded, matcher_name
+from hloc_lite.mapping.pairs import choose_pairs
+from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.map import Map
+from hloc_lite.models import create_recorded, matcher_name
 from hloc_lite.registry import FEATURES, MATCHERS, Runtime
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.synthetic.config import CONDITIONS, TownConfig
@@ -45,7 +47,7 @@ from pipelines.matched_towns import is_right
 
 STAGES = ("features", "retrieval", "matching", "verification", "reconstruction")
 SETTINGS = ("features.max_side_px=1024", "features.max_keypoints=1024")
-EVERY_PAIR = {"matching": {"cheap_first": False}}
+EVERY_PAIR = {"matching": {"two_pass": False}}
 Row = dict[str, float]
 
 
@@ -203,7 +205,7 @@ def pairs_of(place: Map, config: Config) -> list[tuple[str, str]]:
     """The pairs that were chosen for a map."""
     names = place.global_names
     index = RetrievalIndex(names, place.global_descriptors)
-    spec = parse_spec(config.pairs, len(names))
+    spec = parse_pair_spec(config.pairs, len(names))
     return choose_pairs(
         spec, names, config.pairs, place.model,
         lambda k: index.search(place.global_descriptors, k, exclude=names),

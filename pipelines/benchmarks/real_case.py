@@ -14,9 +14,9 @@ import click
 import numpy as np
 
 from hloc_lite.config import load_config
+from hloc_lite.formats.colmap import read_model
+from hloc_lite.formats.hloc_lists import read_image_list, read_poses, read_queries
 from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.io.colmap_model import read_model
-from hloc_lite.io.poses import read_image_list, read_poses, read_queries
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs

@@ -25,18 +25,11 @@ from hloc_lite.config import Config, load_config
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.localize.cascade import SeenQuery
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.compress import compress_map
-from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors
-from hloc_lite.mapping.map import Map
-from hloc_lite.types import (
-    Camera,
-    LocalFeatures,
-    Photo,
-    RetrievalHits,
-    Rigid3,
-    SfmImage,
-    SfmModel,
-)
+from hloc_lite.maps.compress import compress_map
+from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
+from hloc_lite.maps.map import Map
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import Camera, LocalFeatures, Photo, RetrievalHits, Rigid3
 from pipelines.matched_towns import is_right
 
 CAMERA = Camera("PINHOLE", 1024, 768, np.array([600.0, 600.0, 512.0, 384.0]))

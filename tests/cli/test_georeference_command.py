@@ -14,10 +14,10 @@ from hloc_lite.geometry.geodesy import Geodetic, geodetic_from_enu
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.folder import GEOREFERENCE
-from hloc_lite.mapping.georeference import read_georeference
-from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.folder import GEOREFERENCE
+from hloc_lite.maps.georeference import read_georeference
+from hloc_lite.maps.map import Map
 from tests.exact_scene import NoWeights, make_scene, use_scene
 
 NAMES = {f"{letter}.png": 2 * index for index, letter in enumerate("abcde")}

@@ -11,8 +11,8 @@ from PIL import Image
 from hloc_lite.cli.localize_output import print_single
 from hloc_lite.cli.main import main
 from hloc_lite.errors import ConfigError
+from hloc_lite.formats.hloc_lists import read_poses, write_poses, write_queries
 from hloc_lite.geometry.cameras import with_focal
-from hloc_lite.io.poses import read_poses, write_poses, write_queries
 from hloc_lite.io.results import read_results_jsonl
 from hloc_lite.localize.batch import exclusive
 from hloc_lite.localize.localizer import Localizer
@@ -312,7 +312,7 @@ def test_priors_profiles_and_budgets_reach_the_localizer(world, run) -> None:
     root, scene, _ = world
     photo = root / "images" / "a" / "x.png"
     there = ",".join(str(v) for v in [*scene.poses[3].center, 1.0])
-    unsure = ("--set", "cascade.enough=1", "--set", "cascade.first_images=1")
+    unsure = ("--set", "cascade.accept_above=1", "--set", "cascade.num_initial_images=1")
     code, out, err = run(photo, "--near", there, "--profile", "accurate", "--budget-ms", 0, *unsure)
     assert code == 0, err
     assert "not done within the time allowed: landmarks of" in out

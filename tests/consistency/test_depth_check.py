@@ -7,13 +7,13 @@ import pytest
 
 from hloc_lite.config import DepthConfig
 from hloc_lite.consistency.depth_check import (
-    check_poses,
+    check_pose_depths,
     depth_check,
     depth_cue,
     depths_in_images,
 )
 from hloc_lite.errors import ShapeError
-from hloc_lite.types import DepthMap, Rigid3, Sightings
+from hloc_lite.types import DepthMap, PutativeMatches, Rigid3
 
 CONFIG = DepthConfig()
 KINDS = ("metric", "relative", "inverse")
@@ -150,7 +150,7 @@ def test_the_cue_of_a_querys_matches(kind: str) -> None:
     points = idxs.copy()
     far, near = np.argsort(z)[-5:], np.argsort(z)[:5]
     points[near], points[far] = far, near
-    rows = Sightings(idxs, points, idxs % 2, np.ones(80))
+    rows = PutativeMatches(idxs, points, idxs % 2, np.ones(80))
     cue = depth_cue(rows, keypoints, depth_map, xyz, poses, CONFIG)
     wrong = points != idxs
     assert cue.touched.all() and (cue.factors[~wrong] == 1).all()
@@ -160,7 +160,7 @@ def test_the_cue_of_a_querys_matches(kind: str) -> None:
 
 
 def test_the_cue_of_no_matches() -> None:
-    none = Sightings(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
+    none = PutativeMatches(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
     depth_map = DepthMap(np.ones((2, 2)), (4, 4))
     cue = depth_cue(none, np.zeros((0, 2)), depth_map, np.zeros((0, 3)), [], CONFIG)
     assert len(cue.factors) == 0
@@ -180,7 +180,7 @@ def hypotheses(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_true_pose_agrees_most(kind: str) -> None:
     z, values, _ = hypotheses(kind)
-    verdict = check_poses(z, values, kind, CONFIG)
+    verdict = check_pose_depths(z, values, kind, CONFIG)
     assert verdict.agreement[0] > 0.75 and verdict.agreement[1] < 0.4
     assert verdict.agreement[2] == 0.5 and verdict.num_used.tolist() == [300, 300, 0]
     assert (verdict.factors[0, :60] < 0.4).all() and (verdict.factors[0, 60:] == 1).mean() > 0.95
@@ -193,7 +193,7 @@ def test_a_pose_is_judged_by_its_inliers(kind: str) -> None:
     support = np.zeros(z.shape, bool)
     support[0, 60:160] = True
     support[1, :100] = True
-    verdict = check_poses(z, values, kind, CONFIG, support)
+    verdict = check_pose_depths(z, values, kind, CONFIG, support)
     assert verdict.num_used.tolist() == [100, 100, 0]
     assert verdict.agreement[0] > 0.93 and verdict.agreement[1] < 0.4
     # the others are not fitted to, but judged
@@ -203,26 +203,26 @@ def test_a_pose_is_judged_by_its_inliers(kind: str) -> None:
 def test_a_wrong_pose_cannot_excuse_itself_by_its_spread() -> None:
     rng = np.random.default_rng(0)
     z, values = np.exp(rng.normal(0, 2, (1, 500))), np.exp(rng.normal(0, 2, 500))
-    assert check_poses(z, values, "metric", CONFIG).agreement[0] < 0.15
-    assert (check_poses(z, values, "metric", CONFIG).factors < 1).mean() > 0.7
+    assert check_pose_depths(z, values, "metric", CONFIG).agreement[0] < 0.15
+    assert (check_pose_depths(z, values, "metric", CONFIG).factors < 1).mean() > 0.7
 
 
 def test_the_tolerance_is_the_ratio_or_the_spread() -> None:
     values = np.linspace(5, 20, 101)
     z = values.copy()
     z[0], z[1] = 1.24 * values[0], 1.26 * values[1]
-    factors = check_poses(z, values, "metric", CONFIG).factors[0]
+    factors = check_pose_depths(z, values, "metric", CONFIG).factors[0]
     assert factors[0] == 1 and factors[1] == pytest.approx((np.log(1.25) / np.log(1.26)) ** 2)
     z[2:] *= np.exp(np.where(np.arange(99) % 2, 0.15, -0.15))  # sigma is 0.15 * 1.4826
-    assert (check_poses(z, values, "metric", CONFIG).factors[0] == 1).all()
+    assert (check_pose_depths(z, values, "metric", CONFIG).factors[0] == 1).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_hypotheses_do_not_influence_one_another(kind: str) -> None:
     z, values, _ = hypotheses(kind)
-    together = check_poses(z, values, kind, CONFIG)
+    together = check_pose_depths(z, values, kind, CONFIG)
     for row in range(3):
-        alone = check_poses(z[row], values, kind, CONFIG)
+        alone = check_pose_depths(z[row], values, kind, CONFIG)
         assert alone.agreement[0] == pytest.approx(together.agreement[row])
         np.testing.assert_allclose(alone.factors[0], together.factors[row], atol=1e-9)
 
@@ -232,7 +232,10 @@ def test_unknown_predictions_change_nothing(kind: str) -> None:
     z, values, _ = hypotheses(kind)
     wider = np.concatenate([z, np.full((3, 50), 5.0)], axis=1)
     unknown = np.concatenate([values, np.full(50, np.nan)])
-    before, after = check_poses(z, values, kind, CONFIG), check_poses(wider, unknown, kind, CONFIG)
+    before, after = (
+        check_pose_depths(z, values, kind, CONFIG),
+        check_pose_depths(wider, unknown, kind, CONFIG),
+    )
     np.testing.assert_allclose(after.agreement, before.agreement)
     np.testing.assert_allclose(after.factors[:, :300], before.factors)
     assert (after.factors[:, 300:] == 1).all()
@@ -242,19 +245,19 @@ def test_points_behind_the_camera_are_not_judged() -> None:
     values = np.linspace(5, 20, 40)
     z = values.copy()
     z[:10] *= -1
-    verdict = check_poses(z, values, "metric", CONFIG)
+    verdict = check_pose_depths(z, values, "metric", CONFIG)
     assert verdict.num_used[0] == 30 and (verdict.factors == 1).all()
 
 
 @pytest.mark.parametrize("values", [np.full(40, np.nan), np.zeros(0)])
 def test_nothing_predicted(values: np.ndarray) -> None:
-    verdict = check_poses(np.ones((2, len(values))), values, "relative", CONFIG)
+    verdict = check_pose_depths(np.ones((2, len(values))), values, "relative", CONFIG)
     assert verdict.agreement.tolist() == [0.5, 0.5] and (verdict.factors == 1).all()
     assert verdict.factors.shape == (2, len(values))
 
 
 def test_shapes_must_fit() -> None:
     with pytest.raises(ShapeError, match=r"\(H, K\)"):
-        check_poses(np.ones((2, 5)), np.ones(4), "metric", CONFIG)
+        check_pose_depths(np.ones((2, 5)), np.ones(4), "metric", CONFIG)
     with pytest.raises(ShapeError, match=r"\(H, K\)"):
-        check_poses(np.ones((2, 5)), np.ones(5), "metric", CONFIG, np.ones((1, 5), bool))
+        check_pose_depths(np.ones((2, 5)), np.ones(5), "metric", CONFIG, np.ones((1, 5), bool))

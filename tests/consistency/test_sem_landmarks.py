@@ -14,26 +14,18 @@ from hloc_lite.consistency.landmark_labels import (
     label_landmarks,
     landmark_weights,
 )
-from hloc_lite.consistency.place_agreement import (
-    PoseAgreement,
-    places_cue,
-    pose_score,
-    visible_points,
-)
 from hloc_lite.consistency.semantic_rerank import (
     labelled_counts,
     rerank,
     semantic_consistency_weights,
 )
-from hloc_lite.types import (
-    Camera,
-    LabelMap,
-    RetrievalHits,
-    Rigid3,
-    SfmImage,
-    SfmModel,
-    Sightings,
+from hloc_lite.consistency.view_semantics import (
+    PoseLabelAgreement,
+    pose_label_agreement,
+    view_semantics_cue,
 )
+from hloc_lite.scene import SfmImage, SfmModel, visible_points
+from hloc_lite.types import Camera, LabelMap, PutativeMatches, RetrievalHits, Rigid3
 
 ROAD, BUILDING, VEGETATION, SKY, PERSON, CAR = 0, 2, 8, 10, 11, 13
 CAMERA = Camera("SIMPLE_PINHOLE", 100, 100, np.array([100.0, 50.0, 50.0]))
@@ -148,7 +140,7 @@ def test_what_becomes_of_landmarks_on_what_moves(treatment, expected):
 
 def sightings_of(hit_idxs):
     r = len(hit_idxs)
-    return Sightings(np.arange(r), np.arange(r), np.array(hit_idxs, np.int64), np.ones(r))
+    return PutativeMatches(np.arange(r), np.arange(r), np.array(hit_idxs, np.int64), np.ones(r))
 
 
 def test_consistency_weight_is_a_smoothed_share():
@@ -237,27 +229,33 @@ def test_pose_score_counts_what_falls_on_its_own_label():
         [[-1, 0, 5], [1, 0, 5], [1, 0, 5], [-1, 0, 5], [0, -2.2, 5], [9, 0, 5], [0, 0, -5]], float
     )
     point_labels = np.array([BUILDING, VEGETATION, BUILDING, 255, BUILDING, BUILDING, BUILDING])
-    score = pose_score(
+    score = pose_label_agreement(
         Rigid3.identity(), CAMERA, xyz, point_labels.astype(np.uint8), query, POINTWISE
     )
-    assert score == PoseAgreement(2, 3)  # unknown, beyond the image and behind it: not compared
+    assert score == PoseLabelAgreement(
+        2, 3
+    )  # unknown, beyond the image and behind it: not compared
     assert score.share == pytest.approx(2 / 3)
     turned = Rigid3(np.diag([-1.0, -1.0, 1.0]), np.zeros(3))
-    wrong = pose_score(turned, CAMERA, xyz[:3], point_labels[:3].astype(np.uint8), query, POINTWISE)
-    assert wrong == PoseAgreement(1, 3)
-    nothing = pose_score(turned, CAMERA, xyz[:0], np.zeros(0, np.uint8), query, POINTWISE)
-    assert (nothing, nothing.share) == (PoseAgreement(0, 0), 0.0)
+    wrong = pose_label_agreement(
+        turned, CAMERA, xyz[:3], point_labels[:3].astype(np.uint8), query, POINTWISE
+    )
+    assert wrong == PoseLabelAgreement(1, 3)
+    nothing = pose_label_agreement(turned, CAMERA, xyz[:0], np.zeros(0, np.uint8), query, POINTWISE)
+    assert (nothing, nothing.share) == (PoseLabelAgreement(0, 0), 0.0)
 
 
 def test_matches_inherit_the_score_of_their_image():
     sightings = sightings_of([0, 1, 2, 1])
     config = SemanticsConfig(disagreement_factor=0.1)
-    cue = places_cue(sightings, [PoseAgreement(40, 50), PoseAgreement(10, 10), None], config)
-    assert cue.name == "places"
+    cue = view_semantics_cue(
+        sightings, [PoseLabelAgreement(40, 50), PoseLabelAgreement(10, 10), None], config
+    )
+    assert cue.name == "view_semantics"
     assert np.allclose(cue.factors, [1, 0.325, 0.1, 0.325]) and cue.touched.all()
-    silent = places_cue(sightings, [None, PoseAgreement(0, 9), None], config)
+    silent = view_semantics_cue(sightings, [None, PoseLabelAgreement(0, 9), None], config)
     assert (silent.factors == 1).all() and not silent.touched.any()
-    assert len(places_cue(sightings_of([]), [], config).factors) == 0
+    assert len(view_semantics_cue(sightings_of([]), [], config).factors) == 0
 
 
 def test_visible_points_of_a_map_image():

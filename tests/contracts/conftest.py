@@ -1,4 +1,4 @@
-"""A VGG16 NetVLAD file of the authors' layout, small and random."""
+"""A small VGG16 NetVLAD file with random weights in the authors' layout."""
 
 import numpy as np
 import pytest
@@ -47,3 +47,15 @@ def pitts30k_file(pitts30k_content, tmp_path_factory):
     file = tmp_path_factory.mktemp("weights") / "VGG16-NetVLAD-Pitts30K.mat"
     savemat(file, pitts30k_content)
     return file
+
+
+@pytest.fixture(scope="session")
+def pitts30k_weights(pitts30k_file):
+    """A weights store that holds that file only."""
+
+    class OneFile:
+        def path(self, name):
+            assert name == "netvlad-pitts30k"
+            return pitts30k_file
+
+    return OneFile()

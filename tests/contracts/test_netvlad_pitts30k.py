@@ -12,15 +12,6 @@ from hloc_lite.retrieval.netvlad_vgg16 import NetVladVgg16, read_netvlad_mat
 from hloc_lite.types import Photo
 
 
-class OneFile:
-    def __init__(self, file):
-        self.file = file
-
-    def path(self, name):
-        assert name == "netvlad-pitts30k"
-        return self.file
-
-
 def describe_by_numpy(pixels, layers, mean):
     """VGG16 up to conv5_3 without its ReLU, NetVLAD, whitening, as Arandjelovic 2016 has them."""
     x = pixels.astype(np.float64) - mean[0, 0]  # H x W x C throughout, as in MATLAB
@@ -56,10 +47,10 @@ def describe_by_numpy(pixels, layers, mean):
 
 
 @pytest.mark.parametrize("shape", [(48, 64, 3), (37, 51, 3), (16, 16, 3)])
-def test_equals_numpy(shape, pitts30k_arrays, pitts30k_file):
+def test_equals_numpy(shape, pitts30k_arrays, pitts30k_weights):
     pixels = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
-    describer = NetVladVgg16("netvlad-pitts30k", RetrievalConfig(), Runtime(OneFile(pitts30k_file)))
-    (got,) = describer.describe([Photo("a.jpg", pixels)])
+    descriptor = NetVladVgg16("netvlad-pitts30k", RetrievalConfig(), Runtime(pitts30k_weights))
+    (got,) = descriptor.describe([Photo("a.jpg", pixels)])
     np.testing.assert_allclose(got, describe_by_numpy(pixels, *pitts30k_arrays), atol=2e-5)
 
 

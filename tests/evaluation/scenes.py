@@ -6,6 +6,7 @@ import numpy as np
 
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import exp_so3
+from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import (
     NO_POINT,
     Camera,
@@ -15,8 +16,6 @@ from hloc_lite.types import (
     PoseEstimate,
     RetrievalHits,
     Rigid3,
-    SfmImage,
-    SfmModel,
     Status,
 )
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hloc_lite.cli.main import main
-from hloc_lite.io.poses import write_poses
+from hloc_lite.formats.hloc_lists import write_poses
 from hloc_lite.io.results import write_results_jsonl
 from hloc_lite.types import Rigid3
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hloc_lite.formats.colmap import MODEL_IDS
 from hloc_lite.geometry.cameras import (
     CAMERA_MODELS,
     bearings,
@@ -12,7 +13,6 @@ from hloc_lite.geometry.cameras import (
     img_from_cam,
     rescaled,
 )
-from hloc_lite.io.colmap_model import MODEL_IDS
 from hloc_lite.types import Camera
 
 from .example_cameras import camera_of, rays_within

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hloc_lite.errors import ShapeError
-from hloc_lite.geometry.keypoints import keypoints_of
-from hloc_lite.types import NO_POINT, Camera, Rigid3, SfmImage, SfmModel
+from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
+from hloc_lite.types import NO_POINT, Camera, Rigid3
 
 CAMERA = Camera("SIMPLE_PINHOLE", 100, 80, np.array([90.0, 50, 40]))
 WIDE = Camera("PINHOLE", 200, 200, np.array([50.0, 100, 100, 100]))

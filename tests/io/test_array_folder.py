@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io import array_folder
-from hloc_lite.io.array_file import READ_WHOLE
+from hloc_lite.io.array_file import MAX_READ_BYTES
 from hloc_lite.io.array_folder import (
     json_array,
     json_of,
@@ -22,7 +22,7 @@ from hloc_lite.io.array_folder import (
 SCHEMA = "test/1"
 ARRAYS = {
     "a/small": np.arange(7, dtype=np.uint32),
-    "a/large": np.arange(2 * READ_WHOLE, dtype=np.float32).reshape(-1, 4),
+    "a/large": np.arange(2 * MAX_READ_BYTES, dtype=np.float32).reshape(-1, 4),
     "b/empty": np.zeros((0, 3), np.int8),
     "b/big-endian": np.arange(5, dtype=">i4"),
 }

@@ -16,14 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hloc_lite.errors import FormatError, HlocLiteError, ShapeError, StaleArtefactError
-from hloc_lite.io.bank import (
-    MAX_OPEN_SHARDS,
-    Bank,
-    ShardedStore,
-    delete_store,
-    is_store,
-    write_bank,
-)
+from hloc_lite.io.bank import Bank, write_bank
+from hloc_lite.io.sharded_store import MAX_OPEN_SHARDS, ShardedStore, delete_store, is_store
 
 KEYS = st.lists(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=30), unique=True, max_size=8
@@ -219,7 +213,7 @@ def test_a_disk_that_does_not_give_back_what_it_took_is_an_error(
     def write(path: Path, *_: object) -> None:
         path.write_bytes(b"something else")
 
-    monkeypatch.setattr("hloc_lite.io.bank.write_bank", write)
+    monkeypatch.setattr("hloc_lite.io.sharded_store.write_bank", write)
     store = ShardedStore(tmp_path, "f", "features")
     store.add("a", {"x": np.zeros(3)})
     with pytest.raises(FormatError, match="shard-000000"):
@@ -261,7 +255,7 @@ def test_write_failures_are_errors_for_people(tmp_path: Path, monkeypatch) -> No
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("hloc_lite.io.bank.PatientFile.check", full)
+    monkeypatch.setattr("hloc_lite.io.bank.ErrorDeferringFile.check", full)
     with pytest.raises(HlocLiteError, match="No space left"):
         write_bank(tmp_path / "a.h5", [("b", {"x": np.zeros(3)})], {})
     assert list(Bank(tmp_path / "a.h5")) == ["a"]

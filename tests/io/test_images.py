@@ -13,16 +13,9 @@ from PIL.TiffImagePlugin import IFDRational
 
 from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import FormatError, ImageError
-from hloc_lite.io.images import (
-    FolderSource,
-    ImageTooLargeError,
-    MemorySource,
-    folder_source,
-    list_images,
-    photo_from_bytes,
-    read_mask,
-    read_photo,
-)
+from hloc_lite.io.image_names import list_images
+from hloc_lite.io.image_sources import FolderSource, MemorySource, folder_source
+from hloc_lite.io.images import ImageTooLargeError, photo_from_bytes, read_mask, read_photo
 
 CONFIG = ImagesConfig()
 WIDTH, HEIGHT = 80, 60

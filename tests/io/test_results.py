@@ -11,7 +11,13 @@ import pytest
 
 from hloc_lite.errors import FormatError
 from hloc_lite.geometry.rotations import exp_so3
-from hloc_lite.io.results import read_results_jsonl, result_to_json, write_results_jsonl
+from hloc_lite.io.results import (
+    ResultJson,
+    read_results_jsonl,
+    result_core,
+    result_to_json,
+    write_results_jsonl,
+)
 from hloc_lite.types import (
     Camera,
     LocalizationResult,
@@ -119,7 +125,7 @@ def test_numbers_that_are_not_finite_become_null() -> None:
         ({"counts": 3}, "bad value"),
         ({"num_trials": float("inf")}, "bad value"),
         ({"num_inliers": 5}, "5 inliers of 4"),
-        ({"num_correspondences": 10**13}, "cannot be"),
+        ({"num_correspondences": 10**13}, "impossible"),
         ({"retrieved": {"names": ["a"], "similarities": []}}, "RetrievalHits.similarities"),
     ],
 )
@@ -148,7 +154,7 @@ def test_a_missing_key_and_a_name_twice_are_named(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="line 1: the result lacks the key 'counts'"):
         read_results_jsonl(path)
     path.write_text(2 * (json.dumps(value) + "\n"))
-    with pytest.raises(FormatError, match=r"line 2: .* is there twice"):
+    with pytest.raises(FormatError, match=r"line 2: .* is listed twice"):
         read_results_jsonl(path)
 
 
@@ -171,3 +177,10 @@ def test_results_of_older_versions_have_no_grounds(tmp_path: Path) -> None:
     path.write_text(json.dumps(value) + "\n", encoding="utf-8")
     (read,) = read_results_jsonl(path)
     assert read.grounds == {} and read.confidence is None
+
+
+def test_the_core_is_part_of_every_line() -> None:
+    for result in (localized(), failed()):
+        value = result_to_json(result)
+        assert value.items() >= result_core(result).items()
+        assert value.keys() == ResultJson.__annotations__.keys()

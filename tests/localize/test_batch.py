@@ -11,7 +11,7 @@ import pytest
 
 from hloc_lite.config import load_config
 from hloc_lite.errors import HlocLiteError, ImageError
-from hloc_lite.io.images import MemorySource
+from hloc_lite.io.image_sources import MemorySource
 from hloc_lite.localize.batch import localize_all
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.types import LocalizationResult, Photo, Status

@@ -16,7 +16,8 @@ from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.cascade import with_images
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.sequence import Frame
-from hloc_lite.mapping.landmark_descriptors import LandmarkDescriptors, mean_descriptors
+from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
+from hloc_lite.maps.mean_descriptors import mean_descriptors
 from hloc_lite.types import NO_POINT, Photo, Prior, Rig, RigCamera, Rigid3, Status
 from pipelines.compact_queries import Described, right_ones
 from tests.exact_scene import MAP_NAMES, NoWeights, mapped_scene
@@ -72,8 +73,12 @@ def test_a_sure_pose_needs_no_images(built) -> None:
 
 def test_what_is_never_sure_goes_through_all_steps(built) -> None:
     scene, place = built
-    settings = ("confidence.min_confidence=1", "cascade.first_images=2", "cascade.max_images=3")
-    made = localizer(place, *settings, "cascade.enough=1", "cascade.images_at_once=2")
+    settings = (
+        "confidence.min_confidence=1",
+        "cascade.num_initial_images=2",
+        "cascade.max_images=3",
+    )
+    made = localizer(place, *settings, "cascade.accept_above=1", "cascade.images_per_step=2")
     counts = count_calls(made)
     result = made.localize(scene.image(3), scene.camera)
     assert counts == {"match": 3, "match_landmarks": 2}
@@ -83,9 +88,13 @@ def test_what_is_never_sure_goes_through_all_steps(built) -> None:
 
 def test_no_more_images_are_matched_where_there_is_no_hope(built) -> None:
     scene, place = built
-    settings = ("confidence.min_confidence=1", "cascade.enough=1", "cascade.images_at_once=2")
+    settings = (
+        "confidence.min_confidence=1",
+        "cascade.accept_above=1",
+        "cascade.images_per_step=2",
+    )
     for hopeless, matched in ((0.0, 6), (1 - 1e-9, 2)):
-        made = localizer(place, *settings, f"cascade.hopeless={hopeless}")
+        made = localizer(place, *settings, f"cascade.reject_below={hopeless}")
         result = made.localize(scene.image(3), scene.camera)
         assert result.status is Status.DOUBTFUL
         assert result.counts["images_matched"] == matched
@@ -93,7 +102,7 @@ def test_no_more_images_are_matched_where_there_is_no_hope(built) -> None:
 
 def test_images_are_matched_until_a_pose_is_given(built) -> None:
     scene, place = built
-    made = localizer(place, "cascade.enough=1", "cascade.images_at_once=2")
+    made = localizer(place, "cascade.accept_above=1", "cascade.images_per_step=2")
     result = made.localize(scene.image(3), scene.camera)
     assert result.status is Status.LOCALIZED and result.counts["images_matched"] == 2
 
@@ -115,14 +124,16 @@ def test_matches_of_a_learned_matcher_prove_less(built) -> None:
 
 def test_a_budget_ends_the_steps_and_says_so(built) -> None:
     scene, place = built
-    made = localizer(place, "cascade.enough=1", "cascade.first_images=2")
+    made = localizer(place, "cascade.accept_above=1", "cascade.num_initial_images=2")
     counts = count_calls(made)
     result = made.localize(scene.image(3), scene.camera, budget_ms=0)
     assert counts == {"match": 0, "match_landmarks": 1}
     assert result.status is Status.LOCALIZED
     assert result.skipped == ("landmarks of 4 more images", "images by the matcher")
     assert result.counts["images_matched"] == 0
-    without = localizer(place, "cascade.enough=1", "cascade.first_images=2", "cascade.max_images=0")
+    without = localizer(
+        place, "cascade.accept_above=1", "cascade.num_initial_images=2", "cascade.max_images=0"
+    )
     result = without.localize(scene.image(3), scene.camera, budget_ms=0)
     assert result.skipped == ("landmarks of 4 more images",)
 
@@ -176,7 +187,7 @@ def test_several_descriptors_of_a_landmark() -> None:
 
 def test_a_prior_narrows_retrieval_and_withholds_what_contradicts_it(built) -> None:
     scene, place = built
-    made = localizer(place, "prior.slack_depths=0")
+    made = localizer(place, "prior.margin_depths=0")
     true, east = scene.poses[3].center, np.array([1.0, 0, 0])
     near = made.localize(scene.image(3), scene.camera, prior=Prior(true, 0.9))
     assert near.status is Status.LOCALIZED

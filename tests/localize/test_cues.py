@@ -17,22 +17,22 @@ from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.bank import write_bank
 from hloc_lite.localize.attempts import attempts_of
-from hloc_lite.localize.checks import silent_sources
-from hloc_lite.localize.cues import Evidence
+from hloc_lite.localize.compatibility import unused_sources
+from hloc_lite.localize.weighting import Evidence
 from hloc_lite.localize.hypotheses import choose
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.localize.solving import PoseSolver
+from hloc_lite.localize.estimation import PoseSolver
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.map import Map
 from hloc_lite.types import (
     Camera,
     Correspondences,
     DepthMap,
     Photo,
     PoseEstimate,
+    PutativeMatches,
     Rigid3,
-    Sightings,
     Status,
 )
 from tests.exact_scene import SIZE, ExactScene, NoWeights, make_scene, use_scene
@@ -128,12 +128,12 @@ def test_a_source_without_a_word_on_a_query_is_told(
     localizer = Localizer(place, config, weights=NoWeights())
     result = localizer.localize(query(scene), scene.camera)
     assert result.status is Status.LOCALIZED
-    (line,) = silent_sources([result], config)
+    (line,) = unused_sources([result], config)
     assert f"said nothing of 1 of 1 queries, first 'query.png': files:{empty}" in line
     off = load_config(base=config, settings=[f'weighting.off=["{key}"]'])
-    assert silent_sources([result], off) == []
+    assert unused_sources([result], off) == []
     heard = Localizer(place, weights=NoWeights()).localize(query(scene), scene.camera)
-    assert silent_sources([heard], place.config) == []
+    assert unused_sources([heard], place.config) == []
 
 
 def test_a_map_whose_folder_of_labels_is_gone_says_what_to_give(
@@ -192,9 +192,9 @@ def test_matches_inherit_the_labels_under_the_pose_of_their_image(
     config = load_config(base=place.config, settings=['weighting.off=["score", "retrieval"]'])
     result = Localizer(place, config, weights=NoWeights()).localize(query(scene), scene.camera)
     assert result.pose is not None
-    assert result.counts["places_touched"] == result.counts["matches"]
+    assert result.counts["view_semantics_touched"] == result.counts["matches"]
     # the image that shows most landmarks agrees most; at least one shows fewer
-    assert 0 < result.counts["places_lowered"] < result.counts["matches"]
+    assert 0 < result.counts["view_semantics_lowered"] < result.counts["matches"]
     assert pose_errors(result.pose.cam_from_world, scene.poses[QUERY])[0] < 1e-3
 
 
@@ -221,7 +221,7 @@ def test_of_two_places_the_one_with_the_predicted_depths_counts() -> None:
     depth_map = nearest(columns, rows_px).astype(np.float32)
     xyz = rays * depths[:, None]
     hits = np.where(np.arange(65) < 30, 0, 1)
-    rows = Sightings(np.arange(65), np.arange(65), hits, np.ones(65, np.float32))
+    rows = PutativeMatches(np.arange(65), np.arange(65), hits, np.ones(65, np.float32))
     config = load_config()
 
     def estimate(given: Correspondences, *_: object) -> PoseEstimate:
@@ -322,7 +322,7 @@ def test_depth_judges_within_ransac_only_if_it_is_asked_to() -> None:
     given = Correspondences(points2D, np.zeros((40, 3)), order, order, np.ones(40))
     columns, rows = np.meshgrid(np.arange(640) + 0.5, np.arange(480) + 0.5)
     values = NearestNDInterpolator(points2D, depths)(columns, rows).astype(np.float32)
-    nothing = Sightings(*np.zeros((4, 0)))
+    nothing = PutativeMatches(*np.zeros((4, 0)))
     known = DepthMap(values, (640, 480))
     both = np.stack([3 * depths, rng.permutation(depths)])
     asked = ["depth.in_ransac=true"]
@@ -330,7 +330,7 @@ def test_depth_judges_within_ransac_only_if_it_is_asked_to() -> None:
         evidence = Evidence(
             nothing, (), points2D.astype(np.float32), depth_map, load_config(settings=settings)
         )
-        judge = evidence.depth_judge(given)
+        judge = evidence.depth_scorer(given)
         if not settings or depth_map is None:
             assert judge is None
             continue

@@ -9,9 +9,10 @@ from hloc_lite.config import load_config
 from hloc_lite.geometry.cameras import bearings
 from hloc_lite.geometry.rotations import exp_so3, pose_errors
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.localize.answers import Attempt
-from hloc_lite.localize.hypotheses import choose, places_of, rival_trials, union
-from hloc_lite.localize.solving import PoseSolver
+from hloc_lite.localize.result import Attempt
+from hloc_lite.localize.hypotheses import choose, places_of, rival_trials
+from hloc_lite.pose.merging import merge_correspondences
+from hloc_lite.localize.estimation import PoseSolver
 from hloc_lite.registry import ESTIMATORS, Runtime, create
 from hloc_lite.synthetic.correspondences import CAMERA, make_scene
 from hloc_lite.types import Correspondences, PoseEstimate, Rigid3
@@ -85,7 +86,7 @@ def test_a_second_place_in_the_left_over_matches_makes_the_answer_ambiguous(shar
     scene = make_scene(5, 200, 1.0)
     twins = scene.correspondences.points3D + np.array([40.0, 0, 0])
     number = np.arange(200)
-    mixed, _ = union([
+    mixed, _ = merge_correspondences([
         scene.correspondences,
         Correspondences(scene.correspondences.points2D, twins, number, 200 + number,
                         np.ones(200)).subset(number[: int(200 * share)]),
@@ -104,7 +105,7 @@ def test_a_union_takes_each_pair_once_with_its_best_weight() -> None:
         [[1, 1], [2, 2]], [[0, 0, 1], [0, 0, 2]], [1, 2], [10, 20], [0.5, 0.1]
     )  # fmt: skip
     second = Correspondences([[2, 2], [2, 2]], [[0, 0, 2], [0, 0, 3]], [2, 2], [20, 30], [0.7, 1])
-    found, rows = union([first, second])
+    found, rows = merge_correspondences([first, second])
     assert found.keypoint_idxs.tolist() == [1, 2, 2]
     assert found.point3D_idxs.tolist() == [10, 20, 30]
     assert found.weights.tolist() == [0.5, 0.7, 1]
@@ -116,7 +117,7 @@ def test_trials_for_a_rival_grow_as_it_is_harder_to_find() -> None:
     config = CONFIG.localize
     assert rival_trials(100, 50, config) <= 1
     assert 30 < rival_trials(100, 100, config) < 40  # (1 - 1/8)^35 = 1 %
-    assert rival_trials(12, 500, config) == config.max_rival_trials
+    assert rival_trials(12, 500, config) == config.max_runner_up_trials
     assert rival_trials(0, 100, config) == 0
 
 

@@ -14,18 +14,18 @@ from hloc_lite import registry
 from hloc_lite.cli.main import main
 from hloc_lite.config import Config, load_config
 from hloc_lite.errors import ConfigError, HlocLiteError, StaleArtefactError
-from hloc_lite.geometry.keypoints import keypoints_of
+from hloc_lite.formats.hloc_lists import read_poses, write_queries
 from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.io.images import MemorySource
-from hloc_lite.io.poses import read_poses, write_queries
+from hloc_lite.io.image_sources import MemorySource
 from hloc_lite.io.results import read_results_jsonl
 from hloc_lite.localize.batch import localize_all
-from hloc_lite.localize.joint_model import joint_model
+from hloc_lite.localize.multi_map import joint_model
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.compress import compress_map
-from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.compress import compress_map
+from hloc_lite.maps.map import Map
+from hloc_lite.scene import keypoints_of
 from hloc_lite.types import LocalFeatures, Photo, Rigid3, Status
 from tests.exact_scene import SIZE, ExactScene, NoWeights, make_scene, use_scene
 

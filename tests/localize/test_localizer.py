@@ -13,9 +13,9 @@ from hloc_lite.config import load_config
 from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.geometry.cameras import focal_lengths, rescaled, with_focal
 from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.localize.checks import without_effect
-from hloc_lite.localize.confidence import Judgement
+from hloc_lite.localize.compatibility import keys_without_effect
 from hloc_lite.localize.localizer import Localizer
+from hloc_lite.pose.confidence import Confidence
 from hloc_lite.types import Camera, LocalFeatures, Photo, Status
 from tests.exact_scene import MAP_NAMES, SIZE, NoWeights, mapped_scene
 
@@ -115,7 +115,7 @@ def test_a_pose_is_given_if_and_only_if_it_is_sure_enough(
 
 def test_a_probability_that_is_too_small_is_shown_so(built, localizer, monkeypatch) -> None:
     scene, _ = built
-    judged = Judgement(0.7499, {}, ())
+    judged = Confidence(0.7499, {}, ())
     monkeypatch.setattr(localizer._judge, "judge", lambda *_, **__: judged)
     result = localizer.localize(scene.image(3), scene.camera)
     assert result.status is Status.DOUBTFUL
@@ -344,11 +344,11 @@ def test_settings_that_only_building_reads_are_found(built) -> None:
     _, place = built
     asked = ["mapping.mapper=global", "pairs.spec=exhaustive", "mapping.camera_model=PINHOLE"]
     config = load_config(settings=[*asked, "pose.max_error_px=5"], base=place.config)
-    assert without_effect(config, place.config) == ["pairs.spec", "mapping.mapper"]
-    assert without_effect(place.config, place.config) == []
+    assert keys_without_effect(config, place.config) == ["pairs.spec", "mapping.mapper"]
+    assert keys_without_effect(place.config, place.config) == []
     ratio = ["matching.max_ratio=0.7"]
-    assert without_effect(load_config(settings=ratio, base=place.config), place.config) == [
+    assert keys_without_effect(load_config(settings=ratio, base=place.config), place.config) == [
         "matching.max_ratio"
     ]
     hard = load_config(settings=[*ratio, 'weighting.off=["score"]'], base=place.config)
-    assert without_effect(hard, place.config) == []
+    assert keys_without_effect(hard, place.config) == []

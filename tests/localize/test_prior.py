@@ -10,7 +10,7 @@ from hloc_lite.geometry.geodesy import Geodetic, geodetic_from_enu
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.localize.prior import agrees, images_within, prior_from_gps
-from hloc_lite.mapping.georeference import FitQuality, Georeference
+from hloc_lite.maps.georeference import FitQuality, Georeference
 from hloc_lite.types import Prior, Rigid3
 
 DOWN = np.array([0.0, 1.0, 0.0])

@@ -12,8 +12,8 @@ from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.pycolmap_adapter import has_global_mapper
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.map import Map
 from hloc_lite.types import Status
 from tests.exact_scene import NoWeights, make_scene, use_scene
 
@@ -186,7 +186,7 @@ def test_a_map_stays_if_its_successor_cannot_be_written(scene, tmp_path: Path, m
     def full(*_):
         raise HlocLiteError("the disk is full")
 
-    monkeypatch.setattr("hloc_lite.mapping.map.write_bank", full)
+    monkeypatch.setattr("hloc_lite.maps.map.write_bank", full)
     with pytest.raises(HlocLiteError, match="full"):
         build_map(tmp_path / "images", config, overwrite=True, **arguments)
     assert Map.open(tmp_path / "map").fingerprint == first.fingerprint

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from hloc_lite import registry
 from hloc_lite.config import MatchingConfig
-from hloc_lite.io.bank import ShardedStore
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.cheap_first import pairs_to_match_again
+from hloc_lite.mapping.pair_matching import by_locality, match_pairs, pair_key
 from hloc_lite.mapping.run import MapInputs
-from hloc_lite.mapping.stages import by_locality, match_pairs, pair_key
+from hloc_lite.mapping.two_pass_matching import pairs_for_second_pass
 from hloc_lite.matching.nearest import NearestMatcher
 from hloc_lite.registry import Runtime
 from hloc_lite.types import LocalFeatures, Matches
@@ -28,7 +28,7 @@ from tests.exact_scene import NoWeights, make_scene, use_scene
 
 NAMES = {f"{letter}.png": index for index, letter in enumerate("abcdefgh")}
 ODD = {"d.png", "e.png"}
-CONFIG = MatchingConfig(enough_verified=10, enough_pairs=3, chance_verified=4)
+CONFIG = MatchingConfig(two_pass_good_matches=10, two_pass_good_pairs=3, two_pass_chance_matches=4)
 
 
 class SignBlind:
@@ -80,11 +80,11 @@ def build(scene, tmp_path: Path, folder: str, **matching):
 
 
 def test_only_pairs_that_need_it_meet_the_matcher(scene, tmp_path: Path) -> None:
-    place = build(scene, tmp_path, "map", enough_pairs=3)
+    place = build(scene, tmp_path, "map", two_pass_good_pairs=3)
     # d and e agree with each other; of their 6 pairs with others each needs 2 more
     assert place.report["pairs_by_matcher"] == {"mutual-nn": 24, "sign-blind": 4}
     assert len(SignBlind.calls) == 4
-    with_all = build(scene, tmp_path, "all", cheap_first=False)
+    with_all = build(scene, tmp_path, "all", two_pass=False)
     assert with_all.report["pairs_by_matcher"] == {"sign-blind": 28}
     assert len(SignBlind.calls) == 4 + 28
     seen = [
@@ -94,7 +94,7 @@ def test_only_pairs_that_need_it_meet_the_matcher(scene, tmp_path: Path) -> None
 
 
 def test_where_nearest_neighbours_do_the_matcher_is_not_asked(scene, tmp_path: Path) -> None:
-    place = build(scene, tmp_path, "map", enough_pairs=1)
+    place = build(scene, tmp_path, "map", two_pass_good_pairs=1)
     assert SignBlind.calls == []
     assert place.report["pairs_by_matcher"] == {"mutual-nn": 28}
 
@@ -110,23 +110,23 @@ def test_without_poses_too(scene, tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_ends_the_same(scene, tmp_path: Path) -> None:
-    first = build(scene, tmp_path, "map", enough_pairs=3)
+    first = build(scene, tmp_path, "map", two_pass_good_pairs=3)
     work = tmp_path / "map" / "work"
     for what in ("matches", "cheap-verified"):  # as if it had been killed before these were there
         for shard in (work / what).glob("shard-*.h5"):
             shard.unlink()
     (tmp_path / "map" / "map.json").unlink()
     SignBlind.calls.clear()
-    again = build(scene, tmp_path, "map", enough_pairs=3)
+    again = build(scene, tmp_path, "map", two_pass_good_pairs=3)
     assert len(SignBlind.calls) == 4
     assert again.fingerprint == first.fingerprint
     assert np.array_equal(again.model.xyz, first.model.xyz)
 
 
 def test_another_choice_of_pairs_keeps_their_matches(scene, tmp_path: Path) -> None:
-    wide = build(scene, tmp_path, "map", enough_pairs=6)
+    wide = build(scene, tmp_path, "map", two_pass_good_pairs=6)
     asked = len(SignBlind.calls)
-    narrow = build(scene, tmp_path, "map", enough_pairs=3)
+    narrow = build(scene, tmp_path, "map", two_pass_good_pairs=3)
     assert len(SignBlind.calls) == asked
     # what the wider choice left in the store has no say
     assert narrow.report["pairs_by_matcher"] == {"mutual-nn": 24, "sign-blind": 4}
@@ -141,19 +141,19 @@ def test_an_image_gets_as_many_of_its_best_other_pairs_as_it_lacks() -> None:
     # a, b and c have two and take one more, if it is above chance: b has none of those;
     # d and e have none and take what there is, above chance or not
     expected = [p for p in counts if counts[p] < 10]
-    assert pairs_to_match_again(counts, CONFIG) == expected
+    assert pairs_for_second_pass(counts, CONFIG) == expected
     without_lonely = {p: n for p, n in counts.items() if "d" not in p and "e" not in p}
-    assert pairs_to_match_again(without_lonely, CONFIG) == []
-    assert pairs_to_match_again({}, CONFIG) == []
+    assert pairs_for_second_pass(without_lonely, CONFIG) == []
+    assert pairs_for_second_pass({}, CONFIG) == []
     ties = {("a", "b"): 6, ("a", "c"): 6, ("a", "d"): 6, ("b", "c"): 60}
-    one = CONFIG.model_copy(update={"enough_pairs": 1})
-    assert pairs_to_match_again(ties, one) == [("a", "b"), ("a", "d")]  # a's first, d's only one
+    one = CONFIG.model_copy(update={"two_pass_good_pairs": 1})
+    assert pairs_for_second_pass(ties, one) == [("a", "b"), ("a", "d")]  # a's first, d's only one
 
 
 def test_pairs_that_agree_by_chance_are_left_alone() -> None:
     square = {("a", "b"): 50, ("b", "c"): 50, ("c", "d"): 50, ("a", "d"): 50}
     counts = {**square, ("a", "c"): 4, ("b", "d"): 5}
-    assert pairs_to_match_again(counts, CONFIG) == [("b", "d")]
+    assert pairs_for_second_pass(counts, CONFIG) == [("b", "d")]
 
 
 PAIRS = st.lists(
@@ -164,18 +164,19 @@ PAIRS = st.lists(
 @given(pairs=PAIRS, data=st.data())
 def test_no_more_pairs_than_images_can_lack(pairs, data) -> None:
     counts = {(f"{a:02}", f"{b:02}"): data.draw(st.integers(0, 20)) for a, b in pairs}
-    chosen = pairs_to_match_again(counts, CONFIG)
+    chosen = pairs_for_second_pass(counts, CONFIG)
     images = {name for pair in counts for name in pair}
-    assert len(chosen) <= CONFIG.enough_pairs * len(images)
-    assert all(counts[pair] < CONFIG.enough_verified for pair in chosen)
+    assert len(chosen) <= CONFIG.two_pass_good_pairs * len(images)
+    assert all(counts[pair] < CONFIG.two_pass_good_matches for pair in chosen)
     after = dict.fromkeys(images, 0)
     for pair in counts:
         for name in pair:
-            after[name] += pair in chosen or counts[pair] >= CONFIG.enough_verified
+            after[name] += pair in chosen or counts[pair] >= CONFIG.two_pass_good_matches
     hopeful = {
-        n: sum(n in p and counts[p] > CONFIG.chance_verified for p in counts) for n in images
+        n: sum(n in p and counts[p] > CONFIG.two_pass_chance_matches for p in counts)
+        for n in images
     }
-    assert all(after[n] >= min(CONFIG.enough_pairs, hopeful[n]) for n in images)
+    assert all(after[n] >= min(CONFIG.two_pass_good_pairs, hopeful[n]) for n in images)
 
 
 @given(pairs=PAIRS)

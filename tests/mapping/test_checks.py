@@ -13,12 +13,14 @@ from hloc_lite import registry
 from hloc_lite.cli.main import main
 from hloc_lite.config import FeaturesConfig, load_config
 from hloc_lite.errors import ConfigError, ImageError, MappingError
-from hloc_lite.io.images import MemorySource
+from hloc_lite.io.image_sources import MemorySource
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.run import MapInputs, Run, load_models
+from hloc_lite.mapping.run import MapInputs, Run
+from hloc_lite.models import load_models
 from hloc_lite.registry import DEFAULT_MATCHER, FEATURES, MATCHERS, Runtime, check_matcher
+from hloc_lite.scene import SfmModel
 from hloc_lite.synthetic.planes import make_planes
-from hloc_lite.types import Camera, SfmModel
+from hloc_lite.types import Camera
 from tests.exact_scene import SIZE, NoWeights, make_scene, use_scene
 
 NAMES = {f"{letter}.png": 2 * index for index, letter in enumerate("abcde")}

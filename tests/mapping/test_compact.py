@@ -14,18 +14,19 @@ from hloc_lite.cli.compress import parse_bytes
 from hloc_lite.cli.main import main
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import ConfigError, FormatError, HlocLiteError
-from hloc_lite.geometry.keypoints import keypoints_of
+from hloc_lite.formats.colmap import read_model, write_model
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.geometry.similarity import Similarity3
-from hloc_lite.io.colmap_model import read_model, write_model
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.compact import VirtualFeatures, open_compact
-from hloc_lite.mapping.compress import compress_map
-from hloc_lite.mapping.content import content_of
-from hloc_lite.mapping.georeference import FitQuality, Georeference, write_georeference
-from hloc_lite.mapping.landmark_codes import Coding
-from hloc_lite.mapping.landmark_descriptors import mean_descriptors
-from hloc_lite.mapping.map import Map, StoredFeatures
+from hloc_lite.maps.compact import ProjectedFeatures, read_compact
+from hloc_lite.maps.compress import compress_map
+from hloc_lite.maps.georeference import FitQuality, Georeference, write_georeference
+from hloc_lite.maps.map import Map
+from hloc_lite.maps.mean_descriptors import mean_descriptors
+from hloc_lite.maps.quantization import Coding
+from hloc_lite.maps.storage import StoredFeatures
+from hloc_lite.maps.summary import summarize_map
+from hloc_lite.scene import keypoints_of
 from hloc_lite.types import NO_POINT, Rigid3, Status
 from tests.exact_scene import MAP_NAMES, NoWeights, make_scene, mapped_scene
 
@@ -140,7 +141,7 @@ def test_a_compact_map_is_cut_down_further(built, tmp_path: Path) -> None:
     assert 50 < found.model.num_points == len(small.selection.landmarks) < place.model.num_points
     result = Localizer(found, weights=NoWeights()).localize(scene.image(3), scene.camera)
     assert result.status is Status.LOCALIZED, result.reason
-    assert content_of(tmp_path / "s").of_landmarks == place.model.num_points
+    assert summarize_map(tmp_path / "s").of_landmarks == place.model.num_points
 
 
 @pytest.mark.parametrize("max_bytes", [18000, 25000, 40000, 10**7])
@@ -258,7 +259,7 @@ def test_maps_without_landmarks_or_images(built, tmp_path: Path) -> None:
     found = Map.open(tmp_path / "bare")
     assert found.model.num_points == 0 and len(found.model.images) == len(MAP_NAMES)
     assert found.landmark_labels is None and len(found.features["map 0.png"]) == 0
-    assert content_of(tmp_path / "bare").least_landmarks == 0
+    assert summarize_map(tmp_path / "bare").least_landmarks == 0
 
 
 def test_opening_parses_nothing_per_landmark(built, tmp_path: Path) -> None:
@@ -293,7 +294,7 @@ def test_opening_parses_nothing_per_landmark(built, tmp_path: Path) -> None:
     spent = []
     for _ in range(3):
         start = time.process_time()
-        found = open_compact(tmp_path / "c")
+        found = read_compact(tmp_path / "c")
         spent.append(time.process_time() - start)
     assert min(spent) < 0.5 and found.model.num_points > 95_000
     assert isinstance(found.landmark_descriptors.values, np.memmap)
@@ -313,13 +314,13 @@ def test_under_a_budget_the_coding_that_holds_most_landmarks_is_taken(built, tmp
                     rgb=np.zeros((num, 3)), errors_px=np.ones(num))  # fmt: skip
     values = rng.standard_normal((num, 40)).astype(np.float32)
     descriptors = replace(mean_descriptors(place), values=values, offsets=np.arange(num + 1))
-    features = VirtualFeatures(model, descriptors)
+    features = ProjectedFeatures(model, descriptors)
     large = replace(place, model=model, features=features, landmark_descriptors=descriptors,
                     landmark_labels=None)  # fmt: skip
     counts = {}
     for max_bytes, expected in ((None, "int8"), (150_000, "pq"), (30_000, "int8")):
         compress_map(large, tmp_path / "c", max_bytes=max_bytes, overwrite=True)
-        content = content_of(tmp_path / "c")
+        content = summarize_map(tmp_path / "c")
         counts[max_bytes] = content.num_landmarks
         assert content.coding == expected and content.total_bytes <= (max_bytes or 10**9)
     assert counts[None] == counts[150_000] > 1500 > counts[30_000] > 100

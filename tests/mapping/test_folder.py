@@ -8,10 +8,10 @@ import pytest
 
 from hloc_lite.cli.main import main
 from hloc_lite.errors import FormatError, HlocLiteError, MappingError
-from hloc_lite.io.bank import ShardedStore
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.map import Map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.map import Map
 from tests.exact_scene import NoWeights, make_scene, use_scene
 
 NAMES = {f"{letter}.png": 2 * index for index, letter in enumerate("abcde")}

@@ -19,15 +19,15 @@ from hloc_lite.geometry.geodesy import (
 )
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.geometry.similarity import Similarity3
-from hloc_lite.mapping.folder import GEOREFERENCE
-from hloc_lite.mapping.georeference import (
+from hloc_lite.maps.folder import GEOREFERENCE
+from hloc_lite.maps.georeference import (
     FitQuality,
     Georeference,
     delete_stale_georeference,
     read_georeference,
     write_georeference,
 )
-from hloc_lite.mapping.georeference_fit import fit_georeference
+from hloc_lite.maps.georeference_fit import fit_georeference
 from hloc_lite.types import Rigid3
 
 ORIGIN = Geodetic(48.1, 11.6, 520.0)

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hloc_lite.errors import ShapeError
-from hloc_lite.mapping.compact_arrays import subset_model
-from hloc_lite.mapping.landmark_codes import (
+from hloc_lite.maps.compact_arrays import subset_model
+from hloc_lite.maps.landmark_selection import observations_of, select_landmarks
+from hloc_lite.maps.quantization import (
     Coding,
     ProductCodes,
     from_bits,
@@ -18,8 +19,8 @@ from hloc_lite.mapping.landmark_codes import (
     to_int8,
     to_product_codes,
 )
-from hloc_lite.mapping.landmark_selection import observations_of, select_landmarks
-from hloc_lite.types import NO_POINT, Camera, Rigid3, SfmImage, SfmModel
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import NO_POINT, Camera, Rigid3
 
 CAMERA = Camera("SIMPLE_PINHOLE", 100, 80, np.array([90.0, 50, 40]))
 

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from hloc_lite.config import Config, fingerprint, load_config
+from hloc_lite.config import (
+    Config,
+    fingerprint,
+    load_config,
+    query_settings,
+    without_query_keys,
+)
 from hloc_lite.errors import FormatError
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.map_config import chosen_for_queries, made_with
+from hloc_lite.maps.map import Map
 from hloc_lite.mapping.run import MapInputs
 from tests.exact_scene import NoWeights, make_scene, use_scene
 
@@ -77,7 +82,7 @@ def test_what_the_maker_chose_for_queries_is_kept(built, tmp_path: Path) -> None
 @pytest.mark.parametrize("profile", ["fast", "balanced", "accurate"])
 def test_a_profile_is_kept_whole(profile: str) -> None:
     config = load_config(profile)
-    kept = {**made_with(config.model_dump()), **chosen_for_queries(config)}
+    kept = {**without_query_keys(config.model_dump()), **query_settings(config)}
     assert load_config(overrides=kept) == config
 
 
@@ -92,8 +97,8 @@ def test_older_maps_keep_what_profiles_say_of_queries(built) -> None:
 def test_how_the_points_were_labelled_stays_with_the_map() -> None:
     semantics = {"source": "files:labels", "table": "ade20k", "window_px": 7.0, "mode": "hard"}
     config = load_config(overrides={"semantics": semantics})
-    assert chosen_for_queries(config) == {"semantics": {"mode": "hard"}}
-    made = made_with(config.model_dump())["semantics"]
+    assert query_settings(config) == {"semantics": {"mode": "hard"}}
+    made = without_query_keys(config.model_dump())["semantics"]
     assert (made["source"], made["table"], made["window_px"]) == ("files:labels", "ade20k", 7.0)
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from hloc_lite.config import PairsConfig
+from hloc_lite.config.pair_spec import PairSpec, parse_pair_spec
 from hloc_lite.errors import ConfigError, FormatError, HlocLiteError, MappingError
 from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.pairs import PairSpec, choose_pairs, parse_spec
+from hloc_lite.mapping.pairs import choose_pairs
 from hloc_lite.mapping.run import MapInputs
-from hloc_lite.types import Camera, Rigid3, SfmImage, SfmModel
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import Camera, Rigid3
 from tests.exact_scene import NoWeights, make_scene, use_scene
 
 CONFIG = PairsConfig()
@@ -57,7 +59,7 @@ def test_images_of_the_reference_that_are_absent_take_nobodys_place(kind: str) -
 @pytest.mark.parametrize("spec", ["retrieval:²", "retrieval:0", "poses:-1", "n" * 300, "a\0b"])
 def test_specs_that_mean_nothing_are_refused(spec: str) -> None:
     with pytest.raises(ConfigError, match="expected exhaustive"):
-        parse_spec(PairsConfig(spec=spec), 30)
+        parse_pair_spec(PairsConfig(spec=spec), 30)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import numpy as np
 
 from hloc_lite.cli.map import _print_summary
 from hloc_lite.mapping.report import map_report
-from hloc_lite.types import Camera, Rigid3, SfmImage, SfmModel
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import Camera, Rigid3
 
 
 def test_an_image_with_a_given_pose_lacks_points_and_not_the_pose() -> None:

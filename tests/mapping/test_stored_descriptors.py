@@ -12,16 +12,13 @@ from hloc_lite.config import fingerprint, load_config
 from hloc_lite.errors import FormatError, ShapeError
 from hloc_lite.io.files import read_json, write_json_atomic
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.compress import compress_map
-from hloc_lite.mapping.content import content_of
-from hloc_lite.mapping.landmark_codes import Coding
-from hloc_lite.mapping.landmark_descriptors import (
-    LandmarkDescriptors,
-    descriptors_of,
-    mean_descriptors,
-)
-from hloc_lite.mapping.map import Map
-from hloc_lite.mapping.stored_descriptors import write_descriptors
+from hloc_lite.maps.compress import compress_map
+from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
+from hloc_lite.maps.map import Map
+from hloc_lite.maps.mean_descriptors import landmark_descriptors_of, mean_descriptors
+from hloc_lite.maps.quantization import Coding
+from hloc_lite.maps.stored_descriptors import write_descriptors
+from hloc_lite.maps.summary import summarize_map
 from hloc_lite.types import Status
 from tests.exact_scene import NoWeights, mapped_scene
 
@@ -92,7 +89,7 @@ def test_nothing_is_read_that_is_not_asked_for(built, folder: Path) -> None:
     for ask in (
         lambda: localizer(place, "landmarks").localize(scene.image(3), scene.camera),
         lambda: compress_map(place, folder.parent / "compact"),
-        lambda: content_of(folder),
+        lambda: summarize_map(folder),
     ):
         with pytest.raises(FormatError, match=rf"{FILE} is damaged.*again with --overwrite"):
             ask()
@@ -111,7 +108,7 @@ def test_maps_of_before_make_them_as_ever(built, folder: Path, tmp_path: Path) -
     place = Map.open(folder)
     assert place.landmark_descriptors is None
     expected, _ = mean_descriptors(built_map).of(np.arange(9))
-    assert np.array_equal(descriptors_of(place).of(np.arange(9))[0], expected)
+    assert np.array_equal(landmark_descriptors_of(place).of(np.arange(9))[0], expected)
     result = localizer(place, "landmarks").localize(scene.image(3), scene.camera)
     assert result.status is Status.LOCALIZED
     compress_map(place, tmp_path / "compact")
@@ -149,7 +146,7 @@ def test_compress_takes_them(built, folder: Path, tmp_path: Path) -> None:
 
 
 def test_their_bytes_are_told(folder: Path) -> None:
-    content = content_of(folder)
+    content = summarize_map(folder)
     assert content.bytes_of[FILE] == (folder / FILE).stat().st_size
     assert content.bytes_of[FILE] >= 2 * content.num_landmarks * content.descriptor_dim
 

@@ -101,7 +101,7 @@ def test_scores_fall_with_the_ratio_and_are_even_where_the_config_says():
         near, far = 0.02, 0.02 / ratio**2  # of 1 - cosine, half the squared distance
         others = np.array([[1 - near, (1 - (1 - near) ** 2) ** 0.5],
                            [1 - far, -((1 - (1 - far) ** 2) ** 0.5)]], np.float32)  # fmt: skip
-        (matches,) = matcher(max_ratio=1, even_ratio=0.8, ratio_slope=10).match(
+        (matches,) = matcher(max_ratio=1, ratio_midpoint=0.8, ratio_slope=10).match(
             [(features(query), features(others))]
         )
         assert matches.indices.tolist() == [[0, 0]]
@@ -114,7 +114,7 @@ def test_scores_fall_with_the_ratio_and_are_even_where_the_config_says():
 
 def test_without_a_second_neighbour_nothing_speaks_against_a_match():
     a, b = np.array([[1, 0]], np.float32), np.array([[0.6, 0.8]], np.float32)
-    (matches,) = matcher(max_ratio=0.5, even_ratio=0.8, ratio_slope=10).match(
+    (matches,) = matcher(max_ratio=0.5, ratio_midpoint=0.8, ratio_slope=10).match(
         [(features(a), features(b))]
     )
     assert matches.scores.tolist() == pytest.approx([1 / (1 + np.exp(-8))])

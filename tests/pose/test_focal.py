@@ -79,7 +79,7 @@ def test_the_bound_on_trials_holds_for_candidates_too(estimator: PoseLibEstimato
     drawn = []
 
     class Recording:
-        def ransac(self, correspondences, camera, max_num_trials, judge=None):
+        def ransac(self, correspondences, camera, max_num_trials, depth_scorer=None):
             drawn.append(max_num_trials)
             return None
 

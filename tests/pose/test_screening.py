@@ -37,14 +37,14 @@ def test_torch_hands_on_the_same_poses(count: int, batch: int) -> None:
         Screening(problem, CONFIG, np.random.default_rng(2), device).survivors(sample)
         for device in (None, "cpu")
     )
-    assert one[0].shape == (CONFIG.screen_survivors, 12)
+    assert one[0].shape == (CONFIG.screening_survivors, 12)
     for poses, scores in (one, other):
         assert poses.dtype == np.float64
         assert scores.dtype == np.float32
         expected = problem.errors.gains(poses) @ problem.votes
         np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=0.01)
     # those that only just survive may differ by rounding: the best do not
-    best = CONFIG.screen_survivors // 4
+    best = CONFIG.screening_survivors // 4
     for poses, scores in (one, other):
         order = np.argsort(-scores)
         poses[:], scores[:] = poses[order], scores[order]

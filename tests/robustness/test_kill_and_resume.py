@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hloc_lite.mapping.map import Map
+from hloc_lite.maps.map import Map
 from hloc_lite.synthetic.planes import make_planes
 from pipelines.benchmarks.kill_and_resume import run
 

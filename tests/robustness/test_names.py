@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hloc_lite.cli.main import main
-from hloc_lite.io.colmap_model import write_model
-from hloc_lite.io.poses import read_poses, write_poses, write_queries
+from hloc_lite.formats.colmap import write_model
+from hloc_lite.formats.hloc_lists import read_poses, write_poses, write_queries
 from hloc_lite.io.results import read_results_jsonl
-from hloc_lite.mapping.map import Map
+from hloc_lite.maps.map import Map
 from hloc_lite.synthetic.planes import make_planes
 
 OPTIONS = (

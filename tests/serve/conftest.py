@@ -1,4 +1,4 @@
-"""Clients of an application around stand-ins; skipped where the extra is not installed."""
+"""Test clients of an application with stand-in localizers; skipped without the extra serve."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from fastapi.testclient import TestClient
 
 from hloc_lite.serve.app import create_app
 from hloc_lite.serve.config import ServeConfig
-from tests.serve.stand_ins import FakeLocalizer, shelf_of
+from tests.serve.stand_ins import FakeLocalizer, pool_of
 
 Connect = Callable[..., TestClient]
 
 
 @pytest.fixture
 def connect() -> Iterator[Connect]:
-    """connect(*localizers, token=None, **limits): a client of a server of maps a, b, ..."""
+    """connect(*localizers, token=None, **limits): client of a server with maps a, b, ..."""
     with ExitStack() as stack:
 
-        def connected(
+        def start_client(
             *localizers: FakeLocalizer, token: str | None = None, **limits: object
         ) -> TestClient:
             config = ServeConfig.model_validate(limits)
-            shelf = shelf_of(*(localizers or (FakeLocalizer(),)), config=config)
-            app = create_app(shelf, config, token)
+            pool = pool_of(*(localizers or (FakeLocalizer(),)), config=config)
+            app = create_app(pool, config, token)
             client = TestClient(app, "http://localhost", raise_server_exceptions=False)
             return stack.enter_context(client)
 
-        yield connected
+        yield start_client

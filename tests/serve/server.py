@@ -1,6 +1,6 @@
-"""A server of stand-ins, as a process: python -m tests.serve.server PAUSE_S CONFIG_JSON
+"""Server with a stand-in localizer: python -m tests.serve.server PAUSE_S CONFIG_JSON [TOKEN]
 
-Each photo takes PAUSE_S. Opening a map fails if the file FAIL is in the working folder.
+Each photo takes PAUSE_S seconds. Opening a map fails while a file FAIL is in the working folder.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import sys
 import time
 from pathlib import Path
 
-from hloc_lite.cli.main import main as _  # noqa: F401  the same imports as the real one
+from hloc_lite.cli.main import main as _  # noqa: F401  imports what the real server imports
 from hloc_lite.errors import FormatError
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.run import serve
+from hloc_lite.serve.server import serve
 from tests.serve.stand_ins import FakeLocalizer
 
 
-class Slow(FakeLocalizer):
+class SlowLocalizer(FakeLocalizer):
     def __init__(self, pause_s: float) -> None:
         super().__init__()
         self.pause_s = pause_s
@@ -32,13 +32,15 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     pause_s = float(sys.argv[1])
 
-    def opener(folder: Path) -> FakeLocalizer:
+    def open_localizer(folder: Path) -> FakeLocalizer:
         if Path("FAIL").exists():
             raise FormatError("the map is broken")
-        return Slow(pause_s)
+        return SlowLocalizer(pause_s)
 
     config = ServeConfig.model_validate_json(sys.argv[2])
-    serve({"a": Path("a")}, config, opener, json.loads(sys.argv[3]) if sys.argv[3:] else None)
+    serve(
+        {"a": Path("a")}, config, open_localizer, json.loads(sys.argv[3]) if sys.argv[3:] else None
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A localizer whose answers are known, and requests to a server of it."""
+"""A stand-in localizer with known results, and map pools and photos for a server of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
+from hloc_lite.maps.georeference import Georeference
+from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.maps import Shelf
+from hloc_lite.serve.map_pool import MapPool
 from hloc_lite.types import (
     Camera,
     LocalizationResult,
@@ -20,8 +22,6 @@ from hloc_lite.types import (
     Prior,
     RetrievalHits,
     Rigid3,
-    SfmImage,
-    SfmModel,
     Status,
 )
 
@@ -42,17 +42,22 @@ def model() -> SfmModel:
 
 
 class FakeLocalizer:
-    """Finds every photo at ``QUARTER_TURN``, after ``gate`` is open."""
+    """Localizes every photo at ``QUARTER_TURN``, once ``gate`` is open; records its arguments."""
 
-    def __init__(self, confidence: float | None = 0.9, status: Status = Status.LOCALIZED) -> None:
+    def __init__(
+        self,
+        confidence: float | None = 0.9,
+        status: Status = Status.LOCALIZED,
+        georeference: Georeference | None = None,
+    ) -> None:
         config = SimpleNamespace(features=SimpleNamespace(name="fake"))
         self.map = SimpleNamespace(
-            model=model(), config=config, fingerprint="f" * 16, georeference=None
+            model=model(), config=config, fingerprint="f" * 16, georeference=georeference
         )
         self.confidence, self.status = confidence, status
         self.gate = threading.Event()
         self.gate.set()
-        self.begun = threading.Semaphore(0)
+        self.started = threading.Semaphore(0)
         self.photos: list[Photo] = []
         self.cameras: list[Camera | None] = []
         self.priors: list[Prior | None] = []
@@ -70,13 +75,13 @@ class FakeLocalizer:
         self.cameras.append(camera)
         self.priors.append(prior)
         self.budgets.append(budget_ms)
-        self.begun.release()
+        self.started.release()
         assert self.gate.wait(20)
         used = camera or Camera("PINHOLE", image.width, image.height, np.array([60.0, 60, 1, 1]))
         mask = np.array([True, True, False])
         pose = PoseEstimate(QUARTER_TURN, mask, 10, COVARIANCE, used)
         return LocalizationResult(
-            image.name, self.status, "as arranged",
+            image.name, self.status, "stand-in result",
             pose if self.status is Status.LOCALIZED else None, None, None,
             RetrievalHits(("0.jpg",), np.array([0.5])), {"inliers": 2}, {"pose": 1.0, "total": 1.0},
             confidence=self.confidence,
@@ -90,10 +95,11 @@ def photo_bytes(kind: str = "JPEG", size: tuple[int, int] = (64, 48)) -> bytes:
     return buffer.getvalue()
 
 
-def shelf_of(*localizers: FakeLocalizer, config: ServeConfig | None = None) -> Shelf:
-    """Maps a, b, ... open."""
+def pool_of(*localizers: FakeLocalizer, config: ServeConfig | None = None) -> MapPool:
+    """Return a pool with the open maps a, b, ... of the given localizers."""
     named = dict(zip("abcdefgh", localizers, strict=False))
     folders = {name: Path("/nowhere") / name for name in named}
-    shelf = Shelf(folders, lambda folder: named[folder.name], (config or ServeConfig()).plan_points)
-    shelf.open_all()
-    return shelf
+    plan_points = (config or ServeConfig()).plan_points
+    pool = MapPool(folders, lambda folder: named[folder.name], plan_points)
+    pool.open_all()
+    return pool

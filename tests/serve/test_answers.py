@@ -1,4 +1,4 @@
-"""What a request is answered: poses in frames, confidence, maps, what is known beforehand."""
+"""Answers of the service: pose frames, confidence, several maps, intrinsics, priors, pages."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from fastapi.testclient import TestClient
 
 from hloc_lite.geometry.rotations import rotation_from_quat_wxyz
 from hloc_lite.geometry.similarity import Similarity3
-from hloc_lite.mapping.georeference import FitQuality, Georeference
+from hloc_lite.maps.georeference import FitQuality, Georeference
 from hloc_lite.types import Camera, Status
 from tests.serve.conftest import Connect
 from tests.serve.stand_ins import COVARIANCE, QUARTER_TURN, FakeLocalizer, photo_bytes
@@ -18,7 +17,7 @@ from tests.serve.stand_ins import COVARIANCE, QUARTER_TURN, FakeLocalizer, photo
 IMAGE = {"image": ("photo.jpg", photo_bytes(), "image/jpeg")}
 
 
-def test_a_photo_alone_is_answered_with_everything(connect: Connect) -> None:
+def test_answer_to_a_photo_without_options(connect: Connect) -> None:
     answer = connect().post("/v1/localize", files=IMAGE)
     assert answer.status_code == 200
     body = answer.json()
@@ -36,31 +35,31 @@ def test_a_photo_alone_is_answered_with_everything(connect: Connect) -> None:
     assert body["request_id"] == answer.headers["x-request-id"]
 
 
-def test_the_standard_deviation_is_along_the_axes_of_the_map(connect: Connect) -> None:
+def test_position_std_is_along_the_map_axes(connect: Connect) -> None:
     body = connect().post("/v1/localize", files=IMAGE).json()
     # the camera's x axis is the map's -y, its y axis the map's x
     np.testing.assert_allclose(body["covariance"]["position_std"], [0.2, 0.1, 0.3])
     assert body["covariance"]["rotation_std_deg"] == pytest.approx(np.degrees(np.sqrt(3e-4)))
 
 
-def test_a_photo_not_found_is_an_answer_too(connect: Connect) -> None:
+def test_a_photo_that_cannot_be_localized_is_answered_200(connect: Connect) -> None:
     answer = connect(FakeLocalizer(None, Status.NO_POSE)).post("/v1/localize", files=IMAGE)
     body = answer.json()
     assert answer.status_code == 200
     assert (body["found"], body["status"], body["pose"]) == (False, "no_pose", None)
-    assert (body["reason"], body["confidence_class"]) == ("as arranged", None)
+    assert (body["reason"], body["confidence_class"]) == ("stand-in result", None)
 
 
 @pytest.mark.parametrize(
-    ("confidence", "word"),
+    ("confidence", "expected"),
     [(0.1, "POOR"), (0.5, "FAIR"), (0.79, "FAIR"), (0.8, "GOOD"), (0.95, "EXCELLENT")],
 )
-def test_classes_of_confidence(connect: Connect, confidence: float, word: str) -> None:
+def test_confidence_classes(connect: Connect, confidence: float, expected: str) -> None:
     body = connect(FakeLocalizer(confidence)).post("/v1/localize", files=IMAGE).json()
-    assert body["confidence_class"] == word
+    assert body["confidence_class"] == expected
 
 
-def test_the_frame_asked_for(connect: Connect) -> None:
+def test_pose_in_the_requested_frame(connect: Connect) -> None:
     client = connect()
     frames = client.get("/v1/frames").json()
     assert {"colmap", "opencv", "opengl", "unity", "ros"} <= frames.keys()
@@ -71,17 +70,17 @@ def test_the_frame_asked_for(connect: Connect) -> None:
     np.testing.assert_allclose(body["in_map"]["center"], QUARTER_TURN.center)
 
 
-def test_the_most_confident_map_counts_and_all_are_told(connect: Connect) -> None:
+def test_the_most_confident_map_is_returned_and_all_are_listed(connect: Connect) -> None:
     client = connect(FakeLocalizer(0.6), FakeLocalizer(0.97), FakeLocalizer(0.99, Status.DOUBTFUL))
     body = client.post("/v1/localize", files=IMAGE).json()
     assert (body["map"], body["confidence"]) == ("b", 0.97)
-    told = [(each["map"], each["status"]) for each in body["maps"]]
-    assert told == [("a", "localized"), ("b", "localized"), ("c", "doubtful")]
+    tried = [(each["map"], each["status"]) for each in body["maps"]]
+    assert tried == [("a", "localized"), ("b", "localized"), ("c", "doubtful")]
     body = client.post("/v1/localize", files=IMAGE, data={"maps": "c,a"}).json()
     assert (body["map"], len(body["maps"])) == ("a", 2)
 
 
-def test_a_budget_is_shared_and_what_it_leaves_out_is_told(connect: Connect) -> None:
+def test_maps_share_the_time_budget_and_skipped_ones_are_listed(connect: Connect) -> None:
     first, second = FakeLocalizer(), FakeLocalizer()
     body = connect(first, second).post("/v1/localize", files=IMAGE, data={"budget_ms": "1e-6"})
     assert body.json()["skipped"] == ["map b"]
@@ -119,7 +118,7 @@ def test_intrinsics(
     np.testing.assert_allclose(camera.params, params)
 
 
-def test_a_prior_is_turned_from_the_frame_it_is_given_in(connect: Connect) -> None:
+def test_priors_are_converted_from_their_frame(connect: Connect) -> None:
     localizer = FakeLocalizer()
     query = {"prior_position": [1, 2, 3], "prior_radius": 5, "gravity": [0, -1, 0],
              "frame": "unity"}  # fmt: skip
@@ -132,14 +131,14 @@ def test_a_prior_is_turned_from_the_frame_it_is_given_in(connect: Connect) -> No
     assert prior.radius == 5
 
 
-def test_the_photo_is_never_taken_for_a_map_image_of_its_name(connect: Connect) -> None:
+def test_a_photo_named_like_a_map_image_is_not_taken_for_it(connect: Connect) -> None:
     localizer = FakeLocalizer()
     image = {"image": ("0.jpg", photo_bytes("PNG"), "image/png")}
     assert connect(localizer).post("/v1/localize", files=image).status_code == 200
     assert localizer.photos[0].name not in {each.name for each in localizer.map.model.images}
 
 
-def test_maps_and_their_plan(connect: Connect) -> None:
+def test_map_list_and_plan(connect: Connect) -> None:
     client = connect(FakeLocalizer(), FakeLocalizer(), plan_points=20)
     maps = client.get("/v1/maps").json()["maps"]
     assert [(each["name"], each["images"], each["points"]) for each in maps] == [
@@ -153,7 +152,7 @@ def test_maps_and_their_plan(connect: Connect) -> None:
     np.testing.assert_allclose(axes @ axes.T, np.eye(2), atol=1e-12)
 
 
-def test_the_pages_load_nothing_from_elsewhere(connect: Connect) -> None:
+def test_pages_load_no_external_resources(connect: Connect) -> None:
     client = connect()
     for path in ("/", "/docs"):
         page = client.get(path)
@@ -166,26 +165,23 @@ def test_the_pages_load_nothing_from_elsewhere(connect: Connect) -> None:
     assert "/v1/localize" in client.get("/openapi.json").json()["paths"]
 
 
-def place_on_earth(client: TestClient, scale: float) -> Georeference:
-    """Give map a a georeference: a quarter turn, and ``scale`` metres a unit."""
+def make_georeference(metres_per_unit: float) -> Georeference:
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     quality = FitQuality(3, 3, 0.1, 0.1, 0.1, 0.01, 0.1, 0.1, "positions", (1.0, 2.0))
-    made = Georeference(55.7, 13.2, 60.0, Similarity3(scale, turn, np.array([5.0, 6, 7])), quality)
-    (served,) = client.app.state.shelf.opened()
-    served.localizer.map.georeference = made
-    return made
+    enu_from_map = Similarity3(metres_per_unit, turn, np.array([5.0, 6, 7]))
+    return Georeference(55.7, 13.2, 60.0, enu_from_map, quality)
 
 
 def test_a_georeferenced_map(connect: Connect) -> None:
-    localizer = FakeLocalizer()
+    georeference = make_georeference(2.0)
+    localizer = FakeLocalizer(georeference=georeference)
     client = connect(localizer)
-    made = place_on_earth(client, 2.0)
     fields = {"world": "enu", "frame": "ros", "prior_geo": "55.7 13.2 67", "prior_radius": "10",
               "gravity": "0 0 -1"}  # fmt: skip
     body = client.post("/v1/localize", files=IMAGE, data=fields).json()
-    center = made.enu_from_map.apply(QUARTER_TURN.center)
+    center = georeference.enu_from_map.apply(QUARTER_TURN.center)
     np.testing.assert_allclose(body["pose"]["position"], center)
-    expected = made.geodetic_from_map(QUARTER_TURN.center)
+    expected = georeference.geodetic_from_map(QUARTER_TURN.center)
     found = body["geopose"]["position"]
     np.testing.assert_allclose([found["lat"], found["lon"], found["h"]], expected, rtol=1e-12)
     # 0.1, 0.2, 0.3 map units along the camera's axes
@@ -193,31 +189,34 @@ def test_a_georeferenced_map(connect: Connect) -> None:
     assert body["covariance"]["position_std_m"] == pytest.approx(2 * np.sqrt(0.14))
     (prior,) = localizer.priors
     assert prior is not None and prior.position is not None and prior.gravity_in_cam is not None
-    # map units; and what the georeference itself is off
+    # in map units, enlarged by the error of the georeference
     assert prior.radius == pytest.approx((10 + 0.1) / 2)
-    np.testing.assert_allclose(made.enu_from_map.apply(prior.position), [0, 0, 7], atol=1e-6)
+    np.testing.assert_allclose(
+        georeference.enu_from_map.apply(prior.position), [0, 0, 7], atol=1e-6
+    )
     np.testing.assert_allclose(prior.gravity_in_cam, [0, 1, 0], atol=1e-12)
     np.testing.assert_allclose(prior.gravity_in_world, [0, 0, -1], atol=1e-12)
 
 
-def test_uncertainty_in_metres_needs_no_frame_on_earth(connect: Connect) -> None:
-    client = connect()
-    place_on_earth(client, 2.0)
+def test_uncertainty_in_metres_is_given_in_map_coordinates_too(connect: Connect) -> None:
+    client = connect(FakeLocalizer(georeference=make_georeference(2.0)))
     body = client.post("/v1/localize", files=IMAGE).json()
     assert body["covariance"]["position_std"] == pytest.approx([0.2, 0.1, 0.3])
     assert body["covariance"]["position_std_m"] == pytest.approx(2 * np.sqrt(0.14))
 
 
-def test_a_phones_position_without_height(connect: Connect) -> None:
-    localizer = FakeLocalizer()
+def test_gps_prior_without_height(connect: Connect) -> None:
+    georeference = make_georeference(2.0)
+    localizer = FakeLocalizer(georeference=georeference)
     client = connect(localizer)
-    made = place_on_earth(client, 2.0)
     fields = {"prior_geo": "55.7 13.2", "prior_accuracy": "5"}
     assert client.post("/v1/localize", files=IMAGE, data=fields).status_code == 200
     (prior,) = localizer.priors
     assert prior is not None and prior.position is not None
-    # between the lowest and the highest camera of the map, 1 and 2 m
-    np.testing.assert_allclose(made.enu_from_map.apply(prior.position), [0, 0, 1.5], atol=1e-6)
+    # midway between the lowest and the highest camera of the map, 1 and 2 m
+    np.testing.assert_allclose(
+        georeference.enu_from_map.apply(prior.position), [0, 0, 1.5], atol=1e-6
+    )
     assert prior.radius > 3 * 5 / 2
     latitude = {"prior_geo": "95 13.2", "prior_accuracy": "5"}
     refused = client.post("/v1/localize", files=IMAGE, data=latitude)

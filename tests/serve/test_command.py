@@ -1,4 +1,4 @@
-"""The verb ``serve``: what it needs, its token, names of maps; and who imports the extra."""
+"""The command ``serve``: its arguments, token and missing dependencies; imports of the extra."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from hloc_lite.cli.main import main
 from hloc_lite.cli.serve import read_token
 from hloc_lite.errors import ConfigError
-from hloc_lite.serve.maps import folders_of
+from hloc_lite.serve.map_pool import parse_map_arguments
 
 PACKAGE = Path(__file__).parents[2] / "hloc_lite"
 EXTRA = {"fastapi", "uvicorn", "starlette", "python_multipart", "prometheus_client", "h11"}
 
 
-def test_only_this_room_imports_the_extra() -> None:
+def test_only_the_serve_package_and_its_command_import_the_extra() -> None:
     importers = set()
     for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -29,7 +29,7 @@ def test_only_this_room_imports_the_extra() -> None:
     assert importers == {"serve"}
 
 
-def test_help_needs_no_extra_and_without_it_the_remedy_is_named(tmp_path: Path) -> None:
+def test_without_the_extra_help_works_and_the_remedy_is_named(tmp_path: Path) -> None:
     hide = f"import sys; sys.modules.update(dict.fromkeys({sorted(EXTRA)!r}));"
     code = hide + "from hloc_lite.cli.main import main; main(sys.argv[1:])"
     shown = subprocess.run(
@@ -43,32 +43,39 @@ def test_help_needs_no_extra_and_without_it_the_remedy_is_named(tmp_path: Path) 
     assert 'pip install "hloc-lite[serve]"' in done.stderr and "Traceback" not in done.stderr
 
 
-def test_no_map_is_said_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_a_map_fails_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as end:
         main(["serve", str(tmp_path)])
     assert end.value.code == 2
     assert "holds no finished map" in capsys.readouterr().err
 
 
-def test_values_out_of_range_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_values_out_of_range_name_the_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as end:
         main(["serve", str(tmp_path), "--workers", "0"])
     assert end.value.code == 2
     assert "workers" in capsys.readouterr().err
 
 
-def test_names_of_maps(tmp_path: Path) -> None:
-    assert folders_of(["x/town", "old=y/town"]) == {"town": Path("x/town"), "old": Path("y/town")}
+def test_map_names(tmp_path: Path) -> None:
+    assert parse_map_arguments(["x/town", "old=y/town"]) == {
+        "town": Path("x/town"),
+        "old": Path("y/town"),
+    }
     (tmp_path / "a=b").mkdir()
     with pytest.raises(ConfigError, match="NAME=FOLDER"):
-        folders_of([str(tmp_path / "a=b")])
+        parse_map_arguments([str(tmp_path / "a=b")])
     with pytest.raises(ConfigError, match="two maps are called 'town'"):
-        folders_of(["x/town", "y/town"])
+        parse_map_arguments(["x/town", "y/town"])
     with pytest.raises(ConfigError, match="NAME=FOLDER"):
-        folders_of(["a b"])
+        parse_map_arguments(["a b"])
 
 
-def test_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_sources_and_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HLOC_LITE_TOKEN", raising=False)
     assert read_token(None) is None
     monkeypatch.setenv("HLOC_LITE_TOKEN", "from-the-environment")

@@ -1,4 +1,4 @@
-"""What is refused, with which status and reason; what is never read, and never written."""
+"""Refused requests with their status and code; limits on reading; nothing written to disk."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from fastapi.testclient import TestClient
 from hloc_lite.errors import FormatError
 from hloc_lite.serve.app import create_app
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.maps import Shelf
+from hloc_lite.serve.map_pool import MapPool
 from tests.serve.conftest import Connect
-from tests.serve.stand_ins import FakeLocalizer, photo_bytes, shelf_of
+from tests.serve.stand_ins import FakeLocalizer, photo_bytes, pool_of
 
 JPEG = photo_bytes()
 IMAGE = {"image": ("photo.jpg", JPEG, "image/jpeg")}
@@ -90,7 +90,7 @@ def test_bad_fields(connect: Connect, fields: dict[str, str], code: str) -> None
     assert refusal(connect().post("/v1/localize", files=IMAGE, data=fields)) == (422, code)
 
 
-def test_a_position_needs_one_map(connect: Connect) -> None:
+def test_a_prior_position_needs_a_single_map(connect: Connect) -> None:
     client = connect(FakeLocalizer(), FakeLocalizer())
     fields = {"prior_position": "1 2 3", "prior_radius": "3"}
     assert refusal(client.post("/v1/localize", files=IMAGE, data=fields)) == (422, "bad_prior")
@@ -117,7 +117,7 @@ def test_bad_forms(connect: Connect, content: bytes, kind: str, expected: tuple[
     assert refusal(answer) == expected
 
 
-def test_other_files_and_too_many(connect: Connect) -> None:
+def test_wrong_and_superfluous_parts(connect: Connect) -> None:
     client = connect()
     wrong = {"photo": IMAGE["image"]}
     assert refusal(client.post("/v1/localize", files=wrong)) == (422, "no_image")
@@ -137,7 +137,7 @@ def test_unknown_maps_paths_and_methods(connect: Connect) -> None:
     assert refusal(client.get("/v1/localize")) == (405, "bad_method")
 
 
-def test_a_stated_length_is_refused_before_the_body_is_read() -> None:
+def test_a_large_content_length_is_refused_before_the_body_is_read() -> None:
     read = asyncio.run(_bytes_read({"content-length": "999999999"}))
     assert read == 0
 
@@ -148,9 +148,9 @@ def test_a_chunked_body_is_read_no_further_than_the_limit() -> None:
 
 
 async def _bytes_read(length: dict[str, str]) -> int:
-    """Bytes taken of an endless body when the answer, 413, starts."""
+    """Return the bytes read of an endless body when the response, 413, starts."""
     config = ServeConfig(max_upload_mb=0.2)
-    app = create_app(shelf_of(FakeLocalizer()), config)
+    app = create_app(pool_of(FakeLocalizer()), config)
     headers = {"host": "localhost", "content-type": "multipart/form-data; boundary=x", **length}
     sent, answered, started_at = 0, [], []
     head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
@@ -181,7 +181,7 @@ async def _bytes_read(length: dict[str, str]) -> int:
 def test_a_slow_upload_is_answered_408(connect: Connect) -> None:
     client = connect(upload_timeout_s=0.2)
     config = ServeConfig(upload_timeout_s=0.2)
-    app = create_app(shelf_of(FakeLocalizer()), config)
+    app = create_app(pool_of(FakeLocalizer()), config)
 
     async def slow() -> AsyncIterator[bytes]:
         yield b"--x\r\n"
@@ -199,7 +199,7 @@ def test_a_slow_upload_is_answered_408(connect: Connect) -> None:
 
 
 def post_behind(client: TestClient, count: int) -> list[threading.Thread]:
-    """Requests from other threads."""
+    """Post photos from other threads."""
     threads = [
         threading.Thread(target=lambda: client.post("/v1/localize", files=IMAGE))
         for _ in range(count)
@@ -211,7 +211,7 @@ def post_behind(client: TestClient, count: int) -> list[threading.Thread]:
 
 @pytest.fixture
 def held() -> Iterator[FakeLocalizer]:
-    """Answers when its gate is opened."""
+    """A localizer that blocks until its gate is set."""
     localizer = FakeLocalizer()
     localizer.gate.clear()
     yield localizer
@@ -221,7 +221,7 @@ def held() -> Iterator[FakeLocalizer]:
 def test_a_full_queue_is_answered_429_at_once(connect: Connect, held: FakeLocalizer) -> None:
     client = connect(held, workers=1, queue_size=2)
     threads = post_behind(client, 3)
-    assert held.begun.acquire(timeout=10)
+    assert held.started.acquire(timeout=10)
     wait_for(lambda: "hloc_lite_waiting 2.0" in client.get("/metrics").text)
     begin = time.monotonic()
     answer = client.post("/v1/localize", files=IMAGE)
@@ -234,14 +234,14 @@ def test_a_full_queue_is_answered_429_at_once(connect: Connect, held: FakeLocali
     assert client.post("/v1/localize", files=IMAGE).status_code == 200
 
 
-def test_a_job_too_long_is_answered_503_and_its_place_is_kept(
+def test_a_late_job_is_answered_503_and_keeps_its_worker(
     connect: Connect, held: FakeLocalizer
 ) -> None:
     client = connect(held, workers=1, queue_size=0, job_timeout_s=0.2)
     answer = client.post("/v1/localize", files=IMAGE)
     assert refusal(answer) == (503, "timed_out")
     assert int(answer.headers["retry-after"]) >= 1
-    # its thread still works: nobody else is let in
+    # its worker is still busy, so nothing else is accepted
     assert refusal(client.post("/v1/localize", files=IMAGE)) == (429, "queue_full")
     held.gate.set()
     wait_for(lambda: "hloc_lite_running 0.0" in client.get("/metrics").text)
@@ -255,7 +255,7 @@ def wait_for(condition) -> None:  # type: ignore[no-untyped-def]
         time.sleep(0.02)
 
 
-def test_the_token(connect: Connect) -> None:
+def test_token_check(connect: Connect) -> None:
     token = "a-long-enough-token"
     client = connect(token=token)
     for path in ("/", "/health", "/ready", "/docs"):
@@ -271,7 +271,7 @@ def test_the_token(connect: Connect) -> None:
     assert client.post("/v1/localize", files=IMAGE, headers=right).status_code == 200
 
 
-def test_other_sites_cannot_reach_a_server_on_loopback(connect: Connect) -> None:
+def test_host_and_origin_checks_on_loopback(connect: Connect) -> None:
     client = connect()
     answer = client.get("/v1/maps", headers={"Host": "evil.example"})
     assert refusal(answer) == (403, "unknown_host")
@@ -283,7 +283,7 @@ def test_other_sites_cannot_reach_a_server_on_loopback(connect: Connect) -> None
     assert client.post("/v1/localize", files=IMAGE, headers=same).status_code == 200
 
 
-def test_bodies_are_never_written_to_disk(
+def test_request_bodies_are_never_written_to_disk(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rolled: list[object] = []
@@ -297,7 +297,7 @@ def test_bodies_are_never_written_to_disk(
     assert not rolled
 
 
-def test_the_log_tells_of_requests_but_nothing_they_sent(
+def test_the_access_log_holds_no_content_of_requests(
     connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "hloc_lite.serve.access")
@@ -314,7 +314,7 @@ def test_the_log_tells_of_requests_but_nothing_they_sent(
         assert hidden not in caplog.text
 
 
-def test_a_bug_is_answered_500_and_the_next_request_is_served(connect: Connect) -> None:
+def test_an_exception_is_answered_500_and_the_next_request_is_served(connect: Connect) -> None:
     class Broken(FakeLocalizer):
         def localize(self, image, camera=None, **_):  # type: ignore[no-untyped-def, override]
             raise RuntimeError("private detail")
@@ -337,22 +337,24 @@ def test_metrics_count_answers(connect: Connect) -> None:
     assert 'hloc_lite_results_total{map="a",status="localized"} 1.0' in text
 
 
-def test_two_reloads_at_once_are_one(connect: Connect) -> None:
-    client = connect()
-    client.app.state.shelf.claim("a")
-    assert refusal(client.post("/v1/maps/a/reload")) == (409, "reloading")
+def test_concurrent_reloads_of_a_map_are_refused() -> None:
+    pool = pool_of(FakeLocalizer())
+    pool.claim_reload("a")
+    with TestClient(create_app(pool, ServeConfig()), "http://localhost") as client:
+        assert refusal(client.post("/v1/maps/a/reload")) == (409, "reloading")
 
 
 @pytest.mark.parametrize("error", [FormatError("the map is broken"), RuntimeError("out of memory")])
-def test_whatever_keeps_a_map_from_opening_at_the_start_is_told(error: Exception) -> None:
-    def opener(_: Path) -> FakeLocalizer:
+def test_failures_to_open_a_map_at_start_up_are_reported(error: Exception) -> None:
+    def open_localizer(_: Path) -> FakeLocalizer:
         raise error
 
-    told: list[Exception] = []
-    app = create_app(Shelf({"a": Path("a")}, opener, 10), ServeConfig(), on_failure=told.append)
+    failures: list[Exception] = []
+    pool = MapPool({"a": Path("a")}, open_localizer, 10)
+    app = create_app(pool, ServeConfig(), on_failure=failures.append)
     with TestClient(app, "http://localhost") as client:
         end = time.monotonic() + 10
-        while not told and time.monotonic() < end:
+        while not failures and time.monotonic() < end:
             time.sleep(0.01)
         assert client.get("/ready").status_code == 503
-    assert told == [error]
+    assert failures == [error]

@@ -1,4 +1,4 @@
-"""The server as a process, over real connections: slow and huge requests, signals, reloads."""
+"""The server process over real connections: slow and huge requests, signals, reloads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
 
 
 class Running:
-    """A server process, its address, and what it has written."""
+    """A server process with its URL and log file."""
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
         self.log = folder / "log"
@@ -58,7 +58,7 @@ class Running:
         return httpx.post(self.url + "/v1/localize", files=IMAGE, timeout=60, **options)
 
     def talk(self, *parts: bytes) -> bytes:
-        """What comes back of bytes sent one after the other, until the end of the connection."""
+        """Send parts one after the other; return all bytes received until the connection ends."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
             for part in parts:
                 connection.sendall(part)
@@ -73,7 +73,7 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """start(pause_s, **config): a server of stand-ins."""
+    """start(pause_s, **config): a server process with a stand-in localizer."""
     running: list[Running] = []
 
     def started(pause_s: float = 0.0, **config: object) -> Running:
@@ -88,18 +88,18 @@ def start(tmp_path: Path) -> Iterator[Start]:
         each.process.wait(10)
 
 
-def test_slow_and_huge_requests_are_cut_off_with_a_reason(start: Start) -> None:
+def test_slow_and_huge_requests_are_refused_with_a_reason(start: Start) -> None:
     server = start(header_timeout_s=0.5, upload_timeout_s=0.6, max_upload_mb=0.5).ready()
-    # headers that do not end; and nothing at all
+    # incomplete headers, and nothing at all
     assert b" 408 " in server.talk(b"POST /v1/localize HTT").split(b"\r\n")[0]
     assert b" 408 " in server.talk().split(b"\r\n")[0]
-    # a body that does not come
+    # a body that never arrives
     answer = server.talk(FORM + b"Content-Length: 5000\r\n\r\n--x\r\n")
     assert b" 408 " in answer.split(b"\r\n")[0] and b"upload_too_slow" in answer
-    # a body that is too large, said before
+    # a body too large by its Content-Length
     answer = server.talk(FORM + b"Content-Length: 900000000\r\n\r\n", bytes(3_000_000))
     assert b" 413 " in answer.split(b"\r\n")[0] and b"body_too_large" in answer
-    # and one that does not say so
+    # a body too large without a Content-Length
     chunk = b"%x\r\n" % 100_000 + bytes(100_000) + b"\r\n"
     head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
     first = b"%x\r\n" % len(head) + head + b"\r\n"
@@ -122,7 +122,7 @@ def test_a_connection_serves_many_requests(start: Start) -> None:
     assert len(ports) == 1
 
 
-def test_sigterm_finishes_what_runs_and_ends_well(start: Start) -> None:
+def test_sigterm_finishes_running_requests_and_exits_with_0(start: Start) -> None:
     server = start(pause_s=1.0).ready()
     answers: list[int] = []
     thread = threading.Thread(target=lambda: answers.append(server.post().status_code))
@@ -136,7 +136,9 @@ def test_sigterm_finishes_what_runs_and_ends_well(start: Start) -> None:
         server.post()
 
 
-def test_killed_in_mid_request_it_serves_again_at_once(start: Start, tmp_path: Path) -> None:
+def test_after_a_kill_during_a_request_it_can_start_again_at_once(
+    start: Start, tmp_path: Path
+) -> None:
     server = start(pause_s=5.0).ready()
     dropped: list[bool] = []
 
@@ -157,7 +159,7 @@ def test_killed_in_mid_request_it_serves_again_at_once(start: Start, tmp_path: P
     assert again.post().status_code == 200
 
 
-def test_a_reload_leaves_no_gap(start: Start, tmp_path: Path) -> None:
+def test_a_reload_does_not_interrupt_requests(start: Start, tmp_path: Path) -> None:
     server = start(pause_s=0.5).ready()
     answers: list[int] = []
     thread = threading.Thread(target=lambda: answers.append(server.post().status_code))
@@ -174,7 +176,7 @@ def test_a_reload_leaves_no_gap(start: Start, tmp_path: Path) -> None:
     assert httpx.post(server.url + "/v1/maps/b/reload").status_code == 404
 
 
-def test_an_address_in_use_is_an_error_for_people(start: Start) -> None:
+def test_an_address_in_use_is_explained(start: Start) -> None:
     server = start().ready()
     command = [sys.executable, "-m", "tests.serve.server", "0", json.dumps({"port": server.port})]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -184,7 +186,7 @@ def test_an_address_in_use_is_an_error_for_people(start: Start) -> None:
 
 @pytest.fixture(scope="module")
 def planes_map(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small real map, with the photos it was made of in ``images`` beside it."""
+    """Folder with a small real map in ``map`` and its photos in ``images``."""
     folder = tmp_path_factory.mktemp("served")
     make_planes(8).write_images(folder / "images", {f"{i}.jpg": i for i in range(8)})
     command = [*PROGRAM, "map", str(folder / "images"), "-o", str(folder / "map"), *OPTIONS]
@@ -199,7 +201,7 @@ OPTIONS = [
 ]  # fmt: skip
 
 
-def test_a_real_map_from_the_command_line(planes_map: Path, tmp_path: Path) -> None:
+def test_serving_a_real_map_from_the_command_line(planes_map: Path, tmp_path: Path) -> None:
     command = [*PROGRAM, "serve", f"planes={planes_map / 'map'}", "--port", "0", "--offline"]
     server = Running(command, tmp_path).ready()
     try:
@@ -209,8 +211,8 @@ def test_a_real_map_from_the_command_line(planes_map: Path, tmp_path: Path) -> N
             body = client.post("/v1/localize", files=files).json()
             assert (body["found"], body["map"]) == (True, "planes")
             assert body["counts"]["inliers"] > 50
-            (place,) = client.get("/v1/maps").json()["maps"]
-            assert place["images"] == 8
+            (described,) = client.get("/v1/maps").json()["maps"]
+            assert described["images"] == 8
             reloaded = client.post("/v1/maps/planes/reload")
             assert reloaded.json()["generation"] == 2
             again = client.post("/v1/localize", files=files).json()

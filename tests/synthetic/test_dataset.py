@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hloc_lite.errors import HlocLiteError, StaleArtefactError
-from hloc_lite.io.colmap_model import read_model
-from hloc_lite.io.poses import read_image_list, read_poses, read_queries
+from hloc_lite.formats.colmap import read_model
+from hloc_lite.formats.hloc_lists import read_image_list, read_poses, read_queries
 from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.config import TownConfig
 from hloc_lite.synthetic.dataset import write_dataset

@@ -1,0 +1,68 @@
+"""Configuration: one frozen model per stage; every number with its unit, range and reason.
+
+A run's ``Config`` is made from the defaults of a profile, then a TOML file, then ``key=value``
+settings (``load_config``). Unknown keys and values out of range are refused.
+"""
+
+from hloc_lite.config.depth import DepthConfig
+from hloc_lite.config.features import FeaturesConfig, ImagesConfig
+from hloc_lite.config.fingerprints import fingerprint, plain_for_fingerprint
+from hloc_lite.config.key_uses import (
+    building_keys,
+    keys_equal_for_queries,
+    map_values_for_fingerprint,
+    query_settings,
+    value_of,
+    values_for_fingerprint,
+    without_query_keys,
+)
+from hloc_lite.config.loading import config_from_dict, config_of_another_version, load_config
+from hloc_lite.config.localize import CascadeConfig, LocalizeConfig, PriorConfig, SequenceConfig
+from hloc_lite.config.mapping import GeometryConfig, MappingConfig, PairsConfig
+from hloc_lite.config.matching import MatchingConfig
+from hloc_lite.config.pose import PoseConfig
+from hloc_lite.config.profiles import FEATURE_DEFAULTS, PROFILES, query_profile
+from hloc_lite.config.retrieval import RetrievalConfig
+from hloc_lite.config.root import Config
+from hloc_lite.config.section import Section, Use
+from hloc_lite.config.semantics import Confusion, SemanticClass, SemanticsConfig
+from hloc_lite.config.weighting import ConfidenceConfig, WeightingConfig
+
+__all__ = [
+    "FEATURE_DEFAULTS",
+    "PROFILES",
+    "CascadeConfig",
+    "ConfidenceConfig",
+    "Config",
+    "Confusion",
+    "DepthConfig",
+    "FeaturesConfig",
+    "GeometryConfig",
+    "ImagesConfig",
+    "LocalizeConfig",
+    "MappingConfig",
+    "MatchingConfig",
+    "PairsConfig",
+    "PoseConfig",
+    "PriorConfig",
+    "RetrievalConfig",
+    "Section",
+    "SemanticClass",
+    "SemanticsConfig",
+    "SequenceConfig",
+    "Use",
+    "WeightingConfig",
+    "building_keys",
+    "config_from_dict",
+    "config_of_another_version",
+    "fingerprint",
+    "keys_equal_for_queries",
+    "load_config",
+    "map_values_for_fingerprint",
+    "plain_for_fingerprint",
+    "query_profile",
+    "query_settings",
+    "value_of",
+    "values_for_fingerprint",
+    "without_query_keys",
+]

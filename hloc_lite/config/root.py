@@ -1,0 +1,35 @@
+"""The whole config of a run."""
+
+from __future__ import annotations
+
+from hloc_lite.config.depth import DepthConfig
+from hloc_lite.config.features import FeaturesConfig, ImagesConfig
+from hloc_lite.config.localize import CascadeConfig, LocalizeConfig, PriorConfig, SequenceConfig
+from hloc_lite.config.mapping import GeometryConfig, MappingConfig, PairsConfig
+from hloc_lite.config.matching import MatchingConfig
+from hloc_lite.config.pose import PoseConfig
+from hloc_lite.config.retrieval import RetrievalConfig
+from hloc_lite.config.section import Section
+from hloc_lite.config.semantics import SemanticsConfig
+from hloc_lite.config.weighting import ConfidenceConfig, WeightingConfig
+
+
+class Config(Section):
+    """Settings of all stages, one section each."""
+
+    images: ImagesConfig = ImagesConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    matching: MatchingConfig = MatchingConfig()
+    retrieval: RetrievalConfig = RetrievalConfig()
+    pairs: PairsConfig = PairsConfig()
+    geometry: GeometryConfig = GeometryConfig()
+    mapping: MappingConfig = MappingConfig()
+    pose: PoseConfig = PoseConfig()
+    localize: LocalizeConfig = LocalizeConfig()
+    cascade: CascadeConfig = CascadeConfig()
+    prior: PriorConfig = PriorConfig()
+    sequence: SequenceConfig = SequenceConfig()
+    semantics: SemanticsConfig = SemanticsConfig()
+    depth: DepthConfig = DepthConfig()
+    weighting: WeightingConfig = WeightingConfig()
+    confidence: ConfidenceConfig = ConfidenceConfig()

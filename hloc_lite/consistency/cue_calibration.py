@@ -1,0 +1,125 @@
+"""Exponents of cues, learned from matches known to be right or wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from hloc_lite.config import WeightingConfig
+from hloc_lite.consistency.cue_combination import CUE_NAMES
+from hloc_lite.errors import ConfigError, ShapeError
+from hloc_lite.io.files import write_text_atomic
+from hloc_lite.types import Float64
+
+LEAST_FACTOR = 1e-7
+"""Smaller factors count as this one: a single 0 must not decide the fit."""
+MAX_EXPONENT = 20.0
+"""As ``WeightingConfig`` allows."""
+
+
+@dataclass(frozen=True)
+class CalibratedExponents:
+    """P(right) = 1 / (1 + exp(-(intercept + sum of exponent * ln factor)))."""
+
+    exponents: Mapping[str, float]
+    """Of each cue by name, >= 0."""
+    intercept: float
+    num_rows: int
+    num_right: int
+    log_loss: float
+    """Mean, natural logarithm, of the rows fitted to."""
+    base_log_loss: float
+    """Of the share of right rows alone: what the cues have to beat."""
+
+    def to_toml(self) -> str:
+        """A config file that sets the exponents and switches the fitted cues on."""
+        off = [name for name in WeightingConfig().off if name not in self.exponents]
+        lines = [
+            f"# fitted on {self.num_rows} matches, {self.num_right} of them right: log loss "
+            f"{self.log_loss:.4f}, {self.base_log_loss:.4f} without cues",
+            f"# intercept {self.intercept:.4f}",
+            "[weighting]",
+            f"off = {json.dumps(off)}",
+        ]
+        lines += [f"{name} = {value:.4f}" for name, value in self.exponents.items()]
+        return "\n".join(lines) + "\n"
+
+    def write(self, path: Path) -> None:
+        """``to_toml`` as a file."""
+        write_text_atomic(path, self.to_toml())
+
+
+def calibrate_exponents(
+    factors: Mapping[str, npt.NDArray[np.floating]],
+    right: npt.NDArray[np.bool_],
+    *,
+    ridge: float = 1.0,
+) -> CalibratedExponents:
+    """Logistic regression of right and wrong on the log factors, exponents at least 0.
+
+    Args:
+        factors: (R,) in [0, 1] of each cue by name; 1 where it said nothing.
+        right: (R,) whether each match is right.
+        ridge: strength of the pull towards exponent 0, in matches: it settles cues that say
+            nothing or the same as others.
+
+    Raises:
+        ShapeError: the arrays differ in length.
+        ConfigError: an unknown cue, a ridge that is not positive, or rows all right or all wrong.
+    """
+    right = np.asarray(right, bool)
+    unknown = [name for name in factors if name not in CUE_NAMES]
+    if unknown or not factors:
+        raise ConfigError(f"expected cues among {', '.join(CUE_NAMES)}, got {unknown or 'none'}")
+    if not (np.isfinite(ridge) and ridge > 0):
+        raise ConfigError(f"ridge must be positive, got {ridge}")
+    for name, values in factors.items():
+        if np.shape(values) != right.shape or right.ndim != 1:
+            raise ShapeError(f"factors of {name!r} {np.shape(values)} and right {right.shape}")
+    if not 0 < right.sum() < len(right):
+        raise ConfigError(
+            f"exponents need right and wrong matches, got {right.sum()} right of {len(right)}"
+        )
+    names = tuple(sorted(factors, key=CUE_NAMES.index))
+    logs = np.log(np.stack([_cleaned(factors[name]) for name in names], axis=1))
+    share = float(right.mean())
+    start = np.concatenate([np.zeros(len(names)), [np.log(share / (1 - share))]])
+    found = minimize(
+        _loss_and_gradient,
+        start,
+        (logs, right, ridge / len(right)),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, MAX_EXPONENT)] * len(names) + [(None, None)],
+        options={"maxiter": 500, "ftol": 1e-14, "gtol": 1e-9},
+    ).x
+    loss, _ = _loss_and_gradient(found, logs, right, 0.0)
+    base, _ = _loss_and_gradient(start, logs, right, 0.0)
+    exponents = {name: float(value) for name, value in zip(names, found, strict=False)}
+    return CalibratedExponents(
+        exponents, float(found[-1]), len(right), int(right.sum()), float(loss), float(base)
+    )
+
+
+def _cleaned(values: npt.NDArray[np.floating]) -> Float64:
+    values = np.asarray(values, np.float64)
+    return np.clip(np.where(np.isnan(values), 1.0, values), LEAST_FACTOR, 1.0)
+
+
+def _loss_and_gradient(
+    parameters: Float64, logs: Float64, right: npt.NDArray[np.bool_], ridge: float
+) -> tuple[float, Float64]:
+    """Mean log loss plus ridge/2 * |exponents|^2, and its gradient."""
+    exponents, intercept = parameters[:-1], parameters[-1]
+    logits = logs @ exponents + intercept
+    loss = np.logaddexp(0, np.where(right, -logits, logits)).mean()
+    off = (expit(logits) - right) / len(right)
+    gradient = np.concatenate([off @ logs + ridge * exponents, [off.sum()]])
+    return float(loss + ridge / 2 * exponents @ exponents), gradient

@@ -1,0 +1,8 @@
+"""COLMAP: sparse models (.bin and .txt), and its mappers, which work on its files."""
+
+from __future__ import annotations
+
+from hloc_lite.formats.colmap.binary import MODEL_IDS
+from hloc_lite.formats.colmap.model import read_model, write_model
+
+__all__ = ["MODEL_IDS", "read_model", "write_model"]

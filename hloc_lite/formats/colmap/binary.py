@@ -1,0 +1,214 @@
+"""COLMAP's binary model files: cameras.bin, images.bin, points3D.bin.
+
+Whole arrays are read at once instead of point by point.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from hloc_lite.errors import FormatError
+from hloc_lite.formats.colmap.raw import MAX_POINT_ID, RawImage, RawPoints, make_camera
+from hloc_lite.geometry.cameras import CAMERA_MODELS
+from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
+from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
+from hloc_lite.types import NO_POINT, Camera, Int64
+
+# COLMAP's numbers of its camera models (src/colmap/sensor/models.h)
+MODEL_IDS = {
+    "SIMPLE_PINHOLE": 0,
+    "PINHOLE": 1,
+    "SIMPLE_RADIAL": 2,
+    "RADIAL": 3,
+    "OPENCV": 4,
+    "OPENCV_FISHEYE": 5,
+    "FULL_OPENCV": 6,
+    "FOV": 7,
+    "SIMPLE_RADIAL_FISHEYE": 8,
+    "RADIAL_FISHEYE": 9,
+    "THIN_PRISM_FISHEYE": 10,
+    "RAD_TAN_THIN_PRISM_FISHEYE": 11,
+    "SIMPLE_DIVISION": 12,
+    "DIVISION": 13,
+    "SIMPLE_FISHEYE": 14,
+    "FISHEYE": 15,
+    "EUCM": 16,
+    "EQUIRECTANGULAR": 17,
+}
+_MODEL_NAMES = {number: name for name, number in MODEL_IDS.items()}
+_INVALID_POINT_ID = np.iinfo(np.uint64).max
+_POINT2D = np.dtype([("xy", "<f8", 2), ("point3D_id", "<u8")])
+_MIN_POINT_BYTES = 43
+
+
+class _Cursor:
+    """Reads little-endian values from a file; raises FormatError if it ends too early."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.data = path.read_bytes()
+        except OSError as error:
+            raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
+        self.path = path
+        self.offset = 0
+
+    def unpack(self, layout: str) -> tuple:
+        size = struct.calcsize("<" + layout)
+        self.require(size)
+        values = struct.unpack_from("<" + layout, self.data, self.offset)
+        self.offset += size
+        return values
+
+    def array(self, dtype: np.dtype | str, count: int) -> np.ndarray:
+        size = np.dtype(dtype).itemsize * count
+        self.require(size)
+        values = np.frombuffer(self.data, dtype, count, self.offset)
+        self.offset += size
+        return values
+
+    def text(self) -> str:
+        end = self.data.find(b"\0", self.offset)
+        if end < 0:
+            self.require(len(self.data) + 1)
+        raw, self.offset = self.data[self.offset : end], end + 1
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            raise FormatError(f"{self.path}: an image name is not UTF-8: {raw[:60]!r}") from None
+
+    def require_end(self) -> None:
+        """Refuse further bytes: they mean that one of the counts is wrong."""
+        if self.offset != len(self.data):
+            raise FormatError(
+                f"{self.path} is damaged: {len(self.data) - self.offset} bytes are left after its "
+                f"last entry"
+            )
+
+    def require(self, size: int) -> None:
+        """Refuse a file with less than ``size`` further bytes."""
+        if size < 0 or self.offset + size > len(self.data):
+            raise FormatError(
+                f"{self.path} is truncated or not a COLMAP model: {len(self.data)} bytes, but its "
+                f"counts ask for more at byte {self.offset}"
+            )
+
+
+def read_cameras(path: Path) -> Iterator[tuple[int, Camera]]:
+    """Yield camera ids and cameras.
+
+    Raises:
+        FormatError: a truncated or damaged file, or invalid intrinsics.
+    """
+    cursor = _Cursor(path)
+    (count,) = cursor.unpack("Q")
+    for _ in range(count):
+        camera_id, model_id, width, height = cursor.unpack("iiQQ")
+        name = _MODEL_NAMES.get(model_id)
+        if name is None:
+            raise FormatError(f"{path}: camera {camera_id} has unknown model number {model_id}")
+        params = cursor.array("<f8", CAMERA_MODELS[name].num_params)
+        yield camera_id, make_camera(camera_id, name, width, height, params, str(path))
+    cursor.require_end()
+
+
+def read_images(path: Path) -> Iterator[RawImage]:
+    """Yield images.
+
+    Raises:
+        FormatError: a truncated or damaged file.
+    """
+    cursor = _Cursor(path)
+    (count,) = cursor.unpack("Q")
+    for _ in range(count):
+        (image_id,) = cursor.unpack("I")
+        pose = cursor.array("<f8", 7)
+        (camera_id,) = cursor.unpack("I")
+        name = cursor.text()
+        (num_points,) = cursor.unpack("Q")
+        points = cursor.array(_POINT2D, num_points)
+        point_ids = points["point3D_id"].astype(np.int64)  # COLMAP's invalid id becomes -1
+        yield RawImage(image_id, pose[:4], pose[4:], camera_id, name, points["xy"], point_ids)
+    cursor.require_end()
+
+
+def read_points(path: Path) -> RawPoints:
+    """Return the points; their tracks are skipped.
+
+    Raises:
+        FormatError: a truncated or damaged file.
+    """
+    cursor = _Cursor(path)
+    (count,) = cursor.unpack("Q")
+    if count * _MIN_POINT_BYTES > len(cursor.data):  # before memory is reserved
+        cursor.require(count * _MIN_POINT_BYTES)
+    ids = np.empty(count, np.int64)
+    xyz, rgb, errors = np.empty((count, 3)), np.empty((count, 3), np.uint8), np.empty(count)
+    for row in range(count):
+        point_id, *xyz[row], r, g, b, errors[row], length = cursor.unpack("Q3d3BdQ")
+        if point_id > MAX_POINT_ID:
+            raise FormatError(f"{path}: point id {point_id} is out of range")
+        ids[row], rgb[row] = point_id, (r, g, b)
+        cursor.array("<u4", 2 * length)
+    cursor.require_end()
+    return RawPoints(ids, xyz, rgb, errors)
+
+
+def cameras_bytes(model: SfmModel) -> Iterator[bytes]:
+    """Yield the content of cameras.bin."""
+    yield struct.pack("<Q", len(model.cameras))
+    for camera_id, camera in sorted(model.cameras.items()):
+        yield struct.pack("<iiQQ", camera_id, MODEL_IDS[camera.model], camera.width, camera.height)
+        yield camera.params.astype("<f8").tobytes()
+
+
+def images_bytes(model: SfmModel) -> Iterator[bytes]:
+    """Yield the content of images.bin, an image at a time."""
+    yield struct.pack("<Q", len(model.images))
+    for image in model.images:
+        yield _image_bytes(image, model)
+
+
+def _image_bytes(image: SfmImage, model: SfmModel) -> bytes:
+    quat = quat_wxyz_from_rotation(image.cam_from_world.rotation)
+    head = struct.pack(
+        "<I7dI", image.image_id, *quat, *image.cam_from_world.translation, image.camera_id
+    )
+    points = np.empty(len(image.point3D_idxs), _POINT2D)
+    points["xy"] = keypoints_of(model, image)
+    points["point3D_id"] = _INVALID_POINT_ID
+    has_point = image.point3D_idxs != NO_POINT
+    points["point3D_id"][has_point] = model.point3D_ids[image.point3D_idxs[has_point]]
+    name = image.name.encode("utf-8") + b"\0"
+    return head + name + struct.pack("<Q", len(points)) + points.tobytes()
+
+
+def points_bytes(model: SfmModel) -> Iterator[bytes]:
+    """Yield the content of points3D.bin, a point at a time."""
+    yield struct.pack("<Q", model.num_points)
+    tracks, starts = point_tracks(model)
+    for row in range(model.num_points):
+        track = tracks[starts[row] : starts[row + 1]]
+        head = (int(model.point3D_ids[row]), *model.xyz[row], *model.rgb[row].tolist())
+        yield struct.pack("<Q3d3BdQ", *head, float(model.errors_px[row]), len(track))
+        yield track.astype("<u4").tobytes()
+
+
+def point_tracks(model: SfmModel) -> tuple[Int64, Int64]:
+    """Return all observations, point by point.
+
+    Returns:
+        (S, 2) of [image_id, keypoint index], and (M + 1,) offsets of the points into it.
+    """
+    parts = []
+    for image in model.images:
+        keypoint_idxs = np.flatnonzero(image.point3D_idxs != NO_POINT)
+        image_ids = np.full(len(keypoint_idxs), image.image_id)
+        parts.append(np.stack([image.point3D_idxs[keypoint_idxs], image_ids, keypoint_idxs], 1))
+    rows = np.concatenate(parts) if parts else np.empty((0, 3), np.int64)
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    starts = np.searchsorted(rows[:, 0], np.arange(model.num_points + 1))
+    return rows[:, 1:], starts

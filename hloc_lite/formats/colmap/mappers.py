@@ -1,0 +1,234 @@
+"""COLMAP's triangulation and mappers, run on files of its formats in a temporary folder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hloc_lite.config import MappingConfig
+from hloc_lite.errors import MappingError
+from hloc_lite.formats.colmap.model import read_model, write_model
+from hloc_lite.io.pycolmap_adapter import (
+    TwoView,
+    load_pycolmap,
+    require_global_mapper,
+    to_pycolmap_camera,
+)
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import Camera, Float64
+
+Pair = tuple[str, str]
+
+
+def triangulate(
+    reference: SfmModel,
+    keypoints: Mapping[str, Float64],
+    pairs: Iterable[tuple[Pair, TwoView]],
+    config: MappingConfig,
+) -> SfmModel:
+    """Triangulate points from verified matches between images of known pose.
+
+    Args:
+        reference: cameras and poses; its own points are ignored.
+        keypoints: (N, 2) pixels of each image of the reference, by name.
+        pairs: verified matches.
+        config: thresholds, threads and seed.
+
+    Raises:
+        MappingError: no point could be triangulated, or the temporary folder is full.
+    """
+    pycolmap = load_pycolmap()
+    images = [_with_keypoints(image, keypoints[image.name]) for image in reference.images]
+    bare = _without_points(reference, images)
+    with _scratch_folder() as folder:
+        # camera and image ids of the database and the model have to be the same
+        database = folder / "database.db"
+        camera_of = {image.name: image.camera_id for image in images}
+        ids = {image.name: image.image_id for image in images}
+        _write_database(database, reference.cameras, camera_of, ids, keypoints, pairs)
+        (folder / "in").mkdir()
+        (folder / "out").mkdir()
+        write_model(folder / "in", bare)
+        reconstruction = pycolmap.Reconstruction(str(folder / "in"))
+        options = _incremental_options(config, len(images))
+        result = pycolmap.triangulate_points(
+                reconstruction, str(database), str(folder), str(folder / "out"),
+                clear_points=True, options=options, refine_intrinsics=False,
+            )  # fmt: skip
+        result.write_binary(str(folder / "out"))
+        model = read_model(folder / "out")
+    if model.num_points == 0:
+        raise MappingError(
+            "no point could be triangulated from the matches with the given poses: check that the "
+            "reference model belongs to these images and that its poses are cam_from_world"
+        )
+    return model
+
+
+def reconstruct(
+    cameras: Mapping[int, Camera],
+    camera_of: Mapping[str, int],
+    keypoints: Mapping[str, Float64],
+    pairs: Iterable[tuple[Pair, TwoView]],
+    config: MappingConfig,
+    on_registered: Callable[[], None] = lambda: None,
+) -> list[SfmModel]:
+    """Run structure from motion on verified matches.
+
+    Args:
+        cameras: by camera id.
+        camera_of: camera id of each image, by name.
+        keypoints: (N, 2) pixels of each image, by name.
+        pairs: verified matches.
+        config: mapper, thresholds, threads and seed.
+        on_registered: called after each image that the incremental mapper registers.
+
+    Returns:
+        Models, those with most registered images first.
+
+    Raises:
+        MissingDependencyError: the global mapper is configured and this pycolmap has none.
+        MappingError: the temporary folder is full.
+    """
+    pycolmap = load_pycolmap()
+    if config.mapper == "global":
+        require_global_mapper()
+    with _scratch_folder() as folder:
+        ids = {name: row for row, name in enumerate(sorted(camera_of), start=1)}
+        database = folder / "database.db"
+        _write_database(database, cameras, camera_of, ids, keypoints, pairs)
+        (folder / "out").mkdir()
+        arguments = (str(database), str(folder), str(folder / "out"))
+        if config.mapper == "global":
+            options = _global_options(config)
+            run = lambda: pycolmap.global_mapping(*arguments, options)  # noqa: E731
+        else:
+            options = _incremental_options(config, len(ids))
+            run = lambda: pycolmap.incremental_mapping(  # noqa: E731
+                *arguments, options, next_image_callback=on_registered
+            )
+        models = []
+        for number, reconstruction in run().items():
+            target = folder / f"model{number}"
+            target.mkdir()
+            reconstruction.write_binary(str(target))
+            models.append(_registered_only(read_model(target), reconstruction))
+    return sorted(models, key=lambda m: (len(m.images), m.num_points), reverse=True)
+
+
+@contextmanager
+def _scratch_folder() -> Iterator[Path]:
+    """Yield a temporary folder for COLMAP's files; COLMAP's failures become MappingError."""
+    with tempfile.TemporaryDirectory(prefix="hloc_lite_") as folder:
+        try:
+            yield Path(folder)
+        except RuntimeError as error:
+            raise MappingError(
+                f"COLMAP failed in {folder}: {error}. If that disk is full, free some space or set "
+                f"TMPDIR to a folder elsewhere, then run again"
+            ) from error
+
+
+def _write_database(
+    path: Path,
+    cameras: Mapping[int, Camera],
+    camera_of: Mapping[str, int],
+    ids: Mapping[str, int],
+    keypoints: Mapping[str, Float64],
+    pairs: Iterable[tuple[Pair, TwoView]],
+) -> None:
+    pycolmap = load_pycolmap()
+    database = pycolmap.Database.open(str(path))
+    # no transaction: pycolmap aborts the process if one ends on a full disk
+    with closing(database):
+        for camera_id, camera in cameras.items():
+            native = to_pycolmap_camera(camera, camera_id)
+            database.write_camera(native, use_camera_id=True)
+            rig = pycolmap.Rig(rig_id=camera_id)
+            rig.add_ref_sensor(native.sensor_id)
+            database.write_rig(rig, use_rig_id=True)
+        for name, image_id in ids.items():
+            image = pycolmap.Image(
+                name=name, keypoints=np.zeros((0, 2)), camera_id=camera_of[name], image_id=image_id
+            )
+            frame = pycolmap.Frame(frame_id=image_id, rig_id=camera_of[name])
+            frame.add_data_id(image.data_id)
+            database.write_image(image, use_image_id=True)
+            database.write_frame(frame, use_frame_id=True)
+            database.write_keypoints(image_id, keypoints[name].astype(np.float32))
+        for (name0, name1), two_view in pairs:
+            geometry = pycolmap.TwoViewGeometry()
+            # without a configuration COLMAP ignores the pair, silently
+            geometry.config = pycolmap.TwoViewGeometryConfiguration.__members__[two_view.kind]
+            geometry.inlier_matches = two_view.inliers.astype(np.uint32)
+            database.write_two_view_geometry(ids[name0], ids[name1], geometry)
+
+
+def _incremental_options(config: MappingConfig, num_images: int) -> Any:
+    options = load_pycolmap().IncrementalPipelineOptions()
+    _set(
+        options,
+        num_threads=config.threads,
+        random_seed=config.seed,
+        extract_colors=False,
+        min_model_size=3,
+        ba_use_gpu=False,
+    )
+    _set(
+        options.mapper,
+        filter_max_reproj_error=config.max_reprojection_error_px,
+        filter_min_tri_angle=config.min_triangulation_angle_deg,
+        num_threads=config.threads,
+        random_seed=config.seed,
+    )
+    _set(
+        options.triangulation,
+        min_angle=config.min_triangulation_angle_deg,
+        ignore_two_view_tracks=num_images > 2,  # two images have no others
+        complete_max_reproj_error=config.max_reprojection_error_px,
+        merge_max_reproj_error=config.max_reprojection_error_px,
+        random_seed=config.seed,
+    )
+    return options
+
+
+def _global_options(config: MappingConfig) -> Any:
+    options = load_pycolmap().GlobalPipelineOptions()
+    _set(options, num_threads=config.threads, random_seed=config.seed, min_model_size=3)
+    _set(options.mapper, num_threads=config.threads, random_seed=config.seed)
+    _set(options.mapper.rotation_averaging, random_seed=config.seed)
+    _set(options.mapper.global_positioning, random_seed=config.seed, use_gpu=False)
+    _set(options.mapper.retriangulation, random_seed=config.seed)
+    _set(options.mapper.bundle_adjustment.ceres, use_gpu=False)
+    return options
+
+
+def _set(options: Any, **values: Any) -> None:
+    """Set those options that this version of pycolmap has."""
+    for name, value in values.items():
+        if hasattr(options, name):
+            setattr(options, name, value)
+
+
+def _with_keypoints(image: SfmImage, keypoints: Float64) -> SfmImage:
+    none = np.full(len(keypoints), -1)
+    return SfmImage(
+        image.image_id, image.name, image.camera_id, image.cam_from_world, keypoints, none
+    )
+
+
+def _without_points(model: SfmModel, images: Sequence[SfmImage]) -> SfmModel:
+    no_ids, no_xyz, no_rgb = np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros((0, 3), np.uint8)
+    return SfmModel(model.cameras, tuple(images), no_ids, no_xyz, no_rgb, np.zeros(0))
+
+
+def _registered_only(model: SfmModel, reconstruction: Any) -> SfmModel:
+    """Return the model without images that have no pose: some versions write them, too."""
+    registered = set(reconstruction.reg_image_ids())
+    images = tuple(image for image in model.images if image.image_id in registered)
+    return SfmModel(model.cameras, images, model.point3D_ids, model.xyz, model.rgb, model.errors_px)

@@ -1,0 +1,120 @@
+"""COLMAP models (.bin and .txt) to and from ``SfmModel``.
+
+We read the files ourselves because users supply them: pycolmap may crash on a truncated file,
+here it is an error with a clear message. The ``rigs`` and ``frames`` files (since COLMAP 3.12) are
+not read: single cameras do not need them, and pycolmap adds them to a model without.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hloc_lite.errors import FormatError
+from hloc_lite.formats.colmap import binary, text
+from hloc_lite.formats.colmap.raw import MAX_IMAGE_ID, NO_POINT_ID, RawImage, empty_points
+from hloc_lite.geometry.rotations import rotation_from_quat_wxyz
+from hloc_lite.io.files import atomic_path
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import NO_POINT, Camera, Int64, Rigid3
+
+logger = logging.getLogger(__name__)
+PARTS = ("cameras", "images", "points3D")
+
+
+def read_model(folder: Path) -> SfmModel:
+    """Read the model in a folder; .bin is preferred over .txt, the points file may be absent.
+
+    Raises:
+        FormatError: no model, or a damaged one; names the file and the line or entry.
+    """
+    is_binary = (folder / "images.bin").is_file()
+    if not is_binary and not (folder / "images.txt").is_file():
+        raise FormatError(
+            f"{folder} has no COLMAP model: expected cameras, images (and points3D) as .bin or .txt"
+        )
+    reader, suffix = (binary, ".bin") if is_binary else (text, ".txt")
+    paths = [folder / f"{part}{suffix}" for part in PARTS]
+    if not paths[0].is_file():
+        raise FormatError(f"{paths[0]} is missing beside {paths[1].name}")
+    listed = list(reader.read_cameras(paths[0]))
+    cameras = dict(listed)
+    if len(cameras) != len(listed):
+        raise FormatError(f"{paths[0]}: a camera id is listed twice")
+    points = reader.read_points(paths[2]) if paths[2].is_file() else empty_points()
+    order = np.argsort(points.ids, kind="stable")
+    ids = points.ids[order]
+    if len(np.unique(ids)) != len(ids):
+        raise FormatError(f"{paths[2]}: a point id is listed twice")
+    if not _is_valid(points.xyz):
+        bad = sum(not _is_valid(point) for point in points.xyz)
+        raise FormatError(f"{paths[2]}: {bad} of {len(ids)} points are not finite")
+    raw_images = list(reader.read_images(paths[1]))
+    images = [_check_image(raw, cameras, ids, paths[1]) for raw in raw_images]
+    names = [image.name for image in images]
+    if len(set(names)) != len(names) or len({i.image_id for i in images}) != len(images):
+        raise FormatError(f"{paths[1]}: an image name or id is listed twice")
+    _warn_of_lost_points(raw_images, images, paths)
+    return SfmModel(
+        cameras, tuple(images), ids, points.xyz[order], points.rgb[order], points.errors_px[order]
+    )
+
+
+def _warn_of_lost_points(
+    raw_images: Sequence[RawImage], images: Sequence[SfmImage], paths: Sequence[Path]
+) -> None:
+    """Warn if the points file lacks points that images observe: it is likely damaged.
+
+    A model without a points file is valid, too: its poses can be used.
+    """
+    named = sum(int((raw.point3D_ids != NO_POINT_ID).sum()) for raw in raw_images)
+    found = sum(int((image.point3D_idxs != NO_POINT).sum()) for image in images)
+    if paths[2].is_file() and found < named:
+        logger.warning(
+            "%s: %d of %d observations are of points that %s does not have; they are ignored",
+            paths[1], named - found, named, paths[2].name,
+        )  # fmt: skip
+
+
+def write_model(folder: Path, model: SfmModel) -> None:
+    """Write cameras.bin, images.bin and points3D.bin, each atomically.
+
+    Raises:
+        HlocLiteError: a file cannot be written.
+    """
+    contents = (binary.cameras_bytes, binary.images_bytes, binary.points_bytes)
+    for part, content in zip(PARTS, contents, strict=True):
+        with atomic_path(folder / f"{part}.bin") as partial, partial.open("wb") as file:
+            file.writelines(content(model))
+
+
+def _check_image(raw: RawImage, cameras: dict[int, Camera], ids: Int64, path: Path) -> SfmImage:
+    where = f"{path}: image {raw.name!r}"
+    if raw.camera_id not in cameras:
+        raise FormatError(f"{where} has camera {raw.camera_id}, which does not exist")
+    if not 0 <= raw.image_id <= MAX_IMAGE_ID:
+        raise FormatError(f"{where} has the id {raw.image_id}, which is out of range")
+    if not _is_valid(raw.translation):
+        raise FormatError(f"{where} has a pose that is not finite")
+    if not _is_valid(raw.xy):
+        raise FormatError(f"{where} has keypoints that are not finite")
+    if not _is_valid(raw.quat_wxyz) or abs(np.linalg.norm(raw.quat_wxyz) - 1) > 0.05:
+        raise FormatError(f"{where}: {raw.quat_wxyz} is not a unit quaternion")
+    try:
+        rotation = rotation_from_quat_wxyz(raw.quat_wxyz)
+    except FormatError as error:
+        raise FormatError(f"{where}: {error}") from None
+    rows = np.searchsorted(ids, raw.point3D_ids)
+    found = rows < len(ids)
+    found[found] = ids[rows[found]] == raw.point3D_ids[found]
+    idxs = np.where(found, rows, NO_POINT)
+    pose = Rigid3(rotation, raw.translation)
+    return SfmImage(raw.image_id, raw.name, raw.camera_id, pose, raw.xy, idxs)
+
+
+def _is_valid(values: np.ndarray) -> bool:
+    """Return True if all values are finite and small enough to be squared."""
+    return bool((np.abs(values) < 1e15).all())

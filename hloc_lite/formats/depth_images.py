@@ -1,0 +1,193 @@
+"""Depth maps from files: integer or float images, .npy, and COLMAP's dense maps.
+
+Whatever a file says for "nothing known" (0, negative, NaN, infinite) becomes NaN.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hloc_lite.config import DepthConfig
+from hloc_lite.errors import FormatError
+from hloc_lite.io.files import atomic_path
+from hloc_lite.io.images import open_image
+from hloc_lite.types import DepthMap
+
+ENDINGS = (".png", ".npy", ".geometric.bin", ".photometric.bin", ".bin", ".tif", ".tiff")
+"""Tried in this order, after the image's whole name, then after its name without suffix."""
+_COLMAP_HEADER = re.compile(rb"(\d{1,9})&(\d{1,9})&(\d{1,9})&")
+_HEADER_BYTES = 64
+_NPY_MAGIC = b"\x93NUMPY"
+
+
+@dataclass(frozen=True)
+class DepthFolder:
+    """Depth maps of images by name: NAME.png, NAME.npy, NAME.geometric.bin and so on.
+
+    Raises:
+        FormatError: no such folder.
+    """
+
+    root: Path
+    config: DepthConfig
+
+    def __post_init__(self) -> None:
+        if not self.root.is_dir():
+            raise FormatError(f"depth folder {self.root} does not exist")
+
+    def path(self, name: str) -> Path | None:
+        """The file of an image's depths; None if there is none.
+
+        Raises:
+            FormatError: the name leads out of the folder.
+        """
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise FormatError(f"image name {name!r} leaves the depth folder; names are relative")
+        stem = name.removesuffix(Path(name).suffix)
+        candidates = (self.root / f"{base}{end}" for base in (name, stem) for end in ENDINGS)
+        return next((path for path in candidates if path.is_file()), None)
+
+    def load(self, name: str, image_size: tuple[int, int]) -> DepthMap | None:
+        """The depths of an image; None if there is no file for it. Raises as ``read_depth``."""
+        path = self.path(name)
+        return None if path is None else read_depth(path, image_size, self.config)
+
+
+def read_depth(path: Path, image_size: tuple[int, int], config: DepthConfig) -> DepthMap:
+    """One depth map, by the suffix of its file.
+
+    Integer images hold multiples of ``config.integer_step``; all else is taken as it is.
+
+    Args:
+        image_size: (width, height) of the image that the map covers, pixels; the map may have
+            another resolution, but not another shape.
+
+    Raises:
+        FormatError: missing, unreadable, of no known format, too large, not of one channel, or of
+            another shape than the image.
+    """
+    suffix = path.suffix.lower()
+    readers = {".npy": _read_npy, ".bin": _read_colmap}
+    readers |= dict.fromkeys((".png", ".tif", ".tiff"), _read_image)
+    if suffix not in readers:
+        hint = " (EXR: convert it to .npy)" if suffix == ".exr" else ""
+        known = ", ".join(sorted(readers))
+        raise FormatError(f"{path} is no depth map of a known format: expected {known}{hint}")
+    try:
+        raw = readers[suffix](path, config)
+    except FileNotFoundError:
+        raise FormatError(f"depth map {path} does not exist") from None
+    except OSError as error:
+        raise FormatError(f"cannot read depth map {path}: {error.strerror or error}") from None
+    _check_shape(path, raw, image_size)
+    with np.errstate(over="ignore"):
+        depths = raw.astype(np.float32)
+    if raw.dtype.kind in "ui" and config.values in ("auto", "metric"):
+        depths *= np.float32(config.integer_step)
+    with np.errstate(invalid="ignore"):
+        depths[~((depths > 0) & np.isfinite(depths))] = np.nan
+    inverse = config.values == "inverse"
+    return DepthMap(depths, image_size, config.values in ("auto", "metric"), inverse)
+
+
+def write_colmap_depth(path: Path, depths: npt.NDArray[np.floating]) -> None:
+    """(h, w) depths as COLMAP's dense map, 0 for NaN."""
+    height, width = depths.shape
+    with atomic_path(path) as partial:
+        data = np.nan_to_num(depths, nan=0.0).astype("<f4").tobytes()
+        partial.write_bytes(f"{width}&{height}&1&".encode() + data)
+
+
+def _read_image(path: Path, config: DepthConfig) -> np.ndarray:
+    try:
+        with open_image(path) as image:
+            _check_size(path, image.width, image.height, config)
+            image.load()
+            values = np.asarray(image)
+    except (FileNotFoundError, FormatError):
+        raise
+    except Exception as error:  # Pillow's decoders raise all sorts of errors on broken files
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise FormatError(f"cannot read depth map {path}: {reason}") from None
+    if values.ndim != 2:
+        raise FormatError(
+            f"depth map {path} has {values.shape[2]} channels, expected one: this looks like a "
+            f"picture of depths, which cannot be turned back into depths"
+        )
+    if values.dtype.itemsize == 1 and config.values in ("auto", "metric"):
+        raise FormatError(
+            f"depth map {path} has 8 bits a pixel, too few for metric depths: expected 16. If it "
+            f"shows relative or inverse depth, set depth.values=relative or inverse"
+        )
+    return values
+
+
+def _read_npy(path: Path, config: DepthConfig) -> np.ndarray:
+    with path.open("rb") as file:
+        if file.read(len(_NPY_MAGIC)) != _NPY_MAGIC:
+            raise FormatError(f"depth map {path} is no .npy array: it does not start like one")
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise FormatError(f"depth map {path} is no .npy array: {error}") from None
+    if values.dtype.kind not in "fui":
+        raise FormatError(f"depth map {path} holds no array of numbers")
+    if values.ndim == 3 and 1 in (values.shape[0], values.shape[2]):
+        values = values[0] if values.shape[0] == 1 else values[:, :, 0]
+    if values.ndim != 2:
+        raise FormatError(f"depth map {path} has shape {values.shape}, expected (height, width)")
+    _check_size(path, values.shape[1], values.shape[0], config)
+    return np.array(values)
+
+
+def _read_colmap(path: Path, config: DepthConfig) -> np.ndarray:
+    with path.open("rb") as file:
+        head = _COLMAP_HEADER.match(file.read(_HEADER_BYTES))
+        if head is None:
+            raise FormatError(
+                f"depth map {path} is not COLMAP's: it must start with width&height&channels&"
+            )
+        width, height, channels = (int(number) for number in head.groups())
+        if channels != 1:
+            raise FormatError(
+                f"depth map {path} has {channels} channels, expected one (3 is a normal map)"
+            )
+        _check_size(path, width, height, config)
+        size, wanted = path.stat().st_size - head.end(), 4 * width * height
+        if size != wanted:
+            raise FormatError(
+                f"depth map {path} is damaged: {width} x {height} pixels take {wanted} bytes, "
+                f"it has {size}"
+            )
+        file.seek(head.end())
+        return np.frombuffer(file.read(wanted), "<f4").reshape(height, width)
+
+
+def _check_size(path: Path, width: int, height: int, config: DepthConfig) -> None:
+    if width < 2 or height < 2:
+        raise FormatError(f"depth map {path} has {width} x {height} pixels, expected at least 2")
+    megapixels = width * height / 1e6
+    if megapixels > config.max_megapixels:
+        raise FormatError(
+            f"depth map {path} has {megapixels:.0f} megapixels, the limit is "
+            f"{config.max_megapixels:g} (depth.max_megapixels)"
+        )
+
+
+def _check_shape(path: Path, values: np.ndarray, image_size: tuple[int, int]) -> None:
+    """The map must have the image's aspect ratio, but for the rounding of a smaller size."""
+    (height, width), (image_width, image_height) = values.shape, image_size
+    off = min(
+        abs(width - image_width * height / image_height),
+        abs(height - image_height * width / image_width),
+    )
+    if off > 1:
+        raise FormatError(
+            f"depth map {path} has {width} x {height} pixels, its image {image_width} x "
+            f"{image_height}: it must cover the whole image (is it of an undistorted one?)"
+        )

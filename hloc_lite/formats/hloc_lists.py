@@ -1,0 +1,193 @@
+"""Text files of poses, query intrinsics and image lists, as visuallocalization.net has them.
+
+Names may contain spaces: lines are read from the end (poses) or around the camera model (queries).
+All names come back normal: ``./a`` is ``a``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hloc_lite.errors import FormatError, ShapeError
+from hloc_lite.geometry.cameras import CAMERA_MODELS, check_camera
+from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
+from hloc_lite.io.files import read_text, write_text_atomic
+from hloc_lite.io.image_names import normalize_name
+from hloc_lite.types import Camera, Rigid3
+
+
+def read_poses(path: Path) -> dict[str, Rigid3]:
+    """``name qw qx qy qz tx ty tz`` a line (cam_from_world) -> name -> pose; '#' comments.
+
+    Raises:
+        FormatError: a bad line (with its number), a name twice, or a pose that is not finite.
+    """
+    poses: dict[str, Rigid3] = {}
+    for number, line in _content_lines(path):
+        where = f"{path}, line {number}"
+        parts = line.rsplit(maxsplit=7)
+        if len(parts) != 8:
+            raise FormatError(f"{where}: expected 'name qw qx qy qz tx ty tz', got {line[:80]!r}")
+        name, values = normalize_name(parts[0]), _floats(parts[1:], where)
+        if name in poses:
+            raise FormatError(f"{where}: {name!r} is listed twice")
+        try:
+            rotation = rotation_from_quat_wxyz(values[:4])
+        except FormatError as error:
+            raise FormatError(f"{where}: {error}") from None
+        poses[name] = Rigid3(rotation, np.array(values[4:]))
+    return poses
+
+
+def write_poses(path: Path, poses: Mapping[str, Rigid3]) -> None:
+    """Write poses in the format of ``read_poses``, in the mapping's order, all digits kept.
+
+    Raises:
+        FormatError: a name that such a file cannot hold.
+    """
+    check_names(poses)
+    write_text_atomic(path, "".join(pose_line(name, pose) + "\n" for name, pose in poses.items()))
+
+
+def pose_line(name: str, cam_from_world: Rigid3) -> str:
+    """``name qw qx qy qz tx ty tz`` with full precision."""
+    values = [*quat_wxyz_from_rotation(cam_from_world.rotation), *cam_from_world.translation]
+    return " ".join([name, *(repr(float(value)) for value in values)])
+
+
+def read_queries(path: Path) -> dict[str, Camera]:
+    """``NAME MODEL W H params...`` a line -> name -> camera; '#' comments.
+
+    Raises:
+        FormatError: a bad line (with its number) or intrinsics that cannot be a camera's.
+    """
+    queries: dict[str, Camera] = {}
+    for number, line in _content_lines(path):
+        where = f"{path}, line {number}"
+        name, camera = _parse_query(line, where)
+        name = normalize_name(name)
+        if name in queries:
+            raise FormatError(f"{where}: {name!r} is listed twice")
+        queries[name] = camera
+    return queries
+
+
+def parse_camera(text: str, where: str) -> Camera:
+    """``MODEL W H params...`` -> camera; ``where`` is named in errors.
+
+    Raises:
+        FormatError: another layout, or intrinsics that cannot be a camera's.
+    """
+    try:
+        return _parse_query(f"camera {text.strip()}", where)[1]
+    except FormatError as error:  # which asks for a name, too
+        raise FormatError(str(error).replace("'NAME ", "'").replace("'camera ", "'")) from None
+
+
+def write_queries(path: Path, queries: Mapping[str, Camera]) -> None:
+    """Write query intrinsics in the format of ``read_queries``.
+
+    Raises:
+        FormatError: a name that such a file cannot hold.
+    """
+    check_names(queries)
+    lines = []
+    for name, camera in queries.items():
+        numbers = " ".join(repr(float(value)) for value in camera.params)
+        lines.append(f"{name} {camera.model} {camera.width} {camera.height} {numbers}\n")
+    write_text_atomic(path, "".join(lines))
+
+
+def read_image_list(path: Path) -> list[str]:
+    """One image name a line, in order; '#' comments; without repetitions."""
+    return list(dict.fromkeys(normalize_name(line) for _, line in _content_lines(path)))
+
+
+def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
+    """``name0 name1`` a line. Where names contain spaces, the split that gives two known names.
+
+    Raises:
+        FormatError: a line that does not name two different images of ``names``.
+    """
+    known = set(names)
+    pairs = []
+    for number, line in _content_lines(path):
+        gaps = [(gap.start(), gap.end()) for gap in re.finditer(r"\s+", line)]
+        splits = [(normalize_name(line[:start]), normalize_name(line[end:])) for start, end in gaps]
+        found = [(a, b) for a, b in splits if a in known and b in known and a != b]
+        if len(found) != 1:
+            what = "may be split in several ways" if found else "got"
+            raise FormatError(
+                f"{path}, line {number}: expected two different names of the image list, {what} "
+                f"{line[:120]!r}"
+            )
+        pairs += found
+    return pairs
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse names that a line of text cannot hold, before they are written.
+
+    Raises:
+        FormatError: an empty name, spaces at its ends, a line break or NUL in it, or '#' at its
+            start.
+    """
+    for name in names:
+        if not name or name != name.strip() or set(name) & set("\n\r\0") or name[0] == "#":
+            raise FormatError(
+                f"a text file cannot hold the name {name!r}: names must not be empty, start with "
+                f"'#', contain line breaks, or begin or end with spaces. Rename the image"
+            )
+
+
+def _parse_query(line: str, where: str) -> tuple[str, Camera]:
+    words = line.split()
+    candidates = [i for i, word in enumerate(words) if i > 0 and word in CAMERA_MODELS]
+    for i in reversed(candidates):
+        if len(words) - i - 3 != CAMERA_MODELS[words[i]].num_params:
+            continue
+        # the name is what stands before the model; it may hold any white space inside
+        name = line.rsplit(maxsplit=len(words) - i)[0]
+        values = _floats(words[i + 1 :], where)
+        if not (values[0].is_integer() and values[1].is_integer()):
+            raise FormatError(f"{where}: width and height are whole pixels, got {words[i + 1 :]}")
+        try:
+            size = int(values[0]), int(values[1])
+            return name, check_camera(Camera(words[i], *size, np.array(values[2:])))
+        except (FormatError, ShapeError) as error:
+            raise FormatError(f"{where}: {error}") from None
+    if candidates:
+        model = words[candidates[-1]]
+        names = " ".join(CAMERA_MODELS[model].param_names)
+        raise FormatError(f"{where}: expected 'NAME {model} W H {names}', got {line[:120]!r}")
+    raise FormatError(
+        f"{where}: expected 'NAME MODEL W H params...' with a COLMAP camera model "
+        f"({', '.join(CAMERA_MODELS)}), got {line[:120]!r}"
+    )
+
+
+def _floats(words: Sequence[str], where: str) -> list[float]:
+    try:
+        values = [float(word) for word in words]
+    except ValueError as error:
+        raise FormatError(f"{where}: {error}") from None
+    if not np.isfinite(values).all():
+        raise FormatError(f"{where}: all numbers must be finite, got {' '.join(words)}")
+    return values
+
+
+def _content_lines(path: Path) -> list[tuple[int, str]]:
+    # not splitlines(): it also breaks at characters that names may contain (U+2028 and the like)
+    numbered = enumerate(re.split("\r\n|\r|\n", read_text(path)), start=1)
+    stripped = ((number, line.strip()) for number, line in numbered)
+    lines = [(number, line) for number, line in stripped if line and not line.startswith("#")]
+    for number, line in lines:
+        if "\0" in line:  # no file name has one; Python's own functions fail on it
+            raise FormatError(
+                f"{path}, line {number}: expected text, got NUL bytes: it is damaged or binary"
+            )
+    return lines

@@ -1,0 +1,129 @@
+"""Matches a query with the retrieved images of one map, or with the landmarks they observe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from threading import Lock
+
+import numpy as np
+
+from hloc_lite.localize.query import ImageMatches, MapMatches
+from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
+from hloc_lite.maps.map import Map
+from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
+from hloc_lite.registry import FeatureExtractor, Lifter, Matcher
+from hloc_lite.types import NO_POINT, Int64, LocalFeatures, Matches, RetrievalHits
+
+
+class MapMatcher:
+    """One map with the networks that match photos with it.
+
+    Args:
+        extractor: extractor of the map's features.
+        matcher: matcher of two images.
+        landmark_matcher: nearest-neighbour matcher of a query with landmarks.
+        lifter: gives the keypoints of the map images their points.
+        is_learned: True if ``matcher`` is a learned one.
+        cached_images: number of map images whose features stay in memory.
+        only_landmarks: match only keypoints that have a point.
+    """
+
+    def __init__(
+        self,
+        sfm_map: Map,
+        extractor: FeatureExtractor,
+        matcher: Matcher,
+        landmark_matcher: Matcher,
+        lifter: Lifter,
+        *,
+        is_learned: bool,
+        cached_images: int,
+        only_landmarks: bool,
+    ) -> None:
+        self.map, self.extractor, self.lifter = sfm_map, extractor, lifter
+        self._matcher, self._landmark_matcher = matcher, landmark_matcher
+        self._is_learned, self._only_landmarks = is_learned, only_landmarks
+        self._descriptors: LandmarkDescriptors | None = None
+        self._descriptors_lock = Lock()
+        self.image_features = lru_cache(cached_images)(self._image_features)
+        """(features, (N,) points) of a map image by name, kept in memory for the next queries."""
+        self.image_names = lifter.image_names
+        """Images that can contribute to a pose."""
+
+    def match_images(self, features: LocalFeatures, hits: RetrievalHits) -> MapMatches:
+        """Match a query with each of the retrieved images that this map has."""
+        own = self._known(hits)
+        if len(features) == 0 or not own.names:
+            return MapMatches(features, own, {}, self._is_learned)
+        images = [self.image_features(name) for name in own.names]
+        found = self._matcher.match([(features, image) for image, _ in images])
+        by_image = {
+            name: ImageMatches(matches, points)
+            for name, matches, (_, points) in zip(own.names, found, images, strict=True)
+        }
+        return MapMatches(features, own, by_image, self._is_learned)
+
+    def match_landmarks(self, features: LocalFeatures, hits: RetrievalHits) -> MapMatches:
+        """Match a query with all landmarks that the retrieved images observe, at once.
+
+        A match counts for each of the images that observe its landmark.
+        """
+        own = self._known(hits)
+        if len(features) == 0 or not own.names:
+            return MapMatches(features, own, {}, False)
+        observed = {name: self._observed_points(name) for name in own.names}
+        pool = np.unique(np.concatenate(list(observed.values())))
+        descriptors, owners = self.landmark_descriptors.of(pool)
+        no_pixels = np.zeros((len(owners), 2), np.float32)
+        landmarks = LocalFeatures(no_pixels, descriptors, no_pixels[:, 0], features.image_size)
+        (found,) = self._landmark_matcher.match([(features, landmarks)])
+        return MapMatches(features, own, _split_by_image(found, owners, observed), False)
+
+    @property
+    def landmark_descriptors(self) -> LandmarkDescriptors:
+        """Descriptors of the map's landmarks, read or computed when a query first needs them."""
+        with self._descriptors_lock:  # several threads may be first, and all features are read
+            if self._descriptors is None:
+                self._descriptors = landmark_descriptors_of(self.map)
+        return self._descriptors
+
+    def _image_features(self, name: str) -> tuple[LocalFeatures, Int64]:
+        features, points = self.map.features[name], self.lifter.points_of(name)
+        if not self._only_landmarks:
+            return features, points
+        kept = points != NO_POINT
+        with_point = LocalFeatures(
+            features.keypoints[kept],
+            features.descriptors[kept],
+            features.scores[kept],
+            features.image_size,
+        )
+        return with_point, points[kept]
+
+    def _observed_points(self, name: str) -> Int64:
+        points = np.unique(self.lifter.points_of(name))
+        return points[points != NO_POINT]
+
+    def _known(self, hits: RetrievalHits) -> RetrievalHits:
+        return hits.subset([i for i, name in enumerate(hits.names) if name in self.image_names])
+
+
+def _split_by_image(
+    found: Matches, owners: Int64, observed: Mapping[str, Int64]
+) -> dict[str, ImageMatches]:
+    """Turn matches with landmarks into matches with all the images that observe them.
+
+    Args:
+        found: K matches of a query (first) with descriptors (second).
+        owners: (R,) landmark that each descriptor belongs to.
+        observed: landmarks that each image observes, ascending.
+    """
+    points = owners[found.indices[:, 1]]
+    by_image = {}
+    for name, own in observed.items():
+        rows = np.minimum(np.searchsorted(own, points), len(own) - 1)
+        is_own = own[rows] == points
+        indices = np.stack([found.indices[is_own, 0], rows[is_own]], axis=1)
+        by_image[name] = ImageMatches(Matches(indices, found.scores[is_own]), own)
+    return by_image

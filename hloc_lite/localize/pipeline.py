@@ -1,0 +1,291 @@
+"""``QueryPipeline``: from a decoded photo to its pose. ``run`` reads from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hloc_lite.clock import StageClock
+from hloc_lite.config import Config
+from hloc_lite.localize.cascade import (
+    ImageTiming,
+    MatchingStep,
+    match_images,
+    match_landmarks,
+    matching_steps,
+)
+from hloc_lite.localize.correspondences import cluster_images, lift
+from hloc_lite.localize.estimation import PoseSolver, estimate_hypotheses, select_hypothesis
+from hloc_lite.localize.map_matcher import MapMatcher
+from hloc_lite.localize.multi_map import concatenate, renumber
+from hloc_lite.localize.prior import PriorFilter
+from hloc_lite.localize.query import MapMatches, Query, extract_query
+from hloc_lite.localize.result import make_result, nothing_to_match, result_counts
+from hloc_lite.localize.verification import PoseVerifier, VerifiedPose
+from hloc_lite.localize.weighting import MatchCues, MatchWeigher, Predictions, weigh
+from hloc_lite.pose.focal import QUICK_TRIALS
+from hloc_lite.registry import GlobalDescriptor, PoseEstimator
+from hloc_lite.retrieval.index import RetrievalIndex
+from hloc_lite.types import (
+    Camera,
+    Correspondences,
+    Float32,
+    Int64,
+    LocalizationResult,
+    Photo,
+    Prior,
+    RetrievalHits,
+    Rigid3,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class CueSet:
+    """Cues about the matches with each map that has any."""
+
+    predictions: Predictions
+    by_map: tuple[tuple[int, MatchCues, tuple[Int64, ...]], ...]
+    """Index of the map, its cues, and (C,) retrieved images of each covisibility cluster."""
+
+    @property
+    def num_clusters(self) -> int:
+        """Number of clusters of all maps."""
+        return sum(len(clusters) for _, _, clusters in self.by_map)
+
+
+class QueryPipeline:
+    """All steps of a query in one map, or in several maps of the same images.
+
+    Args:
+        config: config of the queries.
+        global_descriptor: descriptor that ``index`` was made with.
+        index: global descriptors of the map images.
+        matchers: one for each map.
+        weighers: one for each map.
+        estimator: estimates poses.
+        verifier: scores poses.
+        priors: applies priors in the map.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        global_descriptor: GlobalDescriptor,
+        index: RetrievalIndex,
+        matchers: Sequence[MapMatcher],
+        weighers: Sequence[MatchWeigher],
+        estimator: PoseEstimator,
+        verifier: PoseVerifier,
+        priors: PriorFilter,
+    ) -> None:
+        self.config, self.matchers, self.weighers = config, tuple(matchers), tuple(weighers)
+        self._global_descriptor, self._index = global_descriptor, index
+        self._estimator, self._verifier, self._priors = estimator, verifier, priors
+        num_points = [matcher.lifter.num_points for matcher in matchers]
+        self._first_points = [sum(num_points[:index]) for index in range(len(num_points))]
+        self._timing = ImageTiming()
+
+    def run(
+        self,
+        photo: Photo,
+        camera: Camera,
+        *,
+        name: str,
+        calibrated: bool,
+        exclude: str | None = None,
+        prior: Prior | None = None,
+        budget_ms: float | None = None,
+        clock: StageClock,
+    ) -> LocalizationResult:
+        """Localize a photo.
+
+        Args:
+            camera: intrinsics of the photo.
+            name: name of the query in the result.
+            calibrated: False if the focal length of ``camera`` is only an initial value.
+            exclude: name of a map image that is the query itself and is not retrieved.
+            prior: narrows the retrieved images; a pose that contradicts it is withheld.
+            budget_ms: time after which no further matching step begins.
+            clock: receives the time of each stage; its total counts against the budget.
+        """
+        query, hits = self.describe(
+            photo, camera, calibrated=calibrated, exclude=exclude, prior=prior, clock=clock
+        )
+        return self.localize(query, hits, name, clock, prior, budget_ms)
+
+    def localize(
+        self,
+        query: Query,
+        hits: RetrievalHits,
+        name: str,
+        clock: StageClock,
+        prior: Prior | None = None,
+        budget_ms: float | None = None,
+        steps: Iterable[MatchingStep] | None = None,
+    ) -> LocalizationResult:
+        """Localize a described photo; other arguments as for ``run``.
+
+        Args:
+            hits: retrieved images.
+            steps: matches to use instead of those that ``localize.matching`` asks for.
+        """
+        skipped: tuple[str, ...] = ()
+        for step in self._steps(query, hits, clock) if steps is None else steps:
+            if not any(of_map.by_image for of_map in step.matches):
+                return nothing_to_match(name, query, hits, step.num_images, clock)
+            cues = self.compute_cues(query, hits, step.matches, clock)
+            verified = self._verify(query, hits, step.matches, cues, clock)
+            if prior is not None:
+                verified = self._priors.check(verified, prior)
+            if self._is_decided(verified, step):
+                break
+            if _is_late(clock, budget_ms, step.next_s):
+                skipped = step.remaining
+                break
+        features = [matcher.map.config.features.name for matcher in self.matchers]
+        counts = result_counts(query, hits, step, verified, cues.num_clusters, features)
+        return make_result(name, query, hits, verified, counts, skipped, clock, self.config)
+
+    def describe(
+        self,
+        photo: Photo,
+        camera: Camera,
+        *,
+        calibrated: bool = True,
+        exclude: str | None = None,
+        prior: Prior | None = None,
+        clock: StageClock | None = None,
+    ) -> tuple[Query, RetrievalHits]:
+        """Extract a photo's features and retrieve similar map images; arguments as for ``run``."""
+        clock = StageClock() if clock is None else clock
+        with clock("features"):
+            extractors = [matcher.extractor for matcher in self.matchers]
+            query = extract_query(photo, camera, extractors, calibrated=calibrated)
+        with clock("retrieval"):
+            hits = self.retrieve(self._global_descriptor.describe([photo]), exclude, prior)
+        return query, hits
+
+    def retrieve(
+        self, descriptor: Float32, exclude: str | None = None, prior: Prior | None = None
+    ) -> RetrievalHits:
+        """Retrieve the map images with the most similar global descriptors.
+
+        Args:
+            descriptor: (1, D) global descriptor of a photo, a unit row.
+            exclude: name of a map image that is the photo itself.
+            prior: only images that may share its view are compared.
+        """
+        excluded = [exclude] if exclude and self.config.localize.exclude_same_name else None
+        allowed = None if prior is None else self._priors.image_names(prior)
+        count = self.config.localize.num_retrieved
+        (hits,) = self._index.search(descriptor, count, excluded, allowed)
+        return hits
+
+    def match(self, query: Query, hits: RetrievalHits, clock: StageClock) -> tuple[MapMatches, ...]:
+        """Match a query with all retrieved images, or with all their landmarks.
+
+        It is the images if ``localize.matching`` is ``images``.
+        """
+        by_images = self.config.localize.matching == "images"
+        match = match_images if by_images else match_landmarks
+        return match(query, hits, self.matchers, clock)
+
+    def compute_cues(
+        self,
+        query: Query,
+        hits: RetrievalHits,
+        matches: Sequence[MapMatches],
+        clock: StageClock,
+    ) -> CueSet:
+        """Lift the matches with each map to 3D points and compute the cues about them."""
+
+        def quick_pose(correspondences: Correspondences) -> Rigid3 | None:
+            found = self._estimator.ransac(correspondences, query.camera, QUICK_TRIALS)
+            return None if found is None else found[0]
+
+        with clock("cues"):
+            predictions = self.weighers[0].predict(query.photo)
+            by_map = []
+            for index in [i for i, each in enumerate(matches) if each.by_image] or [0]:
+                of_map, lifter = matches[index], self.matchers[index].lifter
+                putative = lift(of_map, lifter)
+                clusters = cluster_images(of_map, self.config.localize)
+                cues = self.weighers[index].compute_cues(
+                    of_map, putative, query.camera, predictions, quick_pose
+                )
+                if len(self.matchers) > 1:
+                    rows = np.array([hits.names.index(name) for name in of_map.hits.names], int)
+                    first_keypoint = sum(map(len, query.features[:index]))
+                    cues = renumber(cues, first_keypoint, self._first_points[index], rows)
+                    clusters = [rows[cluster] for cluster in clusters]
+                by_map.append((index, cues, tuple(clusters)))
+        return CueSet(predictions, tuple(by_map))
+
+    def weighted_landmarks(
+        self, query: Query, hits: RetrievalHits, clock: StageClock
+    ) -> Correspondences | None:
+        """Weighted correspondences with the landmarks of all retrieved images; None without any."""
+        matches = match_landmarks(query, hits, self.matchers, clock)
+        if not any(each.by_image for each in matches):
+            return None
+        cues = self.compute_cues(query, hits, matches, clock)
+        with clock("cues"):
+            joined = self.joined_cues(cues)
+            every = np.arange(len(hits.names))
+            (weighted,) = weigh([(0, joined, [every])], _keypoints(query), self.config)
+        return weighted.correspondences
+
+    def joined_cues(self, cues: CueSet) -> MatchCues:
+        """Join the cues about the matches with all maps."""
+        parts = [each for _, each, _ in cues.by_map]
+        return parts[0] if len(parts) == 1 else concatenate(parts)
+
+    def _steps(
+        self, query: Query, hits: RetrievalHits, clock: StageClock
+    ) -> Iterator[MatchingStep]:
+        if self.config.localize.matching == "cascade":
+            config, timing = self.config.cascade, self._timing
+            return matching_steps(query, hits, self.matchers, config, timing, clock)
+        return iter([MatchingStep(self.match(query, hits, clock))])
+
+    def _verify(
+        self,
+        query: Query,
+        hits: RetrievalHits,
+        matches: Sequence[MapMatches],
+        cues: CueSet,
+        clock: StageClock,
+    ) -> VerifiedPose:
+        """Estimate the pose from weighted matches and score it."""
+        depth_map = cues.predictions.depth_map
+        solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated, depth_map)
+        with clock("pose"):
+            weighted = weigh(cues.by_map, _keypoints(query), self.config)
+            hypotheses = estimate_hypotheses(weighted, solver)
+            selected = select_hypothesis(hypotheses, solver)
+        with clock("confidence"):
+            putative = self.joined_cues(cues).matches
+            is_learned = any(each.is_learned for each in matches)
+            windows = cues.predictions.windows
+            return self._verifier.verify(selected, putative, windows, hits, is_learned=is_learned)
+
+    def _is_decided(self, verified: VerifiedPose, step: MatchingStep) -> bool:
+        """True if a pose is good enough, or so unlikely that more images will not help."""
+        if step.accept_above is not None:
+            if verified.probability is None:  # no pose, or no confidence: any pose will do
+                return verified.is_accepted
+            return verified.probability >= step.accept_above
+        probability = verified.probability or 0.0
+        is_rejected = probability < self.config.cascade.reject_below
+        return verified.is_accepted or (self.config.confidence.enabled and is_rejected)
+
+
+def _keypoints(query: Query) -> Float32:
+    """(N, 2) keypoints of all kinds of features, one after the other."""
+    return np.concatenate([features.keypoints for features in query.features])
+
+
+def _is_late(clock: StageClock, budget_ms: float | None, next_s: float) -> bool:
+    return budget_ms is not None and 1000 * (sum(clock.seconds.values()) + next_s) > budget_ms

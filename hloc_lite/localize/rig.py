@@ -1,0 +1,65 @@
+"""Localizes a rig: one pose from the photos that its cameras took at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hloc_lite.clock import StageClock
+from hloc_lite.config import PoseConfig
+from hloc_lite.errors import counted
+from hloc_lite.localize.result import milliseconds
+from hloc_lite.registry import RIG_ESTIMATORS, RigEstimator, Runtime, create
+from hloc_lite.types import Correspondences, Rig, RigLocalizationResult, Status
+
+
+def no_correspondences() -> Correspondences:
+    """Empty correspondences, for a photo that could not be read or matched."""
+    no_idxs = np.zeros(0, np.int64)
+    return Correspondences(np.zeros((0, 2)), np.zeros((0, 3)), no_idxs, no_idxs, np.zeros(0))
+
+
+def make_rig_estimator(config: PoseConfig, runtime: Runtime) -> RigEstimator:
+    """Make the rig version of ``pose.estimator``; ``weighted`` if it has none."""
+    name = config.estimator if config.estimator in RIG_ESTIMATORS else "weighted"
+    estimator: RigEstimator = create(RIG_ESTIMATORS, name, config, runtime)
+    return estimator
+
+
+def solve_rig(
+    estimator: RigEstimator,
+    names: Sequence[str],
+    correspondences: Sequence[Correspondences],
+    rig: Rig,
+    unreadable: Mapping[str, str],
+    config: PoseConfig,
+    clock: StageClock,
+) -> RigLocalizationResult:
+    """Solve one pose on the correspondences of all cameras.
+
+    Args:
+        names: names of the photos, in the rig's order.
+        correspondences: correspondences of each photo, in the same order.
+        unreadable: name -> reason for each photo that could not be read.
+    """
+    with clock("pose"):
+        pose = estimator.estimate(correspondences, rig)
+    number, needed = sum(map(len, correspondences)), config.rig_min_inliers
+    if pose is not None:
+        status = Status.LOCALIZED
+        seeing = counted(len(rig) - len(unreadable), "camera")
+        reason = f"{pose.num_inliers} of {number} correspondences of {seeing} agree"
+        if unreadable:
+            reason += f"; {counted(len(unreadable), 'photo')} could not be read"
+    elif len(unreadable) == len(rig):
+        status, reason = Status.UNREADABLE, "none of the photos could be read"
+    elif number < needed:
+        status = Status.TOO_FEW_MATCHES
+        reason = f"all cameras together have {number} matches with the map, {needed} are needed"
+    else:
+        status = Status.NO_POSE
+        reason = f"no pose agrees with {needed} of the {number} correspondences of all cameras"
+    return RigLocalizationResult(
+        tuple(names), status, reason, pose, tuple(correspondences), unreadable, milliseconds(clock)
+    )

@@ -1,0 +1,146 @@
+"""Builds the pipeline of a localizer from its maps, its config and its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from hloc_lite.config import Config
+from hloc_lite.consistency.depth_models import depth_model
+from hloc_lite.errors import ConfigError
+from hloc_lite.localize.compatibility import (
+    check_config,
+    check_extra_maps,
+    check_weights,
+    landmark_matching_config,
+    query_matching_config,
+)
+from hloc_lite.localize.map_matcher import MapMatcher
+from hloc_lite.localize.multi_map import JointLifter, concatenate_point_values
+from hloc_lite.localize.pipeline import QueryPipeline
+from hloc_lite.localize.prior import PriorFilter
+from hloc_lite.localize.verification import PoseVerifier
+from hloc_lite.localize.weighting import MatchWeigher
+from hloc_lite.maps.map import Map
+from hloc_lite.maps.track_lifter import TrackLifter
+from hloc_lite.models import (
+    FIRST_PASS_MATCHER,
+    Models,
+    load_extractor_and_matcher,
+    load_models,
+    matcher_name,
+)
+from hloc_lite.pose.confidence import Calibration
+from hloc_lite.registry import (
+    ESTIMATORS,
+    MATCHERS,
+    DepthModel,
+    FeatureExtractor,
+    Lifter,
+    Matcher,
+    Runtime,
+    Segmenter,
+    create,
+    is_learned,
+)
+from hloc_lite.retrieval.index import RetrievalIndex
+
+
+def build_pipeline(
+    sfm_map: Map,
+    config: Config,
+    extra_maps: Sequence[Map],
+    calibration: Calibration | None,
+    runtime: Runtime,
+    models: Models | None = None,
+    lifters: Sequence[Lifter] | None = None,
+) -> QueryPipeline:
+    """Build the pipeline of queries in a map, or in several maps of the same images.
+
+    Args:
+        config: config of the queries.
+        extra_maps: maps of the same images and poses with other features.
+        calibration: coefficients of the confidence model; None to give every pose.
+        models: networks of the first map; None to load those that ``config`` names.
+        lifters: sources of 3D points, one for each map; None for the tracks of their models.
+
+    Raises:
+        ConfigError, StaleArtefactError: the config or a map does not fit, see ``compatibility``.
+    """
+    check_config(config, sfm_map.config)
+    check_extra_maps(sfm_map, extra_maps)
+    if models is None:
+        models = load_models(query_matching_config(config), runtime)
+    check_weights(models.weights, sfm_map.weights)
+    models.global_descriptor.load_state(sfm_map.retrieval_state)
+    depth = depth_model(config.depth, runtime)
+    maps = (sfm_map, *extra_maps)
+    if lifters is None:
+        lifters = [TrackLifter(each.model) for each in maps]
+    cached_images = -(-config.localize.cached_images // len(maps))
+    weighers = [MatchWeigher(sfm_map, lifters[0], config, models.segmenter, depth)]
+    make = partial(_make_matcher, runtime=runtime, cached_images=cached_images)
+    matchers = [make(sfm_map, config, models.extractor, models.matcher, lifters[0])]
+    for each, lifter in zip(extra_maps, lifters[1:], strict=True):
+        own = {name: getattr(each.config, name) for name in ("features", "matching", "retrieval")}
+        its_config = query_matching_config(config.model_copy(update=own))
+        extractor, matcher, weights = load_extractor_and_matcher(its_config, runtime)
+        check_weights(weights, each.weights)
+        matchers.append(make(each, its_config, extractor, matcher, lifter))
+        weighers.append(_extra_weigher(each, its_config, models.segmenter, depth, lifter))
+    verifier = PoseVerifier(
+        lifters[0] if len(maps) == 1 else JointLifter(lifters),
+        concatenate_point_values([each.point_labels for each in weighers]),
+        calibration,
+        config,
+        known_poses=bool(sfm_map.report.get("known_poses", True)),
+    )
+    known = matchers[0].image_names
+    rows = [row for row, name in enumerate(sfm_map.global_names) if name in known]
+    names = [sfm_map.global_names[row] for row in rows]
+    return QueryPipeline(
+        config,
+        models.global_descriptor,
+        RetrievalIndex(names, sfm_map.global_descriptors[rows]),
+        matchers,
+        weighers,
+        create(ESTIMATORS, config.pose.estimator, config.pose, runtime),
+        verifier,
+        PriorFilter(sfm_map, config.prior),
+    )
+
+
+def _make_matcher(
+    sfm_map: Map,
+    config: Config,
+    extractor: FeatureExtractor,
+    matcher: Matcher,
+    lifter: Lifter,
+    *,
+    runtime: Runtime,
+    cached_images: int,
+) -> MapMatcher:
+    return MapMatcher(
+        sfm_map,
+        extractor,
+        matcher,
+        create(MATCHERS, FIRST_PASS_MATCHER, landmark_matching_config(config), runtime),
+        lifter,
+        is_learned=is_learned(matcher_name(config)),
+        cached_images=cached_images,
+        only_landmarks=config.localize.only_landmarks,
+    )
+
+
+def _extra_weigher(
+    sfm_map: Map,
+    config: Config,
+    segmenter: Segmenter | None,
+    depth: DepthModel | None,
+    lifter: Lifter,
+) -> MatchWeigher:
+    try:
+        return MatchWeigher(sfm_map, lifter, config, segmenter, depth)
+    except ConfigError as error:
+        name = config.features.name
+        raise ConfigError(f"the map of {name!r} features: {error}") from None

@@ -1,0 +1,308 @@
+"""Cues about putative matches, and the weights they give the correspondences."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from hloc_lite.config import Config
+from hloc_lite.consistency.cue_combination import (
+    MatchWeights,
+    combine_cues,
+    cue_exponents,
+    retrieval_cue,
+    score_cue,
+    track_cue,
+)
+from hloc_lite.consistency.depth_check import depth_cue
+from hloc_lite.consistency.labels import LabelWindows, label_windows
+from hloc_lite.consistency.landmark_labels import landmark_weights
+from hloc_lite.consistency.landmark_noise import bound_factors, landmark_noise
+from hloc_lite.consistency.semantic_check import label_agreement, semantic_check, trusted_labels
+from hloc_lite.consistency.semantic_rerank import (
+    labelled_counts,
+    rerank,
+    semantic_consistency_weights,
+)
+from hloc_lite.consistency.view_semantics import (
+    PoseLabelAgreement,
+    pose_label_agreement,
+    view_semantics_cue,
+)
+from hloc_lite.errors import ConfigError, HlocLiteError
+from hloc_lite.localize.query import MapMatches
+from hloc_lite.maps.map import Map
+from hloc_lite.registry import DepthModel, Lifter, Segmenter
+from hloc_lite.types import (
+    NO_POINT,
+    Bool,
+    Camera,
+    Correspondences,
+    Cue,
+    DepthMap,
+    Float32,
+    Float64,
+    Int64,
+    LabelMap,
+    Photo,
+    PutativeMatches,
+    RetrievalHits,
+    Rigid3,
+    UInt8,
+)
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+QuickPose = Callable[[Correspondences], Rigid3 | None]
+"""Estimates cam_from_world from few RANSAC samples, without refinement."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predictions of the semantic and depth networks for a query; None where not in use."""
+
+    windows: LabelWindows | None
+    depth_map: DepthMap | None
+
+
+@dataclass(frozen=True, eq=False)
+class MatchCues:
+    """Putative matches of a query with one map or several, and the cues about them."""
+
+    matches: PutativeMatches
+    """Matches left after unstable landmarks and re-ranked images are dropped."""
+    cues: tuple[Cue, ...]
+    """Cues, each over all matches."""
+    bound_factors: Float64 | None
+    """(R,) factor of the inlier bound of each match; None for equal bounds."""
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedMatches:
+    """Weighted correspondences of one cluster of map images."""
+
+    correspondences: Correspondences
+    weights: MatchWeights
+    cue_counts: Mapping[str, int]
+    """NAME_touched and NAME_lowered: matches that each cue spoke about, and against."""
+    map_idx: int
+    """Map that the matches are with; its features have a pixel noise of their own."""
+
+
+class MatchWeigher:
+    """Computes cues about matches with one map from the map, its labels and predicted depth.
+
+    Args:
+        lifter: gives points and their track lengths and errors.
+        config: cues in use and their exponents; those not in use are not computed.
+        segmenter: segments queries; None for no semantic cues.
+        depth: predicts the depth of queries; None for no depth cue.
+
+    Raises:
+        ConfigError: labels are in use, but the map has none.
+    """
+
+    def __init__(
+        self,
+        sfm_map: Map,
+        lifter: Lifter,
+        config: Config,
+        segmenter: Segmenter | None,
+        depth: DepthModel | None,
+    ) -> None:
+        self._map, self._lifter, self._config = sfm_map, lifter, config
+        exponents = cue_exponents(config.weighting)
+        self._used = {name for name, exponent in exponents.items() if exponent > 0}
+        self._depth = depth if "depth" in self._used else None
+        self._bound_factors: Float64 | None = None
+        if config.weighting.bound_exponent > 0:
+            every = np.arange(lifter.num_points)
+            lengths, errors = lifter.track_lengths_of(every), lifter.errors_px_of(every)
+            noise = landmark_noise(lengths, errors)
+            self._bound_factors = bound_factors(noise, lengths, config.weighting)
+        labels = sfm_map.landmark_labels
+        wanted = bool(self._used & {"semantics", "view_semantics"})
+        wanted |= config.semantics.rerank_keep > 0
+        if wanted and segmenter is not None and labels is None:
+            raise ConfigError(
+                f"semantics.source = {config.semantics.source} gives labels of queries, which are "
+                f"compared with labels of the map's points, but this map has none: build it with "
+                f"the same --labels SOURCE, or localize with --labels none"
+            )
+        self._segmenter = segmenter if wanted else None
+        if labels is not None:
+            self._labels: UInt8 = trusted_labels(labels.labels, labels.shares, config.semantics)
+            self._shares = labels.shares
+            self._stability = landmark_weights(labels, config.semantics).weights
+
+    @property
+    def point_labels(self) -> UInt8 | None:
+        """(M,) trusted labels of the map points; None if labels are not in use."""
+        return None if self._segmenter is None else self._labels
+
+    def predict(self, photo: Photo) -> Predictions:
+        """Run the semantic and depth networks in use on a photo."""
+        label_map = self.predict_labels(photo)
+        windows = None if label_map is None else label_windows(label_map, self._config.semantics)
+        depth_map = None
+        if self._depth is not None:
+            depth_map = _predict_one(self._depth.predict, photo, "depth")
+        return Predictions(windows, depth_map)
+
+    def predict_labels(self, photo: Photo) -> LabelMap | None:
+        """Segment a photo; None if labels are not in use, or there are none for it."""
+        if self._segmenter is None:
+            return None
+        return _predict_one(self._segmenter.segment, photo, "labels")
+
+    def compute_cues(
+        self,
+        map_matches: MapMatches,
+        putative: PutativeMatches,
+        camera: Camera,
+        predictions: Predictions,
+        quick_pose: QuickPose,
+    ) -> MatchCues:
+        """Compute the cues in use about lifted matches.
+
+        Args:
+            map_matches: matches with the images of this map.
+            putative: the same matches, lifted to its points.
+            camera: intrinsics of the query.
+            quick_pose: estimates the pose from one image's matches, for ``view_semantics``.
+        """
+        keypoints, hits = map_matches.features.keypoints, map_matches.hits
+        windows, depth_map = predictions.windows, predictions.depth_map
+        if self._segmenter is not None:
+            putative = putative.subset(self._stability[putative.point3D_idxs] > 0)
+        if windows is not None:
+            putative = putative.subset(self._from_kept_images(keypoints, hits, putative, windows))
+        points = putative.point3D_idxs
+        cues = []
+        if "score" in self._used:
+            cues.append(score_cue(putative.scores))
+        if "retrieval" in self._used:
+            cues.append(retrieval_cue(hits.similarities, putative.hit_idxs))
+        if "track" in self._used:
+            lengths = self._lifter.track_lengths_of(points)
+            errors = self._lifter.errors_px_of(points)
+            cues.append(track_cue(lengths, errors, self._config.weighting))
+        if windows is not None and "semantics" in self._used:
+            cues.append(self._semantic_cue(keypoints, putative, windows))
+        if windows is not None and "view_semantics" in self._used:
+            scores = []
+            for index, name in enumerate(hits.names):
+                rows = putative.subset(putative.hit_idxs == index)
+                scores.append(self._view_score(name, keypoints, rows, camera, windows, quick_pose))
+            cues.append(view_semantics_cue(putative, scores, self._config.semantics))
+        if depth_map is not None:
+            poses = self._poses(hits)
+            cues.append(depth_cue(putative, keypoints, depth_map, poses, self._config.depth))
+        factors = None if self._bound_factors is None else self._bound_factors[points]
+        return MatchCues(putative, tuple(cues), factors)
+
+    def _from_kept_images(
+        self,
+        keypoints: Float32,
+        hits: RetrievalHits,
+        putative: PutativeMatches,
+        windows: LabelWindows,
+    ) -> Bool:
+        """(R,) True for matches with images that stay among the best after semantic re-ranking."""
+        config = self._config.semantics
+        if config.rerank_keep == 0:
+            return np.ones(len(putative), bool)
+        labels = self._labels[putative.point3D_idxs]
+        agreement = label_agreement(keypoints[putative.keypoint_idxs], windows, labels, config)
+        weights = semantic_consistency_weights(putative, agreement, len(hits.names))
+        counts = labelled_counts(putative, agreement, len(hits.names))
+        order = rerank(hits, weights, counts, config)
+        return np.isin(putative.hit_idxs, order[: config.rerank_keep])
+
+    def _semantic_cue(
+        self, keypoints: Float32, putative: PutativeMatches, windows: LabelWindows
+    ) -> Cue:
+        points = putative.point3D_idxs
+        cue = semantic_check(
+            keypoints[putative.keypoint_idxs],
+            windows,
+            self._labels[points],
+            self._shares[points],
+            self._config.semantics,
+        )
+        stability = self._stability[points]
+        return Cue(cue.name, cue.factors * stability, cue.touched | (stability < 1))
+
+    def _view_score(
+        self,
+        image_name: str,
+        keypoints: Float32,
+        putative: PutativeMatches,
+        camera: Camera,
+        windows: LabelWindows,
+        quick_pose: QuickPose,
+    ) -> PoseLabelAgreement | None:
+        """Label agreement under the pose that the matches with one image give; None without."""
+        weights = combine_cues(putative, [], self._config.weighting)
+        factors = None
+        if self._bound_factors is not None:
+            factors = self._bound_factors[putative.point3D_idxs]
+        pose = quick_pose(weights.correspondences(keypoints, factors))
+        if pose is None:
+            return None
+        observed = np.unique(self._lifter.points_of(image_name))
+        observed = observed[observed != NO_POINT]
+        xyz, labels = self._lifter.xyz_of(observed), self._labels[observed]
+        return pose_label_agreement(pose, camera, xyz, labels, windows, self._config.semantics)
+
+    def _poses(self, hits: RetrievalHits) -> list[Rigid3]:
+        images = [self._map.model.image_named(name) for name in hits.names]
+        return [image.cam_from_world for image in images if image is not None]
+
+
+def weigh(
+    cues_of_maps: Sequence[tuple[int, MatchCues, Sequence[Int64]]],
+    keypoints: Float32,
+    config: Config,
+) -> list[WeightedMatches]:
+    """Weigh the matches of each map and cluster of its images.
+
+    Args:
+        cues_of_maps: index of the map, its renumbered cues, and (C,) retrieved images of each of
+            its clusters.
+        keypoints: (N, 2) keypoints of all maps, pixels.
+    """
+    weighted = []
+    for map_idx, cues, clusters in cues_of_maps:
+        for cluster in clusters:
+            rows = np.flatnonzero(np.isin(cues.matches.hit_idxs, cluster))
+            some = [Cue(cue.name, cue.factors[rows], cue.touched[rows]) for cue in cues.cues]
+            weights = combine_cues(cues.matches.subset(rows), some, config.weighting)
+            factors = None if cues.bound_factors is None else cues.bound_factors[rows]
+            correspondences = weights.correspondences(keypoints, factors)
+            weighted.append(
+                WeightedMatches(correspondences, weights, _cue_counts(weights), map_idx)
+            )
+    return weighted
+
+
+def _cue_counts(weights: MatchWeights) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name, each in weights.counts.items():
+        counts |= {f"{name}_touched": each.touched, f"{name}_lowered": each.lowered}
+    return counts
+
+
+def _predict_one(
+    predict: Callable[[Sequence[Photo]], Sequence[T | None]], photo: Photo, what: str
+) -> T | None:
+    """Prediction for one photo; if its file is broken, warn and localize without it."""
+    try:
+        return predict([photo])[0]
+    except HlocLiteError as error:
+        logger.warning("%r is localized without %s: %s", photo.name, what, error)
+        return None

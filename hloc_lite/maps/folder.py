@@ -1,0 +1,118 @@
+"""Names of the files in a map folder; which folders may be written to, what may be deleted.
+
+Folders belong to users. A map goes into a new or empty folder, or one that holds a finished or
+unfinished map. Only files that hloc_lite made are ever deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from hloc_lite.errors import FormatError, MappingError
+from hloc_lite.io.files import read_json
+from hloc_lite.io.image_sources import FolderSource, ImageSource
+from hloc_lite.io.sharded_store import delete_store, is_store
+from hloc_lite.io.staging import LOCK, STAGED, foreign_files
+
+MAP_SCHEMA = "hloc_lite.map/1"
+COMPACT_SCHEMA = "hloc_lite.compact/1"
+"""Schema of the maps that ``compress`` makes."""
+FILES_WITHOUT_CHECKSUMS = (
+    "sfm/cameras.bin",
+    "sfm/images.bin",
+    "sfm/points3D.bin",
+    "report.json",
+)
+LANDMARK_DESCRIPTORS = "landmark_descriptors.npy"
+FILES = (
+    *FILES_WITHOUT_CHECKSUMS,
+    "features.h5",
+    "retrieval.h5",
+    "landmarks.h5",
+    LANDMARK_DESCRIPTORS,
+    "map.json",
+)
+NOT_IN_ALL = ("report.json", LANDMARK_DESCRIPTORS)
+"""Files that maps of earlier versions lack."""
+GEOREFERENCE = "georeference.json"
+"""Made after the map by another command, so it is not among ``FILES``."""
+REMEDY = "put the original back, or build the map again with --overwrite"
+"""Remedy for a damaged file of a map."""
+WORK = "work"
+
+
+def output_folder(output: Path | str, source: ImageSource, masks: Path | None) -> Path:
+    """Check a folder that a map is to be written into; it need not exist yet.
+
+    Raises:
+        MappingError: an empty name, a folder with other files, or one that holds the photos.
+    """
+    if str(output) == "":
+        raise MappingError("the output folder has no name; '.' is the current folder")
+    folder = Path(output)
+    inputs = [] if masks is None else [masks]
+    if isinstance(source, FolderSource):
+        inputs.append(source.root)
+        below = _relative(folder, source.root)
+        if below is not None and any(name.startswith(f"{below}/") for name in source.names):
+            raise MappingError(f"{folder} holds images of {source.root}: {_CHOOSE_ANOTHER}")
+    for each in inputs:
+        if _relative(each, folder) is not None:
+            raise MappingError(f"the photos or masks in {each} lie in {folder}: {_CHOOSE_ANOTHER}")
+    lock = folder / LOCK
+    if not (
+        lock.is_file() and lock.stat().st_size == 0
+    ):  # otherwise another process may be building
+        check_ours(folder)
+    return folder
+
+
+_OWN = {LOCK, *(f"{STAGED}/{name}" for name in FILES)}
+_CHOOSE_ANOTHER = "a map must not be mixed with other files; choose a new folder for it"
+
+
+def check_ours(folder: Path) -> None:
+    """Raise MappingError if the folder has files, but no finished or unfinished map."""
+    if _has_map(folder) or any(_stores(folder)):
+        return
+    foreign = next(foreign_files(folder, _OWN), None)
+    if foreign is not None:
+        raise MappingError(
+            f"{folder} is not empty and holds no map (there is {foreign!r}): {_CHOOSE_ANOTHER}"
+        )
+
+
+def delete_work(folder: Path) -> None:
+    """Delete the intermediate results in a map folder, and nothing else."""
+    for store in list(_stores(folder)):
+        delete_store(store)
+    with suppress(OSError):  # it holds other files
+        (folder / WORK).rmdir()
+
+
+def _has_map(folder: Path) -> bool:
+    for path in (folder / "map.json", folder / STAGED / "map.json"):
+        try:
+            header = read_json(path)
+        except FormatError:
+            header = None
+        schema = header.get("schema") if isinstance(header, dict) else None
+        if str(schema).startswith(MAP_SCHEMA.partition("/")[0]):
+            return True
+    # a map whose map.json is damaged may still be replaced
+    return all((folder / name).is_file() for name in FILES if name not in NOT_IN_ALL)
+
+
+def _stores(folder: Path) -> Iterator[Path]:
+    if (folder / WORK).is_dir():
+        yield from (each for each in sorted((folder / WORK).iterdir()) if is_store(each))
+
+
+def _relative(path: Path, folder: Path) -> str | None:
+    """POSIX name of ``path`` relative to ``folder`` ('.' for itself); None if it is not inside."""
+    try:
+        return path.resolve().relative_to(folder.resolve()).as_posix()
+    except ValueError:
+        return None

@@ -1,0 +1,110 @@
+"""The server process: listens, opens the maps, shuts down on signals."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import uvicorn
+from fastapi import FastAPI
+
+from hloc_lite.errors import HlocLiteError
+from hloc_lite.serve.app import create_app
+from hloc_lite.serve.config import ServeConfig
+from hloc_lite.serve.header_timeout import protocol_with_header_timeout
+from hloc_lite.serve.map_pool import Localizes, MapPool, OpenLocalizer
+from hloc_lite.types import Photo
+
+logger = logging.getLogger(__name__)
+
+MAX_HEADER_BYTES = 16384
+WARM_UP_SIZE = (480, 640)
+"""(height, width) of the warm-up photo, pixels."""
+
+
+def serve(
+    folders: Mapping[str, Path],
+    config: ServeConfig,
+    open_localizer: OpenLocalizer,
+    token: str | None,
+) -> None:
+    """Serve maps until SIGTERM or SIGINT; running requests are finished first.
+
+    Args:
+        folders: map folder by name.
+        open_localizer: opens the localizer of a folder.
+        token: bearer token that requests must send; None disables the check.
+
+    Raises:
+        HlocLiteError: a map cannot be opened at start-up, or the address cannot be listened on.
+    """
+    failures: list[Exception] = []
+
+    def stop(error: Exception) -> None:
+        failures.append(error)
+        server.should_exit = True
+
+    if not config.loopback and token is None:
+        logger.warning(
+            "listening on %s without a token: everyone who can reach this address may use the "
+            "service. Set HLOC_LITE_TOKEN or --token-file",
+            config.host,
+        )
+    map_pool = MapPool(folders, open_localizer, config.plan_points)
+    server = _Server(_uvicorn_config(create_app(map_pool, config, token, stop), config))
+    # uvicorn raises the signal again after its shutdown; ignored, so that the exit code is 0
+    previous = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    try:
+        server.run()
+    except SystemExit:
+        if not failures:
+            raise HlocLiteError(
+                f"cannot listen on {config.host}, port {config.port}: see above; choose another "
+                f"with --port"
+            ) from None
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    if failures:
+        raise failures[0]
+
+
+def _uvicorn_config(app: FastAPI, config: ServeConfig) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=config.host,
+        port=config.port,
+        http=protocol_with_header_timeout(config.header_timeout_s),
+        ws="none",
+        lifespan="on",
+        access_log=False,  # the middleware writes one
+        log_config=None,
+        log_level=logging.WARNING,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=int(config.keep_alive_s),
+        timeout_graceful_shutdown=int(config.shutdown_s),
+        limit_concurrency=config.max_connections,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which also logs the addresses it listens on."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                host, port = listening.getsockname()[:2]
+                url_host = f"[{host}]" if ":" in host else host
+                logger.info("listening at http://%s:%d/", url_host, port)
+
+
+def warm_up(localizer: Localizes) -> None:
+    """Localize a photo of noise, so that models are loaded before the first request."""
+    pixels = np.random.default_rng(0).integers(0, 255, (*WARM_UP_SIZE, 3), dtype=np.uint8)
+    localizer.localize(Photo("\0warm-up", pixels))

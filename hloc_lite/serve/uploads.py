@@ -1,0 +1,148 @@
+"""Multipart uploads, parsed in memory; size and time limits apply while the body arrives.
+
+FastAPI's ``UploadFile`` and ``Form`` parameters are not used. FastAPI reads the whole body before
+any dependency or handler runs, so the queue check would come too late. Its parser spools files
+above 1 MB to disk, and errors raised while the body arrives (408, 413) all become 400.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from hloc_lite.serve.config import ServeConfig
+from hloc_lite.serve.problems import Problem, too_busy
+
+IMAGE_FIELD = "image"
+MAX_FIELDS = 40
+MAX_FIELD_BYTES = 16384
+IMAGE_TYPES = ("image/", "application/octet-stream")
+"""Accepted prefixes of the image part's content type. The part may also have none."""
+
+
+class InMemoryParser(MultiPartParser):
+    """Starlette's multipart parser without its spooling of files above 1 MB to disk."""
+
+    spool_max_size = 0  # SpooledTemporaryFile never rolls over to disk
+
+
+class UploadReceiver:
+    """Receives multipart forms with one image, and limits how many arrive at once."""
+
+    def __init__(self, config: ServeConfig) -> None:
+        self._config = config
+        self.receiving = 0
+
+    async def receive(self, request: Request) -> tuple[bytes, list[tuple[str, str]]]:
+        """Return the image's bytes and the (name, value) text fields of a multipart request.
+
+        Raises:
+            Problem: too many uploads at once (429), too large (413), too slow (408), no multipart
+                form or no image in it (400, 415, 422).
+        """
+        stated = request.headers.get("content-length", "")
+        if stated.isdecimal() and int(stated) > self._config.max_upload_bytes:
+            raise _too_large(self._config.max_upload_bytes)  # before the body is read
+        _check_content_type(request)
+        if self.receiving >= self._config.max_uploads:
+            raise too_busy("uploads_full", f"{self.receiving} uploads are already in progress", 1)
+        self.receiving += 1
+        try:
+            return await self._parse(request)
+        finally:
+            self.receiving -= 1
+
+    async def _parse(self, request: Request) -> tuple[bytes, list[tuple[str, str]]]:
+        stream = _limited_body(
+            request, self._config.max_upload_bytes, self._config.upload_timeout_s
+        )
+        # two files: a second image is reported as such, more are a broken form
+        parser = InMemoryParser(
+            request.headers,
+            stream,
+            max_files=2,
+            max_fields=MAX_FIELDS,
+            max_part_size=MAX_FIELD_BYTES,
+        )
+        try:
+            form = await parser.parse()
+        except (MultiPartException, ValueError) as error:
+            cause = getattr(error, "message", str(error))
+            raise Problem(400, "bad_form", f"the multipart form is broken: {cause}") from None
+        try:
+            fields = [(k, v) for k, v in form.multi_items() if isinstance(v, str)]
+            return await _image_bytes(form), fields
+        finally:
+            await form.close()
+
+
+async def _limited_body(
+    request: Request, max_bytes: int, timeout_s: float
+) -> AsyncGenerator[bytes, None]:
+    """Yield the body's chunks as they arrive. Raises Problem (408, 413), ClientDisconnect."""
+    received, deadline = 0, time.monotonic() + timeout_s
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                chunk = await anext(stream)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise Problem(
+                408,
+                "upload_too_slow",
+                f"the body did not arrive within {timeout_s:g} s; {received} bytes were received",
+            ) from None
+        received += len(chunk)
+        if received > max_bytes:
+            raise _too_large(max_bytes)
+        yield chunk
+
+
+def _too_large(max_bytes: int) -> Problem:
+    reason = f"the request body exceeds {max_bytes / 1e6:g} MB, the limit of this server"
+    return Problem(413, "body_too_large", reason)
+
+
+def _check_content_type(request: Request) -> None:
+    """Refuse requests without a multipart form (415) or without its boundary (400)."""
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if kind != b"multipart/form-data":
+        got = kind.decode("latin-1", "replace")[:80] or "none"
+        raise Problem(
+            415,
+            "not_multipart",
+            f"expected Content-Type multipart/form-data with the photo in {IMAGE_FIELD!r}, "
+            f"got {got}",
+        )
+    if not options.get(b"boundary"):
+        raise Problem(400, "bad_form", "the Content-Type names no boundary")
+
+
+async def _image_bytes(form: FormData) -> bytes:
+    """Return the content of the only file of a form. Raises Problem (415, 422)."""
+    if any(isinstance(value, str) for value in form.getlist(IMAGE_FIELD)):
+        raise Problem(
+            422,
+            "no_image",
+            f"{IMAGE_FIELD!r} was sent as text: send it as a file (a part with a filename)",
+        )
+    files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+    if len(files) != 1 or files[0][0] != IMAGE_FIELD:
+        got = ", ".join(repr(name[:40]) for name, _ in files) or "none"
+        raise Problem(422, "no_image", f"expected one file, {IMAGE_FIELD!r}; got {got}")
+    file = files[0][1]
+    kind = (file.content_type or IMAGE_TYPES[1]).lower()
+    if not kind.startswith(IMAGE_TYPES):
+        raise Problem(415, "not_an_image", f"expected an image, got content type {kind[:80]!r}")
+    data = await file.read()
+    if not data:
+        raise Problem(422, "no_image", "the image is empty (0 bytes)")
+    return data
