@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from hloc_lite.cli.options import F, config_options, runtime_options, section_of
-from hloc_lite.errors import ConfigError, MissingDependencyError
+from hloc_lite.errors import ConfigError
+from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.serve.config import ServeConfig
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def command(
     Open / in a browser to try it; /docs describes the HTTP interface. On SIGTERM, running requests
     are finished first.
     """
-    _check_extra()
+    require_extra("serve", "the service")
     from hloc_lite.serve.map_pool import check_map_folders, parse_map_arguments
     from hloc_lite.serve.server import serve
 
@@ -114,18 +115,6 @@ def read_token(file: Path | None) -> str | None:
             f"characters, got {len(token)} characters; make one with: openssl rand -hex 32"
         )
     return token
-
-
-def _check_extra() -> None:
-    try:
-        import fastapi  # noqa: F401
-        import prometheus_client  # noqa: F401
-        import python_multipart  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"the service needs the package {error.name}: pip install 'hloc_lite[serve]'"
-        ) from None
 
 
 def _localizer_opener(
