@@ -37,7 +37,7 @@ class AlikedExtractor:
             parameters.setdefault("dkd.hw_grid", network.dkd.hw_grid)
             network = load_parameters(network, parameters, runtime.device)
         self._network = prepare_for_inference(network)
-        self.descriptor_dim = 64 if name == "aliked-t16" else 128
+        self.descriptor_dim = int(network.desc_head.agg_weights.shape[-1])
         self._config = config
         self._device = runtime.device
 

@@ -12,8 +12,8 @@ from hloc_lite.contracts import check_extractor
 from hloc_lite.types import Photo
 
 NAMES = [
-    name if name == "rootsift" else pytest.param(name, marks=pytest.mark.weights)
-    for name in registry.FEATURES
+    pytest.param(name, marks=[pytest.mark.weights] if entry.weights else [])
+    for name, entry in registry.FEATURES.builtin.items()
 ]
 pytestmark = pytest.mark.parametrize("name", NAMES)
 
