@@ -39,9 +39,10 @@ from hloc_lite.mapping.run import MapInputs
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.synthetic.config import TownConfig
 from hloc_lite.synthetic.dataset import render_views
-from hloc_lite.synthetic.layout import make_plan
+from hloc_lite.synthetic.planning import make_plan
 from hloc_lite.synthetic.town import Town, build_town
-from hloc_lite.synthetic.views import View, Walk, camera_pose, map_points, plan_walks
+from hloc_lite.synthetic.views import Walk, camera_pose, map_points, plan_walks
+from hloc_lite.synthetic.visibility import View
 from hloc_lite.types import Camera, Rigid3
 
 SIZE = (320, 240)
