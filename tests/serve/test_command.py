@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[2] / "hloc_lite"
 EXTRA = {"fastapi", "uvicorn", "starlette", "python_multipart", "prometheus_client", "h11"}
 
 
-def test_only_the_serve_package_and_its_command_import_the_extra() -> None:
+def test_only_the_serve_package_imports_the_extra() -> None:
     importers = set()
     for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
