@@ -10,7 +10,7 @@ from hloc_lite.errors import MissingDependencyError
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "hf": ("transformers",),
     "report": ("matplotlib",),
-    "semantics": ("ai_edge_litert",),
+    "semantics": ("ai_edge_litert.interpreter",),
     "serve": ("fastapi", "prometheus_client", "python_multipart", "uvicorn"),
     "town": ("embreex", "matplotlib", "skimage"),
 }

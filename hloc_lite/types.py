@@ -1,6 +1,6 @@
-"""The values that stages exchange: frozen, with read-only arrays and checked shapes.
+"""Values that stages exchange: frozen, with read-only arrays and checked shapes.
 
-Conventions (all of the package; converted only in ``io``):
+Conventions of the whole package, converted only in ``io`` and ``formats``:
 
 * Pixels are COLMAP's: x right, y down, (0.5, 0.5) is the centre of the top-left pixel, at the
   resolution of the original image (after its EXIF rotation).
@@ -12,7 +12,7 @@ Conventions (all of the package; converted only in ``io``):
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 
 import numpy as np
@@ -28,7 +28,7 @@ UInt8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 
 UNKNOWN_LABEL = 255
-"""Of a pixel or landmark of no known class."""
+"""Label of a pixel or landmark of unknown class."""
 NO_POINT = -1
 """``point3D_idxs`` entry of a keypoint that observes no 3D point."""
 
@@ -36,10 +36,10 @@ NO_POINT = -1
 def frozen_array(
     value: npt.ArrayLike, dtype: npt.DTypeLike, shape: tuple[int | None, ...], name: str
 ) -> npt.NDArray[np.generic]:
-    """``value`` as a read-only array of ``dtype``; ``None`` in ``shape`` fits any length.
+    """Return a read-only array of a given dtype and shape; ``None`` in ``shape`` fits any length.
 
     Raises:
-        ShapeError: if the shape is another one, or these are no numbers.
+        ShapeError: if the shape differs or the values are no numbers.
     """
     try:
         array = np.array(value, dtype=dtype, copy=None)
@@ -68,13 +68,13 @@ def freeze_field(owner: object, name: str, dtype: npt.DTypeLike, *shape: int | N
 
 
 def _number(value: object) -> float:
-    """NaN where it is none."""
+    """A number as float; NaN for anything else."""
     return float(value) if isinstance(value, int | float | np.number) else np.nan
 
 
 @dataclass(frozen=True, eq=False)
 class Rigid3:
-    """x_in_a = rotation @ x_in_b + translation; bind it to a name ``a_from_b``."""
+    """Rigid transform x_in_a = rotation @ x_in_b + translation; named ``a_from_b``."""
 
     rotation: Float64
     """(3, 3), orthonormal."""
@@ -94,25 +94,25 @@ class Rigid3:
         return Rigid3(self.rotation.T, -self.rotation.T @ self.translation)
 
     def compose(self, b_from_c: Rigid3) -> Rigid3:
-        """``a_from_c`` = this ``a_from_b`` after ``b_from_c``."""
+        """``a_from_c``: this ``a_from_b`` after ``b_from_c``."""
         return Rigid3(
             self.rotation @ b_from_c.rotation,
             self.rotation @ b_from_c.translation + self.translation,
         )
 
     def apply(self, points_in_b: npt.NDArray[np.floating]) -> Float64:
-        """(..., 3) points of frame b, in frame a."""
+        """(..., 3) points of frame b in frame a."""
         return np.asarray(points_in_b, np.float64) @ self.rotation.T + self.translation
 
     @property
     def center(self) -> Float64:
-        """(3,) origin of frame a in frame b: for ``cam_from_world``, the camera centre."""
+        """(3,) origin of frame a in frame b: the camera centre for ``cam_from_world``."""
         return -self.rotation.T @ self.translation
 
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """Intrinsics in COLMAP's models and parameter order; pixels as in the module docstring."""
+    """Camera intrinsics, in COLMAP's models and parameter order."""
 
     model: str
     """COLMAP's name, e.g. ``SIMPLE_RADIAL`` (see ``geometry.cameras.CAMERA_MODELS``)."""
@@ -121,7 +121,7 @@ class Camera:
     params: Float64
     """(P,), in COLMAP's order for the model; focal lengths and principal point in pixels."""
     has_prior_focal: bool = True
-    """False if the focal length is a guess that may be refined."""
+    """False if the focal length is only a guess, to be refined."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "params", np.float64, None)
@@ -136,25 +136,25 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A decoded image: upright after its EXIF rotation."""
+    """Decoded image, upright after its EXIF rotation."""
 
     name: str
     pixels: UInt8
     """(H, W, 3) RGB."""
     mask: Bool | None = None
-    """(H, W), False where features must be ignored."""
+    """(H, W), False where features are ignored."""
     exif: Mapping[str, float | str] = field(default_factory=dict)
-    """What the file says of its camera: any of ``focal_px``, ``make``, ``model``, ``focal_mm``."""
+    """EXIF data about the camera: any of ``focal_px``, ``make``, ``model``, ``focal_mm``."""
 
     def __post_init__(self) -> None:
-        if np.asarray(self.pixels).dtype != np.uint8:  # 0..1 would become black in silence
+        if np.asarray(self.pixels).dtype != np.uint8:  # values in 0..1 would silently become black
             raise ShapeError(f"Photo.pixels: expected uint8, got {np.asarray(self.pixels).dtype}")
         freeze_field(self, "pixels", np.uint8, None, None, 3)
         if self.mask is not None:
             freeze_field(self, "mask", np.bool_, *self.pixels.shape[:2])
         for name in ("pixels", "mask"):
             array = getattr(self, name)
-            if array is not None and not array.flags.c_contiguous:  # as mirrored: torch refuses it
+            if array is not None and not array.flags.c_contiguous:  # torch refuses negative strides
                 array = np.ascontiguousarray(array)
                 array.flags.writeable = False
                 object.__setattr__(self, name, array)
@@ -170,20 +170,20 @@ class Photo:
 
 @dataclass(frozen=True, eq=False)
 class LocalFeatures:
-    """N keypoints of one image with their descriptors, best score first."""
+    """N keypoints of an image and their descriptors, highest score first."""
 
     keypoints: Float32
-    """(N, 2) x, y in pixels of the original image; never half precision."""
+    """(N, 2) x, y in pixels of the original image; never in half precision."""
     descriptors: Float32
-    """(N, D) unit rows; kept as float16 where stored, compared in float32."""
+    """(N, D) unit rows; stored as float16, compared in float32."""
     scores: Float32
-    """(N,) of the detector; the scale is the extractor's own."""
+    """(N,) detection scores; their scale depends on the extractor."""
     image_size: tuple[int, int]
     """(width, height) of the original image, pixels."""
     scales: Float32 | None = None
-    """(N,) keypoint diameters in pixels, where the detector gives them (SIFT)."""
+    """(N,) keypoint diameters in pixels, if the detector provides them (SIFT)."""
     orientations_rad: Float32 | None = None
-    """(N,) where the detector gives them."""
+    """(N,) keypoint orientations, if the detector provides them."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "keypoints", np.float32, None, 2)
@@ -203,9 +203,9 @@ class Matches:
     """K matches between two sets of local features."""
 
     indices: Int32
-    """(K, 2) [index into the first, index into the second]; no -1, each index at most once."""
+    """(K, 2) index into the first and into the second set; no -1, each index at most once."""
     scores: Float32
-    """(K,) in [0, 1]."""
+    """(K,) matcher scores in [0, 1]."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "indices", np.int32, None, 2)
@@ -245,33 +245,33 @@ class PairMatches:
 
 @dataclass(frozen=True, eq=False)
 class RetrievalHits:
-    """The k most similar map images, best first; equal similarities ordered by name."""
+    """The k most similar map images, best first; ties are ordered by name."""
 
     names: tuple[str, ...]
     similarities: Float32
-    """(k,) cosine."""
+    """(k,) cosine similarities."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "similarities", np.float32, len(self.names))
 
     def subset(self, rows: npt.ArrayLike) -> RetrievalHits:
-        """Those of (K,) rows, in their order."""
+        """Hits of (K,) rows, in that order."""
         chosen = np.asarray(rows, np.int64)
         return RetrievalHits(tuple(self.names[row] for row in chosen), self.similarities[chosen])
 
     def first(self, count: int) -> RetrievalHits:
-        """The best so many."""
+        """The best ``count`` hits."""
         return RetrievalHits(self.names[:count], self.similarities[:count])
 
 
 @dataclass(frozen=True, eq=False)
 class LabelMap:
-    """Semantic labels of an image, possibly at a lower resolution than the image itself."""
+    """Semantic labels of an image, possibly at a lower resolution."""
 
     labels: UInt8
-    """(h, w) Cityscapes train ids 0..18, ``UNKNOWN_LABEL`` where nothing is known."""
+    """(h, w) Cityscapes train ids 0..18, or ``UNKNOWN_LABEL``."""
     image_size: tuple[int, int]
-    """(width, height) of the image that the whole map covers, pixels."""
+    """(width, height) of the original image, pixels."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "labels", np.uint8, None, None)
@@ -279,16 +279,16 @@ class LabelMap:
 
 @dataclass(frozen=True, eq=False)
 class DepthMap:
-    """Depths of an image, possibly at a lower resolution than the image itself."""
+    """Depths of an image, possibly at a lower resolution."""
 
     depths: Float32
-    """(h, w) along the optical axis; NaN where nothing is known, and at edges."""
+    """(h, w) depths along the optical axis; NaN where unknown, and at edges."""
     image_size: tuple[int, int]
-    """(width, height) of the image that the whole map covers, pixels."""
+    """(width, height) of the original image, pixels."""
     is_metric: bool = True
-    """Depths in map units; False: up to an unknown scale and shift."""
+    """True if depths are in map units; False if up to an unknown scale and shift."""
     is_inverse: bool = False
-    """The values are inverse depths, up to scale and shift; then not metric."""
+    """True if the values are inverse depths, up to scale and shift; never metric."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "depths", np.float32, None, None)
@@ -338,35 +338,41 @@ class PutativeMatches:
 
 @dataclass(frozen=True, eq=False)
 class Cue:
-    """What one kind of evidence says of R matches."""
+    """Agreement of R matches with one source of information, such as labels or depth."""
 
     name: str
     factors: Float64
-    """(R,) in [0, 1]: how right a match looks by this evidence alone; 1 where it says nothing."""
+    """(R,) in [0, 1], how plausible each match is by this cue alone; 1 where it is unknown."""
     touched: Bool
-    """(R,) whether it said anything of the match."""
+    """(R,) True where the cue is known."""
+    exponent: float | None = None
+    """Exponent of the factors in a match's weight; None for that of the config."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "factors", np.float64, None)
         freeze_field(self, "touched", np.bool_, len(self.factors))
 
+    def subset(self, selection: npt.NDArray[np.generic]) -> Cue:
+        """Return the rows that a mask or index array selects."""
+        return replace(self, factors=self.factors[selection], touched=self.touched[selection])
+
 
 @dataclass(frozen=True, eq=False)
 class Correspondences:
-    """K pairs of an image point and a map point; each (keypoint, point) pair at most once."""
+    """K 2D-3D correspondences; each (keypoint, point) pair occurs at most once."""
 
     points2D: Float64
     """(K, 2) pixels."""
     points3D: Float64
     """(K, 3) world, map units."""
     keypoint_idxs: Int64
-    """(K,) into the query's features."""
+    """(K,) indices into the query's features."""
     point3D_idxs: Int64
-    """(K,) into the map's points."""
+    """(K,) indices into the map's points."""
     weights: Float64
-    """(K,) >= 0; what RANSAC sees. All ones where there is no evidence."""
+    """(K,) >= 0, used by RANSAC; all ones without cues."""
     bound_factors: Float64 | None = None
-    """(K,) > 0: how far from its projection each may lie, relative to others; None: all alike."""
+    """(K,) > 0, relative inlier bounds; None: all equal."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "points2D", np.float64, None, 2)
@@ -382,7 +388,7 @@ class Correspondences:
         return len(self.points2D)
 
     def subset(self, selection: npt.NDArray[np.generic]) -> Correspondences:
-        """The rows that a mask or index array selects."""
+        """Rows that a mask or index array selects."""
         return Correspondences(
             self.points2D[selection],
             self.points3D[selection],
@@ -395,26 +401,26 @@ class Correspondences:
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """What is known of a camera before its photo is looked at; what is None is not known."""
+    """Prior knowledge of a query camera's pose; fields that are None are unknown."""
 
     position: Float64 | None = None
-    """(3,) about where the camera is, world, map units..."""
+    """(3,) approximate position of the camera, world, map units."""
     radius: float = 0.0
-    """...and how far from there it may be, map units."""
+    """Largest distance of the camera from ``position``, map units."""
     gravity_in_cam: Float64 | None = None
-    """(3,) which way is down in the camera frame, any length."""
+    """(3,) direction of gravity (down) in the camera frame, any length."""
     gravity_in_world: Float64 | None = None
-    """(3,) which way is down in the map; None: as its georeference says."""
+    """(3,) direction of gravity (down) in the map; None: from its georeference."""
     gravity_tolerance_deg: float = 10.0
-    """Phones' accelerometers err by 1 to 2 degrees at rest, by several in motion."""
+    """Tolerance of gravity; accelerometers of phones err by 1 to 2 degrees, by more in motion."""
     heights: tuple[float, float] | None = None
-    """Least and greatest height of the camera above the map's origin, against gravity: a floor."""
+    """Lowest and highest height of the camera above the map's origin, against gravity: a floor."""
 
     def __post_init__(self) -> None:
         for name in ("position", "gravity_in_cam", "gravity_in_world"):
             if getattr(self, name) is not None:
                 freeze_field(self, name, np.float64, 3)
-                with np.errstate(over="ignore"):  # then it is infinite, and refused
+                with np.errstate(over="ignore"):  # an infinite length is refused below
                     length = np.linalg.norm(getattr(self, name))
                 if not np.isfinite(length):
                     raise ShapeError(f"Prior.{name}: expected finite numbers")
@@ -436,18 +442,18 @@ class Prior:
 
 @dataclass(frozen=True, eq=False)
 class PoseEstimate:
-    """The answer of an estimator."""
+    """Result of a pose estimator."""
 
     cam_from_world: Rigid3
     inlier_mask: Bool
-    """(K,) over the correspondences that were given."""
+    """(K,) mask over the given correspondences."""
     num_trials: int
-    """Minimal samples drawn; 0 where the estimator does not say."""
+    """Number of minimal samples drawn; 0 if unknown."""
     covariance: Float64 | None
     """(6, 6) of (rotation vector in rad, translation in map units), both as a left perturbation in
     the camera frame: cam_from_world_true = exp(d) cam_from_world. None if not determined."""
     camera: Camera
-    """The camera used; its focal length differs from the given one if it was estimated."""
+    """Camera used; its focal length differs from the given one if it was estimated."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "inlier_mask", np.bool_, None)
@@ -461,16 +467,16 @@ class PoseEstimate:
 
 @dataclass(frozen=True, eq=False)
 class RigCamera:
-    """One camera of a rig."""
+    """Camera of a rig."""
 
     camera: Camera
     cam_from_rig: Rigid3
-    """Known extrinsics, in map units."""
+    """Extrinsics, in map units."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """Cameras that move as one; their fields of view need not overlap."""
+    """Rigidly mounted cameras; their fields of view need not overlap."""
 
     cameras: tuple[RigCamera, ...]
 
@@ -483,19 +489,19 @@ class Rig:
         return len(self.cameras)
 
     def cams_from_world(self, rig_from_world: Rigid3) -> tuple[Rigid3, ...]:
-        """Pose of each camera under a pose of the rig."""
+        """Pose of each camera, given the pose of the rig."""
         return tuple(each.cam_from_rig.compose(rig_from_world) for each in self.cameras)
 
 
 @dataclass(frozen=True, eq=False)
 class RigPoseEstimate:
-    """The answer of an estimator for rigs."""
+    """Result of a rig estimator."""
 
     rig_from_world: Rigid3
     inlier_masks: tuple[Bool, ...]
-    """For each camera (K_c,) over the correspondences that were given for it."""
+    """For each camera, (K_c,) mask over its given correspondences."""
     num_trials: int
-    """Minimal samples drawn; 0 where the estimator does not say."""
+    """Number of minimal samples drawn; 0 if unknown."""
     covariance: Float64 | None
     """(6, 6) of (rotation vector in rad, translation in map units), both as a left perturbation in
     the rig frame: rig_from_world_true = exp(d) rig_from_world. None if not determined."""
@@ -515,69 +521,69 @@ class RigPoseEstimate:
 
 
 class Status(StrEnum):
-    """What became of a query."""
+    """Outcome of a query."""
 
     LOCALIZED = auto()
     UNREADABLE = auto()
-    """The image could not be decoded, or its intrinsics make no sense."""
+    """The image could not be decoded, or its intrinsics are invalid."""
     NO_RETRIEVAL = auto()
-    """No map image could be retrieved for it."""
+    """No map image was retrieved."""
     TOO_FEW_MATCHES = auto()
     NO_POSE = auto()
-    """Matches, but no pose that enough of them agree on."""
+    """No pose has enough inliers among the matches."""
     DOUBTFUL = auto()
-    """A pose, but one too likely wrong to be given (``confidence.min_confidence``)."""
+    """The confidence in the pose is below ``confidence.min_confidence``."""
 
 
 @dataclass(frozen=True, eq=False)
 class LocalizationResult:
-    """One query's answer. ``pose`` is set if and only if ``status`` is LOCALIZED."""
+    """Result of a query; ``pose`` is set if and only if ``status`` is LOCALIZED."""
 
     query_name: str
     status: Status
     reason: str
-    """One sentence for people."""
+    """Explanation of the status, one sentence for people."""
     pose: PoseEstimate | None
     correspondences: Correspondences | None
-    """What the pose was estimated from (of the winning cluster)."""
+    """2D-3D correspondences from which the pose was estimated, of the selected cluster."""
     features: LocalFeatures | None
     hits: RetrievalHits
     counts: Mapping[str, int]
-    """keypoints, retrieved, clusters, matches, correspondences, inliers, and what was dropped."""
+    """Numbers of keypoints, retrieved images, clusters, matches, correspondences, inliers, ..."""
     timings_ms: Mapping[str, float]
     """Wall time of each stage."""
     fallback: Rigid3 | None = None
-    """Pose of the best retrieved image, only if asked for and not localized; never ``pose``."""
+    """Pose of the best retrieved image, if requested and not localized; never ``pose``."""
     fallback_name: str | None = None
+    """Name of that image."""
     ambiguity: float | None = None
-    """Support of the best pose elsewhere over that of this one: near 1 the photo may as well have
-    been taken there. 0: no other place was found; None: no pose was found."""
+    """Score of the best pose at another location over that of the pose: near 1 both are equally
+    likely. 0 if there is no other location; None without a pose."""
     confidence: float | None = None
-    """Calibrated probability that the pose is right, also of one withheld as DOUBTFUL; None: none
-    was found, or it was not asked for."""
+    """Calibrated probability that the pose is correct, also for DOUBTFUL; None if there is no pose
+    or it is disabled."""
     grounds: Mapping[str, float] = field(default_factory=dict)
     """Pose-quality features that ``confidence`` was computed from (``pose.quality``)."""
     cues: tuple[Cue, ...] = ()
-    """What each kind of evidence in use said of each of the correspondences."""
+    """Cues of the correspondences, by source."""
     skipped: tuple[str, ...] = ()
-    """What might have made the pose surer, but would not have ended within the time allowed."""
+    """Steps that were skipped because of the time limit, and might have improved the pose."""
     peak_memory_mb: float | None = None
-    """The most that the process has had resident so far; None where the system does not say."""
+    """Peak resident memory of the process so far; None if the system does not report it."""
 
 
 @dataclass(frozen=True, eq=False)
 class RigLocalizationResult:
-    """The answer for photos that the cameras of a rig took at once. ``pose`` is set if and only if
-    ``status`` is LOCALIZED."""
+    """Result of a rig query; ``pose`` is set if and only if ``status`` is LOCALIZED."""
 
     query_names: tuple[str, ...]
     status: Status
     reason: str
-    """One sentence for people."""
+    """Explanation of the status, one sentence for people."""
     pose: RigPoseEstimate | None
     correspondences: tuple[Correspondences, ...]
-    """Of each camera, none where its photo could not be read."""
+    """Correspondences of each camera; empty if its photo could not be read."""
     unreadable: Mapping[str, str]
-    """Why, of each photo that could not be read."""
+    """Reason for each photo that could not be read, by name."""
     timings_ms: Mapping[str, float]
-    """Wall time of each stage, all photos together."""
+    """Wall time of each stage, for all photos together."""

@@ -17,9 +17,9 @@ from tqdm import tqdm
 from hloc_lite.consistency.cue_calibration import calibrate_exponents
 from hloc_lite.consistency.cue_combination import CUE_NAMES
 from hloc_lite.geometry.cameras import img_from_cam
-from hloc_lite.localize.weighting import Evidence
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.pose.common import max_error_px
+from hloc_lite.localize.weighting import Evidence
+from hloc_lite.pose.inlier_model import max_error_px
 from hloc_lite.types import Bool
 from pipelines.benchmarks.ablation import cue_sources
 from pipelines.matched_towns import (

@@ -10,7 +10,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite.config import Config, MatchingConfig, load_config
+from hloc_lite.config import (
+    Config,
+    MatchingConfig,
+    config_from_dict,
+    load_config,
+    without_query_keys,
+)
 from hloc_lite.consistency.landmark_labels import label_landmarks
 from hloc_lite.formats.colmap import read_model
 from hloc_lite.formats.hloc_lists import read_image_list, read_poses, read_queries
@@ -22,7 +28,6 @@ from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
-from hloc_lite.maps.config import QUERY_SECTIONS
 from hloc_lite.maps.map import Map
 from hloc_lite.pose.confidence import ErrorBounds
 from hloc_lite.registry import SEGMENTERS, Runtime, create
@@ -84,10 +89,9 @@ def build(town: Path, folder: Path, features: str, matcher: str = "mutual-nn") -
 def query_config(place: Map, settings: Sequence[str]) -> Config:
     """What queries are answered with: of the map's config only what it was made with counts, the
     rest are today's defaults, also where its maker had chosen otherwise."""
-    fresh = Config()
-    defaults = {name: getattr(fresh, name) for name in (*QUERY_SECTIONS, "semantics")}
-    base = place.config.model_copy(update=defaults)
-    return load_config(base=base, settings=settings)
+    made_with = without_query_keys(place.config.model_dump())
+    del made_with["semantics"]
+    return load_config(base=config_from_dict(made_with), settings=settings)
 
 
 def labelled(place: Map, town: Path, source: str) -> Map:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.registry import Runtime
+from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, Runtime
 
-WEIGHTS_USED = (
-    "aliked-t16", "aliked-n16", "aliked-n16rot", "aliked-n32", "disk", "xfeat",
-    "lightglue-aliked", "lightglue-disk", "lighterglue-xfeat", "efficientnet-lite0",
-)  # fmt: skip
+_TESTED = (
+    *FEATURES.builtin.values(),
+    *MATCHERS.builtin.values(),
+    GLOBAL_DESCRIPTORS["netvlad-lite0"],
+)
+WEIGHTS_USED = tuple(dict.fromkeys(name for entry in _TESTED for name in entry.weights))
+"""Weights that tests need; ``.ci/run`` fetches them."""
 
 
 @pytest.fixture(scope="session")

@@ -19,12 +19,14 @@ from PIL import Image
 
 from hloc_lite import registry
 from hloc_lite.config import Config, FeaturesConfig, load_config
+from hloc_lite.entries import Entry, FeatureEntry
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.map import Map
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import Camera, Float32, LocalFeatures, Photo, Rigid3, UInt8
+from tests.weights_stores import NoWeights as NoWeights
 
 SIZE = (320, 240)
 DIM = 64
@@ -146,17 +148,8 @@ def use_scene(monkeypatch: pytest.MonkeyPatch, scene: ExactScene) -> Config:
 
     monkeypatch.setattr("tests.exact_scene.Extractor", Extractor, raising=False)
     monkeypatch.setattr("tests.exact_scene.Describer", Describer, raising=False)
-    for table, name, target in (
-        (registry.FEATURES, "exact", "tests.exact_scene:Extractor"),
-        (registry.GLOBAL_DESCRIPTORS, "exact", "tests.exact_scene:Describer"),
-        (registry.DEFAULT_MATCHER, "exact", "mutual-nn"),
-    ):
-        monkeypatch.setitem(table, name, target)  # type: ignore[arg-type]
+    features = FeatureEntry("tests.exact_scene:Extractor")
+    monkeypatch.setitem(registry.FEATURES.registered, "exact", features)
+    descriptor = Entry("tests.exact_scene:Describer")
+    monkeypatch.setitem(registry.GLOBAL_DESCRIPTORS.registered, "exact", descriptor)
     return load_config(overrides={"features": {"name": "exact"}, "retrieval": {"name": "exact"}})
-
-
-class NoWeights:
-    """A weights store for models that need none."""
-
-    def path(self, name: str) -> Path:
-        raise AssertionError(f"weights {name!r} were asked for")

@@ -1,4 +1,4 @@
-"""``hloc-lite demo``: the other verbs, one after another, on a small rendered town."""
+"""``hloc-lite demo``: runs the main verbs in turn on a small rendered town."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from hloc_lite.cli.options import runtime_options
 from hloc_lite.config import PROFILES
+from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.registry import check_device
 
 CONDITIONS = ("day", "night", "changed")
@@ -24,18 +25,25 @@ CONDITIONS = ("day", "night", "changed")
     show_default=True,
     help="Folder for the town, the map, the poses and the report.",
 )
-@click.option("--map", "num_map", default=60, show_default=True, help="Map images.")
-@click.option("--queries", "num_queries", default=12, show_default=True, help="Each condition.")
-@click.option("--size", default="800x600", show_default=True, metavar="WxH", help="Pixels.")
-@click.option("--seed", default=7, show_default=True, help="Another seed is another town.")
+@click.option("--map", "num_map", default=60, show_default=True, help="Number of map images.")
+@click.option(
+    "--queries", "num_queries", default=12, show_default=True, help="Queries per condition."
+)
+@click.option(
+    "--size", default="800x600", show_default=True, metavar="WxH", help="Image size in pixels."
+)
+@click.option("--seed", default=7, show_default=True, help="Seed of the town.")
 @click.option(
     "--profile",
     type=click.Choice(list(PROFILES)),
     default="fast",
     show_default=True,
-    help="fast: about two minutes on two cores; the others take longer and find more.",
+    help="fast takes about two minutes on two cores; the others take longer and localize more "
+    "queries.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a demo of other settings in the folder.")
+@click.option(
+    "--overwrite", is_flag=True, help="Replace a demo with other settings in the output folder."
+)
 @runtime_options
 def command(
     output: Path,
@@ -48,29 +56,32 @@ def command(
     device: str,
     offline: bool,
 ) -> None:
-    """Render a small town, map it, localize photos in it, score them, write a report.
+    """Run the main commands on a small rendered town.
 
-    The photos are taken by day, by night, and after a season and new shop signs have changed the
-    town. Each step is an ordinary command, shown before it runs.
+    They render the town, build a map of it, localize query photos, score their poses and write a
+    report. The queries are taken by day, at night, and in another season with new shop signs. Each
+    command is shown before it runs.
     """
-    check_device(device)  # now, and not when the town has been rendered
+    check_device(device)  # fail before the town is rendered
+    for extra in ("town", "report"):
+        require_extra(extra, "the demo")
     start = time.perf_counter()
-    town, place, poses = output / "town", output / "map", output / "poses.txt"
+    town, map_folder, poses = output / "town", output / "map", output / "poses.txt"
     models = ["--device", device, *(["--offline"] if offline else [])]
     truth = [str(town / f"gt_{condition}.txt") for condition in CONDITIONS]
     render = ["town", "render", "-o", town, "--map", num_map, "--queries", num_queries]
     render += ["--size", size, "--seed", seed, "--no-depth", "--no-labels"]
-    again = ["--overwrite"] if overwrite else []
-    build = ["map", town / "images", "-o", place, "--image-list", town / "map_images.txt"]
-    build += ["--reference", town / "model", "--profile", profile, *models, *again]
-    find = ["localize", place, "--images", town / "images", "-o", poses]
+    replace = ["--overwrite"] if overwrite else []
+    build = ["map", town / "images", "-o", map_folder, "--image-list", town / "map_images.txt"]
+    build += ["--reference", town / "model", "--profile", profile, *models, *replace]
+    find = ["localize", map_folder, "--images", town / "images", "-o", poses]
     for condition in CONDITIONS:
         find += ["--queries", town / f"queries_{condition}.txt"]
     find += ["--jsonl", output / "results.jsonl", "--report", output / "report"]
     for file in truth:
         find += ["--truth", file]
     find += models
-    for arguments in ([*render, *again], build, find, ["evaluate", poses, *truth]):
+    for arguments in ([*render, *replace], build, find, ["evaluate", poses, *truth]):
         _run([str(argument) for argument in arguments])
     minutes = (time.perf_counter() - start) / 60
     report = (output / "report" / "report.html").resolve()
@@ -84,5 +95,5 @@ def _run(arguments: list[str]) -> None:
     try:
         root.command.main(arguments, standalone_mode=False)
     except SystemExit as stopped:
-        if stopped.code not in (None, 0, 1):  # 1: no query was localized; the scores will show it
+        if stopped.code not in (None, 0, 1):  # 1: no query was localized, which the scores show
             raise

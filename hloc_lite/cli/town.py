@@ -1,4 +1,4 @@
-"""``hloc-lite town render``: a rendered town with exact poses, depth and labels."""
+"""``hloc-lite town render``: renders a synthetic town with exact poses, depth and labels."""
 
 from __future__ import annotations
 
@@ -9,28 +9,44 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from hloc_lite.cli.options import resumes, section_of
+from hloc_lite.cli.options import mark_resumable, validate_section
 from hloc_lite.errors import ConfigError
 
 
 @click.group("town")
 def command() -> None:
-    """A rendered town to try things on: exact poses, depth and labels."""
+    """Render a synthetic town, with exact poses, depth and labels."""
 
 
 @command.command("render")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR")
-@click.option("--map", "num_map", default=120, show_default=True, help="Map images.")
-@click.option("--queries", "num_queries", default=40, show_default=True, help="Each condition.")
 @click.option(
-    "--conditions", default="day,night,changed", show_default=True, help="Of the queries."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder of the town.",
 )
-@click.option("--seed", default=7, show_default=True, help="Another seed is another place.")
-@click.option("--size", default="1024x768", show_default=True, metavar="WxH", help="Pixels.")
-@click.option("--no-depth", is_flag=True, help="Leave out depth/.")
-@click.option("--no-labels", is_flag=True, help="Leave out labels/.")
-@click.option("--jobs", type=int, default=None, help="Processes.  [default: one a core]")
-@click.option("--overwrite", is_flag=True, help="Replace a town of another config in DIR.")
+@click.option("--map", "num_map", default=120, show_default=True, help="Number of map images.")
+@click.option(
+    "--queries", "num_queries", default=40, show_default=True, help="Queries per condition."
+)
+@click.option(
+    "--conditions",
+    default="day,night,changed",
+    show_default=True,
+    help="Query conditions, comma-separated.",
+)
+@click.option("--seed", default=7, show_default=True, help="Seed of the town.")
+@click.option(
+    "--size", default="1024x768", show_default=True, metavar="WxH", help="Image size in pixels."
+)
+@click.option("--no-depth", is_flag=True, help="Do not write depth maps.")
+@click.option("--no-labels", is_flag=True, help="Do not write label maps.")
+@click.option(
+    "--jobs", type=int, default=None, help="Number of processes.  [default: one per core]"
+)
+@click.option("--overwrite", is_flag=True, help="Replace a town with another config in DIR.")
 def render(
     output: Path,
     num_map: int,
@@ -43,22 +59,23 @@ def render(
     jobs: int | None,
     overwrite: bool,
 ) -> None:
-    """Render a town into DIR; finished images of an earlier run are kept.
+    """Render a town into the folder DIR.
 
-    DIR gets images/, model/ (COLMAP), queries_CONDITION.txt, gt_CONDITION.txt, depth/ and labels/.
+    Images that are finished already are kept. DIR will contain images/, model/ (COLMAP),
+    map_images.txt, queries_CONDITION.txt, gt_CONDITION.txt, depth/ and labels/.
     """
     from hloc_lite.synthetic.config import CONDITIONS, TownConfig
     from hloc_lite.synthetic.dataset import write_dataset
 
     width, height = _parse_size(size)
-    conditions_given = tuple(name.strip() for name in conditions.split(",") if name.strip())
-    config = section_of(
+    names = tuple(name.strip() for name in conditions.split(",") if name.strip())
+    config = validate_section(
         TownConfig,
         {
             "seed": seed,
             "num_map": num_map,
             "num_queries": num_queries,
-            "conditions": conditions_given,
+            "conditions": names,
             "width": width,
             "height": height,
         },
@@ -75,7 +92,7 @@ def render(
         bar.n = done
         bar.refresh()
 
-    resumes()
+    mark_resumable()
     with bar:
         write_dataset(
             output,
@@ -88,12 +105,12 @@ def render(
         )
     click.echo(
         f"{output}: {num_map} map images, "
-        f"{num_queries} queries of each of {', '.join(config.conditions)}"
+        f"{num_queries} queries for each of {', '.join(config.conditions)}"
     )
 
 
 def _parse_size(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text.strip().lower())
     if found is None:
-        raise ConfigError(f"--size takes WIDTHxHEIGHT in pixels (e.g. 1024x768), got {text!r}")
+        raise ConfigError(f"--size must be WIDTHxHEIGHT in pixels (e.g. 1024x768), got {text!r}")
     return int(found[1]), int(found[2])

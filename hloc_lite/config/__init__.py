@@ -14,6 +14,7 @@ from hloc_lite.config.key_uses import (
     query_settings,
     value_of,
     values_for_fingerprint,
+    with_matching_of_map,
     without_query_keys,
 )
 from hloc_lite.config.loading import config_from_dict, config_of_another_version, load_config
@@ -21,15 +22,16 @@ from hloc_lite.config.localize import CascadeConfig, LocalizeConfig, PriorConfig
 from hloc_lite.config.mapping import GeometryConfig, MappingConfig, PairsConfig
 from hloc_lite.config.matching import MatchingConfig
 from hloc_lite.config.pose import PoseConfig
-from hloc_lite.config.profiles import FEATURE_DEFAULTS, PROFILES, query_profile
+from hloc_lite.config.profiles import PROFILES, query_profile
 from hloc_lite.config.retrieval import RetrievalConfig
 from hloc_lite.config.root import Config
 from hloc_lite.config.section import Section, Use
 from hloc_lite.config.semantics import Confusion, SemanticClass, SemanticsConfig
 from hloc_lite.config.weighting import ConfidenceConfig, WeightingConfig
+from hloc_lite.deprecation import deprecated_names
+from hloc_lite.registry import FEATURES
 
 __all__ = [
-    "FEATURE_DEFAULTS",
     "PROFILES",
     "CascadeConfig",
     "ConfidenceConfig",
@@ -64,5 +66,12 @@ __all__ = [
     "query_settings",
     "value_of",
     "values_for_fingerprint",
+    "with_matching_of_map",
     "without_query_keys",
 ]
+
+__getattr__ = deprecated_names(
+    __name__,
+    {"FEATURE_DEFAULTS": lambda: {name: each.defaults for name, each in FEATURES.items()}},
+    hints={"FEATURE_DEFAULTS": "registry.FEATURES[...].defaults"},
+)

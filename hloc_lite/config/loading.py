@@ -12,10 +12,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from hloc_lite.config.messages import explain
-from hloc_lite.config.profiles import FEATURE_DEFAULTS, profile_settings
+from hloc_lite.config.profiles import profile_settings
 from hloc_lite.config.renamed_keys import with_new_names
 from hloc_lite.config.root import Config
 from hloc_lite.errors import ConfigError
+from hloc_lite.registry import FEATURES, find
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def load_config(
 ) -> Config:
     """Merge all sources of settings into one config; later sources win.
 
-    Tuned defaults of the features (``FEATURE_DEFAULTS``) fill in what no source sets. Old names of
+    Tuned defaults of the features (``registry.FEATURES``) fill in what no source sets. Old names of
     keys are accepted with a warning.
 
     Args:
@@ -55,7 +56,8 @@ def load_config(
     merged = _merge(merged, with_new_names(given, warn))
     features = merged.get("features", {})
     name = features.get("name") if isinstance(features, Mapping) else None
-    return config_from_dict(_merge(FEATURE_DEFAULTS.get(str(name), {}), merged))
+    entry = find(FEATURES, name) if isinstance(name, str) else None
+    return config_from_dict(merged if entry is None else _merge(entry.defaults, merged))
 
 
 def config_from_dict(values: Mapping[str, Any]) -> Config:

@@ -28,23 +28,6 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
-_ONE_PASS = {"two_pass": False}
-"""Features for which the effect of two-pass matching on a map has not been measured."""
-FEATURE_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "aliked-n16rot": {"matching": _ONE_PASS},
-    "aliked-n32": {"matching": _ONE_PASS},
-    "disk": {"matching": _ONE_PASS},
-    # a similarity threshold instead of a ratio, as its authors match: twice the correct matches
-    # of ratio 0.9
-    "xfeat": {
-        "features": {"max_keypoints": 2048},
-        "matching": {"max_ratio": 1.0, "min_similarity": 0.82, **_ONE_PASS},
-    },
-    # many cheap keypoints; 0.85 is where precision falls below 80 %
-    "rootsift": {"features": {"max_keypoints": 4096}, "matching": {"max_ratio": 0.85}},
-}
-"""Tuned defaults of some features; profile, file and settings win."""
-
 
 def profile_settings(profile: str) -> Mapping[str, Any]:
     """Section -> key -> value of a profile.

@@ -1,1 +1,1 @@
-"""Evidence about matches: semantics, depth, and how they become one weight."""
+"""Consistency of matches with semantic labels and depths; cues and the weights made of them."""

@@ -1,4 +1,4 @@
-"""Exponents of cues, learned from matches known to be right or wrong."""
+"""Calibration of cue exponents on matches known to be right or wrong."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from hloc_lite.errors import ConfigError, ShapeError
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.types import Float64
 
-LEAST_FACTOR = 1e-7
-"""Smaller factors count as this one: a single 0 must not decide the fit."""
+MIN_FACTOR = 1e-7
+"""Lower limit of factors: a single 0 must not determine the fit."""
 MAX_EXPONENT = 20.0
-"""As ``WeightingConfig`` allows."""
+"""Upper limit in ``WeightingConfig``."""
 
 
 @dataclass(frozen=True)
 class CalibratedExponents:
-    """P(right) = 1 / (1 + exp(-(intercept + sum of exponent * ln factor)))."""
+    """Logistic model P(right) = 1 / (1 + exp(-(intercept + sum of exponent * ln factor)))."""
 
     exponents: Mapping[str, float]
-    """Of each cue by name, >= 0."""
+    """Exponent >= 0 of each cue by name."""
     intercept: float
     num_rows: int
     num_right: int
     log_loss: float
-    """Mean, natural logarithm, of the rows fitted to."""
+    """Mean log loss (natural logarithm) on the rows of the fit."""
     base_log_loss: float
-    """Of the share of right rows alone: what the cues have to beat."""
+    """Mean log loss of the constant share of right rows, for comparison."""
 
     def to_toml(self) -> str:
-        """A config file that sets the exponents and switches the fitted cues on."""
+        """A config file with the exponents, in which the fitted cues are switched on."""
         off = [name for name in WeightingConfig().off if name not in self.exponents]
         lines = [
             f"# fitted on {self.num_rows} matches, {self.num_right} of them right: log loss "
@@ -52,7 +52,7 @@ class CalibratedExponents:
         return "\n".join(lines) + "\n"
 
     def write(self, path: Path) -> None:
-        """``to_toml`` as a file."""
+        """Write ``to_toml()`` to a file."""
         write_text_atomic(path, self.to_toml())
 
 
@@ -62,17 +62,18 @@ def calibrate_exponents(
     *,
     ridge: float = 1.0,
 ) -> CalibratedExponents:
-    """Logistic regression of right and wrong on the log factors, exponents at least 0.
+    """Logistic regression of right and wrong on log factors, with exponents of at least 0.
 
     Args:
-        factors: (R,) in [0, 1] of each cue by name; 1 where it said nothing.
-        right: (R,) whether each match is right.
-        ridge: strength of the pull towards exponent 0, in matches: it settles cues that say
-            nothing or the same as others.
+        factors: (R,) factors in [0, 1] of each cue by name; 1 where it has no information.
+        right: (R,) True for matches that are right.
+        ridge: strength of the L2 penalty on exponents, in matches. It makes the fit unique if
+            cues are constant or equal.
 
     Raises:
         ShapeError: the arrays differ in length.
-        ConfigError: an unknown cue, a ridge that is not positive, or rows all right or all wrong.
+        ConfigError: a cue is unknown, the ridge is not positive, or all rows are right or all
+            wrong.
     """
     right = np.asarray(right, bool)
     unknown = [name for name in factors if name not in CUE_NAMES]
@@ -82,10 +83,12 @@ def calibrate_exponents(
         raise ConfigError(f"ridge must be positive, got {ridge}")
     for name, values in factors.items():
         if np.shape(values) != right.shape or right.ndim != 1:
-            raise ShapeError(f"factors of {name!r} {np.shape(values)} and right {right.shape}")
+            raise ShapeError(
+                f"factors of {name!r} {np.shape(values)} and right {right.shape} must be (R,)"
+            )
     if not 0 < right.sum() < len(right):
         raise ConfigError(
-            f"exponents need right and wrong matches, got {right.sum()} right of {len(right)}"
+            f"calibration needs right and wrong matches, got {right.sum()} right of {len(right)}"
         )
     names = tuple(sorted(factors, key=CUE_NAMES.index))
     logs = np.log(np.stack([_cleaned(factors[name]) for name in names], axis=1))
@@ -110,16 +113,16 @@ def calibrate_exponents(
 
 def _cleaned(values: npt.NDArray[np.floating]) -> Float64:
     values = np.asarray(values, np.float64)
-    return np.clip(np.where(np.isnan(values), 1.0, values), LEAST_FACTOR, 1.0)
+    return np.clip(np.where(np.isnan(values), 1.0, values), MIN_FACTOR, 1.0)
 
 
 def _loss_and_gradient(
     parameters: Float64, logs: Float64, right: npt.NDArray[np.bool_], ridge: float
 ) -> tuple[float, Float64]:
-    """Mean log loss plus ridge/2 * |exponents|^2, and its gradient."""
+    """Mean log loss + ridge / 2 |exponents|^2, and its gradient."""
     exponents, intercept = parameters[:-1], parameters[-1]
     logits = logs @ exponents + intercept
     loss = np.logaddexp(0, np.where(right, -logits, logits)).mean()
-    off = (expit(logits) - right) / len(right)
-    gradient = np.concatenate([off @ logs + ridge * exponents, [off.sum()]])
+    residuals = (expit(logits) - right) / len(right)
+    gradient = np.concatenate([residuals @ logs + ridge * exponents, [residuals.sum()]])
     return float(loss + ridge / 2 * exponents @ exponents), gradient

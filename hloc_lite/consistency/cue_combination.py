@@ -1,14 +1,14 @@
-"""Cues about matches become one weight of each correspondence.
+"""Combination of cues into one weight per correspondence.
 
-The rule: a match weighs the product of its cues' factor ** exponent. Were the cues independent and
-each factor ** exponent proportional to the odds of being right, so would be the product; exponents
-below 1 make up for evidence that is counted twice. ``calibrate_exponents`` fits them on that rule.
+The weight of a match is the product of factor ** exponent over its cues. If cues were independent
+and each term proportional to the odds that the match is right, so would be the product. Exponents
+below 1 correct for cues that depend on each other; ``calibrate_exponents`` fits them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,25 +20,25 @@ from hloc_lite.types import Correspondences, Cue, Float64, Int64, PutativeMatche
 VIEW_SEMANTICS = "view_semantics"
 CUE_NAMES = ("score", "retrieval", VIEW_SEMANTICS, "semantics", "depth", "track")
 """Names of cues; the exponent of each is the field of that name in ``WeightingConfig``."""
-_SUM_ORDER = ("depth", VIEW_SEMANTICS, "retrieval", "score", "semantics", "track")
+_SUMMATION_ORDER = ("depth", VIEW_SEMANTICS, "retrieval", "score", "semantics", "track")
 """Order in which log factors are added: floating-point sums depend on it."""
-LEAST_LOG = -60.0
-"""Of the best match's weight; below, only proportions are kept."""
-SUREST = 0.999
-"""Largest probability that a matcher is believed, and 1 - it the smallest: even where descriptors
-are almost the same, one match in a thousand is wrong."""
+MIN_BEST_LOG_WEIGHT = -60.0
+"""Log weight of the best match below which all are raised together: products of many underflow."""
+MAX_PROBABILITY = 0.999
+"""Upper limit of matcher scores, 1 - it the lower one: even with almost equal descriptors one match
+in a thousand is wrong."""
 
 
 @dataclass(frozen=True)
 class CueCounts:
-    """What one cue did to the R matches of a query."""
+    """Number of matches that one cue affects."""
 
     touched: int
-    """Of which it said anything."""
+    """Matches for which the cue has information."""
     lowered: int
-    """Whose factor it put below 1."""
+    """Matches with a factor below 1."""
     used: bool
-    """False: switched off, or of exponent 0."""
+    """False if the cue is switched off or its exponent is 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +46,9 @@ class MatchWeights:
     """Weights of R matches, and of the K (keypoint, point) pairs they make."""
 
     match_weights: Float64
-    """(R,) in (0, 1], 1 where no cue says anything against a match."""
+    """(R,) in (0, 1]; 1 where all factors are 1."""
     pair_idxs: Int64
-    """(R,) which of the K pairs each match is."""
+    """(R,) the pair of each match, into the K pairs."""
     keypoint_idxs: Int64
     """(K,) into the query's features; pairs ascend by keypoint, then by point."""
     point3D_idxs: Int64
@@ -58,22 +58,22 @@ class MatchWeights:
     best_rows: Int64
     """(K,) match of the largest weight of each pair."""
     weights: Float64
-    """(K,) > 0, of mean 1: the largest of each pair's matches."""
+    """(K,) > 0 with mean 1: the largest weight among the matches of each pair."""
     mean_weight: float
-    """Of the pairs before that, to compare the pairs of different images."""
+    """Mean of the pair weights before normalization, to compare pairs of different images."""
     counts: Mapping[str, CueCounts]
-    """Of each cue by name."""
+    """Counts of each cue by name."""
     cues: tuple[Cue, ...]
-    """Over the K pairs, those in use: what each said of the match that a pair has its weight of."""
+    """Cues in use over the K pairs, each with the values of the pair's best match."""
 
     def correspondences(
         self, keypoints: npt.NDArray[np.floating], bound_factors: Float64 | None = None
     ) -> Correspondences:
-        """Return the pairs with their weights.
+        """The K pairs as weighted correspondences.
 
         Args:
-            keypoints: (N, 2) keypoints of the query, pixels.
-            bound_factors: (R,) factor of the inlier bound of each match; None for equal bounds.
+            keypoints: (N, 2) pixels of the query.
+            bound_factors: (R,) factor of the inlier threshold of each match; None: all 1.
         """
         return Correspondences(
             np.asarray(keypoints, np.float64)[self.keypoint_idxs].reshape(-1, 2),
@@ -86,55 +86,61 @@ class MatchWeights:
 
 
 def combine_cues(
-    sightings: PutativeMatches, cues: Sequence[Cue], config: WeightingConfig
+    matches: PutativeMatches, cues: Sequence[Cue], config: WeightingConfig
 ) -> MatchWeights:
     """One weight for each match and for each (keypoint, point) pair.
 
-    A pair that several images testify to takes the best testimony: wrong ones differ, so a sum
-    would mostly count how many images show the place. Weights below ``config.min_weight`` times the
-    best are raised to it; where all cues deny all matches, all weigh the same.
+    A pair that matches of several images give takes the largest of their weights: a sum would
+    mostly count how many retrieved images show the same location. Weights below
+    ``config.min_weight`` times the best are raised to it. If all factors are 0, all weights are 1.
 
     Raises:
-        ShapeError: a cue is of another number of matches.
-        ConfigError: a cue of unknown name, or two of one name.
+        ShapeError: a cue has another number of factors than there are matches.
+        ConfigError: a cue has an unknown name, or two have the same.
     """
     exponents = cue_exponents(config)
-    _check(sightings, cues, exponents)
-    log_weights = np.zeros(len(sightings))
+    _check(matches, cues, exponents)
+    log_weights = np.zeros(len(matches))
     counts: dict[str, CueCounts] = {}
     used: list[Cue] = []
-    for cue in sorted(cues, key=lambda cue: _SUM_ORDER.index(cue.name)):
-        exponent = exponents[cue.name]
+    for cue in sorted(cues, key=_summation_order):
+        exponent = exponents[cue.name] if cue.exponent is None else cue.exponent
         factors = np.clip(np.where(np.isnan(cue.factors), 1.0, cue.factors), 0.0, 1.0)
         counts[cue.name] = CueCounts(
             int(cue.touched.sum()), int((factors < 1).sum()), used=exponent > 0
         )
         if exponent > 0:
-            used.append(Cue(cue.name, factors, cue.touched))
+            used.append(replace(cue, factors=factors))
             with np.errstate(divide="ignore"):
                 log_weights += exponent * np.log(factors)
     match_weights = _weights(log_weights, config.min_weight)
-    # one number for a pair: NumPy's search for unique rows takes ten times as long
-    num_points = 1 + int(sightings.point3D_idxs.max(initial=0))
-    keys = sightings.keypoint_idxs * num_points + sightings.point3D_idxs
+    # one integer per pair: np.unique of rows takes ten times as long
+    num_points = 1 + int(matches.point3D_idxs.max(initial=0))
+    keys = matches.keypoint_idxs * num_points + matches.point3D_idxs
     unique, pair_idxs = np.unique(keys, return_inverse=True)
     keypoint_idxs, point3D_idxs = np.divmod(unique, num_points)
     best = _best_rows(pair_idxs, match_weights)
     weights = match_weights[best]
     mean = float(weights.mean()) if len(weights) else 1.0
-    of_pairs = tuple(Cue(cue.name, cue.factors[best], cue.touched[best]) for cue in used)
+    pair_cues = tuple(cue.subset(best) for cue in used)
     return MatchWeights(
         match_weights=match_weights,
         pair_idxs=pair_idxs,
         keypoint_idxs=keypoint_idxs,
         point3D_idxs=point3D_idxs,
-        xyz=sightings.xyz[best],
+        xyz=matches.xyz[best],
         best_rows=best,
         weights=weights / mean,
         mean_weight=mean,
         counts=counts,
-        cues=of_pairs,
+        cues=pair_cues,
     )
+
+
+def _summation_order(cue: Cue) -> tuple[int, str]:
+    """Sort key: the cues of this package in a fixed order, then others by name."""
+    known = cue.name in _SUMMATION_ORDER
+    return (_SUMMATION_ORDER.index(cue.name) if known else len(_SUMMATION_ORDER), cue.name)
 
 
 def cue_exponents(config: WeightingConfig) -> dict[str, float]:
@@ -143,27 +149,28 @@ def cue_exponents(config: WeightingConfig) -> dict[str, float]:
 
 
 def score_cue(scores: npt.NDArray[np.floating]) -> Cue:
-    """The odds that the matcher gives to each match, the best possible ones as 1.
+    """The cue ``score``: the odds of the matcher's probability, scaled so that the largest are 1.
 
     Args:
-        scores: (R,) in [0, 1], the probabilities that it gives; NaN says nothing.
+        scores: (R,) probabilities in [0, 1]; NaN if unknown.
     """
     scores = np.asarray(scores, np.float64)
-    said = ~np.isnan(scores)
-    probability = np.clip(np.where(said, scores, SUREST), 1 - SUREST, SUREST)
+    known = ~np.isnan(scores)
+    limited = np.where(known, scores, MAX_PROBABILITY)
+    probability = np.clip(limited, 1 - MAX_PROBABILITY, MAX_PROBABILITY)
     odds = probability / (1 - probability)
-    return Cue("score", odds * (1 - SUREST) / SUREST, said)
+    return Cue("score", odds * (1 - MAX_PROBABILITY) / MAX_PROBABILITY, known)
 
 
 def retrieval_cue(similarities: npt.NDArray[np.floating], hit_idxs: npt.NDArray[np.integer]) -> Cue:
-    """How similar each match's image is to the query, the most similar one as 1.
+    """The cue ``retrieval``: similarity of each match's image over that of the most similar one.
 
     Args:
         similarities: (k,) cosines of the retrieved images.
-        hit_idxs: (R,) into them.
+        hit_idxs: (R,) the image of each match, into ``similarities``.
 
     Raises:
-        ShapeError: an index beyond the images.
+        ShapeError: an index is out of range.
     """
     similarities = np.asarray(similarities, np.float64)
     hit_idxs = np.asarray(hit_idxs, np.int64)
@@ -174,9 +181,9 @@ def retrieval_cue(similarities: npt.NDArray[np.floating], hit_idxs: npt.NDArray[
         )
     finite = np.where(np.isfinite(similarities), similarities, 0.0)
     best = finite.max(initial=0.0)
-    said = np.full(len(hit_idxs), best > 0)
+    known = np.full(len(hit_idxs), best > 0)
     relative = np.clip(finite / best, 0, 1) if best > 0 else np.ones(len(finite))
-    return Cue("retrieval", relative[hit_idxs], said)
+    return Cue("retrieval", relative[hit_idxs], known)
 
 
 def track_cue(
@@ -184,14 +191,17 @@ def track_cue(
     errors_px: npt.NDArray[np.floating],
     config: WeightingConfig,
 ) -> Cue:
-    """How well the map knows each match's landmark.
+    """The cue ``track``: quality of each match's landmark from its track in the map.
 
     (1 - 1 / length) / (1 + (error / half_error_px)^2): 0.5 for two views, 0.9 for ten, halved at
     ``half_error_px``.
 
     Args:
-        track_lengths: (R,) images that see the landmark; below 2: unknown.
-        errors_px: (R,) its mean reprojection error; NaN or negative: unknown.
+        track_lengths: (R,) number of images that observe the landmark; below 2: unknown.
+        errors_px: (R,) mean reprojection error of the landmark; NaN or negative: unknown.
+
+    Raises:
+        ShapeError: the arrays differ in length.
     """
     lengths = np.asarray(track_lengths, np.float64)
     errors = np.asarray(errors_px, np.float64)
@@ -206,31 +216,31 @@ def track_cue(
 
 
 def _best_rows(pair_idxs: Int64, match_weights: Float64) -> Int64:
-    """(K,) the match of the largest weight of each pair, the first of equal ones."""
+    """(K,) the match of largest weight of each pair; among equals the first."""
     order = np.lexsort((-match_weights, pair_idxs))
     _, firsts = np.unique(pair_idxs[order], return_index=True)
     return np.asarray(order[firsts])
 
 
-def _weights(log_weights: Float64, least: float) -> Float64:
+def _weights(log_weights: Float64, min_ratio: float) -> Float64:
+    """Weights from their logarithms, none below ``min_ratio`` times the largest."""
     if len(log_weights) == 0:
         return np.zeros(0)
     best = log_weights.max()
     if np.isneginf(best):
         return np.ones(len(log_weights))
-    # products of many factors underflow: then all are raised together
-    raised = log_weights + max(0.0, LEAST_LOG - best)
-    return np.asarray(np.exp(np.maximum(raised, raised.max() + np.log(least))))
+    raised = log_weights + max(0.0, MIN_BEST_LOG_WEIGHT - best)
+    return np.asarray(np.exp(np.maximum(raised, raised.max() + np.log(min_ratio))))
 
 
-def _check(sightings: PutativeMatches, cues: Sequence[Cue], exponents: Mapping[str, float]) -> None:
+def _check(matches: PutativeMatches, cues: Sequence[Cue], exponents: Mapping[str, float]) -> None:
     names = [cue.name for cue in cues]
     for cue in cues:
-        if cue.name not in exponents:
+        if cue.exponent is None and cue.name not in exponents:
             raise ConfigError(f"unknown cue {cue.name!r}; known are {', '.join(CUE_NAMES)}")
-        if len(cue.factors) != len(sightings):
+        if len(cue.factors) != len(matches):
             raise ShapeError(
-                f"cue {cue.name!r} is of {len(cue.factors)} matches, there are {len(sightings)}"
+                f"cue {cue.name!r} has {len(cue.factors)} factors for {len(matches)} matches"
             )
     if len(set(names)) != len(names):
-        raise ConfigError(f"cues must have names of their own, got {', '.join(names)}")
+        raise ConfigError(f"cues must have different names, got {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""Predicted depths against given ones: scale and shift fitted robustly, many fits at once."""
+"""Robust fit of scale and shift between predicted and given depths, many fits at once."""
 
 from __future__ import annotations
 
@@ -10,50 +10,50 @@ from hloc_lite.consistency.depth_maps import DepthKind
 from hloc_lite.types import Bool, Float64, Int64
 
 MAD_TO_SIGMA = 1.4826
-"""Standard deviation of normal errors over their median absolute value."""
+"""Ratio of the standard deviation of normal errors to their median absolute value."""
 MAX_SAMPLE = 256
-"""Entries of a row that a fit looks at: they fix the scale to 1 % at 15 % noise."""
-MAX_STEPS = 8
-"""Of the reweighted least squares; later ones change no depth by 1 %."""
-SMALLEST_RESIDUAL = 1e-3
-"""Log ratios below count alike: 0.1 % of depth, where absolute values lose their slope."""
-SHARE_LEFT = 0.2
-"""Of the smallest depth after a step, which must stay positive."""
+"""Entries of a row used in a fit: they determine the scale to 1 % at 15 % noise."""
+NUM_STEPS = 8
+"""Steps of the reweighted least squares; further ones change no depth by 1 %."""
+MIN_RESIDUAL = 1e-3
+"""Lower limit of absolute log ratios in the weights, which would otherwise diverge."""
+MIN_DEPTH_RATIO = 0.2
+"""Smallest fitted depth after a step, relative to before: it must stay positive."""
 
 
 @dataclass(frozen=True, eq=False)
 class DepthFit:
-    """y = scale * predicted + shift with y the depth, or its inverse; one for each of H rows."""
+    """Fits y = scale * predicted + shift of H rows; y is the depth, or the inverse depth."""
 
     scale: Float64
-    """(H,) NaN where nothing could be fitted."""
+    """(H,) NaN where no fit was possible."""
     shift: Float64
     """(H,)."""
     sigma: Float64
-    """(H,) standard deviation of the log ratios fitted to, from their median absolute value."""
+    """(H,) robust standard deviation of the log ratios of the fitted entries (1.4826 MAD)."""
     log_ratios: Float64
     """(H, K) ln(depth / fitted depth); NaN where either is unknown."""
 
 
 def fit_depths(
-    predicted: Float64, depths: Float64, kind: DepthKind, support: Bool | None = None
+    predicted: Float64, depths: Float64, kind: DepthKind, fitted: Bool | None = None
 ) -> DepthFit:
     """Least absolute deviations of log depth, by iteratively reweighted least squares.
 
     Args:
         predicted: (K,) values of a depth map; NaN where unknown.
         depths: (H, K) along the optical axis; NaN or not positive where unknown.
-        kind: of the map; "metric" fits the scale alone.
-        support: (H, K) which to fit to; None: all.
+        kind: kind of the depth map; "metric" fits the scale alone.
+        fitted: (H, K) mask of the entries used in the fit; None for all.
     """
     with np.errstate(invalid="ignore"):
-        foreseen = (predicted > 0) & (predicted < np.inf)
-        known = (depths > 0) & (depths < np.inf) & foreseen
-    d = np.where(foreseen, predicted, 1.0)
+        is_predicted = (predicted > 0) & (predicted < np.inf)
+        known = (depths > 0) & (depths < np.inf) & is_predicted
+    d = np.where(is_predicted, predicted, 1.0)
     log_y = np.log(depths, out=np.zeros(depths.shape), where=known)
     if kind == "inverse":
         log_y *= -1
-    chosen, mask = _sample(known if support is None else known & support)
+    chosen, mask = _sample(known if fitted is None else known & fitted)
     rows = np.arange(len(depths))[:, None]
     scale, shift, residuals = _fit(
         d[chosen], log_y[rows, chosen], mask, with_shift=kind != "metric"
@@ -70,7 +70,7 @@ def fit_depths(
 
 
 def masked_median(values: Float64, mask: Bool) -> Float64:
-    """(H,) median of each row of (H, K) over the True entries; NaN where there are none."""
+    """(H,) median of each row of (H, K) values over the True entries; NaN if there are none."""
     if values.shape[1] == 0:
         return np.full(len(values), np.nan)
     ordered = np.sort(np.where(mask, values, np.inf), axis=1)
@@ -82,7 +82,7 @@ def masked_median(values: Float64, mask: Bool) -> Float64:
 
 
 def _sample(usable: Bool) -> tuple[Int64, Bool]:
-    """(H, S) columns of each row's True entries, a spread of them if many; (H, S) which exist."""
+    """(H, S) columns of True entries, evenly spread if many, and the mask of valid ones."""
     counts = usable.sum(axis=1)
     size = min(MAX_SAMPLE, int(counts.max(initial=0)))
     chosen = np.zeros((len(usable), size), np.int64)
@@ -97,7 +97,7 @@ def _sample(usable: Bool) -> tuple[Int64, Bool]:
 def _fit(
     d: Float64, log_y: Float64, mask: Bool, *, with_shift: bool
 ) -> tuple[Float64, Float64, Float64]:
-    """Scale, shift and (H, S) log residuals; no shift where it makes nothing better."""
+    """Scale, shift and (H, S) log residuals; shift is 0 where it does not improve the fit."""
     log_ratios = log_y - np.log(d)
     middle = masked_median(log_ratios, mask)
     scale, shift = np.exp(middle), np.zeros_like(middle)
@@ -107,7 +107,7 @@ def _fit(
     slope, offset, residuals = _line_fit(d, log_y, mask, np.where(mask.any(axis=1), scale, 1.0))
     before = (np.abs(log_ratios) * mask).sum(axis=1)
     after = (np.abs(residuals) * mask).sum(axis=1)
-    better = (slope > 0) & (after < before)  # nearer must stay nearer
+    better = (slope > 0) & (after < before)  # the order of depths must hold
     return (
         np.where(better, slope, scale),
         np.where(better, offset, 0.0),
@@ -118,24 +118,24 @@ def _fit(
 def _line_fit(
     d: Float64, log_y: Float64, mask: Bool, slope: Float64
 ) -> tuple[Float64, Float64, Float64]:
-    """Gauss-Newton on ln(slope d + offset), from a line through the origin."""
+    """Gauss-Newton on ln(slope d + offset), starting from a line through the origin."""
     unit = np.median(d[mask])
     d, slope, offset = d / unit, slope * unit, np.zeros_like(slope)
     ends = np.array([d[mask].min(), d[mask].max()])
     residuals = log_y - np.log(_line(d, slope, offset))
-    for _ in range(MAX_STEPS):
+    for _ in range(NUM_STEPS):
         a = 1 / _line(d, slope, offset)
         b = a * d
-        weights = mask / np.maximum(np.abs(residuals), SMALLEST_RESIDUAL)
+        weights = mask / np.maximum(np.abs(residuals), MIN_RESIDUAL)
         wa, wb = weights * a, weights * b
         aa, ab, bb = (wa * a).sum(axis=1), (wa * b).sum(axis=1), (wb * b).sum(axis=1)
         ar, br = (wa * residuals).sum(axis=1), (wb * residuals).sum(axis=1)
         determinant = aa * bb - ab * ab
-        solvable = determinant > 1e-9 * aa * bb  # else all predictions are the same
+        solvable = determinant > 1e-9 * aa * bb  # otherwise all predictions are equal
         inverse = np.where(solvable, 1 / np.where(solvable, determinant, 1.0), 0.0)
         d_slope, d_offset = (aa * br - ab * ar) * inverse, (bb * ar - ab * br) * inverse
-        share = _share_that_stays_positive(ends, slope, offset, d_slope, d_offset)
-        slope, offset = slope + share * d_slope, offset + share * d_offset
+        step = _positive_step(ends, slope, offset, d_slope, d_offset)
+        slope, offset = slope + step * d_slope, offset + step * d_offset
         residuals = log_y - np.log(_line(d, slope, offset))
     return slope / unit, offset, residuals
 
@@ -144,12 +144,12 @@ def _line(d: Float64, slope: Float64, offset: Float64) -> Float64:
     return np.maximum(slope[:, None] * d + offset[:, None], 1e-12)
 
 
-def _share_that_stays_positive(
+def _positive_step(
     ends: Float64, slope: Float64, offset: Float64, d_slope: Float64, d_offset: Float64
 ) -> Float64:
-    """(H,) how much of a step to take so that the line stays above zero at both ends."""
+    """(H,) largest step length in [0, 1] that keeps the line positive at both ends."""
     now = slope[:, None] * ends + offset[:, None]
     change = d_slope[:, None] * ends + d_offset[:, None]
     falls = change < 0
-    allowed = np.where(falls, (1 - SHARE_LEFT) * now / np.where(falls, -change, 1.0), 1.0)
+    allowed = np.where(falls, (1 - MIN_DEPTH_RATIO) * now / np.where(falls, -change, 1.0), 1.0)
     return np.clip(allowed.min(axis=1), 0.0, 1.0)

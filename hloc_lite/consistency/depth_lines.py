@@ -1,4 +1,4 @@
-"""The relation of the depths of two views: found among wrong matches, or found not to exist."""
+"""Linear relation between predicted depths of one view and depths in another, found robustly."""
 
 from __future__ import annotations
 
@@ -9,61 +9,63 @@ import numpy as np
 from hloc_lite.types import Float64
 
 NUM_LINES = 128
-"""Through two matches each: at 20 % right ones, five of them are through two right ones."""
+"""Lines through two matches each: at 20 % inliers, five of them go through two inliers."""
 MAX_ROWS = 128
-"""Matches that lines are scored on."""
-NUM_NULLS = 4
-"""Random pairings of the same depths that a line has to beat."""
+"""Matches on which lines are scored."""
+NUM_RANDOM_PAIRINGS = 4
+"""Random pairings of the same depths that estimate the score by chance."""
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """y = slope * predicted + offset, as many matches as possible near it."""
+    """The line y = slope * predicted + offset with the best score."""
 
     residuals: Float64
     """(N,) ln(y / line)."""
-    gain: float
-    """Share of matches near the line, beyond what the same depths paired at random reach."""
+    fit_share: float
+    """Share of matches near the line, minus the share that random pairing reaches."""
 
 
-def find_line(predicted: Float64, log_y: Float64, log_bound: float, *, with_shift: bool) -> Line:
-    """The line of most support, among lines through pairs of matches and through the origin.
+def find_line(
+    predicted: Float64, log_y: Float64, max_log_ratio: float, *, with_shift: bool
+) -> Line:
+    """The best line among those through two matches and those through the origin.
 
-    Support is the truncated squared error (MSAC) of log ratios. Lines through random pairs fit
-    some matches even where the two depths have nothing to do with each other, as between views that
-    differ much: so the same search runs on random pairings, too.
+    The score is the truncated squared error (MSAC) of log ratios. The best line fits some matches
+    even if the two depths are unrelated, as between views that differ much. So the same search also
+    runs on random pairings, and their score is subtracted.
 
     Args:
-        predicted: (N,) positive, ascending (the answer depends on the order of ties only).
-        log_y: (N,) logarithms of what they should be proportional to, but for an offset.
-        log_bound: log ratio beyond which a match does not support a line.
-        with_shift: False: lines through the origin only.
+        predicted: (N,) positive, ascending (only the order of ties affects the result).
+        log_y: (N,) logarithms of values that should be linear in ``predicted``.
+        max_log_ratio: log ratio above which a match is an outlier of a line.
+        with_shift: False for lines through the origin only.
     """
     rng = np.random.default_rng(0)
     count = len(predicted)
     rows = np.arange(count) if count <= MAX_ROWS else np.arange(MAX_ROWS) * count // MAX_ROWS
-    d, seen = predicted[rows], log_y[rows]
-    slope, offset, score = _search(rng, d, seen, log_bound, with_shift=with_shift)
-    nulls = [
-        _search(rng, d, rng.permutation(seen), log_bound, with_shift=with_shift)[2]
-        for _ in range(NUM_NULLS)
+    d, log_y_of_rows = predicted[rows], log_y[rows]
+    slope, offset, score = _search(rng, d, log_y_of_rows, max_log_ratio, with_shift=with_shift)
+    random_scores = [
+        _search(rng, d, rng.permutation(log_y_of_rows), max_log_ratio, with_shift=with_shift)[2]
+        for _ in range(NUM_RANDOM_PAIRINGS)
     ]
     line = slope * predicted + offset
     residuals = np.where(line > 0, log_y - np.log(np.where(line > 0, line, 1.0)), np.inf)
-    chance = np.mean(nulls) + np.std(nulls)
+    chance = np.mean(random_scores) + np.std(random_scores)
     return Line(residuals, float(score - chance) / len(rows))
 
 
 def _search(
-    rng: np.random.Generator, d: Float64, log_y: Float64, log_bound: float, *, with_shift: bool
+    rng: np.random.Generator, d: Float64, log_y: Float64, max_log_ratio: float, *, with_shift: bool
 ) -> tuple[float, float, float]:
-    """Slope, offset and support of the best line."""
+    """Slope, offset and score of the best line."""
     count = len(d)
     y = np.exp(log_y)
     through = rng.integers(0, count, NUM_LINES if not with_shift else NUM_LINES // 2)
     slopes, offsets = [y[through] / d[through]], [np.zeros(len(through))]
     if with_shift:
-        # one of the lower half and one of the upper: far apart, so well determined
+        # one match of the lower half and one of the upper: far apart, so well determined
         first = rng.integers(0, (count + 1) // 2, NUM_LINES)
         second = rng.integers(count // 2, count, NUM_LINES)
         apart = d[second] - d[first]
@@ -71,22 +73,25 @@ def _search(
         slopes.append(slope)
         offsets.append(y[first] - slope * d[first])
     slope, offset = np.concatenate(slopes), np.concatenate(offsets)
-    support = _support(d, log_y, slope, offset, log_bound)
-    support[~(slope > 0)] = -1  # nearer must stay nearer
-    best = int(support.argmax())
-    return float(slope[best]), float(offset[best]), float(support[best])
+    scores = _line_scores(d, log_y, slope, offset, max_log_ratio)
+    scores[~(slope > 0)] = -1  # the order of depths must hold
+    best = int(scores.argmax())
+    return float(slope[best]), float(offset[best]), float(scores[best])
 
 
-def _support(
-    d: Float64, log_y: Float64, slope: Float64, offset: Float64, log_bound: float
+def _line_scores(
+    d: Float64, log_y: Float64, slope: Float64, offset: Float64, max_log_ratio: float
 ) -> Float64:
-    """(L,) sum of max(0, 1 - (log ratio / bound)^2); in single precision: it takes the time."""
+    """(L,) sum of max(0, 1 - (log ratio / max_log_ratio)^2) over the matches.
+
+    In single precision, since most of the time is spent here.
+    """
     line = slope[:, None].astype(np.float32) * d.astype(np.float32)
     line += offset[:, None].astype(np.float32)
     np.maximum(line, np.float32(1e-20), out=line)
     ratios = np.log(line, out=line)
     ratios -= log_y.astype(np.float32)
-    ratios /= np.float32(log_bound)
+    ratios /= np.float32(max_log_ratio)
     np.square(ratios, out=ratios)
     np.minimum(ratios, 1, out=ratios)
     return len(d) - ratios.sum(axis=1, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Depth maps as evidence: without what cannot be trusted, and read off at keypoints."""
+"""Depth maps at keypoints: edges are removed, values interpolated."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy.typing as npt
 from hloc_lite.types import DepthMap, Float64
 
 DepthKind = Literal["metric", "relative", "inverse"]
-"""metric: depth up to a scale; relative: up to scale and shift; inverse: 1 / depth up to both."""
+"""metric: depth up to scale; relative: up to scale and shift; inverse: 1 / depth up to both."""
 
 
 def kind_of(depth_map: DepthMap) -> DepthKind:
-    """What relates the values of a map to depths."""
+    """The relation of the values of a depth map to depths."""
     if depth_map.is_inverse:
         return "inverse"
     return "metric" if depth_map.is_metric else "relative"
 
 
 def without_edges(depth_map: DepthMap, max_relative_gradient: float) -> DepthMap:
-    """The map with NaN where depth changes too fast, and where it is not positive.
+    """The map with NaN at depth edges and where depth is not positive.
 
-    A pixel is an edge if it and one of its four neighbours differ by more than
-    ``max_relative_gradient`` times the smaller of the two, so both sides of a step are.
+    A pixel is an edge if it differs from one of its four neighbours by more than
+    ``max_relative_gradient`` times the smaller of both depths. So both sides of a step are edges.
     """
     with np.errstate(invalid="ignore"):
         depths = np.where(depth_map.depths > 0, depth_map.depths, np.nan).astype(np.float32)
@@ -44,7 +44,7 @@ def without_edges(depth_map: DepthMap, max_relative_gradient: float) -> DepthMap
 
 
 def depths_at(depth_map: DepthMap, points2D: npt.NDArray[np.floating]) -> Float64:
-    """(N,) values of a map at image points, bilinear; NaN outside and beside what is unknown.
+    """(N,) bilinear values of a depth map at image points; NaN outside and next to unknown pixels.
 
     Args:
         points2D: (N, 2) pixels of the original image.
@@ -65,6 +65,6 @@ def depths_at(depth_map: DepthMap, points2D: npt.NDArray[np.floating]) -> Float6
         for dy, down in ((0, 1 - share_y), (1, share_y)):
             column, row = np.minimum(left + dx, width - 1), np.minimum(top + dy, height - 1)
             part = across * down
-            # a neighbour of no weight may be unknown
+            # a neighbour of weight 0 may be unknown
             found += np.where(part > 0, part * depth_map.depths[row, column], 0.0)
     return np.where(inside, found, np.nan)

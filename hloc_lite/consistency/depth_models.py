@@ -1,4 +1,4 @@
-"""Where depth maps of photos come from: files, or a network of the Hugging Face hub."""
+"""Sources of depth maps: files, or a depth estimation network of the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -12,50 +12,52 @@ from hloc_lite.config import DepthConfig
 from hloc_lite.consistency.depth_maps import DepthKind, without_edges
 from hloc_lite.errors import ConfigError, MissingDependencyError, WeightsError
 from hloc_lite.formats.depth_images import DepthFolder
-from hloc_lite.registry import DEPTH_MODELS, DepthModel, Runtime, create
+from hloc_lite.optional_dependencies import require_extra
+from hloc_lite.protocols import DepthModel
+from hloc_lite.registry import DEPTH_MODELS, Runtime, create
 from hloc_lite.types import DepthMap, Photo
 
 INVERSE_TYPES = ("dpt", "depth_anything")
-"""Network families whose relative output is inverse depth (MiDaS' training)."""
+"""Model types whose relative output is inverse depth (trained like MiDaS)."""
 METRIC_TYPES = ("zoedepth", "glpn", "depth_pro", "prompt_depth_anything")
-"""Those that only come metric."""
+"""Model types whose output is always metric."""
 
 
 def depth_model(config: DepthConfig, runtime: Runtime) -> DepthModel | None:
-    """The model that ``depth.source`` names; None for "none". Raises as the models do."""
+    """The model named by ``depth.source``; None for "none". Raises what the model raises."""
     if config.source == "none":
         return None
-    found: DepthModel = create(DEPTH_MODELS, config.source, config, runtime)
-    return found
+    model: DepthModel = create(DEPTH_MODELS, config.source, config, runtime)
+    return model
 
 
 class DepthFiles:
-    """``files:FOLDER``: depth maps that exist already, by the photo's name."""
+    """``files:FOLDER``: depth maps read from files named after the photo."""
 
     def __init__(self, name: str, config: DepthConfig, runtime: Runtime) -> None:
         self._config = config
         self._folder = DepthFolder(Path(_after_colon(name, "a folder")), config)
 
     def predict(self, photos: Sequence[Photo]) -> list[DepthMap | None]:
-        """Of each photo, in order, NaN at edges; None where the folder has no file for it.
+        """Depth maps of the photos, in order, NaN at edges; None if the folder has no file for one.
 
         Raises:
-            FormatError: a broken file, or one of another shape than its photo.
+            FormatError: a file is broken, or has another shape than its photo.
         """
-        found = [self._folder.load(photo.name, (photo.width, photo.height)) for photo in photos]
-        bound = self._config.max_relative_gradient
-        return [None if each is None else without_edges(each, bound) for each in found]
+        depth_maps = [self._folder.load(p.name, (p.width, p.height)) for p in photos]
+        limit = self._config.max_relative_gradient
+        return [None if each is None else without_edges(each, limit) for each in depth_maps]
 
 
 class HuggingFaceDepth:
-    """``hf:MODEL``: any depth estimation model that transformers knows, by folder or hub name.
+    """``hf:MODEL``: any depth estimation model of transformers, by folder or hub name.
 
-    Only safetensors are read, and no code of the model's repository is run.
+    Only safetensors are read; no code of the model's repository is run.
 
     Raises:
         MissingDependencyError: transformers is not installed.
-        WeightsError: no such model, or not one for depth.
-        ConfigError: depth.values is auto and the model does not say what its values are.
+        WeightsError: there is no such model, or it does not estimate depth.
+        ConfigError: ``depth.values`` is auto and the model does not declare its kind of output.
     """
 
     def __init__(self, name: str, config: DepthConfig, runtime: Runtime) -> None:
@@ -69,8 +71,7 @@ class HuggingFaceDepth:
         self.kind = kind_of_network(self._network.config, config, self._model_name)
 
     def predict(self, photos: Sequence[Photo]) -> list[DepthMap | None]:
-        """Of each photo, in order, NaN at edges; of the photo's shape, at most
-        ``depth.max_side_px`` long."""
+        """Depth maps of the photos, in order, NaN at edges, at most ``depth.max_side_px`` long."""
         return [self._predict_one(photo) for photo in photos]
 
     def _predict_one(self, photo: Photo) -> DepthMap:
@@ -79,23 +80,23 @@ class HuggingFaceDepth:
         shrink = min(1.0, self._config.max_side_px / max(photo.width, photo.height))
         size = (max(2, round(photo.height * shrink)), max(2, round(photo.width * shrink)))
         with torch.inference_mode():
-            # a copy: a processor may share memory with what it is given
+            # a copy: the processor may write into its input
             inputs = self._processor(images=np.array(photo.pixels), return_tensors="pt")
             output = self._network(**inputs.to(self._device))
             depths = self._resized(output, size)
         kind = self.kind
-        found = DepthMap(
+        depth_map = DepthMap(
             depths, (photo.width, photo.height), kind == "metric", is_inverse=kind == "inverse"
         )
-        return without_edges(found, self._config.max_relative_gradient)
+        return without_edges(depth_map, self._config.max_relative_gradient)
 
     def _resized(self, output: Any, size: tuple[int, int]) -> np.ndarray:
-        """(h, w) float32 of that size; the processor knows what it padded and how it scaled."""
+        """(h, w) float32 at ``size``; the processor undoes its own padding and scaling."""
         import torch
 
         if hasattr(self._processor, "post_process_depth_estimation"):
-            (found,) = self._processor.post_process_depth_estimation(output, target_sizes=[size])
-            predicted = found["predicted_depth"].float()
+            (result,) = self._processor.post_process_depth_estimation(output, target_sizes=[size])
+            predicted = result["predicted_depth"].float()
         else:
             raw = output.predicted_depth.float().reshape(1, 1, *output.predicted_depth.shape[-2:])
             predicted = torch.nn.functional.interpolate(
@@ -105,10 +106,10 @@ class HuggingFaceDepth:
 
 
 def kind_of_network(network_config: Any, config: DepthConfig, name: str) -> DepthKind:
-    """What a network's values are: as ``depth.values`` says; for auto, as the network does.
+    """Kind of a network's output: ``depth.values``, or for auto what its config declares.
 
     Raises:
-        ConfigError: auto, and the network does not say.
+        ConfigError: auto, and the config declares nothing.
     """
     if config.values != "auto":
         return config.values
@@ -118,24 +119,21 @@ def kind_of_network(network_config: Any, config: DepthConfig, name: str) -> Dept
         return "metric"
     if model_type in METRIC_TYPES:
         return "metric"
-    # DPT heads on DINOv2 were published with metric training, and nothing in their config says so
+    # DPT heads on DINOv2 were trained on metric depth, which their config does not declare
     if model_type in INVERSE_TYPES and (model_type, backbone) != ("dpt", "dinov2"):
         return "inverse"
     raise ConfigError(
-        f"the depth model {name!r} (type {model_type!r}) does not say what its values are: set "
+        f"the depth model {name!r} (type {model_type!r}) does not declare its kind of output: set "
         f"depth.values to metric, relative or inverse"
     )
 
 
 def _load(name: str, revision: str | None, device: str, *, offline: bool) -> tuple[Any, Any]:
-    """Processor and network, in evaluation mode."""
-    try:
-        from transformers import AutoImageProcessor, AutoModelForDepthEstimation
-        from transformers.utils import logging as transformers_logging
-    except ImportError:
-        raise MissingDependencyError(
-            f"depth model {name!r} needs the package transformers: pip install 'hloc_lite[hf]'"
-        ) from None
+    """Image processor and network, ready for inference."""
+    require_extra("hf", f"depth model {name!r}")
+    from transformers import AutoImageProcessor, AutoModelForDepthEstimation
+    from transformers.utils import logging as transformers_logging
+
     options = {
         "revision": revision or "main",
         "local_files_only": offline,
@@ -148,7 +146,9 @@ def _load(name: str, revision: str | None, device: str, *, offline: bool) -> tup
         network = AutoModelForDepthEstimation.from_pretrained(name, use_safetensors=True, **options)
     except ImportError as error:
         reason = str(error).strip().splitlines()[0]
-        raise MissingDependencyError(f"depth model {name!r} needs more: {reason}") from None
+        raise MissingDependencyError(
+            f"depth model {name!r} needs another package: {reason}"
+        ) from None
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise WeightsError(

@@ -1,4 +1,4 @@
-"""A photo with its labels in colour, for people to look at."""
+"""Photos overlaid with the colours of their labels, for reports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hloc_lite.types import LabelMap, Photo, UInt8
 
 
 def class_colours() -> UInt8:
-    """(256, 3) RGB of each train id, black where it is none."""
+    """(256, 3) RGB colour of each train id; black for other values."""
     colours = np.zeros((256, 3), np.uint8)
     for colour, label in read_label_table("cityscapes-colours").colours.items():
         colours[label] = colour
@@ -19,7 +19,7 @@ def class_colours() -> UInt8:
 
 
 def label_picture(photo: Photo, label_map: LabelMap, opacity: float = 0.6) -> UInt8:
-    """(H, W, 3) RGB: the photo under the colours of Cityscapes; bare where labels are unknown."""
+    """(H, W, 3) RGB photo overlaid with Cityscapes colours, bare where labels are unknown."""
     size = (photo.width, photo.height)
     labels = cv2.resize(label_map.labels, size, interpolation=cv2.INTER_NEAREST)
     mixed = np.rint((1 - opacity) * photo.pixels + opacity * class_colours()[labels]).astype(

@@ -1,4 +1,4 @@
-"""Label maps that exist already, as a segmenter."""
+"""Label maps read from files, as a segmenter."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PREFIX = "files:"
 
 
 class LabelFiles:
-    """``files:FOLDER``: PNG files by the photo's name, their classes by ``semantics.table``.
+    """``files:FOLDER``: PNG files named after the photo, with class ids as in ``semantics.table``.
 
     Raises:
         FormatError: no such folder, or no such table.
-        ConfigError: no folder is named.
+        ConfigError: the name holds no folder.
     """
 
     def __init__(self, name: str, config: SemanticsConfig, runtime: Runtime) -> None:
@@ -30,7 +30,7 @@ class LabelFiles:
         self._folder = LabelFolder(Path(folder), table)
 
     def segment(self, photos: Sequence[Photo]) -> list[LabelMap | None]:
-        """Label maps of the photos, in order; None where the folder has no file for one.
+        """Label maps of the photos, in order; None where the folder has no file for a photo.
 
         Raises:
             FormatError: a broken file, or one of another shape than its photo.

@@ -1,7 +1,7 @@
-"""Semantic labels from any Hugging Face segmentation model; its classes are mapped by their names.
+"""Segmentation with any Hugging Face model, whose classes are mapped by name.
 
-Semantic models (SegFormer, BEiT, DPT, UperNet, MobileNet, ...) and universal ones (MaskFormer,
-Mask2Former, EoMT, ...). Only safetensors are loaded, and no code of a repository is run.
+Both semantic models (SegFormer, BEiT, DPT, UperNet, MobileNet, ...) and universal ones (MaskFormer,
+Mask2Former, EoMT, ...) work. Only safetensors are read; no code of a repository is run.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from hloc_lite.config import SemanticsConfig
 from hloc_lite.consistency.class_table import train_ids
 from hloc_lite.consistency.labels import NUM_CLASSES
-from hloc_lite.errors import ConfigError, HlocLiteError, MissingDependencyError, WeightsError
+from hloc_lite.errors import ConfigError, HlocLiteError, WeightsError
+from hloc_lite.io.image_resizing import resize, resized_size
+from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.registry import Runtime
 from hloc_lite.types import UNKNOWN_LABEL, LabelMap, Photo, UInt8
 
@@ -24,12 +25,13 @@ PREFIX = "hf:"
 
 
 class HuggingFaceSegmenter:
-    """A model by folder or hub name, after ``hf:``; its hub files are kept in the hub's own cache.
+    """``hf:MODEL``: a model by folder or hub name; the hub's own cache keeps its files.
 
     Raises:
         MissingDependencyError: transformers is not installed.
-        WeightsError: no such model, not to be had offline, without safetensors, or no segmenter.
-        ConfigError: none of the model's classes has a name that is known.
+        WeightsError: the model does not exist, is not available offline, has no safetensors, or
+            does not segment.
+        ConfigError: no class of the model has a known name.
     """
 
     def __init__(self, name: str, config: SemanticsConfig, runtime: Runtime) -> None:
@@ -43,7 +45,7 @@ class HuggingFaceSegmenter:
             names = list(self._model.config.id2label.values())
             shown = ", ".join(str(n) for n in names[:8])
             raise ConfigError(
-                f"none of the {len(names)} classes of {model_name} is known by name ({shown}): "
+                f"none of the {len(names)} classes of {model_name} has a known name ({shown}): "
                 f"set id2label in its config.json to names like road, building, sky, person"
             )
         self._device = runtime.device
@@ -51,21 +53,22 @@ class HuggingFaceSegmenter:
 
     @property
     def classes(self) -> dict[str, int]:
-        """Name of each of the model's classes -> the train id it becomes."""
+        """Train id of each class of the model, by its name."""
         names = self._model.config.id2label
         return {str(names[i]): int(self._train_ids[i]) for i in sorted(names)}
 
     def segment(self, photos: Sequence[Photo]) -> list[LabelMap]:
         """Label maps of the photos, in order, no larger than ``max_side_px``."""
-        return [
-            LabelMap(self._labels(_shrunk(p.pixels, self._max_side_px)), (p.width, p.height))
-            for p in photos
-        ]
+        return [self._segment_one(photo) for photo in photos]
+
+    def _segment_one(self, photo: Photo) -> LabelMap:
+        size = resized_size(photo.width, photo.height, self._max_side_px)
+        return LabelMap(self._labels(resize(photo.pixels, size)), (photo.width, photo.height))
 
     def _labels(self, pixels: UInt8) -> UInt8:
         import torch
 
-        # a crop would leave the borders without labels
+        # a centre crop would leave the borders without labels
         options = {"do_center_crop": False} if _crops(self._processor) else {}
         inputs = self._processor(images=[pixels], return_tensors="pt", **options)
         inputs = {key: value.to(self._device) for key, value in inputs.items()}
@@ -79,18 +82,22 @@ class HuggingFaceSegmenter:
             return largest_classes(outputs.logits[0], self._train_ids, size)
 
 
-def largest_classes(logits: Any, train_ids_of: UInt8, size: tuple[int, int]) -> UInt8:
-    """(h, w) train ids of (C, h', w') logits: the largest of the classes that become one, and of
-    all that become none, interpolated.
+def largest_classes(logits: Any, train_id_table: UInt8, size: tuple[int, int]) -> UInt8:
+    """(h, w) train ids at ``size`` with the largest interpolated logit.
 
-    Joined before they are interpolated: 20 maps of the photo's size are a gigabyte less than the
-    150 of ADE20K.
+    Classes of the same train id (or of none) are merged by their maximum before interpolation: 20
+    maps of the photo's size take a gigabyte less than the 150 of ADE20K.
+
+    Args:
+        logits: (C, h', w').
+        train_id_table: (C,) train id of each class.
+        size: (height, width).
     """
     import torch
 
-    count = min(len(train_ids_of), len(logits))
-    groups = [np.flatnonzero(train_ids_of[:count] == label) for label in range(NUM_CLASSES)]
-    groups.append(np.flatnonzero(train_ids_of[:count] == UNKNOWN_LABEL))
+    count = min(len(train_id_table), len(logits))
+    groups = [np.flatnonzero(train_id_table[:count] == label) for label in range(NUM_CLASSES)]
+    groups.append(np.flatnonzero(train_id_table[:count] == UNKNOWN_LABEL))
     present = [label for label, group in enumerate(groups) if len(group)]
     joined = torch.stack([logits[torch.as_tensor(groups[g])].amax(dim=0) for g in present])
     full = torch.nn.functional.interpolate(
@@ -102,14 +109,10 @@ def largest_classes(logits: Any, train_ids_of: UInt8, size: tuple[int, int]) -> 
 
 
 def _load(name: str, revision: str | None, offline: bool) -> tuple[Any, Any, bool]:
-    """Model, image processor, and whether it is a universal model."""
-    try:
-        import transformers
-    except ImportError:
-        raise MissingDependencyError(
-            "Hugging Face models need transformers, which is not installed: "
-            "pip install 'hloc-lite[hf]'"
-        ) from None
+    """Model, image processor, and True for a universal model."""
+    require_extra("hf", f"segmentation model {name!r}")
+    import transformers
+
     options: dict[str, Any] = {"trust_remote_code": False, "revision": revision or "main"}
     options["local_files_only"] = offline or Path(name).is_dir()
     try:
@@ -121,17 +124,17 @@ def _load(name: str, revision: str | None, offline: bool) -> tuple[Any, Any, boo
         )
     except HlocLiteError:
         raise
-    except Exception as error:  # transformers, the hub and safetensors raise all sorts of errors
+    except Exception as error:  # transformers, the hub and safetensors have no common base class
         where = "offline: not fetched" if offline else "a folder or a hub name"
         reason = (str(error) or type(error).__name__).splitlines()[0][:300]
         raise WeightsError(
             f"cannot load {name!r} ({where}) as a segmentation model with safetensors: {reason}"
         ) from None
-    absent = sorted([*found["missing_keys"], *(str(key) for key in found["mismatched_keys"])])
-    if absent:  # transformers would leave them random
+    missing = sorted([*found["missing_keys"], *(str(key) for key in found["mismatched_keys"])])
+    if missing:  # transformers would leave them random
         raise WeightsError(
-            f"the weights of {name!r} lack {len(absent)} tensors of {type(model).__name__}, first "
-            f"{absent[0]}: is it a backbone that was not trained to segment?"
+            f"the weights of {name!r} lack {len(missing)} tensors of {type(model).__name__}, first "
+            f"{missing[0]}: is it a backbone that was not trained to segment?"
         )
     return model, processor, loader is transformers.AutoModelForUniversalSegmentation
 
@@ -143,17 +146,10 @@ def _loader_of(transformers: Any, config: Any) -> Any:
     ):
         if type(config) in loader._model_mapping:
             return loader
-    raise WeightsError(f"models of type {config.model_type} do no semantic segmentation")
+    raise WeightsError(
+        f"models of type {config.model_type} do not segment; choose a semantic segmentation model"
+    )
 
 
 def _crops(processor: Any) -> bool:
     return bool(getattr(processor, "do_center_crop", False))
-
-
-def _shrunk(pixels: UInt8, max_side_px: int) -> UInt8:
-    height, width = pixels.shape[:2]
-    scale = max_side_px / max(height, width)
-    if scale >= 1:
-        return np.ascontiguousarray(pixels)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,4 +1,4 @@
-"""Semantic labels from the small Cityscapes network of Coral (DeepLab v3+ on MobileNet EdgeTPU)."""
+"""Segmentation with the small Cityscapes network of Coral (DeepLab v3+ on MobileNet EdgeTPU)."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ import numpy as np
 
 from hloc_lite.config import SemanticsConfig
 from hloc_lite.consistency.labels import NUM_CLASSES
-from hloc_lite.errors import MissingDependencyError, WeightsError
+from hloc_lite.errors import WeightsError
+from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.registry import Runtime
 from hloc_lite.types import UNKNOWN_LABEL, LabelMap, Photo, UInt8
 
 OVERLAP = 0.125
-"""Of a tile that the next one repeats: labels are worst at the borders of what a network sees."""
+"""Share of a tile that the next one repeats: labels are worst at the borders of the input."""
 
 
 class LiteRtSegmenter:
-    """2 MB, 0.1 to 0.2 s a photo on one core. Photos are squashed to the network's square: on
-    rendered streets that is as good as keeping the proportion, and quicker and better at night
-    than square tiles. Only photos wider than ``max_aspect`` are cut into tiles.
+    """Segments photos with a 2 MB network on LiteRT, 0.1 to 0.2 s per photo on one core.
+
+    Photos are squashed to the square input of the network. On rendered streets that is as good as
+    keeping the aspect ratio, and faster and better at night than square tiles. Only photos wider
+    than ``max_aspect`` are cut into tiles.
 
     Raises:
         MissingDependencyError: LiteRT is not installed.
-        WeightsError: the network is not there, or not of the expected input and output.
+        WeightsError: the network is missing, or has another input or output than expected.
     """
 
     def __init__(self, name: str, config: SemanticsConfig, runtime: Runtime) -> None:
@@ -35,10 +38,10 @@ class LiteRtSegmenter:
         self._interpreter = _load(path, config.threads)
         self._input, self._output, self._side = _check_network(self._interpreter, path)
         self._max_aspect = config.max_aspect
-        self._lock = threading.Lock()  # an interpreter holds one photo at a time
+        self._lock = threading.Lock()  # an interpreter is not thread-safe
 
     def segment(self, photos: Sequence[Photo]) -> list[LabelMap]:
-        """Label maps of the photos, in order; the shorter side has the network's 513 pixels."""
+        """Label maps of the photos, in order; their shorter side is that of the network, 513 px."""
         return [self._segment_one(photo) for photo in photos]
 
     def _segment_one(self, photo: Photo) -> LabelMap:
@@ -47,23 +50,25 @@ class LiteRtSegmenter:
         spans = tile_spans(length, across, self._max_aspect)
         parts = [photo.pixels[a:b] if axis == 0 else photo.pixels[:, a:b] for a, b in spans]
         tiles = [self._run(part) for part in parts]
-        return LabelMap(joined_tiles(tiles, spans, axis), (photo.width, photo.height))
+        return LabelMap(join_tiles(tiles, spans, axis), (photo.width, photo.height))
 
     def _run(self, tile: UInt8) -> UInt8:
         side = self._side
         method = cv2.INTER_AREA if min(tile.shape[:2]) >= side else cv2.INTER_LINEAR
         square = np.asarray(cv2.resize(tile, (side, side), interpolation=method), np.uint8)
-        pixels = brightened(square)
+        pixels = brighten(square)
         with self._lock:
             self._interpreter.set_tensor(self._input, pixels[None])
             self._interpreter.invoke()
-            found = self._interpreter.get_tensor(self._output)[0]
-        return np.where(found < NUM_CLASSES, found, UNKNOWN_LABEL).astype(np.uint8)
+            labels = self._interpreter.get_tensor(self._output)[0]
+        return np.where(labels < NUM_CLASSES, labels, UNKNOWN_LABEL).astype(np.uint8)
 
 
-def brightened(pixels: UInt8) -> UInt8:
-    """(h, w, 3) RGB with half the saturation and the square root of the value: without it, this
-    network takes deep-blue skies for buildings."""
+def brighten(pixels: UInt8) -> UInt8:
+    """(h, w, 3) RGB with half the saturation and the square root of the value (HSV).
+
+    Otherwise this network takes deep-blue skies for buildings.
+    """
     values = np.arange(256)
     hue, saturation, value = cv2.split(cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV))
     saturation = cv2.LUT(saturation, np.rint(values * 0.5).astype(np.uint8))
@@ -73,8 +78,13 @@ def brightened(pixels: UInt8) -> UInt8:
 
 
 def tile_spans(length: int, across: int, max_aspect: float) -> list[tuple[int, int]]:
-    """[start, stop) of equal, overlapping tiles along the longer side, none longer than
-    ``max_aspect`` times the shorter side."""
+    """[start, stop) of equal, overlapping tiles along the longer side of a photo.
+
+    Args:
+        length: longer side, pixels.
+        across: shorter side, pixels.
+        max_aspect: largest length of a tile over ``across``.
+    """
     tile = min(length, max(1, round(max_aspect * across)))
     step = tile * (1 - OVERLAP)
     count = 1 + int(np.ceil((length - tile) / step))
@@ -82,8 +92,8 @@ def tile_spans(length: int, across: int, max_aspect: float) -> list[tuple[int, i
     return [(int(start), int(start) + tile) for start in starts]
 
 
-def joined_tiles(tiles: Sequence[UInt8], spans: Sequence[tuple[int, int]], axis: int) -> UInt8:
-    """Label maps of tiles as one; in the middle of an overlap the next tile takes over."""
+def join_tiles(tiles: Sequence[UInt8], spans: Sequence[tuple[int, int]], axis: int) -> UInt8:
+    """Join the label maps of tiles; they meet in the middle of each overlap."""
     scale = tiles[0].shape[axis] / (spans[0][1] - spans[0][0])
     offsets = [round(start * scale) for start, _ in spans]
     ends = [offset + tile.shape[axis] for offset, tile in zip(offsets, tiles, strict=True)]
@@ -98,18 +108,14 @@ def joined_tiles(tiles: Sequence[UInt8], spans: Sequence[tuple[int, int]], axis:
 
 
 def _load(path: Path, threads: int) -> Any:
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        raise MissingDependencyError(
-            "this network runs on LiteRT, which is not installed: "
-            "pip install 'hloc-lite[semantics]'"
-        ) from None
+    require_extra("semantics", "this network")
+    from ai_edge_litert.interpreter import Interpreter
+
     try:
         interpreter = Interpreter(str(path), num_threads=threads)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise WeightsError(f"{path} is no network that LiteRT can run: {error}") from None
+        raise WeightsError(f"{path} is not a network that LiteRT can run: {error}") from None
     return interpreter
 
 
@@ -124,6 +130,6 @@ def _check_network(interpreter: Any, path: Path) -> tuple[int, int, int]:
         if fits and np.issubdtype(outputs[0]["dtype"], np.integer):
             return inputs[0]["index"], outputs[0]["index"], shape[1]
     raise WeightsError(
-        f"{path} is no segmentation network as expected: uint8 RGB 1 x N x N x 3 in, integer "
+        f"{path} is not the expected segmentation network: uint8 RGB 1 x N x N x 3 in, integer "
         f"labels 1 x N x N out"
     )

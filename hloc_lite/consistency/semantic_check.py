@@ -1,7 +1,7 @@
-"""Semantic consistency check: does a keypoint lie on what its landmark is a part of?
+"""Semantic consistency of matches: the label at the keypoint against that of the landmark.
 
-After the check of 2005.11922 and the semantic match consistency without geometry that Larsson 2019
-compares with: labels of the query against the landmark's majority label, with tolerance.
+Follows the check of arXiv 2005.11922 and the baseline without geometry in Larsson 2019: labels of
+the query are compared with the landmark's majority label, with a tolerance window.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ def semantic_check(
     point_shares: Float32,
     config: SemanticsConfig,
 ) -> Cue:
-    """What labels say of R matches.
+    """The cue ``semantics`` of R matches.
 
-    soft: 1 - share (1 - disagreement_factor) (1 - compatibility). So a full disagreement with a
-    landmark of which all observations agree leaves ``disagreement_factor``, and a doubtful label
-    says less in both directions. hard: 0 below ``min_compatibility``, else 1.
+    Mode soft: 1 - share (1 - disagreement_factor) (1 - compatibility). Full disagreement with a
+    landmark whose observations all agree leaves ``disagreement_factor``; the less they agree, the
+    closer the factor is to 1. Mode hard: 0 below ``min_compatibility``, else 1.
 
     Args:
-        keypoints: (R, 2) pixels of the query, one for each row.
-        query: its labels, or what ``label_windows`` made of them (12 ms saved where several checks
-            share it).
+        keypoints: (R, 2) pixels of the query.
+        query: label map of the query, or its ``label_windows`` (12 ms saved if several checks share
+            them).
         point_labels: (R,) train ids of the landmarks.
-        point_shares: (R,) of their votes that the label got.
+        point_shares: (R,) shares of the observations that agree with them.
     """
     windows = query if isinstance(query, LabelWindows) else label_windows(query, config)
     shares = np.asarray(point_shares, np.float64)
@@ -59,8 +59,10 @@ def label_agreement(
     point_labels: UInt8,
     config: SemanticsConfig,
 ) -> Float64:
-    """(R,) in [0, 1]: the largest compatibility of a landmark's label with one in the window around
-    its image point; NaN where either is unknown."""
+    """(R,) largest compatibility of each landmark's label with those around its image point.
+
+    In [0, 1]; NaN where the landmark's label or the label at the point is unknown.
+    """
     near = classes_near(windows, points2D)
     labels = np.asarray(point_labels)
     known = is_class(labels) & near.any(axis=1)
@@ -71,6 +73,6 @@ def label_agreement(
 
 
 def trusted_labels(labels: UInt8, shares: Float32, config: SemanticsConfig) -> UInt8:
-    """(R,) the labels, unknown where their share of the votes is below ``min_share``."""
+    """(R,) labels, set to unknown where fewer than ``min_share`` of the observations agree."""
     trusted = is_class(labels) & (np.asarray(shares) >= config.min_share)
     return np.where(trusted, labels, np.uint8(255)).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""Semantic score of the pose that one retrieved image gives (Shi 2019, "sparse semantic 3D map").
+"""Cue from the label agreement of the pose that each retrieved image gives alone (Shi 2019).
 
-The landmarks that the retrieved image sees are projected into the query under that pose; those that
-fall on their own label are counted, and all matches of the image inherit the count.
+The landmarks that the image observes are projected into the query under that pose. The number that
+fall on their own label becomes the factor of all matches of the image.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from hloc_lite.types import Camera, Cue, Float64, PutativeMatches, Rigid3, UInt8
 
 @dataclass(frozen=True)
 class PoseLabelAgreement:
-    """How the labels of projected landmarks agree with those of the query."""
+    """Counts of projected landmarks that agree with the labels of the query."""
 
     num_agreeing: int
     num_compared: int
-    """Landmarks that fall into the image, both labels known."""
+    """Landmarks inside the image whose own label and the label there are known."""
 
     @property
     def share(self) -> float:
-        """Of the compared ones; 0 if there are none."""
+        """``num_agreeing`` over ``num_compared``; 0 if none were compared."""
         return self.num_agreeing / self.num_compared if self.num_compared else 0.0
 
 
@@ -41,12 +41,13 @@ def pose_label_agreement(
     query: LabelWindows,
     config: SemanticsConfig,
 ) -> PoseLabelAgreement:
-    """The agreement of V landmarks with the query's labels under a pose.
+    """Project V landmarks under a pose and compare their labels with those of the query.
 
     Args:
-        camera: of the query, at the size that its label map covers.
-        xyz: (V, 3) world, map units: what the retrieved image sees.
+        camera: camera of the query, for the image size that the label map covers.
+        xyz: (V, 3) world, map units; the landmarks that a retrieved image observes.
         labels: (V,) train ids.
+        query: label windows of the query.
     """
     points2D = img_from_cam(camera, cam_from_world.apply(xyz))
     agreement = label_agreement(points2D, query, labels, config)
@@ -56,17 +57,21 @@ def pose_label_agreement(
 
 
 def view_semantics_cue(
-    sightings: PutativeMatches, scores: Sequence[PoseLabelAgreement | None], config: SemanticsConfig
+    matches: PutativeMatches,
+    agreements: Sequence[PoseLabelAgreement | None],
+    config: SemanticsConfig,
 ) -> Cue:
-    """The agreeing landmarks of each match's retrieved image, relative to the best image.
+    """The cue ``view_semantics``: agreeing landmarks of each match's image over those of the best.
 
-    An image whose matches give no pose (None) has none. No match falls below
-    ``disagreement_factor``; nothing is said if no image has any.
+    No factor is below ``disagreement_factor``; all are 1 if no image has agreeing landmarks.
+
+    Args:
+        agreements: one per retrieved image; None if its matches give no pose.
     """
-    counts = np.array([0 if s is None else s.num_agreeing for s in scores], np.float64)
+    counts = np.array([0 if a is None else a.num_agreeing for a in agreements], np.float64)
     most = counts.max(initial=0.0)
-    touched = np.full(len(sightings), most > 0)
+    touched = np.full(len(matches), most > 0)
     if most == 0:
-        return Cue(VIEW_SEMANTICS, np.ones(len(sightings)), touched)
+        return Cue(VIEW_SEMANTICS, np.ones(len(matches)), touched)
     least = config.disagreement_factor
-    return Cue(VIEW_SEMANTICS, (least + (1 - least) * counts / most)[sightings.hit_idxs], touched)
+    return Cue(VIEW_SEMANTICS, (least + (1 - least) * counts / most)[matches.hit_idxs], touched)

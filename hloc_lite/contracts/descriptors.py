@@ -8,7 +8,7 @@ import numpy as np
 
 from hloc_lite.contracts.rules import UNIT_TOLERANCE, Rules
 from hloc_lite.contracts.synthetic import textured_photo, uniform_photo
-from hloc_lite.registry import GlobalDescriptor
+from hloc_lite.protocols import GlobalDescriptor
 from hloc_lite.types import Float32, Photo
 
 SIZES = ((1, 1), (200, 3), (3, 200), (51, 37), (300, 500))
@@ -16,7 +16,7 @@ SIZES = ((1, 1), (200, 3), (3, 200), (51, 37), (300, 500))
 
 
 def check_descriptor(descriptor: GlobalDescriptor, photos: Sequence[Photo] | None = None) -> None:
-    """Check that a global descriptor keeps its contract. It is fitted anew, several times.
+    """Check that a global descriptor keeps its contract; fits it several times.
 
     Args:
         descriptor: ready for use, fitted or not.

@@ -8,7 +8,7 @@ import numpy as np
 
 from hloc_lite.contracts.rules import Rules
 from hloc_lite.contracts.synthetic import cropped, textured_photo, uniform_photo
-from hloc_lite.registry import FeatureExtractor
+from hloc_lite.protocols import FeatureExtractor
 from hloc_lite.types import LocalFeatures, Photo
 
 MIN_KEYPOINTS = 8

@@ -15,7 +15,7 @@ from hloc_lite.contracts.synthetic import (
     shifted_features,
 )
 from hloc_lite.errors import HlocLiteError
-from hloc_lite.registry import Matcher
+from hloc_lite.protocols import Matcher
 from hloc_lite.types import LocalFeatures, Matches
 
 MIN_FOUND, MIN_RIGHT = 0.75, 0.99

@@ -14,7 +14,8 @@ from hloc_lite.evaluation.evaluate import Evaluation
 from hloc_lite.evaluation.figures import INK, PALETTE, add_legend, figure_svg, label_axes, new_axes
 from hloc_lite.evaluation.records import QueryRecord
 from hloc_lite.evaluation.thresholds import DistanceUnit
-from hloc_lite.geometry.ground_plane import ground_axes, plan_limits, up_direction
+from hloc_lite.geometry.ground_plane import ground_axes, plan_limits
+from hloc_lite.geometry.up_direction import approximate_up
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Float64, Rigid3
 
@@ -118,7 +119,7 @@ def plan_view_svg(
 def _plan_frame(points: Float64, poses: Sequence[Rigid3]) -> tuple[Float64, Float64, Float64]:
     """(2, 3) plan axes in the world, and the (2,) lower and upper corner of the view."""
     everywhere = np.concatenate([points, _centers(poses)])
-    plan_from_world = ground_axes(up_direction(poses), everywhere)
+    plan_from_world = ground_axes(approximate_up(poses), everywhere)
     low, high = plan_limits(points @ plan_from_world.T, _centers(poses) @ plan_from_world.T)
     size = high - low
     if size[1] > size[0]:  # the page is wider than high

@@ -1,6 +1,6 @@
-"""Depth maps from files: integer or float images, .npy, and COLMAP's dense maps.
+"""Depth images: integer or float images, .npy arrays, and COLMAP's dense depth maps.
 
-Whatever a file says for "nothing known" (0, negative, NaN, infinite) becomes NaN.
+Values that mean "unknown" (0, negative, NaN, infinite) become NaN.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy.typing as npt
 from hloc_lite.config import DepthConfig
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import atomic_path
-from hloc_lite.io.images import open_image
+from hloc_lite.io.images import open_image, short_reason
 from hloc_lite.types import DepthMap
 
 ENDINGS = (".png", ".npy", ".geometric.bin", ".photometric.bin", ".bin", ".tif", ".tiff")
-"""Tried in this order, after the image's whole name, then after its name without suffix."""
+"""Tried in this order, appended to the image's name, then to its name without suffix."""
 _COLMAP_HEADER = re.compile(rb"(\d{1,9})&(\d{1,9})&(\d{1,9})&")
 _HEADER_BYTES = 64
 _NPY_MAGIC = b"\x93NUMPY"
@@ -27,7 +27,7 @@ _NPY_MAGIC = b"\x93NUMPY"
 
 @dataclass(frozen=True)
 class DepthFolder:
-    """Depth maps of images by name: NAME.png, NAME.npy, NAME.geometric.bin and so on.
+    """Folder of depth images by image name: NAME.png, NAME.npy, NAME.geometric.bin and so on.
 
     Raises:
         FormatError: no such folder.
@@ -41,7 +41,7 @@ class DepthFolder:
             raise FormatError(f"depth folder {self.root} does not exist")
 
     def path(self, name: str) -> Path | None:
-        """The file of an image's depths; None if there is none.
+        """Return the path of an image's depth image; None if there is none.
 
         Raises:
             FormatError: the name leads out of the folder.
@@ -53,23 +53,25 @@ class DepthFolder:
         return next((path for path in candidates if path.is_file()), None)
 
     def load(self, name: str, image_size: tuple[int, int]) -> DepthMap | None:
-        """The depths of an image; None if there is no file for it. Raises as ``read_depth``."""
+        """Return the depths of an image; None if it has no file. Raises as ``read_depth``."""
         path = self.path(name)
         return None if path is None else read_depth(path, image_size, self.config)
 
 
 def read_depth(path: Path, image_size: tuple[int, int], config: DepthConfig) -> DepthMap:
-    """One depth map, by the suffix of its file.
+    """Read a depth image; its suffix tells the format.
 
-    Integer images hold multiples of ``config.integer_step``; all else is taken as it is.
+    Integers are multiples of ``config.integer_step``; other values are used as they are.
 
     Args:
-        image_size: (width, height) of the image that the map covers, pixels; the map may have
-            another resolution, but not another shape.
+        path: depth file.
+        image_size: (width, height) of the image that it belongs to, pixels. The depth image may
+            have another resolution, but must have the same aspect ratio.
+        config: meaning of the values, and size limit.
 
     Raises:
-        FormatError: missing, unreadable, of no known format, too large, not of one channel, or of
-            another shape than the image.
+        FormatError: missing, unreadable, of unknown format, too large, of more than one channel, or
+            of another aspect ratio than the image.
     """
     suffix = path.suffix.lower()
     readers = {".npy": _read_npy, ".bin": _read_colmap}
@@ -77,14 +79,14 @@ def read_depth(path: Path, image_size: tuple[int, int], config: DepthConfig) -> 
     if suffix not in readers:
         hint = " (EXR: convert it to .npy)" if suffix == ".exr" else ""
         known = ", ".join(sorted(readers))
-        raise FormatError(f"{path} is no depth map of a known format: expected {known}{hint}")
+        raise FormatError(f"{path} is not a depth map of a known format: expected {known}{hint}")
     try:
         raw = readers[suffix](path, config)
     except FileNotFoundError:
         raise FormatError(f"depth map {path} does not exist") from None
     except OSError as error:
         raise FormatError(f"cannot read depth map {path}: {error.strerror or error}") from None
-    _check_shape(path, raw, image_size)
+    _check_aspect_ratio(path, raw, image_size)
     with np.errstate(over="ignore"):
         depths = raw.astype(np.float32)
     if raw.dtype.kind in "ui" and config.values in ("auto", "metric"):
@@ -96,7 +98,7 @@ def read_depth(path: Path, image_size: tuple[int, int], config: DepthConfig) -> 
 
 
 def write_colmap_depth(path: Path, depths: npt.NDArray[np.floating]) -> None:
-    """(h, w) depths as COLMAP's dense map, 0 for NaN."""
+    """Write (H, W) depths as a dense depth map of COLMAP, atomically; NaN becomes 0."""
     height, width = depths.shape
     with atomic_path(path) as partial:
         data = np.nan_to_num(depths, nan=0.0).astype("<f4").tobytes()
@@ -111,18 +113,17 @@ def _read_image(path: Path, config: DepthConfig) -> np.ndarray:
             values = np.asarray(image)
     except (FileNotFoundError, FormatError):
         raise
-    except Exception as error:  # Pillow's decoders raise all sorts of errors on broken files
-        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise FormatError(f"cannot read depth map {path}: {reason}") from None
+    except Exception as error:  # Pillow's decoders raise many kinds of errors on broken files
+        raise FormatError(f"cannot read depth map {path}: {short_reason(error)}") from None
     if values.ndim != 2:
         raise FormatError(
             f"depth map {path} has {values.shape[2]} channels, expected one: this looks like a "
-            f"picture of depths, which cannot be turned back into depths"
+            f"visualization of depths, which cannot be converted back"
         )
     if values.dtype.itemsize == 1 and config.values in ("auto", "metric"):
         raise FormatError(
-            f"depth map {path} has 8 bits a pixel, too few for metric depths: expected 16. If it "
-            f"shows relative or inverse depth, set depth.values=relative or inverse"
+            f"depth map {path} has 8 bits per pixel, too few for metric depths: expected 16. If it "
+            f"holds relative or inverse depth, set depth.values=relative or inverse"
         )
     return values
 
@@ -130,13 +131,13 @@ def _read_image(path: Path, config: DepthConfig) -> np.ndarray:
 def _read_npy(path: Path, config: DepthConfig) -> np.ndarray:
     with path.open("rb") as file:
         if file.read(len(_NPY_MAGIC)) != _NPY_MAGIC:
-            raise FormatError(f"depth map {path} is no .npy array: it does not start like one")
+            raise FormatError(f"depth map {path} is not a .npy array: its first bytes are others")
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise FormatError(f"depth map {path} is no .npy array: {error}") from None
+        raise FormatError(f"depth map {path} is not a .npy array: {error}") from None
     if values.dtype.kind not in "fui":
-        raise FormatError(f"depth map {path} holds no array of numbers")
+        raise FormatError(f"depth map {path} does not hold an array of numbers")
     if values.ndim == 3 and 1 in (values.shape[0], values.shape[2]):
         values = values[0] if values.shape[0] == 1 else values[:, :, 0]
     if values.ndim != 2:
@@ -179,8 +180,8 @@ def _check_size(path: Path, width: int, height: int, config: DepthConfig) -> Non
         )
 
 
-def _check_shape(path: Path, values: np.ndarray, image_size: tuple[int, int]) -> None:
-    """The map must have the image's aspect ratio, but for the rounding of a smaller size."""
+def _check_aspect_ratio(path: Path, values: np.ndarray, image_size: tuple[int, int]) -> None:
+    """Refuse another aspect ratio than the image's, beyond the rounding of a smaller size."""
     (height, width), (image_width, image_height) = values.shape, image_size
     off = min(
         abs(width - image_width * height / image_height),

@@ -1,7 +1,8 @@
-"""Text files of poses, query intrinsics and image lists, as visuallocalization.net has them.
+"""hloc's text lists: poses, queries with intrinsics, image names, image pairs.
 
-Names may contain spaces: lines are read from the end (poses) or around the camera model (queries).
-All names come back normal: ``./a`` is ``a``.
+visuallocalization.net uses the same formats. Names may contain spaces: lines are parsed from the
+end (poses) or around the camera model (queries). All names are returned in normal form, ``a`` for
+``./a``.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ from hloc_lite.types import Camera, Rigid3
 
 
 def read_poses(path: Path) -> dict[str, Rigid3]:
-    """``name qw qx qy qz tx ty tz`` a line (cam_from_world) -> name -> pose; '#' comments.
+    """Read cam_from_world poses, ``name qw qx qy qz tx ty tz`` per line; '#' lines are comments.
+
+    Returns:
+        Image name -> pose, in the order of the file.
 
     Raises:
-        FormatError: a bad line (with its number), a name twice, or a pose that is not finite.
+        FormatError: a bad line (with its number), a name listed twice, or a pose that is not
+            finite.
     """
     poses: dict[str, Rigid3] = {}
     for number, line in _content_lines(path):
@@ -44,26 +49,29 @@ def read_poses(path: Path) -> dict[str, Rigid3]:
 
 
 def write_poses(path: Path, poses: Mapping[str, Rigid3]) -> None:
-    """Write poses in the format of ``read_poses``, in the mapping's order, all digits kept.
+    """Write poses in the format of ``read_poses``, in the mapping's order and full precision.
 
     Raises:
-        FormatError: a name that such a file cannot hold.
+        FormatError: a name that such a file cannot store.
     """
     check_names(poses)
     write_text_atomic(path, "".join(pose_line(name, pose) + "\n" for name, pose in poses.items()))
 
 
 def pose_line(name: str, cam_from_world: Rigid3) -> str:
-    """``name qw qx qy qz tx ty tz`` with full precision."""
+    """Return ``name qw qx qy qz tx ty tz`` with full precision."""
     values = [*quat_wxyz_from_rotation(cam_from_world.rotation), *cam_from_world.translation]
     return " ".join([name, *(repr(float(value)) for value in values)])
 
 
 def read_queries(path: Path) -> dict[str, Camera]:
-    """``NAME MODEL W H params...`` a line -> name -> camera; '#' comments.
+    """Read queries, ``NAME MODEL W H params...`` per line; '#' lines are comments.
+
+    Returns:
+        Image name -> camera, in the order of the file.
 
     Raises:
-        FormatError: a bad line (with its number) or intrinsics that cannot be a camera's.
+        FormatError: a bad line (with its number), a name listed twice, or invalid intrinsics.
     """
     queries: dict[str, Camera] = {}
     for number, line in _content_lines(path):
@@ -77,22 +85,19 @@ def read_queries(path: Path) -> dict[str, Camera]:
 
 
 def parse_camera(text: str, where: str) -> Camera:
-    """``MODEL W H params...`` -> camera; ``where`` is named in errors.
+    """Parse ``MODEL W H params...``; ``where`` tells in errors where the text is from.
 
     Raises:
-        FormatError: another layout, or intrinsics that cannot be a camera's.
+        FormatError: another layout, or invalid intrinsics.
     """
-    try:
-        return _parse_query(f"camera {text.strip()}", where)[1]
-    except FormatError as error:  # which asks for a name, too
-        raise FormatError(str(error).replace("'NAME ", "'").replace("'camera ", "'")) from None
+    return _parse_query(text.strip(), where, has_name=False)[1]
 
 
 def write_queries(path: Path, queries: Mapping[str, Camera]) -> None:
-    """Write query intrinsics in the format of ``read_queries``.
+    """Write queries in the format of ``read_queries``.
 
     Raises:
-        FormatError: a name that such a file cannot hold.
+        FormatError: a name that such a file cannot store.
     """
     check_names(queries)
     lines = []
@@ -103,15 +108,19 @@ def write_queries(path: Path, queries: Mapping[str, Camera]) -> None:
 
 
 def read_image_list(path: Path) -> list[str]:
-    """One image name a line, in order; '#' comments; without repetitions."""
+    """Read image names, one per line, without repetitions; '#' lines are comments."""
     return list(dict.fromkeys(normalize_name(line) for _, line in _content_lines(path)))
 
 
 def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
-    """``name0 name1`` a line. Where names contain spaces, the split that gives two known names.
+    """Read image pairs, ``name0 name1`` per line.
+
+    Args:
+        path: pair list.
+        names: known images; where names contain spaces, a line is split so that both are known.
 
     Raises:
-        FormatError: a line that does not name two different images of ``names``.
+        FormatError: a line that does not name two different known images.
     """
     known = set(names)
     pairs = []
@@ -130,11 +139,11 @@ def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Refuse names that a line of text cannot hold, before they are written.
+    """Check that names can be stored in these lists.
 
     Raises:
-        FormatError: an empty name, spaces at its ends, a line break or NUL in it, or '#' at its
-            start.
+        FormatError: a name that is empty, starts with '#', has spaces at its ends, or contains a
+            line break or NUL.
     """
     for name in names:
         if not name or name != name.strip() or set(name) & set("\n\r\0") or name[0] == "#":
@@ -144,13 +153,14 @@ def check_names(names: Iterable[str]) -> None:
             )
 
 
-def _parse_query(line: str, where: str) -> tuple[str, Camera]:
+def _parse_query(line: str, where: str, *, has_name: bool = True) -> tuple[str, Camera]:
+    """Return the name in front of the camera model (any, unless ``has_name``) and the camera."""
     words = line.split()
-    candidates = [i for i, word in enumerate(words) if i > 0 and word in CAMERA_MODELS]
+    candidates = [i for i, word in enumerate(words) if i >= has_name and word in CAMERA_MODELS]
     for i in reversed(candidates):
         if len(words) - i - 3 != CAMERA_MODELS[words[i]].num_params:
             continue
-        # the name is what stands before the model; it may hold any white space inside
+        # the name may contain any white space
         name = line.rsplit(maxsplit=len(words) - i)[0]
         values = _floats(words[i + 1 :], where)
         if not (values[0].is_integer() and values[1].is_integer()):
@@ -160,12 +170,13 @@ def _parse_query(line: str, where: str) -> tuple[str, Camera]:
             return name, check_camera(Camera(words[i], *size, np.array(values[2:])))
         except (FormatError, ShapeError) as error:
             raise FormatError(f"{where}: {error}") from None
+    name_and = "NAME " if has_name else ""
     if candidates:
         model = words[candidates[-1]]
-        names = " ".join(CAMERA_MODELS[model].param_names)
-        raise FormatError(f"{where}: expected 'NAME {model} W H {names}', got {line[:120]!r}")
+        params = " ".join(CAMERA_MODELS[model].param_names)
+        raise FormatError(f"{where}: expected '{name_and}{model} W H {params}', got {line[:120]!r}")
     raise FormatError(
-        f"{where}: expected 'NAME MODEL W H params...' with a COLMAP camera model "
+        f"{where}: expected '{name_and}MODEL W H params...' with a COLMAP camera model "
         f"({', '.join(CAMERA_MODELS)}), got {line[:120]!r}"
     )
 
@@ -181,12 +192,12 @@ def _floats(words: Sequence[str], where: str) -> list[float]:
 
 
 def _content_lines(path: Path) -> list[tuple[int, str]]:
-    # not splitlines(): it also breaks at characters that names may contain (U+2028 and the like)
+    # not splitlines(): it also splits at characters that names may contain (such as U+2028)
     numbered = enumerate(re.split("\r\n|\r|\n", read_text(path)), start=1)
     stripped = ((number, line.strip()) for number, line in numbered)
     lines = [(number, line) for number, line in stripped if line and not line.startswith("#")]
     for number, line in lines:
-        if "\0" in line:  # no file name has one; Python's own functions fail on it
+        if "\0" in line:  # not possible in file names, and Python's file functions fail on it
             raise FormatError(
                 f"{path}, line {number}: expected text, got NUL bytes: it is damaged or binary"
             )

@@ -1,4 +1,4 @@
-"""Label maps from PNG files: Cityscapes train ids, or other classes by a mapping table."""
+"""Label images (PNG): Cityscapes train ids, or other classes with a table that maps them."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ READY_TABLES = ("cityscapes-label-ids", "cityscapes-colours", "ade20k", "coco-st
 _MAX_ID = 65535
 _MAX_TABLE_BYTES = 1_000_000
 _ID_MODES = ("L", "P", "I", "I;16", "I;16B", "I;16L")
-"""Pillow's names of images with one integer a pixel."""
+"""Pillow's modes with one integer per pixel."""
 
 
 @dataclass(frozen=True)
 class LabelTable:
-    """What the pixels of label images mean: their ids, or their colours, to train ids."""
+    """Maps the ids or the colours of label images to train ids."""
 
     name: str
-    """For messages."""
+    """Shown in messages."""
     ids: Mapping[int, int] = field(default_factory=dict)
     colours: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
-    """RGB -> train id; images are read as colours if there are any."""
+    """RGB -> train id; images are read as colours if this is not empty."""
     others: int | None = None
-    """Train id of what is not listed; None: refused."""
+    """Train id of unlisted values; None: unlisted values are an error."""
 
 
 CITYSCAPES_TRAIN_IDS = LabelTable("Cityscapes train ids", {i: i for i in TRAIN_IDS.values()})
@@ -50,7 +50,7 @@ CITYSCAPES_TRAIN_IDS = LabelTable("Cityscapes train ids", {i: i for i in TRAIN_I
 
 @dataclass(frozen=True)
 class LabelFolder:
-    """Label maps of images by name: NAME.png as COLMAP names masks, or the name's stem + .png.
+    """Folder of label images by image name: NAME.png as COLMAP names masks, or STEM.png.
 
     Raises:
         FormatError: no such folder.
@@ -65,7 +65,7 @@ class LabelFolder:
             raise FormatError(f"label folder {self.root} does not exist")
 
     def path(self, name: str) -> Path | None:
-        """The file of an image's labels; None if there is none.
+        """Return the path of an image's label image; None if there is none.
 
         Raises:
             ImageError: the name leads out of the folder.
@@ -77,7 +77,10 @@ class LabelFolder:
         return next((path for path in candidates if path.is_file()), None)
 
     def load(self, name: str, image_size: tuple[int, int]) -> LabelMap | None:
-        """The labels of an image; None if there is no file. Raises as ``read_label_map``."""
+        """Return the labels of an image; None if it has no file.
+
+        Raises as ``read_label_map``.
+        """
         path = self.path(name)
         return None if path is None else read_label_map(path, image_size, self.table, self.config)
 
@@ -88,16 +91,19 @@ def read_label_map(
     table: LabelTable = CITYSCAPES_TRAIN_IDS,
     config: ImagesConfig | None = None,
 ) -> LabelMap:
-    """One label image.
+    """Read a label image.
 
     Args:
-        image_size: (width, height) of the image that it covers, pixels; the label image may have
-            another resolution, but not another shape.
+        path: PNG file.
+        image_size: (width, height) of the image that it labels, pixels. The label image may have
+            another resolution, but must have the same aspect ratio.
+        table: maps its ids or colours to train ids.
+        config: size limits; None: the defaults.
 
     Raises:
         ImageError: missing or too large.
-        FormatError: no PNG, truncated, not of the depth that the table asks for, of another shape
-            than the image, or with ids or colours that the table does not have.
+        FormatError: not a PNG file, truncated, of another pixel format than the table needs, of
+            another aspect ratio than the image, or with ids or colours that the table lacks.
     """
     limits = config or ImagesConfig()
     check_file_size(path, "label map", limits)
@@ -106,30 +112,30 @@ def read_label_map(
             if image.format != "PNG":
                 raise FormatError(
                     f"label map {path} is a {image.format} file, expected PNG: other formats may "
-                    f"change labels when they compress"
+                    f"change labels by compression"
                 )
             check_pixels(image, f"label map {path}", limits)
             _check_shape(path, (image.width, image.height), image_size)
             pixels = _colours_of(path, image, table) if table.colours else _ids_of(path, image)
     except (FormatError, ImageError):
         raise
-    except Exception as error:  # Pillow's decoders raise all sorts of errors on broken files
+    except Exception as error:  # Pillow's decoders raise many kinds of errors on broken files
         raise FormatError(f"cannot read label map {path}: {short_reason(error)}") from None
     mapping = table.ids
     if table.colours:
         mapping = {_packed(colour): label for colour, label in table.colours.items()}
-    return LabelMap(_mapped(path, pixels, mapping, table), image_size)
+    return LabelMap(_apply_table(path, pixels, mapping, table), image_size)
 
 
 def read_label_table(source: str | Path) -> LabelTable:
-    """A table of ``READY_TABLES``, or of a TOML file.
+    """Read a label table: one of ``READY_TABLES`` by name, or a TOML file.
 
-    A file has a table ``[ids]`` (``7 = "road"``) or ``[colours]`` (``"128,64,128" = "road"``); the
-    values are class names of Cityscapes, "unknown", or train ids. ``others`` says what everything
-    else is (without it, anything else is an error).
+    A file has a table ``[ids]`` (``7 = "road"``) or ``[colours]`` (``"128,64,128" = "road"``). The
+    values are Cityscapes class names, "unknown", or train ids. ``others`` is the class of all
+    unlisted values; without it, these are an error.
 
     Raises:
-        FormatError: no such file, no TOML, or other contents than these.
+        FormatError: no such file, not TOML, or other content than described.
     """
     name = str(source)
     if name in READY_TABLES:
@@ -149,7 +155,7 @@ def _read_table_text(path: Path) -> str:
     try:
         if path.stat().st_size > _MAX_TABLE_BYTES:
             raise FormatError(
-                f"label table {path} is larger than 1 MB: this is no table of classes"
+                f"label table {path} is larger than 1 MB: this is not a table of classes"
             )
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -172,13 +178,13 @@ def _table_of(name: str, content: Mapping[str, Any]) -> LabelTable:
     others = _train_id(name, content["others"]) if "others" in content else None
     entries = content[parts[0]]
     if parts[0] == "ids":
-        ids = {_their_id(name, key): _train_id(name, value) for key, value in entries.items()}
+        ids = {_file_id(name, key): _train_id(name, value) for key, value in entries.items()}
         return LabelTable(name, ids=ids, others=others)
     colours = {_colour(name, key): _train_id(name, value) for key, value in entries.items()}
     return LabelTable(name, colours=colours, others=others)
 
 
-def _their_id(name: str, key: str) -> int:
+def _file_id(name: str, key: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", key) or int(key) > _MAX_ID:
         raise FormatError(f"label table {name}: ids are 0 to {_MAX_ID}, got {key!r}")
     return int(key)
@@ -238,18 +244,18 @@ def _packed(colour: tuple[int, int, int]) -> int:
     return (colour[0] << 16) | (colour[1] << 8) | colour[2]
 
 
-def _mapped(
+def _apply_table(
     path: Path, pixels: npt.NDArray[np.int64], mapping: Mapping[int, int], table: LabelTable
 ) -> UInt8:
     values, inverse = _distinct(pixels)
     missing = [int(value) for value in values if int(value) not in mapping]
     if missing and table.others is None:
-        shown = ", ".join(_shown(value, bool(table.colours)) for value in missing[:8])
+        shown = ", ".join(_format_value(value, bool(table.colours)) for value in missing[:8])
         ids_like = table is CITYSCAPES_TRAIN_IDS and max(missing) <= 33
         hint = " They look like Cityscapes label ids: set the table to that." if ids_like else ""
         raise FormatError(
             f"label map {path} has {len(missing)} values that are not in {table.name}: {shown}."
-            f"{hint} A label table says what they are (`others` for all that it does not list)"
+            f"{hint} A label table maps them (`others` for all values that it does not list)"
         )
     labels = [mapping.get(int(value), table.others) for value in values]
     return np.array(labels, np.uint8)[inverse]
@@ -262,12 +268,12 @@ def _distinct(
     if pixels.size == 0 or pixels.min() < 0 or pixels.max() >= 1 << 16:
         values, inverse = np.unique(pixels, return_inverse=True)
         return values, inverse.reshape(pixels.shape)
-    # ids are few and small: counting them takes a hundredth of the time of sorting all pixels
+    # ids are few and small: counting them takes a hundredth of the time of np.unique's sorting
     values = np.flatnonzero(np.bincount(pixels.ravel()))
     position = np.zeros(int(pixels.max()) + 1, np.int64)
     position[values] = np.arange(len(values))
     return values, position[pixels]
 
 
-def _shown(value: int, is_colour: bool) -> str:
+def _format_value(value: int, is_colour: bool) -> str:
     return f"{value >> 16},{value >> 8 & 255},{value & 255}" if is_colour else str(value)

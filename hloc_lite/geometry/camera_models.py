@@ -1,7 +1,7 @@
-"""COLMAP's camera models by name: parameters, lens and distortion of each; checks of intrinsics.
+"""COLMAP's camera models by name: parameters, lens and distortion; checks of intrinsics.
 
-Orders and formulas are those of COLMAP 4.2. A model is a lens (``lenses``), then a distortion
-(``distortions``) or none, then scale and shift to pixels.
+Parameter order and formulas are those of COLMAP 4.2. A model is a lens (``lenses``), an optional
+distortion (``distortions``), and the affine map to pixels.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ import numpy as np
 
 from hloc_lite.errors import FormatError
 from hloc_lite.geometry.distortions import Distortion
-from hloc_lite.geometry.lenses import Angular, Division, Lens, Perspective, Sphere, UnifiedSphere
+from hloc_lite.geometry.lenses import (
+    Angular,
+    Division,
+    EnhancedUnified,
+    Equirectangular,
+    Lens,
+    Perspective,
+)
 from hloc_lite.types import Camera, Float64
 
 Optics = tuple[Lens, Distortion | None]
@@ -22,13 +29,13 @@ Extra = list[float]
 
 @dataclass(frozen=True)
 class CameraModel:
-    """One of COLMAP's models."""
+    """One of COLMAP's camera models."""
 
     param_names: tuple[str, ...]
     optics: Callable[[Extra], Optics]
-    """Lens and distortion for the parameters from ``extra_start`` on."""
+    """Lens and distortion from the parameters from ``extra_start`` on."""
     neutral: tuple[float, ...] = ()
-    """Extra parameters that distort nothing, if they are not all zero."""
+    """Extra parameters without distortion, unless all are zero."""
 
     @property
     def num_params(self) -> int:
@@ -36,12 +43,12 @@ class CameraModel:
 
     @property
     def num_focals(self) -> int:
-        """None for a model without focal length (EQUIRECTANGULAR)."""
+        """Number of focal lengths; 0 for EQUIRECTANGULAR."""
         return sum(name in ("f", "fx", "fy") for name in self.param_names)
 
     @property
     def extra_start(self) -> int:
-        """Index of the first extra parameter: after focal lengths and principal point."""
+        """Index of the first extra parameter, after focal lengths and principal point."""
         return self.num_focals + 2
 
 
@@ -87,7 +94,7 @@ def _rad_tan_thin_prism_fisheye(k: Extra) -> Optics:
         Angular(),
         Distortion(
             radial=tuple(k[:6]),
-            tangential=(k[7], k[6]),  # the other way round than OpenCV's
+            tangential=(k[7], k[6]),  # opposite to OpenCV's order
             prism=tuple(k[8:]),
             after_radial=True,
         ),
@@ -99,11 +106,11 @@ def _division(k: Extra) -> Optics:
 
 
 def _eucm(k: Extra) -> Optics:
-    return UnifiedSphere(k[0], k[1]), None
+    return EnhancedUnified(k[0], k[1]), None
 
 
 def _equirectangular(_: Extra) -> Optics:
-    return Sphere(), None
+    return Equirectangular(), None
 
 
 _F1 = ("f", "cx", "cy")
@@ -137,11 +144,11 @@ CAMERA_MODELS: dict[str, CameraModel] = {
 }
 
 
-def model_of(camera: Camera) -> CameraModel:
-    """The camera's model.
+def get_camera_model(camera: Camera) -> CameraModel:
+    """Model of a camera.
 
     Raises:
-        FormatError: unknown model, or another number of parameters than it has.
+        FormatError: unknown model, or a wrong number of parameters.
     """
     model = CAMERA_MODELS.get(camera.model)
     if model is None:
@@ -157,22 +164,22 @@ def model_of(camera: Camera) -> CameraModel:
     return model
 
 
-def optics_of(camera: Camera) -> Optics:
+def lens_and_distortion(camera: Camera) -> Optics:
     """Lens and distortion of the camera.
 
     Raises:
-        FormatError: as ``model_of``.
+        FormatError: see ``get_camera_model``.
     """
-    model = model_of(camera)
+    model = get_camera_model(camera)
     return model.optics(camera.params[model.extra_start :].tolist())
 
 
-def scale_and_shift(camera: Camera) -> tuple[Float64, Float64]:
-    """(2,) pixels by unit of the lens' plane, and (2,) the pixel of the optical axis.
+def focal_and_center(camera: Camera) -> tuple[Float64, Float64]:
+    """(2,) pixels per unit of the lens' image plane, and (2,) pixel of the optical axis.
 
     For EQUIRECTANGULAR the unit is a radian: 360 x 180 degrees fill the image.
     """
-    model, params = model_of(camera), camera.params
+    model, params = get_camera_model(camera), camera.params
     if model.num_focals == 0:
         return params[:2] / (2 * np.pi, np.pi), params[:2] / 2
     if model.num_focals == 1:
@@ -181,19 +188,19 @@ def scale_and_shift(camera: Camera) -> tuple[Float64, Float64]:
 
 
 def check_camera(camera: Camera) -> Camera:
-    """The camera itself, if its numbers can be those of a camera.
+    """Return the camera itself if its intrinsics are plausible.
 
     Raises:
-        FormatError: a non-finite parameter, no focal length, a principal point far outside, or
-            extra parameters that their model does not allow.
+        FormatError: a non-finite parameter, an implausible focal length, a principal point far
+            outside the image, or extra parameters that the model does not allow.
     """
-    model = model_of(camera)
+    model = get_camera_model(camera)
     if not np.isfinite(camera.params).all():
         raise FormatError(f"camera parameters must be finite, got {camera.params.tolist()}")
     if model.num_focals == 0:
         return _check_panorama(camera)
     side = max(camera.width, camera.height)
-    focals, (cx, cy) = scale_and_shift(camera)
+    focals, (cx, cy) = focal_and_center(camera)
     if not ((focals > 0.01 * side) & (focals < 100 * side)).all():
         raise FormatError(
             f"focal length {focals.tolist()} px does not fit an image of {camera.width} x "

@@ -1,8 +1,9 @@
-"""Projection with COLMAP's camera models, its inverse and derivative; intrinsics made and changed.
+"""Projection, unprojection and Jacobian of COLMAP's camera models; intrinsics.
 
-Rays reach as far as the model goes: fisheyes up to 180 degrees from the optical axis (COLMAP stops
-at 90; the formula is the same, in the angle), or to where their distortion turns back. Perspective
-models see what is in front of the camera, EQUIRECTANGULAR everything.
+The field of view is as large as the model allows. Fisheyes see up to 180 degrees from the optical
+axis (COLMAP stops at 90; the formula is the same, in the angle), or up to the radius where their
+distortion stops being invertible. Perspective models see what is in front of the camera,
+EQUIRECTANGULAR everything.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from hloc_lite.geometry.camera_models import (
     CAMERA_MODELS,
     CameraModel,
     check_camera,
-    model_of,
-    optics_of,
-    scale_and_shift,
+    focal_and_center,
+    get_camera_model,
+    lens_and_distortion,
 )
 from hloc_lite.geometry.distortions import Distortion
 from hloc_lite.geometry.lenses import MIN_DEPTH, Perspective
@@ -36,9 +37,9 @@ __all__ = [
     "camera_from_focal",
     "check_camera",
     "focal_lengths",
+    "get_camera_model",
     "guess_camera",
     "img_from_cam",
-    "model_of",
     "pixel_differences",
     "principal_point",
     "projection_jacobian",
@@ -55,17 +56,17 @@ DEFAULT_FOCAL_RATIO = 1.2
 def img_from_cam(camera: Camera, points_in_cam: Float64) -> Float64:
     """(..., 2) pixels of (..., 3) points in the camera frame; NaN for points it cannot see.
 
-    In front of the camera (z > 0) this is COLMAP's projection to the last bit that matters. At
-    z <= 0 perspective models give NaN; the others project as far as a pixel can be inverted.
+    In front of the camera (z > 0) this is COLMAP's projection, up to rounding. At z <= 0
+    perspective models give NaN; the others project as far as the projection is invertible.
     """
-    lens, distortion = optics_of(camera)
+    lens, distortion = lens_and_distortion(camera)
     x, y, z = _coordinates(points_in_cam)
     with np.errstate(all="ignore"):
         u, v = lens.project(x, y, z)
         if distortion is not None:
-            u = u * _seen(distortion, u, v, z)
-            u, v = distortion.apply(u, v)
-    (fx, fy), (cx, cy) = scale_and_shift(camera)
+            u = u * _nan_beyond_fold(distortion, u, v, z)
+            u, v = distortion.distort(u, v)
+    (fx, fy), (cx, cy) = focal_and_center(camera)
     pixels = np.empty((*x.shape, 2))
     pixels[..., 0] = fx * u + cx
     pixels[..., 1] = fy * v + cy
@@ -75,13 +76,13 @@ def img_from_cam(camera: Camera, points_in_cam: Float64) -> Float64:
 def projection_jacobian(camera: Camera, points_in_cam: Float64) -> Float64:
     """(..., 2, 3) derivative of ``img_from_cam``, in pixels per map unit; NaN where that is.
 
-    Exact, also on the optical axis. Moving a point along its ray changes nothing, so that J @ point
-    = 0, and J is inversely proportional to the distance: at unit rays this is the derivative by the
-    ray. NaN at the poles of EQUIRECTANGULAR, where there is none.
+    Exact, also on the optical axis. Moving a point along its ray does not move its projection:
+    J @ point = 0, and J is inversely proportional to the distance. NaN at the poles of
+    EQUIRECTANGULAR, where it does not exist.
     """
-    lens, distortion = optics_of(camera)
+    lens, distortion = lens_and_distortion(camera)
     x, y, z = _coordinates(points_in_cam)
-    (fx, fy), _ = scale_and_shift(camera)
+    (fx, fy), _ = focal_and_center(camera)
     jacobian = np.empty((*x.shape, 2, 3))
     with np.errstate(all="ignore"):
         by_point = lens.jacobian(x, y, z)
@@ -91,7 +92,7 @@ def projection_jacobian(camera: Camera, points_in_cam: Float64) -> Float64:
                 jacobian[..., 1, column] = fy * dv
             return jacobian
         u, v = lens.project(x, y, z)
-        a, b, c, d = distortion.jacobian(u * _seen(distortion, u, v, z), v)
+        a, b, c, d = distortion.jacobian(u * _nan_beyond_fold(distortion, u, v, z), v)
         a, b, c, d = fx * a, fx * b, fy * c, fy * d
         for column, (du, dv) in enumerate(zip(*by_point, strict=True)):
             jacobian[..., 0, column] = a * du + b * dv
@@ -102,8 +103,8 @@ def projection_jacobian(camera: Camera, points_in_cam: Float64) -> Float64:
 def bearings(camera: Camera, points2D: Float64) -> Float64:
     """(..., 3) unit rays in the camera frame through (..., 2) pixels; inverse of ``img_from_cam``.
 
-    Beyond 90 degrees from the optical axis where the model allows (z <= 0). NaN for pixels that no
-    ray reaches before the distortion turns back.
+    Beyond 90 degrees from the optical axis (z <= 0) if the model allows. NaN for pixels outside the
+    invertible range of the distortion.
     """
     x, y, z = _directions(camera, points2D)
     with np.errstate(all="ignore"):
@@ -117,7 +118,7 @@ def cam_from_img(camera: Camera, points2D: Float64) -> Float64:
     NaN as in ``bearings``, and for rays at 90 degrees and beyond, which do not meet that plane.
     """
     x, y, z = _directions(camera, points2D)
-    if not isinstance(optics_of(camera)[0], Perspective):
+    if not isinstance(lens_and_distortion(camera)[0], Perspective):
         with np.errstate(all="ignore"):
             z = np.where(z > MIN_DEPTH, z, np.nan)
             x, y = x / z, y / z
@@ -125,12 +126,14 @@ def cam_from_img(camera: Camera, points2D: Float64) -> Float64:
 
 
 def pixel_differences(camera: Camera, projected: Float64, points2D: Float64) -> Float64:
-    """(..., 2) projected minus measured pixels; the short way round for EQUIRECTANGULAR images,
-    whose left and right borders are one line."""
+    """(..., 2) projected minus measured pixels.
+
+    EQUIRECTANGULAR images wrap around: their left and right borders are one line.
+    """
     difference = projected - points2D
     if camera.model == "EQUIRECTANGULAR":
-        turn = camera.params[0]
-        difference[..., 0] -= turn * np.round(difference[..., 0] / turn)
+        period = camera.params[0]
+        difference[..., 0] -= period * np.round(difference[..., 0] / period)
     return difference
 
 
@@ -140,18 +143,17 @@ def focal_lengths(camera: Camera) -> Float64:
     Raises:
         FormatError: the model has none (EQUIRECTANGULAR).
     """
-    _need_focal(camera.model, model_of(camera))
-    return scale_and_shift(camera)[0]
+    _check_has_focal(camera.model, get_camera_model(camera))
+    return focal_and_center(camera)[0]
 
 
 def principal_point(camera: Camera) -> Float64:
-    """(2,) cx, cy in pixels: where the optical axis meets the image (its centre, for
-    EQUIRECTANGULAR)."""
-    return scale_and_shift(camera)[1]
+    """(2,) cx, cy in pixels; the image centre for EQUIRECTANGULAR."""
+    return focal_and_center(camera)[1]
 
 
 def calibration_matrix(camera: Camera) -> Float64:
-    """(3, 3) K of the camera, distortion left out.
+    """(3, 3) calibration matrix K, without distortion.
 
     Raises:
         FormatError: the model has no focal length (EQUIRECTANGULAR).
@@ -161,10 +163,10 @@ def calibration_matrix(camera: Camera) -> Float64:
 
 
 def rescaled(camera: Camera, width: int, height: int) -> Camera:
-    """The camera of the same image at another resolution; distortion stays as it is.
+    """Intrinsics of the same image at another resolution; distortion does not change.
 
     Raises:
-        FormatError: if the aspect ratio differs by more than rounding to whole pixels explains.
+        FormatError: if the aspect ratio differs by more than rounding to whole pixels.
     """
     sx, sy = width / camera.width, height / camera.height
     if abs(sx - sy) * max(width, height) > 2.0 * max(sx, sy):
@@ -174,7 +176,7 @@ def rescaled(camera: Camera, width: int, height: int) -> Camera:
             f"by its EXIF rotation, set images.exif_rotation=false)"
         )
     factors = {0: [sx, sy], 1: [np.sqrt(sx * sy), sx, sy], 2: [sx, sy, sx, sy]}
-    scales = factors[model_of(camera).num_focals]
+    scales = factors[get_camera_model(camera).num_focals]
     params = camera.params.copy()
     params[: len(scales)] *= scales
     return replace(camera, width=width, height=height, params=params)
@@ -189,7 +191,7 @@ def camera_from_focal(
         FormatError: the model has no focal length (EQUIRECTANGULAR).
     """
     layout = CAMERA_MODELS[model]
-    _need_focal(model, layout)
+    _check_has_focal(model, layout)
     params = np.zeros(layout.num_params)
     params[: layout.num_focals] = focal_px
     params[layout.num_focals : layout.num_focals + 2] = width / 2, height / 2
@@ -220,19 +222,19 @@ def guess_camera(model: str, size: tuple[int, int], exif: Exif) -> Camera:
 
 
 def with_focal(camera: Camera, focal_px: float) -> Camera:
-    """The camera with all its focal lengths replaced.
+    """Camera with all focal lengths replaced.
 
     Raises:
         FormatError: the model has none (EQUIRECTANGULAR).
     """
-    model = model_of(camera)
-    _need_focal(camera.model, model)
+    model = get_camera_model(camera)
+    _check_has_focal(camera.model, model)
     params = camera.params.copy()
     params[: model.num_focals] = focal_px
     return replace(camera, params=params)
 
 
-def _need_focal(name: str, model: CameraModel) -> None:
+def _check_has_focal(name: str, model: CameraModel) -> None:
     if model.num_focals == 0:
         raise FormatError(
             f"camera model {name} has no focal length, which this step needs. A panorama can be "
@@ -242,25 +244,25 @@ def _need_focal(name: str, model: CameraModel) -> None:
 
 
 def _coordinates(points: Float64) -> Float64:
-    """(3 or 2, ...) from (..., 3 or 2): each coordinate in one piece, which NumPy is faster on."""
+    """(3 or 2, ...) from (..., 3 or 2): contiguous coordinates, on which NumPy is faster."""
     return np.ascontiguousarray(np.moveaxis(np.asarray(points, np.float64), -1, 0))
 
 
-def _seen(distortion: Distortion, u: Float64, v: Float64, z: Float64) -> Float64 | float:
-    """1, or NaN for points behind that lie beyond the fold of the distortion: they would come back
-    into the image."""
+def _nan_beyond_fold(distortion: Distortion, u: Float64, v: Float64, z: Float64) -> Float64 | float:
+    """NaN for points behind the camera beyond the fold of the distortion, else 1: those would be
+    projected back into the image."""
     behind = z <= 0
     if not behind.any():
         return 1.0
-    return np.where(behind & (u * u + v * v > distortion.fold() ** 2), np.nan, 1.0)
+    return np.where(behind & (u * u + v * v > distortion.fold_radius() ** 2), np.nan, 1.0)
 
 
 def _directions(camera: Camera, points2D: Float64) -> tuple[Float64, Float64, Float64]:
-    lens, distortion = optics_of(camera)
-    (fx, fy), (cx, cy) = scale_and_shift(camera)
+    lens, distortion = lens_and_distortion(camera)
+    (fx, fy), (cx, cy) = focal_and_center(camera)
     x_px, y_px = _coordinates(points2D)
     u, v = (x_px - cx) / fx, (y_px - cy) / fy
     with np.errstate(all="ignore"):
         if distortion is not None:
-            u, v = distortion.undo(u, v)
-        return lens.direction(u, v)
+            u, v = distortion.undistort(u, v)
+        return lens.unproject(u, v)

@@ -1,7 +1,7 @@
-"""Brown-Conrady distortion on a plane, its exact derivative, and its inverse.
+"""Brown-Conrady distortion on the image plane, its exact Jacobian, and its inverse.
 
-Brown 1971 and what has been added to it since: a rational radial factor (OpenCV), a thin prism
-(Weng et al. 1992), and both applied behind the radial part as in Project Aria's cameras.
+Brown 1971 with later additions: a rational radial factor (OpenCV), a thin prism (Weng et al. 1992),
+and tangential and prism parts applied after the radial part, as in Project Aria's cameras.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from numpy.polynomial import Polynomial
 from hloc_lite.types import Bool, Float64
 
 Matrix = tuple[Float64, Float64, Float64, Float64]
-"""Row by row: d/du and d/dv of the first coordinate, then of the second."""
+"""2x2 matrices, row by row: d/du and d/dv of the first coordinate, then of the second."""
 
 TOLERANCE = 1e-14
-"""Relative step at which an inversion has converged: the next one would be below rounding."""
+"""Relative step at which an inversion has converged: the next step is below rounding."""
 MIN_INVERSE = 1e-12
-"""Of r^2 at a fold; it is rounding noise below, and no image reaches a million focal lengths."""
+"""Smallest 1 / r^2 at a fold: below it is rounding noise, and no image reaches a million focal
+lengths."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,17 @@ class Distortion:
     """(u, v) -> (u, v) * N(r^2) / D(r^2) + tangential + prism."""
 
     radial: tuple[float, ...]
-    """k of r^2, r^4, ... in N = 1 + ..."""
+    """Coefficients of r^2, r^4, ... in N = 1 + ..."""
     divisor: tuple[float, ...] = ()
-    """k of r^2, r^4, ... in D = 1 + ..."""
+    """Coefficients of r^2, r^4, ... in D = 1 + ..."""
     tangential: tuple[float, ...] = ()
-    """p1, p2 in OpenCV's order: first moves u by 2 p1 u v, second by p2 (r^2 + 2 u^2)."""
+    """p1, p2 in OpenCV's order: u is shifted by 2 p1 u v + p2 (r^2 + 2 u^2)."""
     prism: tuple[float, ...] = ()
-    """s1 .. s4: moves u by s1 r^2 + s2 r^4, v by s3 r^2 + s4 r^4."""
+    """s1 .. s4: u is shifted by s1 r^2 + s2 r^4, v by s3 r^2 + s4 r^4."""
     after_radial: bool = False
-    """Tangential and prism parts take the point that the radial part has moved."""
+    """Apply tangential and prism parts to the radially distorted point."""
 
-    def apply(self, u: Float64, v: Float64) -> tuple[Float64, Float64]:
+    def distort(self, u: Float64, v: Float64) -> tuple[Float64, Float64]:
         """Distorted coordinates."""
         factor, _ = self._factor(u * u + v * v)
         radial_u, radial_v = u * factor, v * factor
@@ -49,7 +50,7 @@ class Distortion:
         return radial_u + shift_u, radial_v + shift_v
 
     def jacobian(self, u: Float64, v: Float64) -> Matrix:
-        """Derivative of ``apply``."""
+        """Jacobian of ``distort``."""
         factor, slope = self._factor(u * u + v * v)
         twice_u, twice_v = 2 * slope * u, 2 * slope * v
         mixed = twice_u * v
@@ -65,40 +66,41 @@ class Distortion:
             sa * a + sb * mixed, sa * mixed + sb * d, sc * a + sd * mixed, sc * mixed + sd * d
         )  # fmt: skip
 
-    def fold(self) -> float:
-        """Radius where the radial part turns back towards the centre (or has a pole); inf if never.
+    def fold_radius(self) -> float:
+        """Smallest radius where the radial part is not increasing or has a pole; inf if none.
 
-        Beyond it several points are mapped to the same one, and no lens does that.
+        Beyond it the distortion is not invertible, which is no property of real lenses.
         """
-        return _fold(self.radial, self.divisor)
+        return _fold_radius(self.radial, self.divisor)
 
-    def undo(self, u: Float64, v: Float64) -> tuple[Float64, Float64]:
-        """Inverse of ``apply`` within ``fold``; NaN where there is none."""
+    def undistort(self, u: Float64, v: Float64) -> tuple[Float64, Float64]:
+        """Inverse of ``distort`` within ``fold_radius``; NaN where there is none."""
         target = np.sqrt(u * u + v * v)
-        radius, reached = self._undo_radial(target)
+        radius, reached = self._undistort_radial(target)
         scale = np.where(target > 0, radius / target, 1.0)
         if not self.tangential:
             scale = np.where(reached, scale, np.nan)
             return u * scale, v * scale
-        return self._undo_by_newton(u, v, u * scale, v * scale)
+        return self._undistort_by_newton(u, v, u * scale, v * scale)
 
-    def _undo_radial(self, target: Float64) -> tuple[Float64, Bool]:
-        """Radius within the fold that comes nearest to the target; whether it gets there."""
-        limit = self.fold()
+    def _undistort_radial(self, target: Float64) -> tuple[Float64, Bool]:
+        """Undistorted radius within the fold, and True where it reaches the target radius."""
+        limit = self.fold_radius()
         low = np.zeros_like(target)
         if np.isfinite(limit):
             high = np.full_like(target, limit)
         else:
             high = np.maximum(target, 1.0)
             for _ in range(60):
-                short = high * self._factor(high * high)[0] < target
-                if not short.any():
+                too_low = high * self._factor(high * high)[0] < target
+                if not too_low.any():
                     break
-                high = np.where(short, 2 * high, high)
+                high = np.where(too_low, 2 * high, high)
         radius = np.where(target < high, target, high / 2)
-        done = np.zeros(radius.shape, bool)  # then left alone: no pixel depends on its neighbours
+        # converged pixels keep their value, so that no pixel depends on its neighbours
+        done = np.zeros(radius.shape, bool)
         last = high
-        # Newton's method; where it would leave the interval or not come closer, that is halved
+        # Newton's method, with bisection where it would leave the interval or converge slowly
         for _ in range(100):
             factor, slope = self._factor(radius * radius)
             excess = radius * factor - target
@@ -114,7 +116,7 @@ class Distortion:
         error = np.abs(radius * self._factor(radius * radius)[0] - target)
         return radius, error <= 1e-9 * (1 + target)
 
-    def _undo_by_newton(
+    def _undistort_by_newton(
         self, target_u: Float64, target_v: Float64, u: Float64, v: Float64
     ) -> tuple[Float64, Float64]:
         done = np.zeros(u.shape, bool)
@@ -124,7 +126,7 @@ class Distortion:
             determinant = a * d - b * c
             step_u = (d * error_u - b * error_v) / determinant
             step_v = (a * error_v - c * error_u) / determinant
-            # a bounded step keeps strong distortion from jumping over the fold
+            # bounded steps do not jump over the fold of a strong distortion
             length = np.sqrt(step_u**2 + step_v**2)
             share = np.minimum(1.0, 0.5 * (1 + np.sqrt(u * u + v * v)) / np.maximum(length, 1e-300))
             share = np.where(done, 0.0, share)
@@ -134,28 +136,28 @@ class Distortion:
                 break
         error_u, error_v = self._error(u, v, target_u, target_v)
         a, b, c, d = self.jacobian(u, v)
-        # the other parts move the fold a little; just beyond it the determinant is negative
+        # tangential and prism parts move the fold; just beyond it the determinant is negative
         good = (np.maximum(np.abs(error_u), np.abs(error_v)) < 1e-9) & (a * d - b * c > 0)
-        good &= np.sqrt(u * u + v * v) <= 1.1 * self.fold()
+        good &= np.sqrt(u * u + v * v) <= 1.1 * self.fold_radius()
         return np.where(good, u, np.nan), np.where(good, v, np.nan)
 
     def _error(
         self, u: Float64, v: Float64, target_u: Float64, target_v: Float64
     ) -> tuple[Float64, Float64]:
-        distorted_u, distorted_v = self.apply(u, v)
+        distorted_u, distorted_v = self.distort(u, v)
         return distorted_u - target_u, distorted_v - target_v
 
     def _factor(self, r2: Float64) -> tuple[Float64, Float64]:
-        """Radial factor and its derivative by r^2."""
+        """Radial factor and its derivative with respect to r^2."""
         factor, slope = _one_plus(self.radial, r2)
         if not self.divisor:
             return factor, slope
-        below, below_slope = _one_plus(self.divisor, r2)
-        factor = factor / below
-        return factor, (slope - factor * below_slope) / below
+        divisor, divisor_slope = _one_plus(self.divisor, r2)
+        factor = factor / divisor
+        return factor, (slope - factor * divisor_slope) / divisor
 
     def _shift(self, u: Float64, v: Float64) -> tuple[Float64, Float64]:
-        """Tangential and prism parts."""
+        """Shift by the tangential and prism parts."""
         p1, p2 = self.tangential
         uv, r2 = 2 * u * v, u * u + v * v
         shift_u = p1 * uv + p2 * (r2 + 2 * u * u)
@@ -187,12 +189,14 @@ def _one_plus(coefficients: tuple[float, ...], r2: Float64) -> tuple[Float64, Fl
 
 
 @lru_cache(maxsize=256)
-def _fold(radial: tuple[float, ...], divisor: tuple[float, ...]) -> float:
-    above, below, q = Polynomial((1.0, *radial)), Polynomial((1.0, *divisor)), Polynomial((0, 1.0))
+def _fold_radius(radial: tuple[float, ...], divisor: tuple[float, ...]) -> float:
+    numerator, denominator = Polynomial((1.0, *radial)), Polynomial((1.0, *divisor))
+    q = Polynomial((0, 1.0))
     # d/dr of r N(q) / D(q) with q = r^2, times D^2
-    slope = (above + 2 * q * above.deriv()) * below - 2 * q * above * below.deriv()
-    # read backwards, their coefficients start with 1, and the roots are 1 / q: all well scaled
-    inverse = np.concatenate([np.roots(slope.coef), np.roots(below.coef)])
+    slope = numerator + 2 * q * numerator.deriv()
+    slope = slope * denominator - 2 * q * numerator * denominator.deriv()
+    # in reversed order the leading coefficient is 1 and the roots are 1 / q, which is well scaled
+    inverse = np.concatenate([np.roots(slope.coef), np.roots(denominator.coef)])
     real = inverse.real[np.abs(inverse.imag) <= 1e-12 * np.abs(inverse)]
     largest = float(real.max(initial=0.0))
     return 1 / largest**0.5 if largest > MIN_INVERSE else float("inf")

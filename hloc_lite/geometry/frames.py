@@ -1,18 +1,18 @@
 """Poses and points in the axes of other programs: OpenCV, OpenGL, ARKit, Unity, ROS.
 
-A frame has axes for the camera and axes for the world; both are our own, permuted and mirrored.
-``position`` is always the camera centre. Poses and points of one frame belong together: what is
-given out in a frame projects as it did in the map.
+A frame has axes for the camera and axes for the world: signed permutations of COLMAP's.
+``position`` is always the camera centre. Poses and points of one frame are consistent: points
+project to the same pixels as in the map.
 
-World axes depend on what the world is (``world``):
+World axes depend on the kind of world (``world``):
 
-* ``map``: a map's axes as they are. Nothing says which way is up there, so they are read like a
-  camera's (x right, y down, z forward): the identity stays the identity, and "up" is the map's -y,
-  which is the sky only if the map happens to lie so.
-* ``enu``: x east, y north, z up, metres, as georeferenced poses are. Up is up in every frame.
+* ``map``: the axes of a map. Their up direction is unknown, so they are converted like a camera's
+  (x right, y down, z forward): the identity stays the identity, and "up" is the map's -y, which
+  need not be the sky.
+* ``enu``: x east, y north, z up, metres, as in georeferenced poses. Up is up in every frame.
 
-The camera's axes are those of the upright photo. ARKit's own camera transform is of the photo as
-the sensor stores it: turn photos and poses alike, or neither.
+Camera axes are those of the upright photo. ARKit's own camera transform refers to the photo as the
+sensor stores it: rotate both photos and poses, or neither.
 """
 
 from __future__ import annotations
@@ -46,16 +46,18 @@ _EAST_UP_NORTH = _axes((1, 0, 0), (0, 0, 1), (0, 1, 0))
 @dataclass(frozen=True, eq=False)
 class _Frame:
     meaning: str
-    camera: Float64
-    """(3, 3) its camera coordinates from ours."""
-    of_map: Float64
+    camera_axes: Float64
+    """(3, 3) its camera coordinates from COLMAP's."""
+    map_axes: Float64
     """(3, 3) its world coordinates from a map's."""
-    of_enu: Float64
+    enu_axes: Float64
     """(3, 3) its world coordinates from east, north, up."""
-    map_becomes: str
-    enu_becomes: str
+    map_text: str
+    """World axes of a map, in words."""
+    enu_text: str
+    """World axes of an ENU world, in words."""
     is_cam_from_world: bool = False
-    """The rotation turns world to camera; else camera to world."""
+    """True if the rotation is cam_from_world, else world_from_cam."""
 
 
 _FRAMES: Mapping[str, _Frame] = {
@@ -87,40 +89,40 @@ _FRAMES: Mapping[str, _Frame] = {
 }  # fmt: skip
 
 FRAMES: Mapping[str, str] = {
-    name: f"{each.meaning}; world axes of a map (x, y, z): {each.map_becomes}; of east, north, up: "
-    f"{each.enu_becomes}."
+    name: f"{each.meaning}; world axes of a map (x, y, z): {each.map_text}; of east, north, up: "
+    f"{each.enu_text}."
     for name, each in _FRAMES.items()
 }
-"""Name -> what it is, in one sentence."""
+"""Description of each frame, in one sentence, by name."""
 
 
 def pose_in_frame(
     cam_from_world: Rigid3, frame: str, world: World = "map"
 ) -> dict[str, list[float] | str]:
-    """A pose as another program wants it, in plain JSON values.
+    """Convert a pose to the axes of another program, as plain JSON values.
 
     Args:
-        cam_from_world: with ``world="enu"`` of the ENU world (``Georeference.in_enu``).
+        cam_from_world: in the ENU world for ``world="enu"`` (``Georeference.in_enu``).
         frame: a name of ``FRAMES``.
-        world: what the pose's world axes are, see the module.
+        world: kind of the pose's world, see the module docstring.
 
     Returns:
-        ``position`` (3,) of the camera centre, ``rotation_xyzw`` a unit quaternion with w >= 0,
-        ``convention`` what these are; colmap has its ``translation``, too.
+        ``position`` (3,) of the camera centre, ``rotation_xyzw`` a unit quaternion with w >= 0, and
+        ``convention`` in words; for colmap also ``translation``.
 
     Raises:
         ConfigError: an unknown frame or world.
     """
     axes = _frame(frame)
     world_axes = _world_axes(axes, world)
-    rotation = world_axes @ cam_from_world.rotation.T @ axes.camera.T
+    rotation = world_axes @ cam_from_world.rotation.T @ axes.camera_axes.T
     if axes.is_cam_from_world:
         rotation = rotation.T
     w, x, y, z = _plain(quat_wxyz_from_rotation(rotation))
     given = (
-        f"a map's (x, y, z): {axes.map_becomes}"
+        f"a map's (x, y, z): {axes.map_text}"
         if world == "map"
-        else f"east, north, up: {axes.enu_becomes}"
+        else f"east, north, up: {axes.enu_text}"
     )
     value: dict[str, list[float] | str] = {
         "position": _plain(world_axes @ cam_from_world.center),
@@ -135,16 +137,18 @@ def pose_in_frame(
 def pose_from_frame(
     position: npt.ArrayLike, rotation_xyzw: npt.ArrayLike, frame: str, world: World = "map"
 ) -> Rigid3:
-    """The cam_from_world of what ``pose_in_frame`` gives out.
+    """Convert a pose in the axes of another program to cam_from_world.
+
+    Inverse of ``pose_in_frame``.
 
     Args:
-        position: (3,) of the camera centre, for every frame.
-        rotation_xyzw: (4,) its length is normalized away.
+        position: (3,) camera centre, for every frame.
+        rotation_xyzw: (4,) quaternion of any length.
 
     Raises:
         ConfigError: an unknown frame or world.
         ShapeError: not three and four numbers.
-        FormatError: numbers that are not finite, or a quaternion without length.
+        FormatError: numbers that are not finite, or a zero quaternion.
     """
     axes = _frame(frame)
     world_axes = _world_axes(axes, world)
@@ -155,21 +159,21 @@ def pose_from_frame(
     center = given @ world_axes
     rotation = rotation_from_quat_wxyz([w, x, y, z])
     world_from_cam = rotation.T if axes.is_cam_from_world else rotation
-    cam_from_world = axes.camera.T @ world_from_cam.T @ world_axes
+    cam_from_world = axes.camera_axes.T @ world_from_cam.T @ world_axes
     return Rigid3(cam_from_world, -cam_from_world @ center)
 
 
 def covariance_in_frame(
     cam_from_world: Rigid3, covariance: Float64, frame: str, world: World = "map"
 ) -> Float64:
-    """How uncertain a pose of ``pose_in_frame`` is, along and about the world axes of its frame.
+    """Covariance of a pose of ``pose_in_frame``, along and about the world axes of its frame.
 
     Args:
-        covariance: (6, 6) as ``types.PoseEstimate`` has it.
+        covariance: (6, 6) as in ``types.PoseEstimate``.
 
     Returns:
         (6, 6) of (position, rotation vector in rad about fixed axes), in the order of ROS's
-        PoseWithCovariance; also for colmap of where the camera is and how it is turned there.
+        PoseWithCovariance; for colmap, too, of the camera centre and orientation.
 
     Raises:
         ConfigError: an unknown frame or world.
@@ -177,16 +181,17 @@ def covariance_in_frame(
     """
     given = np.asarray(frozen_array(covariance, np.float64, (6, 6), "covariance"), np.float64)
     axes = _world_axes(_frame(frame), world)
-    # exp(d) cam_from_world moves the centre by -R^T v and turns the camera by -R^T w
-    turned = -axes @ cam_from_world.rotation.T
-    change = np.zeros((6, 6))
-    change[:3, 3:] = turned
-    change[3:, :3] = np.sign(np.linalg.det(axes)) * turned  # mirrored, turns go the other way
-    return change @ given @ change.T
+    # exp(d) cam_from_world moves the centre by -R^T v and rotates the camera by -R^T w
+    rotation = -axes @ cam_from_world.rotation.T
+    jacobian = np.zeros((6, 6))
+    jacobian[:3, 3:] = rotation
+    # mirrored axes reverse the sense of rotations
+    jacobian[3:, :3] = np.sign(np.linalg.det(axes)) * rotation
+    return jacobian @ given @ jacobian.T
 
 
 def points_in_frame(xyz: npt.ArrayLike, frame: str, world: World = "map") -> Float64:
-    """(..., 3) points or directions of the world, in the world axes of a frame.
+    """(..., 3) points or directions of the world in the world axes of a frame.
 
     Raises:
         ConfigError: an unknown frame or world.
@@ -195,7 +200,7 @@ def points_in_frame(xyz: npt.ArrayLike, frame: str, world: World = "map") -> Flo
 
 
 def points_from_frame(xyz: npt.ArrayLike, frame: str, world: World = "map") -> Float64:
-    """The inverse of ``points_in_frame``: e.g. a prior's position, or which way is down.
+    """Inverse of ``points_in_frame``, for example for the position or gravity of a prior.
 
     Raises:
         ConfigError: an unknown frame or world.
@@ -204,22 +209,22 @@ def points_from_frame(xyz: npt.ArrayLike, frame: str, world: World = "map") -> F
 
 
 def camera_vectors_from_frame(xyz: npt.ArrayLike, frame: str) -> Float64:
-    """(..., 3) points or directions in the camera axes of a frame, in ours (x right, y down, z
-    forward): e.g. the gravity that a phone measures.
+    """(..., 3) points or directions from the camera axes of a frame to COLMAP's (x right, y down, z
+    forward), for example the gravity measured by a phone.
 
     Raises:
         ConfigError: an unknown frame.
     """
-    return np.asarray(xyz, np.float64) @ _frame(frame).camera
+    return np.asarray(xyz, np.float64) @ _frame(frame).camera_axes
 
 
 def camera_axes(frame: str) -> Float64:
-    """(3, 3) camera coordinates of a frame from ours.
+    """(3, 3) camera coordinates of a frame from COLMAP's.
 
     Raises:
         ConfigError: an unknown frame.
     """
-    return _frame(frame).camera
+    return _frame(frame).camera_axes
 
 
 def _frame(name: str) -> _Frame:
@@ -232,9 +237,9 @@ def _frame(name: str) -> _Frame:
 def _world_axes(frame: _Frame, world: str) -> Float64:
     if world not in ("map", "enu"):
         raise ConfigError(f"world: expected map or enu, got {world!r}")
-    return frame.of_map if world == "map" else frame.of_enu
+    return frame.map_axes if world == "map" else frame.enu_axes
 
 
 def _plain(vector: Float64) -> list[float]:
-    """Without the -0.0 that mirrored axes leave."""
+    """List of floats, without the -0.0 from mirrored axes."""
     return (vector + 0.0).tolist()

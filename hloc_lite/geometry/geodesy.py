@@ -1,9 +1,9 @@
-"""WGS-84: geodetic latitude, longitude and height, and the local plane of east, north, up.
+"""WGS-84: geodetic latitude, longitude and height, and the local east-north-up (ENU) frame.
 
-Heights are metres above the ellipsoid. What phones and photos call altitude is often meant above
-sea level, which lies up to 106 m off; within a map that is a constant.
+Heights are metres above the ellipsoid. The altitude of phones and photos is often above sea level,
+which differs by up to 106 m; within a map that is a constant.
 
-pymap3d is imported where it is used: every map is opened through here, few need it.
+pymap3d is imported where it is used: opening a map imports this module, but few maps need it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from hloc_lite.types import Float64, frozen_array
 
 @dataclass(frozen=True)
 class Geodetic:
-    """A place on Earth.
+    """Geodetic position.
 
     Raises:
-        FormatError: numbers that are not finite, latitudes or longitudes that do not exist.
+        FormatError: numbers that are not finite, latitude or longitude out of range.
     """
 
     latitude_deg: float
@@ -43,40 +43,47 @@ class Geodetic:
             )
 
 
-def enu_from_geodetic(places: npt.ArrayLike, origin: Geodetic) -> Float64:
-    """(..., 3) latitude, longitude (degrees) and height (metres) as metres east, north and up of
-    the origin."""
+def enu_from_geodetic(positions: npt.ArrayLike, origin: Geodetic) -> Float64:
+    """(..., 3) metres east, north and up of the origin.
+
+    Args:
+        positions: (..., 3) latitude, longitude (degrees) and height (metres).
+    """
     import pymap3d
 
-    latitude, longitude, height = _columns(places, "places")
-    return _stacked(pymap3d.geodetic2enu(latitude, longitude, height, *astuple(origin)))
+    latitude, longitude, height = _columns(positions, "positions")
+    return _stack(pymap3d.geodetic2enu(latitude, longitude, height, *astuple(origin)))
 
 
 def geodetic_from_enu(enu: npt.ArrayLike, origin: Geodetic) -> Float64:
-    """The inverse of ``enu_from_geodetic``: (..., 3) degrees, degrees, metres."""
+    """Inverse of ``enu_from_geodetic``: (..., 3) degrees, degrees, metres."""
     import pymap3d
 
-    return _stacked(pymap3d.enu2geodetic(*_columns(enu, "enu"), *astuple(origin)))
+    return _stack(pymap3d.enu2geodetic(*_columns(enu, "enu"), *astuple(origin)))
 
 
-def ecef_from_geodetic(places: npt.ArrayLike) -> Float64:
-    """(..., 3) latitude, longitude and height as metres from the centre of the Earth, which turns
-    with it: x to (0, 0), y to (0, 90 east), z to the north pole."""
+def ecef_from_geodetic(positions: npt.ArrayLike) -> Float64:
+    """(..., 3) metres in the Earth-centred, Earth-fixed frame: x to (0, 0), y to (0, 90 east), z to
+    the north pole.
+
+    Args:
+        positions: (..., 3) latitude, longitude (degrees) and height (metres).
+    """
     import pymap3d
 
-    return _stacked(pymap3d.geodetic2ecef(*_columns(places, "places")))
+    return _stack(pymap3d.geodetic2ecef(*_columns(positions, "positions")))
 
 
 def geodetic_from_ecef(ecef: npt.ArrayLike) -> Float64:
-    """The inverse of ``ecef_from_geodetic``: (..., 3) degrees, degrees, metres."""
+    """Inverse of ``ecef_from_geodetic``: (..., 3) degrees, degrees, metres."""
     import pymap3d
 
-    return _stacked(pymap3d.ecef2geodetic(*_columns(ecef, "ecef")))
+    return _stack(pymap3d.ecef2geodetic(*_columns(ecef, "ecef")))
 
 
-def ecef_from_enu_rotation(place: Geodetic) -> Float64:
-    """(3, 3) whose columns are east, north and up at a place, in ECEF axes."""
-    latitude, longitude = np.radians([place.latitude_deg, place.longitude_deg])
+def ecef_from_enu_rotation(position: Geodetic) -> Float64:
+    """(3, 3) rotation with columns east, north and up at a position, in ECEF axes."""
+    latitude, longitude = np.radians([position.latitude_deg, position.longitude_deg])
     up = [
         np.cos(latitude) * np.cos(longitude),
         np.cos(latitude) * np.sin(longitude),
@@ -92,5 +99,5 @@ def _columns(values: npt.ArrayLike, name: str) -> tuple[Float64, Float64, Float6
     return array[..., 0], array[..., 1], array[..., 2]
 
 
-def _stacked(columns: tuple[npt.ArrayLike, ...]) -> Float64:
+def _stack(columns: tuple[npt.ArrayLike, ...]) -> Float64:
     return np.stack([np.asarray(column, np.float64) for column in columns], axis=-1)

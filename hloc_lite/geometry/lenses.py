@@ -1,9 +1,9 @@
-"""What a lens does before distortion: from a point in the camera frame to coordinates on a plane.
+"""Lens models before distortion: from points in the camera frame to the image plane.
 
-Every lens takes and gives single coordinates, arrays of one shape, in float64. ``project`` gives
-NaN for points that it does not see, ``jacobian`` the two rows of its derivative by (x, y, z), and
-``direction`` inverts it: a vector of any positive length, NaN where no ray gets to the plane. They
-divide by zero on purpose; the caller silences NumPy.
+All functions take and return coordinates as separate float64 arrays of one shape. ``project``
+returns NaN for points that the lens cannot see, ``jacobian`` the two rows of its derivative with
+respect to (x, y, z). ``unproject`` is the inverse: a vector of any positive length, NaN where no
+ray reaches the plane. Divisions by zero are intended; the caller silences NumPy.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from hloc_lite.types import Float64
 
 Row = tuple[Float64, Float64, Float64]
 MIN_DEPTH = 1e-12
-"""Map units; a point nearer to the plane of the camera centre is not in front of it."""
+"""Smallest depth of a point in front of the camera, map units."""
 
 
 class Lens(Protocol):
-    """One way to map directions to a plane."""
+    """Mapping from directions to the image plane."""
 
     def project(self, x: Float64, y: Float64, z: Float64) -> tuple[Float64, Float64]: ...
 
     def jacobian(self, x: Float64, y: Float64, z: Float64) -> tuple[Row, Row]: ...
 
-    def direction(self, u: Float64, v: Float64) -> Row: ...
+    def unproject(self, u: Float64, v: Float64) -> Row: ...
 
 
 @dataclass(frozen=True)
 class Perspective:
-    """The z = 1 plane, for points in front."""
+    """Pinhole projection to the z = 1 plane, for points in front."""
 
     def project(self, x: Float64, y: Float64, z: Float64) -> tuple[Float64, Float64]:
         z = _in_front(z)
@@ -40,20 +40,20 @@ class Perspective:
 
     def jacobian(self, x: Float64, y: Float64, z: Float64) -> tuple[Row, Row]:
         inverse = 1 / _in_front(z)
-        none = 0 * inverse
-        return (inverse, none, -x * inverse**2), (none, inverse, -y * inverse**2)
+        zero = 0 * inverse
+        return (inverse, zero, -x * inverse**2), (zero, inverse, -y * inverse**2)
 
-    def direction(self, u: Float64, v: Float64) -> Row:
+    def unproject(self, u: Float64, v: Float64) -> Row:
         return u, v, np.ones_like(u)
 
 
 @dataclass(frozen=True)
 class Angular:
-    """Radius on the plane proportional to an angle: atan(stretch * tan(angle)) / rate.
+    """Radius on the plane from the angle to the optical axis: atan(stretch * tan(angle)) / rate.
 
-    ``Angular()`` is the equidistant fisheye of Kannala and Brandt 2006: the radius is the angle to
-    the optical axis itself, and goes on beyond 90 degrees, up to the ray straight behind. With
-    other numbers it is the FOV model of Devernay and Faugeras 2001, for points in front only.
+    ``Angular()`` is the equidistant fisheye of Kannala and Brandt 2006: the radius is the angle
+    itself, also beyond 90 degrees, up to the ray straight back. With other parameters it is the FOV
+    model of Devernay and Faugeras 2001, for points in front only.
     """
 
     stretch: float = 1.0
@@ -68,10 +68,10 @@ class Angular:
         rho = np.sqrt(x * x + y * y)
         scale = self._scale(rho, z)
         z = z + 0 * scale  # NaN where the projection is
-        # derivatives of the radius by rho and z
+        # derivatives of the radius with respect to rho and z
         common = self.stretch / self.rate / (z * z + (self.stretch * rho) ** 2)
         by_rho, by_z = z * common, -rho * common
-        along = np.where(rho > 0, 1 / rho, 0.0)  # on the axis all directions are alike
+        along = np.where(rho > 0, 1 / rho, 0.0)  # on the axis all directions are equivalent
         ex, ey = x * along, y * along
         difference = by_rho - scale
         mixed = ex * ey * difference
@@ -80,7 +80,7 @@ class Angular:
             (mixed, scale + ey * ey * difference, ey * by_z),
         )
 
-    def direction(self, u: Float64, v: Float64) -> Row:
+    def unproject(self, u: Float64, v: Float64) -> Row:
         radius = np.sqrt(u * u + v * v)
         angle = self.rate * radius
         limit = np.pi if self.sees_behind else np.pi / 2
@@ -89,18 +89,18 @@ class Angular:
         return u * scale, v * scale, self.stretch * np.cos(angle)
 
     def _scale(self, rho: Float64, z: Float64) -> Float64:
-        """Radius on the plane over distance from the axis."""
-        on_axis = self.stretch / (self.rate * _in_front(z))  # behind the centre it is undefined
+        """Radius on the plane over distance from the axis (rho)."""
+        on_axis = self.stretch / (self.rate * _in_front(z))  # undefined behind the centre
         angle = np.arctan2(self.stretch * rho, z if self.sees_behind else _in_front(z))
         return np.where(rho > 0, angle / (self.rate * rho), on_axis)
 
 
 @dataclass(frozen=True)
 class Division:
-    """Fitzgibbon 2001: the ray of a point (u, v) is (u, v, 1 + k r^2).
+    """Division model of Fitzgibbon 2001: the ray of a point (u, v) is (u, v, 1 + k r^2).
 
-    With k < 0 all directions but the one straight behind are seen; with k > 0 those up to the
-    angle of r = 1 / sqrt(k), beyond which rays would come back to the axis.
+    With k < 0 it sees all directions except straight back; with k > 0 those up to the angle at
+    r = 1 / sqrt(k), beyond which rays would turn back to the axis.
     """
 
     k: float
@@ -120,25 +120,25 @@ class Division:
             (mixed, inverse + curved * y * y, y * by_z),
         )
 
-    def direction(self, u: Float64, v: Float64) -> Row:
+    def unproject(self, u: Float64, v: Float64) -> Row:
         bend = self.k * (u * u + v * v)
         return u, v, np.where(bend <= 1, 1 + bend, np.nan)
 
     def _roots(self, x: Float64, y: Float64, z: Float64) -> tuple[Float64, Float64]:
-        """sqrt(z^2 - 4 k rho^2), and half its sum with z: what x is divided by."""
+        """sqrt(z^2 - 4 k rho^2), and half its sum with z, by which x is divided."""
         bend = 4 * self.k * (x * x + y * y)
         root = np.sqrt(z * z - bend)
-        # for z < 0 the same without cancellation
+        # equivalent for z < 0, without cancellation
         half = np.where(z < 0, bend / (z - root), z + root) / 2
         return root, np.where(half > MIN_DEPTH, half, np.nan)
 
 
 @dataclass(frozen=True)
-class UnifiedSphere:
-    """The enhanced unified camera model, Khomutenko, Garcia and Martinet 2016: alpha in [0, 1] is
-    how far the centre of projection is behind that of an ellipsoid, beta > 0 its shape.
+class EnhancedUnified:
+    """Enhanced unified camera model (Khomutenko, Garcia and Martinet 2016).
 
-    Sees behind as far as the projection can be inverted.
+    ``alpha`` in [0, 1] is the offset of the projection centre from that of an ellipsoid, ``beta``
+    > 0 the shape of that. Sees behind the camera as far as the projection is invertible.
     """
 
     alpha: float
@@ -159,45 +159,46 @@ class UnifiedSphere:
             (mixed, inverse - curved * y * y, y * by_z),
         )
 
-    def direction(self, u: Float64, v: Float64) -> Row:
+    def unproject(self, u: Float64, v: Float64) -> Row:
         r2 = self.beta * (u * u + v * v)
         root = np.sqrt(1 - (2 * self.alpha - 1) * r2)
         z = (1 - self.alpha**2 * r2) / (self.alpha * root + 1 - self.alpha)
-        return u + 0 * z, v + 0 * z, z  # NaN in all three
+        return u + 0 * z, v + 0 * z, z  # NaN in all three components
 
     def _distances(self, x: Float64, y: Float64, z: Float64) -> tuple[Float64, Float64]:
-        """From the ellipsoid's centre, and the depth that x is divided by."""
+        """Distance from the ellipsoid's centre, and the depth by which x is divided."""
         distance = np.sqrt(self.beta * (x * x + y * y) + z * z)
         depth = self.alpha * distance + (1 - self.alpha) * z
-        # below this direction the radius decreases again (alpha > 1/2), or depth is negative
+        # beyond this direction the radius decreases (alpha > 1/2) or the depth is negative
         low, high = sorted((self.alpha, 1 - self.alpha))
         seen = (z * high > -low * distance) & (depth > MIN_DEPTH)
         return distance, np.where(seen, depth, np.nan)
 
 
 @dataclass(frozen=True)
-class Sphere:
+class Equirectangular:
     """Longitude around the y axis and latitude (down is positive), in radians: all directions."""
 
     def project(self, x: Float64, y: Float64, z: Float64) -> tuple[Float64, Float64]:
-        level = np.sqrt(x * x + z * z)
-        seen = np.where((level > 0) | (y != 0), 1.0, np.nan)
-        return np.arctan2(x, z) * seen, np.arctan2(y, level) * seen
+        horizontal = np.sqrt(x * x + z * z)
+        seen = np.where((horizontal > 0) | (y != 0), 1.0, np.nan)
+        return np.arctan2(x, z) * seen, np.arctan2(y, horizontal) * seen
 
     def jacobian(self, x: Float64, y: Float64, z: Float64) -> tuple[Row, Row]:
-        level2 = x * x + z * z
-        level2 = np.where(level2 > 0, level2, np.nan)  # poles have no longitude
-        level, distance2 = np.sqrt(level2), level2 + y * y
-        tilt = -y / (level * distance2)
+        horizontal2 = x * x + z * z
+        # longitude is undefined at the poles
+        horizontal2 = np.where(horizontal2 > 0, horizontal2, np.nan)
+        horizontal, norm2 = np.sqrt(horizontal2), horizontal2 + y * y
+        slope = -y / (horizontal * norm2)
         return (
-            (z / level2, 0 * level, -x / level2),
-            (x * tilt, level / distance2, z * tilt),
+            (z / horizontal2, 0 * horizontal, -x / horizontal2),
+            (x * slope, horizontal / norm2, z * slope),
         )
 
-    def direction(self, u: Float64, v: Float64) -> Row:
+    def unproject(self, u: Float64, v: Float64) -> Row:
         v = np.where(np.abs(v) <= np.pi / 2 * (1 + 1e-12), v, np.nan)
-        level = np.cos(v)
-        return level * np.sin(u), np.sin(v), level * np.cos(u)
+        horizontal = np.cos(v)
+        return horizontal * np.sin(u), np.sin(v), horizontal * np.cos(u)
 
 
 def _in_front(z: Float64) -> Float64:

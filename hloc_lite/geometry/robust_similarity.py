@@ -1,4 +1,4 @@
-"""A similarity between point sets of which some are far off."""
+"""Robust similarity between point sets with outliers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hloc_lite.types import Float64
 Fit = Callable[[Float64, Float64, Float64 | None], Similarity3 | None]
 
 
-def fit_robustly(
+def fit_similarity_robust(
     source: Float64,
     target: Float64,
     fit: Fit,
@@ -22,17 +22,19 @@ def fit_robustly(
     min_sigma: float,
     seed: int = 0,
 ) -> tuple[Similarity3, float] | None:
-    """``target_from_source`` by the majority: least quantile of squares (Rousseeuw 1984) over
-    minimal samples, then least squares reweighted after Geman and McClure.
+    """Fit ``target_from_source`` to the majority of the points.
 
-    No bound of outliers is needed: the noise is what the errors of the better half say.
+    Minimal samples are compared by their least quantile of squares (Rousseeuw 1984), and the best
+    is refined by least squares with Geman-McClure weights. It needs no inlier bound: the noise
+    level is estimated from the better half of the errors.
 
     Args:
         source: (N, 3).
         target: (N, 3).
-        fit: ``fit_similarity``, or another of its kind.
-        sample_size: points that determine it.
-        min_sigma: units of the target; the noise is not taken to be less.
+        fit: ``fit_similarity`` or ``fit_level_similarity``.
+        sample_size: number of points that determine it.
+        num_samples: number of minimal samples.
+        min_sigma: lower bound of the noise level, units of the target.
 
     Returns:
         The similarity and the standard deviation of the noise along each axis; None if no sample
@@ -40,13 +42,13 @@ def fit_robustly(
     """
     n = len(source)
     rank = min(n // 2 + (sample_size + 1) // 2, n)
-    # the error of that rank for noise of 1; small samples fit too well, so their noise is enlarged
+    # expected error of that rank for unit noise, with a correction for overfitting of few points
     expected = float(chi.ppf(rank / (n + 1), df=3)) / (1 + 5 / (n - sample_size + 1))
 
     def errors(similarity: Similarity3) -> Float64:
         return np.linalg.norm(similarity.apply(source) - target, axis=1)
 
-    def ranked(similarity: Similarity3) -> float:
+    def quantile(similarity: Similarity3) -> float:
         return float(np.partition(errors(similarity), rank - 1)[rank - 1])
 
     rng = np.random.default_rng(seed)
@@ -55,11 +57,11 @@ def fit_robustly(
     fits = [each for rows in samples if (each := fit(source[rows], target[rows], None))]
     if not fits:
         return None
-    best = min(fits, key=ranked)
+    best = min(fits, key=quantile)
     for _ in range(20):
-        sigma = max(ranked(best) / expected, min_sigma)
-        again = fit(source, target, 1 / (1 + np.square(errors(best) / (2 * sigma))) ** 2)
-        if again is None or ranked(again) >= ranked(best) * (1 - 1e-6):
+        sigma = max(quantile(best) / expected, min_sigma)
+        refit = fit(source, target, 1 / (1 + np.square(errors(best) / (2 * sigma))) ** 2)
+        if refit is None or quantile(refit) >= quantile(best) * (1 - 1e-6):
             break
-        best = again
-    return best, max(ranked(best) / expected, min_sigma)
+        best = refit
+    return best, max(quantile(best) / expected, min_sigma)

@@ -53,7 +53,7 @@ def read_array(path: Path, recorded: Mapping[str, Any]) -> np.ndarray:
     """Return an array, read-only.
 
     Args:
-        path: of its file.
+        path: .npy file.
         recorded: size and checksum from ``write_array``.
 
     Raises:

@@ -34,7 +34,7 @@ def write_bank(path: Path, items: Iterable[tuple[str, Arrays]], attrs: Mapping[s
     """Write a bank atomically; memory holds ``BUFFER_BYTES`` and one item.
 
     Args:
-        path: of the file.
+        path: HDF5 file to write.
         items: key and field -> (N, ...) array. All items have the same fields, dtypes and trailing
             shapes.
         attrs: JSON values to store with them.

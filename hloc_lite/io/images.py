@@ -74,7 +74,7 @@ def read_mask(path: Path, size: tuple[int, int], config: ImagesConfig) -> npt.ND
     """Read a mask image.
 
     Args:
-        path: of the mask.
+        path: mask file.
         size: (width, height) of the masked image, pixels.
         config: size limits.
 

@@ -20,7 +20,7 @@ def exclusive_lock(
     Its folder is made if it is missing. A file that a killed process left locks nothing.
 
     Args:
-        path: of the lock file.
+        path: lock file.
         busy: raised if another process holds the lock.
         unwritable: makes the error to raise if the file cannot be created.
 

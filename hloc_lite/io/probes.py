@@ -1,6 +1,6 @@
-"""Small calls of the native libraries, run in a process of their own: a crash there is an answer.
+"""Probes: small calls of the native libraries, each in a process of its own that may crash.
 
-``python -m hloc_lite.io.probes NAME`` runs one and prints what it found as one line of JSON.
+``python -m hloc_lite.io.probes NAME`` runs a probe and prints its result as one line of JSON.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ TIMEOUT_S = 120
 
 @dataclass(frozen=True)
 class ProbeAnswer:
-    """What became of a probe."""
+    """Result of a probe."""
 
     value: Any
-    """What it returned; None if it failed."""
+    """Return value; None if the probe failed."""
     failure: str
-    """Empty if it worked."""
+    """Reason of the failure; empty if the probe worked."""
 
 
 def run_probe(name: str) -> ProbeAnswer:
@@ -38,13 +38,13 @@ def run_probe(name: str) -> ProbeAnswer:
     if done.returncode < 0:
         return ProbeAnswer(None, f"crashed (signal {-done.returncode})")
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        return ProbeAnswer(None, said[-1])
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        return ProbeAnswer(None, lines[-1])
     return ProbeAnswer(json.loads(done.stdout.strip().splitlines()[-1]), "")
 
 
 def torch_devices() -> dict[str, Any]:
-    """The devices torch can use."""
+    """Return the devices that torch can use."""
     import torch
 
     cuda = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
@@ -52,7 +52,7 @@ def torch_devices() -> dict[str, Any]:
 
 
 def torch_convolution() -> str:
-    """A convolution with a known answer."""
+    """Check a convolution with a known result."""
     import torch
 
     image = torch.arange(16.0).reshape(1, 1, 4, 4)
@@ -62,7 +62,7 @@ def torch_convolution() -> str:
 
 
 def faiss_after_torch() -> str:
-    """An index search after torch's threads have started: their OpenMP runtimes can clash."""
+    """Check an index search after torch has started threads: OpenMP runtimes can clash."""
     import torch
 
     torch.ones(256, 256) @ torch.ones(256, 256)
@@ -77,7 +77,7 @@ def faiss_after_torch() -> str:
 
 
 def pycolmap_mapper() -> dict[str, Any]:
-    """Whether pycolmap loads beside torch, and what it can do."""
+    """Load pycolmap beside torch; return its version and whether it has a global mapper."""
     import torch  # noqa: F401
 
     from hloc_lite.io import pycolmap_adapter
@@ -89,7 +89,7 @@ def pycolmap_mapper() -> dict[str, Any]:
 
 
 def embree_ray() -> str:
-    """A ray against one triangle."""
+    """Check a ray against one triangle."""
     from embreex import rtcore_scene
     from embreex.mesh_construction import TriangleMesh
 
@@ -107,9 +107,9 @@ PROBES: Mapping[str, Callable[[], Any]] = {
 }
 
 
-def _require(fact: bool, otherwise: str) -> None:
-    if not fact:
-        raise SystemExit(otherwise)
+def _require(condition: bool, failure: str) -> None:
+    if not condition:
+        raise SystemExit(failure)
 
 
 if __name__ == "__main__":

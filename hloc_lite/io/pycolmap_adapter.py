@@ -56,11 +56,11 @@ def verify_pair(
     """Verify the matches of an image pair by two-view geometry, as COLMAP does.
 
     Args:
-        cameras: of the two images; a guessed focal length is treated as unknown.
+        cameras: cameras of the two images; a guessed focal length is treated as unknown.
         points2D: two (K, 2) float64 arrays of matched pixels.
         max_error_px: inlier bound, pixels.
         min_inliers: fewer make the pair DEGENERATE.
-        seed: of the RANSAC.
+        seed: RANSAC seed.
 
     Returns:
         (K,) inlier mask, and COLMAP's two-view configuration (see ``TwoView.kind``).
@@ -138,7 +138,7 @@ def rig_pose(
         max_error_px: inlier bound, pixels.
         confidence: at which RANSAC stops.
         num_trials: least and largest number of RANSAC trials.
-        seed: of the RANSAC.
+        seed: RANSAC seed.
 
     Returns:
         rig_from_world and the (K,) inlier mask, camera after camera; None if no pose was found.

@@ -34,8 +34,8 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
     is lost if the process is killed.
 
     Args:
-        folder: of the store; made if it is missing.
-        fingerprint: of everything that the items depend on.
+        folder: store folder; made if it is missing.
+        fingerprint: identifies everything that the items depend on.
         what: the items' plural name, for messages.
         flush_s: seconds.
         flush_mb: megabytes.

@@ -22,7 +22,7 @@ def move_into_place(folder: Path, names: Iterable[str]) -> None:
     """Move files of the staged subfolder into the folder, in the given order.
 
     Args:
-        folder: that holds ``STAGED``.
+        folder: final folder, which contains ``STAGED``.
         names: POSIX paths relative to it.
     """
     for name in names:

@@ -33,7 +33,7 @@ class WeightsStore:
     """Folder of weights files; absent ones are fetched at first use unless ``offline``.
 
     Args:
-        folder: of the files; None: ``default_folder``.
+        folder: weights folder; None: ``default_folder``.
         offline: never use the network; the variable HLOC_LITE_OFFLINE=1 has the same effect.
         cards: by name; None: those of the package.
     """

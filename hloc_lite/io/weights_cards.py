@@ -10,13 +10,8 @@ from importlib.resources import files
 from pydantic import ConfigDict, Field
 
 from hloc_lite.config import Config, Section
-from hloc_lite.registry import DEFAULT_MATCHER
+from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS, find
 
-BACKBONES: Mapping[str, str] = {
-    "netvlad-lite0": "efficientnet-lite0",
-    "gem-lite0": "efficientnet-lite0",
-}
-"""Global descriptor -> card of its network, if the names differ."""
 MAX_UNKNOWN_BYTES = 1 << 30
 """Download limit for cards without a size; the largest such file has 0.53 GB."""
 
@@ -64,10 +59,16 @@ def load_cards() -> Mapping[str, WeightsCard]:
 
 def cards_needed(config: Config) -> tuple[str, ...]:
     """Return the names of the cards that mapping and localization need with this config."""
+    features = find(FEATURES, config.features.name)
     matcher = config.matching.name
-    if matcher == "auto":
-        matcher = DEFAULT_MATCHER.get(config.features.name, "mutual-nn")
-    retrieval = BACKBONES.get(config.retrieval.name, config.retrieval.name)
-    wanted = (config.features.name, matcher, retrieval, config.semantics.source)
+    if matcher == "auto" and features is not None:
+        matcher = features.default_matcher
+    entries = (
+        features,
+        find(MATCHERS, matcher),
+        find(GLOBAL_DESCRIPTORS, config.retrieval.name),
+        find(SEGMENTERS, config.semantics.source),
+    )
+    wanted = [name for entry in entries if entry is not None for name in entry.weights]
     cards = load_cards()
     return tuple(dict.fromkeys(name for name in wanted if name in cards))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hloc_lite.io.files import file_sha256
-from hloc_lite.registry import Weights
+from hloc_lite.protocols import Weights
 
 
 class RecordingWeights:

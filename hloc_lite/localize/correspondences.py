@@ -6,7 +6,7 @@ import numpy as np
 
 from hloc_lite.config import LocalizeConfig
 from hloc_lite.localize.query import MapMatches
-from hloc_lite.registry import Lifter
+from hloc_lite.protocols import Lifter
 from hloc_lite.scene import covisibility_clusters
 from hloc_lite.types import NO_POINT, Int64, PutativeMatches
 
@@ -21,8 +21,8 @@ def lift(map_matches: MapMatches, lifter: Lifter) -> PutativeMatches:
         hits = np.full(int(kept.sum()), hit_idx)
         columns.append((indices[kept, 0], points[kept], hits, scores[kept]))
     if not columns:
-        none = np.zeros(0)
-        return PutativeMatches(none, none, none, none, np.zeros((0, 3)))
+        none = np.zeros(0, np.int64)
+        return PutativeMatches(none, none, none, np.zeros(0, np.float32), np.zeros((0, 3)))
     keypoints, points, hits, scores = (np.concatenate(e) for e in zip(*columns, strict=True))
     return PutativeMatches(keypoints, points, hits, scores, lifter.xyz_of(points))
 

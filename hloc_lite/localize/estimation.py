@@ -12,12 +12,12 @@ from hloc_lite.consistency.depth_check import check_pose_depths, depth_scorer
 from hloc_lite.consistency.depth_maps import depths_at, kind_of
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.weighting import WeightedMatches
-from hloc_lite.pose.common import bounds_px, chances, posterior_odds
 from hloc_lite.pose.focal import estimate_with_focal
+from hloc_lite.pose.inlier_model import bounds_px, false_inlier_rates, posterior_odds
 from hloc_lite.pose.merging import merge_correspondences
 from hloc_lite.pose.refine import inlier_mask
 from hloc_lite.pose.variance_components import refine_with_noise_groups
-from hloc_lite.registry import DepthScorer, PoseEstimator
+from hloc_lite.protocols import DepthScorer, PoseEstimator
 from hloc_lite.types import (
     Bool,
     Camera,
@@ -166,7 +166,9 @@ def log_likelihood_ratios(
     """
     config = solver.config.pose
     bounds = bounds_px(correspondences, solver.camera, config)
-    odds = posterior_odds(correspondences.weights, chances(bounds, solver.camera), config)
+    odds = posterior_odds(
+        correspondences.weights, false_inlier_rates(bounds, solver.camera), config
+    )
     return np.asarray(np.log1p(relative_weight * odds))
 
 

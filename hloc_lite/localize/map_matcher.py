@@ -12,7 +12,7 @@ from hloc_lite.localize.query import ImageMatches, MapMatches
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
-from hloc_lite.registry import FeatureExtractor, Lifter, Matcher
+from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher
 from hloc_lite.types import NO_POINT, Int64, LocalFeatures, Matches, RetrievalHits
 
 

@@ -25,8 +25,8 @@ from hloc_lite.localize.query import MapMatches, Query, extract_query
 from hloc_lite.localize.result import make_result, nothing_to_match, result_counts
 from hloc_lite.localize.verification import PoseVerifier, VerifiedPose
 from hloc_lite.localize.weighting import MatchCues, MatchWeigher, Predictions, weigh
-from hloc_lite.pose.focal import QUICK_TRIALS
-from hloc_lite.registry import GlobalDescriptor, PoseEstimator
+from hloc_lite.pose.focal import RANKING_TRIALS
+from hloc_lite.protocols import GlobalDescriptor, PoseEstimator
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.types import (
     Camera,
@@ -205,7 +205,7 @@ class QueryPipeline:
         """Lift the matches with each map to 3D points and compute the cues about them."""
 
         def quick_pose(correspondences: Correspondences) -> Rigid3 | None:
-            found = self._estimator.ransac(correspondences, query.camera, QUICK_TRIALS)
+            found = self._estimator.ransac(correspondences, query.camera, RANKING_TRIALS)
             return None if found is None else found[0]
 
         with clock("cues"):
@@ -216,7 +216,7 @@ class QueryPipeline:
                 putative = lift(of_map, lifter)
                 clusters = cluster_images(of_map, self.config.localize)
                 cues = self.weighers[index].compute_cues(
-                    of_map, putative, query.camera, predictions, quick_pose
+                    query, of_map, putative, predictions, quick_pose
                 )
                 if len(self.matchers) > 1:
                     rows = np.array([hits.names.index(name) for name in of_map.hits.names], int)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hloc_lite.registry import FeatureExtractor
+from hloc_lite.protocols import FeatureExtractor
 from hloc_lite.types import Camera, Int64, LocalFeatures, Matches, Photo, RetrievalHits
 
 

@@ -10,7 +10,8 @@ from hloc_lite.clock import StageClock
 from hloc_lite.config import PoseConfig
 from hloc_lite.errors import counted
 from hloc_lite.localize.result import milliseconds
-from hloc_lite.registry import RIG_ESTIMATORS, RigEstimator, Runtime, create
+from hloc_lite.protocols import RigEstimator
+from hloc_lite.registry import Runtime, create_rig_estimator, rig_estimator_names
 from hloc_lite.types import Correspondences, Rig, RigLocalizationResult, Status
 
 
@@ -22,8 +23,8 @@ def no_correspondences() -> Correspondences:
 
 def make_rig_estimator(config: PoseConfig, runtime: Runtime) -> RigEstimator:
     """Make the rig version of ``pose.estimator``; ``weighted`` if it has none."""
-    name = config.estimator if config.estimator in RIG_ESTIMATORS else "weighted"
-    estimator: RigEstimator = create(RIG_ESTIMATORS, name, config, runtime)
+    name = config.estimator if config.estimator in rig_estimator_names() else "weighted"
+    estimator: RigEstimator = create_rig_estimator(name, config, runtime)
     return estimator
 
 

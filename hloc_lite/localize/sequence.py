@@ -15,7 +15,7 @@ import numpy as np
 
 from hloc_lite.config import SequenceConfig
 from hloc_lite.errors import ConfigError, ShapeError
-from hloc_lite.registry import RigEstimator
+from hloc_lite.protocols import RigEstimator
 from hloc_lite.types import (
     Camera,
     Correspondences,

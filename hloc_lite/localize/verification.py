@@ -13,7 +13,7 @@ from hloc_lite.consistency.view_semantics import pose_label_agreement
 from hloc_lite.localize.estimation import PoseHypothesis, SelectedHypothesis
 from hloc_lite.pose.confidence import Calibration, Confidence
 from hloc_lite.pose.quality import quality_features
-from hloc_lite.registry import Lifter
+from hloc_lite.protocols import Lifter
 from hloc_lite.types import NO_POINT, Int64, PutativeMatches, RetrievalHits, UInt8
 
 MIN_LABELLED = 8

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from hloc_lite.consistency.landmark_labels import LandmarkLabels, label_landmarks
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.mapping.run import Run
-from hloc_lite.registry import Segmenter
+from hloc_lite.protocols import Segmenter
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import LabelMap
 

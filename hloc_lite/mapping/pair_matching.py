@@ -12,7 +12,7 @@ from tqdm import tqdm
 from hloc_lite.concurrency import prefetch, single_threaded_torch
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.pairs import Pair
-from hloc_lite.registry import Matcher
+from hloc_lite.protocols import Matcher
 from hloc_lite.types import LocalFeatures, Matches
 
 T = TypeVar("T")

@@ -45,7 +45,7 @@ def compute_global_descriptors(run: Run, image_hashes: Mapping[str, str]) -> Flo
         image_hashes: image name -> fingerprint of its bytes.
     """
     describer, names = run.models.global_descriptor, list(image_hashes)
-    with closing(_store(run, image_hashes)) as store:
+    with closing(descriptor_store(run, image_hashes)) as store:
         if STATE in store:
             learned = json.loads(bytes(store[STATE]["values"].astype(np.uint8)))
             describer.load_state({key: _array(store[_state_key(key)]) for key in learned})
@@ -79,8 +79,8 @@ def _array(arrays: Mapping[str, np.ndarray]) -> Float32:
     return arrays["values"].reshape(arrays["shape"])
 
 
-def _store(run: Run, image_hashes: Mapping[str, str]) -> ShardedStore:
-    """Store for this set of images only: another set teaches another vocabulary."""
+def descriptor_store(run: Run, image_hashes: Mapping[str, str]) -> ShardedStore:
+    """Open the store for these images only; other images teach another vocabulary."""
     read = values_for_fingerprint(run.config, Use.RETRIEVAL)
     parts = [read["retrieval"], read["images"], run.models.global_descriptor_weights]
     made_from = fingerprint("1", *parts, dict(image_hashes))

@@ -30,7 +30,7 @@ from hloc_lite.matching.geometric_verification import (
     verify_with_poses,
     verify_without_poses,
 )
-from hloc_lite.registry import Matcher
+from hloc_lite.protocols import Matcher
 from hloc_lite.types import Float64, Matches
 
 logger = logging.getLogger(__name__)

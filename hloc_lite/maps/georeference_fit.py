@@ -21,10 +21,10 @@ from hloc_lite.geometry.geodesy import (
     enu_from_geodetic,
     geodetic_from_ecef,
 )
-from hloc_lite.geometry.level import CamerasUp, rotation_to_z, up_of_cameras
-from hloc_lite.geometry.robust_similarity import fit_robustly
-from hloc_lite.geometry.rotations import exp_so3
+from hloc_lite.geometry.robust_similarity import fit_similarity_robust
+from hloc_lite.geometry.rotations import exp_so3, rotation_to_z
 from hloc_lite.geometry.similarity import Similarity3, fit_level_similarity, fit_similarity
+from hloc_lite.geometry.up_direction import UpEstimate, estimate_up
 from hloc_lite.maps.georeference import FitQuality, Georeference
 from hloc_lite.types import Bool, Float64, Rigid3
 
@@ -64,7 +64,7 @@ def fit_georeference(
 ) -> tuple[Georeference, dict[str, float]]:
     """The place of a map on Earth from where some of its photos were taken.
 
-    A robust similarity first (``fit_robustly``: up to 40 % of the positions may be anywhere), then
+    A robust similarity first (``fit_similarity_robust``: up to 40 % of the positions may be anywhere), then
     least squares of the inliers, with the noise that they show across and upwards, and with up as
     the cameras say it.
 
@@ -86,8 +86,8 @@ def fit_georeference(
     origin = Geodetic(*geodetic_from_ecef(np.median(ecef_from_geodetic(places), axis=0)).tolist())
     target = enu_from_geodetic(places, origin)
     source = np.array([poses[name].center for name in names])
-    up = up_of_cameras(list(poses.values()))
-    fit = _fitted(source, target, up if isinstance(up, CamerasUp) else None, config)
+    up = estimate_up(list(poses.values()))
+    fit = _fitted(source, target, up if isinstance(up, UpEstimate) else None, config)
     errors = fit.enu_from_map.apply(source) - target
     _check_sure(fit, up if isinstance(up, str) else "", errors, config)
     residuals = dict(zip(names, np.linalg.norm(errors, axis=1).tolist(), strict=True))
@@ -115,10 +115,10 @@ def _check_names(
 
 
 def _fitted(
-    source: Float64, target: Float64, up: CamerasUp | None, config: GeoreferenceConfig
+    source: Float64, target: Float64, up: UpEstimate | None, config: GeoreferenceConfig
 ) -> _Fit:
     """Of (N, 3) cameras in the map to their (N, 3) positions in ENU."""
-    found = fit_robustly(
+    found = fit_similarity_robust(
         source, target, fit_similarity, 3, config.num_samples, config.min_sigma_m, config.seed
     )
     if found is None or float(np.ptp(target, axis=0).max()) < config.min_sigma_m:
@@ -130,7 +130,7 @@ def _fitted(
     if up is not None and up.sigma_deg < tilt_deg:
         level_from_map = rotation_to_z(up.direction)
         level = source @ level_from_map.T
-        found = fit_robustly(
+        found = fit_similarity_robust(
             level, target, fit_level_similarity, 2,
             config.num_samples, config.min_sigma_m, config.seed,
         )  # fmt: skip
@@ -175,7 +175,7 @@ def _refined(
     source: Float64,
     target: Float64,
     sigmas_m: Float64,
-    up: CamerasUp | None,
+    up: UpEstimate | None,
 ) -> tuple[Similarity3, Float64]:
     """Least squares over position errors in standard deviations, and up in its own.
 

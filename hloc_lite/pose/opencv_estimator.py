@@ -1,4 +1,4 @@
-"""OpenCV's USAC with P3P, for comparison."""
+"""OpenCV's USAC with P3P, as a baseline."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import numpy as np
 
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.geometry.rotations import exp_so3
-from hloc_lite.pose.common import max_error_px
+from hloc_lite.pose.inlier_model import max_error_px
 from hloc_lite.pose.ransac_estimator import RansacEstimator
-from hloc_lite.registry import DepthScorer
+from hloc_lite.protocols import DepthScorer
 from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
 class OpenCvEstimator(RansacEstimator):
-    """``registry.PoseEstimator``; points are undistorted first, so every lens below 180 degrees
-    works. OpenCV's USAC draws the same samples in every run,
-    and does not say how many."""
+    """``protocols.PoseEstimator`` on undistorted points, for every lens below 180 degrees.
+
+    OpenCV's USAC draws the same samples in every run, and does not report their number.
+    """
 
     def ransac(
         self,
@@ -24,14 +25,14 @@ class OpenCvEstimator(RansacEstimator):
         max_num_trials: int,
         depth_scorer: DepthScorer | None = None,
     ) -> tuple[Rigid3, int] | None:
-        """As ``RansacEstimator``; ``depth_scorer`` is ignored."""
+        """See ``registry.PoseEstimator.ransac``; ``depth_scorer`` is ignored."""
         import cv2
 
         config = self._config
         focal = float(focal_lengths(camera).mean())
-        plane = cam_from_img(camera, correspondences.points2D)
-        usable = np.isfinite(plane).all(axis=1)
-        if not self._enough(int(usable.sum())):
+        undistorted = cam_from_img(camera, correspondences.points2D)
+        usable = np.isfinite(undistorted).all(axis=1)
+        if not self._has_enough(int(usable.sum())):
             return None
         params = cv2.UsacParams()
         params.confidence = config.confidence
@@ -43,12 +44,12 @@ class OpenCvEstimator(RansacEstimator):
         try:
             found, _, rotvec, translation, _ = cv2.solvePnPRansac(
                 np.ascontiguousarray(correspondences.points3D[usable]),
-                np.ascontiguousarray(plane[usable] * focal),
+                np.ascontiguousarray(undistorted[usable] * focal),
                 np.diag([focal, focal, 1.0]),
                 None,
                 params=params,
             )
-        except cv2.error:  # its way to say that no model was found
+        except cv2.error:  # raised where no model was found
             return None
         if not found or not (np.isfinite(rotvec).all() and np.isfinite(translation).all()):
             return None

@@ -1,16 +1,16 @@
-"""pycolmap's LO-RANSAC, for comparison."""
+"""pycolmap's LO-RANSAC, as a baseline."""
 
 from __future__ import annotations
 
 from hloc_lite.io.pycolmap_adapter import absolute_pose
-from hloc_lite.pose.common import max_error_px
+from hloc_lite.pose.inlier_model import max_error_px
 from hloc_lite.pose.ransac_estimator import RansacEstimator
-from hloc_lite.registry import DepthScorer
+from hloc_lite.protocols import DepthScorer
 from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
 class PycolmapEstimator(RansacEstimator):
-    """``registry.PoseEstimator``; it does not say how many trials it drew."""
+    """``protocols.PoseEstimator``; it does not report the number of trials."""
 
     def ransac(
         self,
@@ -19,9 +19,9 @@ class PycolmapEstimator(RansacEstimator):
         max_num_trials: int,
         depth_scorer: DepthScorer | None = None,
     ) -> tuple[Rigid3, int] | None:
-        """As ``RansacEstimator``; ``depth_scorer`` is ignored."""
+        """See ``registry.PoseEstimator.ransac``; ``depth_scorer`` is ignored."""
         config = self._config
-        if not self._enough(len(correspondences)):
+        if not self._has_enough(len(correspondences)):
             return None
         answer = absolute_pose(
             correspondences.points2D,

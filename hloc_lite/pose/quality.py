@@ -16,13 +16,11 @@ from scipy.spatial import ConvexHull, QhullError
 
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import img_from_cam, pixel_differences
-from hloc_lite.pose.common import prior_odds
+from hloc_lite.pose.inlier_model import RAYLEIGH_MEDIAN, prior_odds
 from hloc_lite.types import Correspondences, Float64, Int64, PoseEstimate
 
 MIN_SIGMA_PX = 0.5
 """Few inliers can fit a pose better than keypoints are localized."""
-RAYLEIGH_MEDIAN = 1.1774
-"""Median norm of normal errors in two dimensions, in standard deviations of one axis."""
 LOG_RATIO_SCALE = 10.0
 """The log-likelihood ratio counts linearly below this value, logarithmically far above it."""
 MAX_LOG_SIGMA = 1.0
@@ -46,17 +44,17 @@ class QualityFeature:
 QUALITY_FEATURES: Mapping[str, QualityFeature] = {
     "evidence": QualityFeature(
         "log likelihood ratio of the inliers' agreement to chance, compressed",
-        "as many could agree by chance",
+        "as many inliers could arise by chance",
     ),
     "certainty": QualityFeature(
         "-log10 of the standard deviation of position or angle over its limit",
-        "they leave the pose uncertain",
+        "the inliers leave the pose uncertain",
     ),
     "spread": QualityFeature(
         "square root of the share of the photo that the inliers span",
-        "they span little of the photo",
+        "the inliers span little of the photo",
     ),
-    "uniqueness": QualityFeature("1 - ambiguity", "another place agrees nearly as well"),
+    "uniqueness": QualityFeature("1 - ambiguity", "another location fits nearly as well"),
     "labels": QualityFeature(
         "share of the landmarks in view that lie on their label",
         "labels in the photo are not those expected there",

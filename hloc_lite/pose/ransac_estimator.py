@@ -1,4 +1,4 @@
-"""What all estimators have in common: a RANSAC of their own, and then the same refinement."""
+"""Base class of the pose estimators: each has its own RANSAC, all share the same refinement."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.pose.common import among_all, finish, restrict_scorer, usable_rows
-from hloc_lite.registry import DepthScorer, Runtime
+from hloc_lite.pose.inlier_model import expand_mask, restrict_scorer, usable_mask
+from hloc_lite.pose.refine import refine_on_inliers
+from hloc_lite.protocols import DepthScorer
+from hloc_lite.registry import Runtime
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 
 class RansacEstimator(ABC):
-    """``registry.PoseEstimator`` around ``ransac``."""
+    """``protocols.PoseEstimator`` that refines the pose of its ``ransac``."""
 
     def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
         self._config = config
@@ -23,19 +25,19 @@ class RansacEstimator(ABC):
         camera: Camera,
         depth_scorer: DepthScorer | None = None,
     ) -> PoseEstimate | None:
-        """As ``registry.PoseEstimator``."""
-        usable = usable_rows(correspondences)
+        """See ``registry.PoseEstimator.estimate``."""
+        usable = usable_mask(correspondences)
         if not usable.all():
-            some = restrict_scorer(depth_scorer, usable)
-            found = self.estimate(correspondences.subset(usable), camera, some)
+            subset_scorer = restrict_scorer(depth_scorer, usable)
+            found = self.estimate(correspondences.subset(usable), camera, subset_scorer)
             if found is None:
                 return None
-            return replace(found, inlier_mask=among_all(found.inlier_mask, usable))
+            return replace(found, inlier_mask=expand_mask(found.inlier_mask, usable))
         start = self.ransac(correspondences, camera, self._config.max_num_trials, depth_scorer)
         if start is None:
             return None
         pose, num_trials = start
-        return finish(correspondences, camera, pose, self._config, num_trials)
+        return refine_on_inliers(correspondences, camera, pose, self._config, num_trials)
 
     @abstractmethod
     def ransac(
@@ -45,8 +47,8 @@ class RansacEstimator(ABC):
         max_num_trials: int,
         depth_scorer: DepthScorer | None = None,
     ) -> tuple[Rigid3, int] | None:
-        """(cam_from_world, trials drawn) before the refinement on pixels; None if there is none."""
+        """See ``registry.PoseEstimator.ransac``."""
 
-    def _enough(self, count: int) -> bool:
-        """Whether so many usable correspondences can have a pose at all."""
+    def _has_enough(self, count: int) -> bool:
+        """True if a pose is possible with this number of usable correspondences."""
         return count >= max(4, self._config.min_inliers)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.pose.common import finish, noise_of
-from hloc_lite.pose.refine import reprojection_errors
+from hloc_lite.pose.inlier_model import robust_sigma_px
+from hloc_lite.pose.refine import refine_on_inliers, reprojection_errors
 from hloc_lite.types import Correspondences, Float64, Int64, PoseEstimate
 
 NUM_ROUNDS = 3
@@ -35,7 +35,7 @@ def refine_with_noise_groups(
     """
 
     def refine(pose: PoseEstimate, precisions: Float64 | None) -> PoseEstimate | None:
-        return finish(
+        return refine_on_inliers(
             correspondences, pose.camera, pose.cam_from_world, config, start.num_trials,
             refine_focal=refine_focal, precisions=precisions,
         )  # fmt: skip
@@ -57,5 +57,5 @@ def _precisions(correspondences: Correspondences, pose: PoseEstimate, groups: In
     for group in np.unique(groups[pose.inlier_mask]):
         own = groups == group
         inliers = own & pose.inlier_mask
-        precisions[own] = 1 / noise_of(errors[inliers], correspondences.weights[inliers])
+        precisions[own] = 1 / robust_sigma_px(errors[inliers], correspondences.weights[inliers])
     return np.maximum(precisions / precisions.max(), MIN_PRECISION)

@@ -6,7 +6,8 @@ import json
 
 import numpy as np
 
-from hloc_lite.geometry.ground_plane import ground_axes, plan_limits, up_direction
+from hloc_lite.geometry.ground_plane import ground_axes, plan_limits
+from hloc_lite.geometry.up_direction import approximate_up
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Float64
 
@@ -23,7 +24,7 @@ def map_plan_json(name: str, model: SfmModel, max_points: int) -> bytes:
     """
     poses = [image.cam_from_world for image in model.images]
     centers = np.array([pose.center for pose in poses]).reshape(-1, 3)
-    up = up_direction(poses)
+    up = approximate_up(poses)
     axes = ground_axes(up, np.concatenate([model.xyz, centers]))
     cameras_2d = centers @ axes.T
     directions_2d = np.array([pose.rotation[2] for pose in poses]).reshape(-1, 3) @ axes.T

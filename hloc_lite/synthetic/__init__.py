@@ -1,1 +1,1 @@
-"""Rendered scenes with exact pose, depth and labels."""
+"""Synthetic scenes with exact ground truth: a rendered town, textured planes, correspondences."""

@@ -1,4 +1,4 @@
-"""What a town is made from; every number with its unit, range and reason."""
+"""Config of a rendered town."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ SCHEMA_VERSION = 1
 
 class TownConfig(Section):
     seed: int = Field(7, ge=0, le=2**31 - 1)
-    """Another seed is another place."""
+    """Seed of everything random; another seed gives another town."""
     num_map: int = Field(120, ge=4, le=2000)
-    """Map images; more of them cover more streets (about 1.4 m of street an image)."""
+    """Number of map images; each covers about 1.4 m of street."""
     num_queries: int = Field(40, ge=0, le=2000)
-    """Query images of each condition."""
+    """Number of query images per condition."""
     conditions: tuple[str, ...] = CONDITIONS
-    """Any of day, night, changed."""
+    """Query conditions, among day, night and changed."""
     width: int = Field(1024, ge=64, le=4096)
     height: int = Field(768, ge=48, le=4096)
     station_spacing_m: float = Field(2.8, ge=0.5, le=10)
-    """Between the map's views on one side of a street: 2.8 m shares two thirds of a facade."""
+    """Spacing of the map views on one side of a street; neighbours 2.8 m apart share two thirds of
+    a facade."""
     jpeg_quality: int = Field(92, ge=10, le=100)
-    """92: what cameras write."""
+    """Typical of cameras."""
 
     @field_validator("conditions")
     @classmethod

@@ -1,10 +1,11 @@
-"""A town on disk: images with exact poses, depth and labels, and the lists that go with them."""
+"""Town on disk: images with depth and labels, their exact poses, and lists of images."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,20 @@ from hloc_lite.formats.hloc_lists import read_image_list, read_queries, write_po
 from hloc_lite.io.files import atomic_path, read_json, write_json_atomic, write_text_atomic
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.synthetic.config import CONDITIONS, SCHEMA_VERSION, TownConfig
-from hloc_lite.synthetic.layout import make_plan
-from hloc_lite.synthetic.render import Rendering, render_stage
-from hloc_lite.synthetic.sharing import render_in_processes
-from hloc_lite.synthetic.stage import Stage
-from hloc_lite.synthetic.town import Town, build_town
-from hloc_lite.synthetic.views import View, map_points, map_views, plan_walks, query_views
+from hloc_lite.synthetic.parallel import render_in_processes
+from hloc_lite.synthetic.planning import make_plan
+from hloc_lite.synthetic.raycasting import RaycastScene
+from hloc_lite.synthetic.render import Rendering, render_view
+from hloc_lite.synthetic.town import Town, build_town, require_town_extra
+from hloc_lite.synthetic.views import map_points, map_views, plan_walks, query_views
+from hloc_lite.synthetic.visibility import View
 from hloc_lite.types import Float64
 
 Progress = Callable[[int, int], None]
-"""(images done, images in all)."""
+"""Called with (images done, total images)."""
 _NAME = re.compile(rf"(map|query/({'|'.join(CONDITIONS)}))/[0-9]+\.jpg")
 MAX_DEPTH_M = 65.535
-README = """A rendered town: no place on earth, every pose exact.
+README = """A rendered town with exact poses.
 
 images/map, images/query/CONDITION   photographs; names in all lists are relative to images/
 model/                               COLMAP model of the map images: cameras and poses, no points
@@ -56,15 +58,25 @@ def write_dataset(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Renders a town into ``out_dir``; what is there already and complete is kept.
+    """Render a town into ``out_dir``; images that are finished already are kept.
 
-    The same config gives the same bytes, whatever ``jobs`` is.
+    The same config gives the same bytes for any number of ``jobs``.
+
+    Args:
+        out_dir: folder of the town.
+        config: seed, number and size of the images.
+        with_depth: write depth maps.
+        with_labels: write label maps.
+        jobs: number of processes.
+        overwrite: replace a town with another config; deletes its files and no others.
+        progress: called after each image.
 
     Raises:
-        StaleArtefactError: ``out_dir`` holds a town of another config (unless ``overwrite``, which
-            deletes the files of that town and no others).
+        StaleArtefactError: ``out_dir`` holds a town with another config, and not ``overwrite``.
         HlocLiteError: ``out_dir`` holds something else, or cannot be written.
+        MissingDependencyError: a package of the extra ``town`` is missing.
     """
+    require_town_extra()
     is_new = _check_folder(out_dir, config, overwrite)
     if is_new:
         _write_town_json(out_dir, config, [], complete=False)
@@ -78,48 +90,49 @@ def write_dataset(
     report = progress or (lambda *_: None)
     report(done, len(views))
     if jobs > 1 and len(todo) > 1:
-        for _ in render_in_processes(out_dir, town, todo, jobs, with_depth, with_labels):
-            done += 1
-            report(done, len(views))
+        rendered = render_in_processes(out_dir, town, todo, jobs, with_depth, with_labels)
     else:
-        for _ in render_views(out_dir, town, todo, with_depth, with_labels):
-            done += 1
-            report(done, len(views))
+        rendered = render_views(out_dir, town, todo, with_depth, with_labels)
+    for _ in rendered:
+        done += 1
+        report(done, len(views))
     _write_town_json(out_dir, config, views, complete=True)
     return out_dir
 
 
 def plan_dataset(config: TownConfig) -> tuple[Town, list[View]]:
-    """The town of a config and all its views: the map's, then each condition's queries."""
+    """Build the town of a config and plan its views: the map's, then each condition's queries."""
     walks, _ = plan_walks(make_plan(config.seed), config)
     town = build_town(config, near=map_points(walks))
-    stages = {name: Stage(town, name) for name in ("map0", "map1", *config.conditions)}
-    mapped = map_views(config, town.plan, stages)
+    scenes = {name: RaycastScene(town, name) for name in ("map0", "map1", *config.conditions)}
+    mapped = map_views(config, town.plan, scenes)
     views = list(mapped)
     for condition in config.conditions:
-        views += query_views(config, town.plan, stages, mapped, condition)
+        views += query_views(config, town.plan, scenes, mapped, condition)
     return town, views
 
 
-def render_views(out_dir, town, views, with_depth, with_labels):  # type: ignore[no-untyped-def]
-    """Renders and writes views one after the other; yields the name of each when written."""
+def render_views(
+    out_dir: Path, town: Town, views: Sequence[View], with_depth: bool, with_labels: bool
+) -> Iterator[str]:
+    """Render and write views one after the other; yields the name of each when written."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        pass_name, stage = "", None
-        for view in sorted(views, key=lambda view: (view.pass_name, view.name)):
-            if view.pass_name != pass_name:
-                pass_name, stage = view.pass_name, Stage(town, view.pass_name)
-            rng = image_rng(town.config.seed, view.name)
-            rendering = render_stage(stage, view.camera, view.cam_from_world, rng)
-            _write(out_dir, view.name, rendering, town.config, with_depth, with_labels)
-            yield view.name
+        ordered = sorted(views, key=lambda view: (view.pass_name, view.name))
+        for pass_name, group in groupby(ordered, key=lambda view: view.pass_name):
+            scene = RaycastScene(town, pass_name)
+            for view in group:
+                rng = image_rng(town.config.seed, view.name)
+                rendering = render_view(scene, view.camera, view.cam_from_world, rng)
+                _write(out_dir, view.name, rendering, town.config, with_depth, with_labels)
+                yield view.name
     finally:
         cv2.setNumThreads(threads)
 
 
 def image_rng(seed: int, name: str) -> np.random.Generator:
-    """The generator of an image's noise: of its name, not of the order of rendering."""
+    """Make the generator of an image's noise, which depends on its name only."""
     return np.random.default_rng([seed, 90, *name.encode()])
 
 
@@ -160,15 +173,20 @@ def _complete(out_dir: Path, view: View, with_depth: bool, with_labels: bool) ->
 
 
 def _check_folder(out_dir: Path, config: TownConfig, overwrite: bool) -> bool:
-    """Whether there is no town in it yet; refuses folders that are not for this one."""
+    """Return True if the folder holds no town yet.
+
+    Raises:
+        StaleArtefactError: the folder holds a town with another config.
+        HlocLiteError: the folder holds something else, or is a file.
+    """
     record = out_dir / "town.json"
     if record.is_file():
         found = _recorded_fingerprint(record)
         wanted = town_fingerprint(config)
         if found != wanted and not overwrite:
             raise StaleArtefactError(
-                f"{out_dir} holds a town of another config: its fingerprint is {found}, wanted is "
-                f"{wanted}. Choose another folder, or pass --overwrite to render anew"
+                f"{out_dir} holds a town with another config: its fingerprint is {found}, expected "
+                f"{wanted}. Choose another folder, or pass --overwrite to replace it"
             )
         return False
     if out_dir.is_dir() and any(out_dir.iterdir()):
@@ -182,8 +200,10 @@ def _check_folder(out_dir: Path, config: TownConfig, overwrite: bool) -> bool:
 
 
 def _delete_town(out_dir: Path, new_names: Iterable[str]) -> None:
-    """Delete the photos that the old town's lists name and those of the new names, with their
-    depth and labels, and the old lists; what else lies there is not ours."""
+    """Delete the images in the old town's lists and those of the new town, and the old lists.
+
+    Depth and labels of these images are deleted too; all other files are kept.
+    """
     lists = [out_dir / f"{kind}_{name}.txt" for name in CONDITIONS for kind in ("queries", "gt")]
     names = set(new_names)
     with suppress(FormatError):
@@ -201,12 +221,12 @@ def _delete_town(out_dir: Path, new_names: Iterable[str]) -> None:
         raise HlocLiteError(f"cannot delete {path}: {error.strerror or error}") from None
     for folder in {path.parent for path in photos}:
         for each in (folder, folder.parent, folder.parent.parent):
-            with suppress(OSError):  # not empty, or gone already
+            with suppress(OSError):  # not empty, or already gone
                 each.rmdir()
 
 
 def town_fingerprint(config: TownConfig) -> str:
-    """Changes with all that changes a rendered byte."""
+    """Fingerprint of everything that affects the rendered bytes."""
     return fingerprint("town", SCHEMA_VERSION, config)
 
 
@@ -251,7 +271,7 @@ def _write_lists(out_dir: Path, config: TownConfig, views: Sequence[View]) -> No
 
 
 def map_model(mapped: Sequence[View]) -> SfmModel:
-    """The map's cameras and poses as a model without points."""
+    """SfM model of the map images: cameras and poses, no points."""
     cameras = {1 + int(view.pass_name[3:]): view.camera for view in mapped}
     nothing: Float64 = np.zeros((0, 2))
     images = tuple(

@@ -1,4 +1,4 @@
-"""The ground: carriageways with markings, sidewalks with kerbs, the park's lawn."""
+"""Ground of a town: carriageways with markings, sidewalks with kerbs, the park's lawn."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.atlas import PATCH_NEUTRAL
 from hloc_lite.synthetic.layout import KERB_M, SIDEWALK_M, Frontage, Plan, Street
 from hloc_lite.synthetic.materials import Library
-from hloc_lite.synthetic.mesh import Frame, MeshBuilder
-from hloc_lite.synthetic.paint import as_patch, scale_polygon
+from hloc_lite.synthetic.mesh import MeshBuilder, TextureFrame
+from hloc_lite.synthetic.paint import scale_polygon, to_patch
 from hloc_lite.synthetic.tiles import fractal_noise
 from hloc_lite.types import Float64, UInt8
 
@@ -20,44 +20,46 @@ TEXELS_PER_M = 24.0
 
 
 def extent(plan: Plan) -> tuple[Float64, Float64]:
-    """(2,) lower and (2,) upper corner of the ground that is drawn."""
+    """(2,) lower and (2,) upper corner of the ground, world."""
     nodes = np.stack(list(plan.nodes.values()))
     return nodes.min(axis=0) - MARGIN_M, nodes.max(axis=0) + MARGIN_M
 
 
-def build_ground(mesh: MeshBuilder, library: Library, plan: Plan, detail: float) -> Frame:
-    """Adds carriageways, sidewalks and kerbs; returns the frame of their common patch."""
+def build_ground(mesh: MeshBuilder, library: Library, plan: Plan, detail: float) -> TextureFrame:
+    """Add carriageways, sidewalks and kerbs; returns the frame of their common patch."""
     low, high = extent(plan)
     patch = mesh.atlas.add_patch(_paint_ground(plan, low, high, detail * TEXELS_PER_M))
     size = high - low
-    frame = Frame(patch, np.array([low[0], high[1], 0.0]), float(size[0]), float(size[1]))
+    frame = TextureFrame(patch, np.array([low[0], high[1], 0.0]), float(size[0]), float(size[1]))
     counts = np.ceil(size / CELL_M).astype(int)
     xs = np.linspace(low[0], high[0], counts[0] + 1)
     ys = np.linspace(low[1], high[1], counts[1] + 1)
     asphalt = library["asphalt"].tinted(0.47, 0.465, 0.46)
-    _sheet(mesh, plan, np.stack(np.meshgrid(xs, ys), axis=-1), 0.0, asphalt, labels.ROAD, frame)
+    _add_sheet(mesh, plan, np.stack(np.meshgrid(xs, ys), axis=-1), 0.0, asphalt, labels.ROAD, frame)
     cobbles = library["cobbles"].tinted(0.85, 0.83, 0.8)
     for street in plan.streets:
         if street.cobbled:
             strip = _carriageway(street)
-            _sheet(mesh, plan, strip, 0.02, cobbles, labels.ROAD, frame)
+            _add_sheet(mesh, plan, strip, 0.02, cobbles, labels.ROAD, frame)
     for index, frontage in enumerate(plan.frontages):
-        _sidewalk(mesh, library, plan, frontage, frame, index)
+        _add_sidewalk(mesh, library, plan, frontage, frame, index)
     return frame
 
 
 def build_lawn(
-    mesh: MeshBuilder, library: Library, plan: Plan, frame: Frame, tint: tuple[float, ...]
+    mesh: MeshBuilder, library: Library, plan: Plan, frame: TextureFrame, tint: tuple[float, ...]
 ) -> None:
-    """Adds the park's grass, inside its fence."""
+    """Add the lawn of the park."""
     a, b, c, d = plan.park
     u, v = np.linspace(0, 1, 15)[None, :, None], np.linspace(0, 1, 13)[:, None, None]
     grid = (1 - v) * ((1 - u) * a + u * b) + v * ((1 - u) * d + u * c)
-    _sheet(mesh, plan, grid, KERB_M + 0.02, library["grass"].tinted(*tint), labels.TERRAIN, frame)
+    _add_sheet(
+        mesh, plan, grid, KERB_M + 0.02, library["grass"].tinted(*tint), labels.TERRAIN, frame
+    )
 
 
-def _sheet(mesh, plan, grid, lift, material, label, frame) -> None:  # type: ignore[no-untyped-def]
-    """Triangles over a (rows, columns, 2) grid of ground points."""
+def _add_sheet(mesh, plan, grid, lift, material, label, frame) -> None:  # type: ignore[no-untyped-def]
+    """Add triangles over a (rows, columns, 2) grid of ground points."""
     points = np.concatenate([grid, plan.ground(grid)[..., None] + lift], axis=-1)
     a, b, c, d = points[:-1, :-1], points[:-1, 1:], points[1:, 1:], points[1:, :-1]
     faces = np.concatenate([np.stack([a, b, c], 2), np.stack([a, c, d], 2)])
@@ -71,8 +73,13 @@ def _carriageway(street: Street) -> Float64:
     return street.start + along * street.direction + across * street.left
 
 
-def _sidewalk(
-    mesh: MeshBuilder, library: Library, plan: Plan, front: Frontage, frame: Frame, index: int
+def _add_sidewalk(
+    mesh: MeshBuilder,
+    library: Library,
+    plan: Plan,
+    front: Frontage,
+    frame: TextureFrame,
+    index: int,
 ) -> None:
     rng = np.random.default_rng([plan.seed, 20, index])
     steps = max(2, int(front.length / 2.0))
@@ -82,7 +89,7 @@ def _sidewalk(
     tone = rng.uniform(0.45, 0.75)
     name = ("paving", "paving", "asphalt", "cobbles")[rng.integers(4)]
     material = library[name].tinted(tone, tone, tone * 0.97)
-    _sheet(mesh, plan, np.stack([kerb, inner]), KERB_M, material, labels.SIDEWALK, frame)
+    _add_sheet(mesh, plan, np.stack([kerb, inner]), KERB_M, material, labels.SIDEWALK, frame)
     edge = np.column_stack([kerb, plan.ground(kerb) + KERB_M])
     stone = library["stone"].tinted(0.8, 0.8, 0.8)
     drop = np.array([[0, 0, -KERB_M - 0.2]])
@@ -91,7 +98,7 @@ def _sidewalk(
 
 
 def _paint_ground(plan: Plan, low: Float64, high: Float64, texels_per_m: float) -> UInt8:
-    """(h, w, 3) patch values: stains, repairs, cracks, markings, dirt along the walls."""
+    """(h, w, 3) patch values with stains, repairs, cracks, markings and dirt along the walls."""
     rng = np.random.default_rng([plan.seed, 21])
     size = np.ceil((high - low) * texels_per_m).astype(int)
     shape = (int(size[1]), int(size[0]))
@@ -126,14 +133,14 @@ def _paint_ground(plan: Plan, low: Float64, high: Float64, texels_per_m: float) 
         cv2.line(shade, tuple(kerb[0]), tuple(kerb[1]), 0.55, int(0.2 * texels_per_m))
     gray *= cv2.GaussianBlur(shade, (0, 0), 0.16 * texels_per_m)
     gray *= PATCH_NEUTRAL
-    image = np.asarray(cv2.merge([as_patch(gray)] * 3), np.uint8)
+    image = np.asarray(cv2.merge([to_patch(gray)] * 3), np.uint8)
     for street in plan.streets:
-        _markings(rng, image, street, pixels, texels_per_m)
+        _paint_markings(rng, image, street, pixels, texels_per_m)
     return image
 
 
-def _markings(rng, image, street, pixels, texels_per_m) -> None:  # type: ignore[no-untyped-def]
-    """Zebra crossings, a dashed line, words and arrows, worn."""
+def _paint_markings(rng, image, street, pixels, texels_per_m) -> None:  # type: ignore[no-untyped-def]
+    """Paint worn zebra crossings, dashed lines and side lines, in place."""
     if street.cobbled:
         return
     ends = pixels(np.stack([street.start, street.end]))
@@ -141,14 +148,14 @@ def _markings(rng, image, street, pixels, texels_per_m) -> None:  # type: ignore
     corner = np.maximum(ends.min(axis=0) - reach, 0)
     far = ends.max(axis=0) + reach
     region = image[corner[1] : far[1], corner[0] : far[0]]
-    layer = np.zeros(region.shape[:2], np.uint8)
+    mask = np.zeros(region.shape[:2], np.uint8)
     length, half = street.length, street.carriageway_half_width
 
     def quad(along: float, across: float, size_along: float, size_across: float) -> None:
         corners = np.array([(0, 0), (size_along, 0), (size_along, size_across), (0, size_across)])
         steps = corners + np.array([along, across])
         points = street.start + steps[:, :1] * street.direction + steps[:, 1:] * street.left
-        cv2.fillConvexPoly(layer, pixels(points) - corner, 255, cv2.LINE_AA)
+        cv2.fillConvexPoly(mask, pixels(points) - corner, 255, cv2.LINE_AA)
 
     if rng.random() < 0.7:
         for along in np.arange(11.5, length - 12.5, 5.0):
@@ -160,15 +167,15 @@ def _markings(rng, image, street, pixels, texels_per_m) -> None:  # type: ignore
     for side in (-1, 1):
         if rng.random() < 0.6:
             quad(11.0, side * (half - 0.3), length - 22.0, 0.1)
-    wear = np.clip(0.55 + 0.5 * fractal_noise(rng, layer.shape, 60, 3), 0, 1)
+    wear = np.clip(0.55 + 0.5 * fractal_noise(rng, mask.shape, 60, 3), 0, 1)
     tint = np.array([165, 165, 158]) if rng.random() < 0.8 else np.array([172, 150, 70])
-    ys, xs = np.nonzero(layer)
-    weight = (layer[ys, xs] / 255.0 * wear[ys, xs])[:, None]
+    ys, xs = np.nonzero(mask)
+    weight = (mask[ys, xs] / 255.0 * wear[ys, xs])[:, None]
     region[ys, xs] = region[ys, xs] * (1 - weight) + weight * tint
 
 
-def manholes(mesh: MeshBuilder, library: Library, plan: Plan) -> None:
-    """Adds cast covers and drains, each pattern its own."""
+def add_manholes(mesh: MeshBuilder, library: Library, plan: Plan) -> None:
+    """Add cast covers and drains, each with its own pattern."""
     rng = np.random.default_rng([plan.seed, 22])
     for street in plan.streets:
         for _ in range(rng.integers(3, 7)):
@@ -189,7 +196,7 @@ def manholes(mesh: MeshBuilder, library: Library, plan: Plan) -> None:
                     cv2.line(image, (0, k), (96, k), (58, 56, 53), 3)
             cv2.circle(image, (48, 48), int(rng.uniform(8, 30)), (25, 24, 23), 5)
             cv2.rectangle(image, (0, 0), (95, 95), (20, 20, 20), 5)
-            patch = mesh.atlas.add_patch(as_patch(image))
+            patch = mesh.atlas.add_patch(to_patch(image))
             right, up = street.direction * size, street.left * size
             z = plan.ground(np.stack([xy, xy + right, xy + up]))
             corner = np.array([*xy, z[0] + lift])

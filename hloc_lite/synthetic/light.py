@@ -1,4 +1,4 @@
-"""Sun, sky, lamps and the camera's exposure in each condition."""
+"""Lighting and camera settings of each pass: sun, sky, lamps, exposure, noise."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Light:
+    """Light sources and camera settings; colours are linear RGB."""
+
     sun_azimuth_deg: float
     sun_elevation_deg: float
     sun: Colour
-    """Linear, on a surface that faces it."""
+    """Irradiance of a surface that faces the sun."""
     sky: Colour
-    """Ambient from above."""
+    """Ambient light from above."""
     bounce: Colour
-    """Ambient from below."""
+    """Ambient light from below."""
     horizon: Colour
     zenith: Colour
     clouds: float
-    """Share of the sky covered, about."""
+    """Approximate share of the sky under clouds."""
     lamps: Colour
-    """Of street lamps and lit windows; black: off."""
+    """Colour of street lamps and lit windows; black if off."""
     exposure: float
     noise: float
-    """Deviation of 8-bit values at mid gray."""
+    """Standard deviation of 8-bit values at mid grey."""
     blur_px: float
     vignetting: float
-    """Light lost in the corners."""
+    """Share of light lost in the image corners."""
 
     @property
     def sun_direction(self) -> Float32:
-        """(3,) unit, towards the sun."""
+        """(3,) unit vector towards the sun."""
         azimuth, elevation = np.radians([self.sun_azimuth_deg, self.sun_elevation_deg])
         level = np.cos(elevation)
         vector = [level * np.sin(azimuth), level * np.cos(azimuth), np.sin(elevation)]
@@ -111,4 +113,4 @@ LIGHTS: Mapping[str, Light] = {
     "night": _NIGHT,
     "changed": _CHANGED,
 }
-"""Pass -> its light."""
+"""Pass -> its lighting."""

@@ -1,4 +1,4 @@
-"""The atlas's tiles as materials, and patches that many surfaces share."""
+"""Library of materials and of texture patches that many surfaces share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hloc_lite.synthetic import paint
+from hloc_lite.synthetic import paint, patches
 from hloc_lite.synthetic.atlas import AtlasBuilder, Rect
 from hloc_lite.synthetic.mesh import Material
 from hloc_lite.synthetic.tiles import make_tiles
@@ -29,36 +29,36 @@ REPETITION_M: Mapping[str, float] = {
     "metal": 1.5,
     "fabric": 1.6,
 }
-"""Metres a tile's 512 texels cover: 2 to 7 mm a texel, less than a pixel at 5 m."""
+"""Width that the 512 texels of a tile cover: 2 to 7 mm per texel, less than a pixel at 5 m."""
 
 
 @dataclass(frozen=True, eq=False)
 class Library:
-    """Materials by name, and window panes to choose from."""
+    """Materials by name, and shared patches to choose from."""
 
     materials: Mapping[str, Material]
     windows: tuple[Rect, ...]
     doors: tuple[Rect, ...]
     blind_walls: tuple[Rect, ...]
-    """Weathering of walls without windows, about 9 by 14 m."""
+    """Weathered walls without windows, about 9 m by 14 m."""
     posters: tuple[tuple[Rect, ...], tuple[Rect, ...]]
-    """Before and after the change of season."""
+    """Posters before and after the change of season."""
 
     def __getitem__(self, name: str) -> Material:
         return self.materials[name]
 
 
 def make_library(seed: int, atlas: AtlasBuilder) -> Library:
-    """Materials of a seed; textures go to ``atlas``."""
+    """Make the materials and patches of a seed; their textures are added to ``atlas``."""
     tiles = make_tiles(np.random.default_rng([seed, 10]))
     materials = {name: Material(atlas.add_tile(tiles[name]), REPETITION_M[name]) for name in tiles}
     rng = np.random.default_rng([seed, 11])
-    windows = tuple(atlas.add_patch(paint.window(rng, 96, 160)) for _ in range(48))
+    windows = tuple(atlas.add_patch(patches.window(rng, 96, 160)) for _ in range(48))
     posters = tuple(
-        tuple(atlas.add_patch(paint.poster(rng, 128, 192)) for _ in range(64)) for _ in range(2)
+        tuple(atlas.add_patch(patches.poster(rng, 128, 192)) for _ in range(64)) for _ in range(2)
     )
-    doors = tuple(atlas.add_patch(paint.door(rng, 128, 256)) for _ in range(48))
+    doors = tuple(atlas.add_patch(patches.house_door(rng, 128, 256)) for _ in range(48))
     blind = tuple(
-        atlas.add_patch(paint.as_patch(paint.wall_weathering(rng, 9, 14, 20))) for _ in range(10)
+        atlas.add_patch(paint.to_patch(patches.wall_weathering(rng, 9, 14, 20))) for _ in range(10)
     )
     return Library(materials, windows, doors, blind, (posters[0], posters[1]))

@@ -1,4 +1,4 @@
-"""From light to a photograph: exposure, blur, vignetting, noise, tone curve."""
+"""Camera response: exposure, blur, vignetting, noise and tone curve."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hloc_lite.types import Float32, UInt8
 
 
 def develop(radiance: Float32, light: Light, rng: np.random.Generator) -> UInt8:
-    """(H, W, 3) linear radiance to 8-bit RGB."""
+    """Convert (H, W, 3) linear radiance to 8-bit RGB; ``rng`` draws exposure, blur and noise."""
     gain = light.exposure * rng.uniform(0.88, 1.14) * rng.uniform(0.97, 1.03, 3)
     image = radiance * gain.astype(np.float32)
     blurred = cv2.GaussianBlur(image, (0, 0), light.blur_px * rng.uniform(0.9, 1.15))
     image = np.asarray(blurred, np.float32)
     image *= _falloff(image.shape[0], image.shape[1], light.vignetting)[..., None]
     np.maximum(image, 0, out=image)
-    # highlights roll off; the square root is the display's tone curve and levels shot noise
+    # compress highlights; the square root is the tone curve and makes shot noise uniform
     image = np.sqrt(image / (1 + 0.25 * image * image)) * np.float32(252)
     grain = _grain()
     y, x = (int(rng.integers(0, grain.shape[0] - n % 1024)) for n in image.shape[:2])
@@ -31,6 +31,7 @@ def develop(radiance: Float32, light: Light, rng: np.random.Generator) -> UInt8:
 
 @lru_cache(maxsize=8)
 def _falloff(height: int, width: int, strength: float) -> Float32:
+    """(H, W) vignetting factors."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     radius = ((x - width / 2) ** 2 + (y - height / 2) ** 2) / (width**2 + height**2) * 4
     return 1 - strength * radius
@@ -38,6 +39,7 @@ def _falloff(height: int, width: int, strength: float) -> Float32:
 
 @lru_cache(maxsize=1)
 def _grain() -> Float32:
+    """Noise of unit deviation, partly shared between the channels."""
     rng = np.random.default_rng(5)
     shared = rng.standard_normal((1400, 1400, 1), np.float32)
     own = rng.standard_normal((1400, 1400, 3), np.float32)

@@ -1,7 +1,7 @@
-"""A scene in milliseconds: a few textured planes, warped into each view, with exact poses.
+"""Fast synthetic scene: a few textured planes, warped into each view, with exact poses.
 
-For tests and benchmarks of everything but accuracy: real features find their matches here, and no
-renderer or network is needed.
+Meant for tests and benchmarks of anything but accuracy: real features match here, and neither a
+renderer nor a network is needed.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ TEXTURE_PX = 640
 
 @dataclass(frozen=True, eq=False)
 class PlanesScene:
-    """Planes, farthest first, and the cameras that see them."""
+    """Textured planes, farthest first, and the cameras that see them."""
 
     corners: Float64
-    """(P, 3, 3): of each plane its origin, and the vectors along its width and height."""
+    """(P, 3, 3) origin, width vector and height vector of each plane, world."""
     textures: UInt8
     """(P, 640, 640) grey."""
     camera: Camera
     cams_from_world: tuple[Rigid3, ...]
 
     def view(self, index: int) -> UInt8:
-        """(H, W, 3) RGB: what camera ``index`` sees."""
+        """(H, W, 3) RGB image of camera ``index``."""
         size = (self.camera.width, self.camera.height)
         image = np.full(size[::-1], 90, np.uint8)
         pose = self.cams_from_world[index]
@@ -42,24 +42,24 @@ class PlanesScene:
             in_cam = pose.rotation @ in_cam
             in_cam[:, 2] += pose.translation
             from_texture = np.diag([1 / TEXTURE_PX, 1 / TEXTURE_PX, 1.0])
-            # pixel centres lie at half pixels, OpenCV's at whole ones
+            # pixel centres are at half pixels here, at whole pixels in OpenCV
             half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
             homography = calibration_matrix(self.camera) @ in_cam @ from_texture @ half
             homography = np.linalg.inv(half) @ homography
-            seen = cv2.warpPerspective(texture, homography, size, flags=cv2.INTER_AREA)
+            warped = cv2.warpPerspective(texture, homography, size, flags=cv2.INTER_AREA)
             inside = cv2.warpPerspective(np.full_like(texture, 255), homography, size)
-            image = np.where(inside > 250, seen, image)
+            image = np.where(inside > 250, warped, image)
         return np.repeat(image[..., None], 3, axis=2)
 
     def write_images(self, folder: Path, names: Mapping[str, int]) -> None:
-        """Image files name -> view of that camera."""
+        """Write the image of camera ``names[name]`` as ``folder/name``, for each name."""
         for name, index in names.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(self.view(index)).save(path, quality=95)
 
     def reference(self, names: Mapping[str, int]) -> SfmModel:
-        """Camera and poses of the named views, without points."""
+        """SfM model of the named views: camera and poses, no points."""
         no_xy, no_idxs = np.zeros((0, 2)), np.zeros(0, np.int64)
         images = tuple(
             SfmImage(number, name, 1, self.cams_from_world[index], no_xy, no_idxs)
@@ -72,7 +72,7 @@ class PlanesScene:
 
 
 def make_planes(num_views: int, seed: int = 0, size: tuple[int, int] = (320, 240)) -> PlanesScene:
-    """A back wall and three panels before it, cameras on a wavy arc; deterministic."""
+    """Make a back wall, three panels in front of it, and cameras on a wavy arc; deterministic."""
     rng = np.random.default_rng(seed)
     corners = np.array(
         [
@@ -100,7 +100,7 @@ def make_planes(num_views: int, seed: int = 0, size: tuple[int, int] = (320, 240
 
 
 def _texture(rng: np.random.Generator) -> UInt8:
-    """Noise of several scales: corners and blobs wherever one looks."""
+    """Noise at several scales, with corners and blobs everywhere."""
     total = np.zeros((TEXTURE_PX, TEXTURE_PX), np.float32)
     for cells, strength in ((10, 50), (30, 50), (80, 40)):
         coarse = rng.standard_normal((cells, cells)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Pixels, depth and labels of what a camera sees of a town."""
+"""Renders images of a town with depth and labels."""
 
 from __future__ import annotations
 
@@ -12,43 +12,34 @@ from scipy.interpolate import RectBivariateSpline
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.photo import develop
+from hloc_lite.synthetic.raycasting import RaycastScene
 from hloc_lite.synthetic.shading import SurfaceView
-from hloc_lite.synthetic.stage import Stage
-from hloc_lite.synthetic.town import Town
 from hloc_lite.types import Camera, Float32, Int32, Rigid3, UInt8
 
 EDGE_CONTRAST = 0.07
-"""Of display values in [0, 1]: fainter outlines are left as they are."""
+"""Difference of display values in [0, 1] above which outlines are anti-aliased."""
 SUBSAMPLES_PX = ((0.33, 0.1), (-0.08, 0.33), (-0.25, -0.33))
+"""Offsets of the anti-aliasing samples from the pixel centre."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rendering:
+    """Image with its depth and labels."""
+
     pixels: UInt8
     """(H, W, 3) RGB."""
     depth: Float32
-    """(H, W) z along the optical axis, metres; 0 where there is only sky."""
+    """(H, W) z along the optical axis, metres; 0 for sky."""
     labels: UInt8
     """(H, W) Cityscapes train ids."""
 
 
-def render(
-    town: Town, camera: Camera, cam_from_world: Rigid3, condition: str, seed: int = 0
+def render_view(
+    scene: RaycastScene, camera: Camera, cam_from_world: Rigid3, rng: np.random.Generator
 ) -> Rendering:
-    """What a camera sees in a condition (a pass of ``town.PASSES``).
-
-    For many views of one condition make a ``Stage`` and call ``render_stage``.
-    """
-    stage = Stage(town, condition)
-    return render_stage(stage, camera, cam_from_world, np.random.default_rng(seed))
-
-
-def render_stage(
-    stage: Stage, camera: Camera, cam_from_world: Rigid3, rng: np.random.Generator
-) -> Rendering:
-    """What a camera sees; ``rng`` draws the sensor's noise and the exposure."""
+    """Render one image; ``rng`` draws the sensor noise and the exposure."""
     uv = _pixel_grid(camera)
-    view = SurfaceView(stage, cam_from_world, float(focal_lengths(camera).mean()))
+    view = SurfaceView(scene, cam_from_world, float(focal_lengths(camera).mean()))
     shape = (camera.height, camera.width)
     surface = view.cast(uv)
     row = view.prepare(surface)
@@ -56,16 +47,16 @@ def render_stage(
     light, depth = view.shade(row, uv, lit)
     image = light.reshape(*shape, 3)
     _smooth_edges(view, image, row.reshape(shape), uv, lit)
-    known = np.append(stage.mesh.labels, np.uint8(labels.SKY))
-    pixels = develop(image, stage.light, rng)
-    return Rendering(pixels, depth.reshape(shape), known[surface].reshape(shape))
+    label_of = np.append(scene.mesh.labels, np.uint8(labels.SKY))
+    pixels = develop(image, scene.light, rng)
+    return Rendering(pixels, depth.reshape(shape), label_of[surface].reshape(shape))
 
 
 @lru_cache(maxsize=4)
-def _grid(key: tuple[str, int, int, bytes]) -> Float32:
+def _cached_pixel_grid(key: tuple[str, int, int, bytes]) -> Float32:
     model, width, height, params = key
     camera = Camera(model, width, height, np.frombuffer(params))
-    # lens distortion is undone at knots; a bicubic spline between them is off by less than 1e-4 px
+    # undistort at knots only; a bicubic spline between them is accurate to 1e-4 px
     x_knots, y_knots = np.linspace(0, width, 33), np.linspace(0, height, 25)
     x, y = np.meshgrid(x_knots, y_knots)
     knots = cam_from_img(camera, np.stack([x.ravel(), y.ravel()], axis=1)).reshape(*x.shape, 2)
@@ -77,12 +68,12 @@ def _grid(key: tuple[str, int, int, bytes]) -> Float32:
 
 
 def _pixel_grid(camera: Camera) -> Float32:
-    """(2, H * W) of the z = 1 plane."""
-    return _grid((camera.model, camera.width, camera.height, camera.params.tobytes()))
+    """(2, H * W) pixel centres on the z = 1 plane."""
+    return _cached_pixel_grid((camera.model, camera.width, camera.height, camera.params.tobytes()))
 
 
 def _smooth_edges(view: SurfaceView, image: Float32, row: Int32, uv: Float32, lit: Float32) -> None:
-    """Replaces pixels at visible outlines by the mean of a few samples; in place."""
+    """Anti-alias pixels at visible outlines with a few samples, in place."""
     gray = cv2.transform(np.sqrt(np.maximum(image, 0)), np.full((1, 3), 1 / 3, np.float32))
     edge = np.zeros(row.shape, bool)
     for axis in (0, 1):
@@ -97,7 +88,7 @@ def _smooth_edges(view: SurfaceView, image: Float32, row: Int32, uv: Float32, li
         shifted = uv[:, idxs] + np.array([[dx], [dy]], np.float32) / view.focal_px
         hit = view.cast(shifted)
         found = view.row_of[hit]
-        # a surface that no pixel's centre sees has no row: keep the centre's
+        # a surface that is at no pixel centre has no row: keep the surface at the centre
         found = np.where((found == view.sky_row) & (hit >= 0), row.ravel()[idxs], found)
         total += view.shade(found, shifted, lit[:, idxs])[0]
     image.reshape(-1, 3)[idxs] = total / len(SUBSAMPLES_PX)

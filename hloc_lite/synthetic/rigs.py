@@ -1,4 +1,4 @@
-"""Correspondences of a rig of known pose, with noise and outliers: for tests and benchmarks."""
+"""Random 2D-3D correspondences of a camera rig of known pose, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from hloc_lite.types import Bool, Camera, Correspondences, Rig, RigCamera, Rigid
 
 @dataclass(frozen=True, eq=False)
 class RigScene:
-    """What was seen by each camera, and what is true."""
+    """Correspondences of each camera of a rig with their ground truth."""
 
     correspondences: tuple[Correspondences, ...]
     rig: Rig
     rig_from_world: Rigid3
-    true: tuple[Bool, ...]
-    """For each camera (K_c,) which correspondences are right."""
+    inlier_masks: tuple[Bool, ...]
+    """For each camera (K_c,), True for correct correspondences."""
 
 
 def ring(cameras: Sequence[Camera], radius: float, seed: int) -> Rig:
-    """Cameras on a circle that look outward, each turned a little at random.
+    """Rig of cameras on a circle that look outward, each with a small random rotation.
 
     Args:
-        radius: of the circle, map units; 0: a panorama head.
+        cameras: intrinsics of the cameras, in order around the circle.
+        radius: radius of the circle, map units; 0 puts all cameras at one centre.
+        seed: seed of the rotations.
     """
     rng = np.random.default_rng(seed)
     members = []
@@ -44,29 +46,30 @@ def make_rig_scene(
     seed: int,
     rig: Rig | None = None,
     count: int = 500,
-    share: float = 0.5,
+    inlier_ratio: float = 0.5,
     noise_px: float = 1.0,
 ) -> RigScene:
-    """Points around each camera, at its field of view.
+    """Sample points in front of each camera of a rig with a random pose.
 
     Args:
-        rig: four cameras on a circle of half a map unit by default.
-        count: K, of all cameras together.
-        share: of right correspondences in each camera.
-        noise_px: standard deviation of right pixels along each axis.
+        seed: seed of the scene.
+        rig: default: four cameras on a circle with a radius of half a map unit.
+        count: number of correspondences of all cameras together.
+        inlier_ratio: share of correct correspondences in each camera.
+        noise_px: standard deviation of the pixels of inliers along each axis.
     """
     rng = np.random.default_rng(seed)
     rig = ring([CAMERA] * 4, 0.5, seed) if rig is None else rig
     pose = Rigid3(Rotation.random(random_state=seed).as_matrix(), 5 * rng.normal(size=3))
-    seen, true, first = [], [], 0
+    correspondences, inlier_masks, first = [], [], 0
     for i, each in enumerate(rig.cameras):
-        mine = count // len(rig) + (i < count % len(rig))
-        scene = make_scene(1000 * seed + i, mine, share, noise_px, each.camera)
-        # the same picture, of points moved to where this camera is
+        num = count // len(rig) + (i < count % len(rig))
+        scene = make_scene(1000 * seed + i, num, inlier_ratio, noise_px, each.camera)
+        # same image points; the 3D points move to this camera's frame
         world_from_cam = each.cam_from_rig.compose(pose).inverse()
         points = world_from_cam.apply(scene.cam_from_world.apply(scene.correspondences.points3D))
-        idxs = np.arange(first, first + mine)
-        first += mine
-        seen.append(replace(scene.correspondences, points3D=points, point3D_idxs=idxs))
-        true.append(scene.true)
-    return RigScene(tuple(seen), rig, pose, tuple(true))
+        idxs = np.arange(first, first + num)
+        first += num
+        correspondences.append(replace(scene.correspondences, points3D=points, point3D_idxs=idxs))
+        inlier_masks.append(scene.inlier_mask)
+    return RigScene(tuple(correspondences), rig, pose, tuple(inlier_masks))

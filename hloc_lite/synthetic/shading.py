@@ -1,7 +1,7 @@
-"""One camera's view of a town's surfaces: rays, depth, light and texture, in NumPy.
+"""Shading of the surfaces seen by one camera: rays, depth, light and texture, in NumPy.
 
-A surface is flat, so its depth and its texture coordinates are a homography of the pixel; no
-hit point is ever computed in the world. Depth is therefore exact to float32.
+Surfaces are flat, so depth and texture coordinates are a homography of the pixel. No hit point is
+computed in the world, hence depth is exact to float32.
 """
 
 from __future__ import annotations
@@ -14,59 +14,62 @@ import numpy as np
 from hloc_lite.synthetic import labels
 from hloc_lite.synthetic import mesh as columns
 from hloc_lite.synthetic.atlas import NUM_LEVELS, PATCH_NEUTRAL, TILE_PX
-from hloc_lite.synthetic.mesh import LOOK_COLUMNS
-from hloc_lite.synthetic.stage import Stage
+from hloc_lite.synthetic.mesh import APPEARANCE_COLUMNS
+from hloc_lite.synthetic.raycasting import RaycastScene
 from hloc_lite.synthetic.tiles import fractal_noise
 from hloc_lite.types import Float32, Int32, Rigid3
 
 CHUNK_PX = 1 << 15
 TAPS = 3
-"""Samples along the longer side of a pixel's footprint on a surface."""
+"""Texture samples along the longer side of a pixel's footprint."""
 MIN_INVERSE_DEPTH = np.float32(1e-4)
 MAX_LAMP_DISTANCE_M = 26.0
 LAMP_STEP_PX = 4
 SHADOW_STEP_PX = 3
-_SUN, _AMBIENT = LOOK_COLUMNS, LOOK_COLUMNS + 1
-_H = LOOK_COLUMNS + 2
+_SUN, _AMBIENT = APPEARANCE_COLUMNS, APPEARANCE_COLUMNS + 1
+_H = APPEARANCE_COLUMNS + 2
 
 
 class SurfaceView:
-    """One camera's tables over the surfaces it sees."""
+    """Per-surface tables of one camera's view.
 
-    def __init__(self, stage: Stage, cam_from_world: Rigid3, focal_px: float) -> None:
-        self.stage = stage
+    A row of the table holds a surface's appearance, its light and its homography.
+    """
+
+    def __init__(self, scene: RaycastScene, cam_from_world: Rigid3, focal_px: float) -> None:
+        self.scene = scene
         self.rotation = cam_from_world.rotation
         self.center = cam_from_world.center
         self.focal_px = focal_px
         self.table = np.zeros((0, 0), np.float32)
         self.normals = np.zeros((0, 3), np.float32)
         self.sky_row = 0
-        self.row_of = np.zeros(stage.mesh.num_surfaces + 1, np.int32)
+        self.row_of = np.zeros(scene.mesh.num_surfaces + 1, np.int32)
 
     def cast(self, uv: Float32) -> Int32:
+        """(N,) surface seen at (2, N) points of the z = 1 plane, -1 for none."""
         rotation = self.rotation.astype(np.float32)
         directions = np.empty((uv.shape[1], 3), np.float32)
         for k in range(3):
             directions[:, k] = uv[0] * rotation[0, k] + uv[1] * rotation[1, k] + rotation[2, k]
         origins = np.broadcast_to(self.center.astype(np.float32), directions.shape)
-        return self.stage.hit(np.ascontiguousarray(origins), directions)
+        return self.scene.hit(np.ascontiguousarray(origins), directions)
 
     def prepare(self, surface: Int32) -> Int32:
-        """Makes rows of look, light and homography for the surfaces that occur; returns each
-        pixel's row, ``sky_row`` for none."""
-        stage = self.stage
-        seen = np.zeros(stage.mesh.num_surfaces + 1, bool)
-        seen[surface] = True
-        seen[-1] = False
-        idxs = np.flatnonzero(seen)
-        plane = stage.mesh.plane[idxs]
+        """Make the table rows of the surfaces seen; returns each pixel's row (sky: sky_row)."""
+        scene = self.scene
+        is_visible = np.zeros(scene.mesh.num_surfaces + 1, bool)
+        is_visible[surface] = True
+        is_visible[-1] = False
+        idxs = np.flatnonzero(is_visible)
+        plane = scene.mesh.plane[idxs]
         offset = plane[:, 3] - plane[:, 0:3] @ self.center
         offset = np.where(np.abs(offset) < 1e-6, 1e-6, offset)
         table = np.zeros((len(idxs) + 1, _H + 9), np.float32)
-        table[:-1, :LOOK_COLUMNS] = stage.mesh.look[idxs]
+        table[:-1, :APPEARANCE_COLUMNS] = scene.mesh.appearance[idxs]
         towards = -np.sign(offset)[:, None] * plane[:, 0:3]
-        table[:-1, _SUN] = np.maximum(towards @ stage.light.sun_direction, 0)
-        leafy = stage.mesh.labels[idxs] == labels.VEGETATION
+        table[:-1, _SUN] = np.maximum(towards @ scene.light.sun_direction, 0)
+        leafy = scene.mesh.labels[idxs] == labels.VEGETATION
         table[:-1, _SUN] = np.where(leafy, 0.35 + 0.4 * table[:-1, _SUN], table[:-1, _SUN])
         table[:-1, _AMBIENT] = 0.5 + 0.5 * towards[:, 2]
         inverse_depth = plane[:, 0:3] @ self.rotation.T / offset[:, None]
@@ -76,20 +79,20 @@ class SurfaceView:
             constant = (at_center + plane[:, start + 3])[:, None]
             row = constant * inverse_depth + axis @ self.rotation.T
             table[:-1, _H + 3 + 3 * k : _H + 6 + 3 * k] = row
-        table[-1, _H + 2] = 1e-6  # the sky: far away
+        table[-1, _H + 2] = 1e-6  # sky: far away
         table[-1, columns.TILE_SCALE] = 1e-9
         table[-1, columns.PATCH_W : columns.PATCH_H + 1] = 32
         self.table = np.ascontiguousarray(table.T)
         self.sky_row = len(idxs)
-        self.row_of = np.full(stage.mesh.num_surfaces + 1, len(idxs), np.int32)
+        self.row_of = np.full(scene.mesh.num_surfaces + 1, len(idxs), np.int32)
         self.row_of[idxs] = np.arange(len(idxs), dtype=np.int32)
         self.normals = np.vstack([towards, np.zeros((1, 3))]).astype(np.float32)
         return self.row_of[surface]
 
     def light_at(self, rows: Int32, uv: Float32, shape: tuple[int, int]) -> Float32:
-        """(2, H * W) share of the sun, and irradiance of the lamps, for rows (H * W,)."""
+        """(2, H * W) visibility of the sun and irradiance of the lamps at each pixel."""
         lit = np.zeros((2, len(rows)), np.float32)
-        light = self.stage.light
+        light = self.scene.light
         if max(light.sun) > 0:
             lit[0] = self._coarse(rows, uv, shape, SHADOW_STEP_PX, self._sunlit)
         if max(light.lamps) > 0:
@@ -97,7 +100,7 @@ class SurfaceView:
         return lit
 
     def _coarse(self, rows, uv, shape, step, measure) -> Float32:  # type: ignore[no-untyped-def]
-        """Evaluates ``measure`` at every step-th pixel, and interpolates."""
+        """Evaluate ``measure`` at every step-th pixel and interpolate."""
         pick = (slice(step // 2, None, step), slice(step // 2, None, step))
         grid = rows.reshape(shape)[pick]
         size = (grid.shape[1] * step, grid.shape[0] * step)
@@ -112,7 +115,7 @@ class SurfaceView:
         value = np.zeros(grid.size, np.float32)
         value[near] = measure(world, row)
         value = value.reshape(grid.shape)
-        if step > SHADOW_STEP_PX:  # thin things between the samples would leave dots
+        if step > SHADOW_STEP_PX:  # suppress dots of thin objects
             value = np.asarray(cv2.medianBlur(value, 3), np.float32)
         full = cv2.resize(value, size, interpolation=cv2.INTER_LINEAR)
         missing = [max(0, shape[axis] - full.shape[axis]) for axis in (0, 1)]
@@ -120,19 +123,19 @@ class SurfaceView:
         return np.asarray(full[: shape[0], : shape[1]], np.float32).ravel()
 
     def _sunlit(self, world: Float32, rows: Int32) -> Float32:
-        direction = self.stage.light.sun_direction
+        direction = self.scene.light.sun_direction
         value = np.zeros(len(world), np.float32)
         facing = np.flatnonzero(self.table[_SUN].take(rows) > 1e-3)
         start = world[facing] + np.float32(0.02) * self.normals[rows[facing]]
         rays = np.ascontiguousarray(np.broadcast_to(direction, start.shape))
-        value[facing] = 1 - self.stage.blocked(start, rays)
+        value[facing] = 1 - self.scene.occluded(start, rays)
         return value
 
     def _lamplight(self, world: Float32, rows: Int32) -> Float32:
         normals = self.normals[rows]
         points = world + np.float32(0.03) * normals
         total = np.zeros(len(world), np.float32)
-        for position in self.stage.lamps.astype(np.float32):
+        for position in self.scene.lamps.astype(np.float32):
             ray = position - points
             square = (ray**2).sum(axis=1)
             near = np.flatnonzero(square < MAX_LAMP_DISTANCE_M**2)
@@ -143,21 +146,23 @@ class SurfaceView:
             reach = 1 - square / MAX_LAMP_DISTANCE_M**2
             power = (0.12 + 0.88 * cosine) * reach**2 * 7 / (2.5 + square)
             useful = np.flatnonzero(power > 0.004)
-            distance = self.stage.distance(points[near[useful]], ray[useful])
+            distance = self.scene.distance(points[near[useful]], ray[useful])
             power[useful] *= distance > 0.985
             total[near] += power
         return total
 
     def shade(self, row: Int32, uv: Float32, lit: Float32) -> tuple[Float32, Float32]:
-        """(N, 3) linear light and (N,) depth of N pixels that see the surfaces of rows ``row``,
-        in runs that fit the processor's caches."""
+        """(N, 3) linear light and (N,) depth of N pixels with table rows ``row``.
+
+        Works in chunks that fit the processor's caches.
+        """
         image, depth = np.empty((len(row), 3), np.float32), np.empty(len(row), np.float32)
         for start in range(0, len(row), CHUNK_PX):
-            run = slice(start, start + CHUNK_PX)
-            image[run], depth[run] = self._shade_run(row[run], uv[:, run], lit[:, run])
+            part = slice(start, start + CHUNK_PX)
+            image[part], depth[part] = self._shade_chunk(row[part], uv[:, part], lit[:, part])
         return image, depth
 
-    def _shade_run(self, row: Int32, uv: Float32, lit: Float32) -> tuple[Float32, Float32]:
+    def _shade_chunk(self, row: Int32, uv: Float32, lit: Float32) -> tuple[Float32, Float32]:
         rows = self.table.take(row, axis=1)
         x, y = uv
         h = rows[_H:]
@@ -177,7 +182,7 @@ class SurfaceView:
         albedo = cv2.multiply(tile, patch, scale=1 / (TAPS * 255 * PATCH_NEUTRAL), dtype=cv2.CV_32F)
         albedo *= albedo
         albedo *= rows[columns.TINT_R : columns.TINT_B + 1].T
-        light = self.stage.light
+        light = self.scene.light
         sun = rows[_SUN] * lit[0]
         ambient = rows[_AMBIENT]
         glow = lit[1] + rows[columns.EMISSION]
@@ -198,8 +203,8 @@ class SurfaceView:
         return albedo, z
 
     def _sample(self, rows, s, t, along, footprint):  # type: ignore[no-untyped-def]
-        """Sum of TAPS samples of the tile, uint16; one of the patch, uint8; both (N, 3)."""
-        atlas = self.stage.atlas
+        """(N, 3) sum of TAPS samples of the tile (uint16), and one sample of the patch (uint8)."""
+        atlas = self.scene.atlas
         tile_scale = rows[columns.TILE_SCALE]
         su, sv = rows[columns.PATCH_SU], rows[columns.PATCH_SV]
         tile = None
@@ -207,7 +212,7 @@ class SurfaceView:
         shrink = np.ldexp(np.float32(1), -tile_level)
         corner_x = rows[columns.TILE_X] * shrink + atlas.origins[:, 0].take(tile_level) - 0.5
         corner_y = rows[columns.TILE_Y] * shrink + atlas.origins[:, 1].take(tile_level) - 0.5
-        # in repetitions of the tile, so that wrapping is dropping the whole part
+        # in tile repetitions, so that wrapping drops the integer part
         repeat = tile_scale * np.float32(1 / TILE_PX)
         u0 = s * repeat + rows[columns.TILE_U] * np.float32(1 / TILE_PX)
         v0 = t * repeat + rows[columns.TILE_V] * np.float32(1 / TILE_PX)
@@ -237,12 +242,12 @@ class SurfaceView:
         )
         length = np.sqrt(x * x + y * y + up * up)
         x, y, up = x / length, y / length, np.maximum(up / length, 0)
-        clouds = _clouds(self.stage.light.clouds)
+        clouds = _clouds(self.scene.light.clouds)
         spread = 140 / (up + 0.18)
         u, v = (512 + x * spread) % 1023, (512 + y * spread) % 1023
         cover = _gather(clouds, u.astype(np.float32), v.astype(np.float32))
         rise = np.sqrt(up)
-        light = self.stage.light
+        light = self.scene.light
         white = np.array(light.horizon, np.float32) * 1.12
         blue = np.array(light.horizon) + rise[:, None] * (np.array(light.zenith) - light.horizon)
         return (blue + cover[:, None] * (white - blue)).astype(np.float32)
@@ -255,13 +260,13 @@ def _clouds(share: float) -> Float32:
 
 
 def _level(texels: Float32) -> Int32:
-    """Mip level whose texel is about a pixel's footprint."""
+    """Mip level whose texel is about as large as a pixel's footprint."""
     exponent = np.log2(np.fmin(np.fmax(texels, np.float32(1e-3)), np.float32(1e3)))
     return np.clip(np.rint(exponent), 0, NUM_LEVELS - 1).astype(np.int32)
 
 
 def _gather(image, u, v) -> Float32:  # type: ignore[no-untyped-def]
-    """Bilinear samples at N texels, as float32."""
+    """Bilinear samples of an image at N points."""
     n = len(u)
     columns_px = 512
     rows_px = -(-n // columns_px)

@@ -1,4 +1,4 @@
-"""Boxes, prisms and tubes made of a mesh builder's surfaces."""
+"""Basic shapes: rectangles, boxes, tubes, ellipsoids, prisms."""
 
 from __future__ import annotations
 
@@ -9,38 +9,58 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.synthetic.atlas import Rect
-from hloc_lite.synthetic.mesh import Frame, Material, MeshBuilder
+from hloc_lite.synthetic.mesh import Material, MeshBuilder, TextureFrame
 from hloc_lite.types import Float64
 
 
 @dataclass(frozen=True, eq=False)
-class Local:
-    """A local frame: columns of ``axes`` are right, up, outward in the world."""
+class LocalFrame:
+    """Local frame of a shape, with axes right, up and outward."""
 
     origin: Float64
+    """(3,) world."""
     axes: Float64
+    """(3, 3) columns right, up, outward in the world."""
 
     @classmethod
-    def upright(cls, origin: npt.ArrayLike, right_xy: npt.ArrayLike) -> Local:
-        """z is up, ``right_xy`` a unit vector; outward is the right-hand side's normal."""
+    def upright(cls, origin: npt.ArrayLike, right_xy: npt.ArrayLike) -> LocalFrame:
+        """Make a frame whose up axis is world z; ``right_xy`` is a unit vector."""
         x, y = np.asarray(right_xy, np.float64)
         axes = np.array([[x, 0, y], [y, 0, -x], [0, 1, 0]])
         return cls(np.asarray(origin, np.float64), axes)
 
     def point(self, right: float, up: float, out: float = 0.0) -> Float64:
+        """(3,) world point."""
         return self.origin + self.axes @ np.array([right, up, out])
 
     def points(self, local: npt.ArrayLike) -> Float64:
-        """(..., 3) world of (..., 3) right, up, out."""
+        """Transform (..., 3) local points to the world."""
         return self.origin + np.asarray(local, np.float64) @ self.axes.T
 
     def vectors(self, local: npt.ArrayLike) -> Float64:
+        """Rotate (..., 3) local vectors to the world."""
         return np.asarray(local, np.float64) @ self.axes.T
+
+
+def quad(
+    mesh: MeshBuilder,
+    local: LocalFrame,
+    corner: tuple[float, float, float],
+    u: Sequence[float],
+    v: Sequence[float],
+    material: Material,
+    *,
+    label: int,
+    patch: Rect | None = None,
+) -> None:
+    """Add a parallelogram with sides u and v from a corner, all (right, up, out)."""
+    origin = local.point(*corner)
+    mesh.quads(origin, local.vectors(u), local.vectors(v), material, label, patch=patch)
 
 
 def rect(
     mesh: MeshBuilder,
-    local: Local,
+    local: LocalFrame,
     left: float,
     top: float,
     width: float,
@@ -50,10 +70,10 @@ def rect(
     *,
     out: float = 0.0,
     patch: Rect | None = None,
-    frame: Frame | None = None,
+    frame: TextureFrame | None = None,
     offset: tuple[float, float] = (0.0, 0.0),
 ) -> None:
-    """An upright rectangle facing outward."""
+    """Add an upright rectangle that faces outward."""
     mesh.quads(
         local.point(left, top, out),
         local.vectors([width, 0, 0]),
@@ -68,7 +88,7 @@ def rect(
 
 def box(
     mesh: MeshBuilder,
-    local: Local,
+    local: LocalFrame,
     low: Sequence[float],
     high: Sequence[float],
     material: Material,
@@ -77,10 +97,13 @@ def box(
     offset: tuple[float, float] = (0.0, 0.0),
     faces: str = "flrtbk",
 ) -> None:
-    """A box between two corners (right, up, out); ``faces``: front left right top bottom back."""
+    """Add a box between two local corners.
+
+    ``faces``: initials of front, left, right, top and bottom, and k for back.
+    """
     (a0, b0, c0), (a1, b1, c1) = low, high
     a, b, c = a1 - a0, b1 - b0, c1 - c0
-    every = {
+    all_faces = {
         "f": ((a0, b1, c1), (a, 0, 0), (0, -b, 0)),
         "k": ((a1, b1, c0), (-a, 0, 0), (0, -b, 0)),
         "l": ((a0, b1, c0), (0, 0, c), (0, -b, 0)),
@@ -88,7 +111,7 @@ def box(
         "t": ((a0, b1, c0), (a, 0, 0), (0, 0, c)),
         "b": ((a0, b0, c1), (a, 0, 0), (0, 0, -c)),
     }
-    corners, us, vs = zip(*(every[face] for face in faces), strict=True)
+    corners, us, vs = zip(*(all_faces[face] for face in faces), strict=True)
     mesh.quads(
         local.points(corners), local.vectors(us), local.vectors(vs), material, label, offset=offset
     )
@@ -105,7 +128,7 @@ def tube(
     sides: int = 6,
     end_radius: float | None = None,
 ) -> None:
-    """A round bar between two points, without caps."""
+    """Add a round bar between two points, without caps."""
     start, end = np.asarray(start, np.float64), np.asarray(end, np.float64)
     along = (end - start) / np.linalg.norm(end - start)
     x, y, z = along
@@ -134,7 +157,7 @@ def ball(
     rings: int = 4,
     sides: int = 7,
 ) -> None:
-    """An ellipsoid of triangles."""
+    """Add an ellipsoid."""
     polar = np.linspace(0, np.pi, rings + 1)[:, None]
     around = np.linspace(0, 2 * np.pi, sides + 1)[None, :]
     unit = np.stack(
@@ -154,7 +177,7 @@ def ball(
 
 def prism(
     mesh: MeshBuilder,
-    local: Local,
+    local: LocalFrame,
     outline: npt.ArrayLike,
     out: tuple[float, float],
     material: Material,
@@ -162,7 +185,7 @@ def prism(
     *,
     caps: bool = True,
 ) -> None:
-    """A convex outline (n, 2) of (right, up) extruded between two outward distances."""
+    """Add a convex (n, 2) outline of (right, up), extruded between two outward distances."""
     points = np.asarray(outline, np.float64)
     following = np.roll(points, -1, axis=0)
     near = np.column_stack([points, np.full(len(points), out[1])])

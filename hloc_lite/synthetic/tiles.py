@@ -1,4 +1,4 @@
-"""Tiling textures: photographs that scikit-image ships, and drawn ones with their grain."""
+"""Tiling textures: photographs shipped with scikit-image, and drawn ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 import cv2
 import numpy as np
 import numpy.typing as npt
-import skimage.data
 
 from hloc_lite.synthetic.atlas import TILE_PX
 from hloc_lite.types import Float32, UInt8
@@ -31,9 +30,9 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cells: float)
 def fractal_noise(
     rng: np.random.Generator, shape: tuple[int, int], cells: float, octaves: int, gain: float = 0.55
 ) -> Float32:
-    """(h, w) sum of ``smooth_noise`` at doubling frequencies, about in [-1, 1]."""
+    """(h, w) sum of ``smooth_noise`` at doubling frequencies, in about [-1, 1]."""
     if max(shape) >= 256 and octaves > 2 and cells * 8 < max(shape) / 4:
-        # the coarse octaves need no full resolution
+        # coarse octaves do not need the full resolution
         small = (max(8, shape[0] // 4), max(8, shape[1] // 4))
         split = min(octaves, 3)
         part = _octaves(rng, small, cells, range(split), gain)
@@ -55,12 +54,12 @@ def _octaves(
 
 
 def make_tiles(rng: np.random.Generator) -> Mapping[str, UInt8]:
-    """Name -> (TILE_PX, TILE_PX, 3) RGB that tiles without seams."""
+    """Make all tiles: name -> (TILE_PX, TILE_PX, 3) RGB that repeats without seams."""
     makers: Mapping[str, Callable[[np.random.Generator], Texture]] = {
         "brick": _brick_drawn,
         "brick_photo": _brick_photo,
-        "gravel": lambda _: _seamless(skimage.data.gravel().astype(np.float32)),
-        "grass": lambda _: _seamless(skimage.data.grass().astype(np.float32)),
+        "gravel": lambda _: _seamless(_photo("gravel").astype(np.float32)),
+        "grass": lambda _: _seamless(_photo("grass").astype(np.float32)),
         "asphalt": _asphalt,
         "plaster": _plaster,
         "stone": _stone,
@@ -80,14 +79,21 @@ def make_tiles(rng: np.random.Generator) -> Mapping[str, UInt8]:
     return tiles
 
 
+def _photo(name: str) -> UInt8:
+    """(512, 512) grey texture photograph shipped with scikit-image."""
+    import skimage.data
+
+    return np.asarray(getattr(skimage.data, name)(), np.uint8)
+
+
 def _gravel() -> Float32:
-    """Zero-mean grain of the gravel photo, unit deviation."""
-    photo = _seamless(skimage.data.gravel().astype(np.float32))
+    """Grain of the gravel photo with zero mean and unit deviation."""
+    photo = _seamless(_photo("gravel").astype(np.float32))
     return (photo - photo.mean()) / photo.std()
 
 
 def _seamless(image: Float32) -> Float32:
-    """Blends a strip of each border with the opposite side's continuation."""
+    """Make an image periodic: blend a strip at each border with the opposite side."""
     band = 48
     weight = np.linspace(0, 1, band, dtype=np.float32)
     for _ in range(2):
@@ -104,7 +110,7 @@ def _periodic(rng: np.random.Generator, cells: float, octaves: int = 4) -> Float
 def _courses(
     rng: np.random.Generator, rows: int, columns: int, gap_px: float, spread: float, round_px: int
 ) -> tuple[Float32, Float32]:
-    """Running bond: ((N, N) tone of each stone about 0, (N, N) 1 on stones and 0 in joints)."""
+    """Running bond of stones: their (N, N) tone around 0, and a mask (1 on stones, 0 in joints)."""
     tone, mask = np.zeros((N, N), np.float32), np.zeros((N, N), np.float32)
     row_height, width = N / rows, N / columns
     for row in range(rows):
@@ -134,12 +140,12 @@ def _brick_drawn(rng: np.random.Generator) -> Float32:
 
 
 def _brick_photo(rng: np.random.Generator) -> Texture:
-    # the photo looks along the wall: the courses converge upwards; straighten and lay them flat
+    # the photo is oblique, its courses converge upwards: rectify them and turn them horizontal
     source = np.array([[90, 0], [360, 0], [435, 512], [15, 512]], np.float32)
     half = N // 2
     target = np.array([[0, 0], [half, 0], [half, half], [0, half]], np.float32)
     homography = cv2.getPerspectiveTransform(source, target)
-    flat = cv2.warpPerspective(skimage.data.brick(), homography, (half, half)).T.astype(np.float32)
+    flat = cv2.warpPerspective(_photo("brick"), homography, (half, half)).T.astype(np.float32)
     flat = (flat - flat.mean()) / flat.std()
     mirrored = np.hstack([flat, flat[:, ::-1]])
     mirrored = np.vstack([mirrored, mirrored[::-1]])
@@ -198,7 +204,7 @@ def _bark(rng: np.random.Generator) -> Texture:
 
 
 def _leaf(rng: np.random.Generator) -> Texture:
-    grass = _seamless(skimage.data.grass().astype(np.float32))
+    grass = _seamless(_photo("grass").astype(np.float32))
     return 150 + 1.1 * (grass - grass.mean())
 
 

@@ -20,7 +20,8 @@ from hloc_lite.config import PoseConfig
 from hloc_lite.evaluation.metrics import squared_mahalanobis
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.registry import ESTIMATORS, PoseEstimator, Runtime, create
+from hloc_lite.protocols import PoseEstimator
+from hloc_lite.registry import ESTIMATORS, Runtime, create
 from hloc_lite.synthetic.correspondences import Scene, make_scene
 from hloc_lite.types import Float64
 
@@ -98,8 +99,10 @@ def with_student_noise(scene: Scene, seed: int, noise: float) -> Scene:
     rng = np.random.default_rng(seed)
     given = scene.correspondences
     points2D = given.points2D.copy()
-    exact = img_from_cam(scene.camera, scene.cam_from_world.apply(given.points3D[scene.true]))
-    points2D[scene.true] = exact + noise * rng.standard_t(4, exact.shape)
+    exact = img_from_cam(
+        scene.camera, scene.cam_from_world.apply(given.points3D[scene.inlier_mask])
+    )
+    points2D[scene.inlier_mask] = exact + noise * rng.standard_t(4, exact.shape)
     return replace(scene, correspondences=replace(given, points2D=points2D))
 
 

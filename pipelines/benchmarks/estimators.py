@@ -22,7 +22,8 @@ import numpy as np
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.registry import ESTIMATORS, PoseEstimator, Runtime, create
+from hloc_lite.protocols import PoseEstimator
+from hloc_lite.registry import ESTIMATORS, Runtime, create
 from hloc_lite.synthetic.correspondences import (
     FARTHEST,
     NEAREST,
@@ -86,7 +87,7 @@ def informed(estimator: PoseEstimator, scene: Scene) -> PoseEstimate | None:
 
 def blind(estimator: PoseEstimator, scene: Scene) -> PoseEstimate | None:
     """With equal weights."""
-    equal = replace(scene.correspondences, weights=np.ones(len(scene.true)))
+    equal = replace(scene.correspondences, weights=np.ones(len(scene.inlier_mask)))
     return estimator.estimate(equal, scene.camera)
 
 

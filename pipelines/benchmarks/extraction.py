@@ -29,8 +29,8 @@ from torch import nn
 from hloc_lite.config import FeaturesConfig, ImagesConfig
 from hloc_lite.features import aliked
 from hloc_lite.features.aliked import SCORE_THRESHOLD, AlikedExtractor
-from hloc_lite.features.candidates import resize, resized_size
 from hloc_lite.io.image_names import list_images
+from hloc_lite.io.image_resizing import resize, resized_size
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.registry import Runtime
@@ -41,7 +41,7 @@ EVERY_PEAK = 20000
 SAME_PX = 0.05
 ON_A_PIXEL_PX = 1e-3
 BLOCKS = ("block1", "block2", "block3", "block4", "score_head", "dkd", "desc_head")
-STAGES = ("detect_and_keep", "_refined_maxima", "describe")
+STAGES = ("scores_and_features", "_refined_maxima", "describe")
 Found = tuple[np.ndarray, np.ndarray]
 """(N, 2) keypoints, the centre of the first pixel at (0.5, 0.5), and (N, D) descriptors."""
 Side = Callable[[Photo], Found]

@@ -57,13 +57,13 @@ class KorniaAliked:
     def __init__(self, name: str, config: FeaturesConfig, runtime: Runtime) -> None:
         from kornia.feature import ALIKED
 
-        from hloc_lite.features.networks import load_module, read_state
+        from hloc_lite.io.torch_checkpoints import load_parameters, read_checkpoint
 
         path = runtime.weights.path(name)
         network = ALIKED(name, max_num_keypoints=config.max_keypoints)
-        state = read_state(path)
+        state = read_checkpoint(path)
         state.setdefault("dkd.hw_grid", network.dkd.hw_grid)
-        self._network = load_module(network, state, runtime.device, path)
+        self._network = load_parameters(network, state, runtime.device)
         self._config, self.descriptor_dim = config, 128
 
     def extract(self, photos: Sequence[Photo]) -> list[LocalFeatures]:

@@ -16,7 +16,7 @@ import numpy as np
 import poselib
 
 from hloc_lite.pose.p3p import solve_p3p
-from hloc_lite.synthetic.triples import Triples, rotation_misses, samples_of_every_kind
+from hloc_lite.synthetic.p3p_samples import P3PSamples, rotation_errors, samples_by_kind
 from hloc_lite.types import Float64, Int64
 
 TOLERANCE = 1e-4
@@ -33,7 +33,7 @@ def main(samples: int, seed: int) -> None:
     click.echo("| kind | samples | true pose | other | PoseLib: true pose | of ours | us each |")
     click.echo("|---" * 7 + "|")
     counts = []
-    for name, triples in samples_of_every_kind(samples, seed).items():
+    for name, triples in samples_by_kind(samples, seed).items():
         start = time.perf_counter()
         found = solve_p3p(triples.rays, triples.points3D)
         microseconds = 1e6 * (time.perf_counter() - start) / len(triples)
@@ -50,7 +50,7 @@ def main(samples: int, seed: int) -> None:
     click.echo(line("all", [sum(each) for each in zip(*counts, strict=True)]) + " |")
 
 
-def by_poselib(triples: Triples) -> tuple[Float64, Float64, Int64]:
+def by_poselib(triples: P3PSamples) -> tuple[Float64, Float64, Int64]:
     """As ``solve_p3p``, by PoseLib's solver."""
     rotations, translations, samples = [], [], []
     for sample in range(len(triples)):
@@ -67,7 +67,7 @@ def by_poselib(triples: Triples) -> tuple[Float64, Float64, Int64]:
 
 
 def on_rays(
-    triples: Triples, rotations: Float64, translations: Float64, samples: Int64
+    triples: P3PSamples, rotations: Float64, translations: Float64, samples: Int64
 ) -> Solutions:
     """The solutions that put the points on their rays."""
     in_cam = np.einsum("hij,hpj->hpi", rotations, triples.points3D[samples])
@@ -81,9 +81,9 @@ def on_rays(
     return rotations[right], samples[right]
 
 
-def share(triples: Triples, found: Solutions, of: Solutions | None = None) -> tuple[int, int]:
+def share(triples: P3PSamples, found: Solutions, of: Solutions | None = None) -> tuple[int, int]:
     """How many of the true ones were found, and how many there are."""
-    missed = rotation_misses(triples, *found, of=of)
+    missed = rotation_errors(triples, *found, targets=of)
     return int((missed < TOLERANCE).sum()), len(missed)
 
 

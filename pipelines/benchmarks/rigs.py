@@ -20,8 +20,9 @@ from scipy.spatial.transform import Rotation
 from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.pose.rig_p3p import solve_rig_p3p
-from hloc_lite.registry import RIG_ESTIMATORS, RigEstimator, Runtime, create
+from hloc_lite.pose.gp3p import solve_gp3p
+from hloc_lite.protocols import RigEstimator
+from hloc_lite.registry import Runtime, create_rig_estimator, rig_estimator_names
 from hloc_lite.synthetic.correspondences import CAMERA, FARTHEST, NEAREST
 from hloc_lite.synthetic.rigs import RigScene, make_rig_scene, ring
 from hloc_lite.types import Float64
@@ -38,7 +39,7 @@ Row = tuple[bool, float, float, float, int]
 @click.option("--share", "shares", multiple=True, default=(0.5, 0.2, 0.1), show_default=True)
 @click.option("--radius", default=0.5, show_default=True, help="Of the circle, map units.")
 @click.option(
-    "--estimators", "names", multiple=True, default=tuple(RIG_ESTIMATORS), show_default=True
+    "--estimators", "names", multiple=True, default=tuple(rig_estimator_names()), show_default=True
 )
 @click.option("--noise", default=1.0, show_default=True, help="Of right pixels, px.")
 @click.option("--bound", default=6.0, show_default=True, help="Of inliers, px.")
@@ -69,7 +70,7 @@ def main(
         min_num_trials=min_trials,
     )  # fmt: skip
     runtime = Runtime(WeightsStore(offline=True))
-    estimators = {name: create(RIG_ESTIMATORS, name, config, runtime) for name in names}
+    estimators = {name: create_rig_estimator(name, config, runtime) for name in names}
     click.echo(
         "| cameras | inliers | estimator | success | error | angle | ms | / poselib | trials |"
     )
@@ -90,7 +91,7 @@ def weighted(scene: RigScene, separation: float, seed: int) -> RigScene:
     ``separation`` standard deviations."""
     rng = np.random.default_rng(seed)
     given = []
-    for each, true in zip(scene.correspondences, scene.true, strict=True):
+    for each, true in zip(scene.correspondences, scene.inlier_masks, strict=True):
         score = rng.normal(size=len(true)) + separation * true
         weights = np.exp((abs(separation) or 1.0) * score)
         given.append(replace(each, weights=weights))
@@ -142,7 +143,7 @@ def compare_solvers(count: int) -> None:
             centers, rays, world, rotations = exact_samples(count, baseline, rng, ahead=ahead)
             start = time.perf_counter()
             parts = [
-                (i, solve_rig_p3p(centers[i : i + 4096], rays[i : i + 4096], world[i : i + 4096]))
+                (i, solve_gp3p(centers[i : i + 4096], rays[i : i + 4096], world[i : i + 4096]))
                 for i in range(0, count, 4096)
             ]
             seconds = time.perf_counter() - start

@@ -148,15 +148,15 @@ def test_outputs_must_not_be_what_is_read(world, run, nothing_is_computed) -> No
     folder = ("--images", root / "images", "--queries", root / "queries.txt")
     for arguments, reason in [
         ((photo, "-o", photo), "named like a photo"),
-        ((copy, "-o", "photo"), "photo is read"),
-        ((photo, "-o", place / "map.json"), "map, which is read"),
-        ((photo, "--jsonl", place / "new" / "all.jsonl"), "map, which is read"),
-        ((photo, "--report", place), "map, which is read"),
+        ((copy, "-o", "photo"), "photo is an input"),
+        ((photo, "-o", place / "map.json"), "lies in the input folder"),
+        ((photo, "--jsonl", place / "new" / "all.jsonl"), "lies in the input folder"),
+        ((photo, "--report", place), "lies in the input folder"),
         ((photo, "-o", "new.jpg"), "named like a photo"),
-        ((photo, "-o", "c.toml", "--config", "c.toml"), "c.toml is read"),
-        ((*folder, "-o", root / "queries.txt"), "queries.txt is read"),
+        ((photo, "-o", "c.toml", "--config", "c.toml"), "c.toml is an input"),
+        ((*folder, "-o", root / "queries.txt"), "queries.txt is an input"),
         ((*folder, "-o", "p.txt", "--report", "r", "--truth", "d=gt.txt", "--jsonl", "gt.txt"),
-         "gt.txt is read"),
+         "gt.txt is an input"),
         ((*folder, "-o", "r/report.html", "--report", "r"), "different files"),
     ]:  # fmt: skip
         code, _, err = run(*arguments)
@@ -173,7 +173,7 @@ def test_what_cannot_be_written_is_told_first_with_its_cause(
     for arguments, reason in [
         (("--report", "file"), "file is a file, not a folder"),
         (("--jsonl", "file/x.jsonl"), "file is a file, not a folder"),
-        (("-o", "pipe"), "not a plain file"),
+        (("-o", "pipe"), "not a regular file"),
         (("--report", "report", "--map-images", "nope"), "nope"),
         *([(("--jsonl", "/proc/x.jsonl"), "/proc/x.jsonl")] if Path("/proc").is_dir() else []),
     ]:

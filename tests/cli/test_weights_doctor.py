@@ -1,4 +1,4 @@
-"""``hloc-lite weights`` and ``hloc-lite doctor`` as a user meets them."""
+"""The commands ``hloc-lite weights`` and ``hloc-lite doctor``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(*arguments: str):
     return CliRunner().invoke(cli, arguments, catch_exceptions=False)
 
 
-def test_the_list_tells_licences_and_training_data(empty_folder):
+def test_the_list_shows_licences_and_training_data(empty_folder):
     shown = run("weights", "list").output
     for name, card in load_cards().items():
         assert name in shown and card.weights_licence in shown and card.training_data in shown
@@ -53,8 +53,8 @@ def test_check_fails_on_a_corrupt_file_only(empty_folder):
     assert "weights fetch xfeat" in checked.output
 
 
-def test_the_list_says_what_it_has_looked_at(empty_folder):
-    """Sizes only: a file of another size is corrupt, one of the right size may be."""
+def test_the_list_compares_sizes_only(empty_folder):
+    """A file of another size is corrupt; one of the right size may be."""
     (empty_folder / "xfeat.pt").write_bytes(b"torn")
     card = load_cards()["disk"]
     with (empty_folder / card.file).open("wb") as file:
@@ -65,7 +65,7 @@ def test_the_list_says_what_it_has_looked_at(empty_folder):
     assert "`hloc-lite weights check` compares contents" in lines[-1]
 
 
-def test_a_folder_that_cannot_be_written_is_a_gap_where_weights_are_to_come(tmp_path, monkeypatch):
+def test_an_unwritable_weights_folder_is_a_problem_if_files_are_missing(tmp_path, monkeypatch):
     from hloc_lite.config import load_config
     from hloc_lite.io import diagnostics
 
@@ -87,7 +87,7 @@ def test_fetch_refuses_unknown_names_before_anything_else(empty_folder):
         run("weights", "fetch", "disk", "xfeats")
 
 
-def test_fetch_of_a_profile_names_each_file_it_could_not_get(empty_folder):
+def test_fetching_a_profile_names_each_file_that_failed(empty_folder):
     command = [sys.executable, "-c", "from hloc_lite.cli.main import main; main()"]
     done = subprocess.run(
         [*command, "weights", "fetch", "balanced"], capture_output=True, text=True, env=os.environ
@@ -103,12 +103,12 @@ def test_the_libraries_pass_their_probes(name):
     assert run_probe(name).failure == ""
 
 
-def test_a_probe_that_dies_is_an_answer(monkeypatch):
+def test_a_crashed_probe_is_reported(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     assert run_probe("torch_devices").failure == "exit code 1"
 
 
-def test_the_doctor_reports_each_gap_with_its_remedy(empty_folder):
+def test_the_doctor_names_the_remedy_of_each_problem(empty_folder):
     done = run("doctor", "--json")
     report = json.loads(done.output)
     findings = {finding["name"]: finding for finding in report["findings"]}
@@ -121,7 +121,7 @@ def test_the_doctor_reports_each_gap_with_its_remedy(empty_folder):
     assert all(f["remedy"] for f in report["findings"] if not f["ok"])
 
 
-def test_absent_weights_are_no_gap_where_they_can_be_fetched(tmp_path, monkeypatch):
+def test_absent_weights_are_no_problem_if_they_can_be_fetched(tmp_path, monkeypatch):
     from hloc_lite.config import load_config
     from hloc_lite.io import diagnostics
 
@@ -132,7 +132,7 @@ def test_absent_weights_are_no_gap_where_they_can_be_fetched(tmp_path, monkeypat
     assert not is_well([*findings, Finding("checks", "x", "broken", ok=False)])
 
 
-def test_a_crashing_library_is_a_gap(tmp_path, monkeypatch):
+def test_a_crashing_library_is_a_problem(tmp_path, monkeypatch):
     from hloc_lite.config import load_config
     from hloc_lite.io import diagnostics
     from hloc_lite.io.probes import ProbeAnswer

@@ -1,4 +1,4 @@
-"""Depth consistency: planted wrong matches are found, silence where there is nothing to say."""
+"""Depth consistency: planted wrong matches get low factors, unknown ones stay neutral."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS = ("metric", "relative", "inverse")
 
 
 def values_of(depths: np.ndarray, kind: str) -> np.ndarray:
-    """What a depth map of that kind might hold at those depths."""
+    """Values of a depth map of that kind at those depths."""
     return {
         "metric": 0.6 * depths,
         "relative": 2 * depths - 1.5,
@@ -29,7 +29,7 @@ def values_of(depths: np.ndarray, kind: str) -> np.ndarray:
 
 
 def scene(count: int = 100, wrong: int = 20, seed: int = 0) -> tuple[np.ndarray, ...]:
-    """Depths in the query, in the image (2 m further back), and which are wrong by 2 or more."""
+    """Depths in the query and in an image 2 m behind it; mask of those wrong by a factor of 2."""
     rng = np.random.default_rng(seed)
     query = rng.uniform(4, 30, count)
     image = (query + 2.0) * np.exp(rng.normal(0, 0.01, count))
@@ -39,16 +39,16 @@ def scene(count: int = 100, wrong: int = 20, seed: int = 0) -> tuple[np.ndarray,
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_wrong_matches_lose_and_right_ones_do_not(kind: str) -> None:
+def test_factors_of_wrong_matches_fall(kind: str) -> None:
     query, image, wrong = scene()
     cue = depth_check(values_of(query, kind), image, np.zeros(100, int), kind, CONFIG)
     assert cue.name == "depth" and cue.touched.all()
-    # inverse depth of a view further back is no line in inverse depth: the nearest ones pay
+    # inverse depths of two views are not linear in each other: the nearest matches lose
     assert (cue.factors[~wrong] == 1).mean() >= (0.95 if kind == "inverse" else 1)
     assert (cue.factors[wrong] < 0.5).all() and (cue.factors >= CONFIG.min_factor).all()
 
 
-def test_the_factor_falls_with_the_square_of_the_excess() -> None:
+def test_factor_falls_with_the_square_of_the_error() -> None:
     image = np.linspace(5, 20, 50)
     query = image.copy()
     query[7] *= 1.3
@@ -63,16 +63,16 @@ def test_the_factor_falls_with_the_square_of_the_excess() -> None:
     np.testing.assert_allclose(factors, expected, rtol=1e-9)
 
 
-def test_images_are_judged_by_themselves() -> None:
+def test_images_do_not_influence_each_other() -> None:
     query, image, wrong = scene(200)
     hits = np.arange(200) % 2
-    image = np.where(hits == 1, image * 7, image)  # another scale would be wrong in the other image
+    image = np.where(hits == 1, image * 7, image)  # a scale that is wrong for the other image
     cue = depth_check(query, image, hits, "metric", CONFIG)
     assert (cue.factors[~wrong] == 1).all() and (cue.factors[wrong] < 0.5).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_order_of_rows_and_names_of_images_do_not_matter(kind: str) -> None:
+def test_order_of_rows_and_image_indices_have_no_effect(kind: str) -> None:
     rng = np.random.default_rng(3)
     query, image, _ = scene(120, 30)
     hits, values = rng.integers(0, 3, 120), values_of(query, kind)
@@ -83,28 +83,28 @@ def test_order_of_rows_and_names_of_images_do_not_matter(kind: str) -> None:
     assert (after.touched == before.touched[order]).all()
 
 
-def test_the_unit_of_the_map_does_not_matter() -> None:
+def test_unit_of_the_map_has_no_effect() -> None:
     query, image, _ = scene()
     one = depth_check(query, image, np.zeros(100, int), "metric", CONFIG)
     other = depth_check(40 * query, 0.01 * image, np.zeros(100, int), "metric", CONFIG)
     np.testing.assert_allclose(one.factors, other.factors, atol=1e-6)
 
 
-@pytest.mark.parametrize(("count", "speaks"), [(14, False), (15, True)])
-def test_few_matches_say_nothing(count: int, speaks: bool) -> None:
+@pytest.mark.parametrize(("count", "has_information"), [(14, False), (15, True)])
+def test_few_matches_are_neutral(count: int, has_information: bool) -> None:
     query, image, _ = scene(count, 2)
     cue = depth_check(query, image, np.zeros(count, int), "metric", CONFIG)
-    assert cue.touched.all() == cue.touched.any() == (cue.factors < 1).any() == speaks
+    assert cue.touched.all() == cue.touched.any() == (cue.factors < 1).any() == has_information
 
 
-def test_unknown_depths_do_not_count_towards_the_least_number() -> None:
+def test_unknown_depths_do_not_count_towards_min_matches() -> None:
     query, image, _ = scene(20, 2)
     query[14:] = np.nan
     cue = depth_check(query, image, np.zeros(20, int), "metric", CONFIG)
     assert not cue.touched.any() and (cue.factors == 1).all()
 
 
-def test_unknown_depths_are_left_alone() -> None:
+def test_unknown_depths_are_neutral() -> None:
     query, image, wrong = scene(100, 20)
     query[90:92], image[92:94], query[94], image[95] = np.nan, np.nan, 0, -3
     cue = depth_check(query, image, np.zeros(100, int), "metric", CONFIG)
@@ -112,14 +112,14 @@ def test_unknown_depths_are_left_alone() -> None:
     assert (cue.factors[90:] == 1).all() and (cue.factors[wrong] < 0.5).all()
 
 
-def test_views_too_different_say_nothing() -> None:
+def test_unrelated_depths_are_neutral() -> None:
     rng = np.random.default_rng(0)
-    query, image = rng.uniform(2, 40, (2, 100))  # depths have nothing to do with each other
+    query, image = rng.uniform(2, 40, (2, 100))  # unrelated depths
     cue = depth_check(query, image, np.zeros(100, int), "metric", CONFIG)
     assert not cue.touched.any() and (cue.factors == 1).all()
 
 
-def test_nothing_at_all() -> None:
+def test_no_matches() -> None:
     empty = np.zeros(0)
     assert len(depth_check(empty, empty, empty, "inverse", CONFIG).factors) == 0
     nothing = np.full(30, np.nan)
@@ -128,13 +128,13 @@ def test_nothing_at_all() -> None:
 
 
 def test_lengths_must_agree() -> None:
-    with pytest.raises(ShapeError, match="one length"):
+    with pytest.raises(ShapeError, match=r"must be \(R,\)"):
         depth_check(np.ones(4), np.ones(5), np.zeros(5), "metric", CONFIG)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_cue_of_a_querys_matches(kind: str) -> None:
-    """A query 2 m in front of one image and 1 m in front of another, which sees it mirrored."""
+def test_depth_cue_of_two_images(kind: str) -> None:
+    """A query 2 m in front of one image and 1 m in front of another that looks the other way."""
     rng = np.random.default_rng(0)
     x, y = np.meshgrid(np.arange(40) + 0.5, np.arange(30) + 0.5)
     depths = 8 + 0.2 * x + 0.1 * y
@@ -150,8 +150,8 @@ def test_the_cue_of_a_querys_matches(kind: str) -> None:
     points = idxs.copy()
     far, near = np.argsort(z)[-5:], np.argsort(z)[:5]
     points[near], points[far] = far, near
-    rows = PutativeMatches(idxs, points, idxs % 2, np.ones(80))
-    cue = depth_cue(rows, keypoints, depth_map, xyz, poses, CONFIG)
+    rows = PutativeMatches(idxs, points, idxs % 2, np.ones(80), xyz[points])
+    cue = depth_cue(rows, keypoints, depth_map, poses, CONFIG)
     wrong = points != idxs
     assert cue.touched.all() and (cue.factors[~wrong] == 1).all()
     assert (cue.factors[wrong] < 0.5).all()
@@ -159,15 +159,15 @@ def test_the_cue_of_a_querys_matches(kind: str) -> None:
     np.testing.assert_allclose(in_image, z[points] + np.where(idxs % 2, 1, 2))
 
 
-def test_the_cue_of_no_matches() -> None:
-    none = PutativeMatches(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
+def test_depth_cue_of_no_matches() -> None:
+    none = PutativeMatches(*np.zeros((4, 0)), np.zeros((0, 3)))
     depth_map = DepthMap(np.ones((2, 2)), (4, 4))
-    cue = depth_cue(none, np.zeros((0, 2)), depth_map, np.zeros((0, 3)), [], CONFIG)
+    cue = depth_cue(none, np.zeros((0, 2)), depth_map, [], CONFIG)
     assert len(cue.factors) == 0
 
 
 def hypotheses(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(3, 300) landmark depths: the true pose with a fifth wrong, a wrong pose, too few; values."""
+    """(3, 300) depths under the true pose (20 % wrong), a wrong pose and one with few points."""
     rng = np.random.default_rng(1)
     depths = rng.uniform(3, 25, 300)
     true = depths * np.exp(rng.normal(0, 0.1, 300))
@@ -178,36 +178,36 @@ def hypotheses(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_true_pose_agrees_most(kind: str) -> None:
+def test_true_pose_agrees_most(kind: str) -> None:
     z, values, _ = hypotheses(kind)
-    verdict = check_pose_depths(z, values, kind, CONFIG)
-    assert verdict.agreement[0] > 0.75 and verdict.agreement[1] < 0.4
-    assert verdict.agreement[2] == 0.5 and verdict.num_used.tolist() == [300, 300, 0]
-    assert (verdict.factors[0, :60] < 0.4).all() and (verdict.factors[0, 60:] == 1).mean() > 0.95
-    assert (verdict.factors[2] == 1).all()
+    found = check_pose_depths(z, values, kind, CONFIG)
+    assert found.agreement[0] > 0.75 and found.agreement[1] < 0.4
+    assert found.agreement[2] == 0.5 and found.num_used.tolist() == [300, 300, 0]
+    assert (found.factors[0, :60] < 0.4).all() and (found.factors[0, 60:] == 1).mean() > 0.95
+    assert (found.factors[2] == 1).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_pose_is_judged_by_its_inliers(kind: str) -> None:
+def test_agreement_uses_inliers_only(kind: str) -> None:
     z, values, _ = hypotheses(kind)
-    support = np.zeros(z.shape, bool)
-    support[0, 60:160] = True
-    support[1, :100] = True
-    verdict = check_pose_depths(z, values, kind, CONFIG, support)
-    assert verdict.num_used.tolist() == [100, 100, 0]
-    assert verdict.agreement[0] > 0.93 and verdict.agreement[1] < 0.4
-    # the others are not fitted to, but judged
-    assert (verdict.factors[0, :60] < 0.4).all() and (verdict.factors[0, 160:] == 1).mean() > 0.95
+    inliers = np.zeros(z.shape, bool)
+    inliers[0, 60:160] = True
+    inliers[1, :100] = True
+    found = check_pose_depths(z, values, kind, CONFIG, inliers)
+    assert found.num_used.tolist() == [100, 100, 0]
+    assert found.agreement[0] > 0.93 and found.agreement[1] < 0.4
+    # the others are not used in the fit, but get factors
+    assert (found.factors[0, :60] < 0.4).all() and (found.factors[0, 160:] == 1).mean() > 0.95
 
 
-def test_a_wrong_pose_cannot_excuse_itself_by_its_spread() -> None:
+def test_scattered_depths_do_not_agree() -> None:
     rng = np.random.default_rng(0)
     z, values = np.exp(rng.normal(0, 2, (1, 500))), np.exp(rng.normal(0, 2, 500))
     assert check_pose_depths(z, values, "metric", CONFIG).agreement[0] < 0.15
     assert (check_pose_depths(z, values, "metric", CONFIG).factors < 1).mean() > 0.7
 
 
-def test_the_tolerance_is_the_ratio_or_the_spread() -> None:
+def test_tolerance_is_the_ratio_or_the_spread() -> None:
     values = np.linspace(5, 20, 101)
     z = values.copy()
     z[0], z[1] = 1.24 * values[0], 1.26 * values[1]
@@ -218,7 +218,7 @@ def test_the_tolerance_is_the_ratio_or_the_spread() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_hypotheses_do_not_influence_one_another(kind: str) -> None:
+def test_poses_do_not_influence_each_other(kind: str) -> None:
     z, values, _ = hypotheses(kind)
     together = check_pose_depths(z, values, kind, CONFIG)
     for row in range(3):
@@ -228,7 +228,7 @@ def test_hypotheses_do_not_influence_one_another(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_unknown_predictions_change_nothing(kind: str) -> None:
+def test_unknown_predictions_have_no_effect(kind: str) -> None:
     z, values, _ = hypotheses(kind)
     wider = np.concatenate([z, np.full((3, 50), 5.0)], axis=1)
     unknown = np.concatenate([values, np.full(50, np.nan)])
@@ -241,19 +241,19 @@ def test_unknown_predictions_change_nothing(kind: str) -> None:
     assert (after.factors[:, 300:] == 1).all()
 
 
-def test_points_behind_the_camera_are_not_judged() -> None:
+def test_points_behind_the_camera_are_unused() -> None:
     values = np.linspace(5, 20, 40)
     z = values.copy()
     z[:10] *= -1
-    verdict = check_pose_depths(z, values, "metric", CONFIG)
-    assert verdict.num_used[0] == 30 and (verdict.factors == 1).all()
+    found = check_pose_depths(z, values, "metric", CONFIG)
+    assert found.num_used[0] == 30 and (found.factors == 1).all()
 
 
 @pytest.mark.parametrize("values", [np.full(40, np.nan), np.zeros(0)])
 def test_nothing_predicted(values: np.ndarray) -> None:
-    verdict = check_pose_depths(np.ones((2, len(values))), values, "relative", CONFIG)
-    assert verdict.agreement.tolist() == [0.5, 0.5] and (verdict.factors == 1).all()
-    assert verdict.factors.shape == (2, len(values))
+    found = check_pose_depths(np.ones((2, len(values))), values, "relative", CONFIG)
+    assert found.agreement.tolist() == [0.5, 0.5] and (found.factors == 1).all()
+    assert found.factors.shape == (2, len(values))
 
 
 def test_shapes_must_fit() -> None:

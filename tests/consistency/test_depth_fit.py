@@ -1,4 +1,4 @@
-"""Scale and shift of predicted depths: exact on exact data, steady under wrong ones."""
+"""Scale and shift of predicted depths: exact on exact data, robust to outliers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KINDS = ("metric", "relative", "inverse")
 
 
 def predicted_from(depths: np.ndarray, kind: str) -> tuple[np.ndarray, float, float]:
-    """Values of a map of that kind, and the scale and shift that give the depths back."""
+    """Values of a map of that kind, with the scale and shift that restore the depths."""
     if kind == "metric":
         return depths / 1.7, 1.7, 0.0
     if kind == "relative":
@@ -39,14 +39,14 @@ def test_exact_depths_are_fitted_exactly(kind: str, share_wrong: float) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_noise_is_measured(kind: str) -> None:
+def test_sigma_is_the_noise(kind: str) -> None:
     depths = RNG.uniform(2, 20, 3000)
     predicted, _, _ = predicted_from(depths, kind)
     noisy = depths * np.exp(RNG.normal(0, 0.15, 3000))
     assert fit_depths(predicted, noisy[None], kind).sigma[0] == pytest.approx(0.15, rel=0.2)
 
 
-def test_rows_are_fitted_by_themselves() -> None:
+def test_rows_do_not_influence_each_other() -> None:
     predicted = RNG.uniform(1, 20, 80)
     depths = np.array([[1.0], [3.0], [0.2]]) * predicted + np.array([[0.5], [0.0], [2.0]])
     together = fit_depths(predicted, depths, "relative")
@@ -56,28 +56,28 @@ def test_rows_are_fitted_by_themselves() -> None:
         np.testing.assert_allclose(together.log_ratios[row], alone.log_ratios[0], atol=1e-9)
 
 
-def test_the_support_alone_decides() -> None:
+def test_only_fitted_entries_count() -> None:
     predicted = RNG.uniform(1, 20, 100)
-    support = np.arange(100) < 20  # the other 80 agree on something else
-    depths = np.where(support, 2 * predicted, 5 * predicted)[None]
-    assert fit_depths(predicted, depths, "metric", support[None]).scale[0] == pytest.approx(2)
+    fitted = np.arange(100) < 20  # the other 80 agree on another scale
+    depths = np.where(fitted, 2 * predicted, 5 * predicted)[None]
+    assert fit_depths(predicted, depths, "metric", fitted[None]).scale[0] == pytest.approx(2)
     assert fit_depths(predicted, depths, "metric").scale[0] == pytest.approx(5)
 
 
-def test_nearer_stays_nearer() -> None:
+def test_scale_is_positive() -> None:
     predicted = RNG.uniform(1, 20, 100)
     fit = fit_depths(predicted, (25 - predicted)[None], "relative")
     assert fit.scale[0] > 0 and fit.sigma[0] > 0.3
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_wall_at_one_depth_fits(kind: str) -> None:
+def test_constant_depth_fits(kind: str) -> None:
     fit = fit_depths(np.full(30, 3.0), np.full((1, 30), 6.0), kind)
     np.testing.assert_allclose(fit.log_ratios, 0, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_unknown_depths_are_left_out_and_stay_unknown(kind: str) -> None:
+def test_unknown_depths_are_ignored_and_stay_unknown(kind: str) -> None:
     depths = RNG.uniform(2, 30, 60)
     predicted, _, _ = predicted_from(depths, kind)
     predicted[:3] = [np.nan, 0, -1]

@@ -1,4 +1,4 @@
-"""Depth maps at keypoints: bilinear at pixel centres, silent at edges and where all is unknown."""
+"""Depth maps at keypoints: bilinear interpolation, NaN at edges and unknown pixels."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def plane(width: int, height: int) -> np.ndarray:
     return 20 + x + 2 * y
 
 
-def test_a_plane_is_read_off_exactly() -> None:
+def test_plane_is_interpolated_exactly() -> None:
     points = np.random.default_rng(0).uniform([0.5, 0.5], [39.5, 29.5], (100, 2))
     found = depths_at(depth_map(plane(40, 30)), points)
     np.testing.assert_allclose(found, 20 + points @ [1, 2], rtol=1e-6)
 
 
-def test_keypoints_are_pixels_of_the_image_not_of_the_map() -> None:
+def test_points_are_pixels_of_the_image() -> None:
     points = np.random.default_rng(0).uniform([2, 2], [158, 118], (100, 2))
     found = depths_at(depth_map(plane(40, 30), (160, 120)), points)
     np.testing.assert_allclose(found, 20 + points @ [1, 2] / 4, rtol=1e-6)
 
 
-def test_borders_belong_to_the_image_and_the_rest_does_not() -> None:
+def test_points_outside_the_image_are_unknown() -> None:
     values = depth_map([[1, 2], [3, 4]])
     corners = [[0, 0], [2, 0], [0, 2], [2, 2]]
     assert depths_at(values, np.array(corners, float)).tolist() == [1, 2, 3, 4]
@@ -41,7 +41,7 @@ def test_borders_belong_to_the_image_and_the_rest_does_not() -> None:
     assert np.isnan(depths_at(values, np.array(outside))).all()
 
 
-def test_unknown_neighbours_silence_all_but_exact_centres() -> None:
+def test_unknown_neighbours_make_points_unknown() -> None:
     values = depth_map([[1, np.nan], [1, 1]])
     points = np.array([[0.5, 0.5], [0.6, 0.5], [0.5, 0.9], [0.6, 0.6]])
     assert np.isnan(depths_at(values, points)).tolist() == [False, True, False, True]
@@ -51,7 +51,7 @@ def test_no_points() -> None:
     assert depths_at(depth_map(plane(4, 3)), np.zeros((0, 2))).shape == (0,)
 
 
-def test_both_sides_of_a_step_are_edges_and_slopes_are_not() -> None:
+def test_steps_are_edges_and_slopes_are_not() -> None:
     row = np.array([10, 10.5, 11, 14, 14, 14.5, 14])
     found = without_edges(depth_map(np.tile(row, (3, 1))), 0.1).depths
     assert np.isnan(found).tolist() == [[False, False, True, True, False, False, False]] * 3
@@ -59,14 +59,14 @@ def test_both_sides_of_a_step_are_edges_and_slopes_are_not() -> None:
     np.testing.assert_array_equal(turned, found.T)
 
 
-def test_a_step_counts_by_the_nearer_side_whichever_comes_first() -> None:
+def test_steps_are_relative_to_the_smaller_depth() -> None:
     for row in ([10, 10.9], [10.9, 10]):
         assert np.isfinite(without_edges(depth_map([row, row]), 0.1).depths).all()
     for row in ([10, 11.1], [11.1, 10]):
         assert np.isnan(without_edges(depth_map([row, row]), 0.1).depths).all()
 
 
-def test_what_is_no_depth_is_unknown_and_no_edge() -> None:
+def test_invalid_depths_are_unknown_but_no_edges() -> None:
     values = depth_map([[5, 0, 5], [5, -1, 5], [5, np.nan, 5], [5, np.inf, 5]])
     found = without_edges(values, 0.1).depths
     assert np.isnan(found[:, 1]).all() and (found[:, [0, 2]] == 5).all()

@@ -36,7 +36,7 @@ def photo(name: str = "a.jpg", width: int = 96, height: int = 64, seed: int = 0)
     return Photo(name, rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-def test_files_by_the_photos_name_with_edges_left_out(tmp_path: Path, cpu: Runtime) -> None:
+def test_files_are_found_by_name_and_have_no_edges(tmp_path: Path, cpu: Runtime) -> None:
     depths = np.full((64, 96), 5.0)
     depths[:, 48:] = 9.0
     (tmp_path / "query").mkdir()
@@ -55,27 +55,27 @@ def test_files_of_another_shape_are_an_error(tmp_path: Path, cpu: Runtime) -> No
         model.predict([photo()])
 
 
-def test_the_configs_source_is_the_model(tmp_path: Path, cpu: Runtime) -> None:
+def test_depth_source_selects_the_model(tmp_path: Path, cpu: Runtime) -> None:
     assert depth_model(DepthConfig(), cpu) is None
     assert isinstance(depth_model(DepthConfig(source=f"files:{tmp_path}"), cpu), DepthFiles)
 
 
-def test_without_transformers_the_extra_is_named(
+def test_missing_transformers_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, cpu: Runtime
 ) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(MissingDependencyError, match=r"hloc_lite\[hf\]"):
+    with pytest.raises(MissingDependencyError, match=r"hloc-lite\[hf\]"):
         create(DEPTH_MODELS, "hf:a/b", DepthConfig(), cpu)
 
 
 @pytest.mark.parametrize("name", ["none-such", "hf", "file:x"])
-def test_names_need_what_they_name(name: str, cpu: Runtime) -> None:
+def test_unknown_names_are_errors(name: str, cpu: Runtime) -> None:
     with pytest.raises(UnknownNameError, match="files:, hf:"):
         create(DEPTH_MODELS, name, DepthConfig(), cpu)
 
 
 @pytest.mark.parametrize("name", ["files: ", "hf: ", "files:", "hf:"])
-def test_blanks_name_nothing(name: str, cpu: Runtime) -> None:
+def test_empty_names_are_errors(name: str, cpu: Runtime) -> None:
     with pytest.raises(ConfigError, match="after the colon"):
         create(DEPTH_MODELS, name, DepthConfig(), cpu)
 
@@ -105,7 +105,7 @@ def save_depth_anything(folder: Path, depth_type: str, *, safetensors: bool = Tr
         depth_estimation_type=depth_type, max_depth=20,
     )  # fmt: skip
     network = DepthAnythingForDepthEstimation(config)
-    for parameter in network.head.parameters():  # random heads of that size are all but constant 0
+    for parameter in network.head.parameters():  # random heads are nearly constant
         torch.nn.init.uniform_(parameter, 0.0, 0.5)
     network.save_pretrained(folder)
     if not safetensors:
@@ -123,7 +123,7 @@ def relative_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_depth_anything(tmp_path_factory.mktemp("relative"), "relative")
 
 
-def test_a_network_gives_depths_of_the_photos_shape(relative_model: Path, cpu: Runtime) -> None:
+def test_network_depths_have_the_shape_of_the_photo(relative_model: Path, cpu: Runtime) -> None:
     config = DepthConfig(max_side_px=48, max_relative_gradient=10)
     model = create(DEPTH_MODELS, f"hf:{relative_model}", config, cpu)
     wide, tall = model.predict([photo(), photo(width=50, height=90, seed=1)])
@@ -133,9 +133,7 @@ def test_a_network_gives_depths_of_the_photos_shape(relative_model: Path, cpu: R
     assert np.isfinite(wide.depths).all() and np.ptp(wide.depths) > 0
 
 
-def test_a_network_answers_alike_each_time_and_leaves_out_edges(
-    relative_model: Path, cpu: Runtime
-) -> None:
+def test_network_is_deterministic_and_removes_edges(relative_model: Path, cpu: Runtime) -> None:
     model = create(DEPTH_MODELS, f"hf:{relative_model}", DepthConfig(), cpu)
     steep = create(
         DEPTH_MODELS, f"hf:{relative_model}", DepthConfig(max_relative_gradient=1e-4), cpu
@@ -145,7 +143,7 @@ def test_a_network_answers_alike_each_time_and_leaves_out_edges(
     assert np.isnan(fewer.depths).sum() > np.isnan(first.depths).sum()
 
 
-def test_metric_and_relative_are_told_by_the_networks_config(
+def test_kind_comes_from_the_network_config(
     tmp_path: Path, relative_model: Path, cpu: Runtime
 ) -> None:
     metric = save_depth_anything(tmp_path / "metric", "metric")
@@ -156,7 +154,7 @@ def test_metric_and_relative_are_told_by_the_networks_config(
     assert kind_of(found) == "relative"
 
 
-def test_a_dpt_on_dinov2_does_not_say_what_it_gives(tmp_path: Path, cpu: Runtime) -> None:
+def test_dpt_on_dinov2_does_not_declare_its_kind(tmp_path: Path, cpu: Runtime) -> None:
     transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
     config = transformers.DPTConfig(
         backbone_config=backbone(), neck_hidden_sizes=[4, 8, 8, 8], fusion_hidden_size=8,
@@ -178,7 +176,7 @@ def test_pickled_weights_are_refused(tmp_path: Path, cpu: Runtime) -> None:
         create(DEPTH_MODELS, f"hf:{folder}", DepthConfig(), cpu)
 
 
-def test_folders_that_hold_no_depth_model_are_named(tmp_path: Path, cpu: Runtime) -> None:
+def test_folders_without_a_depth_model_are_refused(tmp_path: Path, cpu: Runtime) -> None:
     pytest.importorskip("transformers", reason="the extra hf is not installed")
     with pytest.raises(WeightsError, match="cannot load depth model"):
         create(DEPTH_MODELS, f"hf:{tmp_path}", DepthConfig(), cpu)

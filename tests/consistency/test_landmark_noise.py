@@ -1,4 +1,4 @@
-"""Inlier bounds by how exactly each landmark is known."""
+"""Noise of landmarks and factors of their inlier thresholds."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CONFIG = WeightingConfig(bound_exponent=1.0)
 
 def test_noise_of_known_landmarks() -> None:
     """Variances of 2 n residuals, 2 n - 3 of them free: 4 e^2 / 1 for two views, 8 e^2 / 5 for
-    four. The median one is of noise 1, the others are drawn towards it by one residual more."""
+    four. The median noise is 1; the others are shrunk towards it by one more residual."""
     lengths = np.array([2, 4, 4])
     errors = np.array([0.5, np.sqrt(5 / 8), np.sqrt(5 / 2)])  # variances 1, 1 and 4
     np.testing.assert_allclose(landmark_noise(lengths, errors), [1, 1, np.sqrt(21 / 6)])
 
 
-def test_simulated_landmarks_are_told_apart() -> None:
-    """Ten views give a landmark's noise to a fifth."""
+def test_noise_of_simulated_landmarks() -> None:
+    """Ten views determine the noise of a landmark to 20 %."""
     rng = np.random.default_rng(0)
     true = np.repeat([0.5, 1.0, 2.0], 300)
     lengths = np.full(900, 10)
@@ -35,15 +35,15 @@ def test_simulated_landmarks_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("errors", [[np.nan, -1, np.inf], [0, 0, 0]])
-def test_where_nothing_is_known_bounds_are_the_common_one(errors: list[float]) -> None:
-    """A map that says nothing of its errors, and one without any."""
+def test_factors_are_one_if_all_noise_is_unknown(errors: list[float]) -> None:
+    """A map without known errors, and one whose errors are all 0."""
     lengths = np.array([3, 4, 5])
     noise = landmark_noise(lengths, np.array(errors, float))
     assert np.isnan(noise).all()
     assert (bound_factors(noise, lengths, CONFIG) == 1).all()
 
 
-def test_unknown_landmarks_among_others_keep_the_common_bound() -> None:
+def test_factors_of_unknown_landmarks_are_one() -> None:
     lengths = np.array([1, 5, 5, 5, 5])
     noise = landmark_noise(lengths, np.array([0.3, np.nan, 0.3, 0.6, 1.2]))
     assert np.isnan(noise).tolist() == [True, True, False, False, False]
@@ -53,7 +53,7 @@ def test_unknown_landmarks_among_others_keep_the_common_bound() -> None:
 
 
 @given(st.integers(0, 2**31), st.sampled_from([0.3, 1.0, 2.0]))
-def test_factors_are_clipped_and_of_geometric_mean_one_over_what_is_seen(
+def test_factors_are_clipped_with_geometric_mean_one_over_observations(
     seed: int, exponent: float
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -66,11 +66,11 @@ def test_factors_are_clipped_and_of_geometric_mean_one_over_what_is_seen(
     assert np.average(np.log(factors), weights=lengths) == pytest.approx(0, abs=0.01)
     order = np.argsort(noise)
     assert (np.diff(factors[order]) >= -1e-12).all()
-    # in whatever unit the map's errors are
+    # the unit of the errors has no effect
     np.testing.assert_allclose(landmark_noise(lengths, 7 * errors), noise)
 
 
-def test_without_an_exponent_all_are_one() -> None:
+def test_factors_are_one_without_exponent() -> None:
     noise = landmark_noise(np.array([3, 4, 5]), np.array([0.1, 0.5, 2.0]))
     assert (bound_factors(noise, np.array([3, 4, 5]), WeightingConfig()) == 1).all()
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from tests.weights_stores import OneFile
+
 CHANNELS = (4, 4, 5, 5, 6, 6, 6, 7, 7, 7, 8, 8, 8)
 NUM_WORDS, OUTPUT_DIM = 3, 6
 
@@ -52,10 +54,4 @@ def pitts30k_file(pitts30k_content, tmp_path_factory):
 @pytest.fixture(scope="session")
 def pitts30k_weights(pitts30k_file):
     """A weights store that holds that file only."""
-
-    class OneFile:
-        def path(self, name):
-            assert name == "netvlad-pitts30k"
-            return pitts30k_file
-
-    return OneFile()
+    return OneFile(pitts30k_file)

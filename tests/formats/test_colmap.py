@@ -1,4 +1,4 @@
-"""COLMAP models: round trips, what pycolmap makes of them, and files that are broken."""
+"""COLMAP models: round trips, exchange with pycolmap, broken files."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scipy.spatial.transform import Rotation
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap import MODEL_IDS, read_model, write_model
-from hloc_lite.formats.colmap.binary import point_tracks
-from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.scene import SfmImage, SfmModel
-from hloc_lite.types import NO_POINT, Camera, Rigid3
+from hloc_lite.types import NO_POINT, Camera
+from tests.formats.colmap_models import PARTS, assert_same, make_model, write_text
 
 quick = settings(
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-PARTS = ("cameras", "images", "points3D")
 NAMES = st.lists(
     st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1).map(
         lambda text: f"a b/{text} ü.jpg"
@@ -30,81 +27,6 @@ NAMES = st.lists(
     unique=True,
     max_size=5,
 )
-
-
-def make_model(names: list[str], num_points: int, seed: int, models: list[str]) -> SfmModel:
-    """Random cameras, poses and observations; ids with gaps."""
-    rng = np.random.default_rng(seed)
-    cameras = {}
-    for number, model in enumerate(models):
-        layout = CAMERA_MODELS[model]
-        params = rng.uniform(-0.01, 0.01, layout.num_params)
-        params[: layout.num_focals] = rng.uniform(300, 900)
-        params[layout.num_focals : layout.num_focals + 2] = rng.uniform(100, 300, 2)
-        if model == "EUCM":
-            params[layout.extra_start :] = rng.uniform(0.1, 1, 2)
-        if model == "EQUIRECTANGULAR":
-            params = np.array([640.0, 480])
-        cameras[1 + 3 * number] = Camera(model, 640, 480, params)
-    images = []
-    for number, name in enumerate(names):
-        count = int(rng.integers(0, 12))
-        observed = rng.integers(NO_POINT, num_points, count) if num_points else [NO_POINT] * count
-        rotation = Rotation.random(rng=rng).as_matrix()
-        pose = Rigid3(rotation, rng.normal(size=3))
-        camera_id = int(rng.choice(list(cameras)))
-        xy = rng.uniform(0, 480, (count, 2))
-        images.append(SfmImage(2 + 5 * number, name, camera_id, pose, xy, np.array(observed, int)))
-    ids = np.sort(rng.choice(10 * num_points + 1, num_points, replace=False)) + 1
-    rgb = rng.integers(0, 256, (num_points, 3), dtype=np.uint8)
-    xyz, errors = rng.normal(size=(num_points, 3)), rng.random(num_points)
-    return SfmModel(cameras, tuple(images), ids, xyz, rgb, errors)
-
-
-def write_text(folder: Path, model: SfmModel, *, head: bool = True) -> None:
-    """The three files as COLMAP's documentation describes them."""
-    folder.mkdir(exist_ok=True)
-    lines: dict[str, list[str]] = {part: [] for part in PARTS}
-    for camera_id, c in model.cameras.items():
-        numbers = " ".join(repr(float(value)) for value in c.params)
-        lines["cameras"].append(f"{camera_id} {c.model} {c.width} {c.height} {numbers}")
-    for image in model.images:
-        x, y, z, w = Rotation.from_matrix(image.cam_from_world.rotation).as_quat()
-        pose = " ".join(repr(float(v)) for v in (w, x, y, z, *image.cam_from_world.translation))
-        lines["images"].append(f"{image.image_id} {pose} {image.camera_id} {image.name}")
-        seen = [-1 if i == NO_POINT else model.point3D_ids[i] for i in image.point3D_idxs]
-        triples = zip(image.keypoints.tolist(), seen, strict=True)
-        lines["images"].append(" ".join(f"{x!r} {y!r} {i}" for (x, y), i in triples))
-    tracks, starts = point_tracks(model)
-    for row, point_id in enumerate(model.point3D_ids):
-        xyz = " ".join(repr(float(value)) for value in model.xyz[row])
-        rgb = " ".join(str(value) for value in model.rgb[row])
-        track = " ".join(str(v) for v in tracks[starts[row] : starts[row + 1]].ravel())
-        error = float(model.errors_px[row])
-        lines["points3D"].append(f"{point_id} {xyz} {rgb} {error!r} {track}")
-    words = {"cameras": len(model.cameras), "images": len(model.images), "points3D": len(model.xyz)}
-    for part, content in lines.items():
-        what = "points" if part == "points3D" else part
-        top = [f"# {part} list", f"# Number of {what}: {words[part]}, mean: 3"] if head else []
-        (folder / f"{part}.txt").write_text("\n".join([*top, *content]) + "\n", encoding="utf-8")
-
-
-def assert_same(found: SfmModel, model: SfmModel) -> None:
-    assert found.cameras.keys() == model.cameras.keys()
-    for camera_id, camera in model.cameras.items():
-        other = found.cameras[camera_id]
-        assert (other.model, other.width, other.height) == (camera.model, 640, 480)
-        assert np.array_equal(other.params, camera.params)
-    assert [i.name for i in found.images] == [i.name for i in model.images]
-    for image, other in zip(model.images, found.images, strict=True):
-        assert (other.image_id, other.camera_id) == (image.image_id, image.camera_id)
-        pose, got = image.cam_from_world, other.cam_from_world
-        np.testing.assert_allclose(got.rotation, pose.rotation, atol=1e-14)
-        assert np.array_equal(got.translation, pose.translation)
-        assert np.array_equal(other.keypoints, image.keypoints)
-        assert np.array_equal(other.point3D_idxs, image.point3D_idxs)
-    for key in ("point3D_ids", "xyz", "rgb", "errors_px"):
-        assert np.array_equal(getattr(found, key), getattr(model, key))
 
 
 models = st.builds(
@@ -118,7 +40,7 @@ models = st.builds(
 
 @quick
 @given(models)
-def test_binary_models_come_back_as_they_were(tmp_path: Path, model: SfmModel) -> None:
+def test_binary_models_round_trip(tmp_path: Path, model: SfmModel) -> None:
     write_model(tmp_path, model)
     assert_same(read_model(tmp_path), model)
 
@@ -136,9 +58,7 @@ def model() -> SfmModel:
     return make_model(names, 30, 7, sorted(MODEL_IDS))
 
 
-def test_pycolmap_reads_what_is_written_and_the_other_way_round(
-    tmp_path: Path, model: SfmModel
-) -> None:
+def test_models_are_exchanged_with_pycolmap(tmp_path: Path, model: SfmModel) -> None:
     pycolmap = pytest.importorskip("pycolmap")
     known = pycolmap.CameraModelId.__members__  # fewer before COLMAP 4.2
     other = Camera("SIMPLE_PINHOLE", 640, 480, np.array([500.0, 320, 240]))
@@ -193,7 +113,7 @@ def test_points_are_optional_and_binary_is_preferred(tmp_path: Path, model: SfmM
     assert read_model(tmp_path).num_points == model.num_points
 
 
-def test_observations_of_absent_points_are_said_aloud(
+def test_observations_of_missing_points_are_warned_about(
     tmp_path: Path, model: SfmModel, caplog
 ) -> None:
     write_text(tmp_path, model, head=False)
@@ -220,7 +140,7 @@ def test_every_truncation_of_binary_files_is_a_format_error(
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_truncation_of_text_files_with_a_head_is_a_format_error(
+def test_every_truncation_of_text_files_with_a_header_is_a_format_error(
     tmp_path: Path, model: SfmModel, part: str
 ) -> None:
     write_text(tmp_path, model)
@@ -235,7 +155,7 @@ def test_every_truncation_of_text_files_with_a_head_is_a_format_error(
 
 @pytest.mark.parametrize("suffix", ["bin", "txt"])
 @pytest.mark.parametrize("part", PARTS)
-def test_changed_bytes_give_a_finite_model_or_a_format_error(
+def test_corrupted_bytes_give_a_finite_model_or_a_format_error(
     tmp_path: Path, model: SfmModel, part: str, suffix: str
 ) -> None:
     write_model(tmp_path, model) if suffix == "bin" else write_text(tmp_path, model)
@@ -257,7 +177,7 @@ def test_changed_bytes_give_a_finite_model_or_a_format_error(
         write_model(tmp_path / "again", found)
 
 
-def test_counts_that_promise_everything_reserve_nothing(tmp_path: Path, model: SfmModel) -> None:
+def test_huge_counts_do_not_reserve_memory(tmp_path: Path, model: SfmModel) -> None:
     for part in PARTS:
         write_model(tmp_path, model)
         path = tmp_path / f"{part}.bin"
@@ -303,7 +223,7 @@ IMAGE = "1 1 0 0 0 0 0 0 1 a.jpg\n\n"
         ("\0\1\2", IMAGE, "", "cameras.txt"),
     ],
 )
-def test_broken_text_models_say_what_and_where(tmp_path, cameras, images, points, message) -> None:
+def test_errors_in_text_models_name_the_line(tmp_path, cameras, images, points, message) -> None:
     for part, text in zip(PARTS, (cameras, images, points), strict=True):
         (tmp_path / f"{part}.txt").write_text(text)
     with pytest.raises(FormatError, match=message) as caught:
@@ -311,7 +231,7 @@ def test_broken_text_models_say_what_and_where(tmp_path, cameras, images, points
     assert str(tmp_path) in str(caught.value)
 
 
-def test_windows_lines_and_blank_lines_are_read(tmp_path: Path) -> None:
+def test_windows_and_blank_lines_are_read(tmp_path: Path) -> None:
     (tmp_path / "cameras.txt").write_bytes(b"\xef\xbb\xbf" + CAMERA.replace("\n", "\r\n").encode())
     two = "1 1 0 0 0 0 0 0 1 a\u2028b.jpg\r\n\r\n\r\n2 1 0 0 0 0 0 0 1 c d.jpg\r\n1.5 2.5 -1\r\n"
     (tmp_path / "images.txt").write_bytes(two.encode())
@@ -331,7 +251,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         read_model(tmp_path)
 
 
-def test_image_ids_that_no_database_holds_are_refused(tmp_path: Path, model: SfmModel) -> None:
+def test_image_ids_beyond_colmaps_limit_are_refused(tmp_path: Path, model: SfmModel) -> None:
     first, *others = model.images
     for image_id in (2**31 - 1, 2**32 - 1):
         changed = (replace(first, image_id=image_id), *others)

@@ -1,4 +1,4 @@
-"""What COLMAP cannot write is an error for people and not the end of the process."""
+"""COLMAP's mappers on a full disk: an error, not a crash."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ except MappingError as error:
 
 
 @pytest.mark.parametrize("limit_kb", [50, 300])
-def test_a_full_temporary_folder_is_an_error_for_people(limit_kb: int) -> None:
+def test_a_full_temporary_folder_is_a_mapping_error(limit_kb: int) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(limit_kb)], capture_output=True, text=True, timeout=60
     )

@@ -1,4 +1,4 @@
-"""Depth maps from disk: the same depths in every format; what is not a depth map is an error."""
+"""Depth images: the same depths in every format; broken files are errors."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def test_colmap_layout_is_width_height_channels_then_rows(tmp_path: Path) -> Non
     assert found.depths.tolist() == [[1, 2, 3], [4, 5, 6]]
 
 
-def test_what_is_not_a_depth_is_unknown(tmp_path: Path) -> None:
+def test_invalid_depths_become_nan(tmp_path: Path) -> None:
     depths = DEPTHS.astype(np.float64)
     depths[0, :5] = [0, -1, np.nan, np.inf, 1e300]
     found = read_depth(stored(tmp_path / "d.npy", depths), SIZE, CONFIG).depths
     assert np.isnan(found[0, :5]).all() and np.isfinite(found).sum() == 43
 
 
-def test_the_towns_zeros_are_unknown_and_its_step_is_a_millimetre(tmp_path: Path) -> None:
+def test_16_bit_zeros_become_nan_and_the_default_step_is_1_mm(tmp_path: Path) -> None:
     path = tmp_path / "d.png"
     Image.fromarray(np.array([[0, 1], [1500, 65535]], np.uint16)).save(path)
     found = read_depth(path, (2, 2), CONFIG).depths
@@ -66,9 +66,7 @@ def test_another_step_scales_integers_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("values", "inverse"), [("relative", False), ("inverse", True)])
-def test_values_up_to_scale_and_shift_may_have_8_bits(
-    tmp_path: Path, values: str, inverse: bool
-) -> None:
+def test_relative_depth_may_have_8_bits(tmp_path: Path, values: str, inverse: bool) -> None:
     path = tmp_path / "d.png"
     Image.fromarray(np.full((6, 8), 7, np.uint8)).save(path)
     found = read_depth(path, SIZE, DepthConfig(values=values))
@@ -78,12 +76,12 @@ def test_values_up_to_scale_and_shift_may_have_8_bits(
 
 
 @pytest.mark.parametrize("size", [(8, 6), (800, 600), (801, 600), (1024, 768), (4, 3)])
-def test_a_map_may_have_another_resolution(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_another_resolution_is_read(tmp_path: Path, size: tuple[int, int]) -> None:
     assert read_depth(stored(tmp_path / "d.npy"), size, CONFIG).image_size == size
 
 
 @pytest.mark.parametrize("size", [(6, 8), (800, 800), (1024, 512)])
-def test_another_shape_than_the_image_is_an_error(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_another_aspect_ratio_is_an_error(tmp_path: Path, size: tuple[int, int]) -> None:
     with pytest.raises(FormatError, match=f"8 x 6 pixels, its image {size[0]} x {size[1]}"):
         read_depth(stored(tmp_path / "d.npy"), size, CONFIG)
 
@@ -99,11 +97,14 @@ BROKEN = {
         lambda path: Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(path),
         "3 channels",
     ),
-    "text.npy": (write_bytes(b"1 2 3"), "no .npy array"),
-    "empty.npy": (write_bytes(b""), "no .npy array"),
-    "object.npy": (lambda path: np.save(path, np.array([None, 1])), "no .npy array"),
-    "words.npy": (lambda path: np.save(path, np.full((6, 8), "far")), "no array of numbers"),
-    "zip.npy": (write_bytes(b"PK\x03\x04 and so on"), r"no .npy array"),
+    "text.npy": (write_bytes(b"1 2 3"), "not a .npy array"),
+    "empty.npy": (write_bytes(b""), "not a .npy array"),
+    "object.npy": (lambda path: np.save(path, np.array([None, 1])), "not a .npy array"),
+    "words.npy": (
+        lambda path: np.save(path, np.full((6, 8), "far")),
+        "not hold an array of",
+    ),
+    "zip.npy": (write_bytes(b"PK\x03\x04 and so on"), "not a .npy array"),
     "line.npy": (lambda path: np.save(path, np.ones(48)), r"shape \(48,\)"),
     "cube.npy": (lambda path: np.save(path, np.ones((2, 6, 8))), r"shape \(2, 6, 8\)"),
     "tiny.npy": (lambda path: np.save(path, np.ones((1, 1))), "at least 2"),
@@ -113,12 +114,12 @@ BROKEN = {
     "other.bin": (write_bytes(bytes(300)), "width&height&channels"),
     "huge.bin": (write_bytes(b"99999&99999&1&"), "10000 megapixels, the limit is 50"),
     "d.exr": (write_bytes(b"v/1\x01"), r"convert it to \.npy"),
-    "d.txt": (write_bytes(b"1 2"), "no depth map of a known format"),
+    "d.txt": (write_bytes(b"1 2"), "not a depth map of a known format"),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_broken_is_named(tmp_path: Path, name: str) -> None:
+def test_broken_files_are_named(tmp_path: Path, name: str) -> None:
     write, message = BROKEN[name]
     write(tmp_path / name)
     with pytest.raises(FormatError, match=message) as error:
@@ -139,7 +140,7 @@ def test_large_maps_are_refused(tmp_path: Path, name: str) -> None:
         read_depth(path, (100, 100), DepthConfig(max_megapixels=0.005))
 
 
-def test_the_folder_finds_maps_by_the_images_name(tmp_path: Path) -> None:
+def test_the_folder_finds_files_by_image_name(tmp_path: Path) -> None:
     (tmp_path / "query" / "day").mkdir(parents=True)
     stored(tmp_path / "query" / "day" / "1.jpg.png")
     stored(tmp_path / "query" / "day" / "2.npy")
@@ -152,7 +153,7 @@ def test_the_folder_finds_maps_by_the_images_name(tmp_path: Path) -> None:
     assert folder.load("query/day/9.jpg", SIZE) is None
 
 
-def test_the_whole_name_goes_before_the_name_without_suffix(tmp_path: Path) -> None:
+def test_the_name_with_suffix_is_preferred(tmp_path: Path) -> None:
     stored(tmp_path / "a.npy", DEPTHS)
     stored(tmp_path / "a.jpg.npy", 2 * DEPTHS)
     found = DepthFolder(tmp_path, CONFIG).load("a.jpg", SIZE)

@@ -1,4 +1,4 @@
-"""Text formats: what is written comes back, whatever the names; bad lines are named."""
+"""hloc's text lists: round trips with any names, errors with line numbers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.hloc_lists import (
     check_names,
+    parse_camera,
     pose_line,
     read_image_list,
     read_pairs,
@@ -97,7 +98,7 @@ def test_queries_round_trip(
         np.testing.assert_array_equal(found[name].params, camera.params)
 
 
-def test_pose_lines_have_the_benchmarks_order(tmp_path: Path) -> None:
+def test_pose_lines_have_the_documented_order(tmp_path: Path) -> None:
     half = np.sqrt(0.5)
     path = written(f"# a comment\n\na/b c.jpg {half} 0 0 {half} 1 2 3\r\n", tmp_path)
     (pose,) = read_poses(path).values()
@@ -180,9 +181,7 @@ def test_bad_pairs_are_named(line: str, message: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " a", "a ", "a\nb", "a\rb", "#a", "a\u3000"])
-def test_names_that_a_line_cannot_hold_are_refused_before_writing(
-    name: str, tmp_path: Path
-) -> None:
+def test_names_that_a_line_cannot_store_are_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "poses.txt"
     with pytest.raises(FormatError, match="cannot hold the name"):
         write_poses(path, {"good": Rigid3.identity(), name: Rigid3.identity()})
@@ -191,7 +190,7 @@ def test_names_that_a_line_cannot_hold_are_refused_before_writing(
         check_names([name])
 
 
-def test_names_are_normal_in_all_lists(tmp_path: Path) -> None:
+def test_names_are_normalized_in_all_lists(tmp_path: Path) -> None:
     pose = "1 0 0 0 0 0 0"
     assert [*read_poses(written(f"./x//a.jpg {pose}", tmp_path))] == ["x/a.jpg"]
     assert [*read_queries(written("./x/./a.jpg SIMPLE_PINHOLE 9 9 9 4 4", tmp_path))] == ["x/a.jpg"]
@@ -205,6 +204,22 @@ def test_names_are_normal_in_all_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "read", [read_poses, read_queries, read_image_list, lambda path: read_pairs(path, ["a", "b"])]
 )
-def test_a_nul_is_named(read, tmp_path: Path) -> None:
+def test_nul_bytes_are_named(read, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="line 2: expected text, got NUL"):
         read(written("# list\na\0b c\n", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "here: expected 'MODEL W H params"),
+        ("640 480 500", "here: expected 'MODEL W H params"),
+        ("PINHOLE 640 480 500", "here: expected 'PINHOLE W H fx fy cx cy', got 'PINHOLE 640"),
+        ("SIMPLE_PINHOLE 640 480 nan 320 240", "here: all numbers must be finite"),
+    ],
+)
+def test_a_camera_without_a_name_is_parsed_alike(text: str, message: str) -> None:
+    camera = parse_camera(" SIMPLE_PINHOLE 640 480 500 320 240\n", "here")
+    assert (camera.model, camera.width, camera.params[0]) == ("SIMPLE_PINHOLE", 640, 500)
+    with pytest.raises(FormatError, match=message):
+        parse_camera(text, "here")

@@ -1,4 +1,4 @@
-"""Label maps from files: what comes in, and what is refused with which words."""
+"""Label images and label tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def table_file(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_train_ids_come_back_as_they_are(tmp_path):
+def test_train_ids_are_read_unchanged(tmp_path):
     label_map = read_label_map(save(tmp_path / "a.png", LABELS), SIZE)
     assert np.array_equal(label_map.labels, LABELS)
     assert label_map.labels.dtype == np.uint8
@@ -48,19 +48,19 @@ def test_palette_images_are_read_by_index(tmp_path):
     assert np.array_equal(read_label_map(tmp_path / "a.png", SIZE).labels, LABELS)
 
 
-def test_a_smaller_map_of_the_same_proportion_covers_the_image(tmp_path):
+def test_a_smaller_label_image_of_the_same_aspect_ratio_is_read(tmp_path):
     path = save(tmp_path / "a.png", LABELS)
     assert read_label_map(path, (3000, 2001)).image_size == (3000, 2001)
 
 
 @pytest.mark.parametrize("size", [(200, 300), (301, 220), (300, 100), (10, 10)])
-def test_another_proportion_is_refused(tmp_path, size):
+def test_another_aspect_ratio_is_refused(tmp_path, size):
     path = save(tmp_path / "a.png", np.zeros((200, 300), np.uint8))
     with pytest.raises(FormatError, match=r"300 x 200 pixels, its image"):
         read_label_map(path, size)
 
 
-def test_folder_finds_masks_as_colmap_names_them_first(tmp_path):
+def test_the_folder_prefers_colmaps_mask_names(tmp_path):
     save(tmp_path / "sub/b.jpg.png", LABELS)
     save(tmp_path / "sub/b.png", np.zeros((2, 3), np.uint8))
     save(tmp_path / "sub/c.png", LABELS)
@@ -74,7 +74,7 @@ def test_folder_finds_masks_as_colmap_names_them_first(tmp_path):
         LabelFolder(tmp_path / "none")
 
 
-def test_label_ids_without_a_table_are_recognized(tmp_path):
+def test_cityscapes_label_ids_without_a_table_are_recognized(tmp_path):
     path = save(tmp_path / "a.png", np.array([[7, 33, 23]], np.uint8))
     with pytest.raises(FormatError, match=r"2 values .*: 23, 33.*look like Cityscapes label ids"):
         read_label_map(path, (3, 1))
@@ -82,7 +82,7 @@ def test_label_ids_without_a_table_are_recognized(tmp_path):
     assert read_label_map(path, (3, 1), table).labels.tolist() == [[0, 18, 10]]
 
 
-def test_ids_of_16_bits_by_a_table(tmp_path):
+def test_16_bit_ids_are_mapped_by_a_table(tmp_path):
     path = save(tmp_path / "a.png", np.array([[40000, 7, 9]], np.uint16))
     table = table_file(tmp_path, 'others = "unknown"\n[ids]\n40000 = "sky"\n7 = 2\n')
     assert read_label_map(path, (3, 1), read_label_table(table)).labels.tolist() == [[10, 2, 255]]
@@ -96,7 +96,7 @@ def test_unlisted_ids_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("alpha", [False, True])
-def test_colours_by_a_table(tmp_path, alpha):
+def test_colours_are_mapped_by_a_table(tmp_path, alpha):
     pixels = np.array([[[70, 130, 180], [220, 20, 60], [1, 2, 3]]], np.uint8)
     if alpha:
         pixels = np.concatenate([pixels, np.full((1, 3, 1), 255, np.uint8)], axis=2)
@@ -108,7 +108,7 @@ def test_colours_by_a_table(tmp_path, alpha):
         read_label_map(path, (3, 1), strict)
 
 
-def test_wrong_kinds_of_pixels_are_refused(tmp_path):
+def test_other_pixel_formats_are_refused(tmp_path):
     colour = save(tmp_path / "c.png", np.zeros((2, 3, 3), np.uint8))
     grey = save(tmp_path / "g.png", LABELS)
     bits = save(tmp_path / "b.png", np.zeros((2, 3), bool))
@@ -119,7 +119,7 @@ def test_wrong_kinds_of_pixels_are_refused(tmp_path):
         read_label_map(grey, SIZE, read_label_table("cityscapes-colours"))
 
 
-def test_what_is_no_png_is_refused(tmp_path):
+def test_files_that_are_not_png_are_refused(tmp_path):
     Image.fromarray(LABELS).save(tmp_path / "a.jpg")
     (tmp_path / "a.jpg").rename(tmp_path / "a.png")
     with pytest.raises(FormatError, match="JPEG"):
@@ -144,7 +144,7 @@ def test_truncated_and_too_large_files_are_refused(tmp_path):
         read_label_map(tmp_path / "a.png", (200, 200), config=ImagesConfig(max_file_mb=0.001))
 
 
-def test_files_with_flipped_bytes_are_read_or_explained(tmp_path):
+def test_corrupted_bytes_give_labels_or_an_error(tmp_path):
     noise = np.random.default_rng(0).integers(0, 19, (20, 30), dtype=np.uint8)
     data = save(tmp_path / "a.png", noise).read_bytes()
     rng = np.random.default_rng(1)
@@ -161,7 +161,7 @@ def test_files_with_flipped_bytes_are_read_or_explained(tmp_path):
     assert refused > 100
 
 
-def test_ready_tables_are_right_where_it_is_known():
+def test_ready_tables_map_known_classes():
     tables = {name: read_label_table(name) for name in READY_TABLES}
     ids, ade = tables["cityscapes-label-ids"].ids, tables["ade20k"].ids
     assert sorted(v for v in ids.values() if v != 255) == list(range(19))

@@ -1,4 +1,4 @@
-"""A camera of every model, with the distortion of a real lens."""
+"""Example cameras of all models, with realistic distortion."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXTRA = {
     "EUCM": [0.6, 1.1],
     "EQUIRECTANGULAR": [],
 }  # fmt: skip
-"""A model without an entry fails the tests of all models."""
+"""Extra parameters; tests fail for models without an entry."""
 
 WITH_FOCAL = [model for model in CAMERA_MODELS if model != "EQUIRECTANGULAR"]
 MAX_ANGLE_DEG = {
@@ -48,7 +48,7 @@ MAX_ANGLE_DEG = {
     "EUCM": np.degrees(np.arccos(-0.4 / 0.6)) - 0.1,
     "EQUIRECTANGULAR": 180,
 }
-"""How far from the optical axis the cameras below see; the others see what is in front."""
+"""Half the field of view of the example cameras; the other models see what is in front."""
 PERSPECTIVE = [model for model in CAMERA_MODELS if model not in MAX_ANGLE_DEG]
 
 
@@ -61,7 +61,7 @@ def camera_of(model: str, focal: float = 700.0, extra: list[float] | None = None
 
 
 def rays_within(angle_deg: float, count: int, seed: int = 0) -> np.ndarray:
-    """(count, 3) unit rays, evenly in their angle to the optical axis, at any distance around."""
+    """(count, 3) unit rays, uniform in their angle to the optical axis and about it."""
     rng = np.random.default_rng(seed)
     angle, turn = np.radians(rng.uniform(0, angle_deg, count)), rng.uniform(0, 2 * np.pi, count)
     x, y = np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn)

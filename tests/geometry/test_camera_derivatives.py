@@ -1,4 +1,4 @@
-"""Derivatives of the projection against finite differences, for every model and angle."""
+"""Jacobians of all camera models agree with finite differences, at all angles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .example_cameras import EXTRA, MAX_ANGLE_DEG, PERSPECTIVE, WITH_FOCAL, came
 
 
 def differences(camera: Camera, points: np.ndarray, step: float) -> np.ndarray:
-    """(N, 2, 3) of fourth order: relative errors around 1e-10."""
+    """(N, 2, 3) finite differences of fourth order: relative errors around 1e-10."""
     columns = []
     for axis in np.eye(3):
         at = {k: img_from_cam(camera, points + k * step * axis) for k in (-2, -1, 1, 2)}
@@ -26,21 +26,21 @@ def differences(camera: Camera, points: np.ndarray, step: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("model", CAMERA_MODELS)
-def test_derivatives_are_those_of_finite_differences(model: str) -> None:
+def test_jacobian_agrees_with_finite_differences(model: str) -> None:
     camera = camera_of(model)
     rays = rays_within(MAX_ANGLE_DEG.get(model, 75) * 0.97, 500)
     expected = differences(camera, rays, 3e-4 if model in PERSPECTIVE else 1e-4)
     found = projection_jacobian(camera, rays)
     size = np.linalg.norm(expected, axis=(1, 2))[:, None, None]
-    known = np.isfinite(expected).all(axis=(1, 2))  # a difference may cross the border at 180
-    known &= rays[:, 1] ** 2 < 0.99  # and the poles of a panorama have no derivative
+    known = np.isfinite(expected).all(axis=(1, 2))  # differences may cross the border at 180
+    known &= rays[:, 1] ** 2 < 0.99  # no derivative at the poles of a panorama
     assert known.mean() > 0.9
     np.testing.assert_allclose((found / size)[known], (expected / size)[known], atol=2e-6)
     assert np.median(np.abs(found - expected)[known] / size[known]) < 1e-9
 
 
 @pytest.mark.parametrize("model", CAMERA_MODELS)
-def test_moving_along_a_ray_changes_nothing(model: str) -> None:
+def test_jacobian_is_zero_along_rays(model: str) -> None:
     camera = camera_of(model)
     rays = rays_within(MAX_ANGLE_DEG.get(model, 80) * 0.99, 500, seed=1)
     at_rays = projection_jacobian(camera, rays)
@@ -51,7 +51,7 @@ def test_moving_along_a_ray_changes_nothing(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", WITH_FOCAL)
-def test_derivatives_on_the_optical_axis(model: str) -> None:
+def test_jacobian_on_the_optical_axis(model: str) -> None:
     camera = camera_of(model)
     (fx, fy), scale = focal_lengths(camera), 1.0
     if model == "FOV":
@@ -63,7 +63,7 @@ def test_derivatives_on_the_optical_axis(model: str) -> None:
     np.testing.assert_allclose(found, np.tile(expected, (3, 1, 1)), atol=2e-6)
 
 
-def test_derivatives_in_the_middle_of_a_panorama() -> None:
+def test_jacobian_at_the_centre_of_a_panorama() -> None:
     camera = Camera("EQUIRECTANGULAR", 1000, 400, np.array([1000.0, 400]))
     found = projection_jacobian(camera, np.array([[0, 0, 2.0]]))[0]
     expected = [[1000 / (2 * np.pi) / 2, 0, 0], [0, 400 / np.pi / 2, 0]]
@@ -72,7 +72,7 @@ def test_derivatives_in_the_middle_of_a_panorama() -> None:
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("model", CAMERA_MODELS)
-def test_where_there_is_no_pixel_there_is_no_derivative(model: str) -> None:
+def test_jacobian_is_nan_where_the_projection_is(model: str) -> None:
     camera = camera_of(model)
     special = np.array([[0, 0, 0], [0, 0, -1], [0, 0, 1], [1e6, 1e6, 1e6], [1, 0, 0]])
     points = np.concatenate([rays_within(180, 500, seed=2), special])

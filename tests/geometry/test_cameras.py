@@ -1,4 +1,4 @@
-"""Every camera model: projection as COLMAP's, its inverse, and what is refused."""
+"""Projection and unprojection of all camera models, and checks of intrinsics."""
 
 from __future__ import annotations
 
@@ -55,26 +55,26 @@ def test_projected_rays_unproject_back(model: str, rays: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("model", CAMERA_MODELS)
-def test_the_axis_meets_the_principal_point(model: str) -> None:
+def test_optical_axis_projects_to_the_principal_point(model: str) -> None:
     camera = camera_of(model)
     pixels = img_from_cam(camera, np.array([[0, 0, 2.0], [0, 0, 1e-3]]))
     np.testing.assert_allclose(pixels, np.tile(principal_point(camera), (2, 1)), atol=1e-9)
 
 
 @pytest.mark.parametrize("model", PERSPECTIVE)
-def test_what_is_behind_a_perspective_camera_is_nan(model: str) -> None:
+def test_points_behind_a_perspective_camera_are_nan(model: str) -> None:
     camera = camera_of(model)
     points = np.array([[0.1, 0, -1.0], [0.1, 0.1, 0.0], [0, 0, -1], [0, 0, 0]])
     assert np.isnan(img_from_cam(camera, points)).all()
 
 
-def test_a_fisheye_sees_far_to_the_side() -> None:
+def test_unprojection_of_a_fisheye_at_80_degrees() -> None:
     camera = camera_of("OPENCV_FISHEYE", focal=300.0, extra=[0.0, 0.0, 0.0, 0.0])
     pixels = principal_point(camera) + np.array([[300 * np.radians(80), 0]])
     np.testing.assert_allclose(cam_from_img(camera, pixels), [[np.tan(np.radians(80)), 0]])
 
 
-def test_pixels_beyond_the_turning_point_of_a_distortion_are_nan_not_wrong() -> None:
+def test_pixels_beyond_the_fold_of_a_distortion_are_nan() -> None:
     # u (1 - 0.3 u^2) is at most 0.703 at u = 1.054: no ray goes beyond 0.703 * 700 px
     camera = camera_of("SIMPLE_RADIAL", extra=[-0.3])
     pixels = principal_point(camera) + np.array([[480.0, 0], [500.0, 0]])
@@ -86,7 +86,7 @@ def test_pixels_beyond_the_turning_point_of_a_distortion_are_nan_not_wrong() -> 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("model", ["SIMPLE_RADIAL_FISHEYE", "OPENCV_FISHEYE", "FOV"])
-def test_pixels_that_no_ray_reaches_are_nan_without_a_word(model: str) -> None:
+def test_unreachable_pixels_are_nan_without_a_warning(model: str) -> None:
     extra = {"OPENCV_FISHEYE": [0.05, -0.02, 0.0, 0.0], "FOV": [1.2]}.get(model, [0.1])
     camera = camera_of(model, focal=300.0, extra=extra)
     pixels = principal_point(camera) + np.array([[1e5, 1e5], [700.0, 0], [600, 300], [0, 0]])
@@ -127,7 +127,7 @@ def test_rescaling_scales_every_pixel(model: str) -> None:
     assert (half.width, half.height) == (WIDTH // 2, HEIGHT // 2)
 
 
-def test_rescaling_allows_rounding_to_whole_pixels_but_not_another_shape() -> None:
+def test_rescaling_allows_rounding_but_no_other_aspect_ratio() -> None:
     camera = camera_of("SIMPLE_RADIAL")
     assert rescaled(camera, 333, 250).width == 333
     with pytest.raises(FormatError, match="the image has 768 x 1024: the shapes differ"):
@@ -148,7 +148,7 @@ def test_leading_dimensions_are_kept(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", WITH_FOCAL)
-def test_a_new_camera_distorts_nothing(model: str) -> None:
+def test_camera_from_focal_has_no_distortion(model: str) -> None:
     camera = camera_from_focal(model, WIDTH, HEIGHT, 900.0, has_prior_focal=False)
     assert check_camera(camera) is camera
     angles = np.array([0.3, 0.9])
@@ -176,12 +176,12 @@ def test_cameras_of_a_focal_length(model: str) -> None:
         lambda camera: camera_from_focal(camera.model, 64, 32, 500.0, has_prior_focal=True),
     ],
 )
-def test_a_panorama_has_no_focal_length(use) -> None:  # type: ignore[no-untyped-def]
+def test_panoramas_have_no_focal_length(use) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(FormatError, match="EQUIRECTANGULAR has no focal length"):
         use(camera_of("EQUIRECTANGULAR"))
 
 
-def test_a_panorama_scales_with_its_image() -> None:
+def test_rescaling_of_a_panorama() -> None:
     half = rescaled(Camera("EQUIRECTANGULAR", 1000, 501, np.array([1000.0, 501])), 500, 250)
     np.testing.assert_allclose(half.params, [500, 250])
     assert check_camera(half) is half
@@ -211,12 +211,12 @@ def test_a_panorama_scales_with_its_image() -> None:
         (Camera("EQUIRECTANGULAR", 100, 50, np.array([100, np.nan])), "must be finite"),
     ],
 )
-def test_intrinsics_that_cannot_be_are_refused(camera: Camera, message: str) -> None:
+def test_implausible_intrinsics_are_refused(camera: Camera, message: str) -> None:
     with pytest.raises(FormatError, match=message):
         check_camera(camera)
 
 
-def test_an_image_has_a_size() -> None:
+def test_size_must_be_positive_whole_pixels() -> None:
     with pytest.raises(ShapeError, match="size must be positive, got 0 x 10"):
         Camera("PINHOLE", 0, 10, np.ones(4))
 
@@ -227,6 +227,6 @@ def test_an_image_has_a_size() -> None:
      (640, ["f", 2, 3], "Camera.params: expected an array of float64"),
      (float("nan"), [1, 2, 3], "whole pixels"), (640, None, r"Camera.params: expected shape")],
 )  # fmt: skip
-def test_what_is_no_camera_is_a_shape_error(width, params, message) -> None:
+def test_wrong_types_are_shape_errors(width, params, message) -> None:
     with pytest.raises(ShapeError, match=message):
         Camera("SIMPLE_PINHOLE", width, 480, params)

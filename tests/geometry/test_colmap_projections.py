@@ -1,4 +1,4 @@
-"""COLMAP 4.2's projections: frozen numbers and, where pycolmap is there, any parameters."""
+"""Projections agree with COLMAP 4.2: frozen values and, with pycolmap, random parameters."""
 
 from __future__ import annotations
 
@@ -194,13 +194,13 @@ COLMAP = {
 ``pycolmap.Camera(...).img_from_cam(point)`` of each of POINTS."""
 
 
-def test_all_models_of_colmap_are_known() -> None:
+def test_all_models_of_colmap_are_supported() -> None:
     assert {name: number for name, (number, _, _) in COLMAP.items()} == MODEL_IDS
     assert COLMAP.keys() == CAMERA_MODELS.keys()
 
 
 @pytest.mark.parametrize("model", COLMAP)
-def test_projection_gives_the_numbers_that_colmap_gave(model: str) -> None:
+def test_projection_agrees_with_frozen_values_of_colmap(model: str) -> None:
     _, names, pixels = COLMAP[model]
     assert " ".join(CAMERA_MODELS[model].param_names) == names
     np.testing.assert_allclose(
@@ -218,7 +218,7 @@ def colmap_camera(camera: Camera):  # type: ignore[no-untyped-def]
 
 
 def colmap_pixels(camera: Camera, points: np.ndarray) -> np.ndarray:
-    """(N, 2), NaN for points that COLMAP does not project."""
+    """(N, 2) pixels; NaN for points that COLMAP does not project."""
     theirs = colmap_camera(camera)
     found = []
     for point in points:
@@ -228,7 +228,7 @@ def colmap_pixels(camera: Camera, points: np.ndarray) -> np.ndarray:
 
 
 def random_camera(model: str, rng: np.random.Generator) -> Camera:
-    """The example's distortion times 0 to 2, any focal length and principal point."""
+    """Distortion of the example times 0 to 2, random focal length and principal point."""
     camera = camera_of(model)
     if model == "EQUIRECTANGULAR":
         return camera
@@ -243,7 +243,7 @@ def random_camera(model: str, rng: np.random.Generator) -> Camera:
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("model", CAMERA_MODELS)
-def test_random_cameras_project_as_colmap_does(model: str, seed: int) -> None:
+def test_random_cameras_agree_with_colmap(model: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     camera = random_camera(model, rng)
     points = rays_within(179 if model in BEHIND else 89.9, 100, seed) * rng.uniform(
@@ -256,11 +256,11 @@ def test_random_cameras_project_as_colmap_does(model: str, seed: int) -> None:
 
 
 BEHIND = ("SIMPLE_DIVISION", "DIVISION", "EQUIRECTANGULAR")
-"""Models that COLMAP projects behind the camera as well."""
+"""Models for which COLMAP also projects points behind the camera."""
 
 
 @pytest.mark.parametrize("model", CAMERA_MODELS)
-def test_rays_are_those_of_colmap(model: str) -> None:
+def test_rays_agree_with_colmap(model: str) -> None:
     camera = camera_of(model)
     rays = rays_within(50, 100)
     pixels = colmap_pixels(camera, rays)
@@ -272,7 +272,7 @@ def test_rays_are_those_of_colmap(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", CAMERA_MODELS)
-def test_rescaling_is_that_of_colmap(model: str) -> None:
+def test_rescaling_agrees_with_colmap(model: str) -> None:
     camera = camera_of(model)
     theirs = colmap_camera(camera)
     theirs.rescale(camera.width // 4, camera.height // 4)

@@ -1,4 +1,4 @@
-"""Distortion on the plane: its inverse up to where it turns back, and not beyond."""
+"""Distortion on the image plane, and its inverse up to the fold."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ directions = np.stack([np.cos(np.linspace(0, 6, 40)), np.sin(np.linspace(0, 6, 4
 
 @settings(deadline=None)
 @given(st.lists(small, min_size=1, max_size=4), st.lists(small, max_size=3))
-def test_radial_parts_are_undone_within_the_fold(radial: list[float], divisor: list[float]) -> None:
+def test_radial_distortion_is_inverted_within_the_fold(
+    radial: list[float], divisor: list[float]
+) -> None:
     distortion = Distortion(tuple(radial), tuple(divisor))
-    limit = min(distortion.fold(), 5.0)
+    limit = min(distortion.fold_radius(), 5.0)
     assume(limit > 1e-3)
     u, v = directions * np.linspace(0, 0.999 * limit, 40)
     with np.errstate(all="ignore"):
-        distorted = distortion.apply(u, v)
-        again = distortion.undo(*distorted)
-        np.testing.assert_allclose(distortion.apply(*again), distorted, rtol=1e-9, atol=1e-9)
-    # to the third root of rounding where the factor's slope vanishes without turning back
-    np.testing.assert_allclose(again, (u, v), atol=1e-4)
+        distorted = distortion.distort(u, v)
+        undistorted = distortion.undistort(*distorted)
+        np.testing.assert_allclose(
+            distortion.distort(*undistorted), distorted, rtol=1e-9, atol=1e-9
+        )
+    # the third root of rounding errors, where the slope vanishes without a fold
+    np.testing.assert_allclose(undistorted, (u, v), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -40,23 +44,23 @@ def test_radial_parts_are_undone_within_the_fold(radial: list[float], divisor: l
         (Distortion((0.0,), (-0.25,)), 2.0),  # a pole
     ],
 )
-def test_the_fold_is_the_first_extremum_or_pole(distortion: Distortion, fold: float) -> None:
-    assert distortion.fold() == pytest.approx(fold, rel=1e-12)
+def test_fold_is_the_first_extremum_or_pole(distortion: Distortion, fold: float) -> None:
+    assert distortion.fold_radius() == pytest.approx(fold, rel=1e-12)
 
 
-def test_the_order_of_the_parts_is_that_of_the_model() -> None:
+def test_order_of_radial_and_tangential_parts() -> None:
     beside = Distortion((0.5,), tangential=(0.1, 0.0))
     behind = Distortion((0.5,), tangential=(0.1, 0.0), after_radial=True)
     point = np.array(0.0), np.array(1.0)  # the radial part moves it to 1.5; p1 adds 3 v^2 p1
-    assert beside.apply(*point)[1] == pytest.approx(1.5 + 0.3)
-    assert behind.apply(*point)[1] == pytest.approx(1.5 + 0.3 * 1.5**2)
+    assert beside.distort(*point)[1] == pytest.approx(1.5 + 0.3)
+    assert behind.distort(*point)[1] == pytest.approx(1.5 + 0.3 * 1.5**2)
 
 
-def test_a_point_is_undone_alike_alone_and_among_others() -> None:
+def test_points_are_undistorted_independently_of_each_other() -> None:
     distortion = Distortion((-0.1, 0.02), tangential=(0.01, -0.02), prism=(0.01, 0.0, -0.01, 0.0))
     u, v = np.random.default_rng(0).uniform(-1, 1, (2, 100))
-    together = np.stack(distortion.undo(u, v))
+    together = np.stack(distortion.undistort(u, v))
     for k in range(100):
         assert np.array_equal(
-            np.stack(distortion.undo(u[k : k + 1], v[k : k + 1]))[:, 0], together[:, k]
+            np.stack(distortion.undistort(u[k : k + 1], v[k : k + 1]))[:, 0], together[:, k]
         )

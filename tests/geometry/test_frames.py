@@ -1,4 +1,4 @@
-"""Poses and points in other programs' axes: by hand, there and back, what stays left of what."""
+"""Poses and points in the axes of other programs: known values, round trips, handedness."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ numbers = st.floats(-100, 100)
 vectors = st.tuples(numbers, numbers, numbers).map(np.array)
 rotation_vectors = st.tuples(*[st.floats(-3, 3)] * 3).map(np.array)
 poses = st.builds(lambda r, t: Rigid3(exp_so3(r), t), rotation_vectors, vectors)
-in_time_of_its_own = settings(deadline=None, max_examples=25)
+no_deadline = settings(deadline=None, max_examples=25)
 every_frame = pytest.mark.parametrize("frame", list(FRAMES))
 every_world = pytest.mark.parametrize("world", ["map", "enu"])
 
@@ -41,11 +41,11 @@ RIGHT_UP_FORWARD = {
     "ros": lambda x, y, z: (-y, z, x),
     "ros_optical": lambda x, y, z: (x, -y, z),
 }
-"""Frame -> how far right, up and ahead its camera coordinates are."""
+"""Map from camera coordinates of each frame to (right, up, forward)."""
 
 
 def looking(forward: list[float], center: list[float]) -> Rigid3:
-    """A level camera in east, north, up."""
+    """Pose of a level camera in an ENU world."""
     down = [0, 0, -1]
     rotation = np.array([np.cross(down, forward), down, forward], np.float64)
     return Rigid3(rotation, -rotation @ np.array(center, np.float64))
@@ -62,7 +62,7 @@ def looking(forward: list[float], center: list[float]) -> Rigid3:
         ("ros_optical", [10, 20, 1.5], [-HALF, 0, 0, HALF]),
     ],
 )
-def test_a_camera_that_looks_north(frame: str, position: list, quat_xyzw: list) -> None:
+def test_camera_facing_north(frame: str, position: list, quat_xyzw: list) -> None:
     found = pose_in_frame(looking([0, 1, 0], [10, 20, 1.5]), frame, "enu")
     np.testing.assert_allclose(found["position"], position, atol=1e-12)
     np.testing.assert_allclose(found["rotation_xyzw"], quat_xyzw, atol=1e-12)
@@ -71,18 +71,18 @@ def test_a_camera_that_looks_north(frame: str, position: list, quat_xyzw: list) 
 @pytest.mark.parametrize(
     ("frame", "quat_xyzw"),
     [
-        ("opengl", [0, -HALF, 0, HALF]),  # a right turn, against the right hand about y
+        ("opengl", [0, -HALF, 0, HALF]),  # a turn to the right is negative about y
         ("unity", [0, HALF, 0, HALF]),  # Quaternion.Euler(0, 90, 0)
         ("ros", [0, 0, 0, 1]),  # yaw 0 is east
         ("ros_optical", [-0.5, 0.5, -0.5, 0.5]),  # of every ROS camera_link to its optical frame
     ],
 )
-def test_a_camera_that_looks_east(frame: str, quat_xyzw: list[float]) -> None:
+def test_camera_facing_east(frame: str, quat_xyzw: list[float]) -> None:
     found = pose_in_frame(looking([1, 0, 0], [0, 0, 0]), frame, "enu")
     np.testing.assert_allclose(found["rotation_xyzw"], quat_xyzw, atol=1e-12)
 
 
-def test_colmap_has_its_translation_too() -> None:
+def test_colmap_has_a_translation() -> None:
     found = pose_in_frame(looking([0, 1, 0], [10, 20, 1.5]), "colmap")
     np.testing.assert_allclose(found["translation"], [-10, 1.5, -20], atol=1e-12)
 
@@ -94,7 +94,7 @@ def test_colmap_has_its_translation_too() -> None:
         ("unity", [1, -2, 3]), ("ros", [3, -1, -2]), ("ros_optical", [3, -1, -2]),
     ],
 )  # fmt: skip
-def test_points_of_a_map(frame: str, expected: list[float]) -> None:
+def test_points_in_map_axes(frame: str, expected: list[float]) -> None:
     np.testing.assert_array_equal(points_in_frame([1, 2, 3], frame), expected)
 
 
@@ -105,7 +105,7 @@ def test_up_is_up_in_an_enu_world(frame: str) -> None:
 
 
 @pytest.mark.parametrize("frame", sorted(set(FRAMES) - {"ros_optical"}))
-def test_the_identity_stays_it_in_a_map(frame: str) -> None:
+def test_identity_stays_identity_in_a_map(frame: str) -> None:
     found = pose_in_frame(Rigid3.identity(), frame)
     assert found["position"] == [0, 0, 0]
     assert found["rotation_xyzw"] == [0, 0, 0, 1]
@@ -122,9 +122,9 @@ def test_only_unity_is_left_handed(frame: str, world: str) -> None:
 
 @every_world
 @every_frame
-@in_time_of_its_own
+@no_deadline
 @given(pose=poses, point=vectors)
-def test_a_point_is_seen_where_it_was(frame: str, world: str, pose: Rigid3, point) -> None:
+def test_points_project_as_before(frame: str, world: str, pose: Rigid3, point) -> None:
     found = pose_in_frame(pose, frame, world)  # type: ignore[arg-type]
     turn = Rotation.from_quat(found["rotation_xyzw"]).as_matrix()
     world_from_cam = turn.T if frame == "colmap" else turn
@@ -136,9 +136,9 @@ def test_a_point_is_seen_where_it_was(frame: str, world: str, pose: Rigid3, poin
 
 @every_world
 @every_frame
-@in_time_of_its_own
+@no_deadline
 @given(pose=poses, point=vectors)
-def test_reading_is_the_inverse_of_writing(frame: str, world: str, pose: Rigid3, point) -> None:
+def test_pose_round_trip(frame: str, world: str, pose: Rigid3, point) -> None:
     value = json.loads(json.dumps(pose_in_frame(pose, frame, world)))  # type: ignore[arg-type]
     assert value["rotation_xyzw"][3] >= 0
     again = pose_from_frame(value["position"], value["rotation_xyzw"], frame, world)  # type: ignore[arg-type]
@@ -150,8 +150,8 @@ def test_reading_is_the_inverse_of_writing(frame: str, world: str, pose: Rigid3,
 
 @every_world
 @every_frame
-def test_covariances_are_of_the_pose_given_out(frame: str, world: str) -> None:
-    """Against small perturbations, one at a time: each has a covariance of rank 1."""
+def test_covariance_agrees_with_finite_differences(frame: str, world: str) -> None:
+    """One small perturbation at a time, with a covariance of rank 1."""
     pose, step = Rigid3(exp_so3([0.3, -1, 0.5]), np.array([1.0, -2, 3])), 1e-6
     before = pose_in_frame(pose, frame, world)  # type: ignore[arg-type]
     for index in range(6):
@@ -174,13 +174,13 @@ def test_gravity_of_a_level_phone(frame: str, down: list[float]) -> None:
 
 
 @every_frame
-def test_each_frame_says_what_it_is(frame: str) -> None:
+def test_frames_have_descriptions(frame: str) -> None:
     in_map, in_enu = (pose_in_frame(Rigid3.identity(), frame, world) for world in ("map", "enu"))
     assert "camera" in FRAMES[frame] or "body" in FRAMES[frame]
     assert "(x, y, z)" in in_map["convention"] and "east" in in_enu["convention"]
 
 
-def test_mistakes_are_named() -> None:
+def test_invalid_input_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"unknown frame 'arkit'; known are colmap, opencv"):
         pose_in_frame(Rigid3.identity(), "arkit")
     with pytest.raises(ConfigError, match="expected map or enu"):

@@ -1,10 +1,10 @@
-"""The axioms of rigid transforms, and the errors between poses."""
+"""Axioms of rigid transforms, rotations, and pose errors."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hloc_lite.errors import FormatError, ShapeError
@@ -15,6 +15,7 @@ from hloc_lite.geometry.rotations import (
     quat_wxyz_from_rotation,
     rotation_angle_deg,
     rotation_from_quat_wxyz,
+    rotation_to_z,
 )
 from hloc_lite.types import Rigid3
 
@@ -48,12 +49,12 @@ def test_apply_follows_composition(a: Rigid3, b: Rigid3, point: np.ndarray) -> N
 
 
 @given(poses)
-def test_center_is_the_point_that_the_pose_maps_to_the_origin(pose: Rigid3) -> None:
+def test_center_maps_to_the_origin(pose: Rigid3) -> None:
     np.testing.assert_allclose(pose.apply(pose.center), 0, atol=1e-10)
     np.testing.assert_allclose(pose.center, pose.inverse().translation, atol=1e-12)
 
 
-def test_apply_takes_any_leading_shape() -> None:
+def test_apply_accepts_leading_dimensions() -> None:
     pose = Rigid3(exp_so3([0, 0, np.pi / 2]), np.array([1.0, 0, 0]))
     np.testing.assert_allclose(
         pose.apply(np.ones((2, 5, 3))), np.tile([0.0, 1, 1], (2, 5, 1)), atol=1e-15
@@ -86,13 +87,13 @@ def test_quaternions_have_w_first() -> None:
 
 
 @pytest.mark.parametrize("quat", [[0, 0, 0, 0], [np.nan, 0, 0, 1], [1, 0, 0], [np.inf, 0, 0, 0]])
-def test_impossible_quaternions_are_refused(quat: list[float]) -> None:
+def test_invalid_quaternions_are_refused(quat: list[float]) -> None:
     with pytest.raises(FormatError, match="four finite numbers"):
         rotation_from_quat_wxyz(quat)
 
 
 @pytest.mark.parametrize("angle_deg", [0.0, 1e-7, 1e-3, 1.0, 90.0, 179.999, 180.0])
-def test_rotation_angles_are_exact_at_every_size(angle_deg: float) -> None:
+def test_rotation_angles_are_accurate_at_all_sizes(angle_deg: float) -> None:
     axis = np.array([1.0, -2.0, 0.5]) / np.linalg.norm([1.0, -2.0, 0.5])
     other = exp_so3([0.3, 0.4, -0.5])
     turned = exp_so3(np.radians(angle_deg) * axis) @ other
@@ -100,7 +101,7 @@ def test_rotation_angles_are_exact_at_every_size(angle_deg: float) -> None:
 
 
 @given(poses, rotation_vectors)
-def test_pose_errors_of_a_camera_moved_and_turned(pose: Rigid3, rotvec: np.ndarray) -> None:
+def test_pose_errors_of_a_perturbed_camera(pose: Rigid3, rotvec: np.ndarray) -> None:
     assume(np.linalg.norm(rotvec) > 1e-9)
     turn = exp_so3(np.radians(1.0) * rotvec / np.linalg.norm(rotvec))
     center = pose.center + np.array([0.3, 0, 0])
@@ -113,3 +114,13 @@ def test_pose_errors_of_a_camera_moved_and_turned(pose: Rigid3, rotvec: np.ndarr
 @given(vectors, vectors)
 def test_cross_matrices(a: np.ndarray, b: np.ndarray) -> None:
     np.testing.assert_allclose(cross_matrices(a[None])[0] @ b, np.cross(a, b), atol=1e-9)
+
+
+@settings(deadline=None, max_examples=50)
+@given(vectors.filter(lambda v: np.linalg.norm(v) > 1e-3))
+def test_rotation_to_z(direction: np.ndarray) -> None:
+    unit = direction / np.linalg.norm(direction)
+    rotation = rotation_to_z(unit)
+    np.testing.assert_allclose(rotation @ unit, [0, 0, 1], atol=1e-9)
+    assert rotation_angle_deg(rotation @ rotation.T, np.eye(3)) == pytest.approx(0, abs=1e-5)
+    assert np.linalg.det(rotation) == pytest.approx(1)

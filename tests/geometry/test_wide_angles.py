@@ -1,4 +1,4 @@
-"""Rays beyond 90 degrees from the optical axis: fisheyes, division, unified sphere, panoramas."""
+"""Rays beyond 90 degrees from the optical axis: fisheye, division, unified, panorama."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .example_cameras import MAX_ANGLE_DEG, angle_ray, camera_of, rays_within
 
 
 @pytest.mark.parametrize("model", MAX_ANGLE_DEG)
-def test_every_ray_that_is_seen_comes_back(model: str) -> None:
+def test_visible_rays_round_trip(model: str) -> None:
     camera = camera_of(model)
     rays = rays_within(MAX_ANGLE_DEG[model], 2000)
     pixels = img_from_cam(camera, rays * np.linspace(0.01, 100, 2000)[:, None])
@@ -32,7 +32,7 @@ def test_every_ray_that_is_seen_comes_back(model: str) -> None:
 @pytest.mark.parametrize("model", CAMERA_MODELS)
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.floats(0.3, 3.0))
-def test_rays_are_nan_or_right_whatever_the_pixel(model: str, seed: int, size: float) -> None:
+def test_rays_of_any_pixel_are_nan_or_correct(model: str, seed: int, size: float) -> None:
     camera = camera_of(model, focal=300.0)
     pixels = principal_point(camera) + size * 1000 * np.random.default_rng(seed).normal(
         size=(100, 2)
@@ -41,19 +41,19 @@ def test_rays_are_nan_or_right_whatever_the_pixel(model: str, seed: int, size: f
     known = np.isfinite(rays).all(axis=1)
     assert (known == np.isfinite(rays).any(axis=1)).all()
     np.testing.assert_allclose(np.linalg.norm(rays[known], axis=1), 1, atol=1e-12)
-    again = pixel_differences(camera, img_from_cam(camera, rays[known]), pixels[known])
-    # to the side of a lens without distortion, rays barely move with the pixel
-    np.testing.assert_allclose(again, 0, atol=1e-5)
+    residual = pixel_differences(camera, img_from_cam(camera, rays[known]), pixels[known])
+    # at 90 degrees of an undistorted lens, rays hardly depend on the pixel
+    np.testing.assert_allclose(residual, 0, atol=1e-5)
 
 
 @pytest.mark.parametrize("angle", [20.0, 89.9, 90.0, 90.1, 120.0, 179.0])
-def test_the_radius_in_an_equidistant_fisheye_is_the_angle(angle: float) -> None:
+def test_radius_in_an_equidistant_fisheye_is_the_angle(angle: float) -> None:
     camera = camera_of("SIMPLE_FISHEYE", focal=300.0)
     offset = img_from_cam(camera, 7 * angle_ray(angle)[None])[0] - principal_point(camera)
     np.testing.assert_allclose(offset, 300 * np.radians(angle) * np.array([0.6, 0.8]))
 
 
-def test_a_kannala_brandt_lens_is_continued_in_the_angle() -> None:
+def test_kannala_brandt_beyond_90_degrees() -> None:
     camera = camera_of("OPENCV_FISHEYE", focal=300.0)
     t = np.radians(130)
     factor = 1 - 0.03 * t**2 + 0.004 * t**4 - 0.002 * t**6 + 0.0003 * t**8
@@ -61,7 +61,7 @@ def test_a_kannala_brandt_lens_is_continued_in_the_angle() -> None:
     np.testing.assert_allclose(offset, 300 * t * factor * np.array([0.6, 1.02 * 0.8]))
 
 
-def test_a_fisheye_ends_where_its_distortion_turns_back() -> None:
+def test_fisheye_ends_at_the_fold_of_its_distortion() -> None:
     # t - 0.1 t^3 is largest at t = sqrt(10 / 3) = 104.6 degrees
     camera = camera_of("SIMPLE_RADIAL_FISHEYE", focal=300.0, extra=[-0.1])
     inside, outside = img_from_cam(camera, np.stack([angle_ray(104.5), angle_ray(104.7)]))
@@ -74,9 +74,7 @@ def test_a_fisheye_ends_where_its_distortion_turns_back() -> None:
 
 
 @pytest.mark.parametrize(("alpha", "limit"), [(0.8, np.arccos(-0.25)), (0.3, np.arccos(-3 / 7))])
-def test_a_unified_sphere_sees_until_its_radius_turns_or_is_infinite(
-    alpha: float, limit: float
-) -> None:
+def test_field_of_view_of_the_unified_model(alpha: float, limit: float) -> None:
     camera = camera_of("EUCM", focal=300.0, extra=[alpha, 1.0])
     degrees = np.degrees(limit)
     inside, outside = img_from_cam(
@@ -87,7 +85,7 @@ def test_a_unified_sphere_sees_until_its_radius_turns_or_is_infinite(
     np.testing.assert_allclose(ray, angle_ray(degrees - 0.01), atol=1e-8)
 
 
-def test_the_range_of_a_division_lens_depends_on_its_sign() -> None:
+def test_field_of_view_of_the_division_model_depends_on_its_sign() -> None:
     barrel = camera_of("SIMPLE_DIVISION", extra=[-0.25])
     # rays (u, v, 1 - r^2 / 4) are at 90 degrees for r = 2
     side = img_from_cam(barrel, np.array([[3.0, 0, 0]]))[0] - principal_point(barrel)
@@ -120,7 +118,7 @@ def test_directions_in_a_panorama(point: tuple[float, ...], pixel: tuple[float, 
     np.testing.assert_allclose(img_from_cam(camera, 3 * np.array([point]))[0], pixel, atol=1e-6)
 
 
-def test_the_borders_of_a_panorama_are_one_line() -> None:
+def test_panoramas_wrap_around() -> None:
     camera = Camera("EQUIRECTANGULAR", 1000, 500, np.array([1000.0, 500]))
     pixels = np.array([[999.0, 250], [-1.0, 250]])
     rays = bearings(camera, pixels)
@@ -132,12 +130,12 @@ def test_the_borders_of_a_panorama_are_one_line() -> None:
 
 
 @pytest.mark.parametrize("model", CAMERA_MODELS)
-def test_the_camera_centre_has_no_pixel(model: str) -> None:
+def test_camera_centre_has_no_projection(model: str) -> None:
     assert np.isnan(img_from_cam(camera_of(model), np.zeros((1, 3)))).all()
 
 
 @pytest.mark.parametrize("model", MAX_ANGLE_DEG)
-def test_rays_to_the_side_do_not_meet_the_plane_in_front(model: str) -> None:
+def test_rays_beyond_90_degrees_do_not_meet_the_z_1_plane(model: str) -> None:
     camera = camera_of(model)
     pixels = img_from_cam(camera, np.stack([angle_ray(89.0), angle_ray(91.0), angle_ray(125.0)]))
     plane = cam_from_img(camera, pixels)

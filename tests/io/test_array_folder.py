@@ -1,4 +1,4 @@
-"""Folders of arrays: what was written comes back, or it is said what is wrong."""
+"""Array folders: round trips, damage, overwriting, killed writers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_what_was_written_comes_back_read_only(tmp_path: Path) -> None:
+def test_arrays_round_trip_and_are_read_only(tmp_path: Path) -> None:
     write(tmp_path / "f", words=["ü", 1.5])
     header, arrays = read_array_folder(tmp_path / "f", SCHEMA)
     assert header["words"] == ["ü", 1.5] and arrays.keys() == ARRAYS.keys()
@@ -51,7 +51,7 @@ def test_what_was_written_comes_back_read_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["map.json", *(f"{name}.npy" for name in ARRAYS)])
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "longer"])
-def test_any_damage_is_an_error_that_names_the_file(tmp_path: Path, name, damage) -> None:
+def test_damage_is_an_error_that_names_the_file(tmp_path: Path, name, damage) -> None:
     write(tmp_path / "f", words="as they were")
     path = tmp_path / "f" / name
     data = bytearray(path.read_bytes())
@@ -66,7 +66,7 @@ def test_any_damage_is_an_error_that_names_the_file(tmp_path: Path, name, damage
         read_array_folder(tmp_path / "f", SCHEMA)
 
 
-def test_a_header_that_was_edited_is_refused(tmp_path: Path) -> None:
+def test_an_edited_header_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "f", words="as they were")
     path = tmp_path / "f/map.json"
     path.write_text(path.read_text().replace("as they were", "as they are"))
@@ -74,7 +74,7 @@ def test_a_header_that_was_edited_is_refused(tmp_path: Path) -> None:
         read_array_folder(tmp_path / "f", SCHEMA)
 
 
-def test_files_outside_are_never_read(tmp_path: Path) -> None:
+def test_files_outside_the_folder_are_never_read(tmp_path: Path) -> None:
     write(tmp_path / "f")
     np.save(tmp_path / "secret.npy", np.arange(3))
     header = json.loads((tmp_path / "f/map.json").read_text())
@@ -92,7 +92,7 @@ def test_pickles_are_never_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("schema", ["other/1", None])
-def test_another_schema_is_told(tmp_path: Path, schema) -> None:
+def test_another_schema_is_refused(tmp_path: Path, schema) -> None:
     (tmp_path / "map.json").write_text(json.dumps({"schema": schema}))
     with pytest.raises(FormatError, match=f"expected schema {SCHEMA}, got {schema!r}"):
         read_array_folder(tmp_path, SCHEMA)
@@ -100,7 +100,9 @@ def test_another_schema_is_told(tmp_path: Path, schema) -> None:
 
 @pytest.mark.parametrize("name", ["thesis.txt", "a/small.npy", "map.json", ".new/notes.txt"])
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_folders_of_others_are_refused_and_stay(tmp_path: Path, name, overwrite) -> None:
+def test_folders_with_other_files_are_refused_and_unchanged(
+    tmp_path: Path, name, overwrite
+) -> None:
     path = tmp_path / "f" / name
     path.parent.mkdir(parents=True)
     path.write_text("mine")
@@ -109,7 +111,7 @@ def test_folders_of_others_are_refused_and_stay(tmp_path: Path, name, overwrite)
     assert content(tmp_path / "f") == {name: b"mine"}
 
 
-def test_a_whole_one_is_replaced_only_when_asked_and_other_files_stay(tmp_path: Path) -> None:
+def test_overwrite_replaces_a_folder_and_keeps_other_files(tmp_path: Path) -> None:
     write(tmp_path / "f")
     before = content(tmp_path / "f")
     with pytest.raises(HlocLiteError, match="--overwrite"):
@@ -121,8 +123,8 @@ def test_a_whole_one_is_replaced_only_when_asked_and_other_files_stay(tmp_path: 
     assert not (tmp_path / "f/b").exists()
 
 
-def test_a_kill_at_any_moment_leaves_one_of_both_or_says_so(tmp_path: Path, monkeypatch) -> None:
-    """At every rename of a write over an old folder; another write then succeeds."""
+def test_a_killed_write_leaves_old_or_new_or_a_detectable_mix(tmp_path: Path, monkeypatch) -> None:
+    """Kill a write over an old folder at every rename; the next write succeeds."""
     old, new = {"a/x": np.zeros(3), "a/old": np.zeros(2)}, {"a/x": np.ones(3), "a/new": np.ones(2)}
     replace, outcomes = Path.replace, []
     for survived in range(12):
@@ -158,7 +160,7 @@ def test_a_kill_at_any_moment_leaves_one_of_both_or_says_so(tmp_path: Path, monk
     assert outcomes == sorted(outcomes, key=["old", "broken", "new"].index)
 
 
-def test_the_first_write_resumes_after_a_kill_without_being_asked(tmp_path, monkeypatch) -> None:
+def test_a_killed_first_write_can_be_repeated_without_overwrite(tmp_path, monkeypatch) -> None:
     replace = Path.replace
     for survived in range(2 * len(ARRAYS) + 2):
         folder, left = tmp_path / str(survived), [survived]
@@ -179,14 +181,14 @@ def test_the_first_write_resumes_after_a_kill_without_being_asked(tmp_path, monk
         assert read_array_folder(folder, SCHEMA)[1].keys() == ARRAYS.keys()
 
 
-def test_json_among_the_arrays() -> None:
+def test_json_round_trips_as_an_array() -> None:
     value = {"names": ["a\nb", "ü", "\0"], "n": [1, 2.5, None]}
     assert json_of(json_array(value)) == value
     with pytest.raises(FormatError, match="not JSON"):
         json_of(np.frombuffer(b"[1,", np.uint8))
 
 
-def test_one_process_at_a_time_writes(tmp_path: Path) -> None:
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "f", words="first")
     before = content(tmp_path / "f")
     with FileLock(tmp_path / "f/.lock"):

@@ -1,4 +1,4 @@
-"""What the doctor says of places it was not made in."""
+"""Diagnostics in unusual environments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import metadata
 from hloc_lite.io import diagnostics
 
 
-def test_a_checkout_that_is_not_installed_is_no_crash(monkeypatch) -> None:
+def test_the_doctor_runs_in_a_checkout_that_is_not_installed(monkeypatch) -> None:
     def absent(name: str) -> None:
         raise metadata.PackageNotFoundError(name)
 

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and unreadable ones are named."""
+"""Text and JSON files: atomic writes, and errors of unreadable ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_text_and_json_round_trip_in_new_folders(tmp_path: Path) -> None:
     assert read_json(tmp_path / "c.json") == {"ä": [1, 2.5, None]}
 
 
-def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_an_error_while_writing_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     with pytest.raises(RuntimeError), atomic_path(path) as partial:
@@ -40,7 +40,7 @@ def test_json_never_holds_nan(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(HlocLiteError, match=r"cannot write .*file/a\.txt"):
         write_text_atomic(tmp_path / "file" / "a.txt", "x")
@@ -50,7 +50,9 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     ("content", "message"),
     [(None, "does not exist"), (b"\xff\xfe\x00a", r"is not UTF-8 text \(byte 0\)")],
 )
-def test_unreadable_text_is_named(content: bytes | None, message: str, tmp_path: Path) -> None:
+def test_unreadable_text_is_a_format_error(
+    content: bytes | None, message: str, tmp_path: Path
+) -> None:
     path = tmp_path / "a.txt"
     if content is not None:
         path.write_bytes(content)
@@ -58,19 +60,19 @@ def test_unreadable_text_is_named(content: bytes | None, message: str, tmp_path:
         read_text(path)
 
 
-def test_a_folder_is_no_text(tmp_path: Path) -> None:
+def test_a_folder_is_not_read_as_text(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="cannot read"):
         read_text(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, "1" * 5000])
-def test_json_that_breaks_the_parser_is_named(text: str, tmp_path: Path) -> None:
+def test_json_that_exceeds_parser_limits_is_a_format_error(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(FormatError, match=r"a\.json is not JSON"):
         read_json(tmp_path / "a.json")
 
 
-def test_broken_json_is_named_with_its_place(tmp_path: Path) -> None:
+def test_broken_json_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"a": 1,\n}')
     with pytest.raises(FormatError, match=r"a\.json is not JSON: .*line 2"):
         read_json(tmp_path / "a.json")

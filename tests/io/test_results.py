@@ -1,4 +1,4 @@
-"""Results as JSON lines: complete, free of NaN, and read back as they were."""
+"""Results as JSON lines: round trips, no NaN, errors of bad lines."""
 
 from __future__ import annotations
 
@@ -92,18 +92,18 @@ def test_results_round_trip(tmp_path: Path) -> None:
     np.testing.assert_array_equal(second.fallback.translation, POSE.translation)
 
 
-def test_a_fallback_is_never_the_pose() -> None:
+def test_the_fallback_is_not_stored_as_the_pose() -> None:
     value = result_to_json(failed())
     assert value["pose"] is None
     assert value["fallback"]["name"] == "map/c.jpg"
 
 
-def test_the_center_is_the_cameras_place() -> None:
+def test_the_center_is_the_camera_position() -> None:
     value = result_to_json(localized())
     np.testing.assert_allclose(POSE.apply(np.array(value["pose"]["center"])), 0, atol=1e-12)
 
 
-def test_numbers_that_are_not_finite_become_null() -> None:
+def test_non_finite_numbers_become_null() -> None:
     result = localized()
     assert result.pose is not None
     unknown = replace(result.pose, covariance=np.full((6, 6), np.nan))
@@ -140,14 +140,14 @@ def test_bad_values_are_named_with_their_line(
 
 
 @pytest.mark.parametrize("line", ["[]", "{", "3", "[" * 100000, "1" * 5000])
-def test_lines_that_are_no_results_are_named(line: str, tmp_path: Path) -> None:
+def test_lines_that_are_not_results_are_named(line: str, tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.write_text(line + "\n")
     with pytest.raises(FormatError, match="line 1: "):
         read_results_jsonl(path)
 
 
-def test_a_missing_key_and_a_name_twice_are_named(tmp_path: Path) -> None:
+def test_missing_keys_and_repeated_names_are_errors(tmp_path: Path) -> None:
     value = result_to_json(localized())
     path = tmp_path / "results.jsonl"
     path.write_text(json.dumps({k: v for k, v in value.items() if k != "counts"}))
@@ -158,7 +158,7 @@ def test_a_missing_key_and_a_name_twice_are_named(tmp_path: Path) -> None:
         read_results_jsonl(path)
 
 
-def test_a_doubtful_result_has_a_probability_but_no_pose(tmp_path: Path) -> None:
+def test_a_doubtful_result_has_a_confidence_but_no_pose(tmp_path: Path) -> None:
     doubtful = replace(failed(), status=Status.DOUBTFUL, confidence=0.125)
     path = tmp_path / "results.jsonl"
     write_results_jsonl(path, [doubtful])

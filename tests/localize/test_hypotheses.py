@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hloc_lite.localize.hypotheses import choose, places_of, rival_trials
 
 from hloc_lite.config import load_config
 from hloc_lite.geometry.cameras import bearings
 from hloc_lite.geometry.rotations import exp_so3, pose_errors
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.localize.result import Attempt
-from hloc_lite.localize.hypotheses import choose, places_of, rival_trials
-from hloc_lite.pose.merging import merge_correspondences
 from hloc_lite.localize.estimation import PoseSolver
+from hloc_lite.localize.result import Attempt
+from hloc_lite.pose.merging import merge_correspondences
 from hloc_lite.registry import ESTIMATORS, Runtime, create
 from hloc_lite.synthetic.correspondences import CAMERA, make_scene
 from hloc_lite.types import Correspondences, PoseEstimate, Rigid3

@@ -13,14 +13,15 @@ from PIL import Image
 from hloc_lite import registry
 from hloc_lite.cli.main import main
 from hloc_lite.config import Config, load_config
+from hloc_lite.entries import FeatureEntry
 from hloc_lite.errors import ConfigError, HlocLiteError, StaleArtefactError
 from hloc_lite.formats.hloc_lists import read_poses, write_queries
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.image_sources import MemorySource
 from hloc_lite.io.results import read_results_jsonl
 from hloc_lite.localize.batch import localize_all
-from hloc_lite.localize.multi_map import joint_model
 from hloc_lite.localize.localizer import Localizer
+from hloc_lite.localize.multi_map import joint_model
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.compress import compress_map
@@ -92,8 +93,7 @@ def world() -> Iterator[World]:
         second = replace(first, points=more.points, descriptors=more.descriptors)
         use_scene(patch, first)
         patch.setattr(Other, "scene", second, raising=False)
-        patch.setitem(registry.FEATURES, "other", f"{__name__}:Other")
-        patch.setitem(registry.DEFAULT_MATCHER, "other", "mutual-nn")
+        patch.setitem(registry.FEATURES.registered, "other", FeatureEntry(Other))
         scenes = {"exact": first, "other": second}
         yield World(scenes, {name: build(scenes[name], config_of(name)) for name in scenes})
 

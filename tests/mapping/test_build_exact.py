@@ -186,7 +186,7 @@ def test_a_map_stays_if_its_successor_cannot_be_written(scene, tmp_path: Path, m
     def full(*_):
         raise HlocLiteError("the disk is full")
 
-    monkeypatch.setattr("hloc_lite.maps.map.write_bank", full)
+    monkeypatch.setattr("hloc_lite.maps.storage.write_bank", full)
     with pytest.raises(HlocLiteError, match="full"):
         build_map(tmp_path / "images", config, overwrite=True, **arguments)
     assert Map.open(tmp_path / "map").fingerprint == first.fingerprint

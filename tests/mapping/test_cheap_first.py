@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from hloc_lite import registry
 from hloc_lite.config import MatchingConfig
+from hloc_lite.entries import MatcherEntry
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.pair_matching import by_locality, match_pairs, pair_key
@@ -63,7 +64,8 @@ def scene(monkeypatch, tmp_path: Path):
     monkeypatch.setattr(type(world), "features", features)
     monkeypatch.setattr(SignBlind, "calls", [])
     monkeypatch.setattr("tests.exact_scene.SignBlind", SignBlind, raising=False)
-    monkeypatch.setitem(registry.MATCHERS, "sign-blind", "tests.exact_scene:SignBlind")
+    entry = MatcherEntry("tests.exact_scene:SignBlind")
+    monkeypatch.setitem(registry.MATCHERS.registered, "sign-blind", entry)
     world.write_images(tmp_path / "images", NAMES)
     return world, config
 

@@ -12,12 +12,13 @@ from PIL import Image
 from hloc_lite import registry
 from hloc_lite.cli.main import main
 from hloc_lite.config import FeaturesConfig, load_config
+from hloc_lite.entries import Entry
 from hloc_lite.errors import ConfigError, ImageError, MappingError
 from hloc_lite.io.image_sources import MemorySource
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs, Run
 from hloc_lite.models import load_models
-from hloc_lite.registry import DEFAULT_MATCHER, FEATURES, MATCHERS, Runtime, check_matcher
+from hloc_lite.registry import FEATURES, MATCHERS, Runtime, check_matcher
 from hloc_lite.scene import SfmModel
 from hloc_lite.synthetic.planes import make_planes
 from hloc_lite.types import Camera
@@ -51,7 +52,7 @@ def test_matchers_for_other_features_are_refused(features, matcher, fit, tmp_pat
 
 def test_all_features_have_their_own_matcher_and_the_nearest_neighbours() -> None:
     for features in FEATURES:
-        check_matcher(DEFAULT_MATCHER[features], features)
+        check_matcher(FEATURES[features].default_matcher, features)
         check_matcher("mutual-nn", features)
     for features in ("aliked-n16rot", "aliked-n32"):
         check_matcher("lightglue-aliked", features)
@@ -73,7 +74,7 @@ def scene(monkeypatch):
 
 def test_a_focal_length_that_gives_hardly_a_point_is_told(monkeypatch, caplog) -> None:
     target = "tests.robustness.stand_ins:Thumbnail"
-    monkeypatch.setitem(registry.GLOBAL_DESCRIPTORS, "thumbnail", target)
+    monkeypatch.setitem(registry.GLOBAL_DESCRIPTORS.registered, "thumbnail", Entry(target))
     world = make_planes(11)
     names = {f"{index}.jpg": index for index in range(0, 11, 2)}
     arrays = {name: world.view(index) for name, index in names.items()}

@@ -10,6 +10,7 @@ import pytest
 from hloc_lite.config import Config, load_config
 from hloc_lite.io.files import read_json
 from hloc_lite.io.image_sources import MemorySource
+from hloc_lite.mapping.retrieval import descriptor_store
 from hloc_lite.mapping.run import MapInputs, Run
 from hloc_lite.models import Models
 
@@ -62,8 +63,9 @@ def weights(name: str) -> dict[str, str]:
 
 
 def run_with(config: Config, folder: Path) -> Run:
-    networks: dict[str, Any] = {"extractor": None, "matcher": None, "describer": None}
-    used = {f"{name}_weights": weights(name) for name in networks}
+    networks: dict[str, Any] = {"extractor": None, "matcher": None, "global_descriptor": None}
+    used = {f"{name}_weights": weights(name) for name in ("extractor", "matcher")}
+    used["global_descriptor_weights"] = weights("describer")  # as in version 0.1
     return Run(MemorySource({}), config, MapInputs(), Models(**networks, **used), folder, False)
 
 
@@ -73,7 +75,7 @@ def test_maps_and_stores_of_version_0_1_stay_valid(name: str, tmp_path: Path) ->
     run = run_with(config, tmp_path)
     for store in ("features", "matches", "verified", "cheap-matches", "cheap-verified"):
         run.store(store)
-    run.descriptor_store({"a.jpg": "1"})
+    descriptor_store(run, {"a.jpg": "1"})
     found = {
         path.parent.name.partition("-")[0] if "retrieval" in path.parent.name else path.parent.name:
         read_json(path)["fingerprint"]

@@ -59,7 +59,7 @@ def test_images_of_the_reference_that_are_absent_take_nobodys_place(kind: str) -
 @pytest.mark.parametrize("spec", ["retrieval:²", "retrieval:0", "poses:-1", "n" * 300, "a\0b"])
 def test_specs_that_mean_nothing_are_refused(spec: str) -> None:
     with pytest.raises(ConfigError, match="expected exhaustive"):
-        parse_pair_spec(PairsConfig(spec=spec), 30)
+        parse_pair_spec(PairsConfig(spec=spec), 30, None)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Predicted depths within RANSAC: which of several poses they choose, and when they say nothing."""
+"""Predicted depths within RANSAC: which of several poses they select, and when they are neutral."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from hloc_lite.consistency.depth_check import depth_scorer
 from hloc_lite.geometry.cameras import camera_from_focal
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.pose.common import restrict_scorer
 from hloc_lite.pose.focal import estimate_with_focal
-from hloc_lite.registry import ESTIMATORS, DepthScorer, PoseEstimator, Runtime, create
+from hloc_lite.pose.inlier_model import restrict_scorer
+from hloc_lite.protocols import DepthScorer, PoseEstimator
+from hloc_lite.registry import ESTIMATORS, Runtime, create
 from hloc_lite.synthetic.correspondences import CAMERA, Scene, make_scene
 from hloc_lite.types import Camera, Correspondences, Float64, Rigid3
 
@@ -35,10 +36,10 @@ def joined(parts: Sequence[Correspondences]) -> Correspondences:
     return Correspondences(*columns, order, order, np.ones(len(order)))
 
 
-def two_places(
+def two_poses(
     seed: int, counts: tuple[int, int] = (100, 100), camera: Camera = CAMERA
 ) -> tuple[Correspondences, tuple[Rigid3, Rigid3], Float64]:
-    """Inliers of one pose, of another, and outliers; depths along the axis under the first."""
+    """Inliers of two poses and outliers, both poses, and depths along the axis of the first."""
     scenes = [
         make_scene(100 * seed + i, count, 1.0, camera=camera) for i, count in enumerate(counts)
     ]
@@ -46,7 +47,7 @@ def two_places(
     given = joined([*(scene.correspondences for scene in scenes), wrong.correspondences])
     first, second = (scene.cam_from_world for scene in scenes)
     depths = first.apply(given.points3D)[:, 2]
-    # what is seen of the others is as deep as anything here: drawn from the same depths
+    # depths of all others are drawn from those of its inliers
     depths[counts[0] :] = np.random.default_rng(seed).choice(
         depths[: counts[0]], len(given) - counts[0]
     )
@@ -54,13 +55,18 @@ def two_places(
 
 
 def predicted(depths: Float64, seed: int = 0) -> Float64:
-    """Depths of a network: 10 % noise, in a unit and from a zero of its own."""
+    """Depths as a network predicts them: 10 % noise, unknown scale and shift."""
     noisy = depths * np.exp(0.1 * np.random.default_rng(seed).normal(size=len(depths)))
     return noisy / 7 + 0.3
 
 
-def is_at(estimator: PoseEstimator, given: Correspondences, pose: Rigid3, scorer: DepthScorer | None,
-          camera: Camera = CAMERA) -> bool:  # fmt: skip
+def is_at(
+    estimator: PoseEstimator,
+    given: Correspondences,
+    pose: Rigid3,
+    scorer: DepthScorer | None,
+    camera: Camera = CAMERA,
+) -> bool:
     found = estimator.estimate(given, camera, scorer)
     assert found is not None
     distance, angle_deg = pose_errors(found.cam_from_world, pose)
@@ -68,51 +74,51 @@ def is_at(estimator: PoseEstimator, given: Correspondences, pose: Rigid3, scorer
 
 
 @pytest.mark.parametrize("sampling", ["mixed", "prosac"])
-def test_of_two_poses_of_equal_support_that_of_the_predicted_depths_wins(sampling: str) -> None:
+def test_depths_select_between_poses_with_equally_many_inliers(sampling: str) -> None:
     estimator = make(sampling=sampling)
-    with_judge, without = [], []
+    with_scorer, without = [], []
     for seed in SEEDS:
-        given, (right, _), depths = two_places(seed)
-        order = np.random.default_rng(seed).permutation(len(given))  # which prosac goes by
+        given, (right, _), depths = two_poses(seed)
+        order = np.random.default_rng(seed).permutation(len(given))  # PROSAC depends on it
         given, depths = given.subset(order), depths[order]
         scorer = depth_scorer(predicted(depths), "relative", DepthConfig())
-        with_judge.append(is_at(estimator, given, right, scorer))
+        with_scorer.append(is_at(estimator, given, right, scorer))
         without.append(is_at(estimator, given, right, None))
-    assert all(with_judge)
+    assert all(with_scorer)
     assert 1 <= sum(without) <= len(SEEDS) - 1
 
 
-def test_the_pose_of_the_predicted_depths_wins_with_less_support() -> None:
-    """It has 80 inliers against 100, so a sample of them is drawn half as often."""
+def test_depths_outweigh_a_few_more_inliers() -> None:
+    """80 inliers against 100: all-inlier samples are half as frequent."""
     for seed in SEEDS:
-        given, (right, wrong), depths = two_places(seed, (80, 100))
+        given, (right, wrong), depths = two_poses(seed, (80, 100))
         scorer = depth_scorer(predicted(depths), "relative", DepthConfig())
         assert is_at(make(), given, right, scorer)
         assert is_at(make(), given, wrong, None)
 
 
 @pytest.mark.parametrize("kind", ["metric", "inverse"])
-def test_other_kinds_of_depth(kind: str) -> None:
-    given, (right, _), depths = two_places(3, (70, 100))
+def test_metric_and_inverse_depths(kind: str) -> None:
+    given, (right, _), depths = two_poses(3, (70, 100))
     values = depths / 7 if kind == "metric" else 0.2 + 3 / depths
     assert is_at(make(), given, right, depth_scorer(values, kind, DepthConfig()))
 
 
-def test_depth_is_along_the_axis_of_a_wide_lens() -> None:
-    """At 80 degrees from it depth is a sixth of the distance."""
+def test_depth_is_along_the_optical_axis_of_a_wide_lens() -> None:
+    """At 80 degrees from the axis, depth is a sixth of the distance."""
     camera = camera_from_focal("OPENCV_FISHEYE", 1000, 1000, 340, has_prior_focal=True)
     estimator = make()
     for seed in range(4):
-        given, (right, wrong), depths = two_places(seed, (70, 100), camera)
+        given, (right, wrong), depths = two_poses(seed, (70, 100), camera)
         in_front = np.where(depths > 0.2, predicted(np.abs(depths)), np.nan)
         scorer = depth_scorer(in_front, "relative", DepthConfig())
         assert is_at(estimator, given, right, scorer, camera)
         assert is_at(estimator, given, wrong, None, camera)
 
 
-def test_the_inliers_are_still_all_that_agree_with_the_pose() -> None:
-    """Also those of another depth than predicted: these only help to choose."""
-    given, (right, _), depths = two_places(2, (100, 60))
+def test_inliers_do_not_depend_on_depths() -> None:
+    """Inliers with a wrong predicted depth stay inliers: depths only help to select the pose."""
+    given, (right, _), depths = two_poses(2, (100, 60))
     values = predicted(depths)
     values[:30] *= 3
     found = make().estimate(given, CAMERA, depth_scorer(values, "relative", DepthConfig()))
@@ -122,23 +128,23 @@ def test_the_inliers_are_still_all_that_agree_with_the_pose() -> None:
     assert found.inlier_mask[:100].sum() == alone.num_inliers
 
 
-def of_ones(depths: Float64, agreeing: np.ndarray) -> Float64:
-    assert depths.shape == agreeing.shape
+def score_ones(depths: Float64, inliers: np.ndarray) -> Float64:
+    assert depths.shape == inliers.shape
     return np.ones(len(depths))
 
 
-def by_unknown(scene: Scene) -> DepthScorer:
-    return depth_scorer(np.full(len(scene.true), np.nan), "relative", DepthConfig())
+def unknown_depths(scene: Scene) -> DepthScorer:
+    return depth_scorer(np.full(len(scene.inlier_mask), np.nan), "relative", DepthConfig())
 
 
 @pytest.mark.parametrize("share", [0.6, 0.1])
 @pytest.mark.parametrize("sampling", ["mixed", "prosac"])
-def test_who_knows_nothing_changes_nothing(share: float, sampling: str) -> None:
+def test_neutral_scorers_do_not_change_the_result(share: float, sampling: str) -> None:
     scene = make_scene(21, 800, share)
     estimator = make(sampling=sampling)
     base = estimator.estimate(scene.correspondences, CAMERA)
     assert base is not None
-    for scorer in (None, of_ones, by_unknown(scene)):
+    for scorer in (None, score_ones, unknown_depths(scene)):
         found = estimator.estimate(scene.correspondences, CAMERA, scorer)
         assert found is not None
         assert found.cam_from_world.rotation.tobytes() == base.cam_from_world.rotation.tobytes()
@@ -149,9 +155,9 @@ def test_who_knows_nothing_changes_nothing(share: float, sampling: str) -> None:
         assert (found.inlier_mask == base.inlier_mask).all()
 
 
-def test_rows_that_say_nothing_keep_their_places_before_the_judge() -> None:
-    """Those without a finite pixel are not handed to RANSAC, but counted by whoever judges."""
-    given, (right, _), depths = two_places(5, (90, 100))
+def test_scorer_gets_all_rows_with_unusable_ones_masked() -> None:
+    """Rows without finite pixels are hidden from RANSAC, but keep their index for the scorer."""
+    given, (right, _), depths = two_poses(5, (90, 100))
     points2D, values = given.points2D.copy(), predicted(depths)
     broken = np.arange(0, len(given), 7)
     points2D[broken] = np.nan
@@ -160,17 +166,17 @@ def test_rows_that_say_nothing_keep_their_places_before_the_judge() -> None:
     )
     asked = []
 
-    def scorer(depths: Float64, agreeing: np.ndarray) -> Float64:
-        asked.append(np.isfinite(depths[:, broken]).any() or agreeing[:, broken].any())
-        assert depths.shape == agreeing.shape == (len(depths), len(values))
-        return depth_scorer(values, "relative", DepthConfig())(depths, agreeing)
+    def scorer(depths: Float64, inliers: np.ndarray) -> Float64:
+        asked.append(np.isfinite(depths[:, broken]).any() or inliers[:, broken].any())
+        assert depths.shape == inliers.shape == (len(depths), len(values))
+        return depth_scorer(values, "relative", DepthConfig())(depths, inliers)
 
     assert is_at(make(), given, right, scorer)
     assert asked and not any(asked)
     assert restrict_scorer(None, np.array([True, False])) is None
 
 
-def test_a_pose_that_is_spoken_against_is_not_the_end_of_the_search() -> None:
+def test_search_continues_after_a_pose_with_a_low_depth_factor() -> None:
     scene = make_scene(23, 600, 0.3)
     drawn = []
     for factor in (2.0, 1.0, 0.5):
@@ -184,7 +190,7 @@ def test_a_pose_that_is_spoken_against_is_not_the_end_of_the_search() -> None:
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_every_estimator_takes_a_judge(name: str) -> None:
+def test_every_estimator_accepts_a_depth_scorer(name: str) -> None:
     scene = make_scene(24, 400, 0.4)
     scorer = depth_scorer(
         predicted(scene.cam_from_world.apply(scene.correspondences.points3D)[:, 2]),
@@ -196,8 +202,8 @@ def test_every_estimator_takes_a_judge(name: str) -> None:
     assert found is not None
 
 
-def test_with_an_unknown_focal_length_the_judge_is_asked_too() -> None:
-    given, (right, _), depths = two_places(6, (80, 100))
+def test_depth_scorer_is_used_with_an_unknown_focal_length() -> None:
+    given, (right, _), depths = two_poses(6, (80, 100))
     scorer = depth_scorer(predicted(depths), "relative", DepthConfig())
     found = estimate_with_focal(make(), given, CAMERA, PoseConfig(), LocalizeConfig(), scorer)
     assert found is not None

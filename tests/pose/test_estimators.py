@@ -1,4 +1,4 @@
-"""What every estimator of the registry promises."""
+"""Contract tests of the pose estimators."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from hloc_lite.config import PoseConfig
 from hloc_lite.geometry.cameras import camera_from_focal
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.registry import ESTIMATORS, PoseEstimator, Runtime, create
+from hloc_lite.protocols import PoseEstimator
+from hloc_lite.registry import ESTIMATORS, Runtime, create
 from hloc_lite.synthetic.correspondences import CAMERA, informative_weights, make_scene
 from hloc_lite.types import Camera, Correspondences, Rigid3
 
@@ -31,7 +32,7 @@ def make(name: str, **settings: object) -> PoseEstimator:
     return made
 
 
-def test_an_exact_scene_comes_back_exactly(estimator: PoseEstimator) -> None:
+def test_pose_of_exact_matches_is_exact(estimator: PoseEstimator) -> None:
     scene = make_scene(1, noise_px=0)
     found = estimator.estimate(scene.correspondences, scene.camera)
     assert found is not None
@@ -41,15 +42,15 @@ def test_an_exact_scene_comes_back_exactly(estimator: PoseEstimator) -> None:
 
 
 @pytest.mark.parametrize("share", [0.8, 0.3, 0.1])
-def test_outliers_are_told_from_inliers(estimator: PoseEstimator, share: float) -> None:
-    scene = make_scene(2, count=1000, share=share)
+def test_inliers_are_found_among_outliers(estimator: PoseEstimator, share: float) -> None:
+    scene = make_scene(2, count=1000, inlier_ratio=share)
     found = estimator.estimate(scene.correspondences, scene.camera)
     assert found is not None
     distance, angle = pose_errors(found.cam_from_world, scene.cam_from_world)
     assert distance < 0.05
     assert angle < 0.2
-    assert (found.inlier_mask & scene.true).sum() > 0.99 * scene.true.sum()
-    assert (found.inlier_mask & ~scene.true).sum() < 0.01 * len(scene.true)
+    assert (found.inlier_mask & scene.inlier_mask).sum() > 0.99 * scene.inlier_mask.sum()
+    assert (found.inlier_mask & ~scene.inlier_mask).sum() < 0.01 * len(scene.inlier_mask)
 
 
 @pytest.mark.parametrize("model", ["PINHOLE", "OPENCV", "FULL_OPENCV", "OPENCV_FISHEYE", "FOV"])
@@ -72,7 +73,7 @@ def test_wide_and_spherical_cameras() -> None:
     fisheye = camera_from_focal("OPENCV_FISHEYE", 1000, 1000, 240, has_prior_focal=True)
     panorama = Camera("EQUIRECTANGULAR", 2000, 1000, np.array([2000.0, 1000.0]))
     for camera in (fisheye, panorama):
-        scene = make_scene(17, share=0.3, camera=camera)
+        scene = make_scene(17, inlier_ratio=0.3, camera=camera)
         found = make("weighted").estimate(scene.correspondences, camera)
         assert found is not None
         distance, angle = pose_errors(found.cam_from_world, scene.cam_from_world)
@@ -83,25 +84,25 @@ def test_wide_and_spherical_cameras() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 11])
-def test_too_few_correspondences_are_no_pose(estimator: PoseEstimator, count: int) -> None:
+def test_too_few_correspondences_give_no_pose(estimator: PoseEstimator, count: int) -> None:
     scene = make_scene(4)
-    few = scene.correspondences.subset(np.flatnonzero(scene.true)[:count])
+    few = scene.correspondences.subset(np.flatnonzero(scene.inlier_mask)[:count])
     assert estimator.estimate(few, scene.camera) is None
 
 
-def test_outliers_alone_are_no_pose(estimator: PoseEstimator) -> None:
-    scene = make_scene(5, count=400, share=0)
+def test_outliers_alone_give_no_pose(estimator: PoseEstimator) -> None:
+    scene = make_scene(5, count=400, inlier_ratio=0)
     assert estimator.estimate(scene.correspondences, scene.camera) is None
 
 
-def test_one_keypoint_repeated_is_one_inlier(estimator: PoseEstimator) -> None:
+def test_repeated_keypoint_counts_as_one_inlier(estimator: PoseEstimator) -> None:
     scene = make_scene(6)
-    chosen = np.resize(np.flatnonzero(scene.true)[:8], 400)
+    chosen = np.resize(np.flatnonzero(scene.inlier_mask)[:8], 400)
     assert estimator.estimate(scene.correspondences.subset(chosen), scene.camera) is None
 
 
-def test_the_same_input_gives_the_same_bytes(estimator: PoseEstimator) -> None:
-    scene = make_scene(7, share=0.2)
+def test_results_are_deterministic(estimator: PoseEstimator) -> None:
+    scene = make_scene(7, inlier_ratio=0.2)
     one, other = (estimator.estimate(scene.correspondences, scene.camera) for _ in range(2))
     assert one is not None
     assert other is not None
@@ -109,7 +110,7 @@ def test_the_same_input_gives_the_same_bytes(estimator: PoseEstimator) -> None:
     assert one.cam_from_world.translation.tobytes() == other.cam_from_world.translation.tobytes()
 
 
-def test_the_world_may_be_moved_turned_and_scaled(estimator: PoseEstimator) -> None:
+def test_pose_is_equivariant_to_similarities_of_the_world(estimator: PoseEstimator) -> None:
     scene = make_scene(8)
     world = Rigid3(Rotation.random(random_state=1).as_matrix(), np.array([1e3, -2e3, 5e2]))
     factor = 37.0
@@ -120,12 +121,12 @@ def test_the_world_may_be_moved_turned_and_scaled(estimator: PoseEstimator) -> N
     other = estimator.estimate(moved, scene.camera)
     assert one is not None
     assert other is not None
-    # a camera centre is a point of the world like any other
+    # the camera centre transforms like any point of the world
     expected = world.apply(factor * one.cam_from_world.center)
     np.testing.assert_allclose(other.cam_from_world.center, expected, atol=1e-3)
 
 
-def test_the_order_of_correspondences_does_not_matter(estimator: PoseEstimator) -> None:
+def test_pose_does_not_depend_on_the_order_of_correspondences(estimator: PoseEstimator) -> None:
     scene = make_scene(9)
     order = np.random.default_rng(0).permutation(len(scene.correspondences))
     one = estimator.estimate(scene.correspondences, scene.camera)
@@ -138,7 +139,7 @@ def test_the_order_of_correspondences_does_not_matter(estimator: PoseEstimator) 
     np.testing.assert_array_equal(one.inlier_mask[order], other.inlier_mask)
 
 
-def test_what_has_no_weight_is_no_inlier(estimator: PoseEstimator) -> None:
+def test_zero_weights_are_no_inliers(estimator: PoseEstimator) -> None:
     scene = make_scene(10)
     weights = np.where(np.arange(500) < 100, 0.0, 1.0)
     found = estimator.estimate(replace(scene.correspondences, weights=weights), scene.camera)
@@ -146,8 +147,8 @@ def test_what_has_no_weight_is_no_inlier(estimator: PoseEstimator) -> None:
     assert not found.inlier_mask[:100].any()
 
 
-def test_a_correspondence_twice_with_half_its_weight_is_one() -> None:
-    """Only ``weighted`` has weights from sampling on; the pose must not notice the split."""
+def test_splitting_correspondences_by_weight_keeps_the_pose() -> None:
+    """Only ``weighted`` uses the weights from sampling on."""
     scene = make_scene(11)
     given = scene.correspondences
     doubled = given.subset(np.repeat(np.arange(500), 2))
@@ -160,7 +161,7 @@ def test_a_correspondence_twice_with_half_its_weight_is_one() -> None:
     assert angle < 1e-5
 
 
-def test_nan_points_and_pixels_are_left_out() -> None:
+def test_non_finite_points_and_pixels_are_ignored() -> None:
     scene = make_scene(12)
     points2D, points3D = (
         scene.correspondences.points2D.copy(), scene.correspondences.points3D.copy()
@@ -178,7 +179,7 @@ def test_nan_points_and_pixels_are_left_out() -> None:
 def test_informative_weights_save_samples(sampling: str) -> None:
     trials: dict[str, list[int]] = {"uniform": [], "weighted": []}
     for seed in range(5):
-        scene = make_scene(seed, count=2000, share=0.05)
+        scene = make_scene(seed, count=2000, inlier_ratio=0.05)
         weights = informative_weights(scene, 1.19, seed)
         informed = replace(scene.correspondences, weights=weights)
         for name, given in (("uniform", scene.correspondences), ("weighted", informed)):
@@ -190,9 +191,9 @@ def test_informative_weights_save_samples(sampling: str) -> None:
     assert np.median(trials["weighted"]) * 5 < np.median(trials["uniform"])
 
 
-def test_misleading_weights_do_not_starve_it() -> None:
+def test_misleading_weights_do_not_prevent_a_pose() -> None:
     for seed in range(5):
-        scene = make_scene(seed, count=1000, share=0.1)
+        scene = make_scene(seed, count=1000, inlier_ratio=0.1)
         misleading = informative_weights(scene, -1.0, seed)
         given = replace(scene.correspondences, weights=misleading)
         found = make("weighted").estimate(given, scene.camera)
@@ -201,9 +202,9 @@ def test_misleading_weights_do_not_starve_it() -> None:
         assert distance < 0.1
 
 
-def test_each_correspondence_has_its_own_bound() -> None:
+def test_bounds_are_per_correspondence() -> None:
     """Half of them are off by 20 px: within their own wide bounds, beyond the others'."""
-    scene = make_scene(15, share=1.0)
+    scene = make_scene(15, inlier_ratio=1.0)
     coarse = np.arange(500) < 250
     points2D = scene.correspondences.points2D.copy()
     angle = np.random.default_rng(15).uniform(0, 2 * np.pi, 250)
@@ -221,13 +222,13 @@ def test_each_correspondence_has_its_own_bound() -> None:
     assert wide.inlier_mask[~coarse].mean() > 0.9
 
 
-def test_the_covariance_says_how_far_off_the_pose_is() -> None:
-    """Squared Mahalanobis errors of many scenes follow the chi-square law of 6 parameters."""
+def test_covariance_is_consistent_with_pose_errors() -> None:
+    """Squared Mahalanobis errors follow a chi-square distribution with 6 degrees of freedom."""
     from scipy.stats import chi2, kstest
 
     values = []
     for seed in range(150):
-        scene = make_scene(100 + seed, count=200, share=0.8)
+        scene = make_scene(100 + seed, count=200, inlier_ratio=0.8)
         found = make("weighted").estimate(scene.correspondences, CAMERA)
         assert found is not None
         assert found.covariance is not None
@@ -238,7 +239,7 @@ def test_the_covariance_says_how_far_off_the_pose_is() -> None:
     assert kstest(values, chi2(6).cdf).pvalue > 0.01
 
 
-def test_correspondences_without_bounds_are_those_with_equal_ones() -> None:
+def test_no_bound_factors_are_equal_bound_factors() -> None:
     scene = make_scene(16)
     given: Correspondences = scene.correspondences
     explicit = replace(given, bound_factors=np.ones(len(given)))
@@ -249,12 +250,12 @@ def test_correspondences_without_bounds_are_those_with_equal_ones() -> None:
 
 
 @pytest.mark.parametrize("count", [16, 40, 400])
-def test_few_inliers_do_not_make_the_covariance_smaller_than_it_is(count: int) -> None:
+def test_covariance_is_not_too_small_for_few_inliers(count: int) -> None:
     from scipy.stats import chi2
 
     beyond = []
     for seed in range(100):
-        scene = make_scene(500 + seed, count=count, share=1.0)
+        scene = make_scene(500 + seed, count=count, inlier_ratio=1.0)
         found = make("weighted").estimate(scene.correspondences, CAMERA)
         assert found is not None
         assert found.covariance is not None

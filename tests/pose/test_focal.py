@@ -1,4 +1,4 @@
-"""Photos without calibration: what their pose needs beyond a calibrated one's."""
+"""Poses of uncalibrated photos."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hloc_lite.errors import WeightsError
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.geometry.rotations import exp_so3, pose_errors
 from hloc_lite.pose import refine
-from hloc_lite.pose.focal import QUICK_TRIALS, estimate_with_focal
+from hloc_lite.pose.focal import RANKING_TRIALS, estimate_with_focal
 from hloc_lite.pose.poselib_estimator import PoseLibEstimator
 from hloc_lite.registry import Runtime
 from hloc_lite.types import Camera, Correspondences, Rigid3
@@ -34,7 +34,7 @@ def estimator() -> PoseLibEstimator:
 def matches(
     num_right: int, num_wrong: int, seed: int = 0, distortion: float = 0.0
 ) -> tuple[Correspondences, Rigid3]:
-    """Right ones within 1 px for a focal length of 1700 px, the others anywhere; the true pose."""
+    """Inliers with 1 px noise at a focal length of 1700 px, outliers, and the true pose."""
     rng = np.random.default_rng(seed)
     true = Rigid3(exp_so3(0.3 * rng.standard_normal(3)), rng.standard_normal(3))
     count = num_right + num_wrong
@@ -52,28 +52,28 @@ def camera(focal_px: float, *, known: bool = True) -> Camera:
     return Camera("SIMPLE_RADIAL", *SIZE, np.array([focal_px, 800.0, 600.0, 0.0]), known)
 
 
-def test_a_known_focal_length_gets_all_trials(estimator: PoseLibEstimator) -> None:
-    """10 % right matches: a thousand samples seldom hold a clean one, the configured bound does."""
+def test_focal_length_from_exif_gets_all_trials(estimator: PoseLibEstimator) -> None:
+    """At 10 % inliers 1000 trials rarely find the pose, the configured number does."""
     found, true = matches(30, 270)
     calibrated = estimator.estimate(found, camera(1700))
     from_exif = estimate_with_focal(estimator, found, camera(1750), CONFIG, LocalizeConfig())
     assert calibrated is not None and from_exif is not None
     assert pose_errors(from_exif.cam_from_world, true)[0] < 0.05
     assert focal_lengths(from_exif.camera)[0] == pytest.approx(1700, rel=0.02)
-    assert from_exif.num_trials > QUICK_TRIALS
+    assert from_exif.num_trials > RANKING_TRIALS
 
 
-def test_an_unknown_focal_length_is_found_among_candidates(estimator: PoseLibEstimator) -> None:
+def test_unknown_focal_length_is_found_among_candidates(estimator: PoseLibEstimator) -> None:
     found, true = matches(60, 60)
     config = LocalizeConfig()
     estimate = estimate_with_focal(estimator, found, camera(1920, known=False), CONFIG, config)
     assert estimate is not None
     assert pose_errors(estimate.cam_from_world, true)[0] < 0.05
-    # what was drawn, not what was allowed
-    assert 0 < estimate.num_trials < QUICK_TRIALS * (1 + config.focal_candidates)
+    # the number drawn, not the limit
+    assert 0 < estimate.num_trials < RANKING_TRIALS * (1 + config.focal_candidates)
 
 
-def test_the_bound_on_trials_holds_for_candidates_too(estimator: PoseLibEstimator) -> None:
+def test_max_num_trials_also_limits_candidates(estimator: PoseLibEstimator) -> None:
     found, _ = matches(30, 270)
     few = CONFIG.model_copy(update={"max_num_trials": 50})
     drawn = []
@@ -90,7 +90,7 @@ def test_the_bound_on_trials_holds_for_candidates_too(estimator: PoseLibEstimato
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
-def test_rows_without_meaning_are_left_out(estimator: PoseLibEstimator, value: float) -> None:
+def test_unusable_rows_are_ignored(estimator: PoseLibEstimator, value: float) -> None:
     found, true = matches(100, 100)
     weights = np.where(np.arange(200) < 5, value, 1.0)
     estimate = estimate_with_focal(
@@ -102,10 +102,10 @@ def test_rows_without_meaning_are_left_out(estimator: PoseLibEstimator, value: f
     assert not estimate.inlier_mask[:5].any()
 
 
-def test_distortion_is_estimated_with_the_focal_length_of_many_points(
+def test_distortion_is_estimated_with_the_focal_length_if_points_are_many(
     estimator: PoseLibEstimator,
 ) -> None:
-    """Taken as 0, a barrel lens passes for a longer one and moves the camera along its axis."""
+    """Fixed at 0, barrel distortion would bias the focal length and move the camera forward."""
     found, true = matches(300, 100, distortion=-0.15)
     pose = estimate_with_focal(
         estimator, found, camera(1500, known=False), CONFIG, LocalizeConfig()
@@ -121,12 +121,14 @@ def test_distortion_is_estimated_with_the_focal_length_of_many_points(
     assert of_few is not None and of_few.camera.params[3] == 0
 
 
-def test_its_derivative_is_that_of_the_projection() -> None:
+def test_derivative_by_distortion_agrees_with_finite_differences() -> None:
     found, true = matches(80, 0)
-    bent = replace(camera(1700), params=np.array([1700.0, 800.0, 600.0, 0.1]))
-    points = refine._Points(found.points2D, found.points3D, found.weights, None, 1.0, num_params=8)
-    fit = refine._PoseFit.of(true, bent, points)
+    distorted = replace(camera(1700), params=np.array([1700.0, 800.0, 600.0, 0.1]))
+    data = refine._RefinementData(
+        found.points2D, found.points3D, found.weights, None, 1.0, num_params=8
+    )
+    fit = refine._PoseFit.evaluate(true, distorted, data)
     step = np.zeros(8)
     step[7] = 1e-3
-    expected = (fit.moved(step).projected - fit.projected) / 1e-3
+    expected = (fit.updated(step).projected - fit.projected) / 1e-3
     np.testing.assert_allclose(fit.jacobian()[7].T, expected, rtol=1e-4, atol=1e-4)

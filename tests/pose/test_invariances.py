@@ -1,4 +1,4 @@
-"""What must not change an answer, what changes it in a known way, and input that is hardly any."""
+"""Invariances and equivariances of the pose estimators, and degenerate input."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from scipy.stats import chi2
 from hloc_lite.config import PoseConfig
 from hloc_lite.evaluation.metrics import squared_mahalanobis
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.registry import ESTIMATORS, PoseEstimator, Runtime, create
+from hloc_lite.protocols import PoseEstimator
+from hloc_lite.registry import ESTIMATORS, Runtime, create
 from hloc_lite.synthetic.correspondences import CAMERA, Scene, informative_weights, make_scene
 from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 SAME_SIGMAS = 0.02
-"""Of the pose's own standard deviations: how far apart refinements to one minimum may end."""
+"""Largest distance between refinements to the same minimum, in standard deviations of the pose."""
 
 
 def make(name: str, **settings: object) -> PoseEstimator:
@@ -40,13 +41,13 @@ def solve(name: str, given: Correspondences, camera: Camera = CAMERA, **kw: obje
 
 
 def sigmas_apart(one: PoseEstimate, other: Rigid3) -> float:
-    """In units of the first one's uncertainty."""
+    """Mahalanobis distance in standard deviations of the first pose."""
     assert one.covariance is not None
     return float(np.sqrt(squared_mahalanobis(one.cam_from_world, other, one.covariance)))
 
 
 def assert_same(other: PoseEstimate, one: PoseEstimate) -> None:
-    """Poses and covariances alike."""
+    """Poses and covariances agree."""
     assert sigmas_apart(one, other.cam_from_world) < SAME_SIGMAS
     assert one.covariance is not None
     assert other.covariance is not None
@@ -57,14 +58,14 @@ def assert_same(other: PoseEstimate, one: PoseEstimate) -> None:
 
 
 def weighted_scene(seed: int, count: int = 500, share: float = 0.3) -> Scene:
-    scene = make_scene(seed, count=count, share=share)
+    scene = make_scene(seed, count=count, inlier_ratio=share)
     weights = informative_weights(scene, 1.19, seed)
     return replace(scene, correspondences=replace(scene.correspondences, weights=weights))
 
 
-def test_the_answer_depends_on_input_and_seed_alone(name: str) -> None:
-    """Not on what an estimator solved before, nor on NumPy's global generator."""
-    scene = weighted_scene(31, share=0.2)
+def test_result_depends_on_input_and_seed_only(name: str) -> None:
+    """Neither on earlier calls of the estimator nor on NumPy's global generator."""
+    scene = weighted_scene(31, inlier_ratio=0.2)
     np.random.seed(1)
     undisturbed = np.random.random(3)
     np.random.seed(1)
@@ -81,15 +82,17 @@ def test_the_answer_depends_on_input_and_seed_alone(name: str) -> None:
     np.testing.assert_array_equal(again.inlier_mask, fresh.inlier_mask)
 
 
-def test_another_seed_draws_other_samples_and_ends_in_the_same_pose() -> None:
-    scene = make_scene(33, count=1000, share=0.08)
+def test_other_seeds_draw_other_samples_and_find_the_same_pose() -> None:
+    scene = make_scene(33, count=1000, inlier_ratio=0.08)
     found = [solve("weighted", scene.correspondences, seed=seed) for seed in range(4)]
     for other in found[1:]:
-        assert sigmas_apart(found[0], other.cam_from_world) < 1  # one at the bound may be in or out
+        assert (
+            sigmas_apart(found[0], other.cam_from_world) < 1
+        )  # a match at its bound may be inlier or not
     assert len({each.cam_from_world.translation.tobytes() for each in found}) > 1
 
 
-def test_a_similarity_of_the_world_moves_the_pose_and_its_covariance_with_it(name: str) -> None:
+def test_pose_and_covariance_are_equivariant_to_similarities_of_the_world(name: str) -> None:
     scene = weighted_scene(34)
     given = scene.correspondences
     world = Rigid3(Rotation.random(random_state=1).as_matrix(), np.array([1e3, -2e3, 5e2]))
@@ -102,14 +105,14 @@ def test_a_similarity_of_the_world_moves_the_pose_and_its_covariance_with_it(nam
         other.cam_from_world.rotation @ world.rotation,
         other.cam_from_world.apply(world.translation) / factor,
     )
-    # in the camera frame a turn of the world changes nothing
+    # the covariance is in the camera frame: a rotation of the world does not change it
     unit = np.repeat([1, factor], 3)
     assert other.covariance is not None
     covariance = other.covariance / np.outer(unit, unit)
     assert_same(replace(other, cam_from_world=scaled_back, covariance=covariance), one)
 
 
-def test_more_pixels_are_the_same_pose(name: str) -> None:
+def test_pose_does_not_depend_on_the_resolution(name: str) -> None:
     """Bounds are relative to the image's size."""
     scene = weighted_scene(35)
     one = solve(name, scene.correspondences)
@@ -123,7 +126,7 @@ def test_more_pixels_are_the_same_pose(name: str) -> None:
     assert_same(other, one)
 
 
-def test_rows_keep_their_weights_and_bounds_in_any_order(name: str) -> None:
+def test_pose_does_not_depend_on_the_order_of_rows(name: str) -> None:
     scene = weighted_scene(36)
     rng = np.random.default_rng(0)
     given = replace(scene.correspondences, bound_factors=rng.choice([0.5, 1.0, 2.0], 500))
@@ -133,7 +136,7 @@ def test_rows_keep_their_weights_and_bounds_in_any_order(name: str) -> None:
     assert_same(other, one)
 
 
-def test_only_the_proportions_of_weights_matter(name: str) -> None:
+def test_pose_depends_on_relative_weights_only(name: str) -> None:
     scene = weighted_scene(37)
     given = scene.correspondences
     one, other = solve(name, given), solve(name, replace(given, weights=1e-6 * given.weights))
@@ -142,9 +145,9 @@ def test_only_the_proportions_of_weights_matter(name: str) -> None:
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0])
-def test_rows_in_two_halves_of_their_weight_are_the_same_consensus(share: float) -> None:
-    """The same inliers; all rows halved is the same pose as well, and where only some are it moves
-    by less than it is off: inliers count nearly alike, whatever their weight."""
+def test_splitting_rows_by_weight_keeps_the_inliers(share: float) -> None:
+    """If all rows are split, the pose stays the same, too. If some are, it moves by less than its
+    error: inliers have nearly equal weights in the refinement."""
     scene = weighted_scene(38)
     given = scene.correspondences
     halved = np.random.default_rng(2).random(500) < share
@@ -170,7 +173,7 @@ BROKEN = {
 
 
 def broken(given: Correspondences, what: str, count: int) -> Correspondences:
-    """The first ``count`` rows are no numbers, or none that can be reckoned with."""
+    """Correspondences whose first ``count`` rows are not finite, or out of range."""
     field, value = BROKEN[what]
     array = getattr(given, field).copy()
     array[:count] = value
@@ -178,7 +181,7 @@ def broken(given: Correspondences, what: str, count: int) -> Correspondences:
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_rows_that_are_no_numbers_are_left_out(name: str, what: str) -> None:
+def test_unusable_rows_are_ignored(name: str, what: str) -> None:
     scene = make_scene(41)
     found = solve(name, broken(scene.correspondences, what, 60))
     kept = solve(name, scene.correspondences.subset(np.arange(60, 500)))
@@ -188,14 +191,14 @@ def test_rows_that_are_no_numbers_are_left_out(name: str, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_nothing_but_what_is_no_number_is_no_pose(name: str, what: str) -> None:
+def test_unusable_rows_alone_give_no_pose(name: str, what: str) -> None:
     given = broken(make_scene(42, count=100).correspondences, what, 100)
     assert make(name, max_num_trials=2000).estimate(given, CAMERA) is None
 
 
-def test_three_points_are_no_pose_and_five_are(name: str) -> None:
-    """Three meet up to four poses exactly; told to be content with four inliers, five give one."""
-    given = make_scene(43, count=5, share=1.0, noise_px=0).correspondences
+def test_three_points_give_no_pose_but_five_do(name: str) -> None:
+    """Three points fit up to four poses exactly; with ``min_inliers=4`` five points give one."""
+    given = make_scene(43, count=5, inlier_ratio=1.0, noise_px=0).correspondences
     few = make(name, min_inliers=4)
     assert few.estimate(given.subset(np.arange(3)), CAMERA) is None
     found = few.estimate(given, CAMERA)
@@ -203,10 +206,10 @@ def test_three_points_are_no_pose_and_five_are(name: str) -> None:
     assert found.num_inliers == 5
 
 
-@pytest.mark.parametrize("kind", ["one point", "one line", "one place"])
-def test_what_leaves_the_pose_open_is_no_pose(name: str, kind: str) -> None:
-    """All the same correspondence, all points on a line, or in one place."""
-    given = make_scene(44, count=100, share=1.0).correspondences
+@pytest.mark.parametrize("kind", ["one point", "one line", "one 3D point"])
+def test_degenerate_points_give_no_pose(name: str, kind: str) -> None:
+    """A repeated correspondence, points on a line, or a repeated 3D point."""
+    given = make_scene(44, count=100, inlier_ratio=1.0).correspondences
     degenerate = {
         "one point": replace(
             given,
@@ -214,13 +217,13 @@ def test_what_leaves_the_pose_open_is_no_pose(name: str, kind: str) -> None:
             points3D=given.points3D[:1].repeat(100, 0),
         ),
         "one line": replace(given, points3D=np.outer(np.linspace(0, 1, 100), [1.0, 2, 3])),
-        "one place": replace(given, points3D=np.ones((100, 3))),
+        "one 3D point": replace(given, points3D=np.ones((100, 3))),
     }[kind]
     assert make(name, max_num_trials=2000).estimate(degenerate, CAMERA) is None
 
 
-def test_outliers_alone_are_no_pose_whatever_they_weigh() -> None:
-    scene = make_scene(45, count=500, share=0)
+def test_outliers_with_any_weights_give_no_pose() -> None:
+    scene = make_scene(45, count=500, inlier_ratio=0)
     weights = np.exp(2 * np.random.default_rng(0).normal(size=500))
     given = replace(scene.correspondences, weights=weights)
     assert make("weighted", max_num_trials=20000).estimate(given, CAMERA) is None

@@ -1,4 +1,4 @@
-"""Samples have the distribution that they claim."""
+"""Distributions of minimal samples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COUNT = 60_000
 
 
 def sets_of(samples: np.ndarray) -> np.ndarray:
-    assert (np.diff(np.sort(samples, axis=1), axis=1) > 0).all()  # nothing twice
+    assert (np.diff(np.sort(samples, axis=1), axis=1) > 0).all()  # no index twice
     return np.sort(samples, axis=1)
 
 
@@ -47,13 +47,13 @@ def test_weighted_samples_follow_successive_draws_without_replacement() -> None:
     assert chisquare(observed, COUNT * np.array(expected) / sum(expected)).pvalue > 1e-3
 
 
-def test_what_weighs_nothing_is_not_drawn_by_weight() -> None:
+def test_zero_weights_are_never_drawn() -> None:
     rng = np.random.default_rng(2)
     weights = np.array([0.0, 1, 1, 1, 0])
     assert set(draw_weighted(rng, 1000, np.cumsum(weights)).ravel()) == {1, 2, 3}
 
 
-def test_prosac_begins_with_the_best_and_ends_uniform() -> None:
+def test_prosac_starts_with_the_highest_weights_and_ends_uniform() -> None:
     growth = prosac_growth(100, 5000)
     rng = np.random.default_rng(3)
     samples = draw_prosac(rng, 1, 6000, growth)
@@ -68,23 +68,23 @@ def test_prosac_begins_with_the_best_and_ends_uniform() -> None:
 
 
 @pytest.mark.parametrize("kind", [MixedSampler, ProsacSampler])
-@pytest.mark.parametrize("informed", [False, True])
-def test_the_chance_of_a_miss_is_what_it_says(
-    kind: type[MixedSampler] | type[ProsacSampler], informed: bool
+@pytest.mark.parametrize("weighted", [False, True])
+def test_log_miss_is_the_observed_miss_rate(
+    kind: type[MixedSampler] | type[ProsacSampler], weighted: bool
 ) -> None:
-    """Over many runs the share without a clean sample is the announced one."""
+    """Share of runs without an all-inlier sample, against the predicted probability."""
     inliers = np.arange(60) % 4 == 0
-    weights = np.where(inliers, 1.5, 1.0) if informed else np.ones(60)
-    missed, announced = [], []
+    weights = np.where(inliers, 1.5, 1.0) if weighted else np.ones(60)
+    missed, predicted = [], []
     for seed in range(400):
         sampler = kind(weights, PoseConfig(early_trials=20), np.random.default_rng(seed))
-        clean = False
+        found = False
         for _ in range(5):
-            clean |= bool(inliers[sampler.draw(8)].all(axis=1).any())
-        missed.append(not clean)
-        announced.append(np.exp(sampler.log_miss(inliers)))
-    if kind is ProsacSampler and informed:
-        assert max(announced) < 1e-6  # the first subsets hold inliers only
+            found |= bool(inliers[sampler.draw(8)].all(axis=1).any())
+        missed.append(not found)
+        predicted.append(np.exp(sampler.log_miss(inliers)))
+    if kind is ProsacSampler and weighted:
+        assert max(predicted) < 1e-6  # the first subsets hold inliers only
         assert not any(missed)
     else:
-        assert np.mean(missed) == pytest.approx(np.mean(announced), abs=0.08)
+        assert np.mean(missed) == pytest.approx(np.mean(predicted), abs=0.08)

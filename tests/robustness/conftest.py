@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from hloc_lite import registry
+from hloc_lite.entries import Entry
 
 
 @pytest.fixture(scope="package", autouse=True)
 def thumbnail_retrieval():
     """``--retrieval thumbnail``."""
-    with pytest.MonkeyPatch.context() as patch:
-        target = "tests.robustness.stand_ins:Thumbnail"
-        patch.setitem(registry.GLOBAL_DESCRIPTORS, "thumbnail", target)  # type: ignore[arg-type]
+    entry = Entry("tests.robustness.stand_ins:Thumbnail")
+    with registry.register("global_descriptors", "thumbnail", entry):
         yield

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from hloc_lite import registry
+from hloc_lite.entries import Entry
 from hloc_lite.types import Float32, Photo
 
 
@@ -43,7 +44,8 @@ class Thumbnail:
 
 def register() -> None:
     """Make ``--retrieval thumbnail`` known."""
-    registry.GLOBAL_DESCRIPTORS["thumbnail"] = "tests.robustness.stand_ins:Thumbnail"  # type: ignore[index]
+    entry = Entry("tests.robustness.stand_ins:Thumbnail")
+    registry.register("global_descriptors", "thumbnail", entry)
 
 
 if __name__ == "__main__":
