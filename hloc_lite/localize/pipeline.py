@@ -134,18 +134,21 @@ class QueryPipeline:
             steps: matches to use instead of those that ``localize.matching`` asks for.
         """
         skipped: tuple[str, ...] = ()
+        cues, verified = None, None  # until a step has something to match
         for step in self._steps(query, hits, clock) if steps is None else steps:
-            if not any(of_map.by_image for of_map in step.matches):
-                return nothing_to_match(name, query, hits, step.num_images, clock)
-            cues = self.compute_cues(query, hits, step.matches, clock)
-            verified = self._verify(query, hits, step.matches, cues, clock)
-            if prior is not None:
-                verified = self._priors.check(verified, prior)
+            hits = step.matches[0].hits
+            if any(of_map.by_image for of_map in step.matches):
+                cues = self.compute_cues(query, hits, step.matches, clock)
+                verified = self._verify(query, hits, step.matches, cues, clock)
+                if prior is not None:
+                    verified = self._priors.check(verified, prior)
             if self._is_decided(verified, step):
                 break
             if _is_late(clock, budget_ms, step.next_s):
                 skipped = step.remaining
                 break
+        if cues is None or verified is None:
+            return nothing_to_match(name, query, hits, step.num_images, skipped, clock)
         features = [matcher.map.config.features.name for matcher in self.matchers]
         counts = result_counts(query, hits, step, verified, cues.num_clusters, features)
         return make_result(name, query, hits, verified, counts, skipped, clock, self.config)
@@ -271,15 +274,16 @@ class QueryPipeline:
             windows = query.predictions.windows
             return self._verifier.verify(selected, putative, windows, hits, is_learned=is_learned)
 
-    def _is_decided(self, verified: VerifiedPose, step: MatchingStep) -> bool:
+    def _is_decided(self, verified: VerifiedPose | None, step: MatchingStep) -> bool:
         """True if a pose is good enough, or so unlikely that more images will not help."""
+        is_accepted = verified is not None and verified.is_accepted
+        probability = None if verified is None else verified.probability
         if step.accept_above is not None:
-            if verified.probability is None:  # no pose, or no confidence: any pose will do
-                return verified.is_accepted
-            return verified.probability >= step.accept_above
-        probability = verified.probability or 0.0
-        is_rejected = probability < self.config.cascade.reject_below
-        return verified.is_accepted or (self.config.confidence.enabled and is_rejected)
+            if probability is None:  # no pose, or no confidence: any pose will do
+                return is_accepted
+            return probability >= step.accept_above
+        is_rejected = (probability or 0.0) < self.config.cascade.reject_below
+        return is_accepted or (self.config.confidence.enabled and is_rejected)
 
 
 def _keypoints(query: Query) -> Float32:
