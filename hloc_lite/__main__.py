@@ -1,4 +1,4 @@
-"""``python -m hloc_lite`` is ``hloc-lite``."""
+"""Runs the command line for ``python -m hloc_lite``."""
 
 from hloc_lite.cli.main import main
 

@@ -1,1 +1,1 @@
-"""The command line: one file per verb, each parse -> config -> one library call -> print."""
+"""Command line: one file per verb, which parses, loads the config, calls the library, prints."""

@@ -16,27 +16,31 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "
 @click.command("compress")
 @click.argument("map_folder", metavar="MAP", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="A new folder."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of the compact map.",
 )
 @click.option(
     "--budget",
     metavar="BYTES",
-    help="Bytes of the whole, e.g. 50MB or 800kB: landmarks are left out until it fits, from all "
-    "images alike.  [default: all landmarks]",
+    help="Largest size of the compact map, e.g. 50MB or 800kB: landmarks are left out, evenly over "
+    "the images, until it fits.  [default: keep all landmarks]",
 )
 @click.option(
     "--descriptors",
     type=click.Choice(["float16", "int8", "pq"]),
-    help="Of landmarks: 2 bytes a dimension, 1, or 1/4 (product codes).  [default: int8, or pq if "
-    "more of them fit into the budget so]",
+    help="Coding of landmark descriptors: float16 (2 bytes per dimension), int8 (1), or pq "
+    "(product quantization, 1/4).  [default: int8, or pq if more landmarks then fit]",
 )
 @click.option(
     "--retrieval",
     type=click.Choice(["float16", "int8", "bits"]),
-    help="Of images: 2 bytes a dimension, 1, or 1/8 (signs).  [default: int8, or bits if that "
-    "would take a fifth of the budget]",
+    help="Coding of global descriptors: float16 (2 bytes per dimension), int8 (1), or bits (signs, "
+    "1/8).  [default: int8, or bits if int8 would take a fifth of the budget]",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the compact map that is there.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing compact map.")
 def command(
     map_folder: Path,
     output: Path,
@@ -45,23 +49,24 @@ def command(
     retrieval: str | None,
     overwrite: bool,
 ) -> None:
-    """Make a compact map of MAP: its landmarks with one descriptor each, and what images see.
+    """Write a compact copy of MAP.
 
-    It is localized in as MAP is, and needs no photos. MAP stays as it is.
+    It has one descriptor per landmark, and needs no photos. Queries are localized in it as in MAP,
+    which is not changed.
     """
     if output.resolve().is_relative_to(map_folder.resolve()):
-        raise ConfigError("MAP stays as it is: the output must be another folder, not in MAP")
-    from hloc_lite.cli.info import byte_table, description
+        raise ConfigError("MAP is not changed: the output must be another folder, not in MAP")
+    from hloc_lite.cli.info import byte_table, describe
     from hloc_lite.maps.compress import compress_map
     from hloc_lite.maps.map import Map
     from hloc_lite.maps.quantization import Coding
     from hloc_lite.maps.summary import summarize_map
 
     max_bytes = None if budget is None else parse_bytes(budget)
-    place = Map.open(map_folder)
-    before = summarize_map(map_folder, place)
+    sfm_map = Map.open(map_folder)
+    before = summarize_map(map_folder, sfm_map)
     compress_map(
-        place,
+        sfm_map,
         output,
         max_bytes=max_bytes,
         coding=None if descriptors is None else Coding(descriptors),
@@ -70,21 +75,21 @@ def command(
     )
     after = summarize_map(output)
     click.echo(
-        f"{output}: {after.total_bytes:,} bytes of {before.total_bytes:,} "
-        f"(1/{before.total_bytes / after.total_bytes:.1f})"
+        f"{output}: {after.total_bytes:,} bytes instead of {before.total_bytes:,} "
+        f"({before.total_bytes / after.total_bytes:.1f} times smaller)"
     )
-    click.echo(description(after))
+    click.echo(describe(after))
     click.echo(byte_table(after))
 
 
 def parse_bytes(text: str) -> int:
-    """``50MB``, ``1.5 GiB``, ``800000``.
+    """Parse a size such as ``50MB``, ``1.5 GiB`` or ``800000``.
 
     Raises:
-        ConfigError: anything else, or no byte at all.
+        ConfigError: another layout, or less than one byte.
     """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmg]i?)?b?\s*", text, re.IGNORECASE)
     size = 0.0 if match is None else float(match[1]) * _UNITS[(match[2] or "").lower()]
     if not 1 <= size < math.inf:
-        raise ConfigError(f"--budget takes bytes, e.g. 50MB, 1.5GiB or 800000; got {text!r}")
+        raise ConfigError(f"--budget: expected a size such as 50MB, 1.5GiB or 800000, got {text!r}")
     return int(size)

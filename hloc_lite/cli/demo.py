@@ -1,4 +1,4 @@
-"""``hloc-lite demo``: runs the other verbs one after another on a small rendered town."""
+"""``hloc-lite demo``: runs the main verbs in turn on a small rendered town."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONDITIONS = ("day", "night", "changed")
     type=click.Path(path_type=Path),
     default=Path("demo"),
     show_default=True,
-    help="Folder of the town, the map, the poses and the report.",
+    help="Folder for the town, the map, the poses and the report.",
 )
 @click.option("--map", "num_map", default=60, show_default=True, help="Number of map images.")
 @click.option(
@@ -38,9 +38,12 @@ CONDITIONS = ("day", "night", "changed")
     type=click.Choice(list(PROFILES)),
     default="fast",
     show_default=True,
-    help="fast takes about two minutes on two cores; the others take longer and localize more.",
+    help="fast takes about two minutes on two cores; the others take longer and localize more "
+    "queries.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a demo with other settings in the folder.")
+@click.option(
+    "--overwrite", is_flag=True, help="Replace a demo with other settings in the output folder."
+)
 @runtime_options
 def command(
     output: Path,
@@ -53,10 +56,11 @@ def command(
     device: str,
     offline: bool,
 ) -> None:
-    """Render a small town, map it, localize photos in it, score them and write a report.
+    """Run the main commands on a small rendered town.
 
-    The query photos are taken by day, at night, and in another season with new shop signs. Each
-    step is an ordinary command, shown before it runs.
+    They render the town, build a map of it, localize query photos, score their poses and write a
+    report. The queries are taken by day, at night, and in another season with new shop signs. Each
+    command is shown before it runs.
     """
     check_device(device)  # fail before the town is rendered
     for extra in ("town", "report"):

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.config import load_config
-from hloc_lite.io.diagnostics import Finding, diagnose, is_well
-from hloc_lite.io.weights import WeightsStore
+if TYPE_CHECKING:
+    from hloc_lite.io.diagnostics import Finding
 
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("--offline", is_flag=True, help="Count weights to be fetched as missing.")
+@click.option("--offline", is_flag=True, help="Treat weights that would be downloaded as missing.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool, offline: bool) -> None:
-    """Check packages, devices, weights and native libraries; name the remedy of each problem.
+    """Check the installation and name a remedy for each problem.
 
-    Exit code 0 if the default pipeline can run here, else 2.
+    Packages, devices, network weights and native libraries are checked. The exit code is 0 if
+    the default pipeline can run here, else 2.
     """
+    from hloc_lite.config import load_config
+    from hloc_lite.io.diagnostics import diagnose, is_well
+    from hloc_lite.io.weights import WeightsStore
+
     findings = diagnose(WeightsStore(offline=offline), load_config())
     well = is_well(findings)
     if as_json:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hloc_lite.errors import HlocLiteError
+
+if TYPE_CHECKING:
+    from hloc_lite.evaluation.evaluate import Evaluation
+    from hloc_lite.types import LocalizationResult, Rigid3
 
 
 @click.command("evaluate")
@@ -17,26 +22,39 @@ from hloc_lite.errors import HlocLiteError
     "--thresholds",
     multiple=True,
     metavar="T",
-    help="0.25m,2deg or 1%,0.5deg (with --unit-length), or aachen or inloc. May be given several "
-    "times, and several may follow.  [default: aachen]",
+    help="Accuracy thresholds: 0.25m,2deg or 1%,0.5deg (with --unit-length), aachen or inloc. "
+    "Several may follow, and the option may be given several times.  [default: aachen]",
 )
 @click.option(
     "--unit-length",
     type=float,
     metavar="LENGTH",
-    help="Show distances in percent of this length (map units), for maps without metric scale.",
+    help="Report distances in percent of this length (map units), for maps without metric scale.",
 )
-@click.option("--by-folder", is_flag=True, help="One row per first folder in which names differ.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the bootstrap.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write scores here.")
 @click.option(
-    "--report", "report_dir", type=click.Path(path_type=Path), help="Write report.html here."
+    "--by-folder",
+    is_flag=True,
+    help="Group queries by the first folder in which their names differ.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of the bootstrap.",
+)
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), help="File for the scores, as JSON."
+)
+@click.option(
+    "--report", "report_dir", type=click.Path(path_type=Path), help="Folder for report.html."
 )
 @click.option(
     "--results",
     "results_file",
     type=click.Path(path_type=Path),
-    help="results.jsonl of the same run: reasons, inliers and times for the report.",
+    help="Full results of the same run (localize --jsonl): reasons, inliers and times for the "
+    "report.",
 )
 def command(
     poses: Path,
@@ -49,31 +67,28 @@ def command(
     report_dir: Path | None,
     results_file: Path | None,
 ) -> None:
-    """Score POSES against the true poses of one or more TRUTH files.
+    """Score estimated POSES against one or more TRUTH files.
 
-    Each file is a list of 'name qw qx qy qz tx ty tz' (cam_from_world). Each TRUTH file is a row of
-    the table, named by the file (gt_night.txt: night) or as in night=FILE. A true pose without an
-    estimate is a failure. Recalls and medians have 95 % bootstrap intervals.
+    Both list poses cam_from_world, 'name qw qx qy qz tx ty tz' per line. Each TRUTH file is a
+    condition, a row of the table, named after the file (night for gt_night.txt) or as in
+    night=FILE. A true pose without an estimate counts as a failure. Recalls and medians have 95 %
+    bootstrap intervals.
     """
     from hloc_lite.evaluation.conditions import group_by_first_folder, read_conditions
     from hloc_lite.evaluation.evaluate import evaluate
     from hloc_lite.evaluation.metrics import BootstrapConfig, merge_conditions
-    from hloc_lite.evaluation.records import (
-        check_same_run,
-        records_from_poses,
-        records_from_results,
-    )
+    from hloc_lite.evaluation.records import check_same_run
     from hloc_lite.evaluation.tables import evaluation_to_json, text_table
     from hloc_lite.evaluation.thresholds import DistanceUnit, parse_thresholds, percent_of
     from hloc_lite.formats.hloc_lists import read_poses
     from hloc_lite.io.files import write_json_atomic
     from hloc_lite.io.results import read_results_jsonl
 
-    files, trailing = _split_arguments(truth, bool(thresholds))
-    chosen = parse_thresholds([*thresholds, *trailing] or ["aachen"], unit_length)
-    _check_outputs(poses, files, json_file, report_dir, results_file)
+    truth_files, trailing = _split_arguments(truth, bool(thresholds))
+    limits = parse_thresholds([*thresholds, *trailing] or ["aachen"], unit_length)
+    _check_outputs(poses, truth_files, json_file, report_dir, results_file)
     unit = DistanceUnit() if unit_length is None else percent_of(unit_length)
-    conditions = read_conditions(files)
+    conditions = read_conditions(truth_files)
     if by_folder:
         conditions = group_by_first_folder(merge_conditions(conditions))
     estimated = read_poses(poses)
@@ -81,39 +96,51 @@ def command(
     if results is not None:
         check_same_run(results, estimated)
     names = None if results is None else [result.query_name for result in results]
-    found = evaluate(estimated, conditions, chosen, unit, BootstrapConfig(seed=seed), names)
+    bootstrap = BootstrapConfig(seed=seed)
+    evaluation = evaluate(estimated, conditions, limits, unit, bootstrap, names)
 
-    click.echo(text_table(found.rows, unit))
-    for note in [*found.failures, *found.caveats]:
+    click.echo(text_table(evaluation.rows, unit))
+    for note in [*evaluation.failures, *evaluation.caveats]:
         click.echo(note)
     if json_file is not None:
-        write_json_atomic(json_file, evaluation_to_json(found))
+        write_json_atomic(json_file, evaluation_to_json(evaluation))
     if report_dir is not None:
-        from hloc_lite.evaluation.report import write_report
-        from hloc_lite.evaluation.report_input import ReportInput
-
-        if results is None:
-            records = records_from_poses(estimated, found)
-        else:
-            records = records_from_results(results, found)
         title = f"Evaluation of {poses.name}"
-        click.echo(f"report: {write_report(report_dir, ReportInput(title, records, found))}")
+        _write_report(report_dir, title, estimated, results, evaluation)
 
 
-def _split_arguments(arguments: Sequence[str], flag_given: bool) -> tuple[list[str], list[str]]:
-    """Separate the ground-truth files from thresholds that followed the first one of the option."""
+def _write_report(
+    report_dir: Path,
+    title: str,
+    estimated: Mapping[str, Rigid3],
+    results: Sequence[LocalizationResult] | None,
+    evaluation: Evaluation,
+) -> None:
+    from hloc_lite.evaluation.records import records_from_poses, records_from_results
+    from hloc_lite.evaluation.report import write_report
+    from hloc_lite.evaluation.report_input import ReportInput
+
+    if results is None:
+        records = records_from_poses(estimated, evaluation)
+    else:
+        records = records_from_results(results, evaluation)
+    click.echo(f"report: {write_report(report_dir, ReportInput(title, records, evaluation))}")
+
+
+def _split_arguments(arguments: Sequence[str], has_thresholds: bool) -> tuple[list[str], list[str]]:
+    """Separate ground-truth files from further thresholds, which click takes for arguments."""
     from hloc_lite.evaluation.thresholds import is_threshold
 
-    more = [a for a in arguments if flag_given and is_threshold(a) and not Path(a).exists()]
+    more = [a for a in arguments if has_thresholds and is_threshold(a) and not Path(a).exists()]
     files = [argument for argument in arguments if argument not in more]
     if not files:
-        raise HlocLiteError("expected at least one file of true poses after the estimated ones")
+        raise HlocLiteError("expected at least one file of true poses (TRUTH) after POSES")
     return files, more
 
 
 def _check_outputs(
     poses: Path,
-    files: Sequence[str],
+    truth_files: Sequence[str],
     json_file: Path | None,
     report_dir: Path | None,
     results_file: Path | None,
@@ -123,7 +150,7 @@ def _check_outputs(
     from hloc_lite.evaluation.report import report_file, require_report_extra
     from hloc_lite.io.outputs import check_not_read, check_writable
 
-    inputs = [poses, *(parse_condition_file(file)[1] for file in files)]
+    inputs = [poses, *(parse_condition_file(file)[1] for file in truth_files)]
     inputs += [] if results_file is None else [results_file]
     outputs = [] if json_file is None else [json_file]
     if report_dir is not None:

@@ -1,4 +1,4 @@
-"""``hloc-lite georeference``: where on Earth a map lies."""
+"""``hloc-lite georeference``: aligns a map with WGS-84 positions of its photos."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ SHOWN_WORST = 5
 @click.option(
     "--positions",
     type=click.Path(path_type=Path),
-    help="CSV of map images: 'name,latitude,longitude,height' (degrees, metres, WGS-84).",
+    help="CSV file with positions of map images: 'name,latitude,longitude,height' (degrees, "
+    "metres, WGS-84).",
 )
 @click.option(
     "--exif",
     "images",
     type=click.Path(path_type=Path),
-    help="Folder of the map's photos, for the positions in their EXIF.",
+    help="Folder of the map images, to read the positions in their EXIF.",
 )
 @click.option(
     "--max-scale-error",
     type=float,
     default=0.1,
     show_default=True,
-    help="Refuse where the scale would be less sure than this (relative standard deviation).",
+    help="Largest relative standard deviation of the scale that is accepted.",
 )
-@click.option("--dry-run", is_flag=True, help="Print what comes out, write nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the result, write nothing.")
 def command(
     map_folder: Path,
     positions: Path | None,
@@ -46,76 +47,89 @@ def command(
     max_scale_error: float,
     dry_run: bool,
 ) -> None:
-    """Find scale, north, up and place of MAP from where some of its photos were taken.
+    """Estimate scale, orientation and position of MAP on Earth.
 
-    The map stays as it is; MAP/georeference.json is written beside it, or replaced. From then on
-    poses can be given out as GeoPose, and priors as GPS positions.
+    It takes the positions of some map images. The result is written to MAP/georeference.json, and
+    the map itself is not changed. Poses can then be written as GeoPoses (localize --geopose), and
+    GPS positions used as priors (localize --gps).
     """
     if (positions is None) == (images is None):
         raise ConfigError("give either --positions FILE.csv or --exif IMAGES")
     if not 0 < max_scale_error <= 1:
-        raise ConfigError(f"--max-scale-error: expected above 0, at most 1; got {max_scale_error}")
+        raise ConfigError(
+            f"--max-scale-error: expected above 0 and at most 1, got {max_scale_error}"
+        )
+    from hloc_lite.formats.gps import read_positions
     from hloc_lite.maps.folder import GEOREFERENCE
     from hloc_lite.maps.georeference import write_georeference
     from hloc_lite.maps.georeference_fit import GeoreferenceConfig, fit_georeference
     from hloc_lite.maps.map import Map
 
-    place = Map.open(map_folder)
+    sfm_map = Map.open(map_folder)
     if positions is not None:
-        from hloc_lite.formats.gps import read_positions
-
         known = read_positions(positions)
     else:
         assert images is not None
-        known = _positions_in_exif(images, place)
-    poses = {image.name: image.cam_from_world for image in place.model.images}
+        known = _positions_from_exif(images, sfm_map)
+    poses = {image.name: image.cam_from_world for image in sfm_map.model.images}
     config = GeoreferenceConfig(max_scale_sigma=max_scale_error)
-    found, residuals_m = fit_georeference(poses, known, config)
+    georeference, residuals_m = fit_georeference(poses, known, config)
     if not dry_run:
-        write_georeference(map_folder, found)
-    _print(map_folder, found, residuals_m)
-    written = "nothing was written (--dry-run)" if dry_run else map_folder / GEOREFERENCE
-    click.echo(written)
+        write_georeference(map_folder, georeference)
+    _print_georeference(map_folder, georeference, residuals_m)
+    if dry_run:
+        click.echo("nothing was written (--dry-run)")
+    else:
+        click.echo(f"written: {map_folder / GEOREFERENCE}")
 
 
-def _positions_in_exif(folder: Path, place: Map) -> dict[str, Geodetic]:
+def _positions_from_exif(folder: Path, sfm_map: Map) -> dict[str, Geodetic]:
+    """Read the positions of map images from EXIF: name -> position.
+
+    Raises:
+        HlocLiteError: no such folder, no map image in it, or no position in any.
+    """
     from hloc_lite.io.image_sources import check_image_folder
     from hloc_lite.io.images import exif_position
 
     check_image_folder(folder)
-    names = [image.name for image in place.model.images]
+    names = [image.name for image in sfm_map.model.images]
     present = [name for name in names if (folder / name).is_file()]
     if not present:
-        raise HlocLiteError(f"no image of the map is in {folder}; it has names like {names[0]!r}")
-    read = {name: exif_position(folder / name, place.config.images) for name in present}
-    found = {name: position for name, position in read.items() if position is not None}
-    if not found:
+        raise HlocLiteError(f"no image of the map is in {folder}: expected names like {names[0]!r}")
+    read = {name: exif_position(folder / name, sfm_map.config.images) for name in present}
+    positions = {name: position for name, position in read.items() if position is not None}
+    if not positions:
         raise GeoreferenceError(
             f"none of {counted(len(present), 'photo')} has a position with height in its EXIF; "
-            f"give them with --positions FILE.csv"
+            f"give positions with --positions FILE.csv"
         )
-    return found
+    return positions
 
 
-def _print(folder: Path, found: Georeference, residuals_m: Mapping[str, float]) -> None:
-    quality = found.quality
-    far_off = quality.num_positions - quality.num_inliers
-    sources = {
+def _print_georeference(
+    folder: Path, georeference: Georeference, residuals_m: Mapping[str, float]
+) -> None:
+    quality = georeference.quality
+    num_outliers = quality.num_positions - quality.num_inliers
+    up_sources = {
         "positions": "the positions",
-        "cameras": "cameras held level, mainly: the positions are less sure of it",
-        "both": "the positions, mainly, and cameras held level",
+        "cameras": "mainly the assumption that cameras are held level",
+        "both": "mainly the positions, and the assumption that cameras are held level",
     }
     click.echo(
-        f"{folder}: {counted(quality.num_positions, 'position')} of map images, {far_off} of them "
-        f"far off and not used\n"
-        f"origin: {found.latitude_deg:.7f} {found.longitude_deg:.7f}, height "
-        f"{found.height_m:.2f} m\n"
-        f"scale: {found.metres_per_unit:.6g} m per map unit, to {100 * quality.scale_sigma:.2g} %\n"
-        f"north: to {quality.heading_sigma_deg:.2g} deg; up: to {quality.tilt_sigma_deg:.2g} deg, "
-        f"from {sources[quality.up_from]}\n"
+        f"{folder}: {counted(quality.num_positions, 'position')} of map images, "
+        f"{counted(num_outliers, 'outlier')} not used\n"
+        f"origin: latitude {georeference.latitude_deg:.7f}, longitude "
+        f"{georeference.longitude_deg:.7f}, height {georeference.height_m:.2f} m\n"
+        f"scale: {georeference.metres_per_unit:.6g} m per map unit, "
+        f"+- {100 * quality.scale_sigma:.2g} %\n"
+        f"north: +- {quality.heading_sigma_deg:.2g} deg; up: +- {quality.tilt_sigma_deg:.2g} deg, "
+        f"from {up_sources[quality.up_from]}\n"
         f"residuals: median {quality.median_error_m:.3g} m, root mean square "
-        f"{quality.rms_error_m:.3g} m (of heights {quality.rms_error_up_m:.3g} m)"
+        f"{quality.rms_error_m:.3g} m (heights alone {quality.rms_error_up_m:.3g} m)"
     )
+    click.echo("largest residuals:")
     worst = sorted(residuals_m, key=lambda name: residuals_m[name], reverse=True)
-    for name in worst[: min(SHOWN_WORST, max(far_off, 1))]:
-        click.echo(f"  {name}: {residuals_m[name]:.3g} m off")
+    for name in worst[: min(SHOWN_WORST, max(num_outliers, 1))]:
+        click.echo(f"  {name}: {residuals_m[name]:.3g} m")

@@ -1,4 +1,4 @@
-"""``hloc-lite info``: what is in a map, and how many bytes each part takes."""
+"""``hloc-lite info``: counts of a map, and the size of each of its files."""
 
 from __future__ import annotations
 
@@ -15,49 +15,53 @@ if TYPE_CHECKING:
 
 @click.command("info")
 @click.argument("map_folder", metavar="MAP", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="All of it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print all values as JSON.")
 def command(map_folder: Path, as_json: bool) -> None:
-    """Say what is in MAP, full or compact; all of its files are checked on the way."""
+    """Show what MAP (full or compact) contains, and check it."""
     from hloc_lite.maps.summary import summarize_map
 
-    content = summarize_map(map_folder)
+    summary = summarize_map(map_folder)
     if as_json:
-        values = {**asdict(content), "total_bytes": content.total_bytes}
+        values = {**asdict(summary), "total_bytes": summary.total_bytes}
         click.echo(json.dumps(values, indent=1, ensure_ascii=False))
         return
-    click.echo(f"{map_folder}: {'compact' if content.is_compact else 'full'} map "
-               f"({content.schema}, fingerprint {content.fingerprint})")  # fmt: skip
-    click.echo(description(content))
-    click.echo(byte_table(content))
+    kind = "compact" if summary.is_compact else "full"
+    click.echo(f"{map_folder}: {kind} map ({summary.schema}, fingerprint {summary.fingerprint})")
+    click.echo(describe(summary))
+    click.echo(byte_table(summary))
 
 
-def description(content: MapSummary) -> str:
-    """Some lines on what the map holds."""
-    cut = content.num_landmarks < content.of_landmarks
-    kept = f" of {content.of_landmarks}" if cut else ""
-    per_image = content.num_observations / max(1, content.num_images)
-    track = content.num_observations / max(1, content.num_landmarks)
-    keypoints = "" if content.is_compact else f" of {content.num_keypoints} keypoints"
-    labelled = content.labelled_share
-    networks = [f"{name} {digest[:12]}" for name, digest in content.weights.items()]
+def describe(summary: MapSummary) -> str:
+    """Describe images, landmarks, descriptors, labels and networks of a map, a line each."""
+    per_image = summary.num_observations / max(1, summary.num_images)
+    track_length = summary.num_observations / max(1, summary.num_landmarks)
+    is_reduced = summary.num_landmarks < summary.of_landmarks
+    kept = f" of {summary.of_landmarks} kept" if is_reduced else ""
+    observations = f"{summary.num_observations} observations"
+    if not summary.is_compact:
+        observations += f" among {summary.num_keypoints} keypoints"
+    labels = "no semantic labels"
+    if summary.labelled_share is not None:
+        labels = f"semantic labels for {100 * summary.labelled_share:.0f} % of the landmarks"
+    networks = [f"{name} {digest[:12]}" for name, digest in summary.weights.items()]
     lines = [
-        f"{content.num_images} images that see {per_image:.0f} landmarks each "
-        f"(at least {content.least_landmarks})",
-        f"{content.num_landmarks}{kept} landmarks, {content.num_observations} "
-        f"observations{keypoints}: {track:.1f} a landmark",
-        f"features {content.features}, {content.descriptor_dim} dimensions, {content.coding}",
-        f"retrieval {content.retrieval}, {content.retrieval_dim} dimensions, "
-        f"{content.retrieval_coding}",
-        "no labels" if labelled is None else f"labels of {100 * labelled:.0f} % of the landmarks",
-        f"networks: {', '.join(networks) or 'none'}",
+        f"{summary.num_images} images with {per_image:.0f} landmarks on average, at least "
+        f"{summary.least_landmarks}",
+        f"{summary.num_landmarks} landmarks{kept}, mean track length {track_length:.1f}",
+        observations,
+        f"features: {summary.features}, {summary.descriptor_dim} dimensions, {summary.coding}",
+        f"retrieval: {summary.retrieval}, {summary.retrieval_dim} dimensions, "
+        f"{summary.retrieval_coding}",
+        labels,
+        f"network weights (sha256): {', '.join(networks) or 'none'}",
     ]
     return "\n".join(f"  {line}" for line in lines)
 
 
-def byte_table(content: MapSummary) -> str:
-    """Bytes of each part, and the share of all that it takes."""
-    total = content.total_bytes
-    rows = [*content.bytes_of.items(), ("all", total)]
+def byte_table(summary: MapSummary) -> str:
+    """Format a table of files with their bytes and share of the total."""
+    total = summary.total_bytes
+    rows = [*summary.bytes_of.items(), ("total", total)]
     width = max(len(name) for name, _ in rows)
     return "\n".join(
         f"  {name:<{width}} {size:>12,} {100 * size / max(1, total):5.1f} %" for name, size in rows

@@ -1,4 +1,4 @@
-"""``hloc-lite``: finds the verb, and turns errors a user can mend into one line and exit code 2."""
+"""Entry point of ``hloc-lite``: runs a verb and reports errors as one line with an exit code."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any, NoReturn
 import click
 
 import hloc_lite
-from hloc_lite.cli.options import RESUMES
+from hloc_lite.cli.options import RESUMABLE
 from hloc_lite.errors import HlocLiteError
 
 EXIT_INTERRUPTED = 130
-EXIT_UNREAD = 141
+EXIT_BROKEN_PIPE = 141
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 VERBS: Mapping[str, str] = {
     "compress": "hloc_lite.cli.compress",
@@ -34,11 +34,11 @@ VERBS: Mapping[str, str] = {
     "town": "hloc_lite.cli.town",
     "weights": "hloc_lite.cli.weights",
 }
-"""Verb -> module with a click command named ``command``; imported when the verb is used."""
+"""Verb -> module with a click command named ``command``."""
 
 
 class LazyGroup(click.Group):
-    """A group that imports a verb's module when it is asked for, so that --help stays instant."""
+    """Group that imports the module of a verb at its first use: the others cost no time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(VERBS)
@@ -49,36 +49,42 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(VERBS[cmd_name]).command
         return command
 
-    # both here, as click would make a 1 of what is caught later
+    # in both methods, because click turns an interrupt or a closed pipe into exit code 1
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        with _ends():
+        with _expected_terminations():
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _ends(ctx.meta):
+        with _expected_terminations(ctx.meta):
             return super().invoke(ctx)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(hloc_lite.__version__, prog_name="hloc-lite")
 @click.option("-v", "--verbose", is_flag=True, help="Log what each stage does.")
-@click.option("-q", "--quiet", is_flag=True, help="Only warnings and results.")
+@click.option("-q", "--quiet", is_flag=True, help="Show warnings and results only.")
 def cli(verbose: bool, quiet: bool) -> None:
-    """Photos of a place become a map; another photo, a camera pose (6 DoF)."""
+    """Build a map from photos and estimate the camera poses (6 DoF) of other photos in it."""
     level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("hloc_lite").setLevel(level)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: exit 0 done, 1 a bug (traceback) or nothing localized, 2 a mendable error,
-    130 interrupted, 141 nobody reads the output any more (as shells report SIGINT and SIGPIPE)."""
-    # Waiting threads sleep instead of spinning: where other programs use the machine too, spinning
-    # makes the networks 2 to 5 times slower. Read when torch is loaded, so set before that.
+    """Run the command line and exit.
+
+    Exit codes: 0 for success; 1 if nothing was localized, or for a bug (with a traceback); 2 for an
+    error the user can fix; 130 if interrupted and 141 if stdout was closed, as in shells.
+
+    Args:
+        arguments: command-line arguments; None for those of the process.
+    """
+    # Idle threads sleep instead of spinning, which makes networks 2 to 5 times slower on a shared
+    # machine. The variable is read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    with _ends():
+    with _expected_terminations():
         try:
-            _check_surroundings()
+            _check_environment()
             code = cli.main(args=arguments, standalone_mode=False)
         except HlocLiteError as error:
             _fail(str(error))
@@ -91,18 +97,22 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 @contextmanager
-def _ends(meta: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None]:
-    """Ends that are no bugs: interrupts, and an output that is full or that nobody reads."""
+def _expected_terminations(meta: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None]:
+    """End expected terminations (Ctrl-C, full disk, closed stdout) without a traceback.
+
+    Args:
+        meta: ``meta`` of the click context, see ``mark_resumable``.
+    """
     try:
         yield
     except (KeyboardInterrupt, click.Abort):
         line_end = "\n" if sys.stderr.isatty() else ""  # after the terminal's ^C
-        hint = "; run the same command again, it resumes" if meta.get(RESUMES) else ""
+        hint = "; run the same command again to resume" if meta.get(RESUMABLE) else ""
         click.echo(f"{line_end}interrupted{hint}", err=True)
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         _silence_stdout()
-        sys.exit(EXIT_UNREAD)
+        sys.exit(EXIT_BROKEN_PIPE)
     except OSError as error:
         if error.filename is not None or error.errno not in WRITE_ERRORS:
             raise
@@ -110,19 +120,21 @@ def _ends(meta: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None]:
         _fail(f"cannot write the output: {error.strerror}")
 
 
-def _check_surroundings() -> None:
-    """What no verb can work without, and libraries would explain badly."""
+def _check_environment() -> None:
+    """Check the working folder and the file system encoding, which every verb needs.
+
+    Raises:
+        HlocLiteError: the folder is gone, or file names are not UTF-8.
+    """
     try:
         os.getcwd()
     except OSError:
-        raise HlocLiteError(
-            "the folder you are in does not exist any more; change to another one"
-        ) from None
+        raise HlocLiteError("the working folder no longer exists; change to another one") from None
     encoding = sys.getfilesystemencoding()
     if encoding.lower().replace("-", "") != "utf8":
         raise HlocLiteError(
-            f"the locale's encoding is {encoding}, which cannot hold all file names: set "
-            f"PYTHONUTF8=1, or LC_ALL to a locale of UTF-8 such as C.UTF-8"
+            f"the locale's encoding is {encoding}, which cannot represent all file names: set "
+            f"PYTHONUTF8=1, or LC_ALL to a UTF-8 locale such as C.UTF-8"
         )
 
 
@@ -132,6 +144,6 @@ def _fail(message: str) -> NoReturn:
 
 
 def _silence_stdout() -> None:
-    """What is still held back cannot be written either, and must not be tried at exit."""
+    """Redirect stdout to the null device: what is buffered would fail again at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]

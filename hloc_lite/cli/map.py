@@ -12,18 +12,21 @@ from hloc_lite.cli.options import (
     RegistryOption,
     config_options,
     labels_option,
-    nested,
-    resumes,
+    mark_resumable,
+    nested_settings,
+    parse_cue_source,
     runtime_options,
     show_progress,
-    source_named,
 )
 from hloc_lite.config import PROFILES, load_config
 from hloc_lite.errors import ConfigError
 from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS
 
 if TYPE_CHECKING:
+    from hloc_lite.mapping.run import MapInputs
     from hloc_lite.scene import SfmModel
+
+SHOWN_FAILURES = 10
 
 
 @click.command("map")
@@ -32,25 +35,31 @@ if TYPE_CHECKING:
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
-    help="COLMAP model with known poses (.bin or .txt, points optional), or a finished MAP: "
-    "triangulate only.",
+    help="COLMAP model with known poses (.bin or .txt, points optional), or an existing MAP: its "
+    "poses are kept, and only points are triangulated.",
 )
-@click.option("--image-list", type=click.Path(path_type=Path), help="Use only these names.")
+@click.option(
+    "--image-list",
+    type=click.Path(path_type=Path),
+    help="File with the names of the images to use, one per line.  [default: all]",
+)
 @click.option(
     "--cameras",
     "cameras_file",
     type=click.Path(path_type=Path),
-    help="Known intrinsics: lines 'NAME MODEL W H params...'.",
+    help="File with known intrinsics, lines 'NAME MODEL W H params...'.",
 )
 @click.option(
-    "--masks", type=click.Path(path_type=Path), help="Folder of masks NAME.png, black = ignored."
+    "--masks",
+    type=click.Path(path_type=Path),
+    help="Folder of masks NAME.png; black pixels are ignored.",
 )
 @click.option(
     "--profile",
     type=click.Choice(list(PROFILES)),
     default="balanced",
     show_default=True,
-    help="Features, matcher and sizes that go together.",
+    help="Preset of features, matcher and image size.",
 )
 @click.option("--features", cls=RegistryOption, table=FEATURES, help="Local features:")
 @click.option("--matcher", cls=RegistryOption, table=MATCHERS, help="Matcher: auto,")
@@ -58,16 +67,24 @@ if TYPE_CHECKING:
     "--retrieval", cls=RegistryOption, table=GLOBAL_DESCRIPTORS, help="Global descriptor:"
 )
 @click.option(
-    "--pairs", help="exhaustive | retrieval:K | covisible:K | poses:K | sequential:K | FILE."
+    "--pairs",
+    help="Image pairs to match: exhaustive | retrieval:K | covisible:K | poses:K | sequential:K | "
+    "FILE.",
 )
 @click.option(
     "--mapper",
     type=click.Choice(["incremental", "global"]),
-    help="Structure from motion image by image, or all at once.  [default: incremental]",
+    help="Structure-from-motion method.  [default: incremental]",
 )
 @labels_option
-@click.option("--overwrite", is_flag=True, help="Replace what other settings left in the output.")
-@click.option("--keep-work", is_flag=True, help="Keep features and matches of all images.")
+@click.option(
+    "--overwrite", is_flag=True, help="Replace results of other settings in the output folder."
+)
+@click.option(
+    "--keep-work",
+    is_flag=True,
+    help="Keep the features and matches of all images, in the subfolder work.",
+)
 @config_options
 @runtime_options
 def command(
@@ -91,40 +108,28 @@ def command(
     device: str,
     offline: bool,
 ) -> None:
-    """Build a map from the photos in IMAGES (all images below that folder).
+    """Build a map from the photos in the folder IMAGES.
 
-    A run that was killed resumes when the same command is given again.
+    Photos in its subfolders are included. Run the same command again to resume an interrupted one.
     """
-    if reference is not None and cameras_file is not None:
-        raise ConfigError("--reference has the cameras already: leave --cameras away")
-    if reference is not None and mapper is not None:
-        raise ConfigError(
-            "--reference gives the poses, so no mapper runs: leave --mapper away, or --reference"
-        )
-    from hloc_lite.formats.hloc_lists import read_image_list, read_queries
+    _check_usage(reference, cameras_file, mapper)
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.mapping.build import build_map
-    from hloc_lite.mapping.run import MapInputs
 
-    overrides = nested(
+    overrides = nested_settings(
         {
             "features.name": features,
             "matching.name": matcher,
             "retrieval.name": retrieval,
             "pairs.spec": pairs,
             "mapping.mapper": mapper,
-            "semantics.source": source_named(labels, "--labels", SEGMENTERS),
+            "semantics.source": parse_cue_source(labels, "--labels", SEGMENTERS),
         }
     )
     config = load_config(profile, config_file, settings, overrides)
-    inputs = MapInputs(
-        reference=None if reference is None else _known_poses(reference),
-        cameras=None if cameras_file is None else read_queries(cameras_file),
-        masks=masks,
-        names=None if image_list is None else read_image_list(image_list),
-    )
-    resumes()
-    built = build_map(
+    inputs = _read_inputs(reference, cameras_file, masks, image_list)
+    mark_resumable()
+    sfm_map = build_map(
         images,
         config,
         inputs=inputs,
@@ -135,32 +140,57 @@ def command(
         keep_work=keep_work,
         progress=show_progress(),
     )
-    _print_summary(Path(output), built.report)
+    print_summary(Path(output), sfm_map.report)
 
 
-def _known_poses(folder: Path) -> SfmModel:
-    """The COLMAP model in a folder, or that of the map in it."""
+def _check_usage(reference: Path | None, cameras_file: Path | None, mapper: str | None) -> None:
+    """Refuse options that do not go together."""
+    if reference is not None and cameras_file is not None:
+        raise ConfigError("--reference already has the cameras: omit --cameras")
+    if reference is not None and mapper is not None:
+        raise ConfigError(
+            "--reference already has the poses, so no mapper runs: omit --mapper, or --reference"
+        )
+
+
+def _read_inputs(
+    reference: Path | None, cameras_file: Path | None, masks: Path | None, image_list: Path | None
+) -> MapInputs:
+    from hloc_lite.formats.hloc_lists import read_image_list, read_queries
+    from hloc_lite.mapping.run import MapInputs
+
+    return MapInputs(
+        reference=None if reference is None else _read_reference(reference),
+        cameras=None if cameras_file is None else read_queries(cameras_file),
+        masks=masks,
+        names=None if image_list is None else read_image_list(image_list),
+    )
+
+
+def _read_reference(folder: Path) -> SfmModel:
+    """Read the COLMAP model in a folder, or that of the map in it."""
     from hloc_lite.formats.colmap import read_model
     from hloc_lite.maps.map import Map
 
     return Map.open(folder).model if (folder / "map.json").is_file() else read_model(folder)
 
 
-def _print_summary(output: Path, report: Mapping[str, Any]) -> None:
-    left_out = {n: i for n, i in report["images"].items() if "reason" in i}
-    error = report["mean_reprojection_error_px"]
+def print_summary(output: Path, report: Mapping[str, Any]) -> None:
+    """Print the size and accuracy of a map, the first images left out, and the time per stage."""
+    error_px = report["mean_reprojection_error_px"]
     click.echo(
         f"{output}: {report['registered']} of {report['images_given']} images registered, "
-        f"{report['points']} points, tracks of {report['mean_track_length']:.1f}"
-        + (f", reprojection error {error:.2f} px" if error is not None else "")
+        f"{report['points']} points, mean track length {report['mean_track_length']:.1f}"
+        + (f", mean reprojection error {error_px:.2f} px" if error_px is not None else "")
     )
-    for name, image in list(left_out.items())[:10]:
-        what = "no points" if image["registered"] else "not registered"
-        click.echo(f"  {what}: {name}: {image['reason']}")
-    if len(left_out) > 10:
-        click.echo(f"  and {len(left_out) - 10} more, see {output / 'report.json'}")
+    left_out = {name: image for name, image in report["images"].items() if "reason" in image}
+    for name, image in list(left_out.items())[:SHOWN_FAILURES]:
+        problem = "no points" if image["registered"] else "not registered"
+        click.echo(f"  {problem}: {name}: {image['reason']}")
+    if len(left_out) > SHOWN_FAILURES:
+        click.echo(f"  and {len(left_out) - SHOWN_FAILURES} more, see {output / 'report.json'}")
     if "landmarks" in report:
         counts = report["landmarks"]
-        click.echo(f"  labels: {counts['labelled']} of {counts['landmarks']} points have one")
+        click.echo(f"  labels: {counts['labelled']} of {counts['landmarks']} points are labelled")
     times = ", ".join(f"{stage} {s:.1f} s" for stage, s in report["timings_s"].items())
-    click.echo(f"  {times}")
+    click.echo(f"  time: {times}")

@@ -1,7 +1,9 @@
-"""Options that several verbs share, and what they stand for."""
+"""Options shared by several verbs, and the parsing of their values."""
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,57 +15,60 @@ from hloc_lite.errors import ConfigError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-RESUMES = "hloc_lite.resumes"
-"""Key of ``click.Context.meta``: see ``resumes``."""
+RESUMABLE = "hloc_lite.resumable"
+"""Key of ``click.Context.meta``, see ``mark_resumable``."""
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S", bound="BaseModel")
 
 
 def config_options(function: F) -> F:
-    """--config and --set."""
+    """Add --config and --set."""
     function = click.option(
         "--set",
         "settings",
         multiple=True,
         metavar="KEY=VALUE",
-        help="One config value, e.g. pose.max_error_px=6. May be given several times.",
+        help="Config value, e.g. pose.max_error_px=6. May be given several times.",
     )(function)
     return click.option(
-        "--config", "config_file", type=click.Path(path_type=Path), help="Config in TOML."
+        "--config", "config_file", type=click.Path(path_type=Path), help="Config file (TOML)."
     )(function)
 
 
 def runtime_options(function: F) -> F:
-    """--device and --offline."""
+    """Add --device and --offline."""
     function = click.option(
-        "--offline", is_flag=True, help="Never download weights; say what is missing instead."
+        "--offline", is_flag=True, help="Never download network weights; fail if some are missing."
     )(function)
     return click.option(
-        "--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps."
+        "--device",
+        default="cpu",
+        show_default=True,
+        help="Device of the networks: cpu, cuda, cuda:1, mps.",
     )(function)
 
 
 def labels_option(function: F) -> F:
-    """--labels: semantics.source, see ``source_named``."""
+    """Add --labels, for ``semantics.source`` (see ``parse_cue_source``)."""
     return click.option(
         "--labels",
         metavar="SOURCE",
-        help="Labels of the photos: a folder of label maps, hf:MODEL, the name of a network "
-        "(deeplab-edgetpu-cityscapes), or none.",
+        help="Semantic labels of the photos: a folder of label maps, hf:MODEL, the name of a "
+        "network (deeplab-edgetpu-cityscapes), or none.",
     )(function)
 
 
 def depth_option(function: F) -> F:
-    """--depth: depth.source, see ``source_named``."""
+    """Add --depth, for ``depth.source`` (see ``parse_cue_source``)."""
     return click.option(
         "--depth",
         metavar="SOURCE",
-        help="Depths of the photos: a folder of depth maps, hf:MODEL, or none.",
+        help="Depth of the photos: a folder of depth maps, hf:MODEL, or none.",
     )(function)
 
 
 class RegistryOption(click.Option):
-    """An option whose help lists the names of a registry table, those of other packages too."""
+    """Option whose help lists the names of a registry table, with those of installed plug-ins."""
 
     def __init__(self, *args: Any, table: Iterable[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -75,42 +80,44 @@ class RegistryOption(click.Option):
             return None
         try:
             names = ", ".join(self._table)
-        except ConfigError as error:  # a package that cannot be used; help is shown in any case
+        except ConfigError as error:  # a broken plug-in must not prevent help
             names = str(error)
         return record[0], f"{record[1]} {names}."
 
 
-def source_named(given: str | None, flag: str, known: Collection[str]) -> str | None:
-    """The config's source for what a flag was given: a folder is ``files:FOLDER``, all else stays.
+def parse_cue_source(value: str | None, option: str, known: Collection[str]) -> str | None:
+    """Return the config value of --labels or --depth: ``files:FOLDER`` for a folder.
 
     Args:
-        known: names of the registry; one that ends in a colon stands for all that start with it.
+        value: value of the option; returned as it is if it names a source.
+        option: name of the option, for the message.
+        known: registry names; one that ends in a colon is a prefix, such as ``hf:``.
 
     Raises:
-        ConfigError: no such folder, and no name of a source.
+        ConfigError: neither a folder nor a source.
     """
-    if given is None or given == "none" or given in known:
-        return given
-    if given.startswith(tuple(name for name in known if name.endswith(":"))):
-        return given
-    if Path(given).is_dir():
-        return f"files:{given}"
+    if value is None or value == "none" or value in known:
+        return value
+    if value.startswith(tuple(name for name in known if name.endswith(":"))):
+        return value
+    path = Path(value)
+    if path.is_dir():
+        return f"files:{value}"
+    problem = "that is a file" if path.exists() else "there is no such folder"
     networks = [name for name in known if not name.endswith(":")]
+    choices = ", ".join([*networks, "hf:MODEL (a folder or a hub name)"])
     raise ConfigError(
-        f"{flag} {given}: {'that is a file' if Path(given).exists() else 'there is no such folder'}"
-        f"; give a folder with one file for each photo, "
-        + ", ".join([*networks, "hf:MODEL (a folder or a hub name)"])
-        + " or none"
+        f"{option} {value}: {problem}; give a folder with a file for each photo, {choices} or none"
     )
 
 
-def resumes() -> None:
-    """From here on, what an interrupted command did is kept for the next one."""
-    click.get_current_context().meta[RESUMES] = True
+def mark_resumable() -> None:
+    """Declare that the command, if interrupted from here on, resumes when it is run again."""
+    click.get_current_context().meta[RESUMABLE] = True
 
 
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """``{"features.name": "disk"}`` as nested dictionaries; None values are left out."""
+def nested_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert ``{"features.name": "disk"}`` to nested dictionaries, without None values."""
     tree: dict[str, Any] = {}
     for dotted, value in values.items():
         if value is not None:
@@ -119,22 +126,23 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def section_of(kind: type[S], values: Mapping[str, Any]) -> S:
-    """A section of these values. Raises ConfigError, which names the first bad one."""
+def validate_section(section: type[S], values: Mapping[str, Any]) -> S:
+    """Return a config section with these values.
+
+    Raises:
+        ConfigError: a value is out of range; the first one is named.
+    """
     from pydantic import ValidationError
 
     try:
-        return kind.model_validate(values)
+        return section.model_validate(values)
     except ValidationError as error:
         item = error.errors()[0]
-        what = "".join(str(part) for part in item["loc"][:1])
-        raise ConfigError(f"{what}: {item['msg']}, got {item['input']!r}") from None
+        key = "".join(str(part) for part in item["loc"][:1])
+        raise ConfigError(f"{key}: {item['msg']}, got {item['input']!r}") from None
 
 
 def show_progress() -> bool:
-    """Whether bars are wanted: not with --quiet, and only where somebody watches."""
-    import logging
-    import sys
-
+    """True if progress bars are wanted: stderr is a terminal, and --quiet is not given."""
     loud = logging.getLogger("hloc_lite").getEffectiveLevel() <= logging.INFO
     return loud and sys.stderr.isatty()

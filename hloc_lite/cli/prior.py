@@ -1,4 +1,4 @@
-"""What is known of queries beforehand, on the command line."""
+"""Pose priors on the command line: --near and --gps."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ if TYPE_CHECKING:
 
 
 def prior_options(function: F) -> F:
-    """--near and --gps."""
+    """Add --near and --gps."""
     function = click.option(
         "--gps",
         metavar="LAT,LON,ACCURACY",
-        help="Where on Earth the photos were taken, degrees and metres; the map must be "
-        "georeferenced.",
+        help="GPS position of the photos (degrees) and its accuracy (metres, as phones report it); "
+        "the map must be georeferenced.",
     )(function)
     return click.option(
         "--near",
         metavar="X,Y,Z,RADIUS",
-        help="Where in the map the photos were taken, and how far from there at most, map units.",
+        help="Approximate position of the photos in the map, and the largest distance from it "
+        "(map units).",
     )(function)
 
 
-def prior_of(near: str | None, gps: str | None, place: Map, map_folder: Path) -> Prior | None:
-    """What the options say; None: nothing.
+def parse_prior(near: str | None, gps: str | None, sfm_map: Map, map_folder: Path) -> Prior | None:
+    """Return the prior of --near or --gps; None if neither is given.
 
     Raises:
-        ConfigError: not as many numbers, both at once, or a map that is nowhere on Earth.
+        ConfigError: both are given, a wrong number of values, or --gps for a map without
+            georeference.
     """
     from hloc_lite.localize.prior import prior_from_gps
     from hloc_lite.types import Prior
@@ -43,35 +45,35 @@ def prior_of(near: str | None, gps: str | None, place: Map, map_folder: Path) ->
     if near is not None and gps is not None:
         raise ConfigError("give either --near or --gps, not both")
     if near is not None:
-        x, y, z, radius = _numbers(near, "--near", "X,Y,Z,RADIUS")
+        x, y, z, radius = _parse_numbers(near, "--near", "X,Y,Z,RADIUS")
         return Prior(position=(x, y, z), radius=radius)  # type: ignore[arg-type]
     if gps is None:
         return None
-    latitude, longitude, accuracy_m = _numbers(gps, "--gps", "LAT,LON,ACCURACY")
-    georeference = needed_georeference(place, map_folder, "--gps")
-    return prior_from_gps(georeference, latitude, longitude, accuracy_m)
+    latitude_deg, longitude_deg, accuracy_m = _parse_numbers(gps, "--gps", "LAT,LON,ACCURACY")
+    georeference = require_georeference(sfm_map, map_folder, "--gps")
+    return prior_from_gps(georeference, latitude_deg, longitude_deg, accuracy_m)
 
 
-def needed_georeference(place: Map, map_folder: Path, option: str) -> Georeference:
-    """Where the map lies, which an option cannot do without.
+def require_georeference(sfm_map: Map, map_folder: Path, option: str) -> Georeference:
+    """Return the georeference of a map, which an option needs.
 
     Raises:
-        ConfigError: nobody said it.
+        ConfigError: the map has none.
     """
-    if place.georeference is None:
+    if sfm_map.georeference is None:
         raise ConfigError(
-            f"{option} needs to know where on Earth {map_folder} lies: run `hloc-lite "
+            f"{option} needs a georeferenced map, and {map_folder} is not: run `hloc-lite "
             f"georeference {map_folder} --positions FILE.csv` (or --exif IMAGES) first"
         )
-    return place.georeference
+    return sfm_map.georeference
 
 
-def _numbers(text: str, option: str, form: str) -> list[float]:
-    parts = text.split(",")
+def _parse_numbers(text: str, option: str, layout: str) -> list[float]:
+    """Parse comma-separated numbers, as many as ``layout`` names."""
     try:
-        numbers = [float(part) for part in parts]
+        numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) != form.count(",") + 1:
-        raise ConfigError(f"{option} takes {form}, got {text!r}")
+    if len(numbers) != layout.count(",") + 1:
+        raise ConfigError(f"{option}: expected {layout}, got {text!r}")
     return numbers

@@ -1,62 +1,82 @@
-"""Which photos are asked for on the command line, and with which intrinsics."""
+"""Queries on the command line: single photos or a folder, and their intrinsics."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hloc_lite.errors import HlocLiteError
+from hloc_lite.formats.hloc_lists import parse_camera, read_queries
+from hloc_lite.io.image_names import check_relative, is_unicode, list_images
+from hloc_lite.io.image_sources import check_image_folder
+from hloc_lite.types import Camera
 
-if TYPE_CHECKING:
-    from hloc_lite.types import Camera
+
+@dataclass(frozen=True)
+class QuerySet:
+    """Queries of one run."""
+
+    folder: Path
+    """Folder that the names are relative to."""
+    cameras: Mapping[str, Camera | None]
+    """Name -> intrinsics; None if not given."""
+    rejected: Mapping[str, HlocLiteError]
+    """Names that the poses file cannot store -> the error."""
+
+    @property
+    def accepted(self) -> dict[str, Camera | None]:
+        """Queries to localize: name -> intrinsics."""
+        return {name: camera for name, camera in self.cameras.items() if name not in self.rejected}
+
+    @property
+    def files(self) -> list[Path]:
+        """Paths of all photos."""
+        return [self.folder / name for name in self.cameras]
 
 
-def queries_of(
-    photos: tuple[Path, ...],
+def read_query_cameras(
+    photos: Sequence[Path],
     images: Path | None,
-    queries: tuple[Path, ...],
+    lists: Sequence[Path],
     camera: str | None,
 ) -> dict[str, Camera | None]:
-    """Query name -> its intrinsics, None where they are not given.
+    """Return the intrinsics of each query by name; None if they are not given.
 
     Args:
-        photos: single ones, or none where ``images`` is given.
+        photos: single photos; unused if ``images`` is given.
         images: folder of the queries.
-        queries: lists of them; none: all images of the folder.
-        camera: intrinsics of the single ones, "MODEL W H params...".
+        lists: query lists with intrinsics; none for all images of the folder.
+        camera: intrinsics of the single photos, "MODEL W H params...".
 
     Raises:
         HlocLiteError: no such folder, no query, or a list that cannot be read or contradicts
             another one.
     """
-    from hloc_lite.formats.hloc_lists import parse_camera
-    from hloc_lite.io.image_names import check_relative, is_unicode, list_images
-    from hloc_lite.io.image_sources import check_image_folder
-
     if images is None:
-        known = None if camera is None else parse_camera(camera, "--camera")
+        intrinsics = None if camera is None else parse_camera(camera, "--camera")
         for photo in photos:
             if not is_unicode(str(photo)):
                 raise HlocLiteError(f"the file name {str(photo)!r} is not UTF-8: rename it")
-        return dict.fromkeys((str(photo) for photo in photos), known)
+        return dict.fromkeys((str(photo) for photo in photos), intrinsics)
     check_image_folder(images)
-    found = _listed(queries) if queries else dict.fromkeys(list_images(images))
-    check_relative(found)
-    if not found:
-        raise HlocLiteError(f"no queries in {', '.join(map(str, queries)) or images}")
-    return found
+    cameras = _read_lists(lists) if lists else dict.fromkeys(list_images(images))
+    check_relative(cameras)
+    if not cameras:
+        raise HlocLiteError(f"no queries in {', '.join(map(str, lists)) or images}")
+    return cameras
 
 
-def _listed(files: tuple[Path, ...]) -> dict[str, Camera | None]:
-    """The queries of all lists; one may be in several, with the same intrinsics."""
-    from hloc_lite.formats.hloc_lists import read_queries
-
-    found: dict[str, Camera | None] = {}
-    numbers: dict[str, list[object]] = {}
+def _read_lists(files: Sequence[Path]) -> dict[str, Camera | None]:
+    """Join query lists; a query may be in several, with the same intrinsics."""
+    cameras: dict[str, Camera | None] = {}
+    values: dict[str, list[object]] = {}
     for file in files:
         for name, camera in read_queries(file).items():
             given = [camera.model, camera.width, camera.height, *camera.params.tolist()]
-            if numbers.setdefault(name, given) != given:
-                raise HlocLiteError(f"{file}: {name!r} has other intrinsics than in another list")
-            found[name] = camera
-    return found
+            if values.setdefault(name, given) != given:
+                raise HlocLiteError(
+                    f"{file}: the intrinsics of {name!r} differ from those in another list"
+                )
+            cameras[name] = camera
+    return cameras

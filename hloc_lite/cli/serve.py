@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import F, config_options, runtime_options, section_of
-from hloc_lite.errors import ConfigError, MissingDependencyError
+from hloc_lite.cli.options import F, config_options, runtime_options, validate_section
+from hloc_lite.errors import ConfigError
+from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.serve.config import ServeConfig
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
 @_limit("--host", "host", str, "Address to listen on; by default reachable from this machine only.")
 @_limit("--port", "port", int, "TCP port; 0 takes a free one.")
 @_limit("--workers", "workers", int, "Photos localized at the same time.")
-@_limit("--queue", "queue_size", int, "Photos that may wait for a worker; further ones get 429.")
+@_limit(
+    "--queue", "queue_size", int, "Photos that may wait for a worker; more are answered with 429."
+)
 @_limit("--max-upload-mb", "max_upload_mb", float, "Largest request body, MB.")
 @_limit("--max-megapixels", "max_megapixels", float, "Largest image, megapixels.")
 @_limit("--job-timeout", "job_timeout_s", float, "Time from upload to answer, seconds.")
@@ -46,7 +49,8 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path),
-    help=f"File with the bearer token that requests must send; default: ${TOKEN_VARIABLE}, if set.",
+    help="File with the bearer token that requests must send.  "
+    f"[default: ${TOKEN_VARIABLE}, if set]",
 )
 @config_options
 @runtime_options
@@ -72,7 +76,7 @@ def command(
     Open / in a browser to try it; /docs describes the HTTP interface. On SIGTERM, running requests
     are finished first.
     """
-    _check_extra()
+    require_extra("serve", "the service")
     from hloc_lite.serve.map_pool import check_map_folders, parse_map_arguments
     from hloc_lite.serve.server import serve
 
@@ -87,7 +91,7 @@ def command(
         "job_timeout_s": job_timeout_s,
         "upload_timeout_s": upload_timeout_s,
     }
-    config = section_of(ServeConfig, limits)
+    config = validate_section(ServeConfig, limits)
     token = read_token(token_file)
     folders = parse_map_arguments(maps)
     check_map_folders(folders)
@@ -114,18 +118,6 @@ def read_token(file: Path | None) -> str | None:
             f"characters, got {len(token)} characters; make one with: openssl rand -hex 32"
         )
     return token
-
-
-def _check_extra() -> None:
-    try:
-        import fastapi  # noqa: F401
-        import prometheus_client  # noqa: F401
-        import python_multipart  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"the service needs the package {error.name}: pip install 'hloc_lite[serve]'"
-        ) from None
 
 
 def _localizer_opener(

@@ -9,30 +9,40 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from hloc_lite.cli.options import resumes, section_of
+from hloc_lite.cli.options import mark_resumable, validate_section
 from hloc_lite.errors import ConfigError
 
 
 @click.group("town")
 def command() -> None:
-    """Synthetic town with exact poses, depth and labels, for trials and tests."""
+    """Render a synthetic town, with exact poses, depth and labels."""
 
 
 @command.command("render")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder of the town.",
+)
 @click.option("--map", "num_map", default=120, show_default=True, help="Number of map images.")
 @click.option(
     "--queries", "num_queries", default=40, show_default=True, help="Queries per condition."
 )
 @click.option(
-    "--conditions", default="day,night,changed", show_default=True, help="Query conditions."
+    "--conditions",
+    default="day,night,changed",
+    show_default=True,
+    help="Query conditions, comma-separated.",
 )
 @click.option("--seed", default=7, show_default=True, help="Seed of the town.")
 @click.option(
     "--size", default="1024x768", show_default=True, metavar="WxH", help="Image size in pixels."
 )
-@click.option("--no-depth", is_flag=True, help="Do not write depth/.")
-@click.option("--no-labels", is_flag=True, help="Do not write labels/.")
+@click.option("--no-depth", is_flag=True, help="Do not write depth maps.")
+@click.option("--no-labels", is_flag=True, help="Do not write label maps.")
 @click.option(
     "--jobs", type=int, default=None, help="Number of processes.  [default: one per core]"
 )
@@ -49,16 +59,17 @@ def render(
     jobs: int | None,
     overwrite: bool,
 ) -> None:
-    """Render a town into DIR; images that are finished already are kept.
+    """Render a town into the folder DIR.
 
-    DIR gets images/, model/ (COLMAP), queries_CONDITION.txt, gt_CONDITION.txt, depth/ and labels/.
+    Images that are finished already are kept. DIR will contain images/, model/ (COLMAP),
+    map_images.txt, queries_CONDITION.txt, gt_CONDITION.txt, depth/ and labels/.
     """
     from hloc_lite.synthetic.config import CONDITIONS, TownConfig
     from hloc_lite.synthetic.dataset import write_dataset
 
     width, height = _parse_size(size)
     names = tuple(name.strip() for name in conditions.split(",") if name.strip())
-    config = section_of(
+    config = validate_section(
         TownConfig,
         {
             "seed": seed,
@@ -81,7 +92,7 @@ def render(
         bar.n = done
         bar.refresh()
 
-    resumes()
+    mark_resumable()
     with bar:
         write_dataset(
             output,

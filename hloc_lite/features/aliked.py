@@ -37,7 +37,8 @@ class AlikedExtractor:
             parameters.setdefault("dkd.hw_grid", network.dkd.hw_grid)
             network = load_parameters(network, parameters, runtime.device)
         self._network = prepare_for_inference(network)
-        self.descriptor_dim = int(network.desc_head.agg_weights.shape[-1])
+        aggregation: torch.Tensor = network.desc_head.agg_weights  # type: ignore[assignment]
+        self.descriptor_dim = int(aggregation.shape[-1])
         self._config = config
         self._device = runtime.device
 

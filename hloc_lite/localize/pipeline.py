@@ -213,7 +213,7 @@ class QueryPipeline:
                 putative = lift(of_map, lifter)
                 clusters = cluster_images(of_map, self.config.localize)
                 cues = self.weighers[index].compute_cues(
-                    of_map, putative, query.camera, predictions, quick_pose
+                    query, of_map, putative, predictions, quick_pose
                 )
                 if len(self.matchers) > 1:
                     rows = np.array([hits.names.index(name) for name in of_map.hits.names], int)

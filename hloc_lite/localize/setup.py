@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
-from hloc_lite.config import Config
+from hloc_lite.config import Config, with_matching_of_map
 from hloc_lite.consistency.depth_models import depth_model
 from hloc_lite.errors import ConfigError
 from hloc_lite.localize.compatibility import (
@@ -20,7 +21,7 @@ from hloc_lite.localize.multi_map import JointLifter, concatenate_point_values
 from hloc_lite.localize.pipeline import QueryPipeline
 from hloc_lite.localize.prior import PriorFilter
 from hloc_lite.localize.verification import PoseVerifier
-from hloc_lite.localize.weighting import MatchWeigher
+from hloc_lite.localize.weighting import ExtraCue, MatchWeigher
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.track_lifter import TrackLifter
 from hloc_lite.models import (
@@ -32,7 +33,7 @@ from hloc_lite.models import (
 )
 from hloc_lite.pose.confidence import Calibration
 from hloc_lite.protocols import DepthModel, FeatureExtractor, Lifter, Matcher, Segmenter
-from hloc_lite.registry import ESTIMATORS, MATCHERS, Runtime, create, is_learned
+from hloc_lite.registry import CUES, ESTIMATORS, MATCHERS, Runtime, create, is_learned
 from hloc_lite.retrieval.index import RetrievalIndex
 
 
@@ -44,6 +45,7 @@ def build_pipeline(
     runtime: Runtime,
     models: Models | None = None,
     lifters: Sequence[Lifter] | None = None,
+    cues: Mapping[str, float] = MappingProxyType({}),
 ) -> QueryPipeline:
     """Build the pipeline of queries in a map, or in several maps of the same images.
 
@@ -53,6 +55,7 @@ def build_pipeline(
         calibration: coefficients of the confidence model; None to give every pose.
         models: networks of the first map; None to load those that ``config`` names.
         lifters: sources of 3D points, one for each map; None for the tracks of their models.
+        cues: name -> exponent of cues that other packages add.
 
     Raises:
         ConfigError, StaleArtefactError: the config or a map does not fit, see ``compatibility``.
@@ -73,16 +76,21 @@ def build_pipeline(
     if lifters is None:
         lifters = [TrackLifter(each.model) for each in maps]
     cached_images = -(-config.localize.cached_images // len(maps))
-    weighers = [MatchWeigher(sfm_map, lifters[0], config, models.segmenter, depth)]
+    extra_cues = [
+        ExtraCue(name, create(CUES, name, config, runtime), exponent)
+        for name, exponent in cues.items()
+    ]
+    weighers = [MatchWeigher(sfm_map, lifters[0], config, models.segmenter, depth, extra_cues)]
     make = partial(_make_matcher, runtime=runtime, cached_images=cached_images)
     matchers = [make(sfm_map, config, models.extractor, models.matcher, lifters[0])]
     for each, lifter in zip(extra_maps, lifters[1:], strict=True):
-        own = {name: getattr(each.config, name) for name in ("features", "matching", "retrieval")}
-        its_config = query_matching_config(config.model_copy(update=own))
+        its_config = query_matching_config(with_matching_of_map(config, each.config))
         extractor, matcher, weights = load_extractor_and_matcher(its_config, runtime)
         check_weights(weights, each.weights)
         matchers.append(make(each, its_config, extractor, matcher, lifter))
-        weighers.append(_extra_weigher(each, its_config, models.segmenter, depth, lifter))
+        weighers.append(
+            _extra_weigher(each, its_config, models.segmenter, depth, lifter, extra_cues)
+        )
     verifier = PoseVerifier(
         lifters[0] if len(maps) == 1 else JointLifter(lifters),
         concatenate_point_values([each.point_labels for each in weighers]),
@@ -133,9 +141,10 @@ def _extra_weigher(
     segmenter: Segmenter | None,
     depth: DepthModel | None,
     lifter: Lifter,
+    extra_cues: Sequence[ExtraCue],
 ) -> MatchWeigher:
     try:
-        return MatchWeigher(sfm_map, lifter, config, segmenter, depth)
+        return MatchWeigher(sfm_map, lifter, config, segmenter, depth, extra_cues)
     except ConfigError as error:
         name = config.features.name
         raise ConfigError(f"the map of {name!r} features: {error}") from None

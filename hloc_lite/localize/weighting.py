@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -34,9 +34,9 @@ from hloc_lite.consistency.view_semantics import (
     view_semantics_cue,
 )
 from hloc_lite.errors import ConfigError, HlocLiteError
-from hloc_lite.localize.query import MapMatches
+from hloc_lite.localize.query import MapMatches, Query
 from hloc_lite.maps.map import Map
-from hloc_lite.protocols import DepthModel, Lifter, Segmenter
+from hloc_lite.protocols import CueComputer, DepthModel, Lifter, Segmenter
 from hloc_lite.types import (
     NO_POINT,
     Bool,
@@ -93,6 +93,16 @@ class WeightedMatches:
     """Map that the matches are with; its features have a pixel noise of their own."""
 
 
+@dataclass(frozen=True, eq=False)
+class ExtraCue:
+    """Cue of another package."""
+
+    name: str
+    computer: CueComputer
+    exponent: float
+    """Exponent of its factors in a match's weight."""
+
+
 class MatchWeigher:
     """Computes cues about matches with one map from the map, its labels and predicted depth.
 
@@ -101,6 +111,7 @@ class MatchWeigher:
         config: cues in use and their exponents; those not in use are not computed.
         segmenter: segments queries; None for no semantic cues.
         depth: predicts the depth of queries; None for no depth cue.
+        extra_cues: cues of other packages.
 
     Raises:
         ConfigError: labels are in use, but the map has none.
@@ -113,8 +124,10 @@ class MatchWeigher:
         config: Config,
         segmenter: Segmenter | None,
         depth: DepthModel | None,
+        extra_cues: Sequence[ExtraCue] = (),
     ) -> None:
         self._map, self._lifter, self._config = sfm_map, lifter, config
+        self._extra_cues = tuple(extra_cues)
         exponents = cue_exponents(config.weighting)
         self._used = {name for name, exponent in exponents.items() if exponent > 0}
         self._depth = depth if "depth" in self._used else None
@@ -161,18 +174,17 @@ class MatchWeigher:
 
     def compute_cues(
         self,
+        query: Query,
         map_matches: MapMatches,
         putative: PutativeMatches,
-        camera: Camera,
         predictions: Predictions,
         quick_pose: QuickPose,
     ) -> MatchCues:
         """Compute the cues in use about lifted matches.
 
         Args:
-            map_matches: matches with the images of this map.
+            map_matches: matches of the query with the images of this map.
             putative: the same matches, lifted to its points.
-            camera: intrinsics of the query.
             quick_pose: estimates the pose from one image's matches, for ``view_semantics``.
         """
         keypoints, hits = map_matches.features.keypoints, map_matches.hits
@@ -197,11 +209,18 @@ class MatchWeigher:
             scores = []
             for index, name in enumerate(hits.names):
                 rows = putative.subset(putative.hit_idxs == index)
-                scores.append(self._view_score(name, keypoints, rows, camera, windows, quick_pose))
+                scores.append(
+                    self._view_score(name, keypoints, rows, query.camera, windows, quick_pose)
+                )
             cues.append(view_semantics_cue(putative, scores, self._config.semantics))
         if depth_map is not None:
             poses = self._poses(hits)
             cues.append(depth_cue(putative, keypoints, depth_map, poses, self._config.depth))
+        for extra in self._extra_cues:
+            cue = extra.computer.compute(
+                putative, query.photo, map_matches.features, hits, self._lifter
+            )
+            cues.append(replace(cue, name=extra.name, exponent=extra.exponent))
         factors = None if self._bound_factors is None else self._bound_factors[points]
         return MatchCues(putative, tuple(cues), factors)
 
@@ -280,7 +299,7 @@ def weigh(
     for map_idx, cues, clusters in cues_of_maps:
         for cluster in clusters:
             rows = np.flatnonzero(np.isin(cues.matches.hit_idxs, cluster))
-            some = [Cue(cue.name, cue.factors[rows], cue.touched[rows]) for cue in cues.cues]
+            some = [cue.subset(rows) for cue in cues.cues]
             weights = combine_cues(cues.matches.subset(rows), some, config.weighting)
             factors = None if cues.bound_factors is None else cues.bound_factors[rows]
             correspondences = weights.correspondences(keypoints, factors)

@@ -1,5 +1,5 @@
 """HTTP service: keeps maps open and localizes photos sent by POST.
 
 Needs the extra ``serve`` (fastapi, uvicorn, python-multipart, prometheus-client). Only this package
-and ``hloc_lite.cli.serve`` import it.
+imports them.
 """
