@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +21,7 @@ def command(map_folder: Path, as_json: bool) -> None:
 
     content = summarize_map(map_folder)
     if as_json:
-        values = {**asdict(content), "total_bytes": content.total_bytes}
-        click.echo(json.dumps(values, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(content.to_json(), indent=1, ensure_ascii=False))
         return
     click.echo(f"{map_folder}: {'compact' if content.is_compact else 'full'} map "
                f"({content.schema}, fingerprint {content.fingerprint})")  # fmt: skip
@@ -33,8 +31,8 @@ def command(map_folder: Path, as_json: bool) -> None:
 
 def description(content: MapSummary) -> str:
     """Some lines on what the map holds."""
-    cut = content.num_landmarks < content.of_landmarks
-    kept = f" of {content.of_landmarks}" if cut else ""
+    cut = content.num_landmarks < content.num_landmarks_before
+    kept = f" of {content.num_landmarks_before}" if cut else ""
     per_image = content.num_observations / max(1, content.num_images)
     track = content.num_observations / max(1, content.num_landmarks)
     keypoints = "" if content.is_compact else f" of {content.num_keypoints} keypoints"
@@ -42,7 +40,7 @@ def description(content: MapSummary) -> str:
     networks = [f"{name} {digest[:12]}" for name, digest in content.weights.items()]
     lines = [
         f"{content.num_images} images that see {per_image:.0f} landmarks each "
-        f"(at least {content.least_landmarks})",
+        f"(at least {content.min_landmarks_per_image})",
         f"{content.num_landmarks}{kept} landmarks, {content.num_observations} "
         f"observations{keypoints}: {track:.1f} a landmark",
         f"features {content.features}, {content.descriptor_dim} dimensions, {content.coding}",
@@ -57,7 +55,7 @@ def description(content: MapSummary) -> str:
 def byte_table(content: MapSummary) -> str:
     """Bytes of each part, and the share of all that it takes."""
     total = content.total_bytes
-    rows = [*content.bytes_of.items(), ("all", total)]
+    rows = [*content.bytes_by_file.items(), ("all", total)]
     width = max(len(name) for name, _ in rows)
     return "\n".join(
         f"  {name:<{width}} {size:>12,} {100 * size / max(1, total):5.1f} %" for name, size in rows
