@@ -144,7 +144,7 @@ def test_saving_keeps_it_with_its_poses_only(folder: Path, caplog) -> None:
     changed = Map(**{**vars(place), "model": type(place.model)(**_fields(fewer))})
     changed.save(folder / "map")
     assert read_georeference(folder / "map") is None
-    assert "georeference was of its old poses" in caplog.text
+    assert "belonged to the map's old poses" in caplog.text
 
 
 def _fields(values: dict) -> dict:
