@@ -36,7 +36,7 @@ def describe(summary: MapSummary) -> str:
     per_image = summary.num_observations / max(1, summary.num_images)
     track_length = summary.num_observations / max(1, summary.num_landmarks)
     is_reduced = summary.num_landmarks < summary.of_landmarks
-    kept = f" of {summary.of_landmarks} kept" if is_reduced else ""
+    kept = f" of {summary.of_landmarks}" if is_reduced else ""
     observations = f"{summary.num_observations} observations"
     if not summary.is_compact:
         observations += f" among {summary.num_keypoints} keypoints"
@@ -47,7 +47,7 @@ def describe(summary: MapSummary) -> str:
     lines = [
         f"{summary.num_images} images with {per_image:.0f} landmarks on average, at least "
         f"{summary.least_landmarks}",
-        f"{summary.num_landmarks} landmarks{kept}, mean track length {track_length:.1f}",
+        f"{summary.num_landmarks}{kept} landmarks, mean track length {track_length:.1f}",
         observations,
         f"features: {summary.features}, {summary.descriptor_dim} dimensions, {summary.coding}",
         f"retrieval: {summary.retrieval}, {summary.retrieval_dim} dimensions, "
