@@ -6,6 +6,7 @@ python examples/08_service.py MAP photo.jpg 8080
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import httpx
 
@@ -14,13 +15,12 @@ url = f"http://127.0.0.1:{port}"
 
 command = [sys.executable, "-m", "hloc_lite", "serve", f"street={map_folder}", "--port", port]
 server = subprocess.Popen(command)
+is_ready = False
 try:
-    while server.poll() is None:  # until the map is open
-        try:
-            if httpx.get(f"{url}/ready").status_code == 200:
-                break
-        except httpx.TransportError:
-            time.sleep(0.2)  # not listening yet
+    while not is_ready and server.poll() is None:
+        time.sleep(0.5)
+        with suppress(httpx.TransportError):  # not listening yet
+            is_ready = httpx.get(f"{url}/ready").is_success
     with open(photo, "rb") as file:
         fields = {"frame": "unity", "budget_ms": "1000"}
         reply = httpx.post(f"{url}/v1/localize", files={"image": file}, data=fields, timeout=60)

@@ -1,4 +1,4 @@
-"""Wall time of the stages of a run, and its memory."""
+"""Wall time of the stages of a run, and peak memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 class StageClock:
-    """``with clock("name"):`` adds the block's wall time to ``clock.seconds["name"]``."""
+    """Sums wall time by stage: ``with clock("name"):`` adds to ``clock.seconds["name"]``."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -24,7 +24,7 @@ class StageClock:
 
 
 def peak_memory_mb() -> float | None:
-    """The most that this process has had resident so far; None on systems that do not say."""
+    """Peak resident memory of this process, MB; None where the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows

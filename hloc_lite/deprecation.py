@@ -1,13 +1,13 @@
 """Old names of this package: they work until version 0.4, with a ``DeprecationWarning``.
 
-Still importable under their old paths:
+Modules of the package that still have names under old paths:
 
-- ``hloc_lite.maps.map``: ``Map``
-- ``hloc_lite.formats.colmap``: ``read_model``, ``write_model``
-- ``hloc_lite.formats.hloc_lists``: ``parse_camera``, ``read_poses``, ``write_poses``, ``read_queries``
-- ``hloc_lite.registry``: ``RIG_ESTIMATORS``, ``DEFAULT_MATCHER``, ``MATCHER_FEATURES`` and the
-  protocol classes, e.g. ``FeatureExtractor``
-- ``hloc_lite.config``: ``FEATURE_DEFAULTS``
+- ``mapping.map``: ``Map``
+- ``io.colmap_model``: ``read_model``, ``write_model``
+- ``io.poses``: ``parse_camera``, ``read_poses``, ``write_poses``, ``read_queries``, ...
+- ``registry``: ``RIG_ESTIMATORS``, ``DEFAULT_MATCHER``, ``MATCHER_FEATURES`` and the protocol
+  classes, e.g. ``FeatureExtractor``
+- ``config``: ``FEATURE_DEFAULTS``
 """
 
 from __future__ import annotations

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 
 def counted(count: int, noun: str) -> str:
-    """``1 pair``, ``2 pairs``: for messages."""
+    """Format a count for messages: ``1 pair``, ``2 pairs``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 class HlocLiteError(Exception):
-    """Base of every error a user can cause and mend; the CLI prints it as one line, exit 2."""
+    """Base of all errors that users can cause and fix; the CLI prints one line and exits with 2."""
 
 
 class ConfigError(HlocLiteError):
@@ -20,7 +20,7 @@ class ConfigError(HlocLiteError):
 
 
 class UnknownNameError(ConfigError):
-    """A registry was asked for a name it does not have."""
+    """A name that the registry does not have."""
 
 
 class PluginError(ConfigError):
@@ -28,11 +28,11 @@ class PluginError(ConfigError):
 
 
 class ShapeError(HlocLiteError):
-    """An array has another shape or dtype than the function states."""
+    """An array has another shape or dtype than expected."""
 
 
 class FormatError(HlocLiteError):
-    """A file does not have the layout its format asks for."""
+    """A file does not have the layout of its format."""
 
 
 class DamagedMapError(FormatError):
@@ -48,11 +48,11 @@ class ImageError(HlocLiteError):
 
 
 class WeightsError(HlocLiteError):
-    """A weights file is missing and cannot be fetched, or is not the file its checksum names."""
+    """A weights file is missing and cannot be fetched, or has another checksum."""
 
 
 class StaleArtefactError(HlocLiteError):
-    """An artefact on disk was made by another config, other weights or other images."""
+    """An artefact on disk was made with another config, other weights or other images."""
 
 
 class MappingError(HlocLiteError):
@@ -60,11 +60,11 @@ class MappingError(HlocLiteError):
 
 
 class GeoreferenceError(HlocLiteError):
-    """The given positions do not say where on Earth a map lies."""
+    """The given positions do not determine where on Earth a map lies."""
 
 
 class MissingDependencyError(HlocLiteError):
-    """An optional or outdated package is needed for what was asked."""
+    """A package that is needed for the request is missing or outdated."""
 
 
 class ContractError(HlocLiteError):

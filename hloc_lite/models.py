@@ -11,7 +11,7 @@ from hloc_lite.entries import Entry
 from hloc_lite.errors import ConfigError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.io.weights_recording import RecordingWeights
-from hloc_lite.protocols import FeatureExtractor, GlobalDescriptor, Matcher, Segmenter
+from hloc_lite.protocols import FeatureExtractor, GlobalDescriptor, Matcher, PairMatcher, Segmenter
 from hloc_lite.registry import (
     ESTIMATORS,
     FEATURES,
@@ -34,6 +34,7 @@ class Models:
 
     extractor: FeatureExtractor
     matcher: Matcher
+    """Matcher of features; nearest neighbours if the configured matcher takes photos."""
     global_descriptor: GlobalDescriptor
     extractor_weights: Mapping[str, str]
     matcher_weights: Mapping[str, str]
@@ -42,6 +43,8 @@ class Models:
     segmenter_weights: Mapping[str, str] = field(default_factory=dict)
     first_pass_matcher: Matcher | None = None
     """Matcher of the first of two matching passes; None if there is one pass only."""
+    pair_matcher: PairMatcher | None = None
+    """Configured matcher, if it takes photos and finds keypoints itself."""
 
     @property
     def weights(self) -> dict[str, str]:
@@ -71,7 +74,10 @@ def load_models(config: Config, runtime: Runtime) -> Models:
             f"unknown camera model {config.mapping.camera_model!r}; known are {known}"
         )
     extractor, extractor_weights = _load_extractor(config, runtime)
-    matcher, matcher_weights = _load_matcher(config, runtime)
+    named, matcher_weights = _load_matcher(config, runtime)
+    takes_photos = hasattr(named, "match_photos")
+    nearest = _nearest_matcher(config, runtime)
+    has_first_pass = config.matching.two_pass and matcher_name(config) != FIRST_PASS_MATCHER
     descriptor, descriptor_weights = create_recorded(
         GLOBAL_DESCRIPTORS, config.retrieval.name, config.retrieval, runtime
     )
@@ -83,14 +89,15 @@ def load_models(config: Config, runtime: Runtime) -> Models:
         )
     return Models(
         extractor,
-        matcher,
+        nearest if takes_photos else named,
         descriptor,
         extractor_weights,
         matcher_weights,
         descriptor_weights,
         segmenter,
         segmenter_weights,
-        _first_pass_matcher(config, runtime),
+        first_pass_matcher=nearest if has_first_pass and not takes_photos else None,
+        pair_matcher=named if takes_photos else None,
     )
 
 
@@ -122,12 +129,10 @@ def _load_extractor(config: Config, runtime: Runtime) -> tuple[FeatureExtractor,
     return create_recorded(FEATURES, config.features.name, config.features, runtime)
 
 
-def _load_matcher(config: Config, runtime: Runtime) -> tuple[Matcher, dict[str, str]]:
+def _load_matcher(config: Config, runtime: Runtime) -> tuple[Any, dict[str, str]]:
     return create_recorded(MATCHERS, matcher_name(config), config.matching, runtime)
 
 
-def _first_pass_matcher(config: Config, runtime: Runtime) -> Matcher | None:
-    if not config.matching.two_pass or matcher_name(config) == FIRST_PASS_MATCHER:
-        return None
+def _nearest_matcher(config: Config, runtime: Runtime) -> Matcher:
     matcher: Matcher = create(MATCHERS, FIRST_PASS_MATCHER, config.matching, runtime)
     return matcher

@@ -270,8 +270,8 @@ def _matcher_features() -> dict[str, tuple[str, ...]]:
 
 
 _PROTOCOLS = (
-    "DepthModel", "FeatureExtractor", "GlobalDescriptor", "Lifter", "Matcher", "PairMatcher",
-    "PoseEstimator", "RigEstimator", "Segmenter",
+    "DepthModel", "DepthScorer", "FeatureExtractor", "GlobalDescriptor", "Lifter", "Matcher",
+    "PairMatcher", "PoseEstimator", "RigEstimator", "Segmenter", "Weights",
 )  # fmt: skip
 __getattr__ = deprecated_names(
     __name__,

@@ -12,7 +12,7 @@ Conventions of the whole package, converted only in ``io`` and ``formats``:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 
 import numpy as np
@@ -345,10 +345,16 @@ class Cue:
     """(R,) in [0, 1], how plausible each match is by this cue alone; 1 where it is unknown."""
     touched: Bool
     """(R,) True where the cue is known."""
+    exponent: float | None = None
+    """Exponent of the factors in a match's weight; None for that of the config."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "factors", np.float64, None)
         freeze_field(self, "touched", np.bool_, len(self.factors))
+
+    def subset(self, selection: npt.NDArray[np.generic]) -> Cue:
+        """Return the rows that a mask or index array selects."""
+        return replace(self, factors=self.factors[selection], touched=self.touched[selection])
 
 
 @dataclass(frozen=True, eq=False)

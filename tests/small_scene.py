@@ -30,18 +30,20 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from hloc_lite.config import Config
+from hloc_lite.formats.colmap import write_model
+from hloc_lite.formats.hloc_lists import write_poses, write_queries
 from hloc_lite.geometry.geodesy import Geodetic, geodetic_from_enu
-from hloc_lite.io.colmap_model import write_model
-from hloc_lite.io.poses import write_poses, write_queries
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.synthetic.config import TownConfig
 from hloc_lite.synthetic.dataset import render_views
-from hloc_lite.synthetic.layout import make_plan
+from hloc_lite.synthetic.planning import make_plan
 from hloc_lite.synthetic.town import Town, build_town
-from hloc_lite.synthetic.views import View, Walk, camera_pose, map_points, plan_walks
-from hloc_lite.types import Camera, Rigid3, SfmImage, SfmModel
+from hloc_lite.synthetic.views import Walk, camera_pose, map_points, plan_walks
+from hloc_lite.synthetic.visibility import View
+from hloc_lite.types import Camera, Rigid3
 
 SIZE = (320, 240)
 CAMERA = Camera("PINHOLE", *SIZE, np.array([240.0, 240.0, 160.0, 120.0]))

@@ -23,6 +23,7 @@ from hloc_lite.config import (
     query_profile,
     query_settings,
     values_for_fingerprint,
+    with_matching_of_map,
     without_query_keys,
 )
 from hloc_lite.config.renamed_keys import OLD_TO_NEW
@@ -297,3 +298,12 @@ def test_query_settings_of_a_profile_leave_features_alone() -> None:
         "localize": {"num_retrieved": 10},
         "cascade": {"num_initial_images": 5, "max_images": 0, "accept_above": 0.95},
     }
+
+
+def test_an_extra_map_is_matched_by_its_own_settings() -> None:
+    config = load_config(settings=["pose.seed=3"])
+    extra = load_config("fast", settings=["pose.seed=4", "images.exif_rotation=false"])
+    both = with_matching_of_map(config, extra)
+    for name in ("features", "matching", "retrieval"):
+        assert getattr(both, name) == getattr(extra, name)
+    assert both.pose == config.pose and both.images == config.images

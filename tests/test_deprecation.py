@@ -10,22 +10,24 @@ from hloc_lite import config
 from hloc_lite.deprecation import deprecated_names, renamed_argument
 
 MOVED = [
-    ("hloc_lite.maps.map", "Map", "hloc_lite.maps.map"),
-    ("hloc_lite.formats.colmap", "read_model", "hloc_lite.formats.colmap"),
-    ("hloc_lite.formats.colmap", "write_model", "hloc_lite.formats.colmap"),
-    ("hloc_lite.formats.hloc_lists", "parse_camera", "hloc_lite.formats.hloc_lists"),
-    ("hloc_lite.formats.hloc_lists", "read_poses", "hloc_lite.formats.hloc_lists"),
-    ("hloc_lite.registry", "FeatureExtractor", "hloc_lite.protocols"),
-    ("hloc_lite.registry", "RigEstimator", "hloc_lite.protocols"),
+    ("mapping.map", "Map", "maps.map"),
+    ("io.colmap_model", "read_model", "formats.colmap"),
+    ("io.colmap_model", "write_model", "formats.colmap"),
+    ("io.poses", "parse_camera", "formats.hloc_lists"),
+    ("io.poses", "read_poses", "formats.hloc_lists"),
+    ("registry", "FeatureExtractor", "protocols"),
+    ("registry", "DepthScorer", "protocols"),
 ]
+"""(old module, name, new module) within the package."""
 
 
 @pytest.mark.parametrize(("old", "name", "new"), MOVED)
 def test_moved_names_are_found_with_a_warning(old: str, name: str, new: str) -> None:
-    message = rf"{old}\.{name} is renamed to {new}\.{name}; .* removed in hloc_lite 0\.4"
+    before, after = import_module(f"hloc_lite.{old}"), import_module(f"hloc_lite.{new}")
+    message = rf"{old}\.{name} is renamed to hloc_lite\.{new}\.{name}; .* hloc_lite 0\.4"
     with pytest.warns(DeprecationWarning, match=message) as caught:
-        found = getattr(import_module(old), name)
-    assert found is getattr(import_module(new), name)
+        found = getattr(before, name)
+    assert found is getattr(after, name)
     assert caught[0].filename == __file__
 
 

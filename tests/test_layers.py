@@ -1,83 +1,67 @@
-"""The house stands: imports go down the layers only, and importing the package is silent."""
+"""Imports keep the contracts of pyproject.toml, and importing the package is silent and light."""
 
 from __future__ import annotations
 
-import ast
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "hloc_lite"
-LAYERS = (
-    {
-        "errors",
-        "types",
-        "config",
-        "config_stages",
-        "config_evidence",
-        "registry",
-        "clock",
-        "optional_dependencies",
-        "__init__",
-    },
-    {"geometry"},
-    {"io"},
-    {"formats"},
-    {"features", "retrieval", "matching", "consistency", "pose"},
-    {"contracts"},
-    {"mapping"},
-    {"localize"},
-    {"evaluation", "synthetic"},
-    {"serve"},
-    {"cli"},
-    {"__main__"},
+ROOT = Path(__file__).parents[1]
+LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run lint-imports on the package and the pyproject.toml in a folder."""
+    command = [sys.executable, "-c", LINT, "--no-cache", "--no-logo"]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package, to plant mistakes in."""
+    folder = tmp_path_factory.mktemp("copy")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "hloc_lite", folder / "hloc_lite", ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+def test_imports_keep_the_contracts() -> None:
+    done = lint_imports(ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "message"),
+    [
+        ("geometry/rotations.py", "import hloc_lite.io.files", "geometry is not allowed to import"),
+        ("pose/sampling.py", "import hloc_lite.matching.nearest", "pose is not allowed to import"),
+        ("pose/sampling.py", "import hloc_lite.pose.weighted_ransac", "No cycles are allowed in"),
+        ("errors.py", "import hloc_lite.registry", "errors is not allowed to import"),
+        ("maps/folder.py", "import pycolmap", "not allowed to import pycolmap"),
+        ("loose.py", "", "must be declared as a layer"),
+    ],
 )
-LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-FREE_AMONG_THEMSELVES = LAYERS[0]
-FILES = sorted(PACKAGE.rglob("*.py"))
-
-
-def room_of(file: Path) -> str:
-    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def imported_rooms(file: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    parts = [name.split(".") for name in names if name.startswith("hloc_lite.")]
-    return {part[1] for part in parts if part[1] in LEVEL}
-
-
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_imports_go_down(file: Path) -> None:
-    room = room_of(file)
-    if room == "__init__":
-        return  # re-exports lazily
-    for other in imported_rooms(file):
-        same = other == room or {other, room} <= FREE_AMONG_THEMSELVES
-        assert same or LEVEL[other] < LEVEL[room], f"{room} imports {other}"
-
-
-def test_every_room_has_a_layer() -> None:
-    assert {room_of(file) for file in FILES} <= set(LEVEL)
-
-
-def test_pycolmap_is_imported_in_one_file_only() -> None:
-    importers = {
-        file.name
-        for file in FILES
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if (isinstance(node, ast.Import) and any(a.name == "pycolmap" for a in node.names))
-        or (isinstance(node, ast.ImportFrom) and node.module == "pycolmap")
-    }
-    assert importers == {"pycolmap_adapter.py"}
+def test_a_planted_mistake_is_found(copy: Path, file: str, line: str, message: str) -> None:
+    path = copy / "hloc_lite" / file
+    before = path.read_text(encoding="utf-8") if path.exists() else None
+    path.write_text(f"{before or ''}\n{line}\n", encoding="utf-8")
+    try:
+        done = lint_imports(copy)
+    finally:
+        if before is None:
+            path.unlink()
+        else:
+            path.write_text(before, encoding="utf-8")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert message in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize("module", ["hloc_lite", "hloc_lite.cli.main", "hloc_lite.config"])
@@ -92,9 +76,3 @@ def test_import_is_silent_and_light(module: str) -> None:
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
-
-
-def test_public_names_resolve() -> None:
-    import hloc_lite
-
-    assert all(getattr(hloc_lite, name) is not None for name in hloc_lite.__all__)

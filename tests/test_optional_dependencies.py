@@ -95,7 +95,9 @@ def test_mapping_localization_and_service_need_neither_town_nor_report(tmp_path:
     assert 'pip install "hloc-lite[report]"' in refused.stderr
     assert not (tmp_path / "again.txt").exists()  # refused before any query is localized
     code = f"import sys; sys.modules.update(dict.fromkeys({DRAWING!r}))\n"
-    code += "import hloc_lite.serve.app, hloc_lite.serve.server, hloc_lite.cli.serve"
+    code += "import importlib, pkgutil, hloc_lite.serve, hloc_lite.cli.serve\n"
+    code += "for each in pkgutil.iter_modules(hloc_lite.serve.__path__, 'hloc_lite.serve.'):\n"
+    code += "    importlib.import_module(each.name)\n"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -34,7 +34,8 @@ class GridExtractor:
         return [self.describe(photo) for photo in photos]
 
     def describe(self, photo):
-        x, y = np.meshgrid((np.arange(4) + 0.5) * photo.width / 4, (np.arange(4) + 0.5) * photo.height / 4)
+        cells = (np.arange(4) + 0.5) / 4
+        x, y = np.meshgrid(cells * photo.width, cells * photo.height)
         keypoints = np.stack([x.ravel(), y.ravel()], axis=1)[: self.count]
         rows = photo.pixels[keypoints[:, 1].astype(int), keypoints[:, 0].astype(int)] + 1.0
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)

@@ -14,6 +14,7 @@ from hloc_lite.config.key_uses import (
     query_settings,
     value_of,
     values_for_fingerprint,
+    with_matching_of_map,
     without_query_keys,
 )
 from hloc_lite.config.loading import config_from_dict, config_of_another_version, load_config
@@ -65,6 +66,7 @@ __all__ = [
     "query_settings",
     "value_of",
     "values_for_fingerprint",
+    "with_matching_of_map",
     "without_query_keys",
 ]
 

@@ -60,6 +60,16 @@ def map_values_for_fingerprint(config: Config) -> list[dict[str, Any]]:
     return [values_for_fingerprint(config, _IN_MAP), with_old_names(query_settings(config))]
 
 
+def with_matching_of_map(config: Config, map_config: Config) -> Config:
+    """A config with the sections of another map that features and matches depend on.
+
+    In several maps at once each is matched by its own settings; the others are those of ``config``.
+    """
+    own = Use.EQUAL_FOR_QUERIES | Use.MATCHES
+    names = [name for name in Config.model_fields if _section(name).use & own]
+    return config.model_copy(update={name: getattr(map_config, name) for name in names})
+
+
 def query_settings(config: Config) -> dict[str, Any]:
     """Section -> key -> value of the keys that only queries read, where not the default."""
     differing = config.model_dump(mode="json", exclude_defaults=True)

@@ -8,7 +8,7 @@ below 1 correct for cues that depend on each other; ``calibrate_exponents`` fits
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -103,14 +103,14 @@ def combine_cues(
     log_weights = np.zeros(len(matches))
     counts: dict[str, CueCounts] = {}
     used: list[Cue] = []
-    for cue in sorted(cues, key=lambda cue: _SUMMATION_ORDER.index(cue.name)):
-        exponent = exponents[cue.name]
+    for cue in sorted(cues, key=_summation_order):
+        exponent = exponents[cue.name] if cue.exponent is None else cue.exponent
         factors = np.clip(np.where(np.isnan(cue.factors), 1.0, cue.factors), 0.0, 1.0)
         counts[cue.name] = CueCounts(
             int(cue.touched.sum()), int((factors < 1).sum()), used=exponent > 0
         )
         if exponent > 0:
-            used.append(Cue(cue.name, factors, cue.touched))
+            used.append(replace(cue, factors=factors))
             with np.errstate(divide="ignore"):
                 log_weights += exponent * np.log(factors)
     match_weights = _weights(log_weights, config.min_weight)
@@ -122,7 +122,7 @@ def combine_cues(
     best = _best_rows(pair_idxs, match_weights)
     weights = match_weights[best]
     mean = float(weights.mean()) if len(weights) else 1.0
-    pair_cues = tuple(Cue(cue.name, cue.factors[best], cue.touched[best]) for cue in used)
+    pair_cues = tuple(cue.subset(best) for cue in used)
     return MatchWeights(
         match_weights=match_weights,
         pair_idxs=pair_idxs,
@@ -135,6 +135,12 @@ def combine_cues(
         counts=counts,
         cues=pair_cues,
     )
+
+
+def _summation_order(cue: Cue) -> tuple[int, str]:
+    """Sort key: the cues of this package in a fixed order, then others by name."""
+    known = cue.name in _SUMMATION_ORDER
+    return (_SUMMATION_ORDER.index(cue.name) if known else len(_SUMMATION_ORDER), cue.name)
 
 
 def cue_exponents(config: WeightingConfig) -> dict[str, float]:
@@ -230,7 +236,7 @@ def _weights(log_weights: Float64, min_ratio: float) -> Float64:
 def _check(matches: PutativeMatches, cues: Sequence[Cue], exponents: Mapping[str, float]) -> None:
     names = [cue.name for cue in cues]
     for cue in cues:
-        if cue.name not in exponents:
+        if cue.exponent is None and cue.name not in exponents:
             raise ConfigError(f"unknown cue {cue.name!r}; known are {', '.join(CUE_NAMES)}")
         if len(cue.factors) != len(matches):
             raise ShapeError(

@@ -119,7 +119,7 @@ def kind_of_network(network_config: Any, config: DepthConfig, name: str) -> Dept
         return "metric"
     if model_type in METRIC_TYPES:
         return "metric"
-    # DPT heads on DINOv2 were trained on metric depth, which their config does not tell
+    # DPT heads on DINOv2 were trained on metric depth, which their config does not declare
     if model_type in INVERSE_TYPES and (model_type, backbone) != ("dpt", "dinov2"):
         return "inverse"
     raise ConfigError(

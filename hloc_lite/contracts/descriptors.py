@@ -16,7 +16,7 @@ SIZES = ((1, 1), (200, 3), (3, 200), (51, 37), (300, 500))
 
 
 def check_descriptor(descriptor: GlobalDescriptor, photos: Sequence[Photo] | None = None) -> None:
-    """Check that a global descriptor keeps its contract. It is fitted anew, several times.
+    """Check that a global descriptor keeps its contract; fits it several times.
 
     Args:
         descriptor: ready for use, fitted or not.

@@ -1,1 +1,1 @@
-"""Image -> local features; one adapter per file."""
+"""Extractors of local features, one adapter per file."""

@@ -10,8 +10,8 @@ from hloc_lite.config import FeaturesConfig
 from hloc_lite.features.aliked_descriptors import FeaturePixels, describe
 from hloc_lite.features.aliked_network import prepare_for_inference, scores_and_features
 from hloc_lite.features.candidates import Candidates, extract_with
-from hloc_lite.features.networks import load_module, local_maxima, pad_with_edge, to_tensor
-from hloc_lite.io.torch_checkpoints import read_checkpoint
+from hloc_lite.features.networks import local_maxima, pad_with_edge, to_tensor
+from hloc_lite.io.torch_checkpoints import checkpoint_errors, load_parameters, read_checkpoint
 from hloc_lite.registry import Runtime
 from hloc_lite.types import Float32, Int64, LocalFeatures, Photo, UInt8
 
@@ -20,27 +20,30 @@ NMS_RADIUS = 2
 SCORE_THRESHOLD = 0.2
 """The authors' default, on the score map in (0, 1)."""
 TEMPERATURE = 0.1
-"""Of the soft-argmax over a window, the authors' default."""
+"""Temperature of the soft-argmax over a window, the authors' default."""
 
 
 class AlikedExtractor:
-    """Keypoints are sub-pixel; ``scores`` in (0, 1)."""
+    """ALIKED extractor with sub-pixel keypoints and scores in (0, 1)."""
 
     def __init__(self, name: str, config: FeaturesConfig, runtime: Runtime) -> None:
         from kornia.feature import ALIKED
 
         path = runtime.weights.path(name)
         network = ALIKED(name)
-        state = read_checkpoint(path)
-        # a constant of the detector that the files do not carry
-        state.setdefault("dkd.hw_grid", network.dkd.hw_grid)
-        self._network = prepare_for_inference(load_module(network, state, runtime.device, path))
-        self.descriptor_dim = 64 if name == "aliked-t16" else 128
+        with checkpoint_errors(path, "ALIKED", name):
+            parameters = read_checkpoint(path)
+            # a constant of the detector that the files do not hold
+            parameters.setdefault("dkd.hw_grid", network.dkd.hw_grid)
+            network = load_parameters(network, parameters, runtime.device)
+        self._network = prepare_for_inference(network)
+        aggregation: torch.Tensor = network.desc_head.agg_weights  # type: ignore[assignment]
+        self.descriptor_dim = int(aggregation.shape[-1])
         self._config = config
         self._device = runtime.device
 
     def extract(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
-        """Features of each photo, in order; photos of one size run as one batch."""
+        """Features of each photo, in order; photos of equal size run in one batch."""
         return extract_with(self._detect, self.descriptor_dim, photos, self._config)
 
     @torch.inference_mode()
@@ -58,24 +61,25 @@ class AlikedExtractor:
 
         def describe_rows(rows: Int64) -> Float32:
             with torch.inference_mode():
-                described = describe(self._network.desc_head, features, xy[rows])
-            found: Float32 = described.cpu().numpy()
-            return found
+                descriptors = describe(self._network.desc_head, features, xy[rows])
+            array: Float32 = descriptors.cpu().numpy()
+            return array
 
         return Candidates(xy.cpu().numpy(), scores.cpu().numpy(), describe_rows)
 
 
 def _refined_maxima(score_map: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sub-pixel local maxima of an (H, W) map: (N, 2) x, y and (N,) scores read there."""
+    """Sub-pixel local maxima of an (H, W) map: (N, 2) x, y and (N,) interpolated scores."""
     x, y, windows = local_maxima(score_map, NMS_RADIUS, SCORE_THRESHOLD)
     offsets = torch.arange(-NMS_RADIUS, NMS_RADIUS + 1, device=x.device, dtype=score_map.dtype)
-    grid = torch.cartesian_prod(offsets, offsets).flip(1)  # rows: (x, y), row by row
+    grid = torch.cartesian_prod(offsets, offsets).flip(1)  # (x, y), row by row
     shares = torch.softmax(windows / TEMPERATURE, dim=1)
     xy = torch.stack([x, y], dim=1) + shares @ grid
     return xy, _bilinear(score_map, xy)
 
 
 def _bilinear(score_map: torch.Tensor, xy: torch.Tensor) -> torch.Tensor:
+    """(N,) values of an (H, W) map at (N, 2) positions."""
     height, width = score_map.shape
     corner = torch.minimum(xy.floor().long(), xy.new_tensor([width - 2, height - 2]).long())
     fx, fy = (xy - corner).unbind(1)

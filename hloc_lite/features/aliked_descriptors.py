@@ -1,4 +1,4 @@
-"""ALIKED's descriptors from the features of the pixels that they read, and of no others."""
+"""ALIKED's descriptors, with dense features computed only at the pixels that they read."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class FeaturePixels:
-    """The dense features of one image, computed where they are asked for."""
+    """The dense features of one image, computed on demand."""
 
     fine: torch.Tensor
-    """(H * W, C1) output of the first block, padded, row by row."""
+    """(H * W, C1) output of the first block for the padded image, row by row."""
     coarse: tuple[torch.Tensor, ...]
-    """Three of (h * w, dim / 4): the other scales."""
+    """Three (h * w, dim / 4) tables: the other scales."""
     sizes: tuple[Size, ...]
-    """Of the four."""
+    """Sizes of the four scales."""
     project: torch.Tensor
-    """(dim / 4, C1): the layer that ``fine`` still needs."""
+    """(dim / 4, C1) layer to be applied to ``fine``."""
     origin: tuple[int, int]
     """Column and row of the image's first pixel in the padded maps."""
     size: Size
-    """Of the image."""
+    """Size of the image."""
 
     @classmethod
-    def of_maps(
+    def from_maps(
         cls,
         fine: torch.Tensor,
         coarse: Sequence[torch.Tensor],
@@ -39,40 +39,40 @@ class FeaturePixels:
         origin: tuple[int, int],
         size: Size,
     ) -> FeaturePixels:
-        """From (C, h, w) maps; free of copies where channels are innermost in memory."""
+        """Make them from (C, h, w) maps; no copies if channels are innermost in memory."""
         tables = [one.permute(1, 2, 0).reshape(-1, one.shape[0]) for one in (fine, *coarse)]
         sizes = tuple((one.shape[2], one.shape[1]) for one in (fine, *coarse))
         return cls(tables[0], tuple(tables[1:]), sizes, project.flatten(1), origin, size)
 
     def at(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """(M,) columns and rows of the image -> (M, dim) unit rows."""
+        """(M, dim) unit rows at (M,) columns and rows of the image."""
         x, y = x + self.origin[0], y + self.origin[1]
         width, height = self.sizes[0]
         fine = F.selu(F.linear(self.fine.index_select(0, y * width + x), self.project))
         parts = [fine]
         for table, (w, h) in zip(self.coarse, self.sizes[1:], strict=True):
-            # upsampling keeps the centres of the corner pixels in place
+            # upsampling aligns the centres of the corner pixels
             pixels, weights = _corners(
                 x * ((w - 1) / max(width - 1, 1)), y * ((h - 1) / max(height - 1, 1)), (w, h)
             )
-            parts.append(_mixed(table, pixels, weights))
+            parts.append(_weighted_sums(table, pixels, weights))
         return F.normalize(torch.cat(parts, dim=1), dim=1)
 
 
 def describe(head: Any, features: FeaturePixels, xy: torch.Tensor) -> torch.Tensor:
-    """The sparse deformable descriptor head (SDDH of the paper) at some keypoints.
+    """Descriptors of keypoints by the sparse deformable descriptor head (SDDH of the paper).
 
     Args:
         head: ``desc_head`` of kornia's ALIKED.
-        features: of the image.
-        xy: (N, 2) array coordinates, N > 0.
+        features: features of the image.
+        xy: (N, 2) keypoints in array coordinates, N > 0.
 
     Returns:
-        (N, dim), unit rows.
+        (N, dim) unit rows.
     """
     width, height = features.size
     side, count = head.kernel_size, head.n_pos
-    # the patch around a keypoint; the clamp is the authors', one pixel short of the border
+    # the patch around each keypoint; the authors' clamp is one pixel short of the border
     last = xy.new_tensor([width - 1 - side, height - 1 - side]).long()
     corner = torch.minimum(xy.long() - side // 2, last).clamp(min=0)
     step = torch.arange(side, device=xy.device)
@@ -91,20 +91,20 @@ def describe(head: Any, features: FeaturePixels, xy: torch.Tensor) -> torch.Tens
 
 
 def _bilinear(features: FeaturePixels, xy: torch.Tensor) -> torch.Tensor:
-    """(M, 2) positions -> (M, dim); zero outside the image."""
+    """(M, dim) features at (M, 2) positions; zero outside the image."""
     width = features.size[0]
     pixels, weights = _corners(xy[:, 0], xy[:, 1], features.size)
     # neighbouring samples share pixels: each is computed once
-    unique, place = torch.unique(pixels, return_inverse=True)
+    unique, unique_idxs = torch.unique(pixels, return_inverse=True)
     rows = features.at(unique % width, torch.div(unique, width, rounding_mode="floor"))
-    return _mixed(rows, place, weights)
+    return _weighted_sums(rows, unique_idxs, weights)
 
 
 def _corners(x: torch.Tensor, y: torch.Tensor, size: Size) -> tuple[torch.Tensor, torch.Tensor]:
     """The four pixels around each of (M,) positions.
 
     Returns:
-        (M, 4) numbers of pixels, counted row by row, and (M, 4) bilinear weights: 0 outside.
+        (M, 4) indices of pixels, row by row, and (M, 4) bilinear weights, 0 outside.
     """
     width, height = size
     left, above = x.floor(), y.floor()
@@ -121,6 +121,6 @@ def _corners(x: torch.Tensor, y: torch.Tensor, size: Size) -> tuple[torch.Tensor
     return pixels.flatten(1), weights.flatten(1)
 
 
-def _mixed(table: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """(P, C) rows, (M, 4) of them with (M, 4) weights -> their (M, C) weighted sums."""
+def _weighted_sums(table: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """(M, C) weighted sums of (M, 4) rows of a (P, C) table, with (M, 4) weights."""
     return F.embedding_bag(rows, table, per_sample_weights=weights, mode="sum")

@@ -1,7 +1,7 @@
-"""The frame all extractors share: resize, detect, choose the best, describe those.
+"""The steps that all extractors share: resize, detect, select the best keypoints, describe those.
 
-A detector answers with ``Candidates``: every local maximum of its score map, and a way to describe
-some of them. What is chosen among them (mask, score, best first, how many) is the same for all.
+A detector returns ``Candidates``: all local maxima of its score map, and a function that describes
+some of them. The selection (mask, minimum score, order, number) is the same for all detectors.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from hloc_lite.types import Float32, Int64, LocalFeatures, Photo, UInt8
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Detections in one resized image, in any order."""
+    """Keypoint candidates of one resized image, in any order."""
 
     indices_xy: Float32
     """(N, 2) array coordinates of the resized image: (0, 0) is the CENTRE of its first pixel."""
     scores: Float32
-    """(N,)."""
+    """(N,) detection scores."""
     describe: Callable[[Int64], npt.NDArray[np.floating]]
-    """Rows (K,) of this table -> (K, D) descriptors, of any norm."""
+    """Returns (K, D) descriptors of any norm for (K,) rows."""
     diameters: Float32 | None = None
-    """(N,) in pixels of the resized image."""
+    """(N,) keypoint diameters in pixels of the resized image."""
     orientations_rad: Float32 | None = None
-    """(N,)."""
+    """(N,) keypoint orientations."""
 
 
 Detector = Callable[[Sequence[UInt8]], Sequence[Candidates]]
-"""(h, w, 3) images of one size -> the candidates of each."""
+"""Returns the candidates of each of several (h, w, 3) images of one size."""
 
 
 def extract_with(
@@ -45,54 +45,54 @@ def extract_with(
     config: FeaturesConfig,
     multiple: int = 1,
 ) -> list[LocalFeatures]:
-    """Features of each photo, in order; photos of one size go to ``detect`` together.
+    """Features of each photo, in order; photos of equal size go to ``detect`` in one batch.
 
     Args:
         detect: the detector.
-        descriptor_dim: D, for photos without any detection.
-        photos: any sizes; one without contrast has no features and is not shown to the detector.
-        config: resolution, number of keypoints, least score, batch size.
-        multiple: the sides of the resized image are multiples of it where the photo allows.
+        descriptor_dim: D, for photos without keypoints.
+        photos: photos of any size; uniform ones have no features and are not passed to ``detect``.
+        config: resolution, number of keypoints, minimum score, batch size.
+        multiple: the sides of resized images are rounded down to multiples of it.
     """
     features = [_no_features(photo, descriptor_dim) for photo in photos]
-    wanted = [i for i, photo in enumerate(photos) if _has_contrast(photo)]
-    for batch in _batches_by_size(wanted, photos, config.batch_size):
+    textured = [i for i, photo in enumerate(photos) if _has_contrast(photo)]
+    for batch in _batches_by_size(textured, photos, config.batch_size):
         width, height = photos[batch[0]].width, photos[batch[0]].height
         size = resized_size(width, height, config.max_side_px, multiple)
         candidates = detect([resize(photos[i].pixels, size) for i in batch])
-        for i, found in zip(batch, candidates, strict=True):
-            features[i] = _select(found, photos[i], size, descriptor_dim, config)
+        for i, of_photo in zip(batch, candidates, strict=True):
+            features[i] = _select(of_photo, photos[i], size, descriptor_dim, config)
     return features
 
 
 def _select(
-    found: Candidates,
+    candidates: Candidates,
     photo: Photo,
     size: tuple[int, int],
     descriptor_dim: int,
     config: FeaturesConfig,
 ) -> LocalFeatures:
-    """The best candidates that mask and least score allow, in pixels of the original image."""
+    """The best unmasked candidates above the minimum score, in pixels of the original photo."""
     scale = np.array([photo.width / size[0], photo.height / size[1]])
-    keypoints = (found.indices_xy.astype(np.float64) + 0.5) * scale
+    keypoints = (candidates.indices_xy.astype(np.float64) + 0.5) * scale
     inside = ((keypoints >= 0) & (keypoints < (photo.width, photo.height))).all(axis=1)
-    allowed = np.flatnonzero(inside & (found.scores >= config.min_score))
+    allowed = np.flatnonzero(inside & (candidates.scores >= config.min_score))
     if photo.mask is not None:
         x, y = np.floor(keypoints[allowed]).astype(np.int64).T
         allowed = allowed[photo.mask[y, x]]
-    # best first; equal scores by position, so that the order depends on the image alone
-    order = np.lexsort((keypoints[allowed, 0], keypoints[allowed, 1], -found.scores[allowed]))
+    # best first, ties by position, so that the order depends on the image alone
+    order = np.lexsort((keypoints[allowed, 0], keypoints[allowed, 1], -candidates.scores[allowed]))
     chosen = allowed[order[: config.max_keypoints]]
     if len(chosen) == 0:
         return _no_features(photo, descriptor_dim)
-    described = found.describe(chosen).astype(np.float32, copy=False)
-    norms = np.linalg.norm(described, axis=1, keepdims=True)
-    diameters, orientations = found.diameters, found.orientations_rad
+    descriptors = candidates.describe(chosen).astype(np.float32, copy=False)
+    norms = np.linalg.norm(descriptors, axis=1, keepdims=True)
+    diameters, orientations = candidates.diameters, candidates.orientations_rad
     mean_scale = float(np.sqrt(scale.prod()))
     return LocalFeatures(
         keypoints=keypoints[chosen].astype(np.float32),
-        descriptors=described / np.maximum(norms, np.finfo(np.float32).tiny),
-        scores=found.scores[chosen],
+        descriptors=descriptors / np.maximum(norms, np.finfo(np.float32).tiny),
+        scores=candidates.scores[chosen],
         image_size=(photo.width, photo.height),
         scales=None if diameters is None else diameters[chosen] * np.float32(mean_scale),
         orientations_rad=None if orientations is None else orientations[chosen],
@@ -113,12 +113,14 @@ def _has_contrast(photo: Photo) -> bool:
 
 
 def _batches_by_size(
-    wanted: Sequence[int], photos: Sequence[Photo], batch_size: int
+    idxs: Sequence[int], photos: Sequence[Photo], batch_size: int
 ) -> Iterable[list[int]]:
+    """Indices of photos of equal size, at most ``batch_size`` at a time."""
+
     def size_of(i: int) -> tuple[int, int]:
         return photos[i].width, photos[i].height
 
-    for _, group in groupby(sorted(wanted, key=size_of), key=size_of):
+    for _, group in groupby(sorted(idxs, key=size_of), key=size_of):
         same = list(group)
         for start in range(0, len(same), batch_size):
             yield same[start : start + batch_size]

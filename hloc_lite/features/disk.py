@@ -8,13 +8,13 @@ import torch
 
 from hloc_lite.config import FeaturesConfig
 from hloc_lite.features.candidates import Candidates, extract_with
-from hloc_lite.features.networks import load_module, local_maxima, pad_with_zeros, to_tensor
-from hloc_lite.io.torch_checkpoints import read_checkpoint
+from hloc_lite.features.networks import local_maxima, pad_with_zeros, to_tensor
+from hloc_lite.io.torch_checkpoints import checkpoint_errors, load_parameters, read_checkpoint
 from hloc_lite.registry import Runtime
 from hloc_lite.types import LocalFeatures, Photo, UInt8
 
 STRIDE = 16
-"""The U-Net halves its input four times."""
+"""The U-Net downsamples by 16."""
 NMS_RADIUS = 2
 """The authors' window of 5 pixels."""
 SCORE_THRESHOLD = 0.0
@@ -22,7 +22,7 @@ SCORE_THRESHOLD = 0.0
 
 
 class DiskExtractor:
-    """Keypoints are whole pixels of the resized image; ``scores`` are logits."""
+    """DISK extractor with keypoints at whole pixels of the resized image; scores are logits."""
 
     descriptor_dim = 128
 
@@ -30,13 +30,15 @@ class DiskExtractor:
         from kornia.feature import DISK
 
         path = runtime.weights.path(name)
-        state = read_checkpoint(path)["extractor"]
-        self._network = load_module(DISK(self.descriptor_dim), state, runtime.device, path)
+        with checkpoint_errors(path, "DISK", name):
+            parameters = read_checkpoint(path)["extractor"]
+            network = load_parameters(DISK(self.descriptor_dim), parameters, runtime.device)
+        self._network = network
         self._config = config
         self._device = runtime.device
 
     def extract(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
-        """Features of each photo, in order; photos of one size run as one batch."""
+        """Features of each photo, in order; photos of equal size run in one batch."""
         return extract_with(self._detect, self.descriptor_dim, photos, self._config)
 
     @torch.inference_mode()

@@ -12,17 +12,16 @@ from hloc_lite.config import FeaturesConfig
 from hloc_lite.features.candidates import Candidates, extract_with
 from hloc_lite.features.networks import (
     fold_batch_norms,
-    load_module,
     local_maxima,
     pad_with_edge,
     to_tensor,
 )
-from hloc_lite.io.torch_checkpoints import read_checkpoint
+from hloc_lite.io.torch_checkpoints import checkpoint_errors, load_parameters, read_checkpoint
 from hloc_lite.registry import Runtime
 from hloc_lite.types import Float32, Int64, LocalFeatures, Photo, UInt8
 
 STRIDE = 32
-"""The network halves its input five times; as in the authors' code sides are rounded DOWN to it."""
+"""The network downsamples by 32; like the authors' code, sides are rounded DOWN to multiples."""
 NMS_RADIUS = 2
 """The authors' window of 5 pixels."""
 SCORE_THRESHOLD = 0.05
@@ -30,7 +29,7 @@ SCORE_THRESHOLD = 0.05
 
 
 class XFeatExtractor:
-    """Keypoints are whole pixels of the resized image; ``scores`` = probability x reliability."""
+    """XFeat extractor with keypoints at whole pixels; scores are probability x reliability."""
 
     descriptor_dim = 64
 
@@ -38,15 +37,16 @@ class XFeatExtractor:
         from kornia.feature.xfeat import XFeatModel
 
         path = runtime.weights.path(name)
-        network = load_module(XFeatModel(), read_checkpoint(path), runtime.device, path)
-        # channels innermost: a tenth faster on CPUs
+        with checkpoint_errors(path, "XFeat", name):
+            network = load_parameters(XFeatModel(), read_checkpoint(path), runtime.device)
+        # innermost channels are 10 % faster on CPUs
         folded = fold_batch_norms(network)
         self._network = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._config = config
         self._device = runtime.device
 
     def extract(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
-        """Features of each photo, in order; photos of one size run as one batch."""
+        """Features of each photo, in order; photos of equal size run in one batch."""
         return extract_with(self._detect, self.descriptor_dim, photos, self._config, STRIDE)
 
     @torch.inference_mode()
@@ -55,7 +55,7 @@ class XFeatExtractor:
         tensor = to_tensor(images, self._device, STRIDE, pad_with_edge)
         features, logits, reliability = self._network(tensor)
         features = F.normalize(features, dim=1)
-        # 64 channels are the 8 x 8 pixels of a cell, the 65th says: no keypoint here
+        # 64 channels are the 8 x 8 pixels of a cell, the 65th stands for no keypoint
         heatmaps = F.pixel_shuffle(F.softmax(logits, dim=1)[:, :64], 8)
         return [
             _candidates(heatmap[0, :height, :width], heatmap.shape[1:], *maps)
@@ -86,10 +86,10 @@ def _candidates(
 
 
 def _sample(maps: torch.Tensor, xy: torch.Tensor, size: torch.Size, mode: str) -> torch.Tensor:
-    """(C, h, w) maps at (N, 2) pixels of the input of that (height, width) -> (N, C).
+    """(N, C) values of (C, h, w) maps at (N, 2) pixels of an input of (height, width).
 
-    The weights were trained with this grid, which is stretched by half a cell at the borders
-    (pixels divided by W - 1, sampled with ``align_corners=False``): it must stay so.
+    The grid is stretched by half a cell at the borders (pixels divided by W - 1, sampled with
+    ``align_corners=False``). It must stay so, since the weights were trained with it.
     """
     if len(xy) == 0:
         return maps.new_zeros((0, maps.shape[0]))

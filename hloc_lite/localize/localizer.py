@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from hloc_lite.clock import StageClock, peak_memory_mb
 from hloc_lite.concurrency import prefetch
 from hloc_lite.config import Config, load_config, query_profile
+from hloc_lite.deprecation import renamed_argument
 from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
 from hloc_lite.geometry.cameras import check_camera, guess_camera, rescaled
 from hloc_lite.io.images import read_photo
@@ -27,7 +29,7 @@ from hloc_lite.localize.setup import build_pipeline
 from hloc_lite.maps.map import Map
 from hloc_lite.models import Models
 from hloc_lite.protocols import Weights
-from hloc_lite.registry import Runtime
+from hloc_lite.registry import LIFTERS, Runtime, create
 from hloc_lite.scene import SfmModel, median_scene_distance
 from hloc_lite.types import (
     Camera,
@@ -64,6 +66,8 @@ class Localizer:
         weights: source of network weights; None for the default store.
         device: torch device of the networks.
         models: networks to use in place of those that ``config`` names.
+        lifter: registry name of the source of 3D points; None for the tracks of the map's model.
+        cues: registry name -> exponent of cues that other packages add.
 
     Raises:
         ConfigError: features or retrieval differ from the map's, or an extra map has the same kind
@@ -73,6 +77,7 @@ class Localizer:
             has other poses.
     """
 
+    @renamed_argument("also", "extra_maps")
     def __init__(
         self,
         sfm_map: Map,
@@ -82,14 +87,19 @@ class Localizer:
         weights: Weights | None = None,
         device: str = "cpu",
         models: Models | None = None,
+        lifter: str | None = None,
+        cues: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.map, self.maps = sfm_map, (sfm_map, *extra_maps)
         self.config = sfm_map.config if config is None else config
         self.calibration = load_calibration(self.config.confidence)
         """Coefficients of the confidence model; None if confidence is disabled."""
         runtime = Runtime(WeightsStore() if weights is None else weights, device)
+        lifters = None
+        if lifter is not None:
+            lifters = [create(LIFTERS, lifter, each, runtime) for each in self.maps]
         self.pipeline = build_pipeline(
-            sfm_map, self.config, extra_maps, self.calibration, runtime, models
+            sfm_map, self.config, extra_maps, self.calibration, runtime, models, lifters, cues
         )
         self._rig_estimator = make_rig_estimator(self.config.pose, runtime)
         self._joint_model: SfmModel | None = None
@@ -263,7 +273,7 @@ class Localizer:
 
     def predict_labels(self, photo: Photo) -> LabelMap | None:
         """Segment a photo; None if labels are not in use, or there are none for it."""
-        return self.pipeline.weighers[0].predict_labels(photo)
+        return self.pipeline.predictor.predict_labels(photo)
 
     def _intrinsics(self, photo: Photo, camera: Camera | None) -> Camera:
         if camera is not None:

@@ -150,7 +150,9 @@ def concatenate(parts: Sequence[MatchCues]) -> MatchCues:
     for name in dict.fromkeys(name for each in by_name for name in each):
         found = [each.get(name, none) for each, none in zip(by_name, neutral, strict=True)]
         factors = np.concatenate([cue.factors for cue in found])
-        cues.append(Cue(name, factors, np.concatenate([cue.touched for cue in found])))
+        touched = np.concatenate([cue.touched for cue in found])
+        exponent = next(each[name].exponent for each in by_name if name in each)
+        cues.append(Cue(name, factors, touched, exponent))
     known = [part.bound_factors for part in parts if part.bound_factors is not None]
     joined = np.concatenate(known) if len(known) == len(parts) else None
     return MatchCues(matches, tuple(cues), joined)

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hloc_lite.concurrency import prefetch
-from hloc_lite.errors import HlocLiteError, StaleArtefactError
+from hloc_lite.errors import HlocLiteError, MappingError, StaleArtefactError, counted
 from hloc_lite.io.image_sources import ImageSource
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.protocols import FeatureExtractor
@@ -43,15 +43,7 @@ def extract_features(
     """
     unreadable: dict[str, str] = {}
     todo = [name for name in image_hashes if name not in store]
-    for name, image_hash in image_hashes.items():  # in order: neighbours lie in one file
-        if name not in store:
-            continue
-        stored = stored_image_hash(store, name)
-        if stored != image_hash:
-            raise StaleArtefactError(
-                f"image {name!r} has changed since its features were extracted: its fingerprint "
-                f"was {stored}, now it is {image_hash}. Use --overwrite to start anew"
-            )
+    check_unchanged(image_hashes, store)
     bar = tqdm(total=len(todo), desc="features", unit="image", disable=not progress or not todo)
     with bar:
         loads = prefetch(lambda name: _load(source, name), todo, ahead=2 * batch_size)
@@ -63,6 +55,35 @@ def extract_features(
     for name, reason in unreadable.items():
         logger.warning("skipped %r: %s", name, reason)
     return unreadable
+
+
+def check_unchanged(image_hashes: Mapping[str, str], store: ShardedStore) -> None:
+    """Raise StaleArtefactError if an image has changed since its stored features were extracted."""
+    for name, image_hash in image_hashes.items():  # in order: neighbours lie in one file
+        if name not in store:
+            continue
+        stored = stored_image_hash(store, name)
+        if stored != image_hash:
+            raise StaleArtefactError(
+                f"image {name!r} has changed since its features were extracted: its fingerprint "
+                f"was {stored}, now it is {image_hash}. Use --overwrite to start over"
+            )
+
+
+def check_usable(keypoints: Mapping[str, Float64], skipped: Mapping[str, str]) -> None:
+    """Raise MappingError if there are fewer than two images, or no keypoints at all."""
+    names = list(keypoints)
+    if len(names) < 2:
+        reasons = "; ".join(f"{name!r}: {reason}" for name, reason in [*skipped.items()][:3])
+        raise MappingError(
+            f"a map needs at least 2 images that can be used, got {len(names)}"
+            + (f" ({counted(len(skipped), 'other')} skipped: {reasons})" if skipped else "")
+        )
+    if not any(len(rows) for rows in keypoints.values()):
+        raise MappingError(
+            f"none of the {len(names)} images has any keypoint: they are blank, far too dark, or "
+            f"masked away (black parts of masks are ignored, and white ones used)"
+        )
 
 
 def stored_keypoints(features: ShardedStore, names: Iterable[str]) -> dict[str, Float64]:

@@ -2,21 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from hloc_lite.config import PairsConfig
-from hloc_lite.config.pair_spec import PairSpec, check_reference
+from hloc_lite.config.pair_spec import PairSpec, check_reference, parse_pair_spec
 from hloc_lite.errors import MappingError, counted
 from hloc_lite.formats.hloc_lists import read_pairs
+from hloc_lite.mapping.cameras import Cameras
+from hloc_lite.mapping.run import Run
+from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.scene import SfmModel, visible_points
-from hloc_lite.types import RetrievalHits
+from hloc_lite.types import Float32, Float64, RetrievalHits
 
+logger = logging.getLogger(__name__)
 Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class PairedImages:
+    """Images with features, and the pairs of them to match and verify."""
+
+    names: list[str]
+    keypoints: Mapping[str, Float64]
+    """(N, 2) pixels of each image."""
+    cameras: Cameras
+    descriptors: Float32
+    """(M, D) global descriptors in the order of the names."""
+    pairs: Sequence[Pair]
+
+
+def choose_image_pairs(run: Run, names: Sequence[str], descriptors: Float32) -> list[Pair]:
+    """Choose the pairs that the config asks for.
+
+    Args:
+        names: images to pair.
+        descriptors: (M, D) their global descriptors.
+
+    Raises:
+        MappingError: as for ``choose_pairs``.
+    """
+
+    def retrieve(k: int) -> Sequence[RetrievalHits]:
+        return RetrievalIndex(names, descriptors).search(descriptors, k, exclude=names)
+
+    reference = run.inputs.reference
+    num_points = None if reference is None else reference.num_points
+    spec = parse_pair_spec(run.config.pairs, len(names), num_points)
+    pairs = choose_pairs(
+        spec, names, run.config.pairs, reference, retrieve, listed=run.source.names
+    )
+    logger.info("%d pairs of %d images (%s)", len(pairs), len(names), spec.kind)
+    return pairs
 
 
 def choose_pairs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from hloc_lite.config import MappingConfig
 from hloc_lite.errors import MappingError, counted
 from hloc_lite.formats.colmap.mappers import reconstruct, triangulate
 from hloc_lite.io.pycolmap_adapter import TwoView
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.reference import subset
@@ -116,3 +118,16 @@ def _check_triangulated(
 def min_verified(run: Run) -> int:
     """Verified matches that a pair needs; with known poses a single one is enough."""
     return 1 if run.inputs.reference is not None else run.config.geometry.min_inliers
+
+
+def color_points(model: SfmModel, features: ShardedStore) -> SfmModel:
+    """Model whose points have the mean colour of their keypoints."""
+    total = np.zeros((model.num_points, 3))
+    count = np.zeros(model.num_points)
+    for image in model.images:
+        observed = image.point3D_idxs != NO_POINT
+        rows = image.point3D_idxs[observed]
+        np.add.at(total, rows, features.read(image.name, ["rgb"])["rgb"][observed])
+        np.add.at(count, rows, 1)
+    rgb = np.rint(total / np.maximum(count, 1)[:, None]).astype(np.uint8)
+    return replace(model, rgb=rgb)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from hloc_lite.config import (
     Config,
@@ -15,18 +19,20 @@ from hloc_lite.config import (
     values_for_fingerprint,
 )
 from hloc_lite.config.pair_spec import PairSpec, check_reference, parse_pair_spec
-from hloc_lite.errors import FormatError, StaleArtefactError
+from hloc_lite.errors import ConfigError, FormatError, ImageError, StaleArtefactError, counted
 from hloc_lite.formats.cue_files import label_file_hashes
 from hloc_lite.formats.hloc_lists import read_pairs
 from hloc_lite.io.files import file_sha256, read_json
-from hloc_lite.io.image_sources import ImageSource
+from hloc_lite.io.image_sources import FolderSource, ImageSource, MemorySource, folder_source
 from hloc_lite.io.sharded_store import ShardedStore, delete_store
-from hloc_lite.mapping.reference import pose_values, reference_values
+from hloc_lite.mapping.reference import common_names, pose_values, reference_values
 from hloc_lite.maps.folder import WORK
 from hloc_lite.models import Models
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera
 
+logger = logging.getLogger(__name__)
+Images = Path | str | Mapping[str, npt.NDArray[np.uint8]] | ImageSource
 FIRST_PASS = "cheap-"
 """Prefix of the stores of the first matching pass."""
 
@@ -171,3 +177,58 @@ def check_finished(folder: Path, made_from: str) -> bool:
 def _intrinsics(cameras: Mapping[str, Camera] | None) -> dict[str, list[object]]:
     given = cameras or {}
     return {n: [c.model, c.width, c.height, *c.params.tolist()] for n, c in given.items()}
+
+
+def find_usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
+    """Find the images that can be used.
+
+    Returns:
+        Name -> fingerprint of each image with a file (and a pose, if poses are given), and name ->
+        reason for each of the others.
+    """
+    names, skipped = list(run.source.names), {}
+    if run.inputs.reference is not None:
+        names = common_names(run.inputs.reference, names)
+        skipped = dict.fromkeys(run.source.names, "not in the reference model")
+        for name in names:
+            skipped.pop(name, None)
+        absent = {image.name for image in run.inputs.reference.images}.difference(names)
+        if absent:
+            first = min(absent)
+            count = counted(len(absent), "image")
+            logger.warning("%s of the reference not found, first %r", count, first)
+    image_hashes = {}
+    for name in names:
+        try:
+            image_hashes[name] = run.source.fingerprint(name)
+        except ImageError as error:
+            skipped[name] = str(error)
+            logger.warning("skipped %r: %s", name, error)
+    return image_hashes, skipped
+
+
+def check_config(config: Config | None) -> Config:
+    if config is None or isinstance(config, Config):
+        return config or Config()
+    raise ConfigError(
+        f"config: expected a Config, got {type(config).__name__}; load_config(settings=...) and "
+        f"config_from_dict make one"
+    )
+
+
+def open_source(images: Images, config: Config, inputs: MapInputs) -> ImageSource:
+    if isinstance(images, str | Path):
+        return folder_source(Path(images), config.images, inputs.names, inputs.masks)
+    if isinstance(images, Mapping):
+        return MemorySource(images)
+    if all(hasattr(images, member) for member in ("names", "load", "fingerprint")):
+        return images
+    raise ImageError(
+        f"images: expected a folder, a mapping from names to arrays or an ImageSource, got "
+        f"{type(images).__name__}"
+    )
+
+
+def folder_of(source: ImageSource) -> str | None:
+    """Folder of the photos, recorded as the map's optional image source."""
+    return str(source.root.resolve()) if isinstance(source, FolderSource) else None

@@ -1,1 +1,1 @@
-"""Two sets of local features -> matches."""
+"""Matchers of local features and of photos; geometric verification of matches."""

@@ -1,4 +1,4 @@
-"""Matches between two map images checked against geometry: known poses, or a two-view model."""
+"""Geometric verification of matches between map images, with known poses or a two-view model."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from hloc_lite.types import Camera, Float64, Int32, Matches, Rigid3
 
 @dataclass(frozen=True, eq=False)
 class PosedImage:
-    """What an image of known pose brings to the verification of its pairs, computed once."""
+    """An image of known pose, prepared for the verification of its pairs."""
 
     rays: Float64
-    """(N, 3) its keypoints on the z = 1 plane, NaN where a pixel cannot be undistorted."""
+    """(N, 3) keypoints on the z = 1 plane; NaN where a pixel cannot be undistorted."""
     focal_px: float
     cam_from_world: Rigid3
-    bound_px: float
-    """How far a match may lie from its epipolar line."""
+    max_error_px: float
+    """Largest distance of an inlier from its epipolar line."""
 
 
 def posed_image(
     camera: Camera, cam_from_world: Rigid3, keypoints: Float64, config: GeometryConfig
 ) -> PosedImage:
-    """Of (N, 2) pixels."""
+    """Prepare an image of known pose with (N, 2) keypoints in pixels."""
     rays = _homogeneous(cam_from_img(camera, keypoints))
     focal_px = float(focal_lengths(camera).mean())
-    return PosedImage(rays, focal_px, cam_from_world, error_bound_px(camera, config))
+    return PosedImage(rays, focal_px, cam_from_world, max_epipolar_error_px(camera, config))
 
 
 def verify_with_poses(images: tuple[PosedImage, PosedImage], matches: Matches) -> TwoView:
     """Keep the matches whose points lie on each other's epipolar lines under the known poses."""
     errors = epipolar_errors_px(images, matches.indices)
     with np.errstate(invalid="ignore"):
-        good = (errors[0] <= images[0].bound_px) & (errors[1] <= images[1].bound_px)
+        good = (errors[0] <= images[0].max_error_px) & (errors[1] <= images[1].max_error_px)
     return TwoView(matches.indices[good], "CALIBRATED" if good.any() else "DEGENERATE")
 
 
@@ -48,20 +48,20 @@ def verify_without_poses(
     matches: Matches,
     config: GeometryConfig,
 ) -> TwoView:
-    """Keep the inliers of a two-view geometry estimated from the matches themselves."""
+    """Keep the inliers of a two-view geometry estimated from the matches."""
     points = tuple(keypoints[i][matches.indices[:, i]] for i in range(2))
     mask, kind = verify_pair(
         cameras,
         (points[0], points[1]),
-        max_error_px=max(error_bound_px(camera, config) for camera in cameras),
+        max_error_px=max(max_epipolar_error_px(camera, config) for camera in cameras),
         min_inliers=config.min_inliers,
         seed=config.seed,
     )
     return TwoView(matches.indices[mask], kind)
 
 
-def error_bound_px(camera: Camera, config: GeometryConfig) -> float:
-    """The inlier bound for this camera's resolution: never below the configured one."""
+def max_epipolar_error_px(camera: Camera, config: GeometryConfig) -> float:
+    """Inlier threshold at the resolution of a camera; never below the configured one."""
     side = max(camera.width, camera.height)
     return config.max_epipolar_error_px * max(1.0, side / config.reference_side_px)
 
@@ -75,9 +75,9 @@ def epipolar_errors_px(
         indices: (K, 2) rows of the two images' keypoints.
 
     Returns:
-        Two (K,) arrays in pixels of the respective image (lines are straight on the z = 1 plane,
-        distances scaled by the focal length); NaN where a pixel cannot be undistorted. Where both
-        cameras are at one place, distances from the rotated point instead.
+        Two (K,) arrays in pixels of the respective image; NaN where a pixel cannot be undistorted.
+        Distances are measured on the z = 1 plane, where lines are straight, and scaled by the focal
+        length. Without baseline they are distances from the rotated point.
     """
     rays = [image.rays[indices[:, side]] for side, image in enumerate(images)]
     focals = [image.focal_px for image in images]

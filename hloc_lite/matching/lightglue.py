@@ -18,32 +18,33 @@ if TYPE_CHECKING:
 
 
 class Adaptivity(NamedTuple):
-    """How soon the network stops; -1 switches either off."""
+    """Thresholds for stopping early and pruning keypoints; -1 disables either."""
 
     depth_confidence: float
-    """Share of keypoints that must be settled to skip the remaining layers."""
+    """Share of keypoints with confident predictions at which the remaining layers are skipped."""
     width_confidence: float
-    """Keypoints surer than this to have no match are left out of the remaining layers."""
+    """Keypoints more confident than this to have no match are pruned in the remaining layers."""
 
 
+AUTHORS_ADAPTIVITY = Adaptivity(0.95, 0.99)
+"""For ALIKED on 12 pairs of real photos: a third of the time of the full network, 98 % of its
+matches kept, 2 % others (pipelines/benchmarks/lightglue.py)."""
 ADAPTIVITY: Mapping[str, Adaptivity] = {
-    # The authors' values. For ALIKED on 12 pairs of real photos: a third of the whole network's
-    # time, 98 % of its matches kept, 2 % others (pipelines/benchmarks/lightglue.py).
-    "lightglue-aliked": Adaptivity(0.95, 0.99),
-    "lightglue-disk": Adaptivity(0.95, 0.99),
+    "lightglue-aliked": AUTHORS_ADAPTIVITY,
+    "lightglue-disk": AUTHORS_ADAPTIVITY,
     "lighterglue-xfeat": Adaptivity(-1, 0.95),
 }
 EDGE_TOLERANCE_PX = 1.0
-"""Keypoints this far outside the image are rounding; farther ones belong to another image."""
+"""Keypoints may lie so far outside their image because of rounding; farther ones are an error."""
 
 
 class LightGlueMatcher:
-    """``lightglue-aliked``, ``lightglue-disk`` and ``lighterglue-xfeat`` on kornia's network."""
+    """LightGlue for ALIKED, DISK and XFeat features on kornia's network."""
 
     def __init__(self, name: str, config: MatchingConfig, runtime: Runtime) -> None:
         from hloc_lite.matching.lightglue_network import load_lightglue
 
-        depth_confidence, width_confidence = ADAPTIVITY[name]
+        depth_confidence, width_confidence = ADAPTIVITY.get(name, AUTHORS_ADAPTIVITY)
         self._name = name
         self._batch_size = config.batch_size
         self._device = runtime.device
@@ -51,7 +52,7 @@ class LightGlueMatcher:
             runtime.weights.path(name),
             min_score=config.min_score,
             depth_confidence=depth_confidence,
-            # leaving keypoints out makes the pairs of a batch differ in size
+            # pruned pairs differ in size, so a batch cannot prune
             width_confidence=width_confidence if config.batch_size == 1 else -1,
             device=runtime.device,
         )
@@ -59,16 +60,16 @@ class LightGlueMatcher:
     def match(self, pairs: Sequence[tuple[LocalFeatures, LocalFeatures]]) -> list[Matches]:
         """Matches of each pair, in order; scores are the network's assignment probabilities.
 
-        Pairs of equal keypoint counts run together up to ``config.batch_size``. A batch stops at
-        the layer where its last pair is settled, so matches may then depend on the company.
+        Pairs of equal keypoint counts run in batches of up to ``config.batch_size``. A batch stops
+        at the layer where its last pair may stop, so matches can depend on the other pairs.
 
         Raises:
-            ShapeError: descriptors of other features than the network's, or keypoints outside
-                their image.
+            ShapeError: descriptors have another dimension than the network's, or keypoints lie
+                outside their image.
         """
         import torch
 
-        on_device: dict[int, dict[str, torch.Tensor]] = {}  # an image of many pairs is read once
+        on_device: dict[int, dict[str, torch.Tensor]] = {}  # copied once for several pairs
         for image in (image for pair in pairs for image in pair):
             if id(image) not in on_device:
                 on_device[id(image)] = self._tensors(image)
@@ -76,9 +77,9 @@ class LightGlueMatcher:
         for batch in self._batches(pairs):
             sides = [[on_device[id(pairs[index][side])] for index in batch] for side in (0, 1)]
             with torch.inference_mode():
-                answer = self._network({"image0": _stack(sides[0]), "image1": _stack(sides[1])})
+                found = self._network({"image0": _stack(sides[0]), "image1": _stack(sides[1])})
             for index, indices, scores in zip(
-                batch, answer["matches"], answer["scores"], strict=True
+                batch, found["matches"], found["scores"], strict=True
             ):
                 matches[index] = Matches(
                     indices.cpu().numpy().astype(np.int32),
@@ -93,17 +94,17 @@ class LightGlueMatcher:
         if len(features) and features.descriptors.shape[1] != input_dim:
             raise ShapeError(
                 f"{self._name} takes {input_dim}-dimensional descriptors, got "
-                f"{features.descriptors.shape[1]}; choose the matcher of these features (auto)"
+                f"{features.descriptors.shape[1]}; set matching.name=auto for the right matcher"
             )
         size = np.asarray(features.image_size, np.float32)
-        keypoints = np.clip(features.keypoints, 0, size)  # the network refuses any outside
+        keypoints = np.clip(features.keypoints, 0, size)  # the network refuses others
         if len(features) and np.abs(keypoints - features.keypoints).max() > EDGE_TOLERANCE_PX:
             raise ShapeError(
-                f"keypoints lie outside their image of {size[0]:.0f} x {size[1]:.0f} px; they "
-                f"must be in pixels of the original image"
+                f"keypoints lie outside their image of {size[0]:.0f} x {size[1]:.0f} px; give "
+                f"pixels of the original image"
             )
-        # The centre of the top-left pixel is (0.5, 0.5) here and (0, 0) in training: the network
-        # sees only differences of positions within an image, so that shift has no effect.
+        # The centre of the top-left pixel is (0.5, 0.5) here and (0, 0) in training. The network
+        # only uses differences of positions within an image, so that shift has no effect.
         return {
             "keypoints": torch.tensor(keypoints, device=self._device),
             "descriptors": torch.tensor(features.descriptors, device=self._device),
@@ -111,7 +112,7 @@ class LightGlueMatcher:
         }
 
     def _batches(self, pairs: Sequence[tuple[LocalFeatures, LocalFeatures]]) -> list[list[int]]:
-        """Indices of pairs that run together; pairs with an empty side are in none."""
+        """Indices of pairs that run in one batch; pairs with an empty side are left out."""
         groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         for index, (features0, features1) in enumerate(pairs):
             if len(features0) and len(features1):

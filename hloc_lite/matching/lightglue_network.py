@@ -1,37 +1,30 @@
-"""kornia's LightGlue with the authors' weights and an attention that is fast on CPUs."""
+"""kornia's LightGlue with the authors' weights and attention that is fast on CPUs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from kornia.feature import LightGlue
 from kornia.feature.lightglue import CrossBlock
 
-from hloc_lite.errors import WeightsError
-
-UNREADABLE = (
-    OSError, EOFError, RuntimeError, UnpicklingError,
-    KeyError, IndexError, ValueError, TypeError, AttributeError,
-)  # fmt: skip
-"""What torch raises on files that are damaged or no checkpoints, and on other networks' ones."""
+from hloc_lite.io.torch_checkpoints import checkpoint_errors, load_parameters, read_checkpoint
 
 
 class FusedCrossBlock(CrossBlock):
-    """Cross-attention by torch's fused kernel, in place of kornia's explicit N x M matrices.
+    """Cross-attention by torch's fused kernel instead of kornia's explicit N x M matrices.
 
-    The same parameters and the same result up to rounding: 1.5 times faster on a CPU, and memory
-    that does not grow with N x M.
+    Parameters and results are the same up to rounding. It is 1.5 times faster on a CPU, and memory
+    does not grow with N x M.
     """
 
     def forward(
         self, x0: torch.Tensor, x1: torch.Tensor, mask: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, N, D) and (B, M, D) tokens, each updated with what the other says."""
+        """(B, N, D) and (B, M, D) tokens, each updated by attention to the other."""
         if mask is not None or x0.device.type == "cuda":  # kornia uses flash attention there
             return super().forward(x0, x1, mask)
         attend = torch.nn.functional.scaled_dot_product_attention
@@ -40,7 +33,7 @@ class FusedCrossBlock(CrossBlock):
         return self._update(x0, attend(qk0, qk1, v1)), self._update(x1, attend(qk1, qk0, v0))
 
     def _heads(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(B, N, H * E) -> (B, H, N, E)."""
+        """(B, H, N, E) from (B, N, H * E)."""
         return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def _update(self, tokens: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
@@ -51,22 +44,22 @@ class FusedCrossBlock(CrossBlock):
 def load_lightglue(
     file: Path, *, min_score: float, depth_confidence: float, width_confidence: float, device: str
 ) -> LightGlue:
-    """The network of a checkpoint, its size read from the shapes, ready for inference.
+    """The network of a checkpoint, ready for inference; its size follows from the shapes.
 
     Args:
         file: the authors' LightGlue ``.pth``, or XFeat's LighterGlue ``.pt``.
-        min_score: matches scored lower are dropped.
-        depth_confidence: share of keypoints whose matching must be settled to stop before the last
-            layer; -1 always runs all.
-        width_confidence: keypoints surer than this to have no match leave early; -1 keeps all.
+        min_score: matches with lower scores are dropped.
+        depth_confidence: share of keypoints with confident predictions at which the network stops
+            early; -1 always runs all layers.
+        width_confidence: keypoints more confident than this to have no match are pruned; -1 keeps
+            all.
         device: torch's name.
 
     Raises:
-        WeightsError: if the file is no such checkpoint.
+        WeightsError: the file is not such a checkpoint.
     """
-    try:
-        raw = torch.load(file, map_location="cpu", weights_only=True)
-        parameters = kornia_state(raw)
+    with checkpoint_errors(file, "LightGlue"):
+        parameters = kornia_state(read_checkpoint(file))
         network = LightGlue(
             features=None,  # type: ignore[arg-type]  # documented: no pretrained weights
             **_architecture(parameters),
@@ -75,23 +68,17 @@ def load_lightglue(
             width_confidence=width_confidence,
         )
         for layer in network.transformers:
-            layer.cross_attn.__class__ = FusedCrossBlock  # same parameters, other forward pass
-        # derived from the number of layers, hence in no checkpoint
+            layer.cross_attn.__class__ = FusedCrossBlock  # other forward pass
+        # derived from the number of layers, so not in the checkpoint
         parameters["confidence_thresholds"] = network.confidence_thresholds
-        network.load_state_dict(parameters, strict=True)
-    except UNREADABLE as error:
-        raise WeightsError(
-            f"{file} is not a LightGlue checkpoint that can be used ({str(error)[:200]}); "
-            f"fetch it again: hloc-lite weights fetch NAME"
-        ) from error
-    return network.eval().requires_grad_(False).to(device)
+        return load_parameters(network, parameters, device)
 
 
 def kornia_state(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters under kornia's names.
+    """Parameters renamed to kornia's names.
 
-    LighterGlue's file holds XFeat beside the matcher; the DISK file has the blocks apart
-    (``self_attn.3`` for ``transformers.3.self_attn``) and an unused scalar ``r`` per layer.
+    LighterGlue's file also holds XFeat. The DISK file lists the blocks separately (``self_attn.3``
+    for ``transformers.3.self_attn``) and has an unused scalar ``r`` per layer.
     """
     renamed: dict[str, Any] = {}
     for name, value in checkpoint.items():
@@ -104,8 +91,9 @@ def kornia_state(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _architecture(parameters: Mapping[str, Any]) -> dict[str, int]:
+    """Arguments of kornia's constructor, from the shapes of the parameters."""
     descriptor_dim, input_dim = parameters["input_proj.weight"].shape
-    head_dim = 2 * len(parameters["posenc.Wr.weight"])  # a cosine and a sine for each frequency
+    head_dim = 2 * len(parameters["posenc.Wr.weight"])  # cosine and sine of each frequency
     layers = {name.split(".")[1] for name in parameters if name.startswith("transformers.")}
     return {
         "input_dim": input_dim,

@@ -1,4 +1,4 @@
-"""Mutual nearest neighbours with Lowe's ratio test, exact, in bounded memory."""
+"""Exact mutual nearest neighbours with Lowe's ratio test, in bounded memory."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ if TYPE_CHECKING:
     import torch
 
 BLOCK_SIDE = 4096
-"""Similarities are computed in blocks of at most so many rows and columns: 67 MB in float32."""
+"""Rows and columns of the blocks in which similarities are computed: 67 MB in float32."""
 
 
 class NearestMatcher:
-    """``mutual-nn``: matches that are each other's nearest neighbour (Lowe 2004 for the ratio)."""
+    """``mutual-nn``: matches are each other's nearest neighbours (ratio test of Lowe 2004)."""
 
     def __init__(self, name: str, config: MatchingConfig, runtime: Runtime) -> None:
         self._config = config
         self._device = runtime.device
 
     def match(self, pairs: Sequence[tuple[LocalFeatures, LocalFeatures]]) -> list[Matches]:
-        """Matches of each pair, in order; scores are probabilities of being right as far as the
-        ratio of distances tells: its log odds fall in proportion to it
-        (``matching.ratio_midpoint``).
+        """Matches of each pair, in order.
+
+        Scores are probabilities that a match is right: a logistic function of the ratio of its
+        distances, with the value 1/2 at ``matching.ratio_midpoint``.
 
         Raises:
-            ShapeError: if the descriptors of a pair differ in dimension.
+            ShapeError: the descriptors of a pair differ in dimension.
         """
         import torch
 
-        on_device: dict[int, torch.Tensor] = {}  # an image of many pairs is copied once
+        on_device: dict[int, torch.Tensor] = {}  # copied once for several pairs
         for image in (image for pair in pairs for image in pair):
             if id(image) not in on_device:
                 on_device[id(image)] = torch.tensor(image.descriptors, device=self._device)
@@ -50,7 +51,7 @@ class NearestMatcher:
             return Matches.empty()
         if descriptors0.shape[1] != descriptors1.shape[1]:
             raise ShapeError(
-                f"the two images' descriptors have {descriptors0.shape[1]} and "
+                f"the descriptors of the two images have {descriptors0.shape[1]} and "
                 f"{descriptors1.shape[1]} dimensions; extract both with the same features"
             )
         config = self._config
@@ -70,20 +71,19 @@ def match_descriptors(
     min_similarity: float = -1.0,
     block_side: int = BLOCK_SIDE,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mutual nearest neighbours; swapping the images swaps the columns of the answer.
+    """Mutual nearest neighbours; swapping the images swaps the columns of the result.
 
     Args:
         descriptors0: (N, D) unit rows, N >= 1.
         descriptors1: (M, D) unit rows, M >= 1.
-        max_ratio: a match's distance must be below this times the distance of the second-best
-            neighbour, seen from either image. 1 switches the test off; without a second
-            neighbour it passes.
-        min_similarity: least cosine.
-        block_side: memory bound, see ``BLOCK_SIDE``; the matches do not depend on it.
+        max_ratio: upper limit of the distance of a match over that of the second-best neighbour,
+            from either image. 1 disables the test; a match without second neighbour passes.
+        min_similarity: lower limit of the cosine.
+        block_side: limits memory, see ``BLOCK_SIDE``; the matches do not depend on it.
 
     Returns:
-        (K, 2) int64 indices, ascending in the first image, and (K,) the larger of both ratios in
-        [0, 1]: 0 where there is no second neighbour, 1 where it is as near.
+        (K, 2) int64 indices, ascending in the first image, and (K,) the larger of both ratios, in
+        [0, 1]: 0 without a second neighbour, 1 if it is equally near.
     """
     import torch
 
@@ -98,12 +98,12 @@ def match_descriptors(
 
 
 class Nearest(NamedTuple):
-    """For each descriptor of one image, what the other image has nearest to it."""
+    """The nearest descriptors in the other image."""
 
     best: torch.Tensor
     """(N,) greatest cosine."""
     idxs: torch.Tensor
-    """(N,) int64, whose it is; the first of equal ones."""
+    """(N,) int64 index of the nearest descriptor; among equals the first."""
     second: torch.Tensor
     """(N,) second-greatest cosine, -inf if the other image has one descriptor only."""
 
@@ -111,7 +111,7 @@ class Nearest(NamedTuple):
 def nearest_both_ways(
     descriptors0: torch.Tensor, descriptors1: torch.Tensor, block_side: int = BLOCK_SIDE
 ) -> tuple[Nearest, Nearest]:
-    """Nearest neighbours of image 0 in image 1 and back; each cosine is computed once."""
+    """Nearest neighbours of image 0 in image 1 and vice versa; each cosine is computed once."""
     found0: list[Nearest] = []
     found1: list[Nearest | None] = [None] * -(-len(descriptors1) // block_side)
     for start0 in range(0, len(descriptors0), block_side):
@@ -130,10 +130,10 @@ def nearest_both_ways(
 
 
 def _block_nearest(similarity: torch.Tensor, start0: int, start1: int) -> tuple[Nearest, Nearest]:
-    """Both directions of one block; the block is overwritten."""
+    """Nearest neighbours along rows and columns of one block, which is overwritten."""
     best0, idxs0 = similarity.max(dim=1)
     best1, idxs1 = _column_maxima(similarity)
-    # maximum, mask it, maximum again: faster on CPUs than topk(2), and sure of the first of ties
+    # masking the maximum is faster on CPUs than topk(2), and always finds the first of ties
     similarity.scatter_(1, idxs0[:, None], -float("inf"))
     second0 = similarity.amax(dim=1)
     similarity.scatter_(1, idxs0[:, None], best0[:, None])
@@ -143,40 +143,41 @@ def _block_nearest(similarity: torch.Tensor, start0: int, start1: int) -> tuple[
 
 
 def _column_maxima(similarity: torch.Tensor, rows: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
-    """``similarity.max(dim=0)`` by way of groups of rows: on CPUs 5 times faster than torch's."""
+    """``similarity.max(dim=0)`` through groups of rows: 5 times faster than torch on CPUs."""
     import torch
 
     group_best = torch.stack([group.amax(dim=0) for group in similarity.split(rows)])
     first_row = group_best.max(dim=0).indices * rows
     in_group = first_row + torch.arange(rows, device=similarity.device)[:, None]
-    in_group = in_group.clamp(max=len(similarity) - 1)  # repeats of the last row never come first
+    in_group = in_group.clamp(max=len(similarity) - 1)  # a repeated last row never comes first
     best, idxs = similarity.gather(0, in_group).max(dim=0)
     return best, first_row + idxs
 
 
 def _merge(earlier: Nearest | None, later: Nearest) -> Nearest:
-    """Nearest in the union of two blocks; of equal ones the earlier, as within a block."""
+    """Nearest in the union of two blocks; among equals the earlier, as within a block."""
     import torch
 
     if earlier is None:
         return later
     is_better = later.best > earlier.best
-    loser = torch.minimum(earlier.best, later.best)
+    second_best = torch.minimum(earlier.best, later.best)
     return Nearest(
         torch.maximum(earlier.best, later.best),
         torch.where(is_better, later.idxs, earlier.idxs),
-        torch.maximum(loser, torch.maximum(earlier.second, later.second)),
+        torch.maximum(second_best, torch.maximum(earlier.second, later.second)),
     )
 
 
 def _concatenate(blocks: list[Nearest]) -> Nearest:
+    """The blocks as one."""
     import torch
 
     return Nearest(*(torch.cat(parts) for parts in zip(*blocks, strict=True)))
 
 
 def _ratios(nearest: Nearest) -> torch.Tensor:
-    """Distance of the nearest over that of the second: of unit vectors |a - b|^2 = 2 - 2 a.b."""
+    """Distance of the nearest over that of the second; |a - b|^2 = 2 - 2 a.b of unit vectors."""
     best, second = (1 - nearest.best).clamp(min=0), (1 - nearest.second).clamp(min=0)
-    # two equal ones, also where both are the descriptor itself, leave the choice open
+    # two equally near neighbours, also if both distances are 0, are ambiguous
     return (best / second).sqrt().where(second > best, best.new_ones(()))

@@ -13,7 +13,7 @@ from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
 class OpenCvEstimator(RansacEstimator):
-    """``registry.PoseEstimator`` on undistorted points, for every lens below 180 degrees.
+    """``protocols.PoseEstimator`` on undistorted points, for every lens below 180 degrees.
 
     OpenCV's USAC draws the same samples in every run, and does not report their number.
     """

@@ -16,7 +16,7 @@ from hloc_lite.types import Bool, Camera, Correspondences, Float64, Rigid3
 
 
 class PoseLibEstimator(RansacEstimator):
-    """``registry.PoseEstimator`` on undistorted points, for every camera model."""
+    """``protocols.PoseEstimator`` on undistorted points, for every camera model."""
 
     def ransac(
         self,

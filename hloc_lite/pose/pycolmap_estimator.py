@@ -10,7 +10,7 @@ from hloc_lite.types import Camera, Correspondences, Rigid3
 
 
 class PycolmapEstimator(RansacEstimator):
-    """``registry.PoseEstimator``; it does not report the number of trials."""
+    """``protocols.PoseEstimator``; it does not report the number of trials."""
 
     def ransac(
         self,

@@ -14,7 +14,7 @@ from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
 
 
 class RansacEstimator(ABC):
-    """``registry.PoseEstimator`` that refines the pose of its ``ransac``."""
+    """``protocols.PoseEstimator`` that refines the pose of its ``ransac``."""
 
     def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
         self._config = config

@@ -39,7 +39,7 @@ one."""
 
 
 class RansacRigEstimator(ABC):
-    """``registry.RigEstimator`` that refines the pose of its ``ransac``."""
+    """``protocols.RigEstimator`` that refines the pose of its ``ransac``."""
 
     def __init__(self, name: str, config: PoseConfig, runtime: Runtime) -> None:
         self._config = config

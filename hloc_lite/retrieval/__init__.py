@@ -1,1 +1,1 @@
-"""Image -> global descriptor; index of the map images."""
+"""Global descriptors of images, and the search index of map images."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from hloc_lite.errors import WeightsError
+from hloc_lite.io.torch_checkpoints import checkpoint_errors, load_parameters, read_checkpoint
 
 
 class Stage(NamedTuple):
@@ -19,7 +18,7 @@ class Stage(NamedTuple):
 
     kernel: int
     stride: int
-    """Of the first block; the others have 1."""
+    """Stride of the first block; the others have 1."""
     expansion: int
     channels: int
     num_blocks: int
@@ -37,24 +36,21 @@ STAGES = (
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
 STRIDE16_STAGE = 5
-"""The features after so many stages have stride 16 and 112 channels."""
+"""Number of stages after which features have stride 16 and 112 channels."""
 STRIDE16_CHANNELS = STAGES[STRIDE16_STAGE - 1].channels
 NUM_CLASSES = 1000
-UNREADABLE = (
-    OSError, EOFError, RuntimeError, UnpicklingError,
-    KeyError, IndexError, ValueError, TypeError, AttributeError,
-)  # fmt: skip
-"""What torch raises on files that are damaged or no checkpoints, and on other networks' ones."""
 PIXEL_MEAN, PIXEL_STD = 0.498, 0.502
-"""Of RGB / 255; the checkpoint's own, the same for the three channels."""
+"""Normalization of RGB / 255 in training, the same for the three channels."""
 
 
 class SamePaddedConv(nn.Conv2d):
-    """Convolution with TensorFlow's SAME padding, as in training: ceil(size / stride) outputs,
-    an odd pad goes to the right and the bottom."""
+    """Convolution with TensorFlow's SAME padding, as in training.
+
+    There are ceil(size / stride) outputs; odd padding is larger on the right and at the bottom.
+    """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, H, W) -> (B, C', ceil(H / stride), ceil(W / stride))."""
+        """(B, C', ceil(H / stride), ceil(W / stride)) from (B, C, H, W)."""
         height, width = self._pad(x.shape[-2]), self._pad(x.shape[-1])
         symmetric = (height // 2, width // 2)
         if height % 2 or width % 2:
@@ -88,7 +84,7 @@ class InvertedResidual(nn.Module):
         self.has_skip = stride == 1 and inputs == stage.channels
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, H, W) -> (B, C', H / stride, W / stride)."""
+        """(B, C', H / stride, W / stride) from (B, C, H, W)."""
         y = _relu6(self.bn0(self.expand_conv(x))) if self.has_expansion else x
         y = _relu6(self.bn1(self.depthwise_conv(y)))
         y = self.bn2(self.project_conv(y))
@@ -96,7 +92,7 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """The ImageNet classifier; ``stride16`` and ``head`` are its feature maps."""
+    """The ImageNet classifier, whose feature maps ``stride16`` and ``head`` return."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,27 +111,26 @@ class EfficientNetLite0(nn.Module):
         self.num_stride16_blocks = sum(stage.num_blocks for stage in STAGES[:STRIDE16_STAGE])
 
     def stride16(self, rgb: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) RGB in [0, 1] -> (B, 112, ceil(H / 16), ceil(W / 16)), signed."""
+        """Signed features (B, 112, ceil(H / 16), ceil(W / 16)) of (B, 3, H, W) RGB in [0, 1]."""
         x = _relu6(self.bn0(self.conv_stem((rgb - PIXEL_MEAN) / PIXEL_STD)))
         for block in self.blocks[: self.num_stride16_blocks]:
             x = block(x)
         return x
 
     def head(self, stride16: torch.Tensor) -> torch.Tensor:
-        """``stride16``'s answer -> (B, 1280, ceil(H / 32), ceil(W / 32)), in [0, 6]."""
+        """Features (B, 1280, ceil(H / 32), ceil(W / 32)) in [0, 6] from those of ``stride16``."""
         x = stride16
         for block in self.blocks[self.num_stride16_blocks :]:
             x = block(x)
         return _relu6(self.bn1(self.conv_head(x)))
 
     def forward(self, rgb: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) RGB in [0, 1] -> (B, 1000) logits of the ImageNet classes."""
+        """(B, 1000) logits of the ImageNet classes for (B, 3, H, W) RGB in [0, 1]."""
         return self.fc(self.head(self.stride16(rgb)).mean(dim=(-2, -1)))
 
 
-def folded(network: EfficientNetLite0) -> EfficientNetLite0:
-    """The same function with the batch norms in the convolutions before them, in place; for
-    evaluation only."""
+def fold_batch_norms(network: EfficientNetLite0) -> EfficientNetLite0:
+    """Fold batch norms into the convolutions before them, in place; for inference only."""
     pairs: list[tuple[nn.Module, str, str]] = [
         (network, "conv_stem", "bn0"),
         (network, "conv_head", "bn1"),
@@ -153,21 +148,15 @@ def load_lite0(file: Path, device: str) -> EfficientNetLite0:
     """The network with the weights of an ``efficientnet-lite0`` file, ready for inference.
 
     Raises:
-        WeightsError: if the file is not such a checkpoint.
+        WeightsError: the file is not such a checkpoint.
     """
-    network = EfficientNetLite0()
-    try:
-        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-        # the file's names are these with a leading underscore: _blocks.3._expand_conv.weight
+    with checkpoint_errors(file, "EfficientNet-Lite0", "efficientnet-lite0"):
+        checkpoint = read_checkpoint(file)
+        # names in the file have leading underscores: _blocks.3._expand_conv.weight
         renamed = {re.sub(r"(^|\.)_", r"\1", name): value for name, value in checkpoint.items()}
-        network.load_state_dict(renamed, strict=True)
-    except UNREADABLE as error:
-        raise WeightsError(
-            f"{file} is not an EfficientNet-Lite0 checkpoint that can be used "
-            f"({str(error)[:200]}); fetch it again: hloc-lite weights fetch efficientnet-lite0"
-        ) from error
-    network = folded(network.eval()).requires_grad_(False).to(device)
-    # photos come in this order, and the depthwise convolutions are faster in it on CPUs
+        network = load_parameters(EfficientNetLite0(), renamed, "cpu")
+    network = fold_batch_norms(network).requires_grad_(False).to(device)
+    # the memory order of photos, in which depthwise convolutions are faster on CPUs
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

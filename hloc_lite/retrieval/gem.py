@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
-
 from hloc_lite.config import RetrievalConfig
 from hloc_lite.registry import Runtime
-from hloc_lite.retrieval.aggregation import gem, unit
+from hloc_lite.retrieval.aggregation import gem, l2_normalized
 from hloc_lite.retrieval.pixels import local_vectors, rgb_tensor
+from hloc_lite.retrieval.pretrained import PretrainedDescriptor
 from hloc_lite.types import Float32, Photo
 
 
-class GemLite:
-    """GeM with p = 3 (Radenovic 2018) over 1280 channels at stride 32; nothing is learned."""
+class GemLite(PretrainedDescriptor):
+    """GeM with p = 3 (Radenovic 2018) over 1280 channels at stride 32."""
 
     def __init__(self, name: str, config: RetrievalConfig, runtime: Runtime) -> None:
         from hloc_lite.retrieval.backbone_lite0 import HEAD_CHANNELS, load_lite0
@@ -25,25 +21,11 @@ class GemLite:
         self._device = runtime.device
         self._backbone = load_lite0(runtime.weights.path("efficientnet-lite0"), runtime.device)
 
-    def fit(self, photos: Sequence[Photo]) -> None:
-        """Nothing to learn."""
-
-    def state(self) -> dict[str, Any]:
-        """Nothing to store."""
-        return {}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Nothing to load."""
-
-    def describe(self, photos: Sequence[Photo]) -> Float32:
-        """(B, 1280) unit rows."""
-        rows = [self._describe(photo) for photo in photos]
-        return np.array(rows, np.float32).reshape(len(rows), self.descriptor_dim)
-
-    def _describe(self, photo: Photo) -> Float32:
+    def describe_one(self, photo: Photo) -> Float32:
+        """(1280,) unit vector of a photo."""
         import torch
 
         with torch.inference_mode():
             rgb = rgb_tensor(photo, self._max_side_px, self._device)
             feature_map = self._backbone.head(self._backbone.stride16(rgb))
-        return unit(gem(local_vectors(feature_map)))
+        return l2_normalized(gem(local_vectors(feature_map)))

@@ -1,4 +1,4 @@
-"""The most similar map images of a query: exact search with FAISS, in a fixed order."""
+"""Exact search for the most similar map images with FAISS; ties are ordered by name."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import numpy as np
 from hloc_lite.errors import ShapeError
 from hloc_lite.types import Float32, Int64, RetrievalHits
 
-QUERIES_AT_ONCE = 256
-"""Memory holds the candidates of so many queries, never queries x images."""
+QUERIES_PER_CHUNK = 256
+"""Queries per chunk: memory never holds queries x images."""
 ROUNDING = 1e-5
-"""FAISS's float32 sums of a unit vector's products are surer than this."""
+"""Upper limit of the rounding error of FAISS's float32 cosines."""
 
 
 class RetrievalIndex:
     """Cosine search over (M, D) unit descriptors with unique names."""
 
     def __init__(self, names: Sequence[str], descriptors: Float32) -> None:
-        """
+        """Build the index.
+
         Raises:
-            ShapeError: if names and descriptors differ in number, or a name occurs twice.
+            ShapeError: names and descriptors differ in number, or a name occurs twice.
         """
         import faiss
 
@@ -31,9 +32,9 @@ class RetrievalIndex:
                 f"{len(names)} names need as many descriptors, got shape {np.shape(descriptors)}"
             )
         order = sorted(range(len(names)), key=names.__getitem__)
-        self.names = tuple(names[row] for row in order)  # by name: the row breaks ties
+        self.names = tuple(names[row] for row in order)  # in name order, so that rows break ties
         if len(set(self.names)) != len(names):
-            raise ShapeError("the names of an index must be unique")
+            raise ShapeError("the names of an index must be unique; one occurs twice")
         self._rows = {name: row for row, name in enumerate(self.names)}
         self._descriptors = np.ascontiguousarray(np.asarray(descriptors, np.float32)[order])
         self._faiss = faiss.IndexFlatIP(self._descriptors.shape[1])
@@ -46,17 +47,17 @@ class RetrievalIndex:
         exclude: Sequence[str | None] | None = None,
         allowed: Collection[str] | None = None,
     ) -> list[RetrievalHits]:
-        """The k most similar images of each query, best first, equal ones by name.
+        """The k most similar images of each query, best first, ties by name.
 
         Args:
             queries: (Q, D) unit rows.
-            k: fewer come back where the index has fewer.
-            exclude: (Q,) for each query an image never to return (itself, if it is in the map);
-                None, or a name that is not in the index, excludes nothing.
-            allowed: names to choose from; others are as if not in the index.
+            k: number of images; fewer are returned if the index has fewer.
+            exclude: (Q,) an image per query that is not returned, such as the query itself; None,
+                or a name that is not in the index, excludes nothing.
+            allowed: names to search; None for all.
 
         Raises:
-            ShapeError: another D than the index's, or not one ``exclude`` per query.
+            ShapeError: D differs from that of the index, or the number of ``exclude`` from Q.
         """
         queries = np.ascontiguousarray(queries, np.float32)
         if queries.ndim != 2 or queries.shape[1] != self._descriptors.shape[1]:
@@ -69,8 +70,8 @@ class RetrievalIndex:
             raise ShapeError(f"exclude: {len(excluded)} names for {len(queries)} queries")
         rows = self._allowed_rows(allowed)
         hits: list[RetrievalHits] = []
-        for start in range(0, len(queries), QUERIES_AT_ONCE):
-            chunk = slice(start, start + QUERIES_AT_ONCE)
+        for start in range(0, len(queries), QUERIES_PER_CHUNK):
+            chunk = slice(start, start + QUERIES_PER_CHUNK)
             hits += self._search_chunk(queries[chunk], k, excluded[chunk], rows)
         return hits
 
@@ -83,8 +84,8 @@ class RetrievalIndex:
     def _search_chunk(
         self, queries: Float32, k: int, excluded: Sequence[str | None], rows: Int64
     ) -> list[RetrievalHits]:
-        """One FAISS search; queries with a tie at the end of their list are searched deeper."""
-        num_candidates = min(k + 2, len(rows))  # one may be excluded, one shows what comes next
+        """One FAISS search; queries with a tie at the end of their list are searched further."""
+        num_candidates = min(k + 2, len(rows))  # one may be excluded, one shows the next similarity
         candidates, similarities = self._candidates(queries, num_candidates, rows)
         hits = []
         for query, name, candidate, similarity in zip(
@@ -113,9 +114,11 @@ class RetrievalIndex:
     def _rank(
         self, query: Float32, k: int, candidates: Int64, excluded: str | None
     ) -> RetrievalHits:
-        """Similarities again, each summed by itself in float64: FAISS's last bits depend on the
-        company of a query, and equal descriptors must come out equal."""
-        found = candidates >= 0  # FAISS fills up with -1 where similarities are NaN
+        """The k best candidates with similarities recomputed in float64.
+
+        The last bits of FAISS's depend on the other queries; equal descriptors must get equal ones.
+        """
+        found = candidates >= 0  # FAISS pads with -1 if similarities are NaN
         found &= candidates != self._rows.get(excluded or "", -1)
         candidates = np.sort(candidates[found])
         products = self._descriptors[candidates].astype(np.float64) * query
@@ -126,5 +129,5 @@ class RetrievalIndex:
 
 
 def _last(k: int, depth: int) -> int:
-    """Where the k-th hit lies at the latest, one candidate being excluded."""
+    """Largest rank of the k-th hit if one candidate is excluded."""
     return min(k, depth - 1)

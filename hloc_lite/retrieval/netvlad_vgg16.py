@@ -1,13 +1,12 @@
 """``netvlad-pitts30k``: the authors' NetVLAD on VGG16, from their MATLAB file.
 
-The file is the network of Arandjelovic 2016 (VGG16, Pittsburgh 30k, whitened to 4096) as a
-plain struct: variable ``net`` with ``layers`` in order, of which the 13 convolutions, the NetVLAD
-layer and the whitening have ``weights``. Reading it runs no code: version 5 MAT files hold arrays.
+The file holds the network of Arandjelovic 2016 (VGG16, Pittsburgh 30k, whitened to 4096) as a plain
+struct: variable ``net`` with ``layers`` in order, of which the 13 convolutions, the NetVLAD layer
+and the whitening have ``weights``. Reading it runs no code: version 5 MAT files hold arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,9 @@ import numpy as np
 from hloc_lite.config import RetrievalConfig
 from hloc_lite.errors import ShapeError, WeightsError
 from hloc_lite.registry import Runtime
-from hloc_lite.retrieval.aggregation import netvlad, unit
+from hloc_lite.retrieval.aggregation import l2_normalized, netvlad
 from hloc_lite.retrieval.pixels import local_vectors, rgb_tensor
+from hloc_lite.retrieval.pretrained import PretrainedDescriptor
 from hloc_lite.types import Float32, Photo, frozen_array
 
 if TYPE_CHECKING:
@@ -26,33 +26,33 @@ if TYPE_CHECKING:
 
 NUM_CONVOLUTIONS = 13
 POOLED_AFTER = (1, 3, 6, 9)
-"""2 x 2 max pooling follows these convolutions; the one after the last is left out."""
+"""Convolutions followed by 2 x 2 max pooling; the pooling after the last is left out."""
 MAX_FILE_BYTES = 2 << 30
-"""Version 5 MAT files end at 2 GiB; the real one has 529 MB."""
+"""Limit of version 5 MAT files; the real one has 529 MB."""
 
 
 @dataclass(frozen=True, eq=False)
 class VggNetVladWeights:
-    """What the file holds, in the order of axes used here."""
+    """The arrays of the file, with axes in the order used here."""
 
     mean_rgb: Float32
-    """(3,) subtracted from RGB in [0, 255]."""
+    """(3,) mean to subtract from RGB in [0, 255]."""
     kernels: tuple[Float32, ...]
-    """13 of (out, in, 3, 3)."""
+    """13 arrays (out, in, 3, 3)."""
     conv_biases: tuple[Float32, ...]
-    """13 of (out,)."""
+    """13 arrays (out,)."""
     assignment: Float32
-    """(K, D) weights of the soft assignment; it has no bias."""
+    """(K, D) weights of the soft assignment, which has no bias."""
     centers: Float32
-    """(K, D)."""
+    """(K, D) words."""
     whitening: Float32
-    """(D * K, E), the K words of a channel side by side."""
+    """(D * K, E) projection; the K words of a channel are adjacent."""
     whitening_bias: Float32
-    """(E,)."""
+    """(E,) bias."""
 
 
-class NetVladVgg16:
-    """conv5_3 of VGG16 without its ReLU, L2-normalized; NetVLAD; whitening; L2."""
+class NetVladVgg16(PretrainedDescriptor):
+    """NetVLAD over L2-normalized conv5_3 features of VGG16 without ReLU, whitened."""
 
     def __init__(self, name: str, config: RetrievalConfig, runtime: Runtime) -> None:
         import torch
@@ -66,35 +66,21 @@ class NetVladVgg16:
             for kernel, bias in zip(self._weights.kernels, self._weights.conv_biases, strict=True)
         ]
 
-    def fit(self, photos: Sequence[Photo]) -> None:
-        """Nothing to learn: the words were trained."""
-
-    def state(self) -> dict[str, Any]:
-        """Nothing to store."""
-        return {}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Nothing to load."""
-
-    def describe(self, photos: Sequence[Photo]) -> Float32:
-        """(B, 4096) unit rows."""
-        rows = [self._describe(photo) for photo in photos]
-        return np.array(rows, np.float32).reshape(len(rows), self.descriptor_dim)
-
-    def _describe(self, photo: Photo) -> Float32:
+    def describe_one(self, photo: Photo) -> Float32:
+        """(4096,) unit vector of a photo."""
         import torch
 
         weights = self._weights
         with torch.inference_mode():
             rgb = rgb_tensor(photo, self._max_side_px, self._device)
             mean = torch.tensor(weights.mean_rgb, device=self._device)[:, None, None]
-            local = unit(local_vectors(self._conv5(255 * rgb - mean)))
+            local = l2_normalized(local_vectors(self._conv5(255 * rgb - mean)))
         no_bias = np.zeros(len(weights.centers), np.float32)
         words = netvlad(local, weights.assignment, no_bias, weights.centers)
-        return unit(words.T.ravel() @ weights.whitening + weights.whitening_bias)
+        return l2_normalized(words.T.ravel() @ weights.whitening + weights.whitening_bias)
 
     def _conv5(self, x: torch.Tensor) -> torch.Tensor:
-        """(1, 3, H, W) -> (1, 512, H / 16, W / 16), signed."""
+        """Signed features (1, 512, H / 16, W / 16) from (1, 3, H, W)."""
         import torch.nn.functional as F
 
         for index, (kernel, bias) in enumerate(self._convolutions):
@@ -102,7 +88,7 @@ class NetVladVgg16:
             if index < NUM_CONVOLUTIONS - 1:
                 x = F.relu_(x)
             if index in POOLED_AFTER:
-                x = F.max_pool2d(x, 2, ceil_mode=min(x.shape[-2:]) < 2)  # a 1 px side stays 1 px
+                x = F.max_pool2d(x, 2, ceil_mode=min(x.shape[-2:]) < 2)  # a side of 1 px stays 1 px
         return x
 
 
@@ -110,7 +96,7 @@ def read_netvlad_mat(file: Path) -> VggNetVladWeights:
     """The weights of a ``Pitts30K_struct.mat``.
 
     Raises:
-        WeightsError: if the file is missing, too large, damaged, or of another layout.
+        WeightsError: the file is missing, too large, damaged, or has another layout.
     """
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
@@ -122,20 +108,20 @@ def read_netvlad_mat(file: Path) -> VggNetVladWeights:
             file, struct_as_record=False, squeeze_me=True, variable_names=["net"], mat_dtype=False
         )
         return _weights_of(content["net"])
-    # what SciPy raises on damaged files is not documented; these were seen
+    # SciPy does not document what it raises on damaged files; these were observed
     except (
         OSError, MatReadError, NotImplementedError, KeyError, ValueError, TypeError, IndexError,
         AttributeError, MemoryError, OverflowError, ShapeError,
     ) as error:  # fmt: skip
         raise WeightsError(
-            f"{file} is not the NetVLAD network in MATLAB's format that was expected "
+            f"{file} is not the expected NetVLAD network in MATLAB's format "
             f"({str(error)[:200] or type(error).__name__}); fetch it again: "
             f"hloc-lite weights fetch netvlad-pitts30k"
         ) from error
 
 
 def _weights_of(net: Any) -> VggNetVladWeights:
-    """The struct's arrays, their shapes checked against one another."""
+    """The arrays of the struct, with shapes checked against each other."""
     layers = [pair for layer in net.layers if (pair := _pair_of(layer)) is not None]
     if len(layers) != NUM_CONVOLUTIONS + 2:
         raise ValueError(f"{len(layers)} layers with weights, expected {NUM_CONVOLUTIONS + 2}")
@@ -156,14 +142,15 @@ def _weights_of(net: Any) -> VggNetVladWeights:
         kernels=tuple(kernels),
         conv_biases=tuple(biases),
         assignment=_array(assignment, (channels, num_words), "assignment", 1, 0),
-        centers=-_array(negative_centers, (channels, num_words), "centers", 1, 0),  # sic: negated
+        # negated in the file
+        centers=-_array(negative_centers, (channels, num_words), "centers", 1, 0),
         whitening=_array(whitening, (channels * num_words, output_dim), "whitening"),
         whitening_bias=_array(whitening_bias, (output_dim,), "whitening bias"),
     )
 
 
 def _pair_of(layer: Any) -> tuple[Any, Any] | None:
-    """A layer's two arrays; None for pooling, ReLU and normalization."""
+    """The two arrays of a layer; None for pooling, ReLU and normalization."""
     weights = np.asarray(getattr(layer, "weights", ()), dtype=object)
     if weights.ndim != 1 or len(weights) < 2 or any(np.size(part) == 0 for part in weights[:2]):
         return None
@@ -171,7 +158,7 @@ def _pair_of(layer: Any) -> tuple[Any, Any] | None:
 
 
 def _array(value: Any, shape: tuple[int, ...], name: str, *axes: int) -> Float32:
-    """A finite float32 array of MATLAB's shape (squeezed), its axes then permuted."""
+    """A finite float32 array from a squeezed MATLAB array of ``shape``, with axes permuted."""
     array = np.asarray(value, np.float32)
     if array.size == np.prod(shape):
         squeezed = [n for n in shape if n != 1]

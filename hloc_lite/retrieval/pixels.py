@@ -1,4 +1,4 @@
-"""Photos as the input of the backbones."""
+"""Photos as input of backbones, and their feature maps as local vectors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def rgb_tensor(photo: Photo, max_side_px: int, device: str) -> torch.Tensor:
-    """(1, 3, h, w) float32 in [0, 1]."""
+    """(1, 3, h, w) float32 in [0, 1], with the longer side at most ``max_side_px``."""
     import torch
 
     size = resized_size(photo.width, photo.height, max_side_px)
@@ -23,5 +23,5 @@ def rgb_tensor(photo: Photo, max_side_px: int, device: str) -> torch.Tensor:
 
 
 def local_vectors(feature_map: torch.Tensor) -> np.ndarray:
-    """(1, D, h, w) -> (h * w, D) float32 on the CPU."""
+    """(h * w, D) float32 on the CPU from a (1, D, h, w) feature map."""
     return feature_map[0].flatten(1).T.contiguous().cpu().numpy()

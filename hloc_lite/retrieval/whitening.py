@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hloc_lite.retrieval.aggregation import unit
+from hloc_lite.retrieval.aggregation import l2_normalized
 from hloc_lite.types import Float32, frozen_array
 
 MIN_VARIANCE_RATIO = 1e-6
-"""Directions with less of the greatest variance are noise that whitening would blow up."""
+"""Directions with less variance, relative to the largest, are noise that would be amplified."""
 
 
 @dataclass(frozen=True, eq=False)
 class Whitening:
-    """y = projection (x - mean), L2-normalized."""
+    """PCA-whitening y = projection (x - mean), L2-normalized."""
 
     mean: Float32
-    """(D,)."""
+    """(D,) mean descriptor."""
     projection: Float32
-    """(E, D), rows are principal directions over their standard deviation."""
+    """(E, D) principal directions divided by their standard deviations."""
 
     def __post_init__(self) -> None:
         mean = frozen_array(self.mean, np.float32, (None,), "Whitening.mean")
@@ -30,12 +30,12 @@ class Whitening:
         object.__setattr__(self, "projection", projection)
 
     def apply(self, descriptors: Float32) -> Float32:
-        """(B, D) -> (B, E) unit rows."""
-        return unit((descriptors - self.mean) @ self.projection.T)
+        """(B, E) unit rows of (B, D) descriptors."""
+        return l2_normalized((descriptors - self.mean) @ self.projection.T)
 
 
 def learn_whitening(descriptors: Float32, output_dim: int) -> Whitening:
-    """From (M, D) descriptors, M >= 2; E is less than asked for where the data spans less."""
+    """Whitening of (M, D) descriptors, M >= 2; E is smaller than requested if the rank is."""
     mean = descriptors.mean(axis=0, dtype=np.float64)
     centered = descriptors - mean
     covariance = centered.T @ centered / (len(descriptors) - 1)

@@ -41,7 +41,7 @@ EVERY_PEAK = 20000
 SAME_PX = 0.05
 ON_A_PIXEL_PX = 1e-3
 BLOCKS = ("block1", "block2", "block3", "block4", "score_head", "dkd", "desc_head")
-STAGES = ("detect_and_keep", "_refined_maxima", "describe")
+STAGES = ("scores_and_features", "_refined_maxima", "describe")
 Found = tuple[np.ndarray, np.ndarray]
 """(N, 2) keypoints, the centre of the first pixel at (0.5, 0.5), and (N, D) descriptors."""
 Side = Callable[[Photo], Found]

@@ -151,7 +151,7 @@ def test_saving_a_map_keeps_the_georeference_only_with_its_poses(folder: Path, c
     changed = Map(**{**vars(sfm_map), "model": type(sfm_map.model)(**_public(fewer))})
     changed.save(folder / "map")
     assert read_georeference(folder / "map") is None
-    assert "georeference was of its old poses" in caplog.text
+    assert "belonged to the map's old poses" in caplog.text
 
 
 def _public(values: dict) -> dict:

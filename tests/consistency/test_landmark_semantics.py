@@ -40,10 +40,10 @@ def model_of(observations, num_points):
             f"{i}.jpg",
             1,
             Rigid3.identity(),
-            np.array([o[:2] for o in seen], float).reshape(-1, 2),
-            np.array([o[2] for o in seen], np.int64),
+            np.array([o[:2] for o in observed], float).reshape(-1, 2),
+            np.array([o[2] for o in observed], np.int64),
         )
-        for i, seen in enumerate(observations)
+        for i, observed in enumerate(observations)
     ]
     return SfmModel(
         {1: CAMERA},
@@ -115,10 +115,10 @@ def test_wide_windows_are_sampled_evenly():
 
 
 def test_label_maps_are_loaded_once_and_only_if_needed():
-    asked = []
+    loaded = []
     model = model_of([[(5, 5, 0), (6, 6, 1)], [(5, 5, -1)], []], 2)
-    label_landmarks(model, lambda name: asked.append(name), POINTWISE)
-    assert asked == ["0.jpg"]
+    label_landmarks(model, lambda name: loaded.append(name), POINTWISE)
+    assert loaded == ["0.jpg"]
 
 
 @pytest.mark.parametrize(

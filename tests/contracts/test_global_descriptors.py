@@ -19,7 +19,7 @@ CONFIG = RetrievalConfig(max_side_px=128, num_clusters=4)
     scope="module",
     params=[
         pytest.param(name, marks=[] if name == "netvlad-pitts30k" else [pytest.mark.weights])
-        for name in GLOBAL_DESCRIPTORS
+        for name in GLOBAL_DESCRIPTORS.builtin
     ],
 )
 def make(request):

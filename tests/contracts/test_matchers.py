@@ -15,8 +15,8 @@ DESCRIPTOR_DIM = {"lighterglue-xfeat": 64}
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(name, marks=[] if name == "mutual-nn" else [pytest.mark.weights])
-        for name in MATCHERS
+        pytest.param(name, marks=[pytest.mark.weights] if entry.weights else [])
+        for name, entry in MATCHERS.builtin.items()
     ],
 )
 def name(request):
@@ -25,7 +25,8 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def make(name, request):
-    runtime = Runtime(NoWeights()) if name == "mutual-nn" else request.getfixturevalue("runtime")
+    has_weights = bool(MATCHERS[name].weights)
+    runtime = request.getfixturevalue("runtime") if has_weights else Runtime(NoWeights())
     return lambda **settings: create(MATCHERS, name, MatchingConfig(**settings), runtime)
 
 

@@ -1,4 +1,4 @@
-"""The official NetVLAD file, read and run, against plain NumPy in float64."""
+"""The NetVLAD file of the authors against plain NumPy in float64."""
 
 import numpy as np
 import pytest
@@ -82,7 +82,7 @@ def without_mean(net, layers):
 
 
 @pytest.mark.parametrize("change", [without_a_layer, with_another_shape, with_nan, without_mean])
-def test_another_network_is_refused(change, pitts30k_content, tmp_path):
+def test_other_networks_are_refused(change, pitts30k_content, tmp_path):
     savemat(tmp_path / "net.mat", damaged(pitts30k_content, change))
     with pytest.raises(WeightsError, match="weights fetch netvlad-pitts30k"):
         read_netvlad_mat(tmp_path / "net.mat")

@@ -1,4 +1,4 @@
-"""The shared frame of the extractors, with detectors whose answers are known exactly."""
+"""Steps shared by the extractors, with detectors whose results are known exactly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def dotted_photo(width: int, height: int, centers: np.ndarray, sigma: float) -> 
 
 
 def centroids(images: Sequence[np.ndarray]) -> list[Candidates]:
-    """Centres of mass of the bright regions, in array coordinates: a detector without any bias."""
+    """Centres of mass of the bright regions, in array coordinates: a detector without bias."""
     found = []
     for image in images:
         gray = image[:, :, 0].astype(np.float64)
@@ -41,7 +41,7 @@ def centroids(images: Sequence[np.ndarray]) -> list[Candidates]:
 
 @pytest.mark.parametrize("max_side_px", [1000, 400, 331, 200, 97])
 @pytest.mark.parametrize("multiple", [1, 32])
-def test_keypoints_come_back_where_they_are_in_the_original(max_side_px, multiple):
+def test_keypoints_are_pixels_of_the_original(max_side_px, multiple):
     centers = np.array([[101.3, 80.0], [300.5, 222.7], [340.25, 90.5], [61.0, 250.9]])
     photo = dotted_photo(403, 301, centers, sigma=8)
     config = FeaturesConfig(max_side_px=max_side_px)
@@ -66,18 +66,18 @@ def noisy_photo(width=64, height=64, mask=None) -> Photo:
     return Photo("noise", pixels, mask)
 
 
-def test_the_best_come_first_and_ties_go_by_position():
+def test_best_first_and_ties_by_position():
     xy = np.array([[5, 9], [3, 2], [9, 2], [1, 1]], np.float32)
     scores = np.array([0.5, 0.5, 0.5, 0.9], np.float32)
     features = extract_with(grid_detector(scores, xy), 2, [noisy_photo()], FeaturesConfig())[0]
     assert features.keypoints.tolist() == [[1.5, 1.5], [3.5, 2.5], [9.5, 2.5], [5.5, 9.5]]
     assert np.allclose(np.linalg.norm(features.descriptors, axis=1), 1)
-    # the row of descriptors belongs to its keypoint: rows 3, 1, 2, 0 of the detector
+    # descriptors follow their keypoints: rows 3, 1, 2, 0 of the detector
     ratio = features.descriptors[:, 0] / features.descriptors[:, 1]
     assert np.allclose(ratio, [2, 1, 1.5, 0.5])
 
 
-def test_masked_pixels_make_room_for_others_before_the_limit():
+def test_masks_apply_before_max_keypoints():
     xy = np.stack([np.arange(40), np.full(40, 7)], axis=1).astype(np.float32)
     scores = np.linspace(1, 0.1, 40).astype(np.float32)
     mask = np.ones((64, 64), bool)
@@ -88,7 +88,7 @@ def test_masked_pixels_make_room_for_others_before_the_limit():
     assert features.keypoints[:, 0].tolist() == [x + 0.5 for x in range(20, 36)]
 
 
-def test_scores_below_the_least_and_points_outside_are_dropped():
+def test_low_scores_and_points_outside_are_dropped():
     xy = np.array([[0, 0], [1, 1], [-0.6, 5], [63.6, 5], [5, 64]], np.float32)
     scores = np.array([0.3, 0.7, 0.9, 0.9, 0.9], np.float32)
     config = FeaturesConfig(min_score=0.5)
@@ -96,7 +96,7 @@ def test_scores_below_the_least_and_points_outside_are_dropped():
     assert features.keypoints.tolist() == [[1.5, 1.5]]
 
 
-def test_photos_of_one_size_run_together_and_come_back_in_order():
+def test_photos_of_equal_size_run_in_batches_and_keep_their_order():
     shapes = []
 
     def detect(images):
@@ -123,9 +123,9 @@ def test_photos_of_one_size_run_together_and_come_back_in_order():
     assert all(len(set(batch)) == 1 for batch in shapes)
 
 
-def test_photos_without_contrast_are_not_shown_to_the_detector():
+def test_uniform_photos_are_not_passed_to_the_detector():
     def fail(images):
-        raise AssertionError("a flat image came to the detector")
+        raise AssertionError("a uniform photo was passed to the detector")
 
     flat = Photo("flat", np.full((20, 30, 3), 128, np.uint8))
     empty = Photo("empty", np.zeros((0, 0, 3), np.uint8))

@@ -12,8 +12,8 @@ from hloc_lite.contracts import check_extractor
 from hloc_lite.types import Photo
 
 NAMES = [
-    name if name == "rootsift" else pytest.param(name, marks=pytest.mark.weights)
-    for name in registry.FEATURES
+    pytest.param(name, marks=[pytest.mark.weights] if entry.weights else [])
+    for name, entry in registry.FEATURES.builtin.items()
 ]
 pytestmark = pytest.mark.parametrize("name", NAMES)
 
@@ -76,10 +76,10 @@ def test_min_score_above_all_scores_leaves_nothing(name, create, picture):
 
 @pytest.mark.parametrize("cut", [32, 13])
 def test_keypoints_move_with_the_image(name, create, picture, cut):
-    """Cutting away the left columns moves the other keypoints by exactly as much.
+    """Cutting away the left columns moves the other keypoints by exactly as many pixels.
 
-    (Mirroring would be the stricter test of the half pixel, but the networks themselves place their
-    keypoints up to 1.5 px beside a structure, always to the same side: see the oracle test.)
+    Mirroring would be a stricter test of the half pixel, but the networks' keypoints are up to
+    1.5 px off a structure, always to the same side (see the oracle test).
     """
     whole = create(name, max_keypoints=400).extract([Photo("a", picture)])[0].keypoints
     rest = create(name, max_keypoints=400).extract([Photo("a", picture[:, cut:].copy())])[0]

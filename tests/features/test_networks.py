@@ -1,4 +1,4 @@
-"""Rewritten networks and features of pixels give what the plain forms give."""
+"""Folded networks and features of pixels equal their plain forms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def random_norm(channels, affine):
 
 @pytest.mark.parametrize("affine", [False, True])
 @torch.inference_mode()
-def test_folding_keeps_the_function(affine):
+def test_folding_preserves_the_function(affine):
     torch.manual_seed(0)
     first = nn.Sequential(
         nn.Conv2d(3, 8, 3, bias=False), random_norm(8, affine), nn.ReLU(inplace=True)
@@ -44,7 +44,7 @@ def test_folding_keeps_the_function(affine):
 
 
 @torch.inference_mode()
-def test_a_batch_norm_without_convolution_stays():
+def test_batch_norms_without_convolution_stay():
     network = nn.Sequential(nn.ReLU(), random_norm(3, affine=True), nn.Conv2d(3, 3, 1)).eval()
     image = torch.rand(1, 3, 4, 4)
     expected = network(image)
@@ -53,7 +53,7 @@ def test_a_batch_norm_without_convolution_stays():
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 4, 5, 7, 9])
-def test_window_maxima_are_those_of_pooling(side):
+def test_window_maxima_equal_max_pooling(side):
     scores = torch.rand(11, 23, generator=torch.Generator().manual_seed(side))
     pooled = F.max_pool2d(scores[None, None], (1, side), stride=1)[0, 0]
     assert torch.equal(_window_maxima(scores, side), pooled)
@@ -61,7 +61,7 @@ def test_window_maxima_are_those_of_pooling(side):
 
 @pytest.fixture
 def maps():
-    """Random maps of an image's four scales, and the dense features they stand for."""
+    """Random maps of an image's four scales, and the dense features that they give."""
     torch.manual_seed(1)
     height, width = PADDED
     fine = torch.randn(FINE, height, width)
@@ -73,10 +73,10 @@ def maps():
     joined = torch.cat([F.selu(F.conv2d(fine[None], project)), *upsampled], dim=1)
     x, y = ORIGIN
     dense = F.normalize(joined, dim=1)[0, :, y : y + SIZE[1], x : x + SIZE[0]]
-    return FeaturePixels.of_maps(fine, coarse, project, ORIGIN, SIZE), dense
+    return FeaturePixels.from_maps(fine, coarse, project, ORIGIN, SIZE), dense
 
 
-def test_features_of_pixels_are_those_of_the_dense_map(maps):
+def test_features_of_pixels_equal_the_dense_map(maps):
     features, dense = maps
     width, height = SIZE
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
@@ -84,7 +84,7 @@ def test_features_of_pixels_are_those_of_the_dense_map(maps):
     torch.testing.assert_close(found, dense.flatten(1).T, atol=2e-5, rtol=1e-4)
 
 
-def test_features_between_pixels_are_those_of_grid_sample(maps):
+def test_features_between_pixels_equal_grid_sample(maps):
     features, dense = maps
     width, height = SIZE
     generator = torch.Generator().manual_seed(2)

@@ -1,4 +1,4 @@
-"""Our detection on the networks against kornia's own: same keypoints half a pixel apart."""
+"""Extractors against kornia's own detection: equal keypoints, half a pixel apart."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def kornia_xfeat(name, path, tensor):
         ("xfeat", kornia_xfeat, (256, 384)),
     ],
 )
-def test_same_as_kornia(name, oracle, shape, runtime):
+def test_equals_kornia(name, oracle, shape, runtime):
     pixels = np.repeat(data.coins()[: shape[0], : shape[1], None], 3, axis=2)
     config = FeaturesConfig(name=name, max_keypoints=20000)
     extractor = registry.create(registry.FEATURES, name, config, runtime)
@@ -69,7 +69,7 @@ def test_same_as_kornia(name, oracle, shape, runtime):
     assert len(set(nearest)) == len(ours)
     assert np.allclose(ours.scores, scores.numpy()[nearest], rtol=1e-3, atol=1e-4)
     differences = np.abs(ours.descriptors - descriptors.numpy()[nearest]).max(axis=1)
-    # ALIKED cuts its patches at the whole pixel below a keypoint: on one, rounding decides which
+    # ALIKED cuts patches at the pixel below a keypoint; exactly on a pixel, rounding decides
     at_step = np.abs(theirs - 0.5 - np.round(theirs - 0.5)).min(axis=1)[nearest] < 1e-3
     if name.startswith("aliked"):
         assert at_step.mean() < 0.02

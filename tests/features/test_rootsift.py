@@ -1,4 +1,4 @@
-"""RootSIFT needs no weights: places and angles are checked against the image itself."""
+"""RootSIFT on synthetic images with known positions, sizes and orientations."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def texture(seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("max_side_px", [400, 200])
-def test_blobs_are_found_at_their_centres_with_their_size(max_side_px):
+def test_blobs_are_found_with_position_and_size(max_side_px):
     centers = np.array([[60.5, 70.25], [200.0, 90.75], [330.4, 180.5], [90.1, 220.0]])
     features = extract(blobs(centers, 6.0, 400, 300), max_side_px=max_side_px)
     distances = np.linalg.norm(features.keypoints[:, None] - centers, axis=2)
     assert distances.min(axis=0).max() < 0.1
     assert features.scales is not None
-    # a keypoint's diameter is twice the blob's scale
+    # the diameter of a keypoint is twice the scale of the blob
     assert np.allclose(features.scales[distances.argmin(axis=0)] / 2, 6.0, rtol=0.15)
 
 
@@ -53,34 +53,34 @@ def nearest_displacements(a: np.ndarray, b: np.ndarray, radius: float) -> np.nda
 
 
 @pytest.mark.parametrize("max_side_px", [321, 160])
-def test_a_mirrored_image_gives_mirrored_keypoints(max_side_px):
+def test_mirrored_images_give_mirrored_keypoints(max_side_px):
     pixels = texture()
     height, width = pixels.shape[:2]
     straight = extract(pixels, max_side_px=max_side_px).keypoints
     mirrored = extract(pixels[::-1, ::-1], max_side_px=max_side_px).keypoints
     displacements = nearest_displacements(straight, [width, height] - mirrored, 2.0)
     assert len(displacements) > 0.8 * len(straight) > 50
-    # a half pixel too much or too little would show twice
+    # an error of half a pixel would appear twice
     assert np.abs(np.median(displacements, axis=0)).max() < 0.1
 
 
-def test_orientations_turn_with_the_image_from_x_to_y():
+def test_orientations_rotate_with_the_image_from_x_to_y():
     pixels = texture(1)[:240, :240]
     straight = extract(pixels)
-    # clockwise as seen: what pointed along +x points along +y (down); (x, y) -> (240 - y, x)
+    # clockwise: +x becomes +y (down), (x, y) becomes (240 - y, x)
     turned = extract(np.rot90(pixels, -1))
     moved = np.stack([240 - straight.keypoints[:, 1], straight.keypoints[:, 0]], axis=1)
     assert straight.orientations_rad is not None and turned.orientations_rad is not None
     agree = 0
     for point, angle in zip(moved, straight.orientations_rad, strict=True):
         near = np.linalg.norm(turned.keypoints - point, axis=1) < 0.5
-        wanted = angle + np.pi / 2
-        differences = np.abs(np.angle(np.exp(1j * (turned.orientations_rad[near] - wanted))))
+        expected = angle + np.pi / 2
+        differences = np.abs(np.angle(np.exp(1j * (turned.orientations_rad[near] - expected))))
         agree += bool(near.any() and differences.min() < np.deg2rad(5))
     assert agree > 0.8 * len(straight) > 40
 
 
-def test_descriptors_are_square_roots_of_shares():
+def test_descriptors_are_square_roots_of_l1_normalized_rows():
     descriptors = extract(texture(2)).descriptors
     assert (descriptors >= 0).all()
     assert np.allclose((descriptors**2).sum(axis=1), 1, atol=1e-5)

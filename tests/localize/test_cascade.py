@@ -168,7 +168,7 @@ def test_mean_descriptors_are_those_of_the_track(built) -> None:
     scene, place = built
     found = mean_descriptors(place)
     assert found.num_landmarks == place.model.num_points
-    rows, owners = found.of(np.array([0, 5, 7]))
+    rows, owners = found.rows_of(np.array([0, 5, 7]))
     assert owners.tolist() == [0, 5, 7]
     nearest = np.argmax(rows @ scene.descriptors.T, axis=1)  # all views have the point's own
     distances = np.linalg.norm(scene.points[nearest] - place.model.xyz[[0, 5, 7]], axis=1)
@@ -178,7 +178,7 @@ def test_mean_descriptors_are_those_of_the_track(built) -> None:
 def test_several_descriptors_of_a_landmark() -> None:
     values = np.array([[2, 0], [0, 3], [1, 0], [-1, 0]], np.int8)
     found = LandmarkDescriptors(values, np.array([0, 2, 2, 4]))
-    rows, owners = found.of(np.array([0, 2]))
+    rows, owners = found.rows_of(np.array([0, 2]))
     assert owners.tolist() == [0, 0, 2, 2]
     assert np.allclose(rows, [[1, 0], [0, 1], [1, 0], [-1, 0]])
     with pytest.raises(ShapeError):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from hloc_lite.localize.image_queue import ImageQueue, image_votes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hloc_lite.localize.image_queue import ImageQueue, image_votes
 from hloc_lite.localize.query import MatchedQuery
 from hloc_lite.types import Camera, LocalFeatures, Matches, Photo, RetrievalHits
 

@@ -1,4 +1,4 @@
-"""LightGlue: checkpoints into kornia's network, the faster attention, what is refused."""
+"""LightGlue: checkpoints in kornia's network, fused attention, invalid input."""
 
 import dataclasses
 
@@ -55,7 +55,7 @@ def test_fused_attention_equals_kornias(counts):
             torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-4)
 
 
-def test_size_and_parameters_come_from_the_file(small, small_file):
+def test_architecture_follows_from_the_file(small, small_file):
     network = load_lightglue(small_file, **ADAPTIVE)
     assert (network.conf.input_dim, network.conf.descriptor_dim) == (8, 16)
     assert (network.conf.num_heads, network.conf.n_layers) == (2, 3)
@@ -64,7 +64,7 @@ def test_size_and_parameters_come_from_the_file(small, small_file):
         assert torch.equal(network.state_dict()[name], value)
 
 
-def test_names_of_the_three_kinds_of_files():
+def test_parameter_names_of_all_files():
     assert kornia_state(
         {
             "transformers.2.self_attn.Wqkv.bias": 0,  # ALIKED
@@ -99,7 +99,7 @@ def empty(parameters):
 
 
 @pytest.mark.parametrize("change", [remove_one, add_one, reshape_one, empty])
-def test_another_checkpoint_is_refused(change, small, tmp_path):
+def test_other_checkpoints_are_refused(change, small, tmp_path):
     parameters = parameters_of(small)
     change(parameters)
     torch.save(parameters, tmp_path / "other.pth")
@@ -108,7 +108,7 @@ def test_another_checkpoint_is_refused(change, small, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04" + bytes(100)])
-def test_a_file_that_is_none_is_refused(content, tmp_path):
+def test_broken_files_are_refused(content, tmp_path):
     (tmp_path / "broken.pth").write_bytes(content)
     with pytest.raises(WeightsError, match="fetch it again"):
         load_lightglue(tmp_path / "broken.pth", **ADAPTIVE)

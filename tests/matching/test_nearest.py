@@ -1,4 +1,4 @@
-"""Mutual nearest neighbours against a plain loop, in blocks, with ties."""
+"""Mutual nearest neighbours against a loop, in blocks, with ties."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def by_loop(descriptors0, descriptors1, max_ratio, min_similarity):
     min_similarity=st.sampled_from([-1.0, 0.0, 0.5]),
     block_side=st.sampled_from([2, 7, 4096]),
 )
-def test_equals_the_definition_in_any_block_size(seed, n, m, max_ratio, min_similarity, block_side):
+def test_equals_the_definition_for_any_block(seed, n, m, max_ratio, min_similarity, block_side):
     rng = np.random.default_rng(seed)
     a, b = unit_rows(rng, n, 8), unit_rows(rng, m, 8)
     b[: min(n, m) // 2] = a[: min(n, m) // 2]  # some true matches
@@ -90,7 +90,7 @@ def test_equal_best_neighbours_fail_the_ratio_and_pass_without_it():
     assert matches.indices.tolist() == [[0, 0]]
 
 
-def test_scores_fall_with_the_ratio_and_are_even_where_the_config_says():
+def test_scores_are_a_logistic_function_of_the_ratio():
     query = np.array([[1, 0]], np.float32)
 
     def score(ratio):
@@ -108,7 +108,7 @@ def test_scores_fall_with_the_ratio_and_are_even_where_the_config_says():
         assert score(ratio) == pytest.approx(expected, abs=1e-3)
 
 
-def test_without_a_second_neighbour_nothing_speaks_against_a_match():
+def test_matches_without_second_neighbour_have_ratio_zero():
     a, b = np.array([[1, 0]], np.float32), np.array([[0.6, 0.8]], np.float32)
     (matches,) = matcher(max_ratio=0.5, ratio_midpoint=0.8, ratio_slope=10).match(
         [(features(a), features(b))]

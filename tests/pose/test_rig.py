@@ -17,7 +17,13 @@ from hloc_lite.pose.rig_inputs import RigView, shared_centers
 from hloc_lite.pose.rig_refine import RigObservations
 from hloc_lite.pose.rig_reprojection import RigBatchReprojection
 from hloc_lite.protocols import PoseEstimator, RigEstimator
-from hloc_lite.registry import ESTIMATORS, RIG_ESTIMATORS, Runtime, create
+from hloc_lite.registry import (
+    ESTIMATORS,
+    Runtime,
+    create,
+    create_rig_estimator,
+    rig_estimator_names,
+)
 from hloc_lite.synthetic.correspondences import CAMERA, make_scene
 from hloc_lite.synthetic.rigs import RigScene, make_rig_scene, ring
 from hloc_lite.types import Camera, Correspondences, Float64, Rig, RigCamera, Rigid3
@@ -27,14 +33,14 @@ PANORAMA = Camera("EQUIRECTANGULAR", 2000, 1000, np.array([2000.0, 1000.0]))
 NOTHING = Correspondences(np.zeros((0, 2)), np.zeros((0, 3)), np.zeros(0), np.zeros(0), np.zeros(0))
 
 
-@pytest.fixture(params=RIG_ESTIMATORS)
+@pytest.fixture(params=rig_estimator_names())
 def estimator(request: pytest.FixtureRequest) -> RigEstimator:
     return make(request.param)
 
 
 def make(name: str = "weighted", **settings: object) -> RigEstimator:
     runtime = Runtime(WeightsStore(offline=True))
-    made: RigEstimator = create(RIG_ESTIMATORS, name, PoseConfig(**settings), runtime)
+    made: RigEstimator = create_rig_estimator(name, PoseConfig(**settings), runtime)
     return made
 
 
@@ -81,7 +87,9 @@ def test_rig_with_different_camera_models_and_sizes(estimator: RigEstimator) -> 
 
 def test_wide_and_spherical_cameras() -> None:
     """Only ``weighted`` sees behind the image plane."""
-    scene = make_rig_scene(4, ring([FISHEYE, PANORAMA, CAMERA], 1.0, 4), count=900, inlier_ratio=0.3)
+    scene = make_rig_scene(
+        4, ring([FISHEYE, PANORAMA, CAMERA], 1.0, 4), count=900, inlier_ratio=0.3
+    )
     check(make(), scene, 0.05, 0.2)
     found = make().estimate(scene.correspondences, scene.rig)
     assert found is not None
@@ -91,7 +99,7 @@ def test_wide_and_spherical_cameras() -> None:
         assert (found.inlier_masks[i] & behind).sum() > 5
 
 
-@pytest.mark.parametrize("name", RIG_ESTIMATORS)
+@pytest.mark.parametrize("name", rig_estimator_names())
 def test_rig_with_one_camera_agrees_with_single_camera_estimator(name: str) -> None:
     alone = make_scene(5, inlier_ratio=0.3)
     cam_from_rig = Rigid3(Rotation.random(random_state=3).as_matrix(), np.array([1.0, -2, 0.5]))
@@ -167,7 +175,7 @@ def test_too_few_correspondences_give_no_pose(
 
 def test_outliers_alone_give_no_pose() -> None:
     scene = make_rig_scene(10, count=400, inlier_ratio=0)
-    for name in RIG_ESTIMATORS:
+    for name in rig_estimator_names():
         assert make(name, max_num_trials=5000).estimate(scene.correspondences, scene.rig) is None
 
 
@@ -253,7 +261,7 @@ def test_zero_weights_are_no_inliers(estimator: RigEstimator) -> None:
     assert not any(mask[:25].any() for mask in found.inlier_masks)
 
 
-@pytest.mark.parametrize("name", RIG_ESTIMATORS)
+@pytest.mark.parametrize("name", rig_estimator_names())
 def test_results_are_deterministic(name: str) -> None:
     scene = make_rig_scene(15, inlier_ratio=0.2)
     one, other = (make(name).estimate(scene.correspondences, scene.rig) for _ in range(2))

@@ -1,18 +1,18 @@
-"""NetVLAD and GeM on hand-made vectors and against the formulas written as loops."""
+"""NetVLAD and GeM on small examples and against their formulas written as loops."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hloc_lite.retrieval.aggregation import gem, netvlad, soft_assignment, unit
+from hloc_lite.retrieval.aggregation import gem, l2_normalized, netvlad, soft_assignment
 from hloc_lite.retrieval.vocabulary import Vocabulary, initial_alpha, kmeans, learn_vocabulary
 from hloc_lite.retrieval.whitening import learn_whitening
 
 
 def random_setting(seed, n=20, k=4, d=5):
     rng = np.random.default_rng(seed)
-    local = unit(rng.normal(size=(n, d)))
+    local = l2_normalized(rng.normal(size=(n, d)))
     words = Vocabulary(rng.normal(size=(k, d)), alpha=float(rng.uniform(0.1, 3)))
     return local, words
 
@@ -34,7 +34,7 @@ def test_assignment_is_a_softmax_of_squared_distances(seed):
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_netvlad_is_the_formula(seed):
+def test_netvlad_equals_its_formula(seed):
     local, words = random_setting(seed)
     assigned = soft_assignment(local, words.weights, words.biases).astype(np.float64)
     expected = np.zeros(words.centers.shape)
@@ -48,7 +48,7 @@ def test_netvlad_is_the_formula(seed):
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_netvlad_ignores_the_order_of_places_and_follows_that_of_words(seed):
+def test_netvlad_ignores_the_order_of_vectors_and_follows_that_of_words(seed):
     local, words = random_setting(seed)
     rng = np.random.default_rng(seed)
     shuffled = aggregate(local[rng.permutation(len(local))], words)
@@ -58,10 +58,10 @@ def test_netvlad_ignores_the_order_of_places_and_follows_that_of_words(seed):
     np.testing.assert_allclose(renamed, aggregate(local, words)[order], atol=1e-5)
 
 
-def test_every_word_weighs_the_same():
-    """Intra-normalization: a burst of one word does not drown another."""
+def test_every_word_has_equal_weight():
+    """Intra-normalization: many vectors of one word do not dominate another."""
     words = Vocabulary([[1, 0], [0, 1]], alpha=1000)
-    local = unit([[1, 0.1]] * 50 + [[0.1, 1]])
+    local = l2_normalized([[1, 0.1]] * 50 + [[0.1, 1]])
     norms = np.linalg.norm(aggregate(local, words), axis=1)
     np.testing.assert_allclose(norms, np.sqrt(0.5), atol=1e-5)
 
@@ -78,7 +78,7 @@ def test_gem_lies_between_average_and_maximum():
     np.testing.assert_allclose(gem(local[:, :1], power=60), [3], rtol=0.02)
 
 
-def test_kmeans_finds_separate_groups_and_repeats_itself():
+def test_kmeans_finds_separate_clusters_and_is_deterministic():
     rng = np.random.default_rng(0)
     corners = np.array([[0, 0], [10, 0], [0, 10]], np.float32)
     points = (corners[:, None] + rng.normal(size=(3, 100, 2), scale=0.1)).reshape(-1, 2)
@@ -94,7 +94,7 @@ def test_fewer_vectors_than_words():
     assert np.isfinite(aggregate(np.eye(3, dtype=np.float32), vocabulary)).all()
 
 
-def test_alpha_makes_the_second_word_a_hundredth_of_the_first():
+def test_alpha_gives_the_second_word_a_hundredth_of_the_weight():
     centers = np.array([[0, 0], [1, 0]], np.float32)
     local = np.array([[0.2, 0]], np.float32)
     vocabulary = Vocabulary(centers, initial_alpha(local, centers))
@@ -108,7 +108,7 @@ def test_identical_vectors_give_a_finite_alpha():
     assert np.isfinite(vocabulary.centers).all()
 
 
-def test_whitening_makes_the_learning_set_white():
+def test_whitening_gives_unit_covariance():
     rng = np.random.default_rng(0)
     mixing = rng.normal(size=(6, 6))
     data = (rng.normal(size=(5000, 6)) @ mixing + 3).astype(np.float32)
@@ -118,7 +118,7 @@ def test_whitening_makes_the_learning_set_white():
     np.testing.assert_allclose(np.linalg.norm(whitening.apply(data[:9]), axis=1), 1, atol=1e-5)
 
 
-def test_whitening_keeps_no_direction_without_variance():
+def test_whitening_drops_directions_without_variance():
     rng = np.random.default_rng(0)
     flat = np.zeros((50, 6), np.float32)
     flat[:, :2] = rng.normal(size=(50, 2))

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: shapes, padding, refusal; with weights, what it sees."""
+"""EfficientNet-Lite0: shapes, padding, errors, and classes of known pictures."""
 
 import pytest
 import skimage.data
@@ -8,7 +8,7 @@ from hloc_lite.errors import WeightsError
 from hloc_lite.retrieval.backbone_lite0 import (
     EfficientNetLite0,
     SamePaddedConv,
-    folded,
+    fold_batch_norms,
     load_lite0,
 )
 from hloc_lite.retrieval.pixels import local_vectors, rgb_tensor
@@ -26,7 +26,7 @@ def test_strides_round_up(height, width):
     assert 0 <= head.min() <= head.max() <= 6
 
 
-def test_folding_keeps_the_function():
+def test_folding_preserves_the_function():
     torch.manual_seed(0)
     network = EfficientNetLite0().eval().double()  # random layers amplify rounding
     norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
@@ -38,7 +38,7 @@ def test_folding_keeps_the_function():
     picture = torch.rand(1, 3, 50, 66, dtype=torch.float64)
     with torch.inference_mode():
         expected = network.stride16(picture), network(picture)
-        same = folded(network)
+        same = fold_batch_norms(network)
         found = same.stride16(picture), same(picture)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in same.modules())
     for got, right in zip(found, expected, strict=True):
@@ -66,7 +66,7 @@ def test_padding_is_tensorflows(size, kernel, stride, expected):
     assert vertical.flatten().tolist() == expected
 
 
-def test_another_file_is_refused(tmp_path):
+def test_other_files_are_refused(tmp_path):
     torch.save({"_conv_stem.weight": torch.zeros(32, 3, 3, 3)}, tmp_path / "other.pth")
     (tmp_path / "broken.pth").write_bytes(b"broken")
     for name in ("other.pth", "broken.pth", "absent.pth"):
@@ -93,7 +93,7 @@ def test_recognizes_pictures(runtime, picture, classes, least):
     assert probabilities[list(classes)].sum() > least
 
 
-def test_local_vectors_are_the_places_of_the_map():
+def test_local_vectors_are_the_positions_of_the_map():
     feature_map = torch.arange(24.0).reshape(1, 2, 3, 4)
     rows = local_vectors(feature_map)
     assert rows.shape == (12, 2)

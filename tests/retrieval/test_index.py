@@ -1,4 +1,4 @@
-"""FAISS search against sorting all similarities; ties, exclusion, subsets, OpenMP."""
+"""The search index against sorting all similarities: ties, exclusion, subsets, OpenMP."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def found(hits):
 )
 def test_equals_sorting_all(seed, num_images, num_queries, k, num_distinct, subset):
     rng = np.random.default_rng(seed)
-    # copies of few distinct descriptors: ties of any length, also across the k-th place
+    # copies of few distinct descriptors: ties of any length, also across rank k
     descriptors = unit_rows(rng, num_distinct, 6)[rng.integers(0, num_distinct, num_images)]
     names = [f"{n}/ä {rng.integers(1000)}.jpg" for n in rng.permutation(num_images)]
     queries = unit_rows(rng, num_queries, 6)
@@ -54,7 +54,7 @@ def test_equals_sorting_all(seed, num_images, num_queries, k, num_distinct, subs
         assert found(hit) == by_sorting(names, descriptors, query, k, excluded, allowed)
 
 
-def test_a_map_image_does_not_find_itself():
+def test_excluded_images_are_not_found():
     rng = np.random.default_rng(1)
     names, descriptors = [f"{n:02}" for n in range(30)], unit_rows(rng, 30, 8)
     hits = RetrievalIndex(names, descriptors).search(descriptors, 29, exclude=names)
@@ -62,26 +62,26 @@ def test_a_map_image_does_not_find_itself():
         assert sorted((*hit.names, name)) == names
 
 
-def test_a_query_that_is_not_a_number_finds_nothing():
+def test_nan_queries_find_nothing():
     index = RetrievalIndex(list("abcde"), np.eye(5, 8, dtype=np.float32))
     for excluded in (None, ["a"]):
         (hits,) = index.search(np.full((1, 8), np.nan, np.float32), 3, excluded)
         assert hits.names == ()
 
 
-def test_many_equal_images_come_by_name():
+def test_equal_images_are_ordered_by_name():
     descriptor = np.array([[0.6, 0.8]], np.float32)
     names = [f"{n:04}" for n in reversed(range(1000))]
     (hits,) = RetrievalIndex(names, np.repeat(descriptor, 1000, axis=0)).search(descriptor, 3)
     assert hits.names == ("0000", "0001", "0002")
 
 
-def test_chunks_of_queries_do_not_matter(monkeypatch):
+def test_chunks_of_queries_have_no_effect(monkeypatch):
     rng = np.random.default_rng(2)
     index = RetrievalIndex([str(n) for n in range(50)], unit_rows(rng, 50, 16))
     queries = unit_rows(rng, 23, 16)
     whole = [found(hit) for hit in index.search(queries, 5)]
-    monkeypatch.setattr(index_module, "QUERIES_AT_ONCE", 4)
+    monkeypatch.setattr(index_module, "QUERIES_PER_CHUNK", 4)
     assert [found(hit) for hit in index.search(queries, 5)] == whole
     assert [found(index.search(query[None], 5)[0]) for query in queries] == whole
 
@@ -89,12 +89,12 @@ def test_chunks_of_queries_do_not_matter(monkeypatch):
 @pytest.mark.parametrize(
     ("names", "descriptors"), [(["a"], np.eye(2)), (["a", "a"], np.eye(2)), (["a"], np.ones(2))]
 )
-def test_unusable_maps_are_refused(names, descriptors):
+def test_invalid_descriptors_are_refused(names, descriptors):
     with pytest.raises(ShapeError):
         RetrievalIndex(names, descriptors)
 
 
-def test_unusable_queries_are_refused():
+def test_invalid_queries_are_refused():
     index = RetrievalIndex(["a", "b"], np.eye(2, dtype=np.float32))
     with pytest.raises(ShapeError, match="same retrieval"):
         index.search(np.eye(3, dtype=np.float32), 1)

@@ -1,4 +1,4 @@
-"""``netvlad-lite0``'s own life: fitted before use, images loaded one at a time."""
+"""``netvlad-lite0``: fitted before use, photos loaded on demand."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def photo(seed):
 
 
 class Lazy(Sequence):
-    """Photos that are made when they are asked for."""
+    """Photos that are made on demand."""
 
     def __init__(self, count):
         self.count = count
@@ -35,36 +35,36 @@ class Lazy(Sequence):
         return photo(index)
 
 
-def test_words_come_first(runtime):
-    describer = NetVladLite("netvlad-lite0", RetrievalConfig(), runtime)
-    assert describer.state() == {}
+def test_words_are_required(runtime):
+    descriptor = NetVladLite("netvlad-lite0", RetrievalConfig(), runtime)
+    assert descriptor.state() == {}
     with pytest.raises(HlocLiteError, match="fit"):
-        describer.describe([photo(0)])
+        descriptor.describe([photo(0)])
     with pytest.raises(HlocLiteError, match="none"):
-        describer.fit([])
+        descriptor.fit([])
     with pytest.raises(HlocLiteError, match="build the map again"):
-        describer.load_state({})
+        descriptor.load_state({})
 
 
-def test_vocabulary_images_go_through_the_network_once(runtime, monkeypatch):
+def test_vocabulary_images_are_computed_once(runtime, monkeypatch):
     config = RetrievalConfig(vocabulary_images=3, num_clusters=4)
-    describer = NetVladLite("netvlad-lite0", config, runtime)
-    network, passes = describer._backbone.stride16, []
-    monkeypatch.setattr(describer._backbone, "stride16", lambda x: passes.append(1) or network(x))
+    descriptor = NetVladLite("netvlad-lite0", config, runtime)
+    network, passes = descriptor._backbone.stride16, []
+    monkeypatch.setattr(descriptor._backbone, "stride16", lambda x: passes.append(1) or network(x))
     photos = [photo(seed) for seed in range(3)]
-    describer.fit(photos)
-    first = describer.describe([photo(0), photo(0), photo(9)])  # one of them twice, a new one
+    descriptor.fit(photos)
+    first = descriptor.describe([photo(0), photo(0), photo(9)])  # one photo twice, and a new one
     assert len(passes) == 5
     other = NetVladLite("netvlad-lite0", config, runtime)
-    other.load_state(describer.state())
+    other.load_state(descriptor.state())
     assert np.array_equal(first, other.describe([photo(0), photo(0), photo(9)]))
 
 
 def test_only_the_sampled_photos_are_loaded(runtime):
     config = RetrievalConfig(vocabulary_images=5, num_clusters=4)
     photos = Lazy(1000)
-    describer = NetVladLite("netvlad-lite0", config, runtime)
-    describer.fit(photos)
+    descriptor = NetVladLite("netvlad-lite0", config, runtime)
+    descriptor.fit(photos)
     assert len(photos.loaded) == len(set(photos.loaded)) == 5
     assert photos.loaded == sorted(photos.loaded)
     other = Lazy(1000)
@@ -72,10 +72,10 @@ def test_only_the_sampled_photos_are_loaded(runtime):
     assert other.loaded != photos.loaded
 
 
-def test_fitting_anew_forgets_the_whitening(runtime):
+def test_another_fit_replaces_the_whitening(runtime):
     config = RetrievalConfig(num_clusters=4, whiten_min_images=4)
-    describer = NetVladLite("netvlad-lite0", config, runtime)
-    describer.fit([photo(n) for n in range(4)])
-    assert "projection" in describer.state()
-    describer.fit([photo(n) for n in range(3)])
-    assert "projection" not in describer.state()
+    descriptor = NetVladLite("netvlad-lite0", config, runtime)
+    descriptor.fit([photo(n) for n in range(4)])
+    assert "projection" in descriptor.state()
+    descriptor.fit([photo(n) for n in range(3)])
+    assert "projection" not in descriptor.state()
