@@ -17,9 +17,10 @@ from pathlib import Path
 
 import click
 import numpy as np
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize_scalar
 
 from hloc_lite.localize.confidence import write_calibration
+from hloc_lite.logistic_regression import fit_logistic
 from hloc_lite.pose.confidence import MAX_DEVIATION, Calibration, FitSummary, Term
 from hloc_lite.pose.quality import QUALITY_FEATURES
 from pipelines.cascade_rows import is_of_learned, rows_of_cascade
@@ -132,23 +133,12 @@ def regression(rows: Sequence[Row], names: Sequence[str], about: FitSummary) -> 
     scales = np.array([max(_or(np.nanstd, column, 1.0), 1e-6) for column in values.T])
     deviations = np.nan_to_num((values - centers) / scales)
     standard = np.clip(deviations, -MAX_DEVIATION, MAX_DEVIATION)
-    signs = np.where(right, 1.0, -1.0)
-
-    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        log_odds = parameters[0] + standard @ parameters[1:]
-        misfit = np.logaddexp(0, -signs * log_odds).sum()
-        excess = 1 / (1 + np.exp(-log_odds)) - right
-        penalty = 0.5 * PENALTY * np.square(parameters[1:]).sum()
-        slope = standard.T @ excess + PENALTY * parameters[1:]
-        return float(misfit + penalty), np.r_[excess.sum(), slope]
-
-    limits = [(None, None), *[(0, None)] * len(names)]
-    best = minimize(loss, np.zeros(1 + len(names)), jac=True, method="L-BFGS-B", bounds=limits).x
+    fit = fit_logistic(standard, right, ridge=PENALTY)
     terms = {
         name: Term(center=float(c), scale=float(s), coefficient=float(b))
-        for name, c, s, b in zip(names, centers, scales, best[1:], strict=True)
+        for name, c, s, b in zip(names, centers, scales, fit.coefficients, strict=True)
     }
-    return Calibration(intercept=float(best[0]), fitted=about, terms=terms)
+    return Calibration(intercept=fit.intercept, fitted=about, terms=terms)
 
 
 def fitted_on(rows: Sequence[Row], settings: Sequence[str]) -> FitSummary:

@@ -18,11 +18,76 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 FORBIDDEN_STARTS = {"Of", "What", "Whether", "By", "Who", "That"}
 """A docstring that begins like this says nothing on hover."""
 OLD_WORDS = set(
-    ["witness", "witnesses", "testify", "testifies", "testimony", "testimonies", "evidences", "attempt", "attempts", "rival", "rivals", "gains", "judge", "judges", "judging", "judgement", "judgements", "verdict", "verdicts", "doubts", "trait", "traits", "sightings", "heard", "pooled", "vicinity", "slack", "hopeless", "credence", "votes", "shelf", "locates", "patience", "lonely", "place", "places"]
+    [
+        "witness",
+        "witnesses",
+        "testify",
+        "testifies",
+        "testimony",
+        "testimonies",
+        "evidences",
+        "attempt",
+        "attempts",
+        "rival",
+        "rivals",
+        "gains",
+        "judge",
+        "judges",
+        "judging",
+        "judgement",
+        "judgements",
+        "verdict",
+        "verdicts",
+        "doubts",
+        "trait",
+        "traits",
+        "sightings",
+        "heard",
+        "pooled",
+        "vicinity",
+        "slack",
+        "hopeless",
+        "credence",
+        "votes",
+        "shelf",
+        "locates",
+        "patience",
+        "lonely",
+        "place",
+        "places",
+    ]
 )
 """Words of earlier versions, anywhere in a name. See "Names" in docs/architecture.md."""
 OLD_NAMES = set(
-    ["Evidence", "Attempt", "Choice", "Layer", "Seen", "Door", "Visit", "PatientFile", "evidence", "choice", "support", "layer", "also", "further_layer", "seen", "look", "enough", "first_images", "cheap_first", "noise_of", "door", "visit", "bodies", "content", "matched", "stages", "layers"]
+    [
+        "Evidence",
+        "Attempt",
+        "Choice",
+        "Layer",
+        "Seen",
+        "Door",
+        "Visit",
+        "PatientFile",
+        "evidence",
+        "choice",
+        "support",
+        "layer",
+        "also",
+        "further_layer",
+        "seen",
+        "look",
+        "enough",
+        "first_images",
+        "cheap_first",
+        "noise_of",
+        "door",
+        "visit",
+        "bodies",
+        "content",
+        "matched",
+        "stages",
+        "layers",
+    ]
 )
 """Earlier names as a whole; as part of another name these words are ordinary English."""
 ALLOWED_NAMES = {

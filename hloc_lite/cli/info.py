@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +21,7 @@ def command(map_folder: Path, as_json: bool) -> None:
 
     summary = summarize_map(map_folder)
     if as_json:
-        values = {**asdict(summary), "total_bytes": summary.total_bytes}
-        click.echo(json.dumps(values, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(summary.to_json(), indent=1, ensure_ascii=False))
         return
     kind = "compact" if summary.is_compact else "full"
     click.echo(f"{map_folder}: {kind} map ({summary.schema}, fingerprint {summary.fingerprint})")
@@ -35,8 +33,8 @@ def describe(summary: MapSummary) -> str:
     """Describe images, landmarks, descriptors, labels and networks of a map, a line each."""
     per_image = summary.num_observations / max(1, summary.num_images)
     track_length = summary.num_observations / max(1, summary.num_landmarks)
-    is_reduced = summary.num_landmarks < summary.of_landmarks
-    kept = f" of {summary.of_landmarks} kept" if is_reduced else ""
+    is_reduced = summary.num_landmarks < summary.num_landmarks_before
+    kept = f" of {summary.num_landmarks_before}" if is_reduced else ""
     observations = f"{summary.num_observations} observations"
     if not summary.is_compact:
         observations += f" among {summary.num_keypoints} keypoints"
@@ -46,8 +44,8 @@ def describe(summary: MapSummary) -> str:
     networks = [f"{name} {digest[:12]}" for name, digest in summary.weights.items()]
     lines = [
         f"{summary.num_images} images with {per_image:.0f} landmarks on average, at least "
-        f"{summary.least_landmarks}",
-        f"{summary.num_landmarks} landmarks{kept}, mean track length {track_length:.1f}",
+        f"{summary.min_landmarks_per_image}",
+        f"{summary.num_landmarks}{kept} landmarks, mean track length {track_length:.1f}",
         observations,
         f"features: {summary.features}, {summary.descriptor_dim} dimensions, {summary.coding}",
         f"retrieval: {summary.retrieval}, {summary.retrieval_dim} dimensions, "
@@ -61,7 +59,7 @@ def describe(summary: MapSummary) -> str:
 def byte_table(summary: MapSummary) -> str:
     """Format a table of files with their bytes and share of the total."""
     total = summary.total_bytes
-    rows = [*summary.bytes_of.items(), ("total", total)]
+    rows = [*summary.bytes_by_file.items(), ("total", total)]
     width = max(len(name) for name, _ in rows)
     return "\n".join(
         f"  {name:<{width}} {size:>12,} {100 * size / max(1, total):5.1f} %" for name, size in rows

@@ -62,15 +62,15 @@ def matching_steps(
     few, accept_above = hits.first(config.num_initial_images), config.accept_above
     num_more = len(hits.names) - len(few.names)
     max_images = min(config.max_images, len(hits.names))
+    count = min(config.images_per_step, max_images)
+    images_left = _images_left(max_images)
     matches = match_landmarks(query, few, matchers, clock)
     if num_more > 0:
         remaining: tuple[str, ...] = (f"landmarks of {num_more} more images",)
         remaining += ("images by the matcher",) if config.max_images > 0 else ()
         yield MatchingStep(matches, 0, accept_above, remaining)
         matches = match_landmarks(query, hits, matchers, clock)
-    count = min(config.images_per_step, max_images)
-    remaining = _remaining_images(max_images)
-    yield MatchingStep(matches, 0, accept_above, remaining, timing.seconds * count)
+    yield MatchingStep(matches, 0, accept_above, images_left, timing.seconds * count)
     queue, num_images = ImageQueue(hits, matches), 0
     while num_images < max_images:
         chosen = hits.subset(queue.next(count))
@@ -81,8 +81,8 @@ def matching_steps(
         matches = tuple(_with_images(own, more) for own, more in zip(matches, found, strict=True))
         num_images += count
         count = min(config.images_per_step, max_images - num_images)
-        remaining = _remaining_images(max_images - num_images)
-        yield MatchingStep(matches, num_images, None, remaining, timing.seconds * count)
+        images_left = _images_left(max_images - num_images)
+        yield MatchingStep(matches, num_images, None, images_left, timing.seconds * count)
 
 
 def match_images(
@@ -91,7 +91,7 @@ def match_images(
     """Match a query with each of the retrieved images, by the matcher of each map."""
     with clock("matching"):
         pairs = zip(matchers, query.features, strict=True)
-        return tuple(matcher.match_images(features, hits) for matcher, features in pairs)
+        return tuple([matcher.match_images(features, hits) for matcher, features in pairs])
 
 
 def match_landmarks(
@@ -100,7 +100,7 @@ def match_landmarks(
     """Match a query with the landmarks that the retrieved images observe."""
     with clock("matching"):
         pairs = zip(matchers, query.features, strict=True)
-        return tuple(matcher.match_landmarks(features, hits) for matcher, features in pairs)
+        return tuple([matcher.match_landmarks(features, hits) for matcher, features in pairs])
 
 
 class ImageQueue:
@@ -125,9 +125,9 @@ class ImageQueue:
             self._clusters[rows] = rows[0]
         self._is_left = np.ones(len(names), bool)
         self._is_tried = np.zeros(len(names), bool)
-        """By cluster."""
+        """Clusters with an image that was matched, by cluster."""
         self._best_scores = np.zeros(len(names))
-        """By cluster: highest score that the matcher has given one of its images."""
+        """Highest score that the matcher has given an image, by cluster."""
 
     def next(self, count: int) -> Int64:
         """Take the rows of the next images; there must be as many left."""
@@ -159,7 +159,7 @@ def image_scores(hits: RetrievalHits, matches: Sequence[MapMatches]) -> Float64:
     return scores
 
 
-def _remaining_images(count: int) -> tuple[str, ...]:
+def _images_left(count: int) -> tuple[str, ...]:
     return (f"{count} images by the matcher",) if count > 0 else ()
 
 

@@ -273,7 +273,7 @@ class Localizer:
 
     def predict_labels(self, photo: Photo) -> LabelMap | None:
         """Segment a photo; None if labels are not in use, or there are none for it."""
-        return self.pipeline.weighers[0].predict_labels(photo)
+        return self.pipeline.predictor.predict_labels(photo)
 
     def _intrinsics(self, photo: Photo, camera: Camera | None) -> Camera:
         if camera is not None:

@@ -74,7 +74,7 @@ class MapMatcher:
             return MapMatches(features, own, {}, False)
         observed = {name: self._observed_points(name) for name in own.names}
         pool = np.unique(np.concatenate(list(observed.values())))
-        descriptors, owners = self.landmark_descriptors.of(pool)
+        descriptors, owners = self.landmark_descriptors.rows_of(pool)
         no_pixels = np.zeros((len(owners), 2), np.float32)
         landmarks = LocalFeatures(no_pixels, descriptors, no_pixels[:, 0], features.image_size)
         (found,) = self._landmark_matcher.match([(features, landmarks)])

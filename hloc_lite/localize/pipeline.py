@@ -21,10 +21,10 @@ from hloc_lite.localize.estimation import PoseSolver, estimate_hypotheses, selec
 from hloc_lite.localize.map_matcher import MapMatcher
 from hloc_lite.localize.multi_map import concatenate, renumber
 from hloc_lite.localize.prior import PriorFilter
-from hloc_lite.localize.query import MapMatches, Query, extract_query
+from hloc_lite.localize.query import MapMatches, PhotoPredictor, Query, describe_query
 from hloc_lite.localize.result import make_result, nothing_to_match, result_counts
 from hloc_lite.localize.verification import PoseVerifier, VerifiedPose
-from hloc_lite.localize.weighting import MatchCues, MatchWeigher, Predictions, weigh
+from hloc_lite.localize.weighting import MatchCues, MatchWeigher, weigh
 from hloc_lite.pose.focal import RANKING_TRIALS
 from hloc_lite.protocols import GlobalDescriptor, PoseEstimator
 from hloc_lite.retrieval.index import RetrievalIndex
@@ -45,7 +45,6 @@ from hloc_lite.types import (
 class CueSet:
     """Cues about the matches with each map that has any."""
 
-    predictions: Predictions
     by_map: tuple[tuple[int, MatchCues, tuple[Int64, ...]], ...]
     """Index of the map, its cues, and (C,) retrieved images of each covisibility cluster."""
 
@@ -64,6 +63,7 @@ class QueryPipeline:
         index: global descriptors of the map images.
         matchers: one for each map.
         weighers: one for each map.
+        predictor: predicts labels and depth of queries.
         estimator: estimates poses.
         verifier: scores poses.
         priors: applies priors in the map.
@@ -76,11 +76,13 @@ class QueryPipeline:
         index: RetrievalIndex,
         matchers: Sequence[MapMatcher],
         weighers: Sequence[MatchWeigher],
+        predictor: PhotoPredictor,
         estimator: PoseEstimator,
         verifier: PoseVerifier,
         priors: PriorFilter,
     ) -> None:
         self.config, self.matchers, self.weighers = config, tuple(matchers), tuple(weighers)
+        self.predictor = predictor
         self._global_descriptor, self._index = global_descriptor, index
         self._estimator, self._verifier, self._priors = estimator, verifier, priors
         num_points = [matcher.lifter.num_points for matcher in matchers]
@@ -132,18 +134,21 @@ class QueryPipeline:
             steps: matches to use instead of those that ``localize.matching`` asks for.
         """
         skipped: tuple[str, ...] = ()
+        cues, verified = None, None  # until a step has something to match
         for step in self._steps(query, hits, clock) if steps is None else steps:
-            if not any(of_map.by_image for of_map in step.matches):
-                return nothing_to_match(name, query, hits, step.num_images, clock)
-            cues = self.compute_cues(query, hits, step.matches, clock)
-            verified = self._verify(query, hits, step.matches, cues, clock)
-            if prior is not None:
-                verified = self._priors.check(verified, prior)
+            hits = step.matches[0].hits
+            if any(of_map.by_image for of_map in step.matches):
+                cues = self.compute_cues(query, hits, step.matches, clock)
+                verified = self._verify(query, hits, step.matches, cues, clock)
+                if prior is not None:
+                    verified = self._priors.check(verified, prior)
             if self._is_decided(verified, step):
                 break
             if _is_late(clock, budget_ms, step.next_s):
                 skipped = step.remaining
                 break
+        if cues is None or verified is None:
+            return nothing_to_match(name, query, hits, step.num_images, skipped, clock)
         features = [matcher.map.config.features.name for matcher in self.matchers]
         counts = result_counts(query, hits, step, verified, cues.num_clusters, features)
         return make_result(name, query, hits, verified, counts, skipped, clock, self.config)
@@ -160,9 +165,10 @@ class QueryPipeline:
     ) -> tuple[Query, RetrievalHits]:
         """Extract a photo's features and retrieve similar map images; arguments as for ``run``."""
         clock = StageClock() if clock is None else clock
-        with clock("features"):
-            extractors = [matcher.extractor for matcher in self.matchers]
-            query = extract_query(photo, camera, extractors, calibrated=calibrated)
+        extractors = [matcher.extractor for matcher in self.matchers]
+        query = describe_query(
+            photo, camera, extractors, self.predictor, clock, calibrated=calibrated
+        )
         with clock("retrieval"):
             hits = self.retrieve(self._global_descriptor.describe([photo]), exclude, prior)
         return query, hits
@@ -206,22 +212,19 @@ class QueryPipeline:
             return None if found is None else found[0]
 
         with clock("cues"):
-            predictions = self.weighers[0].predict(query.photo)
             by_map = []
             for index in [i for i, each in enumerate(matches) if each.by_image] or [0]:
                 of_map, lifter = matches[index], self.matchers[index].lifter
                 putative = lift(of_map, lifter)
                 clusters = cluster_images(of_map, self.config.localize)
-                cues = self.weighers[index].compute_cues(
-                    query, of_map, putative, predictions, quick_pose
-                )
+                cues = self.weighers[index].compute_cues(query, of_map, putative, quick_pose)
                 if len(self.matchers) > 1:
                     rows = np.array([hits.names.index(name) for name in of_map.hits.names], int)
                     first_keypoint = sum(map(len, query.features[:index]))
                     cues = renumber(cues, first_keypoint, self._first_points[index], rows)
                     clusters = [rows[cluster] for cluster in clusters]
                 by_map.append((index, cues, tuple(clusters)))
-        return CueSet(predictions, tuple(by_map))
+        return CueSet(tuple(by_map))
 
     def weighted_landmarks(
         self, query: Query, hits: RetrievalHits, clock: StageClock
@@ -259,7 +262,7 @@ class QueryPipeline:
         clock: StageClock,
     ) -> VerifiedPose:
         """Estimate the pose from weighted matches and score it."""
-        depth_map = cues.predictions.depth_map
+        depth_map = query.predictions.depth_map
         solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated, depth_map)
         with clock("pose"):
             weighted = weigh(cues.by_map, _keypoints(query), self.config)
@@ -268,18 +271,19 @@ class QueryPipeline:
         with clock("confidence"):
             putative = self.joined_cues(cues).matches
             is_learned = any(each.is_learned for each in matches)
-            windows = cues.predictions.windows
+            windows = query.predictions.windows
             return self._verifier.verify(selected, putative, windows, hits, is_learned=is_learned)
 
-    def _is_decided(self, verified: VerifiedPose, step: MatchingStep) -> bool:
+    def _is_decided(self, verified: VerifiedPose | None, step: MatchingStep) -> bool:
         """True if a pose is good enough, or so unlikely that more images will not help."""
+        is_accepted = verified is not None and verified.is_accepted
+        probability = None if verified is None else verified.probability
         if step.accept_above is not None:
-            if verified.probability is None:  # no pose, or no confidence: any pose will do
-                return verified.is_accepted
-            return verified.probability >= step.accept_above
-        probability = verified.probability or 0.0
-        is_rejected = probability < self.config.cascade.reject_below
-        return verified.is_accepted or (self.config.confidence.enabled and is_rejected)
+            if probability is None:  # no pose, or no confidence: any pose will do
+                return is_accepted
+            return probability >= step.accept_above
+        is_rejected = (probability or 0.0) < self.config.cascade.reject_below
+        return is_accepted or (self.config.confidence.enabled and is_rejected)
 
 
 def _keypoints(query: Query) -> Float32:

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from hloc_lite.protocols import FeatureExtractor
-from hloc_lite.types import Camera, Int64, LocalFeatures, Matches, Photo, RetrievalHits
+from hloc_lite.clock import StageClock
+from hloc_lite.config import SemanticsConfig
+from hloc_lite.consistency.labels import LabelWindows, label_windows
+from hloc_lite.errors import HlocLiteError
+from hloc_lite.protocols import DepthModel, FeatureExtractor, Segmenter
+from hloc_lite.types import (
+    Camera,
+    DepthMap,
+    Int64,
+    LabelMap,
+    LocalFeatures,
+    Matches,
+    Photo,
+    RetrievalHits,
+)
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predictions of the semantic and depth networks for a query; None where not in use."""
+
+    windows: LabelWindows | None
+    depth_map: DepthMap | None
 
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """Photo to localize, with its local features."""
+    """Photo to localize, with its local features and the predictions of networks."""
 
     photo: Photo
     camera: Camera
@@ -19,6 +45,7 @@ class Query:
     """False if the focal length of ``camera`` is only an initial value."""
     features: tuple[LocalFeatures, ...]
     """Features of the kind of each map, in the order of the maps."""
+    predictions: Predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +72,65 @@ class MapMatches:
     """True if some of the matches come from a learned matcher."""
 
 
-def extract_query(
-    photo: Photo, camera: Camera, extractors: Sequence[FeatureExtractor], *, calibrated: bool
+class PhotoPredictor:
+    """Runs the semantic and depth networks in use on queries.
+
+    Args:
+        segmenter: None if labels are not in use.
+        depth: None if depth is not in use.
+    """
+
+    def __init__(
+        self, segmenter: Segmenter | None, depth: DepthModel | None, config: SemanticsConfig
+    ) -> None:
+        self._segmenter, self._depth, self._config = segmenter, depth, config
+
+    def predict(self, photo: Photo) -> Predictions:
+        """Predict the labels and the depth of a photo."""
+        label_map = self.predict_labels(photo)
+        windows = None if label_map is None else label_windows(label_map, self._config)
+        depth_map = None
+        if self._depth is not None:
+            depth_map = _predict_one(self._depth.predict, photo, "depth")
+        return Predictions(windows, depth_map)
+
+    def predict_labels(self, photo: Photo) -> LabelMap | None:
+        """Segment a photo; None if labels are not in use, or there are none for it."""
+        if self._segmenter is None:
+            return None
+        return _predict_one(self._segmenter.segment, photo, "labels")
+
+
+def describe_query(
+    photo: Photo,
+    camera: Camera,
+    extractors: Sequence[FeatureExtractor],
+    predictor: PhotoPredictor,
+    clock: StageClock,
+    *,
+    calibrated: bool,
 ) -> Query:
-    """Extract the local features of a photo.
+    """Extract the local features of a photo, and predict its labels and depth.
 
     Args:
         camera: intrinsics of the photo.
         extractors: one for each map.
+        clock: receives the time of ``features`` and ``cues``.
         calibrated: False if the focal length of ``camera`` is only an initial value.
     """
-    features = tuple(extractor.extract([photo])[0] for extractor in extractors)
-    return Query(photo, camera, calibrated, features)
+    with clock("features"):
+        features = tuple([extractor.extract([photo])[0] for extractor in extractors])
+    with clock("cues"):
+        predictions = predictor.predict(photo)
+    return Query(photo, camera, calibrated, features, predictions)
+
+
+def _predict_one(
+    predict: Callable[[Sequence[Photo]], Sequence[T | None]], photo: Photo, what: str
+) -> T | None:
+    """Prediction for one photo; if its file is broken, warn and localize without it."""
+    try:
+        return predict([photo])[0]
+    except HlocLiteError as error:
+        logger.warning("%r is localized without %s: %s", photo.name, what, error)
+        return None

@@ -78,24 +78,31 @@ def make_failure(
 
 
 def nothing_to_match(
-    name: str, query: Query, hits: RetrievalHits, num_images: int | None, clock: StageClock
+    name: str,
+    query: Query,
+    hits: RetrievalHits,
+    num_images: int | None,
+    skipped: tuple[str, ...],
+    clock: StageClock,
 ) -> LocalizationResult:
     """Make the result of a query without keypoints, or without retrieved images.
 
     Args:
         num_images: images matched one by one; None outside the cascade.
+        skipped: steps that were left out for lack of time, in words.
     """
     num_keypoints = sum(map(len, query.features))
-    if num_keypoints == 0:
-        status = Status.TOO_FEW_MATCHES
-        reason = "no keypoints found: the image is blank, masked away or far too dark"
-    else:
+    if num_keypoints > 0 and not hits.names:
         status = Status.NO_RETRIEVAL
         reason = "the map has no image to compare with, or none near the expected position"
+    else:
+        status = Status.TOO_FEW_MATCHES
+        reason = "no keypoints found: the image is blank, masked away or far too dark"
     counts = {"keypoints": num_keypoints, "retrieved": len(hits.names)}
     if num_images is not None:
         counts["images_matched"] = num_images
-    return make_failure(name, status, reason, clock, counts, query.features[0], hits)
+    failure = make_failure(name, status, reason, clock, counts, query.features[0], hits)
+    return replace(failure, skipped=skipped)
 
 
 def result_counts(
@@ -113,18 +120,20 @@ def result_counts(
     """
     hypothesis = verified.selected.hypothesis
     inliers = np.flatnonzero(hypothesis.pose.inlier_mask if hypothesis.pose else ())
+    by_map: dict[str, int] = {}
+    if len(feature_names) > 1:
+        by_map = _counts_by_map(step.matches, feature_names, hypothesis.correspondences, inliers)
     counts = {
         "keypoints": sum(map(len, query.features)),
         "retrieved": len(hits.names),
         **hypothesis.cue_counts,
+        **by_map,
         "matches": sum(map(_num_matches, step.matches)),
         "clusters": num_clusters,
         "agreeing_clusters": verified.selected.num_agreeing,
         "correspondences": len(hypothesis.correspondences),
         "inliers": len(inliers),
     }
-    if len(feature_names) > 1:
-        counts |= _counts_by_map(step.matches, feature_names, hypothesis.correspondences, inliers)
     if step.num_images is not None:
         counts["images_matched"] = step.num_images
     return counts

@@ -7,6 +7,7 @@ from functools import partial
 from types import MappingProxyType
 
 from hloc_lite.config import Config, with_matching_of_map
+from hloc_lite.consistency.cue_combination import cue_exponents
 from hloc_lite.consistency.depth_models import depth_model
 from hloc_lite.errors import ConfigError
 from hloc_lite.localize.compatibility import (
@@ -20,8 +21,9 @@ from hloc_lite.localize.map_matcher import MapMatcher
 from hloc_lite.localize.multi_map import JointLifter, concatenate_point_values
 from hloc_lite.localize.pipeline import QueryPipeline
 from hloc_lite.localize.prior import PriorFilter
+from hloc_lite.localize.query import PhotoPredictor
 from hloc_lite.localize.verification import PoseVerifier
-from hloc_lite.localize.weighting import ExtraCue, MatchWeigher
+from hloc_lite.localize.weighting import ExtraCue, MatchWeigher, wants_labels
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.track_lifter import TrackLifter
 from hloc_lite.models import (
@@ -32,7 +34,7 @@ from hloc_lite.models import (
     matcher_name,
 )
 from hloc_lite.pose.confidence import Calibration
-from hloc_lite.protocols import DepthModel, FeatureExtractor, Lifter, Matcher, Segmenter
+from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher
 from hloc_lite.registry import CUES, ESTIMATORS, MATCHERS, Runtime, create, is_learned
 from hloc_lite.retrieval.index import RetrievalIndex
 
@@ -71,7 +73,6 @@ def build_pipeline(
         )
     check_weights(models.weights, sfm_map.weights)
     models.global_descriptor.load_state(sfm_map.retrieval_state)
-    depth = depth_model(config.depth, runtime)
     maps = (sfm_map, *extra_maps)
     if lifters is None:
         lifters = [TrackLifter(each.model) for each in maps]
@@ -80,7 +81,15 @@ def build_pipeline(
         ExtraCue(name, create(CUES, name, config, runtime), exponent)
         for name, exponent in cues.items()
     ]
-    weighers = [MatchWeigher(sfm_map, lifters[0], config, models.segmenter, depth, extra_cues)]
+    with_labels = wants_labels(config) and models.segmenter is not None
+    weighers = [MatchWeigher(sfm_map, lifters[0], config, extra_cues, with_labels=with_labels)]
+    depth = depth_model(config.depth, runtime)  # in any case: it checks the source
+    with_depth = cue_exponents(config.weighting)["depth"] > 0
+    predictor = PhotoPredictor(
+        models.segmenter if with_labels else None,
+        depth if with_depth else None,
+        config.semantics,
+    )
     make = partial(_make_matcher, runtime=runtime, cached_images=cached_images)
     matchers = [make(sfm_map, config, models.extractor, models.matcher, lifters[0])]
     for each, lifter in zip(extra_maps, lifters[1:], strict=True):
@@ -88,9 +97,7 @@ def build_pipeline(
         extractor, matcher, weights = load_extractor_and_matcher(its_config, runtime)
         check_weights(weights, each.weights)
         matchers.append(make(each, its_config, extractor, matcher, lifter))
-        weighers.append(
-            _extra_weigher(each, its_config, models.segmenter, depth, lifter, extra_cues)
-        )
+        weighers.append(_extra_weigher(each, its_config, lifter, extra_cues, with_labels))
     verifier = PoseVerifier(
         lifters[0] if len(maps) == 1 else JointLifter(lifters),
         concatenate_point_values([each.point_labels for each in weighers]),
@@ -107,6 +114,7 @@ def build_pipeline(
         RetrievalIndex(names, sfm_map.global_descriptors[rows]),
         matchers,
         weighers,
+        predictor,
         create(ESTIMATORS, config.pose.estimator, config.pose, runtime),
         verifier,
         PriorFilter(sfm_map, config.prior),
@@ -138,13 +146,12 @@ def _make_matcher(
 def _extra_weigher(
     sfm_map: Map,
     config: Config,
-    segmenter: Segmenter | None,
-    depth: DepthModel | None,
     lifter: Lifter,
     extra_cues: Sequence[ExtraCue],
+    with_labels: bool,
 ) -> MatchWeigher:
     try:
-        return MatchWeigher(sfm_map, lifter, config, segmenter, depth, extra_cues)
+        return MatchWeigher(sfm_map, lifter, config, extra_cues, with_labels=with_labels)
     except ConfigError as error:
         name = config.features.name
         raise ConfigError(f"the map of {name!r} features: {error}") from None

@@ -11,6 +11,7 @@ import numpy as np
 
 from hloc_lite.config import Config
 from hloc_lite.consistency.cue_combination import (
+    VIEW_SEMANTICS,
     MatchWeights,
     combine_cues,
     cue_exponents,
@@ -19,7 +20,7 @@ from hloc_lite.consistency.cue_combination import (
     track_cue,
 )
 from hloc_lite.consistency.depth_check import depth_cue
-from hloc_lite.consistency.labels import LabelWindows, label_windows
+from hloc_lite.consistency.labels import LabelWindows
 from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.consistency.landmark_noise import bound_factors, landmark_noise
 from hloc_lite.consistency.semantic_check import label_agreement, semantic_check, trusted_labels
@@ -33,22 +34,19 @@ from hloc_lite.consistency.view_semantics import (
     pose_label_agreement,
     view_semantics_cue,
 )
-from hloc_lite.errors import ConfigError, HlocLiteError
+from hloc_lite.errors import ConfigError
 from hloc_lite.localize.query import MapMatches, Query
 from hloc_lite.maps.map import Map
-from hloc_lite.protocols import CueComputer, DepthModel, Lifter, Segmenter
+from hloc_lite.protocols import CueComputer, Lifter
 from hloc_lite.types import (
     NO_POINT,
     Bool,
     Camera,
     Correspondences,
     Cue,
-    DepthMap,
     Float32,
     Float64,
     Int64,
-    LabelMap,
-    Photo,
     PutativeMatches,
     RetrievalHits,
     Rigid3,
@@ -59,14 +57,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 QuickPose = Callable[[Correspondences], Rigid3 | None]
 """Estimates cam_from_world from few RANSAC samples, without refinement."""
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """Predictions of the semantic and depth networks for a query; None where not in use."""
-
-    windows: LabelWindows | None
-    depth_map: DepthMap | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +83,13 @@ class WeightedMatches:
     """Map that the matches are with; its features have a pixel noise of their own."""
 
 
+def wants_labels(config: Config) -> bool:
+    """True if any use of semantic labels is switched on."""
+    exponents = cue_exponents(config.weighting)
+    in_use = any(exponents[name] > 0 for name in ("semantics", VIEW_SEMANTICS))
+    return in_use or config.semantics.rerank_keep > 0
+
+
 @dataclass(frozen=True, eq=False)
 class ExtraCue:
     """Cue of another package."""
@@ -109,9 +106,8 @@ class MatchWeigher:
     Args:
         lifter: gives points and their track lengths and errors.
         config: cues in use and their exponents; those not in use are not computed.
-        segmenter: segments queries; None for no semantic cues.
-        depth: predicts the depth of queries; None for no depth cue.
         extra_cues: cues of other packages.
+        with_labels: True if queries have semantic labels, and their cues are in use.
 
     Raises:
         ConfigError: labels are in use, but the map has none.
@@ -122,15 +118,14 @@ class MatchWeigher:
         sfm_map: Map,
         lifter: Lifter,
         config: Config,
-        segmenter: Segmenter | None,
-        depth: DepthModel | None,
         extra_cues: Sequence[ExtraCue] = (),
+        *,
+        with_labels: bool,
     ) -> None:
         self._map, self._lifter, self._config = sfm_map, lifter, config
         self._extra_cues = tuple(extra_cues)
         exponents = cue_exponents(config.weighting)
         self._used = {name for name, exponent in exponents.items() if exponent > 0}
-        self._depth = depth if "depth" in self._used else None
         self._bound_factors: Float64 | None = None
         if config.weighting.bound_exponent > 0:
             every = np.arange(lifter.num_points)
@@ -138,15 +133,13 @@ class MatchWeigher:
             noise = landmark_noise(lengths, errors)
             self._bound_factors = bound_factors(noise, lengths, config.weighting)
         labels = sfm_map.landmark_labels
-        wanted = bool(self._used & {"semantics", "view_semantics"})
-        wanted |= config.semantics.rerank_keep > 0
-        if wanted and segmenter is not None and labels is None:
+        if with_labels and labels is None:
             raise ConfigError(
                 f"semantics.source = {config.semantics.source} gives labels of queries, which are "
                 f"compared with labels of the map's points, but this map has none: build it with "
                 f"the same --labels SOURCE, or localize with --labels none"
             )
-        self._segmenter = segmenter if wanted else None
+        self._with_labels = with_labels
         if labels is not None:
             self._labels: UInt8 = trusted_labels(labels.labels, labels.shares, config.semantics)
             self._shares = labels.shares
@@ -155,29 +148,13 @@ class MatchWeigher:
     @property
     def point_labels(self) -> UInt8 | None:
         """(M,) trusted labels of the map points; None if labels are not in use."""
-        return None if self._segmenter is None else self._labels
-
-    def predict(self, photo: Photo) -> Predictions:
-        """Run the semantic and depth networks in use on a photo."""
-        label_map = self.predict_labels(photo)
-        windows = None if label_map is None else label_windows(label_map, self._config.semantics)
-        depth_map = None
-        if self._depth is not None:
-            depth_map = _predict_one(self._depth.predict, photo, "depth")
-        return Predictions(windows, depth_map)
-
-    def predict_labels(self, photo: Photo) -> LabelMap | None:
-        """Segment a photo; None if labels are not in use, or there are none for it."""
-        if self._segmenter is None:
-            return None
-        return _predict_one(self._segmenter.segment, photo, "labels")
+        return self._labels if self._with_labels else None
 
     def compute_cues(
         self,
         query: Query,
         map_matches: MapMatches,
         putative: PutativeMatches,
-        predictions: Predictions,
         quick_pose: QuickPose,
     ) -> MatchCues:
         """Compute the cues in use about lifted matches.
@@ -188,8 +165,8 @@ class MatchWeigher:
             quick_pose: estimates the pose from one image's matches, for ``view_semantics``.
         """
         keypoints, hits = map_matches.features.keypoints, map_matches.hits
-        windows, depth_map = predictions.windows, predictions.depth_map
-        if self._segmenter is not None:
+        windows, depth_map = query.predictions.windows, query.predictions.depth_map
+        if self._with_labels:
             putative = putative.subset(self._stability[putative.point3D_idxs] > 0)
         if windows is not None:
             putative = putative.subset(self._from_kept_images(keypoints, hits, putative, windows))
@@ -314,14 +291,3 @@ def _cue_counts(weights: MatchWeights) -> dict[str, int]:
     for name, each in weights.counts.items():
         counts |= {f"{name}_touched": each.touched, f"{name}_lowered": each.lowered}
     return counts
-
-
-def _predict_one(
-    predict: Callable[[Sequence[Photo]], Sequence[T | None]], photo: Photo, what: str
-) -> T | None:
-    """Prediction for one photo; if its file is broken, warn and localize without it."""
-    try:
-        return predict([photo])[0]
-    except HlocLiteError as error:
-        logger.warning("%r is localized without %s: %s", photo.name, what, error)
-        return None

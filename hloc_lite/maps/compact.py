@@ -6,7 +6,6 @@ projections and their descriptors. Arrays stay memory-mapped on disk until they 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError, StaleA
 from hloc_lite.geometry.cameras import check_camera
 from hloc_lite.io.array_folder import json_of, read_array_folder
 from hloc_lite.maps.compact_arrays import CODEBOOKS, DESCRIPTORS, STATE, Arrays
-from hloc_lite.maps.config import config_of_map
+from hloc_lite.maps.config import restore_config
 from hloc_lite.maps.folder import COMPACT_SCHEMA
 from hloc_lite.maps.georeference import Georeference, georeference_from_json, read_georeference
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
@@ -26,8 +25,7 @@ from hloc_lite.maps.quantization import ProductCodes, from_bits
 from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
 from hloc_lite.types import Camera, Float32, LocalFeatures, Rigid3
 
-logger = logging.getLogger(__name__)
-REMEDY = "put the original back, or run `hloc-lite compress` again with --overwrite"
+_REMEDY = "put the original back, or run `hloc-lite compress` again with --overwrite"
 
 
 class ProjectedFeatures(Mapping[str, LocalFeatures]):
@@ -41,7 +39,7 @@ class ProjectedFeatures(Mapping[str, LocalFeatures]):
         if image is None:
             raise KeyError(name)
         camera = self._model.cameras[image.camera_id]
-        values, _ = self._descriptors.of(image.point3D_idxs)
+        values, _ = self._descriptors.rows_of(image.point3D_idxs)
         scores = np.ones(len(values), np.float32)
         keypoints = keypoints_of(self._model, image).astype(np.float32)
         return LocalFeatures(keypoints, values, scores, (camera.width, camera.height))
@@ -69,24 +67,24 @@ def read_compact(folder: Path) -> dict[str, Any]:
     except (StaleArtefactError, DamagedMapError):
         raise
     except FormatError as error:
-        raise DamagedMapError(f"{error}: {REMEDY}") from None
+        raise DamagedMapError(f"{error}: {_REMEDY}") from None
     except (HlocLiteError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise DamagedMapError(
-            f"{folder} is not a complete compact map: {error!r}: {REMEDY}"
+            f"{folder} is not a complete compact map: {error!r}: {_REMEDY}"
         ) from None
 
 
 def _map_fields(
     folder: Path, header: Mapping[str, Any], arrays: Arrays, fitted: Georeference | None
 ) -> dict[str, Any]:
-    """Fields of the map; a georeference fitted to it wins over that of the map it was made from."""
+    """Fields of the map.
+
+    Args:
+        fitted: georeference in the folder; it replaces that of the map this one was made from.
+    """
     inherited = header["georeference"]
-    config, unknown = config_of_map(folder, header["config"], header["chosen"])
-    if unknown:
-        ignored = ", ".join(unknown)
-        logger.warning("%s was made by another version; ignored: %s", folder, ignored)
-    model = _model_of(header, arrays)
-    descriptors = _descriptors_of(arrays)
+    model = _model(header, arrays)
+    descriptors = _landmark_descriptors(arrays)
     labels = None
     if "landmarks/labels" in arrays:
         labels = LandmarkLabels(
@@ -100,11 +98,11 @@ def _map_fields(
         "model": model,
         "features": ProjectedFeatures(model, descriptors),
         "global_names": tuple(names[row] for row in arrays["retrieval/images"]),
-        "global_descriptors": _global_rows(
+        "global_descriptors": _global_descriptors(
             arrays["retrieval/descriptors"], header["retrieval_dim"]
         ),
         "retrieval_state": state,
-        "config": config,
+        "config": restore_config(folder, header["config"], header["chosen"]),
         "fingerprint": header["fingerprint"],
         "weights": header["weights"],
         "report": header["report"],
@@ -114,44 +112,46 @@ def _map_fields(
     }
 
 
-def _global_rows(values: np.ndarray, dim: int) -> Float32:
-    """(N, D) unit rows from numbers or bits."""
+def _global_descriptors(values: np.ndarray, dim: int) -> Float32:
+    """(N, D) unit rows from numbers or packed signs."""
     rows = from_bits(values, dim) if values.dtype == np.uint8 else values.astype(np.float32)
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]  # norm would make a copy of all
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]  # linalg.norm would copy all rows
     rows /= np.maximum(lengths, np.float32(1e-12))
     return rows
 
 
-def _model_of(header: Mapping[str, Any], arrays: Arrays) -> SfmModel:
-    cameras = {each["id"]: _camera(each) for each in json_of(arrays["cameras/all"])}
+def _model(header: Mapping[str, Any], arrays: Arrays) -> SfmModel:
+    cameras = {each["id"]: _camera_from_json(each) for each in json_of(arrays["cameras/all"])}
     xyz = arrays["landmarks/xyz"].astype(np.float64) + np.array(header["origin"])
     names, offsets = json_of(arrays["images/names"]), arrays["images/offsets"].tolist()
     camera_ids = arrays["images/camera_ids"].tolist()
     unknown = set(camera_ids) - cameras.keys()
     if unknown:
-        raise ValueError(f"images are of cameras {sorted(unknown)}, which are not there")
-    # plain arrays: of those on disk each slice would take ten times as long
-    poses, seen = np.asarray(arrays["images/poses"]), np.asarray(arrays["images/landmarks"])
-    seen = seen.astype(np.int64)
-    if len(seen) and seen.max() >= len(xyz):
-        raise ValueError(f"an image sees landmark {seen.max()}, there are {len(xyz)}")
-    images = tuple(
-        SfmImage(image_id, name, camera_id, Rigid3(rotation, translation), None, seen[start:end])
-        for image_id, name, camera_id, rotation, translation, start, end in zip(
-            arrays["images/ids"].tolist(), names, camera_ids, poses[:, :, :3], poses[:, :, 3],
-            offsets, offsets[1:], strict=False)
+        raise ValueError(f"images name cameras {sorted(unknown)}, which the map does not have")
+    # plain arrays: slices of memory-mapped ones take ten times as long
+    poses = np.asarray(arrays["images/poses"])
+    observed = np.asarray(arrays["images/landmarks"]).astype(np.int64)
+    if len(observed) and observed.max() >= len(xyz):
+        raise ValueError(f"an image observes landmark {observed.max()}, there are {len(xyz)}")
+    rows = zip(
+        arrays["images/ids"].tolist(), names, camera_ids, poses[:, :, :3], poses[:, :, 3], offsets,
+        offsets[1:], strict=False,
     )  # fmt: skip
+    images = tuple(
+        SfmImage(number, name, camera_id, Rigid3(rotation, translation), None, observed[start:end])
+        for number, name, camera_id, rotation, translation, start, end in rows
+    )
     errors = arrays["landmarks/errors"].astype(np.float64)
     return SfmModel(cameras, images, arrays["landmarks/ids"], xyz, arrays["landmarks/rgb"], errors)
 
 
-def _camera(values: Mapping[str, Any]) -> Camera:
+def _camera_from_json(values: Mapping[str, Any]) -> Camera:
     size = (values["width"], values["height"])
     params = np.array(values["params"], np.float64)
     return check_camera(Camera(values["model"], *size, params, values["has_prior_focal"]))
 
 
-def _descriptors_of(arrays: Arrays) -> LandmarkDescriptors:
+def _landmark_descriptors(arrays: Arrays) -> LandmarkDescriptors:
     values: Any = arrays[DESCRIPTORS]
     if CODEBOOKS in arrays:
         values = ProductCodes(values, arrays[CODEBOOKS])

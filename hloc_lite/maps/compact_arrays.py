@@ -1,4 +1,4 @@
-"""What a compact map is written as: named arrays, and a header of what is no array."""
+"""Contents of a compact map: named arrays, and a header for everything that is not an array."""
 
 from __future__ import annotations
 
@@ -26,60 +26,87 @@ STATE = "retrieval/state-"
 
 
 def compact_arrays(
-    place: Map, descriptors: LandmarkDescriptors, rows: Int64, coding: Coding, retrieval: Coding
+    sfm_map: Map,
+    descriptors: LandmarkDescriptors,
+    landmark_idxs: Int64,
+    coding: Coding,
+    retrieval: Coding,
 ) -> tuple[Arrays, dict[str, Any]]:
-    """What is written of a map, and its header.
+    """Make the arrays and the header of a compact map.
 
     Args:
-        descriptors: one of each landmark.
-        rows: (P,) the landmarks that are kept, ascending.
-        retrieval: coding of the global descriptors.
+        descriptors: one descriptor per landmark of the map.
+        landmark_idxs: (P,) landmarks to keep, ascending.
+        coding: encoding of the landmark descriptors.
+        retrieval: encoding of the global descriptors.
 
     Raises:
-        ShapeError: landmarks with several descriptors, or with none.
+        ShapeError: a landmark has no descriptor, or several.
     """
-    values, _ = descriptors.of(rows)
-    if len(values) != len(rows):
-        raise ShapeError(f"{len(rows)} landmarks need as many descriptors, got {len(values)}")
-    labels = place.landmark_labels
-    model = subset_model(place.model, rows)
-    origin = np.median(place.model.xyz, axis=0) if place.model.num_points else np.zeros(3)
-    long_ids = place.model.point3D_ids.max(initial=0) >= 2**32
+    values, _ = descriptors.rows_of(landmark_idxs)
+    if len(values) != len(landmark_idxs):
+        raise ShapeError(
+            f"compact maps need exactly one descriptor per landmark, got {len(values)} for "
+            f"{len(landmark_idxs)} landmarks"
+        )
+    labels, georeference = sfm_map.landmark_labels, sfm_map.georeference
+    model = subset_model(sfm_map.model, landmark_idxs)
+    origin = np.median(sfm_map.model.xyz, axis=0) if sfm_map.model.num_points else np.zeros(3)
+    has_long_ids = sfm_map.model.point3D_ids.max(initial=0) >= 2**32
     arrays = {
         "landmarks/xyz": (model.xyz - origin).astype(np.float32),
-        "landmarks/ids": model.point3D_ids.astype(np.int64 if long_ids else np.uint32),
+        "landmarks/ids": model.point3D_ids.astype(np.int64 if has_long_ids else np.uint32),
         "landmarks/rgb": model.rgb,
         "landmarks/errors": model.errors_px.astype(np.float16),
-        **_coded(values, coding),
-        **_of_images(model),
-        "retrieval/images": _rows_of(place.global_names, model),
-        "retrieval/descriptors": _coded(place.global_descriptors, retrieval)[DESCRIPTORS],
+        **_encode(values, coding),
+        **_image_arrays(model),
+        "retrieval/images": _image_rows(sfm_map.global_names, model),
+        "retrieval/descriptors": _encode(sfm_map.global_descriptors, retrieval)[DESCRIPTORS],
     }
-    for name, array in place.retrieval_state.items():
+    for name, array in sfm_map.retrieval_state.items():
         arrays[f"{STATE}{name}"] = np.asarray(array, np.float32)
     if labels is not None:
-        arrays["landmarks/labels"] = labels.labels[rows].astype(np.uint8)
-        arrays["landmarks/shares"] = labels.shares[rows].astype(np.float16)
-    located = place.georeference
+        arrays["landmarks/labels"] = labels.labels[landmark_idxs].astype(np.uint8)
+        arrays["landmarks/shares"] = labels.shares[landmark_idxs].astype(np.float16)
     header = {
-        "fingerprint": place.fingerprint,
-        "config": place.config.model_dump(),
-        "chosen": query_settings(place.config),
-        "georeference": None if located is None else georeference_to_json(located),
-        "weights": dict(place.weights),
-        "report": {key: value for key, value in place.report.items() if key != "images"},
+        "fingerprint": sfm_map.fingerprint,
+        "config": sfm_map.config.model_dump(),
+        "chosen": query_settings(sfm_map.config),
+        "georeference": None if georeference is None else georeference_to_json(georeference),
+        "weights": dict(sfm_map.weights),
+        "report": {key: value for key, value in sfm_map.report.items() if key != "images"},
         "origin": origin.tolist(),
         "descriptors": coding.value,
         "retrieval": retrieval.value,
-        "retrieval_dim": place.global_descriptors.shape[1],
+        "retrieval_dim": sfm_map.global_descriptors.shape[1],
     }
     return arrays, header
 
 
-def _of_images(model: SfmModel) -> Arrays:
-    cameras = [_plain(number, camera) for number, camera in sorted(model.cameras.items())]
-    poses = [i.cam_from_world for i in model.images]
-    seen = [np.unique(image.point3D_idxs) for image in model.images]
+def subset_model(model: SfmModel, point3D_idxs: Int64) -> SfmModel:
+    """Model with some of its points, and only the keypoints that observe them."""
+    new_idxs = np.full(model.num_points + 1, NO_POINT)  # NO_POINT indexes the last entry
+    new_idxs[point3D_idxs] = np.arange(len(point3D_idxs))
+    images = []
+    for image in model.images:
+        points = new_idxs[image.point3D_idxs]
+        kept = points != NO_POINT
+        keypoints = None if image.keypoints is None else image.keypoints[kept]
+        images.append(replace(image, keypoints=keypoints, point3D_idxs=points[kept]))
+    return SfmModel(
+        model.cameras,
+        tuple(images),
+        model.point3D_ids[point3D_idxs],
+        model.xyz[point3D_idxs],
+        model.rgb[point3D_idxs],
+        model.errors_px[point3D_idxs],
+    )
+
+
+def _image_arrays(model: SfmModel) -> Arrays:
+    cameras = [_camera_to_json(*item) for item in sorted(model.cameras.items())]
+    poses = [image.cam_from_world for image in model.images]
+    observed = [np.unique(image.point3D_idxs) for image in model.images]
     return {
         "cameras/all": json_array(cameras),
         "images/names": json_array([image.name for image in model.images]),
@@ -88,33 +115,17 @@ def _of_images(model: SfmModel) -> Arrays:
         "images/poses": np.array(
             [np.column_stack([pose.rotation, pose.translation]) for pose in poses]
         ).reshape(-1, 3, 4),
-        "images/offsets": np.cumsum([0, *(len(points) for points in seen)], dtype=np.int64),
-        "images/landmarks": np.concatenate([np.empty(0, np.int64), *seen]).astype(np.uint32),
+        "images/offsets": np.cumsum([0, *(len(points) for points in observed)], dtype=np.int64),
+        "images/landmarks": np.concatenate([np.empty(0, np.int64), *observed]).astype(np.uint32),
     }
 
 
-def _rows_of(names: tuple[str, ...], model: SfmModel) -> Int64:
+def _image_rows(names: tuple[str, ...], model: SfmModel) -> Int64:
     rows = {image.name: row for row, image in enumerate(model.images)}
     return np.array([rows[name] for name in names], np.int64)
 
 
-def subset_model(model: SfmModel, rows: Int64) -> SfmModel:
-    """The model with some of its points, and of the keypoints those that see them."""
-    number = np.full(model.num_points + 1, NO_POINT)
-    number[rows] = np.arange(len(rows))
-    images = []
-    for image in model.images:
-        points = number[image.point3D_idxs]  # NO_POINT takes the last
-        kept = points != NO_POINT
-        keypoints = None if image.keypoints is None else image.keypoints[kept]
-        images.append(replace(image, keypoints=keypoints, point3D_idxs=points[kept]))
-    return SfmModel(
-        model.cameras, tuple(images), model.point3D_ids[rows], model.xyz[rows], model.rgb[rows],
-        model.errors_px[rows],
-    )  # fmt: skip
-
-
-def _plain(camera_id: int, camera: Camera) -> dict[str, Any]:
+def _camera_to_json(camera_id: int, camera: Camera) -> dict[str, Any]:
     return {
         "id": camera_id,
         "model": camera.model,
@@ -125,12 +136,12 @@ def _plain(camera_id: int, camera: Camera) -> dict[str, Any]:
     }
 
 
-def _coded(rows: npt.NDArray[np.floating], coding: Coding) -> Arrays:
+def _encode(rows: npt.NDArray[np.floating], coding: Coding) -> Arrays:
     if coding is Coding.FLOAT16:
         return {DESCRIPTORS: rows.astype(np.float16)}
     if coding is Coding.INT8:
         return {DESCRIPTORS: to_int8(rows)}
     if coding is Coding.BITS:
         return {DESCRIPTORS: to_bits(rows)}
-    coded = to_product_codes(rows.astype(np.float32))
-    return {DESCRIPTORS: coded.codes, CODEBOOKS: coded.codebooks}
+    encoded = to_product_codes(rows.astype(np.float32))
+    return {DESCRIPTORS: encoded.codes, CODEBOOKS: encoded.codebooks}

@@ -1,9 +1,9 @@
-"""Full map -> compact map, of all landmarks or of those that fit into a budget."""
+"""Makes a compact map from a full one: all landmarks, or those that fit into a byte budget."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,113 +15,136 @@ from hloc_lite.io.array_folder import write_array_folder
 from hloc_lite.maps.compact_arrays import Arrays, compact_arrays
 from hloc_lite.maps.folder import COMPACT_SCHEMA
 from hloc_lite.maps.georeference import delete_stale_georeference
-from hloc_lite.maps.landmark_selection import Selection, observations_of, select_landmarks
+from hloc_lite.maps.landmark_selection import Selection, collect_observations, select_landmarks
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
-from hloc_lite.maps.quantization import DIMS_A_CODE, Coding, codebook_bytes, row_bytes
+from hloc_lite.maps.quantization import DIMS_PER_CODE, Coding, codebook_bytes, row_bytes
 
-LISTED = 128
-"""Bytes that the header takes for the size and checksum of a file, and as many for the rest."""
+HEADER_ENTRY_BYTES = 128
+"""Upper bound of a file's entry (size and checksum) in the header."""
+NPY_HEADER_BYTES = 128
+"""Bytes before the array in its file."""
 MAX_RETRIEVAL_SHARE = 0.2
-"""Of a budget that global descriptors in bytes may take; bits take an eighth of them."""
-NPY_HEADER = 128
-"""Bytes before an array in its file."""
+"""Share of the budget that int8 global descriptors may take; otherwise they become bits."""
 
 
-@dataclass(frozen=True, eq=False)
-class Compressed:
-    """What became of a map."""
+@dataclass(frozen=True)
+class _Sizes:
+    """Bytes of the parts of a compact map."""
 
-    selection: Selection
-    of_landmarks: int
-    """How many the map had."""
+    fixed: int
+    """Images, global descriptors and header, without any landmark."""
+    per_landmark: int
+    """One landmark without its descriptor."""
+    per_observation: int
 
 
 def compress_map(
-    place: Map,
+    sfm_map: Map,
     output: Path,
     *,
     max_bytes: int | None = None,
     coding: Coding | None = None,
     retrieval: Coding | None = None,
     overwrite: bool = False,
-) -> Compressed:
-    """Write a map's landmarks, with the means of their descriptors, into a folder of their own.
+) -> Selection:
+    """Write a compact map: landmarks with one descriptor each, in a folder of its own.
 
     Args:
-        place: a full map, or a compact one to be cut down.
-        max_bytes: of all files together; None: all landmarks that an image sees.
-        coding: of the landmarks' descriptors; not bits. None: int8, but pq where more landmarks fit
-            into the budget so: their number counts for more than how exact their descriptors are.
-        retrieval: of the images' global descriptors; not pq. None: int8, but bits where that would
+        sfm_map: a full map, or a compact one to reduce further.
+        max_bytes: budget for all files together; None keeps all landmarks that an image observes.
+        coding: float16, int8 or pq, for landmark descriptors. None: int8, or pq if more landmarks
+            then fit into the budget, because their number matters more than exact descriptors.
+        retrieval: float16, int8 or bits, for global descriptors. None: int8, or bits if int8 would
             take more than ``MAX_RETRIEVAL_SHARE`` of the budget.
 
+    Returns:
+        The landmarks that were kept.
+
     Raises:
-        HlocLiteError: the budget is too small, or the folder cannot be written to.
+        ConfigError: an encoding that the descriptors cannot have.
+        HlocLiteError: the budget is too small, or the folder cannot be written.
     """
-    retrieval = retrieval or _retrieval_within(place, max_bytes)
+    retrieval = retrieval or _default_retrieval(sfm_map, max_bytes)
     if coding is Coding.BITS or retrieval is Coding.PQ:
         raise ConfigError(
-            f"landmarks are coded as float16, int8 or pq, global descriptors as float16, int8 or "
+            f"landmark descriptors can be float16, int8 or pq, global descriptors float16, int8 or "
             f"bits; got {coding} and {retrieval}"
         )
-    descriptors = landmark_descriptors_of(place)
-    nothing = np.zeros(0, np.int64)
-    arrays, header = compact_arrays(place, descriptors, nothing, Coding.FLOAT16, retrieval)
+    descriptors = landmark_descriptors_of(sfm_map)
+    no_landmarks = np.zeros(0, np.int64)
+    arrays, header = compact_arrays(sfm_map, descriptors, no_landmarks, Coding.FLOAT16, retrieval)
     dim = descriptors.values.shape[1]
-    fixed = _total(arrays, header)
-    room = np.inf if max_bytes is None else max_bytes - fixed
-    others = sum(_item_bytes(arrays, name) for name in arrays if name.startswith("landmarks/"))
-    others -= row_bytes(Coding.FLOAT16, dim)
-    seen = observations_of(place.model)
-    best: tuple[Coding, Selection] | None = None
-    for option in _codings(coding, dim):
-        selection = select_landmarks(
-            seen,
-            place.model.errors_px,
-            room - codebook_bytes(option, dim),
-            others + row_bytes(option, dim),
-            arrays["images/landmarks"].itemsize,
-        )
-        if best is None or len(selection.landmarks) > len(best[1].landmarks):
-            best = option, selection
-    assert best is not None
-    coding, selection = best
-    if room < 0 or (room < np.inf and place.model.num_points and not len(selection.landmarks)):
-        raise HlocLiteError(
-            f"{max_bytes} bytes are too few: {fixed} go to the images, their global descriptors "
-            f"and the config, and at least {others + row_bytes(coding, dim)} to each landmark"
-        )
-    arrays, header = compact_arrays(place, descriptors, selection.landmarks, coding, retrieval)
+    sizes = _sizes(arrays, header, dim)
+    codings = _allowed_codings(dim) if coding is None else [coding]
+    coding, selection = _select_within(sfm_map, max_bytes, sizes, codings, dim)
+    arrays, header = compact_arrays(
+        sfm_map, descriptors, selection.landmark_idxs, coding, retrieval
+    )
     header |= {
-        "images": len(place.model.images),
-        "points": len(selection.landmarks),
-        "of_points": place.model.num_points,
-        "least": selection.least,
+        "images": len(sfm_map.model.images),
+        "points": len(selection.landmark_idxs),
+        "of_points": sfm_map.model.num_points,
+        "least": selection.min_per_image,
     }
     write_array_folder(output, COMPACT_SCHEMA, arrays, header, overwrite=overwrite)
     delete_stale_georeference(output)
-    return Compressed(selection, place.model.num_points)
+    return selection
 
 
-def _codings(asked: Coding | None, dim: int) -> list[Coding]:
-    """What may be chosen, the first of equally good ones."""
-    if asked is not None:
-        return [asked]
-    return [Coding.INT8, Coding.PQ] if dim % DIMS_A_CODE == 0 else [Coding.INT8]
+def _select_within(
+    sfm_map: Map, max_bytes: int | None, sizes: _Sizes, codings: Sequence[Coding], dim: int
+) -> tuple[Coding, Selection]:
+    """Select the landmarks, with the first of the encodings that keeps most of them.
+
+    Raises:
+        HlocLiteError: no landmark fits into ``max_bytes``.
+    """
+    model = sfm_map.model
+    room = np.inf if max_bytes is None else max_bytes - sizes.fixed
+    observations = collect_observations(model)
+    selections = {
+        coding: select_landmarks(
+            observations,
+            model.errors_px,
+            room - codebook_bytes(coding, dim),
+            sizes.per_landmark + row_bytes(coding, dim),
+            sizes.per_observation,
+        )
+        for coding in codings
+    }
+    coding, selection = max(selections.items(), key=lambda item: len(item[1].landmark_idxs))
+    if room < 0 or (room < np.inf and model.num_points and not len(selection.landmark_idxs)):
+        raise HlocLiteError(
+            f"{max_bytes} bytes are too few: {sizes.fixed} go to the images, their global "
+            f"descriptors and the config, and at least "
+            f"{sizes.per_landmark + row_bytes(coding, dim)} to each landmark"
+        )
+    return coding, selection
 
 
-def _retrieval_within(place: Map, max_bytes: int | None) -> Coding:
-    taken = place.global_descriptors.size
-    crowded = max_bytes is not None and taken > MAX_RETRIEVAL_SHARE * max_bytes
-    return Coding.BITS if crowded else Coding.INT8
-
-
-def _total(arrays: Arrays, header: Mapping[str, Any]) -> int:
+def _sizes(arrays: Arrays, header: Mapping[str, Any], dim: int) -> _Sizes:
+    """Sizes of a compact map, from the arrays and the header of one without landmarks."""
     text = json.dumps(header, indent=1, ensure_ascii=False).encode()
-    files = sum(LISTED + NPY_HEADER + array.nbytes for array in arrays.values())
-    return len(text) + 2 * LISTED + files
+    files = sum(HEADER_ENTRY_BYTES + NPY_HEADER_BYTES + array.nbytes for array in arrays.values())
+    landmark = sum(
+        array.itemsize * int(np.prod(array.shape[1:]))
+        for name, array in arrays.items()
+        if name.startswith("landmarks/")
+    )
+    return _Sizes(
+        len(text) + 2 * HEADER_ENTRY_BYTES + files,
+        landmark - row_bytes(Coding.FLOAT16, dim),
+        arrays["images/landmarks"].itemsize,
+    )
 
 
-def _item_bytes(arrays: Arrays, name: str) -> int:
-    return arrays[name].itemsize * int(np.prod(arrays[name].shape[1:]))
+def _allowed_codings(dim: int) -> list[Coding]:
+    """Encodings of landmark descriptors that may be chosen automatically, preferred ones first."""
+    return [Coding.INT8, Coding.PQ] if dim % DIMS_PER_CODE == 0 else [Coding.INT8]
+
+
+def _default_retrieval(sfm_map: Map, max_bytes: int | None) -> Coding:
+    int8_bytes = sfm_map.global_descriptors.size
+    is_tight = max_bytes is not None and int8_bytes > MAX_RETRIEVAL_SHARE * max_bytes
+    return Coding.BITS if is_tight else Coding.INT8

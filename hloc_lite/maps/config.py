@@ -1,13 +1,14 @@
-"""The config of a map that is opened: what it was made with, and for queries today's defaults.
+"""Config of a map that is opened: its own settings for mapping, this version's for queries.
 
-Features, matches and labels of a map are what they are, and queries must be treated alike. All else
-that queries read is no property of the map: it would only keep the defaults of the version that
-made it. Of those sections a map keeps what its maker had chosen, which is what differed from the
-defaults of then: by a profile (``localize.num_retrieved``), a file, or ``--set``.
+Features, matches and labels of a map are fixed, and queries must be treated alike. All other
+settings that queries read are no property of the map: it would only keep the defaults of the
+version that made it. Of those a map keeps what differed from the defaults when it was made: by a
+profile (``localize.num_retrieved``), a file, or ``--set``.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,21 @@ from typing import Any
 from hloc_lite.config import Config, config_of_another_version, without_query_keys
 from hloc_lite.errors import ConfigError, FormatError
 
+logger = logging.getLogger(__name__)
 UNRECORDED = (("localize", "num_retrieved"),)
-"""Query settings that profiles have, taken from maps that do not record what was chosen."""
+"""Query settings of profiles; kept from maps that do not record which settings were chosen."""
 
 
-def config_of_map(
+def restore_config(
     folder: Path, recorded: Mapping[str, Any], chosen: Mapping[str, Any] | None
-) -> tuple[Config, list[str]]:
-    """The config to localize with in a map, and what it has that this version does not know.
+) -> Config:
+    """Restore the config of a map, for queries in it; warn about keys that are unknown here.
 
     Args:
-        folder: of the map, for messages.
-        recorded: all of the config that it was made with, plain.
-        chosen: of ``query_settings``; None: the map does not record it.
+        folder: the map, for messages.
+        recorded: complete config that the map was made with, plain values.
+        chosen: query settings that differed from the defaults (``query_settings``); None if the
+            map does not record them.
 
     Raises:
         FormatError: it has a value that this version does not allow.
@@ -42,8 +45,12 @@ def config_of_map(
     for section, values in chosen.items():
         plain[section] = {**plain.get(section, {}), **values}
     try:
-        return config_of_another_version(plain)
+        config, unknown = config_of_another_version(plain)
     except ConfigError as error:
         raise FormatError(
-            f"{folder} was made by another version, with what this one does not allow: {error}"
+            f"{folder} was made by another version, with settings that this version does not "
+            f"allow: {error}"
         ) from None
+    if unknown:
+        logger.warning("%s was made by another version; ignored: %s", folder, ", ".join(unknown))
+    return config

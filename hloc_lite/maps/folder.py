@@ -41,6 +41,8 @@ GEOREFERENCE = "georeference.json"
 REMEDY = "put the original back, or build the map again with --overwrite"
 """Remedy for a damaged file of a map."""
 WORK = "work"
+_OWN = {LOCK, *(f"{STAGED}/{name}" for name in FILES)}
+_CHOOSE_ANOTHER = "a map must not be mixed with other files; choose a new folder for it"
 
 
 def output_folder(output: Path | str, source: ImageSource, masks: Path | None) -> Path:
@@ -62,15 +64,10 @@ def output_folder(output: Path | str, source: ImageSource, masks: Path | None) -
         if _relative(each, folder) is not None:
             raise MappingError(f"the photos or masks in {each} lie in {folder}: {_CHOOSE_ANOTHER}")
     lock = folder / LOCK
-    if not (
-        lock.is_file() and lock.stat().st_size == 0
-    ):  # otherwise another process may be building
+    is_locked = lock.is_file() and lock.stat().st_size == 0  # another process may be building
+    if not is_locked:
         check_ours(folder)
     return folder
-
-
-_OWN = {LOCK, *(f"{STAGED}/{name}" for name in FILES)}
-_CHOOSE_ANOTHER = "a map must not be mixed with other files; choose a new folder for it"
 
 
 def check_ours(folder: Path) -> None:

@@ -1,8 +1,8 @@
-"""Where on Earth a map lies: MAP/georeference.json.
+"""Georeference: the location of a map on Earth, stored in MAP/georeference.json.
 
-The map itself stays as it is, in its own axes and units; the georeference says how they lie in the
-plane of east, north and up (ENU, metres) at an origin. It belongs to the poses it was fitted to: a
-map that was built again needs another one.
+The map keeps its own axes and units. The georeference is a similarity from them to east, north and
+up (ENU, metres) at an origin. It belongs to the poses that it was fitted to: a map that was built
+again needs a new one.
 """
 
 from __future__ import annotations
@@ -38,43 +38,45 @@ _REMEDY = "delete the file, and run `hloc-lite georeference` again"
 
 @dataclass(frozen=True)
 class FitQuality:
-    """How well positions of the map's images agree with the map."""
+    """Agreement between the map and the positions that it was fitted to."""
 
     num_positions: int
     num_inliers: int
     median_error_m: float
-    """Of the inliers, distance in space."""
+    """Median 3D distance of the inliers."""
     rms_error_m: float
-    """Of the inliers."""
+    """Root mean square 3D distance of the inliers."""
     rms_error_up_m: float
-    """Of the inliers, of the height alone: of satellite positions mostly the worst of the three."""
+    """Root mean square of the inliers' height errors, mostly the largest part with satellites."""
     scale_sigma: float
     """Standard deviation of the scale, relative."""
     tilt_sigma_deg: float
-    """Of the direction of up."""
+    """Standard deviation of the up direction."""
     heading_sigma_deg: float
-    """Of the direction of north."""
+    """Standard deviation of the north direction."""
     up_from: str
-    """positions, cameras, or both: where up was taken from."""
+    """Source of the up direction: positions, cameras, or both."""
     heights_m: tuple[float, float]
-    """Of the map's cameras above the origin, lowest and highest."""
+    """Lowest and highest camera of the map, above the origin."""
 
 
 @dataclass(frozen=True, eq=False)
 class Georeference:
-    """The place of a map on Earth (WGS-84)."""
+    """Location of a map on Earth (WGS-84)."""
 
     latitude_deg: float
-    """Of the origin of ENU, as the next two."""
+    """Latitude of the ENU origin."""
     longitude_deg: float
+    """Longitude of the ENU origin."""
     height_m: float
-    """Above the ellipsoid, if the positions were."""
+    """Height of the ENU origin, above the ellipsoid if those of the positions were."""
     enu_from_map: Similarity3
-    """Metres east, north and up of the origin; the scale is metres per map unit."""
+    """ENU coordinates in metres; its scale is metres per map unit."""
     quality: FitQuality
 
     @property
     def origin(self) -> Geodetic:
+        """Origin of ENU."""
         return Geodetic(self.latitude_deg, self.longitude_deg, self.height_m)
 
     @property
@@ -84,53 +86,54 @@ class Georeference:
 
     @property
     def metres_per_unit(self) -> float:
+        """Metres per map unit."""
         return self.enu_from_map.scale
 
     def in_enu(self, cam_from_world: Rigid3) -> Rigid3:
-        """``cam_from_enu`` in metres, of a pose in the map: for ``pose_in_frame(_, "enu")``."""
+        """Pose ``cam_from_enu`` in metres of a pose in the map, as ``pose_in_frame`` takes it."""
         return self.enu_from_map.pose_in_a(cam_from_world)
 
-    def from_enu(self, cam_from_enu: Rigid3) -> Rigid3:
-        """The inverse of ``in_enu``."""
-        return self.enu_from_map.pose_in_b(cam_from_enu)
-
     def covariance_in_enu(self, covariance: Float64) -> Float64:
-        """(6, 6) of ``in_enu``'s pose in metres, of that of the pose in the map; without how sure
-        the georeference itself is (``quality``)."""
+        """(6, 6) covariance of the pose ``in_enu`` (metres) from that of the pose in the map.
+
+        The uncertainty of the georeference itself (``quality``) is not included.
+        """
         lengths = np.array([1.0] * 3 + [self.metres_per_unit] * 3)
         return covariance * lengths[:, None] * lengths
 
     def geodetic_from_map(self, xyz: npt.ArrayLike) -> Float64:
-        """(..., 3) latitude, longitude (degrees), height (metres) of map points."""
+        """(..., 3) latitude and longitude in degrees, height in metres, of (..., 3) map points."""
         return geodetic_from_enu(self.enu_from_map.apply(xyz), self.origin)
 
     def map_from_geodetic(
         self, latitude_deg: float, longitude_deg: float, height_m: float
     ) -> Float64:
-        """(3,) map point of a place.
+        """(3,) map point at a geodetic position.
 
         Raises:
-            FormatError: no such place on Earth.
+            FormatError: latitude or longitude out of range.
         """
-        place = Geodetic(latitude_deg, longitude_deg, height_m)
-        return self.enu_from_map.inverse().apply(enu_from_geodetic(astuple(place), self.origin))
+        position = Geodetic(latitude_deg, longitude_deg, height_m)
+        return self.enu_from_map.inverse().apply(enu_from_geodetic(astuple(position), self.origin))
 
     def map_heights(self, *heights_m: float) -> tuple[float, ...]:
-        """Metres above the ENU origin as ``types.Prior.heights`` counts: map units above the map's
-        own origin."""
+        """Convert heights above the ENU origin (metres) into those of ``Prior.heights``.
+
+        The latter are map units above the origin of the map.
+        """
         up = float(self.enu_from_map.translation[2])
         return tuple((height_m - up) / self.metres_per_unit for height_m in heights_m)
 
     def geopose(self, cam_from_world: Rigid3, camera: str = "ros") -> dict[str, dict[str, float]]:
-        """The Basic-Quaternion GeoPose (OGC 21-056r11) of a camera, in plain JSON values.
+        """Basic-Quaternion GeoPose (OGC 21-056r11) of a camera, as plain JSON values.
 
-        The quaternion turns the camera's axes to east, north and up *at the camera*. OGC leaves
-        the axes of a body open, but turns it by yaw, pitch and roll about z, y and x: so x forward,
-        y left, z up are the default, and the identity is a level camera that looks east.
+        The quaternion rotates camera axes to east, north and up *at the camera*. OGC does not
+        define the axes of a body, but its yaw, pitch and roll are about z, y and x. So the default
+        is x forward, y left, z up, and the identity is a level camera that looks east.
 
         Args:
-            camera: axes of the camera, a name of ``geometry.frames.FRAMES``; opengl (x right, y up,
-                z backward) is what ARKit and ARCore clients have.
+            camera: camera axes, a name in ``geometry.frames.FRAMES``; ARKit and ARCore clients use
+                opengl (x right, y up, z backward).
         """
         cam_from_enu = self.in_enu(cam_from_world)
         latitude, longitude, height = geodetic_from_enu(cam_from_enu.center, self.origin).tolist()
@@ -145,11 +148,11 @@ class Georeference:
 
 
 def read_georeference(map_folder: Path | str) -> Georeference | None:
-    """The georeference of the map in a folder; None if it has none.
+    """Read the georeference of the map in a folder; None if it has none.
 
     Raises:
         FormatError: a damaged file, another schema, or no map there.
-        StaleArtefactError: it was fitted to other poses than the map has now.
+        StaleArtefactError: it was fitted to other poses than those of the map.
     """
     path = Path(map_folder) / GEOREFERENCE
     if not path.is_file():
@@ -161,11 +164,11 @@ def read_georeference(map_folder: Path | str) -> Georeference | None:
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
         found = value.get("schema") if isinstance(value, dict) else value
         raise DamagedMapError(f"{path}: expected schema {SCHEMA}, got {found!r}: {_REMEDY}")
-    mine, map_has = value.get("map"), map_identity(Path(map_folder))
-    if mine != map_has:
+    fitted_to, found = value.get("map"), map_identity(Path(map_folder))
+    if fitted_to != found:
         raise StaleArtefactError(
-            f"{path} belongs to another map: it was fitted to {mine}, the map here is {map_has}: "
-            f"{_REMEDY}"
+            f"{path} belongs to another map: it was fitted to {fitted_to}, the map here is "
+            f"{found}: {_REMEDY}"
         )
     try:
         return georeference_from_json(value)
@@ -174,7 +177,7 @@ def read_georeference(map_folder: Path | str) -> Georeference | None:
 
 
 def write_georeference(map_folder: Path | str, georeference: Georeference) -> None:
-    """Write it beside the map that it was fitted to.
+    """Write the georeference into the folder of the map that it was fitted to.
 
     Raises:
         FormatError: no map there.
@@ -186,7 +189,7 @@ def write_georeference(map_folder: Path | str, georeference: Georeference) -> No
 
 
 def georeference_to_json(georeference: Georeference) -> dict[str, Any]:
-    """In plain JSON values."""
+    """Plain JSON values of a georeference."""
     enu_from_map = georeference.enu_from_map
     return {
         **asdict(georeference.origin),
@@ -200,13 +203,13 @@ def georeference_to_json(georeference: Georeference) -> dict[str, Any]:
 
 
 def delete_stale_georeference(map_folder: Path) -> None:
-    """Delete a georeference of poses that the map has no longer, after it was built again."""
+    """Delete the georeference of a map that was built again, if it belongs to the old poses."""
     try:
         read_georeference(map_folder)
     except StaleArtefactError:
         (map_folder / GEOREFERENCE).unlink(missing_ok=True)
         logger.warning(
-            "the map's georeference was of its old poses and is deleted: run `hloc-lite "
+            "the georeference belonged to the map's old poses and was deleted: run `hloc-lite "
             "georeference` again"
         )
     except HlocLiteError as error:
@@ -214,15 +217,16 @@ def delete_stale_georeference(map_folder: Path) -> None:
 
 
 def map_identity(map_folder: Path) -> dict[str, str]:
-    """What tells the poses of a map from those of others: the fingerprint of what it was made
-    from, and the checksum of its images' poses (building is not always the same twice).
+    """Identity of a map's poses: its fingerprint, and the checksum of the stored poses.
+
+    The checksum is needed because two runs with the same fingerprint may give different poses.
 
     Raises:
         FormatError: no map there.
     """
     header = read_json(map_folder / "map.json")
     if not isinstance(header, dict) or not isinstance(header.get("fingerprint"), str):
-        raise FormatError(f"{map_folder}/map.json is none of a map")
+        raise FormatError(f"{map_folder}/map.json does not belong to a map: it has no fingerprint")
     identity = {"fingerprint": header["fingerprint"]}
     files = header.get("files")
     poses, compact = (
@@ -235,10 +239,10 @@ def map_identity(map_folder: Path) -> dict[str, str]:
 
 
 def georeference_from_json(value: Mapping[str, Any]) -> Georeference:
-    """What ``georeference_to_json`` made values of.
+    """Georeference from the values of ``georeference_to_json``.
 
     Raises:
-        FormatError: numbers that are not finite, or out of range.
+        FormatError: a number is not finite or out of range.
     """
     similarity = value["enu_from_map"]
     translation = np.array(similarity["translation"], np.float64)

@@ -1,4 +1,4 @@
-"""Descriptors of landmarks, so that a query is matched with the points of a place themselves."""
+"""Descriptors of landmarks (map points), so that a query can be matched with points directly."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy.typing as npt
 from hloc_lite.errors import ShapeError
 from hloc_lite.types import Float32, Int64, frozen_array
 
-BLOCK = 65536
-"""Rows normalized at once: 33 MB of 128 floats."""
+ROWS_PER_BLOCK = 65536
+"""Rows that are normalized at once: 33 MB at 128 x float32."""
 
 
-class Rows(Protocol):
-    """A matrix that rows are taken from, wherever it lies."""
+class RowMatrix(Protocol):
+    """Matrix that is read by rows: an array, a file, or product codes."""
 
     @property
     def ndim(self) -> int: ...
@@ -31,12 +31,12 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class LandmarkDescriptors:
-    """One descriptor or a few of each landmark, in rows that ascend with the landmark."""
+    """One or more descriptors per landmark, in the order of the landmarks."""
 
-    values: Rows
-    """(E, D) float32, float16, or int8: rows of any length, only their direction counts."""
+    values: RowMatrix
+    """(E, D) float32, float16 or int8. Rows have any norm; only their direction matters."""
     offsets: Int64
-    """(M + 1,) the rows of landmark i are ``offsets[i]`` to ``offsets[i + 1]``."""
+    """(M + 1,) rows ``offsets[i]`` to ``offsets[i + 1]`` belong to landmark i."""
 
     def __post_init__(self) -> None:
         object.__setattr__(
@@ -44,22 +44,22 @@ class LandmarkDescriptors:
         )
         if self.values.ndim != 2 or len(self.offsets) < 1 or self.offsets[-1] != len(self.values):
             raise ShapeError(
-                f"LandmarkDescriptors: {self.values.shape} values do not fit offsets that end at "
-                f"{self.offsets[-1] if len(self.offsets) else 'nothing'}"
+                f"LandmarkDescriptors: values of shape {self.values.shape} do not fit offsets "
+                f"that end at {self.offsets[-1] if len(self.offsets) else 'nothing'}"
             )
 
     @property
     def num_landmarks(self) -> int:
         return len(self.offsets) - 1
 
-    def of(self, point3D_idxs: Int64) -> tuple[Float32, Int64]:
-        """Descriptors of some landmarks.
+    def rows_of(self, point3D_idxs: Int64) -> tuple[Float32, Int64]:
+        """Read the descriptors of some landmarks.
 
         Args:
             point3D_idxs: (P,) landmarks, ascending, each once.
 
         Returns:
-            (R, D) unit rows in the order of the landmarks, and (R,) which landmark each is of.
+            (R, D) unit rows in the order of the landmarks, and the (R,) landmark of each row.
         """
         points = np.asarray(point3D_idxs, np.int64)
         counts = self.offsets[points + 1] - self.offsets[points]
@@ -67,9 +67,10 @@ class LandmarkDescriptors:
         first = np.cumsum(counts) - counts
         rows = np.arange(len(owners)) - np.repeat(first - self.offsets[points], counts)
         found = np.asarray(self.values[rows], np.float32)
-        return found / row_lengths(found), owners
+        return found / row_norms(found), owners
 
 
-def row_lengths(rows: Float32) -> Float32:
-    lengths: Float32 = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.maximum(lengths, np.float32(1e-12))
+def row_norms(rows: Float32) -> Float32:
+    """(E, 1) norms of (E, D) rows, as divisors: never 0."""
+    norms: Float32 = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.maximum(norms, np.float32(1e-12))

@@ -1,8 +1,9 @@
-"""Which landmarks to keep when not all of them fit: every image must stay recognizable.
+"""Choice of the landmarks to keep within a byte budget, so that every image stays recognizable.
 
-Greedy weighted K-cover (Li 2010, Cao 2014): rounds of growing K, in each of which the landmarks go
-first that most of the images with fewer than K still need, where they have none near in the image,
-and that are well measured. So all images keep about as many, and a landmark of many serves first.
+Greedy weighted K-cover (Li 2010, Cao 2014) in rounds of growing K. A round serves the images that
+have fewer than K landmarks. A landmark gains by the number of those images that observe it, by
+their free grid cells, and by its accuracy. So all images keep about as many landmarks, and long
+tracks go first.
 """
 
 from __future__ import annotations
@@ -16,52 +17,56 @@ from hloc_lite.consistency.landmark_noise import landmark_noise
 from hloc_lite.scene import SfmModel, keypoints_of
 from hloc_lite.types import NO_POINT, Bool, Float64, Int64
 
-CELLS_A_SIDE = 8
-"""Of the grid over an image in which landmarks are spread."""
-FIRST_COVER = 8
-"""Landmarks an image needs before any image gets more; doubled each time."""
-ROUNDS = 256
-"""Landmarks are taken in about so many portions, and gains computed anew after each."""
+GRID_SIZE = 8
+"""Cells per side of the grid in which landmarks are spread over an image."""
+INITIAL_COVER = 8
+"""K of the first round; doubled in each further one."""
+NUM_STEPS = 256
+"""Landmarks are taken in about this many steps; gains are computed anew before each."""
 
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """Which landmark lies where in which image; each image sees a landmark once."""
+    """Observations of landmarks in images; each image observes a landmark at most once."""
 
-    images: Int64
-    """(O,) indices, ascending."""
-    landmarks: Int64
-    """(O,) indices, ascending within an image."""
-    cells: Int64
-    """(O,) of the grids of all images, counted on."""
+    image_idxs: Int64
+    """(O,) ascending."""
+    landmark_idxs: Int64
+    """(O,) ascending within an image."""
+    cell_idxs: Int64
+    """(O,) grid cells, numbered over all images."""
     num_images: int
     num_landmarks: int
+
+    def counts_per_image(self, selected: Bool | slice = slice(None)) -> npt.NDArray[np.integer]:
+        """(num_images,) number of observations, of all or of selected ones."""
+        return np.bincount(self.image_idxs[selected], minlength=self.num_images)
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The landmarks to keep."""
+    """Landmarks to keep."""
 
-    landmarks: Int64
+    landmark_idxs: Int64
     """(P,) ascending."""
-    least: int
-    """Each image keeps so many of its landmarks, or all if it has fewer."""
+    min_per_image: int
+    """Each image keeps this many of its landmarks, or all if it has fewer."""
 
 
-def observations_of(model: SfmModel) -> Observations:
-    """All that a model's images see, without repetition."""
+def collect_observations(model: SfmModel) -> Observations:
+    """Collect the observations of all images of a model, without repetitions."""
     none = np.empty(0, np.int64)
     images, landmarks, cells = [none], [none], [none]
     for index, image in enumerate(model.images):
         points, first = np.unique(image.point3D_idxs, return_index=True)
-        seen = points != NO_POINT
+        observed = points != NO_POINT
         camera = model.cameras[image.camera_id]
         size = np.array([camera.width, camera.height])
-        places = (keypoints_of(model, image)[first[seen]] / size * CELLS_A_SIDE).astype(np.int64)
-        column, row = np.clip(places, 0, CELLS_A_SIDE - 1).T
+        in_grid = keypoints_of(model, image)[first[observed]] / size * GRID_SIZE
+        column, row = np.clip(in_grid.astype(np.int64), 0, GRID_SIZE - 1).T
         images.append(np.full(len(row), index))
-        landmarks.append(points[seen])
-        cells.append((index * CELLS_A_SIDE + row) * CELLS_A_SIDE + column)
+        landmarks.append(points[observed])
+        cells.append((index * GRID_SIZE + row) * GRID_SIZE + column)
     return Observations(
         np.concatenate(images),
         np.concatenate(landmarks),
@@ -72,61 +77,67 @@ def observations_of(model: SfmModel) -> Observations:
 
 
 def select_landmarks(
-    seen: Observations,
+    observations: Observations,
     errors_px: Float64,
     max_bytes: float,
-    bytes_a_landmark: float,
-    bytes_an_observation: float,
+    bytes_per_landmark: float,
+    bytes_per_observation: float,
 ) -> Selection:
-    """The landmarks that fit into some bytes with their observations.
+    """Select landmarks that fit into ``max_bytes`` together with their observations.
 
     Args:
         errors_px: (M,) reprojection errors; NaN or negative where unknown.
     """
-    track_lengths = np.bincount(seen.landmarks, minlength=seen.num_landmarks)
-    costs = bytes_a_landmark + bytes_an_observation * track_lengths
+    num_landmarks = observations.num_landmarks
+    track_lengths = np.bincount(observations.landmark_idxs, minlength=num_landmarks)
+    costs = bytes_per_landmark + bytes_per_observation * track_lengths
     useful = track_lengths > 0
     if not useful.any() or costs[useful].sum() <= max_bytes:
-        return _selection(seen, useful)
-    chosen, left = np.zeros(seen.num_landmarks, bool), float(max_bytes)
-    totals = np.bincount(seen.images, minlength=seen.num_images)
-    worth = quality(track_lengths, errors_px) / costs
-    portion = max(1, int(max_bytes / costs[useful].mean()) // ROUNDS)
-    cover = FIRST_COVER
+        return _selection(observations, useful)
+    chosen, bytes_left = np.zeros(num_landmarks, bool), float(max_bytes)
+    totals = observations.counts_per_image()
+    accuracy_per_byte = landmark_accuracy(track_lengths, errors_px) / costs
+    step = max(1, int(max_bytes / costs[useful].mean()) // NUM_STEPS)
+    cover = INITIAL_COVER
     while not chosen[useful].all():
-        gains = np.where(chosen, 0, worth * _needed(seen, chosen, np.minimum(totals, cover)))
+        coverage = _coverage_gains(observations, chosen, np.minimum(totals, cover))
+        gains = np.where(chosen, 0, accuracy_per_byte * coverage)
         if not gains.any():
             cover *= 2
             continue
-        best = np.argsort(-gains, kind="stable")[:portion]
+        best = np.argsort(-gains, kind="stable")[:step]
         best = best[gains[best] > 0]
-        fitting = best[np.cumsum(costs[best]) <= left]
+        fitting = best[np.cumsum(costs[best]) <= bytes_left]
         chosen[fitting] = True
-        left -= costs[fitting].sum()
+        bytes_left -= costs[fitting].sum()
         if len(fitting) < len(best):
             break
-    return _selection(seen, chosen)
+    return _selection(observations, chosen)
 
 
-def quality(track_lengths: npt.NDArray[np.integer], errors_px: Float64) -> Float64:
-    """(M,) in (0, 1]: by how exactly each landmark is known, 1/2 where as the map's median."""
+def landmark_accuracy(track_lengths: npt.NDArray[np.integer], errors_px: Float64) -> Float64:
+    """(M,) accuracy of each landmark in (0, 1]; 1/2 for the median landmark of the map."""
     noise = landmark_noise(track_lengths, errors_px)
     return np.asarray(1 / (1 + np.where(np.isfinite(noise), noise, 1.0)))
 
 
-def _needed(seen: Observations, chosen: Bool, wanted: npt.NDArray[np.integer]) -> Float64:
-    """(M,) how much images that have fewer than they want would gain by each landmark."""
-    has = chosen[seen.landmarks]
-    counts = np.bincount(seen.images[has], minlength=seen.num_images)
-    in_cells = np.bincount(seen.cells[has], minlength=seen.num_images * CELLS_A_SIDE**2)
-    gains = (counts < wanted)[seen.images] / (1.0 + in_cells[seen.cells])
-    needed = np.bincount(seen.landmarks, gains, minlength=seen.num_landmarks)
-    return np.asarray(needed, np.float64)
+def _coverage_gains(
+    observations: Observations, chosen: Bool, wanted: npt.NDArray[np.integer]
+) -> Float64:
+    """(M,) gain of each landmark for the images that have fewer landmarks than wanted."""
+    is_chosen = chosen[observations.landmark_idxs]
+    num_cells = observations.num_images * GRID_SIZE**2
+    per_cell = np.bincount(observations.cell_idxs[is_chosen], minlength=num_cells)
+    needs_more = observations.counts_per_image(is_chosen) < wanted
+    gains = needs_more[observations.image_idxs] / (1.0 + per_cell[observations.cell_idxs])
+    return np.bincount(
+        observations.landmark_idxs, gains, minlength=observations.num_landmarks
+    ).astype(np.float64)
 
 
-def _selection(seen: Observations, chosen: Bool) -> Selection:
-    counts = np.bincount(seen.images[chosen[seen.landmarks]], minlength=seen.num_images)
-    totals = np.bincount(seen.images, minlength=seen.num_images)
-    short = counts < totals
-    least = counts[short].min() if short.any() else totals.max(initial=0)
-    return Selection(np.flatnonzero(chosen), int(least))
+def _selection(observations: Observations, chosen: Bool) -> Selection:
+    counts = observations.counts_per_image(chosen[observations.landmark_idxs])
+    totals = observations.counts_per_image()
+    reduced = counts < totals
+    minimum = counts[reduced].min() if reduced.any() else totals.max(initial=0)
+    return Selection(np.flatnonzero(chosen), int(minimum))

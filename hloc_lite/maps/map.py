@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from hloc_lite.config import Config
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
-from hloc_lite.errors import FormatError
+from hloc_lite.errors import DamagedMapError, FormatError, counted
 from hloc_lite.io.image_sources import ImageSource
+from hloc_lite.maps.folder import REMEDY
 from hloc_lite.maps.georeference import Georeference
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.storage import read_map, write_map
@@ -54,17 +55,18 @@ class Map:
     def __post_init__(self) -> None:
         missing = [i.name for i in self.model.images if i.name not in self.features]
         if missing:
-            raise FormatError(f"the map has no features of {len(missing)} images: {missing[:3]}")
+            count = counted(len(missing), "image")
+            raise FormatError(f"the map has no features of {count}: {missing[:3]}")
         labels, points = self.landmark_labels, (self.model.num_points,)
         if labels is not None and not labels.labels.shape == labels.shares.shape == points:
             raise FormatError(
                 f"the map has {points[0]} points, but labels of shape {labels.labels.shape} and "
                 f"shares of shape {labels.shares.shape}"
             )
-        described = self.landmark_descriptors
-        if described is not None and described.num_landmarks != points[0]:
+        descriptors = self.landmark_descriptors
+        if descriptors is not None and descriptors.num_landmarks != points[0]:
             raise FormatError(
-                f"the map has {points[0]} points, but descriptors of {described.num_landmarks}"
+                f"the map has {points[0]} points, but descriptors of {descriptors.num_landmarks}"
             )
         for image in self.model.images[:1]:
             expected, got = len(image.point3D_idxs), len(self.features[image.name])
@@ -81,7 +83,11 @@ class Map:
             FormatError: no map there, an unfinished one, another schema, or a damaged file.
             StaleArtefactError: its georeference belongs to other poses.
         """
-        return cls(**read_map(Path(path)))
+        parts = read_map(Path(path))
+        try:
+            return cls(**parts)
+        except FormatError as error:  # each file is whole, but they do not belong together
+            raise DamagedMapError(f"{error}: {REMEDY}") from None
 
     def save(self, path: Path | str) -> None:
         """Write the map into a folder; a map that is there is replaced once this one is complete.
@@ -96,8 +102,7 @@ class Map:
 def in_memory(sfm_map: Map) -> Map:
     """Copy of a map with all features loaded, independent of its folder."""
     features = {image.name: sfm_map.features[image.name] for image in sfm_map.model.images}
-    found = sfm_map.landmark_descriptors
-    if found is not None:
-        found = LandmarkDescriptors(np.array(found.values[:]), found.offsets)
-    kept = {each.name: getattr(sfm_map, each.name) for each in fields(sfm_map)}
-    return Map(**{**kept, "features": features, "landmark_descriptors": found})
+    descriptors = sfm_map.landmark_descriptors
+    if descriptors is not None:
+        descriptors = replace(descriptors, values=np.array(descriptors.values[:]))
+    return replace(sfm_map, features=features, landmark_descriptors=descriptors)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hloc_lite.maps.landmark_descriptors import BLOCK, LandmarkDescriptors, row_lengths
+from hloc_lite.maps.landmark_descriptors import ROWS_PER_BLOCK, LandmarkDescriptors, row_norms
 from hloc_lite.types import NO_POINT, Float32, Int64
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def landmark_descriptors_of(sfm_map: Map) -> LandmarkDescriptors:
 
 
 def mean_descriptors(sfm_map: Map) -> LandmarkDescriptors:
-    """Compute the mean descriptor of each point's track, as one unit row a landmark.
+    """Compute the mean descriptor of each point's track, as one unit row per point.
 
     Features are read one image at a time, so memory is that of the result.
     """
@@ -32,8 +32,8 @@ def mean_descriptors(sfm_map: Map) -> LandmarkDescriptors:
         np.add.at(sums, points, descriptors)  # an image may observe a landmark twice
     if sums is None:
         sums = np.zeros((sfm_map.model.num_points, 1), np.float32)
-    for start in range(0, len(sums), BLOCK):
-        sums[start : start + BLOCK] /= row_lengths(sums[start : start + BLOCK])
+    for start in range(0, len(sums), ROWS_PER_BLOCK):
+        sums[start : start + ROWS_PER_BLOCK] /= row_norms(sums[start : start + ROWS_PER_BLOCK])
     return LandmarkDescriptors(sums, np.arange(len(sums) + 1))
 
 

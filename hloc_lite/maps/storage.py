@@ -14,7 +14,6 @@ A compact map is another folder (maps/compact.py); ``read_map`` opens both.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -32,7 +31,7 @@ from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import STAGED, delete_files, move_into_place
 from hloc_lite.maps.compact import read_compact
-from hloc_lite.maps.config import config_of_map
+from hloc_lite.maps.config import restore_config
 from hloc_lite.maps.folder import (
     COMPACT_SCHEMA,
     FILES,
@@ -43,13 +42,15 @@ from hloc_lite.maps.folder import (
 )
 from hloc_lite.maps.georeference import delete_stale_georeference, read_georeference
 from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
-from hloc_lite.maps.stored_descriptors import stored_descriptors, write_descriptors
+from hloc_lite.maps.stored_descriptors import (
+    open_landmark_descriptors,
+    write_landmark_descriptors,
+)
 from hloc_lite.types import LocalFeatures
 
 if TYPE_CHECKING:
     from hloc_lite.maps.map import Map
 
-logger = logging.getLogger(__name__)
 _FEATURE_FIELDS = ("keypoints", "descriptors", "scores", "image_size")
 
 
@@ -144,10 +145,7 @@ def _read_full(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
         features = Bank(folder / "features.h5")
         for each in (bank, features):
             _check_origin(each, header["fingerprint"])
-        config, unknown = config_of_map(folder, header["config"], header.get("chosen"))
-        if unknown:
-            ignored = ", ".join(unknown)
-            logger.warning("%s was made by another version; ignored: %s", folder, ignored)
+        config = restore_config(folder, header["config"], header.get("chosen"))
         labels = _read_labels(folder / "landmarks.h5", header["fingerprint"])
         if labels is None and config.semantics.source != "none":
             raise FormatError(f"{folder}/landmarks.h5 with the labels of its points is missing")
@@ -162,7 +160,9 @@ def _read_full(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
             "weights": header["weights"],
             "report": read_json(folder / "report.json"),
             "landmark_labels": labels,
-            "landmark_descriptors": stored_descriptors(folder, header.get("landmark_descriptors")),
+            "landmark_descriptors": open_landmark_descriptors(
+                folder, header.get("landmark_descriptors")
+            ),
             "georeference": read_georeference(folder),
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -193,7 +193,7 @@ def _write_files(folder: Path, sfm_map: Map) -> None:
     if labels is not None:
         points = [("points", {"labels": labels.labels, "shares": labels.shares})]
     write_bank(folder / "landmarks.h5", points, origin)
-    described = write_descriptors(folder, landmark_descriptors_of(sfm_map))
+    descriptors_file = write_landmark_descriptors(folder, landmark_descriptors_of(sfm_map))
     write_json_atomic(folder / "report.json", dict(sfm_map.report))
     header = {
         "schema": MAP_SCHEMA,
@@ -203,7 +203,7 @@ def _write_files(folder: Path, sfm_map: Map) -> None:
         "weights": dict(sfm_map.weights),
         "images": len(images),
         "points": sfm_map.model.num_points,
-        "landmark_descriptors": described,
+        "landmark_descriptors": descriptors_file,
         "files": {name: file_sha256(folder / name) for name in FILES_WITHOUT_CHECKSUMS},
     }
     header["checksum"] = fingerprint(header)

@@ -1,4 +1,4 @@
-"""Landmark descriptors in a map's folder: written with the map, read when a query first asks."""
+"""Landmark descriptors in a map folder: written with the map, read when first indexed."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ import numpy.typing as npt
 from hloc_lite.errors import FormatError, ShapeError
 from hloc_lite.io.array_file import check_size, read_array, write_array
 from hloc_lite.maps.folder import LANDMARK_DESCRIPTORS, REMEDY
-from hloc_lite.maps.landmark_descriptors import BLOCK, LandmarkDescriptors
+from hloc_lite.maps.landmark_descriptors import ROWS_PER_BLOCK, LandmarkDescriptors
 
 
 class StoredRows:
-    """A matrix in a file, which is checked and mapped into memory when rows are first asked for:
-    whoever needs none reads nothing.
+    """Matrix in a file, which is checked and memory-mapped when it is first indexed.
 
     Args:
-        path: of the file.
-        recorded: its size and checksum (``array_file``), and the matrix's ``shape``.
+        path: .npy file.
+        recorded: its size and checksum (``io.array_file``), and the ``shape`` of the matrix.
 
     Raises:
-        FormatError: the file is missing, or not as long as it was; when rows are first asked for,
-            also if it is damaged or was changed otherwise.
+        FormatError: the file is missing or has another size than recorded. On the first access
+            also if its checksum differs.
     """
 
     ndim = 2
@@ -51,27 +50,32 @@ class StoredRows:
             raise FormatError(f"{error}: {REMEDY}") from None
 
 
-def write_descriptors(folder: Path, found: LandmarkDescriptors) -> dict[str, Any]:
-    """Write one descriptor of each landmark as float16 into a map's folder; what
-    ``stored_descriptors`` must be told of them.
+def write_landmark_descriptors(folder: Path, descriptors: LandmarkDescriptors) -> dict[str, Any]:
+    """Write descriptors as float16 unit rows into a map folder.
+
+    Returns:
+        Size, checksum and shape, which ``open_landmark_descriptors`` needs.
 
     Raises:
-        ShapeError: landmarks with several descriptors, or with none.
+        ShapeError: a landmark has no descriptor, or several.
         HlocLiteError: the file cannot be written.
     """
-    number = len(found.values)
-    if not np.array_equal(found.offsets, np.arange(number + 1)):
-        raise ShapeError("a map keeps one descriptor of each landmark; some have more, or none")
-    rows = np.empty(found.values.shape, np.float16)
-    for start in range(0, number, BLOCK):
-        rows[start : start + BLOCK], _ = found.of(np.arange(start, min(start + BLOCK, number)))
+    num_rows = len(descriptors.values)
+    if not np.array_equal(descriptors.offsets, np.arange(num_rows + 1)):
+        raise ShapeError(
+            "a map stores exactly one descriptor per landmark; some landmarks have none or several"
+        )
+    rows = np.empty(descriptors.values.shape, np.float16)
+    for start in range(0, num_rows, ROWS_PER_BLOCK):
+        block = np.arange(start, min(start + ROWS_PER_BLOCK, num_rows))
+        rows[block], _ = descriptors.rows_of(block)
     return {**write_array(folder / LANDMARK_DESCRIPTORS, rows), "shape": list(rows.shape)}
 
 
-def stored_descriptors(
+def open_landmark_descriptors(
     folder: Path, recorded: Mapping[str, Any] | None
 ) -> LandmarkDescriptors | None:
-    """The descriptors in a map's folder; None: it is of a version that kept none.
+    """Open the descriptors in a map folder; None if ``recorded`` is, as in maps of old versions.
 
     Raises:
         FormatError: see ``StoredRows``.

@@ -172,7 +172,7 @@ def query_at(metre: float, place: Map, hits: RetrievalHits, rng: np.random.Gener
     inside = ((xy > 0) & (xy < [CAMERA.width, CAMERA.height])).all(axis=1)
     points, xy = points[inside][: KEYPOINTS // 2], xy[inside][: KEYPOINTS // 2]
     assert place.landmark_descriptors is not None
-    descriptors, _ = place.landmark_descriptors.of(points)
+    descriptors, _ = place.landmark_descriptors.rows_of(points)
     descriptors = descriptors + 0.06 * rng.standard_normal(descriptors.shape, np.float32)
     more = KEYPOINTS - len(points)
     size = [CAMERA.width, CAMERA.height]

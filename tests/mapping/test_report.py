@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hloc_lite.cli.map import _print_summary
+from hloc_lite.cli.map import print_summary
 from hloc_lite.mapping.report import map_report
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import Camera, Rigid3
@@ -29,5 +29,5 @@ def test_the_summary_says_how_many_points_have_labels(capsys) -> None:
         "mean_reprojection_error_px": None, "timings_s": {},
         "landmarks": {"landmarks": 9, "labelled": 0},
     }  # fmt: skip
-    _print_summary(Path("map"), report)
-    assert "labels: 0 of 9 points have one\n" in capsys.readouterr().out
+    print_summary(Path("map"), report)
+    assert "labels: 0 of 9 points are labelled\n" in capsys.readouterr().out

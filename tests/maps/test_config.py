@@ -1,4 +1,4 @@
-"""What queries take from a map's config, and what from this version's defaults."""
+"""Config of an opened map: its own mapping settings, this version's query defaults."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ NAMES = {f"{letter}.png": 2 * index for index, letter in enumerate("abcde")}
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """Builds a map of an exact scene with some settings into a new folder."""
+def build(tmp_path_factory):
+    """Function that builds a map of an exact scene with some settings into a new folder."""
     with pytest.MonkeyPatch.context() as patch:
-        world = make_scene()
-        config = use_scene(patch, world)
-        images = {name: world.image(index) for name, index in NAMES.items()}
-        inputs = MapInputs(reference=world.reference(NAMES))
+        scene = make_scene()
+        config = use_scene(patch, scene)
+        images = {name: scene.image(index) for name, index in NAMES.items()}
+        inputs = MapInputs(reference=scene.reference(NAMES))
 
         def build(*settings: str) -> Path:
             folder = tmp_path_factory.mktemp("map") / "map"
@@ -42,7 +42,7 @@ def built(tmp_path_factory):
 
 
 def rewrite(folder: Path, change) -> None:
-    """The map as if another version had made it."""
+    """Change the header of a map, as if another version had written it."""
     header = json.loads((folder / "map.json").read_text())
     del header["checksum"]
     change(header)
@@ -50,8 +50,8 @@ def rewrite(folder: Path, change) -> None:
     (folder / "map.json").write_text(json.dumps(header))
 
 
-def test_defaults_of_the_version_that_made_a_map_are_not_kept(built) -> None:
-    folder = built()
+def test_query_defaults_of_an_older_version_are_not_kept(build) -> None:
+    folder = build()
     before = Map.open(folder).config
 
     def older(header) -> None:
@@ -66,12 +66,20 @@ def test_defaults_of_the_version_that_made_a_map_are_not_kept(built) -> None:
     assert after.pose == before.pose and after.pose.max_error_px != 99
     assert after.weighting == before.weighting
     assert after.semantics == before.semantics
-    assert after.features.max_keypoints == 77  # of its images
+    assert after.features.max_keypoints == 77  # its images have no more
 
 
-def test_what_the_maker_chose_for_queries_is_kept(built, tmp_path: Path) -> None:
+def test_unknown_settings_are_ignored_with_a_warning(build, caplog) -> None:
+    folder = build()
+    before = Map.open(folder).config
+    rewrite(folder, lambda header: header["config"]["features"].update(gone=1))
+    assert Map.open(folder).config == before
+    assert "map was made by another version; ignored: features.gone" in caplog.text
+
+
+def test_chosen_query_settings_are_kept(build, tmp_path: Path) -> None:
     settings = ("localize.num_retrieved=10", "semantics.mode=hard", "pose.max_error_px=5")
-    opened = Map.open(built(*settings))
+    opened = Map.open(build(*settings))
     assert opened.config.localize.num_retrieved == 10
     assert opened.config.semantics.mode == "hard"
     assert opened.config.pose.max_error_px == 5
@@ -80,21 +88,21 @@ def test_what_the_maker_chose_for_queries_is_kept(built, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("profile", ["fast", "balanced", "accurate"])
-def test_a_profile_is_kept_whole(profile: str) -> None:
+def test_all_settings_of_a_profile_are_kept(profile: str) -> None:
     config = load_config(profile)
     kept = {**without_query_keys(config.model_dump()), **query_settings(config)}
     assert load_config(overrides=kept) == config
 
 
-def test_older_maps_keep_what_profiles_say_of_queries(built) -> None:
-    folder = built("localize.num_retrieved=30", "pose.max_error_px=5")
+def test_maps_without_chosen_settings_keep_those_of_profiles(build) -> None:
+    folder = build("localize.num_retrieved=30", "pose.max_error_px=5")
     rewrite(folder, lambda header: header.pop("chosen"))
     config = Map.open(folder).config
     assert config.localize.num_retrieved == 30
     assert config.pose.max_error_px == Config().pose.max_error_px
 
 
-def test_how_the_points_were_labelled_stays_with_the_map() -> None:
+def test_label_settings_stay_with_the_map() -> None:
     semantics = {"source": "files:labels", "table": "ade20k", "window_px": 7.0, "mode": "hard"}
     config = load_config(overrides={"semantics": semantics})
     assert query_settings(config) == {"semantics": {"mode": "hard"}}
@@ -102,8 +110,8 @@ def test_how_the_points_were_labelled_stays_with_the_map() -> None:
     assert (made["source"], made["table"], made["window_px"]) == ("files:labels", "ade20k", 7.0)
 
 
-def test_a_value_of_another_version_is_told_with_the_map(built) -> None:
-    folder = built()
+def test_value_that_is_not_allowed_is_reported_with_the_map(build) -> None:
+    folder = build()
     rewrite(folder, lambda header: header["chosen"].update(pose={"max_error_px": -1.0}))
     with pytest.raises(FormatError, match=r"map was made by another version.*max_error_px.*-1"):
         Map.open(folder)
@@ -114,8 +122,8 @@ def test_a_value_of_another_version_is_told_with_the_map(built) -> None:
     [{"chosen": [1]}, {"chosen": {"pose": "x"}}, {"config": None}, {"config": {"semantics": 1}}],
     ids=str,
 )
-def test_headers_of_another_form_are_no_maps(built, part) -> None:
-    folder = built()
+def test_header_of_another_structure_is_refused(build, part) -> None:
+    folder = build()
     rewrite(folder, lambda header: header.update(part))
     with pytest.raises(FormatError, match=r"is not a complete map.*--overwrite"):
         Map.open(folder)
