@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from hloc_lite.scene import SfmModel
@@ -52,9 +53,9 @@ class Dataset:
         """Names of the queries of all conditions, without repetitions."""
         return tuple(dict.fromkeys(name for listed in self.queries.values() for name in listed))
 
-    def iter_queries(self) -> Iterator[DatasetQuery]:
-        """Yield the queries of each condition in turn."""
+    def iter_queries(self, limit: int | None = None) -> Iterator[DatasetQuery]:
+        """Yield the queries of each condition in turn, at most ``limit`` of each."""
         for condition, cameras in self.queries.items():
             poses = self.ground_truth.get(condition, {})
-            for name, camera in cameras.items():
+            for name, camera in islice(cameras.items(), limit):
                 yield DatasetQuery(name, condition, camera, poses.get(name))

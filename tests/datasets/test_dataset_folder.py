@@ -62,6 +62,8 @@ def test_a_folder_is_read_as_written(layout: DatasetLayout) -> None:
     assert [image.name for image in dataset.reference.images] == list(MAP_IMAGES)
     assert {key: tuple(value) for key, value in dataset.queries.items()} == QUERIES
     assert dataset.query_names == (*QUERIES["day"], *QUERIES["night"])
+    first = [query.name for query in dataset.iter_queries(limit=1)]
+    assert first == [QUERIES["day"][0], QUERIES["night"][0]]
     for query in dataset.iter_queries():
         assert query.name in QUERIES[query.condition]
         assert (query.camera.model, query.camera.width) == ("PINHOLE", 64)
