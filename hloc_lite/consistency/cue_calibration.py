@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
-from scipy.special import expit
 
 from hloc_lite.config import WeightingConfig
 from hloc_lite.consistency.cue_combination import CUE_NAMES
+from hloc_lite.consistency.logistic_regression import fit_logistic
 from hloc_lite.errors import ConfigError, ShapeError
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.types import Float64
@@ -92,37 +91,15 @@ def calibrate_exponents(
         )
     names = tuple(sorted(factors, key=CUE_NAMES.index))
     logs = np.log(np.stack([_cleaned(factors[name]) for name in names], axis=1))
+    fit = fit_logistic(logs, right, ridge=ridge, max_coefficient=MAX_EXPONENT)
     share = float(right.mean())
-    start = np.concatenate([np.zeros(len(names)), [np.log(share / (1 - share))]])
-    found = minimize(
-        _loss_and_gradient,
-        start,
-        (logs, right, ridge / len(right)),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0, MAX_EXPONENT)] * len(names) + [(None, None)],
-        options={"maxiter": 500, "ftol": 1e-14, "gtol": 1e-9},
-    ).x
-    loss, _ = _loss_and_gradient(found, logs, right, 0.0)
-    base, _ = _loss_and_gradient(start, logs, right, 0.0)
-    exponents = {name: float(value) for name, value in zip(names, found, strict=False)}
+    base_log_loss = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    exponents = dict(zip(names, fit.coefficients.tolist(), strict=True))
     return CalibratedExponents(
-        exponents, float(found[-1]), len(right), int(right.sum()), float(loss), float(base)
+        exponents, fit.intercept, len(right), int(right.sum()), fit.log_loss, float(base_log_loss)
     )
 
 
 def _cleaned(values: npt.NDArray[np.floating]) -> Float64:
     values = np.asarray(values, np.float64)
     return np.clip(np.where(np.isnan(values), 1.0, values), MIN_FACTOR, 1.0)
-
-
-def _loss_and_gradient(
-    parameters: Float64, logs: Float64, right: npt.NDArray[np.bool_], ridge: float
-) -> tuple[float, Float64]:
-    """Mean log loss + ridge / 2 |exponents|^2, and its gradient."""
-    exponents, intercept = parameters[:-1], parameters[-1]
-    logits = logs @ exponents + intercept
-    loss = np.logaddexp(0, np.where(right, -logits, logits)).mean()
-    residuals = (expit(logits) - right) / len(right)
-    gradient = np.concatenate([residuals @ logs + ridge * exponents, [residuals.sum()]])
-    return float(loss + ridge / 2 * exponents @ exponents), gradient

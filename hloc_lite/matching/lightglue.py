@@ -28,7 +28,7 @@ class Adaptivity(NamedTuple):
 
 ADAPTIVITY: Mapping[str, Adaptivity] = {
     # The authors' values. For ALIKED on 12 pairs of real photos: a third of the time of the full
-    # network, 98 % of its matches kept, 2 % others (pipelines/benchmarks/lightglue.py).
+    # network, 98 % of its matches kept, 2 % others (pipelines/benchmarks/speed/lightglue.py).
     "lightglue-aliked": Adaptivity(0.95, 0.99),
     "lightglue-disk": Adaptivity(0.95, 0.99),
     "lighterglue-xfeat": Adaptivity(-1, 0.95),

@@ -19,7 +19,7 @@ from hloc_lite.localize.sequence import Frame
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.mean_descriptors import mean_descriptors
 from hloc_lite.types import NO_POINT, Photo, Prior, Rig, RigCamera, Rigid3, Status
-from pipelines.compact_queries import Described, right_ones
+from pipelines.towns.described_queries import DescribedQuery, correct_queries
 from tests.exact_scene import MAP_NAMES, NoWeights, mapped_scene
 
 
@@ -312,7 +312,7 @@ def test_queries_described_before_are_answered_as_others(built) -> None:
     seen = made.look(photo, scene.camera)
     (described,) = made._models.describer.describe([photo])
     right, wrong = (
-        Described("q", "day", photo, scene.camera, seen.features[0], described, scene.poses[i])
+        DescribedQuery("q", "day", photo, scene.camera, seen.features[0], described, scene.poses[i])
         for i in (3, 6)
     )
-    assert right_ones(made, [right, wrong], 5) == [True, False]
+    assert correct_queries(made, [right, wrong], 5) == [True, False]
