@@ -74,8 +74,8 @@ def test_the_command_line_names_no_folder_of_this_machine(tmp_path):
     shown = command_line([script, "-o", str(tmp_path / "OUT"), f"--town={tmp_path / 'TOWN'}"], None)
     assert shown.endswith("-o OUT --town=TOWN")
     assert str(tmp_path) not in shown and str(ROOT) not in shown
-    shown = command_line(["x", "a b"], "pipelines.benchmarks.rigs")
-    assert shown == "python -m pipelines.benchmarks.rigs 'a b'"
+    shown = command_line(["x", "a b"], "pipelines.benchmarks.speed.rig_estimators")
+    assert shown == "python -m pipelines.benchmarks.speed.rig_estimators 'a b'"
 
 
 def test_the_commit_is_that_of_the_checkout(tmp_path):
