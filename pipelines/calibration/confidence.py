@@ -19,8 +19,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hloc_lite.logistic_regression import fit_logistic
 from hloc_lite.localize.confidence import write_calibration
+from hloc_lite.logistic_regression import fit_logistic
 from hloc_lite.pose.confidence import MAX_DEVIATION, Calibration, FitSummary, Term
 from hloc_lite.pose.quality import QUALITY_FEATURES
 from pipelines.calibration.cascade_samples import is_learned, sample_cascade
