@@ -29,7 +29,7 @@ from hloc_lite.io.bank import Bank, write_bank
 from hloc_lite.io.files import file_sha256, read_json, write_json_atomic
 from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.io.sharded_store import ShardedStore
-from hloc_lite.io.staging import STAGED, delete_files, move_into_place
+from hloc_lite.io.staging import STAGED, delete_files, move_staged_files
 from hloc_lite.maps.compact import read_compact
 from hloc_lite.maps.config import restore_config
 from hloc_lite.maps.folder import (
@@ -125,7 +125,7 @@ def write_map(folder: Path, sfm_map: MapData) -> None:
         delete_files(staged, FILES)  # of a run that was killed while writing
         _write_files(staged, sfm_map)
         (folder / "map.json").unlink(missing_ok=True)
-        move_into_place(folder, FILES)
+        move_staged_files(folder, FILES)
         delete_stale_georeference(folder)
     except OSError as error:
         raise HlocLiteError(f"cannot write {folder}: {error}") from error

@@ -14,34 +14,38 @@ from hloc_lite.formats.hloc_lists import read_poses, read_queries
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.localize.cascade import SeenQuery
+from hloc_lite.localize.cascade import MatchingStep
 from hloc_lite.localize.localizer import Localizer
+from hloc_lite.localize.query import Query
 from hloc_lite.maps.map import Map
 from hloc_lite.models import load_models
 from hloc_lite.registry import Runtime
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.synthetic.config import CONDITIONS
 from hloc_lite.types import Camera, Float32, LocalFeatures, Photo, RetrievalHits, Rigid3
-from pipelines.matched_towns import is_right
+from pipelines.towns.matched_towns import is_correct
 
 
 @dataclass(frozen=True, eq=False)
-class Described:
-    """A query without its pixels."""
+class DescribedQuery:
+    """Query with its features, without its pixels."""
 
     name: str
     condition: str
     photo: Photo
-    """Black: only its size is read."""
+    """Black photo; only its size is used."""
     camera: Camera
     features: LocalFeatures
     global_descriptor: Float32
     cam_from_world: Rigid3
+    """True pose."""
 
 
-def described(town: Path, place: Map, cache: Path) -> list[Described]:
-    """The queries of all conditions as the map's config describes them."""
-    runtime = Runtime(WeightsStore())
+def describe_queries(town: Path, sfm_map: Map, cache: Path) -> list[DescribedQuery]:
+    """Describe the queries of all conditions with the networks of the map's config.
+
+    Features and descriptors are stored in the folder ``cache``.
+    """
     models = None
     found = []
     for condition in CONDITIONS:
@@ -51,16 +55,37 @@ def described(town: Path, place: Map, cache: Path) -> list[Described]:
             file = cache / f"{name.replace('/', '_')}.npz"
             if not file.is_file():
                 if models is None:
-                    models = load_models(place.config, runtime)
-                    models.describer.load_state(place.retrieval_state)
-                photo = read_photo(town / "images" / name, name, place.config.images)
+                    models = load_models(sfm_map.config, Runtime(WeightsStore()))
+                    models.global_descriptor.load_state(sfm_map.retrieval_state)
+                photo = read_photo(town / "images" / name, name, sfm_map.config.images)
                 (features,) = models.extractor.extract([photo])
-                _write(file, features, models.describer.describe([photo])[0])
+                _write(file, features, models.global_descriptor.describe([photo])[0])
             features, descriptor = _read(file)
             width, height = features.image_size
             photo = Photo(name, np.zeros((height, width, 3), np.uint8))
-            each = Described(name, condition, photo, camera, features, descriptor, truth[name])
-            found.append(each)
+            found.append(
+                DescribedQuery(name, condition, photo, camera, features, descriptor, truth[name])
+            )
+    return found
+
+
+def retrieve(sfm_map: Map, queries: Sequence[DescribedQuery], count: int) -> list[RetrievalHits]:
+    """Retrieve the map images most similar to each query."""
+    index = RetrievalIndex(sfm_map.global_names, sfm_map.global_descriptors)
+    return index.search(np.stack([query.global_descriptor for query in queries]), count)
+
+
+def correct_queries(
+    localizer: Localizer, queries: Sequence[DescribedQuery], count: int
+) -> list[bool]:
+    """Localize each query with ``count`` retrieved images; True where the pose is correct."""
+    pipeline, clock = localizer.pipeline, StageClock()
+    found = []
+    for each, hits in zip(queries, retrieve(localizer.map, queries, count), strict=True):
+        query = Query(each.photo, each.camera, True, (each.features,))
+        steps = [MatchingStep(pipeline.match(query, hits, clock))]
+        result = pipeline.localize(query, hits, each.name, clock, steps=steps)
+        found.append(is_correct(result, each.cam_from_world))
     return found
 
 
@@ -83,19 +108,3 @@ def _read(file: Path) -> tuple[LocalFeatures, Float32]:
             stored["keypoints"], stored["descriptors"], stored["scores"], (size[0], size[1])
         )
         return features, stored["global_descriptor"]
-
-
-def retrieved(place: Map, queries: Sequence[Described], count: int) -> list[RetrievalHits]:
-    """The map images most like each query."""
-    index = RetrievalIndex(place.global_names, place.global_descriptors)
-    return index.search(np.stack([query.global_descriptor for query in queries]), count)
-
-
-def right_ones(localizer: Localizer, queries: Sequence[Described], count: int) -> list[bool]:
-    """Which queries are localized within the bounds, when matched with ``count`` map images."""
-    found = []
-    for query, hits in zip(queries, retrieved(localizer.map, queries, count), strict=True):
-        seen = SeenQuery(query.photo, query.camera, True, (query.features,), hits)
-        result = localizer.solve(localizer.matched(seen, StageClock()), query.name)
-        found.append(is_right(result, query.cam_from_world))
-    return found
