@@ -1,4 +1,4 @@
-"""Threads: work ahead of its consumer, and torch operations that do not compete for cores."""
+"""Threads: prefetching of results, and one torch thread for each of our own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 def prefetch(
     call: Callable[[S], T], items: Iterable[S], ahead: int, workers: int = 1
 ) -> Iterator[T]:
-    """Yield ``call(item)`` in order, computed by threads up to ``ahead`` items in advance."""
+    """Yield ``call(item)`` for each item in order; threads work up to ``ahead`` items ahead."""
     remaining = iter(items)
     with ThreadPoolExecutor(max_workers=workers) as pool:
         running = [pool.submit(call, item) for item in islice(remaining, max(1, ahead))]
@@ -30,12 +30,12 @@ def prefetch(
 
 
 @contextmanager
-def single_threaded_torch(wanted: bool = True) -> Iterator[None]:
-    """Run torch operations on one thread each while several of our threads call them.
+def single_threaded_torch(enabled: bool = True) -> Iterator[None]:
+    """Limit torch operations to one thread each, while several of our threads call them.
 
-    Otherwise there are more threads than cores, and they wait for each other.
+    With more threads than cores they would wait for each other.
     """
-    if not wanted:
+    if not enabled:
         yield
         return
     import torch

@@ -62,8 +62,8 @@ def load_models(config: Config, runtime: Runtime) -> Models:
     """Load the networks that a config names.
 
     Raises:
-        ConfigError: an unknown name, also of what is needed only later, or a matcher that was
-            trained for other features.
+        ConfigError: an unknown name (also of the estimator and camera model, which are used later),
+            or a matcher that was trained for other features.
     """
     lookup(ESTIMATORS, config.pose.estimator)
     lookup(FEATURES, config.features.name)
@@ -76,7 +76,7 @@ def load_models(config: Config, runtime: Runtime) -> Models:
     extractor, extractor_weights = _load_extractor(config, runtime)
     named, matcher_weights = _load_matcher(config, runtime)
     takes_photos = hasattr(named, "match_photos")
-    nearest = _nearest_matcher(config, runtime)
+    nearest: Matcher = create(MATCHERS, FIRST_PASS_MATCHER, config.matching, runtime)
     has_first_pass = config.matching.two_pass and matcher_name(config) != FIRST_PASS_MATCHER
     descriptor, descriptor_weights = create_recorded(
         GLOBAL_DESCRIPTORS, config.retrieval.name, config.retrieval, runtime
@@ -88,14 +88,14 @@ def load_models(config: Config, runtime: Runtime) -> Models:
             SEGMENTERS, config.semantics.source, config.semantics, runtime
         )
     return Models(
-        extractor,
-        nearest if takes_photos else named,
-        descriptor,
-        extractor_weights,
-        matcher_weights,
-        descriptor_weights,
-        segmenter,
-        segmenter_weights,
+        extractor=extractor,
+        matcher=nearest if takes_photos else named,
+        global_descriptor=descriptor,
+        extractor_weights=extractor_weights,
+        matcher_weights=matcher_weights,
+        global_descriptor_weights=descriptor_weights,
+        segmenter=segmenter,
+        segmenter_weights=segmenter_weights,
         first_pass_matcher=nearest if has_first_pass and not takes_photos else None,
         pair_matcher=named if takes_photos else None,
     )
@@ -131,8 +131,3 @@ def _load_extractor(config: Config, runtime: Runtime) -> tuple[FeatureExtractor,
 
 def _load_matcher(config: Config, runtime: Runtime) -> tuple[Any, dict[str, str]]:
     return create_recorded(MATCHERS, matcher_name(config), config.matching, runtime)
-
-
-def _nearest_matcher(config: Config, runtime: Runtime) -> Matcher:
-    matcher: Matcher = create(MATCHERS, FIRST_PASS_MATCHER, config.matching, runtime)
-    return matcher

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -23,8 +24,8 @@ class SfmImage:
     camera_id: int
     cam_from_world: Rigid3
     keypoints: Float64 | None
-    """(N, 2) pixels; None in compact maps, which keep only the points that each image sees.
-    ``keypoints_of`` gives the pixels of either kind."""
+    """(N, 2) pixels; None in compact maps, which keep only the points that each image observes.
+    ``keypoints_of`` returns the pixels in both cases."""
     point3D_idxs: Int64
     """(N,) rows of ``SfmModel.xyz``, ``NO_POINT`` where a keypoint has no point."""
 
@@ -40,7 +41,7 @@ class SfmImage:
 
 @dataclass(frozen=True, eq=False)
 class SfmModel:
-    """Structure-from-motion model in arrays; ``point3D_idxs`` of the images are its tracks."""
+    """Structure-from-motion model in arrays; the tracks are ``point3D_idxs`` of the images."""
 
     cameras: Mapping[int, Camera]
     images: tuple[SfmImage, ...]
@@ -52,7 +53,7 @@ class SfmModel:
     rgb: UInt8
     """(M, 3)."""
     errors_px: Float64
-    """(M,) mean reprojection error; NaN or -1 where unknown."""
+    """(M,) mean reprojection errors; NaN or negative where unknown."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "point3D_ids", np.int64, None)
@@ -67,17 +68,17 @@ class SfmModel:
     def num_points(self) -> int:
         return len(self.point3D_ids)
 
+    def with_images(self, names: Container[str]) -> SfmModel:
+        """Model with only the images of these names, and all points."""
+        return replace(self, images=tuple(i for i in self.images if i.name in names))
+
     def image_named(self, name: str) -> SfmImage | None:
         """Return the registered image with this name, or None."""
         return self._by_name.get(name)
 
-    @property
+    @cached_property
     def _by_name(self) -> dict[str, SfmImage]:
-        cached = self.__dict__.get("_names")
-        if cached is None:
-            cached = {image.name: image for image in self.images}
-            object.__setattr__(self, "_names", cached)
-        return cached
+        return {image.name: image for image in self.images}
 
 
 def visible_points(image: SfmImage) -> Int64:

@@ -16,6 +16,7 @@ from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
 from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.errors import BusyMapError, MappingError
+from hloc_lite.io.image_sources import FolderSource, ImageSource
 from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.sharded_store import ShardedStore
@@ -43,7 +44,6 @@ from hloc_lite.mapping.run import (
     check_finished,
     check_pair_spec,
     find_usable_images,
-    folder_of,
     open_source,
 )
 from hloc_lite.mapping.two_pass_matching import MatchingPass, match_and_verify
@@ -146,7 +146,7 @@ def _build(run: Run) -> Map:
             with clock("labels"):
                 labels = label_map_points(run, model, run.models.segmenter)
             report |= {"landmarks": dict(landmark_weights(labels, run.config.semantics).counts)}
-        report |= {"timings_s": clock.seconds, "images_folder": folder_of(run.source)}
+        report |= {"timings_s": clock.seconds, "images_folder": _images_folder(run.source)}
         report |= {"known_poses": run.inputs.reference is not None}
         report |= {"pairs_by_matcher": dict(verified.matchers)}
         registered = {image.name for image in model.images}
@@ -219,6 +219,11 @@ def _locked(folder: Path) -> Iterator[None]:
             yield
         except OSError as error:
             raise unwritable(error) from error
+
+
+def _images_folder(source: ImageSource) -> str | None:
+    """Folder of the photos, recorded as the map's optional image source."""
+    return str(source.root.resolve()) if isinstance(source, FolderSource) else None
 
 
 def _discard_changed(

@@ -11,8 +11,8 @@ from hloc_lite.config import MappingConfig
 from hloc_lite.errors import FormatError
 from hloc_lite.geometry.cameras import Exif, guess_camera, rescaled
 from hloc_lite.io.sharded_store import ShardedStore
-from hloc_lite.mapping.reference import reference_cameras
 from hloc_lite.mapping.run import Run
+from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera
 
 logger = logging.getLogger(__name__)
@@ -28,17 +28,43 @@ def find_cameras(run: Run, names: Sequence[str], features: ShardedStore) -> Came
     """
     sizes = {name: _size(features, name) for name in names}
     if run.inputs.reference is not None:
-        return reference_cameras(run.inputs.reference, sizes)
+        return _reference_cameras(run.inputs.reference, sizes)
     exifs = {name: json.loads(bytes(features.read(name, ["exif"])["exif"])) for name in names}
-    given: dict[str, Camera] = {}
     _check_given(run, names)
-    for name, camera in (run.inputs.cameras or {}).items():
-        if name in sizes:
-            try:
-                given[name] = rescaled(camera, *sizes[name])
-            except FormatError as error:
-                raise FormatError(f"image {name!r}: {error}") from None
+    known = run.inputs.cameras or {}
+    given = {name: _rescaled(name, known[name], sizes) for name in known if name in sizes}
     return assign_cameras(sizes, exifs, given, run.config.mapping)
+
+
+def _reference_cameras(
+    reference: SfmModel, sizes: Mapping[str, tuple[int, int]]
+) -> tuple[dict[int, Camera], dict[str, int]]:
+    """Cameras of the reference model, rescaled where the images have another size.
+
+    Raises:
+        FormatError: the aspect ratio of an image differs from its camera's, or images of one camera
+            have different sizes.
+    """
+    ids = {image.name: image.camera_id for image in reference.images}
+    cameras: dict[int, Camera] = {}
+    camera_of = {name: ids[name] for name in sizes}
+    for name, camera_id in camera_of.items():
+        camera = _rescaled(name, reference.cameras[camera_id], sizes)
+        known = cameras.setdefault(camera_id, camera)
+        if (known.width, known.height) != sizes[name]:
+            raise FormatError(
+                f"image {name!r} has {sizes[name][0]} x {sizes[name][1]} pixels, others of its "
+                f"camera {camera_id} have {known.width} x {known.height}"
+            )
+    return cameras, camera_of
+
+
+def _rescaled(name: str, camera: Camera, sizes: Mapping[str, tuple[int, int]]) -> Camera:
+    """Camera of an image, rescaled to the size of the image."""
+    try:
+        return rescaled(camera, *sizes[name])
+    except FormatError as error:
+        raise FormatError(f"image {name!r}: {error}") from None
 
 
 def _check_given(run: Run, names: Sequence[str]) -> None:

@@ -17,10 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 def label_map_points(run: Run, model: SfmModel, segmenter: Segmenter) -> LandmarkLabels:
-    """Segment the map images and let each point take the label that most of them give it."""
-    with tqdm(
-        total=len(model.images), desc="labels", unit="image", disable=not run.progress
-    ) as bar:
+    """Segment the map images, and give each point the majority label of its observations."""
+    num_images, quiet = len(model.images), not run.progress
+    with tqdm(total=num_images, desc="labels", unit="image", disable=quiet) as bar:
 
         def labels_of(name: str) -> LabelMap | None:
             bar.update()

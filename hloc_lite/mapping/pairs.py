@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -97,7 +97,7 @@ def choose_pairs(
         pairs = read_pairs(spec.file, [*names, *listed])
     else:
         assert reference is not None  # check_reference
-        posed = _only(reference, names)
+        posed = reference.with_images(set(names))  # missing images must not count among the K
         if spec.kind == "poses":
             pairs = pairs_from_poses(posed, spec.k, config.max_angle_deg)
         else:
@@ -109,12 +109,6 @@ def choose_pairs(
             f"no pair of images to match ({counted(len(names), 'image')}, {spec.kind})"
         )
     return sorted(kept)
-
-
-def _only(reference: SfmModel, names: Sequence[str]) -> SfmModel:
-    """Reference without the images that are missing; they must not count among the K."""
-    present = set(names)
-    return replace(reference, images=tuple(i for i in reference.images if i.name in present))
 
 
 def pairs_from_poses(model: SfmModel, k: int, max_angle_deg: float) -> list[Pair]:

@@ -15,7 +15,6 @@ from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.pairs import Pair
-from hloc_lite.mapping.reference import subset
 from hloc_lite.mapping.run import Run
 from hloc_lite.mapping.two_pass_matching import VerifiedPairs
 from hloc_lite.scene import SfmModel
@@ -54,7 +53,7 @@ def build_model(
     config = run.config.mapping
     if run.inputs.reference is not None:
         _check_pose_agreement(run, usable, pairs.num_matches)
-        posed = subset(run.inputs.reference, list(id_of), by_id)
+        posed = replace(run.inputs.reference.with_images(id_of), cameras=by_id)
         model = triangulate(posed, keypoints, usable, config)
         _check_triangulated(model, usable, config)
         return model, 0
@@ -64,7 +63,7 @@ def build_model(
         raise MappingError(
             f"no image could be registered ({config.mapper} mapper, "
             f"{counted(len(usable), 'verified pair')}): take more photos with more "
-            f"overlap and from more places, or try --mapper {other}"
+            f"overlap and from more positions, or try --mapper {other}"
         )
     if len(models) > 1:
         sizes = ", ".join(str(len(model.images)) for model in models)
@@ -86,10 +85,10 @@ def _check_pose_agreement(
     needed = run.config.geometry.min_pose_agreement
     if typical < needed:
         raise MappingError(
-            f"the given poses do not fit the images: of the matches of an image's best pair only "
-            f"{100 * typical:.0f} % agree with them, {100 * needed:.0f} "
-            f"are needed (geometry.min_pose_agreement). Check that the reference model belongs to "
-            f"these images, and that its poses are cam_from_world"
+            f"the given poses do not fit the images: only {100 * typical:.0f} % of the matches of "
+            f"an image's best pair agree with them, {100 * needed:.0f} % are needed "
+            f"(geometry.min_pose_agreement). Check that the reference model belongs to these "
+            f"images, and that its poses are cam_from_world"
         )
 
 
@@ -102,16 +101,16 @@ def _check_triangulated(
         for name, rows in zip(pair, view.inliers.T, strict=True):
             matched.setdefault(name, []).append(rows)
     num_matched = sum(len(np.unique(np.concatenate(rows))) for rows in matched.values())
-    seen = sum(int((image.point3D_idxs != NO_POINT).sum()) for image in model.images)
-    found = f"of {num_matched} keypoints with verified matches only {seen} could be triangulated"
+    num_found = sum(int((image.point3D_idxs != NO_POINT).sum()) for image in model.images)
+    found = f"only {num_found} of {num_matched} keypoints with verified matches were triangulated"
     remedy = "Check the focal lengths and poses of the reference model"
-    if seen < config.min_triangulated_share * num_matched:
+    if num_found < config.min_triangulated_share * num_matched:
         raise MappingError(
             f"the given poses or intrinsics do not fit the images: {found}, "
             f"{100 * config.min_triangulated_share:g} % are needed "
             f"(mapping.min_triangulated_share). {remedy}"
         )
-    if seen < config.low_triangulated_share * num_matched:
+    if num_found < config.low_triangulated_share * num_matched:
         logger.warning("the given poses or intrinsics may be wrong: %s. %s", found, remedy)
 
 

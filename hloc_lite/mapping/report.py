@@ -1,4 +1,4 @@
-"""What became of each image of a map, and why it was left out if it was."""
+"""Report of a mapping run: counts, and for each image its outcome and why it was left out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from hloc_lite.errors import counted
+from hloc_lite.mapping.pairs import Pair
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import NO_POINT
-
-Pair = tuple[str, str]
 
 
 def map_report(
@@ -20,29 +19,30 @@ def map_report(
     names: Sequence[str],
     skipped: Mapping[str, str],
     num_keypoints: Mapping[str, int],
-    verified: Mapping[Pair, int],
+    num_verified: Mapping[Pair, int],
     num_other_models: int,
     min_inliers: int,
 ) -> dict[str, Any]:
-    """Counts of the whole map, and for each image whether it is registered; the reason if it is
-    not, or if it has the given pose but no point.
+    """Report the counts of the whole map, and the outcome of each image.
+
+    An image that is not registered, or has a given pose but no point, also has a reason.
 
     Args:
         model: the finished model.
-        names: all images asked for.
-        skipped: name -> why an image was not even tried.
-        num_keypoints: name -> keypoints found.
-        verified: tried pair -> matches that survived verification.
-        num_other_models: separate models that were found and dropped.
-        min_inliers: verified matches that a pair needed.
+        names: all images that were given.
+        skipped: name -> reason why an image was not used at all.
+        num_keypoints: name -> number of keypoints.
+        num_verified: matched pair -> number of verified matches.
+        num_other_models: separate models that were dropped.
+        min_inliers: verified matches that a pair needs.
     """
     tried: Counter[str] = Counter()
-    good: Counter[str] = Counter()
+    verified: Counter[str] = Counter()
     best: dict[str, tuple[int, str]] = {}
-    for pair, count in verified.items():
+    for pair, count in num_verified.items():
         for name, other in (pair, pair[::-1]):
             tried[name] += 1
-            good[name] += count >= min_inliers
+            verified[name] += count >= min_inliers
             best[name] = max(best.get(name, (-1, "")), (count, other))
     images = {}
     for name in names:
@@ -51,17 +51,14 @@ def map_report(
             "registered": registered is not None,
             "keypoints": num_keypoints.get(name, 0),
             "pairs_tried": tried[name],
-            "pairs_verified": good[name],
+            "pairs_verified": verified[name],
         }
         if registered is not None:
             entry["points"] = int((registered.point3D_idxs != NO_POINT).sum())
         if name in skipped:
             entry["reason"] = skipped[name]
         elif registered is None or entry["points"] == 0:
-            entry["reason"] = _reason(
-                num_keypoints.get(name, 0), tried[name], good[name], best.get(name), min_inliers,
-                num_other_models, registered is not None,
-            )  # fmt: skip
+            entry["reason"] = _reason(entry, best.get(name), min_inliers, num_other_models)
         images[name] = entry
     observations = sum(int((i.point3D_idxs != NO_POINT).sum()) for i in model.images)
     errors = model.errors_px[model.errors_px >= 0]
@@ -72,41 +69,46 @@ def map_report(
         "observations": observations,
         "mean_track_length": observations / max(1, model.num_points),
         "mean_reprojection_error_px": float(np.mean(errors)) if len(errors) else None,
-        "pairs_tried": len(verified),
-        "pairs_verified": sum(count >= min_inliers for count in verified.values()),
+        "pairs_tried": len(num_verified),
+        "pairs_verified": sum(count >= min_inliers for count in num_verified.values()),
         "models_dropped": num_other_models,
         "images": images,
     }
 
 
 def _reason(
-    keypoints: int,
-    tried: int,
-    good: int,
+    entry: Mapping[str, Any],
     best: tuple[int, str] | None,
     min_inliers: int,
     num_other_models: int,
-    has_pose: bool,
 ) -> str:
-    if keypoints == 0:
+    """Reason why an image is not registered, or has no points.
+
+    Args:
+        entry: counts of the image.
+        best: verified matches of its best pair, and the other image; None if it has no pair.
+    """
+    if entry["keypoints"] == 0:
         return "no keypoints found: the image is blank, masked away or far too dark"
-    if tried == 0 or best is None:
+    if best is None:
         return "no pair with it was tried: ask for more pairs (--pairs)"
-    if good == 0:
+    count, other = best
+    pairs = counted(entry["pairs_tried"], "pair")
+    if entry["pairs_verified"] == 0:
         return (
-            f"{counted(tried, 'pair')} with it tried, none with {min_inliers} or more verified "
-            f"matches; the best is {best[1]!r} with {best[0]}: it overlaps too little with the "
-            f"other images"
+            f"{pairs} with it tried, none with {min_inliers} or more verified matches; the best is "
+            f"{other!r} with {count}: it overlaps too little with the other images"
         )
     verified = (
-        f"{good} of {counted(tried, 'pair')} with it verified (best: {best[1]!r} with {best[0]} "
+        f"{entry['pairs_verified']} of {pairs} with it verified (best: {other!r} with {count} "
         f"matches)"
     )
-    if has_pose:
+    if entry["registered"]:
         return (
             f"{verified}, but no point was found: the others are too near, or see too little of it"
         )
-    elsewhere = f"; it may belong to one of the {num_other_models} smaller models that were dropped"
-    return f"{verified}, but its pose could not be found with enough points" + (
-        elsewhere if num_other_models else ""
-    )
+    reason = f"{verified}, but its pose could not be found with enough points"
+    if num_other_models == 0:
+        return reason
+    dropped = f"one of the {num_other_models} smaller models that were dropped"
+    return f"{reason}; it may belong to {dropped}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +20,19 @@ from hloc_lite.config import (
     values_for_fingerprint,
 )
 from hloc_lite.config.pair_spec import PairSpec, check_reference, parse_pair_spec
-from hloc_lite.errors import ConfigError, FormatError, ImageError, StaleArtefactError, counted
+from hloc_lite.errors import (
+    ConfigError,
+    FormatError,
+    ImageError,
+    MappingError,
+    StaleArtefactError,
+    counted,
+)
 from hloc_lite.formats.cue_files import label_file_hashes
 from hloc_lite.formats.hloc_lists import read_pairs
 from hloc_lite.io.files import file_sha256, read_json
-from hloc_lite.io.image_sources import FolderSource, ImageSource, MemorySource, folder_source
+from hloc_lite.io.image_sources import ImageSource, MemorySource, folder_source
 from hloc_lite.io.sharded_store import ShardedStore, delete_store
-from hloc_lite.mapping.reference import common_names, pose_values, reference_values
 from hloc_lite.maps.folder import WORK
 from hloc_lite.models import Models
 from hloc_lite.scene import SfmModel
@@ -103,7 +110,7 @@ class Run:
             read = values_for_fingerprint(self.config, Use.VERIFICATION)
             cameras = read["mapping"]
             parts += [read["geometry"], cameras["camera_model"], cameras["cameras"]]
-            parts += [pose_values(self.inputs.reference), _intrinsics(self.inputs.cameras)]
+            parts += [_pose_values(self.inputs.reference), _intrinsics(self.inputs.cameras)]
         return parts
 
     def fingerprint(self, image_hashes: Mapping[str, str]) -> str:
@@ -112,7 +119,7 @@ class Run:
         Args:
             image_hashes: image name -> fingerprint of its bytes.
         """
-        poses = pose_values(self.inputs.reference)
+        poses = _pose_values(self.inputs.reference)
         cameras = _intrinsics(self.inputs.cameras)
         masks = str(self.inputs.masks)
         parts: list[object] = [*map_values_for_fingerprint(self.config), self.models.weights]
@@ -125,7 +132,7 @@ class Run:
             parts.append(file_sha256(spec.file))
         if self.inputs.reference is not None:
             with_points = spec.kind == "covisible"  # no other spec reads them
-            parts.append(reference_values(self.inputs.reference, with_points=with_points))
+            parts.append(_reference_values(self.inputs.reference, with_points=with_points))
         return fingerprint("1", *parts)
 
 
@@ -174,11 +181,6 @@ def check_finished(folder: Path, made_from: str) -> bool:
     )
 
 
-def _intrinsics(cameras: Mapping[str, Camera] | None) -> dict[str, list[object]]:
-    given = cameras or {}
-    return {n: [c.model, c.width, c.height, *c.params.tolist()] for n, c in given.items()}
-
-
 def find_usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
     """Find the images that can be used.
 
@@ -186,13 +188,12 @@ def find_usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
         Name -> fingerprint of each image with a file (and a pose, if poses are given), and name ->
         reason for each of the others.
     """
-    names, skipped = list(run.source.names), {}
-    if run.inputs.reference is not None:
-        names = common_names(run.inputs.reference, names)
-        skipped = dict.fromkeys(run.source.names, "not in the reference model")
-        for name in names:
-            skipped.pop(name, None)
-        absent = {image.name for image in run.inputs.reference.images}.difference(names)
+    names, skipped, reference = list(run.source.names), {}, run.inputs.reference
+    if reference is not None:
+        names = _common_names(reference, names)
+        posed = {image.name for image in reference.images}
+        skipped = {n: "not in the reference model" for n in run.source.names if n not in posed}
+        absent = posed.difference(names)
         if absent:
             first = min(absent)
             count = counted(len(absent), "image")
@@ -208,6 +209,7 @@ def find_usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def check_config(config: Config | None) -> Config:
+    """Return the config, or the default one for None; raise ConfigError for other types."""
     if config is None or isinstance(config, Config):
         return config or Config()
     raise ConfigError(
@@ -217,6 +219,11 @@ def check_config(config: Config | None) -> Config:
 
 
 def open_source(images: Images, config: Config, inputs: MapInputs) -> ImageSource:
+    """Open the photos to map.
+
+    Raises:
+        ImageError: no folder, mapping of arrays, or ``ImageSource``.
+    """
     if isinstance(images, str | Path):
         return folder_source(Path(images), config.images, inputs.names, inputs.masks)
     if isinstance(images, Mapping):
@@ -229,6 +236,56 @@ def open_source(images: Images, config: Config, inputs: MapInputs) -> ImageSourc
     )
 
 
-def folder_of(source: ImageSource) -> str | None:
-    """Folder of the photos, recorded as the map's optional image source."""
-    return str(source.root.resolve()) if isinstance(source, FolderSource) else None
+def _common_names(reference: SfmModel, names: Sequence[str]) -> list[str]:
+    """Names that the reference has a pose for, in order.
+
+    Raises:
+        MappingError: there are none.
+    """
+    posed = {image.name for image in reference.images}
+    if not posed:
+        raise MappingError("the reference model has no images, so there are no poses to map with")
+    common = [name for name in names if name in posed]
+    if not common:
+        raise MappingError(
+            f"none of the {len(names)} images is in the reference model: it has "
+            f"{sorted(posed)[:3]}..., the folder {list(names)[:3]}... Names must be the same "
+            f"paths, relative to the image folder"
+        )
+    return common
+
+
+def _intrinsics(cameras: Mapping[str, Camera] | None) -> dict[str, list[object]]:
+    """Plain values of given intrinsics, for fingerprints."""
+    given = cameras or {}
+    return {n: [c.model, c.width, c.height, *c.params.tolist()] for n, c in given.items()}
+
+
+def _pose_values(reference: SfmModel | None) -> list[list[object]]:
+    """Names, poses and intrinsics as plain values, for fingerprints."""
+    if reference is None:
+        return []
+    return [
+        [
+            image.name,
+            image.cam_from_world.rotation.tolist(),
+            image.cam_from_world.translation.tolist(),
+            reference.cameras[image.camera_id].model,
+            reference.cameras[image.camera_id].params.tolist(),
+        ]
+        for image in reference.images
+    ]
+
+
+def _reference_values(reference: SfmModel, *, with_points: bool) -> list[object]:
+    """Plain values that ``_pose_values`` lacks: camera sizes, and optionally the observed points.
+
+    Args:
+        with_points: include which keypoints of each image observe a point.
+    """
+    sizes = {str(key): [c.width, c.height] for key, c in reference.cameras.items()}
+    values: list[object] = [sizes, {i.name: i.camera_id for i in reference.images}]
+    if with_points:
+        digests = ((i.name, hashlib.sha256(i.point3D_idxs.tobytes())) for i in reference.images)
+        values.append({name: digest.hexdigest()[:16] for name, digest in digests})
+    return values

@@ -1,17 +1,25 @@
-"""Maps: the value that is localized in, and how it is stored.
+"""Maps: the value that queries are localized in, and the folders that it is stored in.
 
-map.py                   ``Map``: model, features, global descriptors, config
-storage.py               reads and writes a map folder
-folder.py                names of the files in it; which folders may be written to
-config.py                which part of a map's config holds for queries
-landmark_descriptors.py  descriptors of the map points, in memory or in the folder
+The value:
+map.py                   ``Map``: SfM model, features, global descriptors, config
+track_lifter.py          lifts keypoints of map images to the points of their tracks
+landmark_descriptors.py  one or more descriptors per map point
 mean_descriptors.py      computes them from the features of the map images
-compact.py               opens a compact map: landmarks only, in memory-mapped arrays
-compact_arrays.py        the arrays that a compact map consists of
-compress.py              full map -> compact map, within a byte budget
-landmark_selection.py    which landmarks to keep within the budget
-quantization.py          descriptors as int8, product codes or bits
-georeference.py          where on Earth a map lies
-georeference_fit.py      fits that to positions of its images
-summary.py               what a map folder holds, and the bytes of each part
+georeference.py          location on Earth: ENU coordinates, GeoPose, and its file
+georeference_fit.py      fits it to geodetic positions of map images
+
+Full maps:
+storage.py               reads and writes the folder of a map; opens compact ones, too
+folder.py                names of the files in it; which folders may be written to
+config.py                restores the config of a map, for queries
+stored_descriptors.py    landmark descriptors in the folder, read when first indexed
+
+Compact maps (landmarks only):
+compress.py              makes one from a full map, within a byte budget
+landmark_selection.py    chooses the landmarks to keep
+compact_arrays.py        arrays and header that are written
+quantization.py          descriptors as float16, int8, product codes or signs
+compact.py               opens one; arrays stay memory-mapped
+
+summary.py               counts and bytes of either kind
 """

@@ -1,9 +1,9 @@
 """Choice of the landmarks to keep within a byte budget, so that every image stays recognizable.
 
 Greedy weighted K-cover (Li 2010, Cao 2014) in rounds of growing K. A round serves the images that
-have fewer than K landmarks. A landmark gains by the number of those images that observe it, by
-their free grid cells, and by its accuracy. So all images keep about as many landmarks, and long
-tracks go first.
+have fewer than K landmarks. A landmark's score counts those images that observe it, with more
+weight where it falls into an empty grid cell, times its accuracy. So all images keep about as many
+landmarks, and long tracks are taken first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GRID_SIZE = 8
 INITIAL_COVER = 8
 """K of the first round; doubled in each further one."""
 NUM_STEPS = 256
-"""Landmarks are taken in about this many steps; gains are computed anew before each."""
+"""Landmarks are taken in about this many steps; scores are computed anew before each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +100,13 @@ def select_landmarks(
     step = max(1, int(max_bytes / costs[useful].mean()) // NUM_STEPS)
     cover = INITIAL_COVER
     while not chosen[useful].all():
-        coverage = _coverage_gains(observations, chosen, np.minimum(totals, cover))
-        gains = np.where(chosen, 0, accuracy_per_byte * coverage)
-        if not gains.any():
+        coverage = _coverage_scores(observations, chosen, np.minimum(totals, cover))
+        scores = np.where(chosen, 0, accuracy_per_byte * coverage)
+        if not scores.any():
             cover *= 2
             continue
-        best = np.argsort(-gains, kind="stable")[:step]
-        best = best[gains[best] > 0]
+        best = np.argsort(-scores, kind="stable")[:step]
+        best = best[scores[best] > 0]
         fitting = best[np.cumsum(costs[best]) <= bytes_left]
         chosen[fitting] = True
         bytes_left -= costs[fitting].sum()
@@ -121,17 +121,17 @@ def landmark_accuracy(track_lengths: npt.NDArray[np.integer], errors_px: Float64
     return np.asarray(1 / (1 + np.where(np.isfinite(noise), noise, 1.0)))
 
 
-def _coverage_gains(
+def _coverage_scores(
     observations: Observations, chosen: Bool, wanted: npt.NDArray[np.integer]
 ) -> Float64:
-    """(M,) gain of each landmark for the images that have fewer landmarks than wanted."""
+    """(M,) value of each landmark to the images that have fewer landmarks than wanted."""
     is_chosen = chosen[observations.landmark_idxs]
     num_cells = observations.num_images * GRID_SIZE**2
     per_cell = np.bincount(observations.cell_idxs[is_chosen], minlength=num_cells)
     needs_more = observations.counts_per_image(is_chosen) < wanted
-    gains = needs_more[observations.image_idxs] / (1.0 + per_cell[observations.cell_idxs])
+    scores = needs_more[observations.image_idxs] / (1.0 + per_cell[observations.cell_idxs])
     return np.bincount(
-        observations.landmark_idxs, gains, minlength=observations.num_landmarks
+        observations.landmark_idxs, scores, minlength=observations.num_landmarks
     ).astype(np.float64)
 
 

@@ -1,0 +1,38 @@
+"""``hloc-lite map``: usage errors, and the summary it prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hloc_lite.cli.main import main
+from hloc_lite.cli.map import print_summary
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--reference", "model", "--mapper", "global"], "omit --mapper, or --reference"),
+        (["--features", "disk", "--matcher", "lightglue-aliked"], "was trained for"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message, tmp_path: Path, capsys) -> None:
+    (tmp_path / "images").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "images" / name).touch()
+    output = tmp_path / "map"
+    with pytest.raises(SystemExit) as stop:
+        main(["map", str(tmp_path / "images"), "-o", str(output), "--offline", *options])
+    assert stop.value.code == 2 and message in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_summary_counts_the_labelled_points(capsys) -> None:
+    report = {
+        "images": {}, "images_given": 2, "registered": 2, "points": 9, "mean_track_length": 2.0,
+        "mean_reprojection_error_px": None, "timings_s": {},
+        "landmarks": {"landmarks": 9, "labelled": 0},
+    }  # fmt: skip
+    print_summary(Path("map"), report)
+    assert "labels: 0 of 9 points are labelled\n" in capsys.readouterr().out
