@@ -6,6 +6,7 @@ section below names is shown at the end of the page.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -72,7 +73,12 @@ def results_section(results: Results) -> str:
 
 
 def _row(cells: list[str] | tuple[str, ...]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(_unbroken(cell.replace("|", "\\|")) for cell in cells) + " |"
+
+
+def _unbroken(text: str) -> str:
+    """A number and its unit stay on one line."""
+    return re.sub(r"(\d) (%|(?:cm|m|MB|px|s|ms)\b)", "\\1\N{NO-BREAK SPACE}\\2", text)
 
 
 def _shown(cell: Cell) -> str:

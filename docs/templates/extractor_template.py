@@ -40,10 +40,11 @@ class HarrisExtractor:
 
 def detect(images: Sequence[UInt8]) -> list[Candidates]:
     """Find all keypoints in (h, w, 3) RGB images of one size; the best are chosen later."""
-    return [_detect_one(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)) for image in images]
+    return [_detect_one(image) for image in images]
 
 
-def _detect_one(grey: UInt8) -> Candidates:
+def _detect_one(image: UInt8) -> Candidates:
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     response = cv2.cornerHarris(grey.astype(np.float32) / 255, BLOCK_PX, 3, 0.04)
     window = np.ones((SUPPRESSION_PX, SUPPRESSION_PX), np.uint8)
     is_peak = (response == cv2.dilate(response, window)) & (response > MIN_RESPONSE)
@@ -56,6 +57,6 @@ def _detect_one(grey: UInt8) -> Candidates:
 
     return Candidates(
         indices_xy=np.stack([x, y], axis=1).astype(np.float32),  # (0, 0): centre of a pixel
-        scores=response[y, x],
+        scores=response[y, x].astype(np.float32),
         describe=describe,
     )

@@ -91,5 +91,5 @@ def parse_bytes(text: str) -> int:
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmg]i?)?b?\s*", text, re.IGNORECASE)
     size = 0.0 if match is None else float(match[1]) * _UNITS[(match[2] or "").lower()]
     if not 1 <= size < math.inf:
-        raise ConfigError(f"--budget: expected a size such as 50MB, 1.5GiB or 800000, got {text!r}")
+        raise ConfigError(f"--budget takes bytes, such as 50MB, 1.5GiB or 800000; got {text!r}")
     return int(size)

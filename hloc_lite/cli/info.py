@@ -34,7 +34,7 @@ def describe(summary: MapSummary) -> str:
     per_image = summary.num_observations / max(1, summary.num_images)
     track_length = summary.num_observations / max(1, summary.num_landmarks)
     is_reduced = summary.num_landmarks < summary.num_landmarks_before
-    kept = f" of {summary.num_landmarks_before} kept" if is_reduced else ""
+    kept = f" of {summary.num_landmarks_before}" if is_reduced else ""
     observations = f"{summary.num_observations} observations"
     if not summary.is_compact:
         observations += f" among {summary.num_keypoints} keypoints"
@@ -45,7 +45,7 @@ def describe(summary: MapSummary) -> str:
     lines = [
         f"{summary.num_images} images with {per_image:.0f} landmarks on average, at least "
         f"{summary.min_landmarks_per_image}",
-        f"{summary.num_landmarks} landmarks{kept}, mean track length {track_length:.1f}",
+        f"{summary.num_landmarks}{kept} landmarks, mean track length {track_length:.1f}",
         observations,
         f"features: {summary.features}, {summary.descriptor_dim} dimensions, {summary.coding}",
         f"retrieval: {summary.retrieval}, {summary.retrieval_dim} dimensions, "

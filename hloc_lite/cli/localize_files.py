@@ -19,6 +19,7 @@ from hloc_lite.evaluation.report import report_file, require_report_extra, write
 from hloc_lite.evaluation.report_input import ReportInput, report_input_from_results
 from hloc_lite.formats.hloc_lists import check_names, write_poses
 from hloc_lite.io.files import write_text_atomic
+from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.io.outputs import check_not_read, check_writable
 from hloc_lite.io.results import write_results_jsonl
 from hloc_lite.localize.localizer import Localizer
@@ -172,9 +173,10 @@ def _report_input(
     queries: QuerySet,
 ) -> ReportInput:
     config, sfm_map = localizer.config, localizer.map
-    recorded = sfm_map.report.get("images_folder")
-    map_images = outputs.map_images or (None if recorded is None else Path(recorded))
-    load_query = photo_loader(queries.folder, config.images)
+    map_photos = sfm_map.photos
+    if outputs.map_images is not None:
+        map_photos = FolderSource(outputs.map_images, (), config.images)
+    load_query = photo_loader(FolderSource(queries.folder, (), config.images))
 
     def localize_again(name: str) -> LocalizationResult | None:
         """Localize a query shown as a picture again, for its correspondences."""
@@ -190,7 +192,7 @@ def _report_input(
         conditions=outputs.conditions or None,
         model=localizer.model,
         load_query_photo=load_query,
-        load_map_photo=photo_loader(map_images, config.images),
+        load_map_photo=photo_loader(map_photos),
         load_labels=localizer.predict_labels,
         config=config.model_dump(),
         versions={

@@ -96,7 +96,7 @@ def combine_cues(
 
     Raises:
         ShapeError: a cue has another number of factors than there are matches.
-        ConfigError: a cue has an unknown name, or two have the same.
+        ConfigError: a cue has an unknown name and no exponent of its own, or two have one name.
     """
     exponents = cue_exponents(config)
     _check(matches, cues, exponents)

@@ -11,8 +11,9 @@ import numpy as np
 
 from hloc_lite.config import Config
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
-from hloc_lite.errors import FormatError, counted
+from hloc_lite.errors import DamagedMapError, FormatError, counted
 from hloc_lite.io.image_sources import ImageSource
+from hloc_lite.maps.folder import REMEDY
 from hloc_lite.maps.georeference import Georeference
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.storage import read_map, write_map
@@ -82,7 +83,11 @@ class Map:
             FormatError: no map there, an unfinished one, another schema, or a damaged file.
             StaleArtefactError: its georeference belongs to other poses.
         """
-        return cls(**read_map(Path(path)))
+        parts = read_map(Path(path))
+        try:
+            return cls(**parts)
+        except FormatError as error:  # each file is whole, but they do not belong together
+            raise DamagedMapError(f"{error}: {REMEDY}") from None
 
     def save(self, path: Path | str) -> None:
         """Write the map into a folder; a map that is there is replaced once this one is complete.

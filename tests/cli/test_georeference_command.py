@@ -1,4 +1,4 @@
-"""``hloc-lite georeference`` from photos to GeoPoses, and the map's folder around its file."""
+"""``hloc-lite georeference``, and the GeoPoses of ``hloc-lite localize``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ORIGIN = Geodetic(48.1, 11.6, 520.0)
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """With the photos, and a map of them in ``map``."""
+    """Folder with photos in ``images`` and a map of them in ``map``."""
     world = make_scene()
     config = use_scene(monkeypatch, world)
     world.write_images(tmp_path / "images", NAMES)
@@ -37,14 +37,17 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def place_of(index: int) -> Geodetic:
+def true_position(index: int) -> Geodetic:
     enu = ENU_FROM_MAP.apply(make_scene().poses[index].center)
     return Geodetic(*geodetic_from_enu(enu, ORIGIN).tolist())
 
 
 def write_csv(path: Path) -> Path:
-    places = {name: place_of(index) for name, index in NAMES.items()}
-    rows = [f"{n},{p.latitude_deg!r},{p.longitude_deg!r},{p.height_m!r}" for n, p in places.items()]
+    positions = {name: true_position(index) for name, index in NAMES.items()}
+    rows = [
+        f"{name},{p.latitude_deg!r},{p.longitude_deg!r},{p.height_m!r}"
+        for name, p in positions.items()
+    ]
     path.write_text("name,latitude,longitude,height\n" + "\n".join(rows))
     return path
 
@@ -55,14 +58,16 @@ def run(*arguments: object) -> int:
     return int(stop.value.code or 0)
 
 
-def test_from_a_csv_to_geoposes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_csv_positions_lead_to_correct_geoposes(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     csv = write_csv(folder / "positions.csv")
     assert run("georeference", folder / "map", "--positions", csv, "--dry-run") == 0
     assert not (folder / "map" / GEOREFERENCE).exists()
     assert "nothing was written" in capsys.readouterr().out
     assert run("georeference", folder / "map", "--positions", csv) == 0
     shown = capsys.readouterr().out
-    assert "5 positions of map images, 0 of them far off" in shown
+    assert "5 positions of map images, 0 outliers not used" in shown
     assert "scale: 20 m per map unit" in shown
 
     query, output = folder / "images/c.png", folder / "geoposes.jsonl"
@@ -72,7 +77,7 @@ def test_from_a_csv_to_geoposes(folder: Path, capsys: pytest.CaptureFixture[str]
     assert run("localize", folder / "map", query, *options, "--set",
                "localize.exclude_same_name=false") == 0  # fmt: skip
     (line,) = output.read_text().splitlines()
-    found, true = json.loads(line), place_of(NAMES["c.png"])
+    found, true = json.loads(line), true_position(NAMES["c.png"])
     assert found["name"] == str(query)
     assert found["position"]["lat"] == pytest.approx(true.latitude_deg, abs=1e-6)
     assert found["position"]["lon"] == pytest.approx(true.longitude_deg, abs=1e-6)
@@ -83,19 +88,19 @@ def test_from_a_csv_to_geoposes(folder: Path, capsys: pytest.CaptureFixture[str]
     np.testing.assert_allclose(ahead, forward, atol=1e-3)
 
 
-def test_from_exif(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exif_positions_give_the_scale(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, index in NAMES.items():
-        place = place_of(index)
+        position = true_position(index)
         with Image.open(folder / "images" / name) as image:
             exif = image.getexif()
-            exif[ExifTags.Base.Make] = "a camera"  # Pillow writes none that is empty
+            exif[ExifTags.Base.Make] = "a camera"  # Pillow does not write an empty EXIF block
             exif.get_ifd(ExifTags.IFD.GPSInfo).update(
                 {
                     ExifTags.GPS.GPSLatitudeRef: "N",
-                    ExifTags.GPS.GPSLatitude: (place.latitude_deg, 0.0, 0.0),
+                    ExifTags.GPS.GPSLatitude: (position.latitude_deg, 0.0, 0.0),
                     ExifTags.GPS.GPSLongitudeRef: "E",
-                    ExifTags.GPS.GPSLongitude: (place.longitude_deg, 0.0, 0.0),
-                    ExifTags.GPS.GPSAltitude: place.height_m,
+                    ExifTags.GPS.GPSLongitude: (position.longitude_deg, 0.0, 0.0),
+                    ExifTags.GPS.GPSAltitude: position.height_m,
                 }
             )
             image.save(folder / "images" / name, exif=exif)
@@ -117,7 +122,9 @@ def test_from_exif(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--exif", "images"], "none of 5 photos has a position with height in its EXIF"),
     ],
 )
-def test_mistakes(folder: Path, monkeypatch, capsys, arguments, message) -> None:
+def test_misuse_is_explained_and_writes_nothing(
+    folder: Path, monkeypatch, capsys, arguments, message
+) -> None:
     monkeypatch.chdir(folder)
     write_csv(folder / "positions.csv")
     assert run("georeference", "map", *arguments) == 2
@@ -125,27 +132,27 @@ def test_mistakes(folder: Path, monkeypatch, capsys, arguments, message) -> None
     assert not (folder / "map" / GEOREFERENCE).exists()
 
 
-def test_geoposes_need_a_georeference(folder: Path, capsys) -> None:
+def test_geopose_output_needs_a_georeference(folder: Path, capsys) -> None:
     query = folder / "images/c.png"
     assert run("localize", folder / "map", query, "--geopose", folder / "out.jsonl") == 2
     assert "run `hloc-lite georeference" in capsys.readouterr().err
 
 
-def test_saving_keeps_it_with_its_poses_only(folder: Path, caplog) -> None:
+def test_saving_a_map_keeps_the_georeference_only_with_its_poses(folder: Path, caplog) -> None:
     run("georeference", folder / "map", "--positions", write_csv(folder / "positions.csv"))
     before = (folder / "map" / GEOREFERENCE).read_bytes()
-    place = Map.open(folder / "map")
-    place.save(folder / "map")
+    sfm_map = Map.open(folder / "map")
+    sfm_map.save(folder / "map")
     assert (folder / "map" / GEOREFERENCE).read_bytes() == before
-    place.save(folder / "copy")
+    sfm_map.save(folder / "copy")
     assert not (folder / "copy" / GEOREFERENCE).exists()
-    _, *others = place.model.images
-    fewer = {**vars(place.model), "images": tuple(others)}
-    changed = Map(**{**vars(place), "model": type(place.model)(**_fields(fewer))})
+    _, *others = sfm_map.model.images
+    fewer = {**vars(sfm_map.model), "images": tuple(others)}
+    changed = Map(**{**vars(sfm_map), "model": type(sfm_map.model)(**_public(fewer))})
     changed.save(folder / "map")
     assert read_georeference(folder / "map") is None
     assert "belonged to the map's old poses" in caplog.text
 
 
-def _fields(values: dict) -> dict:
+def _public(values: dict) -> dict:
     return {name: value for name, value in values.items() if not name.startswith("_")}

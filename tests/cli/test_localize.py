@@ -1,4 +1,4 @@
-"""``hloc-lite localize``: mistakes are told before anything is computed, not after."""
+"""``hloc-lite localize``: outputs, and misuse that is reported before anything is computed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hloc_lite.cli.localize_output import print_single
+from hloc_lite.cli.localize_text import print_single
 from hloc_lite.cli.main import main
 from hloc_lite.errors import ConfigError
 from hloc_lite.formats.hloc_lists import read_poses, write_poses, write_queries
@@ -77,14 +77,14 @@ def test_a_folder_is_localized(world, run) -> None:
     assert not list(Path().glob(".*"))
 
 
-def test_photos_of_one_short_name_are_refused(world, run, nothing_is_computed) -> None:
+def test_photos_with_the_same_basename_need_full_names(world, run, nothing_is_computed) -> None:
     photos = [world[0] / "images" / name for name in QUERIES]
     code, _, err = run(*photos, "-o", "poses.txt", "--names", "basename")
-    assert code == 2 and "'x.png'; use --names full" in err
+    assert code == 2 and "first 'x.png'); use --names full" in err
     assert not Path("poses.txt").exists()
 
 
-def test_photos_whose_names_a_poses_file_cannot_hold_are_refused(
+def test_a_photo_whose_name_a_poses_file_cannot_store_is_refused(
     world, run, nothing_is_computed
 ) -> None:
     Image.fromarray(world[1].image(3)).save("#1.png")
@@ -92,14 +92,14 @@ def test_photos_whose_names_a_poses_file_cannot_hold_are_refused(
     assert code == 2 and "Rename the image" in err
 
 
-def test_intrinsics_that_would_be_ignored_are_refused(world, run, nothing_is_computed) -> None:
+def test_unused_or_contradictory_intrinsics_are_refused(world, run, nothing_is_computed) -> None:
     root, scene, _ = world
     folder = ("--images", root / "images", "-o", "poses.txt")
     code, _, err = run(*folder, "--camera", "SIMPLE_PINHOLE 320 240 300 160 120")
     assert code == 2 and "--queries" in err
     write_queries(Path("other.txt"), {"a/x.png": with_focal(scene.camera, 250.0)})
     code, _, err = run(*folder, "--queries", root / "queries.txt", "--queries", "other.txt")
-    assert code == 2 and "'a/x.png' has other intrinsics" in err
+    assert code == 2 and "the intrinsics of 'a/x.png' differ" in err
 
 
 def test_a_query_may_be_in_two_lists(world, run) -> None:
@@ -111,12 +111,12 @@ def test_a_query_may_be_in_two_lists(world, run) -> None:
 
 
 @pytest.mark.parametrize("flag", ["--truth", "--map-images"])
-def test_what_only_a_report_shows_needs_one(world, run, nothing_is_computed, flag) -> None:
+def test_report_inputs_need_a_report(world, run, nothing_is_computed, flag) -> None:
     code, _, err = run("--images", world[0] / "images", "-o", "poses.txt", flag, "x")
     assert code == 2 and "--report" in err
 
 
-def test_true_poses_are_read_first(world, run, nothing_is_computed) -> None:
+def test_ground_truth_is_checked_before_localizing(world, run, nothing_is_computed) -> None:
     folder = ("--images", world[0] / "images", "-o", "poses.txt", "--report", "report")
     code, _, err = run(*folder, "--truth", "nowhere.txt")
     assert code == 2 and "nowhere.txt does not exist" in err
@@ -125,7 +125,7 @@ def test_true_poses_are_read_first(world, run, nothing_is_computed) -> None:
     assert code == 2 and "'c/y.png'" in err
 
 
-def test_outputs_must_be_files_of_their_own(world, run, nothing_is_computed) -> None:
+def test_outputs_must_be_distinct_files(world, run, nothing_is_computed) -> None:
     Path("folder").mkdir()
     folder = ("--images", world[0] / "images")
     code, _, err = run(*folder, "-o", "folder")
@@ -136,10 +136,10 @@ def test_outputs_must_be_files_of_their_own(world, run, nothing_is_computed) -> 
     assert code == 2 and "different files" in err
 
 
-def test_outputs_must_not_be_what_is_read(world, run, nothing_is_computed) -> None:
+def test_outputs_must_not_overwrite_inputs(world, run, nothing_is_computed) -> None:
     root, scene, _ = world
     kept = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    photo, place = root / "images" / "a" / "x.png", root / "map"
+    photo, map_folder = root / "images" / "a" / "x.png", root / "map"
     copy = Path("photo")
     Image.fromarray(scene.image(3)).save(copy, format="png")
     before = copy.read_bytes()
@@ -149,9 +149,9 @@ def test_outputs_must_not_be_what_is_read(world, run, nothing_is_computed) -> No
     for arguments, reason in [
         ((photo, "-o", photo), "named like a photo"),
         ((copy, "-o", "photo"), "photo is an input"),
-        ((photo, "-o", place / "map.json"), "lies in the input folder"),
-        ((photo, "--jsonl", place / "new" / "all.jsonl"), "lies in the input folder"),
-        ((photo, "--report", place), "lies in the input folder"),
+        ((photo, "-o", map_folder / "map.json"), "lies in the input folder"),
+        ((photo, "--jsonl", map_folder / "new" / "all.jsonl"), "lies in the input folder"),
+        ((photo, "--report", map_folder), "lies in the input folder"),
         ((photo, "-o", "new.jpg"), "named like a photo"),
         ((photo, "-o", "c.toml", "--config", "c.toml"), "c.toml is an input"),
         ((*folder, "-o", root / "queries.txt"), "queries.txt is an input"),
@@ -164,7 +164,7 @@ def test_outputs_must_not_be_what_is_read(world, run, nothing_is_computed) -> No
     assert {path: path.read_bytes() for path in kept} == kept and copy.read_bytes() == before
 
 
-def test_what_cannot_be_written_is_told_first_with_its_cause(
+def test_unwritable_outputs_are_reported_first_with_the_cause(
     world, run, nothing_is_computed
 ) -> None:
     Path("file").touch()
@@ -182,7 +182,7 @@ def test_what_cannot_be_written_is_told_first_with_its_cause(
     assert not Path("report").exists()
 
 
-def test_files_in_place_of_folders_are_called_so(world, tmp_path, monkeypatch, capsys) -> None:
+def test_a_file_instead_of_a_folder_is_named(world, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     for arguments in (["file", "x.jpg"], [world[0] / "map", "--images", "file", "-o", "p.txt"]):
@@ -191,36 +191,34 @@ def test_files_in_place_of_folders_are_called_so(world, tmp_path, monkeypatch, c
         assert "file is a file" in capsys.readouterr().err
 
 
-def test_intrinsics_of_photos_are_asked_for_without_a_name(world, run, nothing_is_computed) -> None:
+def test_the_camera_option_takes_no_name(world, run, nothing_is_computed) -> None:
     for given in ("", "PINHOLE 3", "300 200"):
         code, _, err = run(world[0] / "images" / "a" / "x.png", "--camera", given)
         assert code == 2 and "NAME" not in err and f"got {given!r}" in err
 
 
-def test_settings_without_effect_are_told(world, run) -> None:
+def test_settings_without_effect_are_reported(world, run) -> None:
     photo = world[0] / "images" / "a" / "x.png"
     code, _, err = run(photo, "--set", "mapping.mapper=global", "--set", "pairs.spec=exhaustive")
     assert code == 0
-    assert [line for line in err.splitlines() if "without effect" in line] == [
-        "without effect on queries, only on building a map: pairs.spec, mapping.mapper"
+    assert [line for line in err.splitlines() if "no effect" in line] == [
+        "no effect: pairs.spec, mapping.mapper (used only to build a map)"
     ]
-    assert "without effect" not in run(photo, "--set", "mapping.mapper=incremental")[2]
+    assert "no effect" not in run(photo, "--set", "mapping.mapper=incremental")[2]
 
 
-def test_settings_of_evidence_that_nobody_is_asked_for_are_told(world, run) -> None:
+def test_cue_settings_without_a_source_are_reported(world, run) -> None:
     photo = world[0] / "images" / "a" / "x.png"
     settings = ("--set", "semantics.mode=hard", "--set", "depth.pose_ratio=1.5")
     _, _, err = run(photo, *settings)
-    assert "(--labels, --depth): semantics.mode, depth.pose_ratio\n" in err
+    assert "no effect: semantics.mode, depth.pose_ratio (no source" in err
     Path("depths").mkdir()
     _, _, err = run(photo, *settings, "--depth", "depths")
-    assert "(--labels, --depth): semantics.mode\n" in err
+    assert "no effect: semantics.mode (no source" in err
 
 
 @pytest.mark.parametrize("name", ["#1.png", "line\nbreak.png"])
-def test_a_name_that_no_list_can_hold_is_left_out_and_the_others_go_on(
-    world, run, name: str
-) -> None:
+def test_a_query_with_an_unwritable_name_is_left_out(world, run, name: str) -> None:
     Path("photos").mkdir()
     for each in (name, "good.png"):
         Image.fromarray(world[1].image(3)).save(Path("photos") / each)
@@ -236,39 +234,41 @@ def test_a_name_that_no_list_can_hold_is_left_out_and_the_others_go_on(
     assert code == 2 and "Rename the image" in err
 
 
-def test_two_runs_do_not_share_a_progress_file(world, run, nothing_is_computed) -> None:
+def test_two_runs_cannot_share_a_progress_file(world, run, nothing_is_computed) -> None:
     with exclusive(Path(".poses.txt.progress")):
         code, _, err = run("--images", world[0] / "images", "-o", "poses.txt")
     assert code == 2 and "another process" in err
     assert not list(Path().iterdir())
 
 
-def test_a_run_keeps_no_lock_for_the_next(world, run) -> None:
-    Path(".poses.txt.progress.lock").touch()  # of a run that was killed
+def test_a_stale_lock_does_not_block_the_next_run(world, run) -> None:
+    Path(".poses.txt.progress.lock").touch()  # left by a killed run
     for _ in range(2):
         assert run("--images", world[0] / "images", "-o", "poses.txt")[0] == 0
     assert [path.name for path in Path().iterdir()] == ["poses.txt"]
 
 
-def test_a_pose_that_is_not_determined_is_said_to_be(world, capsys) -> None:
+def test_the_uncertainty_of_a_pose_is_printed(world, capsys) -> None:
     _, scene, built = world
     result = Localizer(built, weights=NoWeights()).localize(scene.image(3), scene.camera)
     assert result.pose is not None
     print_single(replace(result, confidence=0.876))
     shown = capsys.readouterr().out
-    assert "# one sigma: position" in shown and "probability 0.88\n" in shown
+    assert "# standard deviation: position" in shown and "probability 0.88\n" in shown
     print_single(replace(result, pose=replace(result.pose, covariance=None)))
-    assert "# one sigma: unknown" in capsys.readouterr().out
+    assert "# standard deviation: unknown" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("flag", "key"), [("--labels", "semantics"), ("--depth", "depth")])
-def test_a_folder_of_evidence_is_a_source_of_files(world, run, monkeypatch, flag, key) -> None:
+def test_a_folder_of_label_or_depth_maps_is_a_file_source(
+    world, run, monkeypatch, flag, key
+) -> None:
     root, _, _ = world
-    asked = []
+    sources = []
 
-    def refuse(self, place, config, **_):
-        asked.append(getattr(config, key).source)
-        raise ConfigError("seen enough")
+    def refuse(self, sfm_map, config, **_):
+        sources.append(getattr(config, key).source)
+        raise ConfigError("stop here")
 
     monkeypatch.setattr(Localizer, "__init__", refuse)
     Path("folder").mkdir()
@@ -276,22 +276,22 @@ def test_a_folder_of_evidence_is_a_source_of_files(world, run, monkeypatch, flag
     for given in ("folder", "files:folder", "hf:some/model", "none"):
         code, _, errors = run(photo, flag, given)
         assert code == 2, errors
-    assert asked == ["files:folder", "files:folder", "hf:some/model", "none"]
+    assert sources == ["files:folder", "files:folder", "hf:some/model", "none"]
 
 
 @pytest.mark.parametrize("flag", ["--labels", "--depth"])
-def test_evidence_from_nowhere_is_refused(world, run, nothing_is_computed, flag) -> None:
+def test_a_missing_label_or_depth_folder_is_refused(world, run, nothing_is_computed, flag) -> None:
     Path("a.png").touch()
-    for given, why in (("nowhere", "no such folder"), ("a.png", "that is a file")):
+    for given, problem in (("nowhere", "no such folder"), ("a.png", "that is a file")):
         code, _, errors = run(world[0] / "images/a/x.png", flag, given)
         assert code == 2
         assert f"{flag} {given}: " in errors
-        assert why in errors
+        assert problem in errors
         assert "hf:MODEL" in errors
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         (["--near", "1,2,3"], "X,Y,Z,RADIUS"),
         (["--near", "1,2,3,a"], "X,Y,Z,RADIUS"),
@@ -300,12 +300,10 @@ def test_evidence_from_nowhere_is_refused(world, run, nothing_is_computed, flag)
         (["--gps", "47,8,5", "--near", "1,2,3,4"], "not both"),
     ],
 )
-def test_what_is_known_beforehand_must_make_sense(
-    world, run, nothing_is_computed, options, says
-) -> None:
+def test_invalid_priors_are_refused(world, run, nothing_is_computed, options, message) -> None:
     root, *_ = world
     code, _, err = run(root / "images" / "a" / "x.png", *options)
-    assert code == 2 and says in err
+    assert code == 2 and message in err
 
 
 def test_priors_profiles_and_budgets_reach_the_localizer(world, run) -> None:
@@ -315,14 +313,14 @@ def test_priors_profiles_and_budgets_reach_the_localizer(world, run) -> None:
     unsure = ("--set", "cascade.accept_above=1", "--set", "cascade.num_initial_images=1")
     code, out, err = run(photo, "--near", there, "--profile", "accurate", "--budget-ms", 0, *unsure)
     assert code == 0, err
-    assert "not done within the time allowed: landmarks of" in out
+    assert "skipped for lack of time (--budget-ms): landmarks of" in out
     code, _, err = run(photo, "--near", "99,0,0,1")
     assert code == 1
 
 
-def test_a_budget_that_cannot_count_is_told(world, run) -> None:
+def test_a_budget_that_is_nan_or_without_effect_is_reported(world, run) -> None:
     photo = world[0] / "images" / "a" / "x.png"
     code, _, err = run(photo, "--budget-ms", "nan")
     assert code == 2 and "--budget-ms" in err
     _, _, err = run(photo, "--budget-ms", 5, "--set", "localize.matching=images")
-    assert "without effect: --budget-ms" in err
+    assert "no effect: --budget-ms" in err

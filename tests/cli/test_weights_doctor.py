@@ -54,7 +54,7 @@ def test_check_fails_on_a_corrupt_file_only(empty_folder):
 
 
 def test_the_list_compares_sizes_only(empty_folder):
-    """A file of another size is corrupt; one of the right size may be."""
+    """The list reports a file of the wrong size as corrupt, and does not read the others."""
     (empty_folder / "xfeat.pt").write_bytes(b"torn")
     card = load_cards()["disk"]
     with (empty_folder / card.file).open("wb") as file:
@@ -62,7 +62,7 @@ def test_the_list_compares_sizes_only(empty_folder):
     lines = run("weights", "list").output.splitlines()
     states = {line.split()[0]: line.split()[1] for line in lines if line and line[0] != " "}
     assert (states["xfeat"], states["disk"], states["aliked-n16"]) == ("corrupt", "present", "-")
-    assert "`hloc-lite weights check` compares contents" in lines[-1]
+    assert "`hloc-lite weights check` compares checksums" in lines[-1]
 
 
 def test_an_unwritable_weights_folder_is_a_problem_if_files_are_missing(tmp_path, monkeypatch):
@@ -72,8 +72,8 @@ def test_an_unwritable_weights_folder_is_a_problem_if_files_are_missing(tmp_path
     monkeypatch.delenv("HLOC_LITE_OFFLINE", raising=False)
     monkeypatch.setattr(diagnostics, "run_probe", lambda name: ANSWERS[name])
     (tmp_path / "file").touch()
-    for place in (tmp_path / "file" / "weights", tmp_path / "file"):
-        findings = diagnose(WeightsStore(place), load_config())
+    for store in (tmp_path / "file" / "weights", tmp_path / "file"):
+        findings = diagnose(WeightsStore(store), load_config())
         (folder,) = (f for f in findings if (f.section, f.name) == ("weights", "folder"))
         assert not is_well(findings) and not folder.ok and folder.required
         assert "HLOC_LITE_WEIGHTS" in folder.remedy
@@ -116,12 +116,12 @@ def test_the_doctor_names_the_remedy_of_each_problem(empty_folder):
     assert done.exit_code == 2 and report["ok"] is False
     assert findings["aliked-n16"]["ok"] is False
     assert findings["aliked-n16"]["remedy"] == "hloc-lite weights fetch aliked-n16"
-    assert findings["disk"]["ok"] is True  # not of the default pipeline
+    assert findings["disk"]["ok"] is True  # not needed by the default pipeline
     assert findings["torch"]["ok"] is True and findings["torch computes"]["value"] == "yes"
     assert all(f["remedy"] for f in report["findings"] if not f["ok"])
 
 
-def test_absent_weights_are_no_problem_if_they_can_be_fetched(tmp_path, monkeypatch):
+def test_absent_weights_are_ok_if_they_can_be_fetched(tmp_path, monkeypatch):
     from hloc_lite.config import load_config
     from hloc_lite.io import diagnostics
 

@@ -10,7 +10,7 @@ from tests.docs.snippets import ROOT, PageRunner, blocks_of, has_map, pages
 from tests.small_scene import copy_scene, small_scene
 
 PAGES = [page for page in pages() if any(block.is_run for block in blocks_of(page))]
-MAX_SKIPPED = 6
+MAX_SKIPPED = 8
 MIN_REASON = 15
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -92,6 +93,13 @@ def test_paths_of_the_repository_exist(page: Path) -> None:
     modules = re.findall(r"python -m ((?:pipelines|docs)[\w.]+)", text)
     for module in modules:
         assert (ROOT / (module.replace(".", "/") + ".py")).is_file(), module
+
+
+@pytest.mark.parametrize(
+    "module", sorted(set(re.findall(r"python -m (pipelines[\w.]+)", TEXTS[OF_SCRIPTS])))
+)
+def test_scripts_can_be_imported(module: str) -> None:
+    import_module(module)
 
 
 @by_page

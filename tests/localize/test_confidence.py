@@ -1,4 +1,4 @@
-"""Files of confidence coefficients: read as written, or refused with a message."""
+"""Files of confidence coefficients: read as written, or refused with a message that names why."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hloc_lite.config import ConfidenceConfig
+from hloc_lite.config import ConfidenceConfig, load_config
 from hloc_lite.errors import FormatError
 from hloc_lite.localize.confidence import (
     MAX_FILE_BYTES,
@@ -14,7 +14,10 @@ from hloc_lite.localize.confidence import (
     read_calibration,
     write_calibration,
 )
+from hloc_lite.localize.localizer import Localizer
+from hloc_lite.maps.map import Map
 from hloc_lite.pose.confidence import Calibration, FitSummary, Term
+from tests.exact_scene import NoWeights
 
 CALIBRATION = Calibration(
     intercept=-1.5,
@@ -63,7 +66,7 @@ def test_damaged_files_are_refused(tmp_path: Path, old: str, new: str, message: 
     ("data", "message"),
     [(b"\xff\xfe\x00", "UTF-8"), (b"#" * (MAX_FILE_BYTES + 1), "larger"), (b"", "intercept")],
 )
-def test_other_files_are_refused(tmp_path: Path, data: bytes, message: str) -> None:
+def test_files_of_another_kind_are_refused(tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "confidence.toml"
     path.write_bytes(data)
     with pytest.raises(FormatError, match=message):
@@ -73,3 +76,13 @@ def test_other_files_are_refused(tmp_path: Path, data: bytes, message: str) -> N
 def test_missing_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="cannot read"):
         read_calibration(tmp_path / "none.toml")
+
+
+def test_damaged_coefficients_are_refused_when_a_localizer_is_made(
+    sfm_map: Map, tmp_path: Path
+) -> None:
+    (tmp_path / "c.toml").write_text("intercept = 'much'")
+    settings = [f"confidence.file={tmp_path / 'c.toml'}"]
+    config = load_config(base=sfm_map.config, settings=settings)
+    with pytest.raises(FormatError, match="bad confidence coefficients"):
+        Localizer(sfm_map, config, weights=NoWeights())

@@ -1,4 +1,4 @@
-"""What is known beforehand: which images count, which poses agree, and what people are told."""
+"""Pose priors: which map images remain, which poses agree, and the sentences that explain it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hloc_lite.errors import FormatError, ShapeError
 from hloc_lite.geometry.geodesy import Geodetic, geodetic_from_enu
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.geometry.similarity import Similarity3
-from hloc_lite.localize.prior import agrees, images_within, prior_from_gps
+from hloc_lite.localize.prior import check_pose, images_within, prior_from_gps
 from hloc_lite.maps.georeference import FitQuality, Georeference
 from hloc_lite.types import Prior, Rigid3
 
@@ -17,90 +17,95 @@ DOWN = np.array([0.0, 1.0, 0.0])
 CENTERS = np.array([[0.0, 0, 0], [3, 0, 0], [0, 0, 7], [0, -2.6, 0], [0, -4.4, 0]])
 
 
-def at(center: list[float], rotvec: list[float] | None = None) -> Rigid3:
+def camera_at(center: list[float], rotvec: list[float] | None = None) -> Rigid3:
     rotation = exp_so3(rotvec or [0, 0, 0])
     return Rigid3(rotation, -rotation @ np.array(center, np.float64))
 
 
 @pytest.mark.parametrize(
-    ("radius", "slack", "expected"),
+    ("radius", "margin", "expected"),
     [(1, 0, [0]), (3, 0, [0, 1, 3]), (1, 2, [0, 1, 3]), (5, 2, [0, 1, 2, 3, 4])],
 )
-def test_images_within_radius_and_slack(radius, slack, expected) -> None:
+def test_images_within_radius_and_margin(radius, margin, expected) -> None:
     prior = Prior(position=np.zeros(3), radius=radius)
-    assert np.flatnonzero(images_within(prior, CENTERS, slack)).tolist() == expected
+    assert np.flatnonzero(images_within(prior, CENTERS, margin)).tolist() == expected
 
 
 @pytest.mark.parametrize("heights", [(0.0, 3.0), (2.0, 5.0), (-3.0, 0.0)])
 def test_images_of_a_floor(heights: tuple[float, float]) -> None:
     prior = Prior(heights=heights)
     found = images_within(prior, CENTERS, 100.0, 3 * DOWN)
-    in_reach = [heights[0] - 1.5 <= h <= heights[1] + 1.5 for h in (0, 0, 0, 2.6, 4.4)]
-    assert found.tolist() == in_reach
-    assert images_within(prior, CENTERS, 0.0).all()  # nobody knows which way is down
+    expected = [heights[0] - 1.5 <= h <= heights[1] + 1.5 for h in (0, 0, 0, 2.6, 4.4)]
+    assert found.tolist() == expected
+    assert images_within(prior, CENTERS, 0.0).all()  # gravity is unknown
 
 
-def test_what_is_unknown_leaves_all_images() -> None:
+def test_an_empty_prior_keeps_all_images() -> None:
     assert images_within(Prior(), CENTERS, 0.0).tolist() == [True] * 5
     assert images_within(Prior(position=np.zeros(3), radius=1.0), np.zeros((0, 3)), 0).shape == (0,)
 
 
-@pytest.mark.parametrize("slack", [-1.0, np.nan])
-def test_impossible_slack(slack: float) -> None:
-    with pytest.raises(ShapeError, match="slack"):
-        images_within(Prior(), CENTERS, slack)
+@pytest.mark.parametrize("margin", [-1.0, np.nan])
+def test_a_negative_margin_is_refused(margin: float) -> None:
+    with pytest.raises(ShapeError, match="margin"):
+        images_within(Prior(), CENTERS, margin)
 
 
 @pytest.mark.parametrize(("x", "expected"), [(0.0, True), (1.999, True), (2.001, False)])
-def test_a_pose_within_the_radius(x: float, expected: bool) -> None:
+def test_a_pose_agrees_within_the_radius(x: float, expected: bool) -> None:
     prior = Prior(position=np.array([0.0, 1, 0]), radius=2.0)
-    assert agrees(prior, at([x, 1, 0]))[0] is expected
+    assert check_pose(prior, camera_at([x, 1, 0]))[0] is expected
 
 
 @pytest.mark.parametrize("axis", [[1.0, 0, 0], [0, 0, 1.0]])
 @pytest.mark.parametrize(("tilt_deg", "expected"), [(0, True), (9.9, True), (-10.1, False)])
-def test_a_pose_tilted_against_gravity(axis, tilt_deg: float, expected: bool) -> None:
+def test_a_pose_agrees_within_the_tilt_against_gravity(
+    axis, tilt_deg: float, expected: bool
+) -> None:
     prior = Prior(gravity_in_cam=np.array([0, 9.81, 0]))
-    pose = at([1, 2, 3], (np.radians(tilt_deg) * np.array(axis)).tolist())
-    assert agrees(prior, pose, DOWN)[0] is expected
+    pose = camera_at([1, 2, 3], (np.radians(tilt_deg) * np.array(axis)).tolist())
+    assert check_pose(prior, pose, DOWN)[0] is expected
 
 
-def test_turning_about_gravity_is_free() -> None:
+def test_rotation_about_gravity_is_not_constrained() -> None:
     prior = Prior(gravity_in_cam=DOWN, gravity_tolerance_deg=0.01)
-    assert agrees(prior, at([0, 0, 0], [0, 2.5, 0]), DOWN)[0]
+    assert check_pose(prior, camera_at([0, 0, 0], [0, 2.5, 0]), DOWN)[0]
 
 
-def test_gravity_of_the_prior_goes_before_that_of_the_map() -> None:
+def test_gravity_of_the_prior_takes_precedence_over_the_maps() -> None:
     prior = Prior(gravity_in_cam=DOWN, gravity_in_world=np.array([0, 0, 2.0]))
-    assert not agrees(prior, at([0, 0, 0]), DOWN)[0]
-    assert agrees(prior, at([0, 0, 0], [-np.pi / 2, 0, 0]), DOWN)[0]
+    assert not check_pose(prior, camera_at([0, 0, 0]), DOWN)[0]
+    assert check_pose(prior, camera_at([0, 0, 0], [-np.pi / 2, 0, 0]), DOWN)[0]
 
 
 @pytest.mark.parametrize(("y", "expected"), [(-1.0, True), (-2.0, True), (0.0, False), (-3, False)])
-def test_heights_count_against_gravity(y: float, expected: bool) -> None:
-    assert agrees(Prior(heights=(0.5, 2.5)), at([5, y, 5]), 2 * DOWN)[0] is expected
+def test_heights_are_measured_against_gravity(y: float, expected: bool) -> None:
+    assert check_pose(Prior(heights=(0.5, 2.5)), camera_at([5, y, 5]), 2 * DOWN)[0] is expected
 
 
-def test_people_are_told_each_reason() -> None:
+def test_the_sentence_names_each_reason() -> None:
     prior = Prior(
         position=np.zeros(3), radius=5.0, gravity_in_cam=DOWN, heights=(0.0, 3.0)
     )  # fmt: skip
-    assert agrees(prior, at([40, -1, 0], [0, 0, 0.5]), DOWN) == (
+    assert check_pose(prior, camera_at([40, -1, 0], [0, 0, 0.5]), DOWN) == (
         False,
         "the pose lies 40 map units from the expected position, expected within 5 and is tilted "
         "28.6 deg against gravity, expected within 10",
     )
-    assert agrees(prior, at([3, -1, 0])) == (
+    assert check_pose(prior, camera_at([3, -1, 0])) == (
         True,
         "the pose lies 3.16 map units from the expected position, within 5 (gravity and height "
-        "not compared: which way is down in the map is unknown)",
+        "not compared: gravity in the map is unknown)",
     )
-    assert agrees(Prior(), at([0, 0, 0])) == (True, "the prior says nothing of the pose")
+    assert check_pose(Prior(), camera_at([0, 0, 0])) == (
+        True,
+        "the prior does not constrain the pose",
+    )
 
 
-def test_down_needs_a_direction() -> None:
-    with pytest.raises(ShapeError, match="down"):
-        agrees(Prior(heights=(0.0, 1.0)), at([0, 0, 0]), np.zeros(3))
+def test_gravity_must_have_a_direction() -> None:
+    with pytest.raises(ShapeError, match="gravity in the world"):
+        check_pose(Prior(heights=(0.0, 1.0)), camera_at([0, 0, 0]), np.zeros(3))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +126,7 @@ def test_down_needs_a_direction() -> None:
         ({"heights": "ab"}, "Prior.heights"),
     ],
 )
-def test_what_says_nothing_is_no_prior(values, reason: str) -> None:
+def test_impossible_priors_are_refused(values, reason: str) -> None:
     with pytest.raises(ShapeError, match=reason):
         Prior(**values)
 
@@ -143,19 +148,19 @@ def test_a_gps_position(georeference: Georeference) -> None:
 
 
 @pytest.mark.parametrize("height_m", [-2.0, 6.0])
-def test_a_gps_position_of_unknown_height(georeference: Georeference, height_m: float) -> None:
-    """All heights that the map's cameras have are within the radius, at the edge of the rest."""
-    place = geodetic_from_enu([0, 0, 0], georeference.origin)
-    prior = prior_from_gps(georeference, *place[:2], 5.0)
-    there = Geodetic(*geodetic_from_enu([15.9, 0, height_m], georeference.origin))
+def test_a_gps_position_without_height(georeference: Georeference, height_m: float) -> None:
+    """The radius includes all heights of the map's cameras at its horizontal edge."""
+    location = geodetic_from_enu([0, 0, 0], georeference.origin)
+    prior = prior_from_gps(georeference, *location[:2], 5.0)
+    edge = Geodetic(*geodetic_from_enu([15.9, 0, height_m], georeference.origin))
     center = georeference.map_from_geodetic(
-        there.latitude_deg, there.longitude_deg, there.height_m
+        edge.latitude_deg, edge.longitude_deg, edge.height_m
     )  # fmt: skip
-    assert agrees(prior, at(center.tolist()))[0]
+    assert check_pose(prior, camera_at(center.tolist()))[0]
     assert prior.radius == pytest.approx(np.hypot(16, 4) / 2)
 
 
-def test_impossible_gps_positions(georeference: Georeference) -> None:
+def test_impossible_gps_positions_are_refused(georeference: Georeference) -> None:
     with pytest.raises(FormatError, match="latitude"):
         prior_from_gps(georeference, 99.0, 11.6, 5.0)
     with pytest.raises(ShapeError, match="accuracy_m"):

@@ -1,0 +1,444 @@
+"""Several maps of the same images and poses, with other features, in one query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hloc_lite import registry
+from hloc_lite.cli.main import main
+from hloc_lite.clock import StageClock
+from hloc_lite.config import Config, load_config
+from hloc_lite.errors import ConfigError, HlocLiteError, StaleArtefactError
+from hloc_lite.formats.hloc_lists import read_poses, write_queries
+from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.io.image_sources import MemorySource
+from hloc_lite.io.results import read_results_jsonl
+from hloc_lite.localize.batch import localize_all
+from hloc_lite.localize.cascade import MatchingStep
+from hloc_lite.localize.localizer import Localizer
+from hloc_lite.localize.multi_map import joint_model
+from hloc_lite.localize.weighting import MatchCues
+from hloc_lite.mapping.build import build_map
+from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.compress import compress_map
+from hloc_lite.maps.map import Map
+from hloc_lite.scene import keypoints_of
+from hloc_lite.types import LabelMap, LocalFeatures, Photo, Rigid3, Status
+from tests.exact_scene import MAP_NAMES, SIZE, ExactScene, NoWeights, make_scene
+from tests.localize.localizers import FixedExtractor, make_localizer, query_models, solve, take
+
+QUERY = 5
+BUILDING, VEGETATION = 2, 8
+
+
+@dataclass(frozen=True, eq=False)
+class TwoMaps:
+    """One scene whose images two extractors describe; they detect different points."""
+
+    scenes: dict[str, ExactScene]
+    maps: dict[str, Map]
+    other: OtherExtractor
+
+    @property
+    def pose(self) -> Rigid3:
+        return self.scenes["exact"].poses[QUERY]
+
+    @property
+    def camera(self):
+        return self.scenes["exact"].camera
+
+    @property
+    def pixels(self) -> np.ndarray:
+        return self.scenes["exact"].image(QUERY)
+
+    @property
+    def photo(self) -> Photo:
+        return Photo("query.png", self.pixels)
+
+    def features(self, name: str, rows: slice = slice(None)) -> LocalFeatures:
+        """Features of the query that an extractor finds, or some of them."""
+        found = self.scenes[name].features(QUERY, 1000)
+        return take(found, np.arange(len(found))[rows])
+
+    def localizer(self, answers: dict[str, LocalFeatures] | None = None, **maps: Map) -> Localizer:
+        """Localizer in both maps.
+
+        Args:
+            answers: features that an extractor finds in every query, by name.
+            maps: maps to use instead of the two.
+        """
+        answers = answers or {}
+        used = {**self.maps, **maps}
+        self.other.answer = answers.get("other")
+        stand_ins = {}
+        if "exact" in answers:
+            stand_ins["extractor"] = FixedExtractor(answers["exact"])
+        return make_localizer(used["exact"], extra_maps=[used["other"]], **stand_ins)
+
+
+class OtherExtractor:
+    """Second extractor; all of its instances are this one."""
+
+    descriptor_dim = 64
+
+    def __init__(self, scene: ExactScene) -> None:
+        self.scene = scene
+        self.answer: LocalFeatures | None = None
+        """Features found in every photo; None for those of the scene."""
+
+    def __call__(self, *_: object) -> OtherExtractor:
+        return self
+
+    def extract(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
+        found = [self.scene.features(int(p.pixels[4, 4, 0]), 1000) for p in photos]
+        return [each if self.answer is None else self.answer for each in found]
+
+
+def build(
+    scene: ExactScene, config: Config, names: dict[str, int] = MAP_NAMES, **options: Any
+) -> Map:
+    images = {name: scene.image(index) for name, index in names.items()}
+    inputs = MapInputs(reference=scene.reference(names))
+    return build_map(images, config, inputs=inputs, weights=NoWeights(), **options)
+
+
+def config_of(name: str) -> Config:
+    return load_config(overrides={"features": {"name": name}, "retrieval": {"name": "exact"}})
+
+
+@pytest.fixture(scope="module")
+def built(scene: ExactScene, sfm_map: Map) -> Iterator[TwoMaps]:
+    more = make_scene(num_points=200, seed=1)
+    second = replace(scene, points=more.points, descriptors=more.descriptors)
+    extractor = OtherExtractor(second)
+    with registry.register("features", "other", extractor):
+        maps = {"exact": sfm_map, "other": build(second, config_of("other"))}
+        yield TwoMaps({"exact": scene, "other": second}, maps, extractor)
+
+
+@pytest.fixture
+def two_maps(built: TwoMaps) -> Iterator[TwoMaps]:
+    yield built
+    built.other.answer = None
+
+
+def cues_of(localizer: Localizer, photo: Photo, camera) -> MatchCues:
+    """Cues about the matches of a query with the landmarks of all maps."""
+    pipeline, clock = localizer.pipeline, StageClock()
+    query, hits = pipeline.describe(photo, camera)
+    matches = pipeline.match(query, hits, clock)
+    return pipeline.joined_cues(pipeline.compute_cues(query, hits, matches, clock))
+
+
+def test_the_inliers_of_both_maps_are_joined(two_maps: TwoMaps) -> None:
+    alone = [
+        make_localizer(each).localize(two_maps.pixels, two_maps.camera)
+        for each in two_maps.maps.values()
+    ]
+    result = two_maps.localizer().localize(two_maps.pixels, two_maps.camera)
+    assert result.status is Status.LOCALIZED and result.pose is not None
+    assert pose_errors(result.pose.cam_from_world, two_maps.pose)[0] < 1e-4
+    for name, single in zip(two_maps.maps, alone, strict=True):
+        assert single.counts["inliers"] > 40
+        assert f"{name}_inliers" not in single.counts
+        assert result.counts[f"{name}_inliers"] == single.counts["inliers"]
+        for what in ("keypoints", "matches", "correspondences"):
+            assert result.counts[f"{name}_{what}"] == single.counts[what]
+    for what in ("keypoints", "matches", "inliers", "correspondences"):
+        assert result.counts[what] == sum(single.counts[what] for single in alone)
+    assert result.counts["agreeing_clusters"] == 2
+    assert result.features is not None
+    assert len(result.features) == alone[0].counts["keypoints"]
+    assert np.trace(result.pose.covariance) < min(np.trace(r.pose.covariance) for r in alone)
+
+
+def test_keypoints_and_points_of_the_second_map_follow_those_of_the_first(
+    two_maps: TwoMaps,
+) -> None:
+    localizer = two_maps.localizer()
+    given = localizer.localize(two_maps.pixels, two_maps.camera).correspondences
+    assert given is not None
+    model = localizer.model
+    assert np.array_equal(model.xyz[given.point3D_idxs], given.points3D)
+    keypoints = np.concatenate([two_maps.features(name).keypoints for name in ("exact", "other")])
+    assert np.array_equal(keypoints[given.keypoint_idxs].astype(float), given.points2D)
+    pairs = np.stack([given.keypoint_idxs, given.point3D_idxs])
+    assert len(np.unique(pairs, axis=1).T) == len(given)
+    assert len(np.unique(model.point3D_ids)) == model.num_points
+    for image in model.images:
+        rows = image.point3D_idxs >= 0
+        points = model.xyz[image.point3D_idxs[rows]]
+        assert (image.cam_from_world.apply(points)[:, 2] > 0).all()
+        parts = [each.model.image_named(image.name) for each in two_maps.maps.values()]
+        assert rows.sum() == sum((part.point3D_idxs >= 0).sum() for part in parts)
+
+
+def test_keypoints_are_joined_in_compact_maps_too(two_maps: TwoMaps, tmp_path: Path) -> None:
+    full = [*two_maps.maps.values()]
+    compact = []
+    for each in full:
+        compress_map(each, tmp_path / each.fingerprint)
+        compact.append(Map.open(tmp_path / each.fingerprint))
+    for maps in ([full[0], compact[1]], compact):
+        model = joint_model(maps)
+        for image in model.images:
+            parts = [each.model for each in maps]
+            own = [keypoints_of(part, part.image_named(image.name)) for part in parts]
+            found = keypoints_of(model, image)
+            assert len(found) == len(image.point3D_idxs) > 100
+            assert np.abs(found - np.concatenate(own)).max() < 0.1
+
+
+@pytest.mark.parametrize("rows", [slice(0, 0), slice(0, 5)])
+@pytest.mark.parametrize("failing", ["exact", "other"])
+def test_where_one_map_fails_the_other_gives_the_pose(
+    two_maps: TwoMaps, failing: str, rows: slice
+) -> None:
+    localizer = two_maps.localizer({failing: two_maps.features(failing, rows)})
+    result = localizer.localize(two_maps.pixels, two_maps.camera)
+    assert result.status is Status.LOCALIZED and result.pose is not None
+    assert pose_errors(result.pose.cam_from_world, two_maps.pose)[0] < 1e-4
+    working = {"exact": "other", "other": "exact"}[failing]
+    assert result.counts[f"{failing}_inliers"] == 0
+    assert result.counts[f"{working}_inliers"] == result.counts["inliers"] > 40
+    assert result.counts["agreeing_clusters"] == 1
+
+
+def test_where_both_maps_fail_the_reason_is_given(two_maps: TwoMaps) -> None:
+    nothing = {name: two_maps.features(name, slice(0, 0)) for name in two_maps.maps}
+    result = two_maps.localizer(nothing).localize(two_maps.pixels, two_maps.camera)
+    assert result.status is Status.TOO_FEW_MATCHES and "no keypoints" in result.reason
+    few = {**nothing, "other": two_maps.features("other", slice(0, 5))}
+    localizer = two_maps.localizer(few)
+    result = localizer.localize(two_maps.pixels, two_maps.camera)
+    assert result.status is Status.TOO_FEW_MATCHES and "5 keypoints match" in result.reason
+    assert len(cues_of(localizer, two_maps.photo, two_maps.camera).matches) > 0
+
+
+@pytest.mark.parametrize("wrong", ["exact", "other"])
+def test_a_map_with_another_pose_is_outweighed(two_maps: TwoMaps, wrong: str) -> None:
+    """Its features are those of another camera, but fewer than the other map's correct ones."""
+    elsewhere = take(two_maps.scenes[wrong].features(0, 1000), np.arange(30))
+    localizer = two_maps.localizer({wrong: elsewhere})
+    result = localizer.localize(two_maps.pixels, two_maps.camera)
+    assert result.pose is not None
+    assert pose_errors(result.pose.cam_from_world, two_maps.pose)[0] < 1e-4
+    assert result.counts[f"{wrong}_inliers"] == 0 and result.counts["agreeing_clusters"] == 1
+    assert result.ambiguity is not None and 0.05 < result.ambiguity < 1
+
+
+def test_images_that_a_map_lacks_are_not_matched_there(two_maps: TwoMaps) -> None:
+    """Its images are not the first of those retrieved."""
+    lacking = {"map 0.png": 0, "map 1.png": 1}
+    localizer = two_maps.localizer(
+        other=build(two_maps.scenes["other"], config_of("other"), lacking)
+    )
+    pipeline, clock = localizer.pipeline, StageClock()
+    query, hits = pipeline.describe(two_maps.photo, two_maps.camera)
+    matches = pipeline.match(query, hits, clock)
+    assert set(hits.names) == set(MAP_NAMES)
+    assert set(matches[1].by_image) == set(lacking)
+    cues = pipeline.joined_cues(pipeline.compute_cues(query, hits, matches, clock))
+    of_other = cues.matches.keypoint_idxs >= len(query.features[0])
+    assert set(np.array(hits.names)[cues.matches.hit_idxs[of_other]]) == set(lacking)
+    result = solve(localizer, query, hits, MatchingStep(matches))
+    assert result.counts["other_inliers"] > 12 and result.pose is not None
+    assert pose_errors(result.pose.cam_from_world, two_maps.pose)[0] < 1e-4
+
+
+def test_cues_of_all_maps_are_joined(two_maps: TwoMaps) -> None:
+    first, other = two_maps.maps.values()
+    localizer = make_localizer(first, "weighting.off=[]", extra_maps=[other])
+    result = localizer.localize(two_maps.pixels, two_maps.camera)
+    assert {cue.name for cue in result.cues} >= {"score", "retrieval", "track"}
+    assert all(len(cue.factors) == len(result.correspondences) for cue in result.cues)
+    cues = cues_of(localizer, two_maps.photo, two_maps.camera)
+    assert all(len(cue.factors) == len(cues.matches) for cue in cues.cues)
+    assert len(cues.matches) == result.counts["matches"]
+
+
+def moved(sfm_map: Map, shift: float, count: int) -> Map:
+    """The map with its first images shifted along x."""
+    images = [
+        replace(
+            image,
+            cam_from_world=Rigid3(
+                image.cam_from_world.rotation,
+                image.cam_from_world.translation + np.array([shift * (index < count), 0, 0]),
+            ),
+        )
+        for index, image in enumerate(sfm_map.model.images)
+    ]
+    return replace(sfm_map, model=replace(sfm_map.model, images=tuple(images)))
+
+
+def scaled(sfm_map: Map, factor: float) -> Map:
+    """The map in other units."""
+    images = tuple(
+        replace(
+            image,
+            cam_from_world=Rigid3(
+                image.cam_from_world.rotation, factor * image.cam_from_world.translation
+            ),
+        )
+        for image in sfm_map.model.images
+    )
+    model = replace(sfm_map.model, images=images, xyz=factor * sfm_map.model.xyz)
+    return replace(sfm_map, model=model)
+
+
+def test_extra_maps_with_other_poses_are_refused(two_maps: TwoMaps) -> None:
+    other = two_maps.maps["other"]
+    two_maps.localizer(other=moved(other, 1e-6, 6))  # rounding of text files
+    for shift, count in ((0.1, 1), (50.0, 6), (np.nan, 6)):
+        with pytest.raises(StaleArtefactError, match=rf"{count} of 6 common .*--reference"):
+            two_maps.localizer(other=moved(other, shift, count))
+
+
+def test_the_largest_allowed_distance_of_poses_scales_with_the_scene(two_maps: TwoMaps) -> None:
+    large = {name: scaled(each, 1000.0) for name, each in two_maps.maps.items()}
+    two_maps.localizer(exact=large["exact"], other=moved(large["other"], 1.0, 6))
+    with pytest.raises(StaleArtefactError):
+        two_maps.localizer(other=moved(two_maps.maps["other"], 1.0, 6))
+
+
+def test_maps_that_do_not_fit_together_are_refused(two_maps: TwoMaps) -> None:
+    with pytest.raises(ConfigError, match="two maps have 'exact' features"):
+        two_maps.localizer(other=two_maps.maps["exact"])
+    elsewhere = build(two_maps.scenes["other"], config_of("other"), {"a.png": 0, "b.png": 1})
+    with pytest.raises(ConfigError, match=r"no image of the first map.*'a\.png'"):
+        two_maps.localizer(other=elsewhere)
+    other = two_maps.maps["other"]
+    as_stored = load_config(settings=["images.exif_rotation=false"], base=other.config)
+    with pytest.raises(ConfigError, match="exif_rotation"):
+        two_maps.localizer(other=replace(other, config=as_stored))
+    labels = load_config(settings=["semantics.source=files:x"], base=two_maps.maps["exact"].config)
+    with pytest.raises(HlocLiteError):
+        Localizer(two_maps.maps["exact"], labels, extra_maps=[other], weights=NoWeights())
+
+
+def test_a_run_with_another_extra_map_is_another_run(two_maps: TwoMaps, tmp_path: Path) -> None:
+    path = tmp_path / "progress"
+    source = MemorySource({"query.png": two_maps.pixels})
+    heads = []
+    for localizer in (
+        make_localizer(two_maps.maps["exact"]),
+        two_maps.localizer(),
+        two_maps.localizer(other=replace(two_maps.maps["other"], fingerprint="0")),
+    ):
+        localize_all(localizer, source, {"query.png": two_maps.camera}, path)
+        heads.append(path.read_text().splitlines()[0])
+    assert len(set(heads)) == 3
+
+
+@pytest.fixture
+def labelled_maps(two_maps: TwoMaps, tmp_path: Path) -> list[Map]:
+    """Both maps with labels; all photos, the query's too, show buildings."""
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for name in (*MAP_NAMES, "query.png"):
+        Image.fromarray(np.full(SIZE[::-1], BUILDING, np.uint8)).save(labels / f"{name}.png")
+    setting = [f"semantics.source=files:{labels}"]
+    return [
+        build(two_maps.scenes[name], load_config(settings=setting, base=config_of(name)))
+        for name in two_maps.maps
+    ]
+
+
+class CountingSegmenter:
+    """Segmenter that records the photos it is given."""
+
+    def __init__(self, segmenter: Any) -> None:
+        self._segmenter = segmenter
+        self.photos: list[Photo] = []
+
+    def segment(self, photos: Sequence[Photo]) -> Sequence[LabelMap | None]:
+        self.photos += photos
+        return self._segmenter.segment(photos)
+
+
+def test_each_photo_is_segmented_once(two_maps: TwoMaps, labelled_maps: list[Map]) -> None:
+    first, other = labelled_maps
+    segmenter = CountingSegmenter(query_models(first.config).segmenter)
+    localizer = make_localizer(first, extra_maps=[other], segmenter=segmenter)
+    result = localizer.localize(two_maps.photo, two_maps.camera)
+    assert len(segmenter.photos) == 1 and result.pose is not None
+    assert result.counts["semantics_touched"] == result.counts["matches"]
+    with pytest.raises(ConfigError, match="'other' features: semantics"):
+        make_localizer(first, extra_maps=[two_maps.maps["other"]])
+
+
+def test_a_pose_of_any_map_is_verified_by_the_labels_of_all(
+    two_maps: TwoMaps, labelled_maps: list[Map]
+) -> None:
+    first, other = labelled_maps
+    vegetation = np.full_like(other.landmark_labels.labels, VEGETATION)
+    mislabelled = replace(other, landmark_labels=replace(other.landmark_labels, labels=vegetation))
+    agreement = {}
+    for extra in (other, mislabelled):
+        for is_blind in (False, True):
+            answers = {"exact": two_maps.features("exact", slice(0, 0))} if is_blind else {}
+            localizer = two_maps.localizer(answers, exact=first, other=extra)
+            result = localizer.localize(two_maps.photo, two_maps.camera)
+            assert result.pose is not None and result.confidence is not None
+            assert (result.counts["exact_inliers"] == 0) == is_blind
+            agreement[extra is other, is_blind] = result.grounds["labels"]
+    assert agreement[True, False] == agreement[True, True] == 1
+    assert agreement[False, False] < 1 and agreement[False, True] < 1
+
+
+def test_inlier_bounds_are_those_of_each_maps_own_points(two_maps: TwoMaps) -> None:
+    errors = np.random.default_rng(0).lognormal(-1, 0.8, 600)
+    maps, start = {}, 0
+    for name, each in two_maps.maps.items():
+        end = start + each.model.num_points
+        noisy = replace(each.model, errors_px=errors[start:end])
+        maps[name], start = replace(each, model=noisy), end
+    setting, alone = "weighting.bound_exponent=1", {}
+    for each in maps.values():
+        given = (
+            make_localizer(each, setting).localize(two_maps.pixels, two_maps.camera).correspondences
+        )
+        alone |= dict(zip(map(tuple, given.points3D), given.bound_factors, strict=True))
+    localizer = make_localizer(maps["exact"], setting, extra_maps=[maps["other"]])
+    given = localizer.localize(two_maps.pixels, two_maps.camera).correspondences
+    assert len(given) == len(alone) and len(np.unique(given.bound_factors)) > 20
+    assert given.bound_factors.tolist() == [alone[tuple(xyz)] for xyz in given.points3D]
+
+
+def test_the_commands_map_and_localize_take_an_extra_map(
+    two_maps: TwoMaps, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    scene = two_maps.scenes["exact"]
+    scene.write_images(Path("images"), MAP_NAMES)
+    scene.write_images(Path("queries"), {"query.png": QUERY})
+    write_queries(Path("queries.txt"), {"query.png": scene.camera})
+    build(scene, config_of("exact"), output="map")
+
+    def run(*arguments: str) -> int:
+        with pytest.raises(SystemExit) as stop:
+            main([*arguments])
+            raise SystemExit(0)
+        return int(stop.value.code or 0)
+
+    options = ("--features", "other", "--retrieval", "exact", "--reference", "map", "--offline")
+    assert run("map", "images", "-o", "second", *options) == 0, capsys.readouterr().err
+    localize = ("localize", "map", "--images", "queries", "--queries", "queries.txt", "--offline")
+    files = ("-o", "poses.txt", "--jsonl", "all.jsonl", "--report", "report")
+    assert run(*localize, "--also", "second", *files) == 0, capsys.readouterr().err
+    found = read_poses(Path("poses.txt"))["query.png"]
+    assert pose_errors(found, two_maps.pose)[0] < 1e-4
+    (result,) = read_results_jsonl(Path("all.jsonl"))
+    assert result.counts["exact_inliers"] > 12 and result.counts["other_inliers"] > 12
+    assert Path("report/report.html").is_file()
+    assert run(*localize, "--also", "map", "-o", "again.txt") == 2
+    assert "two maps have 'exact' features" in capsys.readouterr().err
+    assert run(*localize, "--also", "second", "-o", "second/map.json") == 2
