@@ -14,13 +14,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hloc_lite"
 PICTURE = "datasets/town/result.jpg"
 GROUND_FLOOR = "ground-floor"
+"""Page of the modules that are in no room."""
 API = "API reference"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the generated pages into the navigation, below ``api/index.md``."""
     names = [{name: f"api/{name}.md"} for name in public_names()]
-    rooms = [{room: f"api/rooms/{room}.md"} for room in api_rooms()]
+    rooms = [{title_of(room): f"api/rooms/{room}.md"} for room in api_rooms()]
     pages = ["api/index.md", {"Public names": names}, {"Rooms": rooms}]
     config.nav = [_with_api(item, pages) for item in config.nav or []]
     return config
@@ -72,11 +73,16 @@ def api_rooms() -> dict[str, list[str]]:
 
 def room_page(room: str, modules: list[str]) -> str:
     """Markdown of the page of a room."""
-    lines = ["# Ground floor" if room == GROUND_FLOOR else f"# hloc_lite.{room}", ""]
+    lines = [f"# {title_of(room)}", ""]
     for module in modules:
         lines += [f"::: {module}", "    options:", "      heading_level: 2"]
         lines += ["      show_root_full_path: true", ""]
     return "\n".join(lines)
+
+
+def title_of(room: str) -> str:
+    """Title of the page of a room."""
+    return "Ground floor" if room == GROUND_FLOOR else room
 
 
 def site_links(text: str) -> str:

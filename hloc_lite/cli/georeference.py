@@ -113,9 +113,9 @@ def _print_georeference(
     quality = georeference.quality
     num_outliers = quality.num_positions - quality.num_inliers
     up_sources = {
-        "positions": "the positions",
-        "cameras": "mainly the assumption that cameras are held level",
-        "both": "mainly the positions, and the assumption that cameras are held level",
+        "positions": "from the positions",
+        "cameras": "mainly from the assumption that cameras are held level",
+        "both": "mainly from the positions, and from the assumption that cameras are held level",
     }
     click.echo(
         f"{folder}: {counted(quality.num_positions, 'position')} of map images, "
@@ -125,7 +125,7 @@ def _print_georeference(
         f"scale: {georeference.metres_per_unit:.6g} m per map unit, "
         f"+- {100 * quality.scale_sigma:.2g} %\n"
         f"north: +- {quality.heading_sigma_deg:.2g} deg; up: +- {quality.tilt_sigma_deg:.2g} deg, "
-        f"from {up_sources[quality.up_from]}\n"
+        f"{up_sources[quality.up_from]}\n"
         f"residuals: median {quality.median_error_m:.3g} m, root mean square "
         f"{quality.rms_error_m:.3g} m (heights alone {quality.rms_error_up_m:.3g} m)"
     )

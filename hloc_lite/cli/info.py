@@ -37,7 +37,7 @@ def describe(summary: MapSummary) -> str:
     kept = f" of {summary.num_landmarks_before}" if is_reduced else ""
     observations = f"{summary.num_observations} observations"
     if not summary.is_compact:
-        observations += f" among {summary.num_keypoints} keypoints"
+        observations += f" (of {summary.num_keypoints} keypoints)"
     labels = "no semantic labels"
     if summary.labelled_share is not None:
         labels = f"semantic labels for {100 * summary.labelled_share:.0f} % of the landmarks"
@@ -61,6 +61,7 @@ def byte_table(summary: MapSummary) -> str:
     total = summary.total_bytes
     rows = [*summary.bytes_by_file.items(), ("total", total)]
     width = max(len(name) for name, _ in rows)
-    return "\n".join(
-        f"  {name:<{width}} {size:>12,} {100 * size / max(1, total):5.1f} %" for name, size in rows
-    )
+    lines = [
+        f"{name:<{width}} {size:>12,} {100 * size / max(1, total):5.1f} %" for name, size in rows
+    ]
+    return "\n".join(f"  {line}" for line in [f"{'file':<{width}} {'bytes':>12}   share", *lines])

@@ -25,15 +25,15 @@ def warn_of_unused_settings(config: Config, map_config: Config, budget_ms: float
     """Print the settings that have no effect on queries."""
     keys = keys_without_effect(config, map_config)
     if keys:
-        click.echo(f"no effect: {', '.join(keys)} (used only to build a map)", err=True)
+        click.echo(f"ignored: {', '.join(keys)} (used only to build a map)", err=True)
     keys = keys_without_source(config, map_config)
     if keys:
         source = "no source of labels or depth, see --labels and --depth"
-        click.echo(f"no effect: {', '.join(keys)} ({source})", err=True)
+        click.echo(f"ignored: {', '.join(keys)} ({source})", err=True)
     matching = config.localize.matching
     if budget_ms is not None and matching != "cascade":
         click.echo(
-            f"no effect: --budget-ms (localize.matching is {matching}, which has one step)",
+            f"ignored: --budget-ms (localize.matching is {matching}, which has one step)",
             err=True,
         )
 
@@ -94,7 +94,9 @@ def print_summary(results: Sequence[LocalizationResult], poses_file: Path) -> No
     counts = Counter(str(result.status) for result in results)
     parts = ", ".join(f"{count} {status}" for status, count in counts.most_common())
     median_ms = np.median([result.timings_ms.get("total", 0) for result in results])
-    click.echo(f"{poses_file}: {len(results)} queries: {parts}; median {median_ms:.0f} ms")
+    click.echo(
+        f"{poses_file}: {len(results)} queries: {parts}; median {median_ms:.0f} ms per query"
+    )
     failed = [result for result in results if result.pose is None]
     for result in failed[:SHOWN_FAILURES]:
         click.echo(f"  {result.query_name}: {result.status}: {result.reason}")

@@ -24,7 +24,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print all fields as JSON.")
 def list_weights(as_json: bool) -> None:
     """List all files: state, size, licences, training data, source."""
-    from hloc_lite.io.weights import WeightsStatus, WeightsStore
+    from hloc_lite.io.weights import WeightsStore
 
     store = WeightsStore()
     if as_json:
@@ -33,8 +33,7 @@ def list_weights(as_json: bool) -> None:
     click.echo(f"folder: {store.folder}\n")
     click.echo(f"{'name':<27}{'state':<9}{'MB':>6}  {'licence: code / weights':<29}source")
     for name, card in store.cards.items():
-        status = store.status_by_size(name)
-        state = "-" if status is WeightsStatus.ABSENT else str(status)
+        state = store.status_by_size(name)
         size = f"{card.bytes / 1e6:.1f}" if card.bytes else "?"
         licences = f"{card.code_licence} / {card.weights_licence}"
         click.echo(f"{name:<27}{state:<9}{size:>6}  {licences:<29}{_sources(card)}")

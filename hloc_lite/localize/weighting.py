@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 
@@ -53,8 +51,6 @@ from hloc_lite.types import (
     UInt8,
 )
 
-logger = logging.getLogger(__name__)
-T = TypeVar("T")
 QuickPose = Callable[[Correspondences], Rigid3 | None]
 """Estimates cam_from_world from few RANSAC samples, without refinement."""
 

@@ -16,6 +16,7 @@ from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError, StaleArtefactError
 from hloc_lite.formats.colmap import write_model
 from hloc_lite.formats.hloc_lists import read_image_list, read_queries, write_poses, write_queries
+from hloc_lite.io.dataset_layout import DatasetLayout
 from hloc_lite.io.files import atomic_path, read_json, write_json_atomic, write_text_atomic
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.synthetic.config import CONDITIONS, SCHEMA_VERSION, TownConfig
@@ -144,17 +145,16 @@ def _write(
     with_depth: bool,
     with_labels: bool,
 ) -> None:
+    layout = DatasetLayout(out_dir)
     fast_png = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, 2]
     if with_depth:
         millimetres = np.where(rendering.depth < MAX_DEPTH_M, rendering.depth * 1000, 0)
-        _write_image(
-            out_dir / "depth" / f"{name}.png", np.rint(millimetres).astype(np.uint16), fast_png
-        )
+        _write_image(layout.depth / f"{name}.png", np.rint(millimetres).astype(np.uint16), fast_png)
     if with_labels:
-        _write_image(out_dir / "labels" / f"{name}.png", rendering.labels, fast_png)
+        _write_image(layout.labels / f"{name}.png", rendering.labels, fast_png)
     quality = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
     bgr = cv2.cvtColor(rendering.pixels, cv2.COLOR_RGB2BGR)
-    _write_image(out_dir / "images" / name, bgr, quality)
+    _write_image(layout.images / name, bgr, quality)
 
 
 def _write_image(path: Path, image: np.ndarray, options: Sequence[int]) -> None:
@@ -166,9 +166,10 @@ def _write_image(path: Path, image: np.ndarray, options: Sequence[int]) -> None:
 
 
 def _complete(out_dir: Path, view: View, with_depth: bool, with_labels: bool) -> bool:
-    wanted = [out_dir / "images" / view.name]
-    wanted += [out_dir / "depth" / f"{view.name}.png"] * with_depth
-    wanted += [out_dir / "labels" / f"{view.name}.png"] * with_labels
+    layout = DatasetLayout(out_dir)
+    wanted = [layout.images / view.name]
+    wanted += [layout.depth / f"{view.name}.png"] * with_depth
+    wanted += [layout.labels / f"{view.name}.png"] * with_labels
     return all(path.is_file() for path in wanted)
 
 
@@ -204,18 +205,20 @@ def _delete_town(out_dir: Path, new_names: Iterable[str]) -> None:
 
     Depth and labels of these images are deleted too; all other files are kept.
     """
-    lists = [out_dir / f"{kind}_{name}.txt" for name in CONDITIONS for kind in ("queries", "gt")]
+    layout = DatasetLayout(out_dir)
+    queries = [layout.queries(condition) for condition in CONDITIONS]
+    ground_truth = [layout.ground_truth(condition) for condition in CONDITIONS]
     names = set(new_names)
     with suppress(FormatError):
-        names.update(read_image_list(out_dir / "map_images.txt"))
-    for path in lists[::2]:
+        names.update(read_image_list(layout.map_images))
+    for path in queries:
         with suppress(FormatError):
             names.update(read_queries(path))
     ours = [name for name in sorted(names) if _NAME.fullmatch(name)]
-    photos = [out_dir / "images" / name for name in ours]
-    photos += [out_dir / kind / f"{name}.png" for kind in ("depth", "labels") for name in ours]
+    photos = [layout.images / name for name in ours]
+    photos += [folder / f"{name}.png" for folder in (layout.depth, layout.labels) for name in ours]
     try:
-        for path in [*photos, *lists]:
+        for path in [*photos, *queries, *ground_truth]:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise HlocLiteError(f"cannot delete {path}: {error.strerror or error}") from None
@@ -258,16 +261,17 @@ def _write_town_json(
 
 
 def _write_lists(out_dir: Path, config: TownConfig, views: Sequence[View]) -> None:
+    layout = DatasetLayout(out_dir)
     mapped = [view for view in views if view.pass_name.startswith("map")]
     write_text_atomic(out_dir / "README.md", README)
-    write_text_atomic(out_dir / "map_images.txt", "".join(f"{view.name}\n" for view in mapped))
+    write_text_atomic(layout.map_images, "".join(f"{view.name}\n" for view in mapped))
     for condition in config.conditions:
         queries = [view for view in views if view.pass_name == condition]
         cameras = {view.name: view.camera for view in queries}
-        write_queries(out_dir / f"queries_{condition}.txt", cameras)
+        write_queries(layout.queries(condition), cameras)
         poses = {view.name: view.cam_from_world for view in queries}
-        write_poses(out_dir / f"gt_{condition}.txt", poses)
-    write_model(out_dir / "model", map_model(mapped))
+        write_poses(layout.ground_truth(condition), poses)
+    write_model(layout.model, map_model(mapped))
 
 
 def map_model(mapped: Sequence[View]) -> SfmModel:

@@ -201,20 +201,20 @@ def test_settings_without_effect_are_reported(world, run) -> None:
     photo = world[0] / "images" / "a" / "x.png"
     code, _, err = run(photo, "--set", "mapping.mapper=global", "--set", "pairs.spec=exhaustive")
     assert code == 0
-    assert [line for line in err.splitlines() if "no effect" in line] == [
-        "no effect: pairs.spec, mapping.mapper (used only to build a map)"
+    assert [line for line in err.splitlines() if "ignored" in line] == [
+        "ignored: pairs.spec, mapping.mapper (used only to build a map)"
     ]
-    assert "no effect" not in run(photo, "--set", "mapping.mapper=incremental")[2]
+    assert "ignored" not in run(photo, "--set", "mapping.mapper=incremental")[2]
 
 
 def test_cue_settings_without_a_source_are_reported(world, run) -> None:
     photo = world[0] / "images" / "a" / "x.png"
     settings = ("--set", "semantics.mode=hard", "--set", "depth.pose_ratio=1.5")
     _, _, err = run(photo, *settings)
-    assert "no effect: semantics.mode, depth.pose_ratio (no source" in err
+    assert "ignored: semantics.mode, depth.pose_ratio (no source" in err
     Path("depths").mkdir()
     _, _, err = run(photo, *settings, "--depth", "depths")
-    assert "no effect: semantics.mode (no source" in err
+    assert "ignored: semantics.mode (no source" in err
 
 
 @pytest.mark.parametrize("name", ["#1.png", "line\nbreak.png"])
@@ -323,4 +323,4 @@ def test_a_budget_that_is_nan_or_without_effect_is_reported(world, run) -> None:
     code, _, err = run(photo, "--budget-ms", "nan")
     assert code == 2 and "--budget-ms" in err
     _, _, err = run(photo, "--budget-ms", 5, "--set", "localize.matching=images")
-    assert "no effect: --budget-ms" in err
+    assert "ignored: --budget-ms" in err

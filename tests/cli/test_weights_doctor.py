@@ -61,7 +61,11 @@ def test_the_list_compares_sizes_only(empty_folder):
         file.truncate(card.bytes)
     lines = run("weights", "list").output.splitlines()
     states = {line.split()[0]: line.split()[1] for line in lines if line and line[0] != " "}
-    assert (states["xfeat"], states["disk"], states["aliked-n16"]) == ("corrupt", "present", "-")
+    assert (states["xfeat"], states["disk"], states["aliked-n16"]) == (
+        "corrupt",
+        "present",
+        "absent",
+    )
     assert "`hloc-lite weights check` compares checksums" in lines[-1]
 
 

@@ -18,7 +18,7 @@ from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.map_matcher import MapMatcher
 from hloc_lite.localize.pipeline import QueryPipeline
 from hloc_lite.localize.prior import PriorFilter
-from hloc_lite.localize.query import Query
+from hloc_lite.localize.query import PhotoPredictor, Query
 from hloc_lite.localize.verification import PoseVerifier
 from hloc_lite.localize.weighting import MatchWeigher
 from hloc_lite.maps.map import Map
@@ -118,7 +118,7 @@ def make_pipeline(
     matcher: MapMatcher | None = None,
     verifier: PoseVerifier | None = None,
 ) -> QueryPipeline:
-    """Query pipeline of one map, put together by hand.
+    """Query pipeline of one map without labels and depth, put together by hand.
 
     Args:
         matcher: stand-in of the map's matcher.
@@ -128,14 +128,14 @@ def make_pipeline(
     models = query_models(config)
     models.global_descriptor.load_state(sfm_map.retrieval_state)
     lifter = TrackLifter(sfm_map.model)
-    weigher = MatchWeigher(sfm_map, lifter, config, models.segmenter, None)
     calibration = load_calibration(config.confidence)
     return QueryPipeline(
         config,
         models.global_descriptor,
         RetrievalIndex(sfm_map.global_names, sfm_map.global_descriptors),
         [make_matcher(sfm_map, config) if matcher is None else matcher],
-        [weigher],
+        [MatchWeigher(sfm_map, lifter, config, with_labels=False)],
+        PhotoPredictor(None, None, config.semantics),
         create(ESTIMATORS, config.pose.estimator, config.pose, Runtime(NoWeights())),
         verifier or PoseVerifier(lifter, None, calibration, config, known_poses=True),
         PriorFilter(sfm_map, config.prior),

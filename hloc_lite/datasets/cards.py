@@ -1,0 +1,81 @@
+"""Cards of data sets: source, licence, conditions and thresholds.
+
+Cards are TOML files in ``card_files/``, so that an installed package has them. In a checkout,
+``datasets/NAME/README.md`` says how to get the data.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+
+from pydantic import Field, ValidationError
+
+from hloc_lite.config import Section
+from hloc_lite.errors import FormatError, UnknownNameError
+
+_FOLDER = files("hloc_lite.datasets").joinpath("card_files")
+
+
+class Card(Section):
+    """Card of a data set; the file's name is the name of the data set."""
+
+    name: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    """Where the data come from."""
+    licence: str = Field(min_length=1)
+    citation: str = ""
+    """Publication to cite; empty if there is none."""
+    units: str = Field(min_length=1)
+    """Unit of lengths and direction of the axes."""
+    layout: str = Field(min_length=1)
+    """Files and folders of the data set."""
+    conditions: tuple[str, ...] = ()
+    """Query conditions in the order of tables; empty if queries are not divided."""
+    thresholds: tuple[str, ...] = Field(min_length=1)
+    """Accuracy thresholds of recalls, such as ``0.25m,2deg``."""
+
+
+def card_names() -> tuple[str, ...]:
+    """Return the sorted names of the data sets that have a card."""
+    names = (entry.name for entry in _FOLDER.iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+def read_card(name: str) -> Card:
+    """Read the card of a data set.
+
+    Raises:
+        UnknownNameError: no such card; the message lists the known ones.
+        FormatError: the file is not TOML, or a key is unknown, missing or of the wrong type.
+    """
+    if name not in card_names():
+        raise UnknownNameError(
+            f"no data set is named {name!r}; those with a card are {', '.join(card_names())}"
+        )
+    file = _FOLDER.joinpath(f"{name}.toml")
+    return parse_card(name, file.read_text(encoding="utf-8"), str(file))
+
+
+def parse_card(name: str, text: str, where: str) -> Card:
+    """Parse the TOML of a card; ``where`` is the file named in errors.
+
+    Raises:
+        FormatError: as ``read_card``.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FormatError(f"{where} is not TOML: {error}") from None
+    known = [key for key in Card.model_fields if key != "name"]
+    for key in table:
+        if key not in known:
+            raise FormatError(f"{where}: unknown key {key!r}; expected {', '.join(known)}")
+    try:
+        return Card(name=name, **table)
+    except ValidationError as error:
+        found = error.errors()[0]
+        key = ".".join(str(part) for part in found["loc"])
+        if found["type"] == "missing":
+            raise FormatError(f"{where}: the key {key!r} is missing") from None
+        raise FormatError(f"{where}: key {key!r}: {found['msg']}, got {found['input']!r}") from None
