@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hloc_lite.maps.landmark_descriptors import ROWS_PER_BLOCK, LandmarkDescriptors, row_norms
+from hloc_lite.maps.map_data import MapData
 from hloc_lite.types import NO_POINT, Float32, Int64
 
-if TYPE_CHECKING:
-    from hloc_lite.maps.map import Map
 
-
-def landmark_descriptors_of(sfm_map: Map) -> LandmarkDescriptors:
+def landmark_descriptors_of(sfm_map: MapData) -> LandmarkDescriptors:
     """Return the map's landmark descriptors, or compute ``mean_descriptors`` if it stores none."""
     stored = sfm_map.landmark_descriptors
     return mean_descriptors(sfm_map) if stored is None else stored
 
 
-def mean_descriptors(sfm_map: Map) -> LandmarkDescriptors:
+def mean_descriptors(sfm_map: MapData) -> LandmarkDescriptors:
     """Compute the mean descriptor of each point's track, as one unit row per point.
 
     Features are read one image at a time, so memory is that of the result.
@@ -37,7 +34,7 @@ def mean_descriptors(sfm_map: Map) -> LandmarkDescriptors:
     return LandmarkDescriptors(sums, np.arange(len(sums) + 1))
 
 
-def _observations(sfm_map: Map) -> Iterator[tuple[Int64, Float32]]:
+def _observations(sfm_map: MapData) -> Iterator[tuple[Int64, Float32]]:
     """Yield (K,) observed points and their (K, D) descriptors for each image that has any."""
     for image in sfm_map.model.images:
         observed = image.point3D_idxs != NO_POINT
