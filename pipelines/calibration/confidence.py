@@ -145,7 +145,7 @@ def fit_terms(
         name: Term(center=float(c), scale=float(s), coefficient=float(b))
         for name, c, s, b in zip(names, centers, scales, fit.coefficients, strict=True)
     }
-    return Calibration(intercept=fit.intercept, fitted=summary, traits=terms)
+    return Calibration(intercept=fit.intercept, fitted=summary, terms=terms)
 
 
 def summarize(samples: Sequence[PoseSample], settings: Sequence[str]) -> FitSummary:
