@@ -168,9 +168,7 @@ def match_town(town: Path, sfm_map: Map, cache: Path, num_retrieved: int) -> Mat
             (matches,) = pipeline.match(query, hits, StageClock())
             _write(file, matches)
         matches = _read(file, pipeline.matchers[0], photo)
-        found.append(
-            MatchedQuery(each.condition, photo, each.camera, matches, each.cam_from_world)
-        )
+        found.append(MatchedQuery(each.condition, photo, each.camera, matches, each.cam_from_world))
     return MatchedTown(town, sfm_map, tuple(found))
 
 
