@@ -32,6 +32,7 @@ from hloc_lite.models import (
     load_extractor_and_matcher,
     load_models,
     matcher_name,
+    takes_photos,
 )
 from hloc_lite.pose.confidence import Calibration
 from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher
@@ -67,10 +68,7 @@ def build_pipeline(
     if models is None:
         models = load_models(query_matching_config(config), runtime)
     if models.pair_matcher is not None:
-        raise ConfigError(
-            f"matcher {matcher_name(config)!r} takes photos, so this map has no descriptors that "
-            f"a query could be matched with; build it with a matcher of features to localize in it"
-        )
+        raise _photo_matcher_error(config)
     check_weights(models.weights, sfm_map.weights)
     models.global_descriptor.load_state(sfm_map.retrieval_state)
     maps = (sfm_map, *extra_maps)
@@ -95,6 +93,8 @@ def build_pipeline(
     for each, lifter in zip(extra_maps, lifters[1:], strict=True):
         its_config = query_matching_config(with_matching_of_map(config, each.config))
         extractor, matcher, weights = load_extractor_and_matcher(its_config, runtime)
+        if takes_photos(matcher):
+            raise _photo_matcher_error(its_config)
         check_weights(weights, each.weights)
         matchers.append(make(each, its_config, extractor, matcher, lifter))
         weighers.append(_extra_weigher(each, its_config, lifter, extra_cues, with_labels))
@@ -118,6 +118,13 @@ def build_pipeline(
         create(ESTIMATORS, config.pose.estimator, config.pose, runtime),
         verifier,
         PriorFilter(sfm_map, config.prior),
+    )
+
+
+def _photo_matcher_error(config: Config) -> ConfigError:
+    return ConfigError(
+        f"matcher {matcher_name(config)!r} takes photos, so its map has no descriptors that a "
+        f"query could be matched with; build it with a matcher of features to localize in it"
     )
 
 
