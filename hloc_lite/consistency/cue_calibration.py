@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from hloc_lite.config import WeightingConfig
 from hloc_lite.consistency.cue_combination import CUE_NAMES
-from hloc_lite.logistic_regression import fit_logistic
 from hloc_lite.errors import ConfigError, ShapeError
 from hloc_lite.io.files import write_text_atomic
+from hloc_lite.logistic_regression import fit_logistic
 from hloc_lite.types import Float64
 
 MIN_FACTOR = 1e-7

@@ -19,8 +19,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hloc_lite.logistic_regression import fit_logistic
 from hloc_lite.localize.confidence import write_calibration
+from hloc_lite.logistic_regression import fit_logistic
 from hloc_lite.pose.confidence import MAX_DEVIATION, Calibration, FitSummary, Term
 from hloc_lite.pose.quality import QUALITY_FEATURES
 from pipelines.calibration.cascade_samples import is_learned, sample_cascade
@@ -145,7 +145,7 @@ def fit_terms(
         name: Term(center=float(c), scale=float(s), coefficient=float(b))
         for name, c, s, b in zip(names, centers, scales, fit.coefficients, strict=True)
     }
-    return Calibration(intercept=fit.intercept, fitted=summary, traits=terms)
+    return Calibration(intercept=fit.intercept, fitted=summary, terms=terms)
 
 
 def summarize(samples: Sequence[PoseSample], settings: Sequence[str]) -> FitSummary:

@@ -84,13 +84,14 @@ def main(
 def match_cues(localizer: Localizer, each: MatchedQuery) -> MatchCues:
     """Compute the cues about the stored matches of a query."""
     pipeline = localizer.pipeline
-    cues = pipeline.compute_cues(each.query, each.matches.hits, (each.matches,), StageClock())
+    query = each.describe(pipeline)
+    cues = pipeline.compute_cues(query, each.matches.hits, (each.matches,), StageClock())
     return pipeline.joined_cues(cues)
 
 
 def are_correct(localizer: Localizer, each: MatchedQuery, cues: MatchCues) -> Bool:
     """(R,) True for matches whose landmark projects near the keypoint, in front of the camera."""
-    matches, camera = cues.matches, each.query.camera
+    matches, camera = cues.matches, each.camera
     points = each.cam_from_world.apply(localizer.map.model.xyz[matches.point3D_idxs])
     pixels = img_from_cam(camera, points)
     keypoints = each.matches.features.keypoints[matches.keypoint_idxs]

@@ -82,7 +82,8 @@ def correct_queries(
     pipeline, clock = localizer.pipeline, StageClock()
     found = []
     for each, hits in zip(queries, retrieve(localizer.map, queries, count), strict=True):
-        query = Query(each.photo, each.camera, True, (each.features,))
+        predictions = pipeline.predictor.predict(each.photo)
+        query = Query(each.photo, each.camera, True, (each.features,), predictions)
         steps = [MatchingStep(pipeline.match(query, hits, clock))]
         result = pipeline.localize(query, hits, each.name, clock, steps=steps)
         found.append(is_correct(result, each.cam_from_world))

@@ -29,6 +29,7 @@ from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.cascade import MatchingStep
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.map_matcher import MapMatcher
+from hloc_lite.localize.pipeline import QueryPipeline
 from hloc_lite.localize.query import ImageMatches, MapMatches, Query
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
@@ -61,13 +62,14 @@ class MatchedQuery:
     """Query with its matches with the retrieved map images, and its true pose."""
 
     condition: str
-    query: Query
+    photo: Photo
+    camera: Camera
     matches: MapMatches
     cam_from_world: Rigid3
 
     @property
     def name(self) -> str:
-        return self.query.photo.name
+        return self.photo.name
 
     def first_hits(self, count: int) -> MatchedQuery:
         """The query as if only ``count`` images had been retrieved."""
@@ -86,11 +88,16 @@ class MatchedQuery:
             by_image[name] = replace(each, matches=matches)
         return replace(self, matches=replace(self.matches, by_image=by_image))
 
+    def describe(self, pipeline: QueryPipeline) -> Query:
+        """The query with its stored features and predictions of labels and depth."""
+        predictions = pipeline.predictor.predict(self.photo)
+        return Query(self.photo, self.camera, True, (self.matches.features,), predictions)
+
     def localize(self, localizer: Localizer) -> LocalizationResult:
         """Estimate the pose from the stored matches."""
-        steps = [MatchingStep((self.matches,))]
-        return localizer.pipeline.localize(
-            self.query, self.matches.hits, self.name, StageClock(), steps=steps
+        pipeline, steps = localizer.pipeline, [MatchingStep((self.matches,))]
+        return pipeline.localize(
+            self.describe(pipeline), self.matches.hits, self.name, StageClock(), steps=steps
         )
 
 
@@ -160,8 +167,8 @@ def match_town(town: Path, sfm_map: Map, cache: Path, num_retrieved: int) -> Mat
             query, hits = pipeline.describe(photo, each.camera, exclude=each.name)
             (matches,) = pipeline.match(query, hits, StageClock())
             _write(file, matches)
-        query, matches = _read(file, pipeline.matchers[0], photo, each.camera)
-        found.append(MatchedQuery(each.condition, query, matches, each.cam_from_world))
+        matches = _read(file, pipeline.matchers[0], photo)
+        found.append(MatchedQuery(each.condition, photo, each.camera, matches, each.cam_from_world))
     return MatchedTown(town, sfm_map, tuple(found))
 
 
@@ -187,9 +194,7 @@ def _write(file: Path, matches: MapMatches) -> None:
         )
 
 
-def _read(
-    file: Path, matcher: MapMatcher, photo: Photo, camera: Camera
-) -> tuple[Query, MapMatches]:
+def _read(file: Path, matcher: MapMatcher, photo: Photo) -> MapMatches:
     try:
         with np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
@@ -207,5 +212,4 @@ def _read(
         matches = Matches(arrays["indices"][rows], arrays["scores"][rows])
         by_image[name] = ImageMatches(matches, matcher.image_features(name)[1])
     hits = RetrievalHits(names, arrays["similarities"])
-    query = Query(photo, camera, True, (features,))
-    return query, MapMatches(features, hits, by_image, is_learned=False)
+    return MapMatches(features, hits, by_image, is_learned=False)

@@ -25,7 +25,7 @@ from hloc_lite.clock import StageClock
 from hloc_lite.config import Config, load_config
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.localize.query import Query
+from hloc_lite.localize.query import Predictions, Query
 from hloc_lite.maps.compress import compress_map
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.map import Map
@@ -185,7 +185,7 @@ def make_query(metre: float, sfm_map: Map, rng: np.random.Generator) -> Query:
     inside = ((xy > 0) & (xy < [CAMERA.width, CAMERA.height])).all(axis=1)
     points, xy = points[inside][: KEYPOINTS // 2], xy[inside][: KEYPOINTS // 2]
     assert sfm_map.landmark_descriptors is not None
-    descriptors, _ = sfm_map.landmark_descriptors.of(points)
+    descriptors, _ = sfm_map.landmark_descriptors.rows_of(points)
     descriptors = descriptors + 0.06 * rng.standard_normal(descriptors.shape, np.float32)
     more = KEYPOINTS - len(points)
     size = [CAMERA.width, CAMERA.height]
@@ -198,7 +198,7 @@ def make_query(metre: float, sfm_map: Map, rng: np.random.Generator) -> Query:
         keypoints.astype(np.float32), rows, np.ones(KEYPOINTS, np.float32), (1024, 768)
     )
     photo = Photo("query", np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8))
-    return Query(photo, CAMERA, True, (features,))
+    return Query(photo, CAMERA, True, (features,), Predictions(None, None))
 
 
 if __name__ == "__main__":
