@@ -1,11 +1,10 @@
-"""Logistic regression with coefficients of at least 0 and an L2 penalty."""
+"""Logistic regression with non-negative coefficients and an L2 penalty."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
@@ -14,57 +13,57 @@ from hloc_lite.types import Bool, Float64
 
 @dataclass(frozen=True, eq=False)
 class LogisticFit:
-    """P(label) = 1 / (1 + exp(-(intercept + values @ coefficients)))."""
+    """Model P(true) = 1 / (1 + exp(-(intercept + features . coefficients)))."""
 
     coefficients: Float64
-    """(F,) >= 0."""
+    """(P,) coefficients >= 0."""
     intercept: float
     log_loss: float
-    """Mean log loss (natural logarithm) on the rows of the fit."""
-    base_log_loss: float
-    """Mean log loss of the constant share of True labels, for comparison."""
+    """Mean log loss (natural logarithm) on the rows of the fit, without the penalty."""
 
 
 def fit_logistic(
-    values: Float64,
-    labels: npt.NDArray[np.bool_],
+    features: Float64,
+    outcomes: Bool,
     *,
-    ridge: float,
-    max_coefficient: float | None = None,
+    ridge: float = 1.0,
+    max_coefficient: float = np.inf,
+    weights: Float64 | None = None,
+    offsets: Float64 | None = None,
 ) -> LogisticFit:
-    """Fit a logistic model by L-BFGS-B.
+    """Fit a logistic regression; the problem is convex.
 
     Args:
-        values: (N, F).
-        labels: (N,) some True, some False.
-        ridge: strength of the L2 penalty on coefficients, in rows. It makes the fit unique if
-            columns are constant or equal.
-        max_coefficient: upper limit of each coefficient; None for none.
+        features: (R, P); P may be 0.
+        outcomes: (R,) boolean.
+        ridge: L2 penalty, in rows: ridge / 2 |coefficients|^2 is added to the sum of losses.
+        max_coefficient: upper limit of the coefficients.
+        weights: (R,) weights of the rows; default: 1.
+        offsets: (R,) known part of the log odds; default: 0.
     """
-    num_rows, num_columns = values.shape
-    share = float(labels.mean())
-    start = np.concatenate([np.zeros(num_columns), [np.log(share / (1 - share))]])
+    weights = np.ones(len(outcomes)) if weights is None else weights
+    weights = weights / len(outcomes)
+    offsets = np.zeros(len(outcomes)) if offsets is None else offsets
+    num_features, penalty = features.shape[1], ridge / len(outcomes)
+
+    def mean_loss(parameters: Float64) -> tuple[float, Float64]:
+        """Mean log loss with the penalty, and its gradient."""
+        coefficients, intercept = parameters[:-1], parameters[-1]
+        log_odds = features @ coefficients + intercept + offsets
+        loss = weights @ np.logaddexp(0, np.where(outcomes, -log_odds, log_odds))
+        residuals = weights * (expit(log_odds) - outcomes)
+        gradient = np.append(residuals @ features + penalty * coefficients, residuals.sum())
+        return float(loss + penalty / 2 * coefficients @ coefficients), gradient
+
+    share = float(np.clip(outcomes.mean(), 1e-9, 1 - 1e-9))
     found = minimize(
-        _loss_and_gradient,
-        start,
-        (values, labels, ridge / num_rows),
+        mean_loss,
+        np.append(np.zeros(num_features), np.log(share / (1 - share))),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0, max_coefficient)] * num_columns + [(None, None)],
+        bounds=[(0, max_coefficient)] * num_features + [(None, None)],
         options={"maxiter": 500, "ftol": 1e-14, "gtol": 1e-9},
     ).x
-    loss, _ = _loss_and_gradient(found, values, labels, 0.0)
-    base, _ = _loss_and_gradient(start, values, labels, 0.0)
-    return LogisticFit(found[:-1], float(found[-1]), float(loss), float(base))
-
-
-def _loss_and_gradient(
-    parameters: Float64, values: Float64, labels: Bool, ridge: float
-) -> tuple[float, Float64]:
-    """Mean log loss + ridge / 2 |coefficients|^2, and its gradient."""
-    coefficients, intercept = parameters[:-1], parameters[-1]
-    logits = values @ coefficients + intercept
-    loss = np.logaddexp(0, np.where(labels, -logits, logits)).mean()
-    residuals = (expit(logits) - labels) / len(labels)
-    gradient = np.concatenate([residuals @ values + ridge * coefficients, [residuals.sum()]])
-    return float(loss + ridge / 2 * coefficients @ coefficients), gradient
+    penalized = penalty / 2 * found[:-1] @ found[:-1]
+    log_loss = mean_loss(found)[0] - penalized
+    return LogisticFit(found[:-1], float(found[-1]), float(log_loss))

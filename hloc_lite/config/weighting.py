@@ -17,7 +17,8 @@ class WeightingConfig(Section):
     A 2D-3D pair seen through several images takes the largest weight. The exponents were fitted by
     logistic regression (correct or wrong) on 460,000 RootSIFT matches of 240 queries in two
     rendered towns, with labels and depth as noisy as networks make them
-    (``python -m pipelines.calibrate_weights``). Together they lower the log loss from 0.46 to 0.19.
+    (``python -m pipelines.calibration.match_weights``). Together they lower the log loss from 0.46
+    to 0.19.
     """
 
     score: float = Field(1.0, ge=0, le=20)
@@ -57,7 +58,7 @@ class ConfidenceConfig(Section):
     enabled: bool = True
     """false: every pose is accepted, without confidence; ``pose.min_inliers`` should then be 12."""
     file: str = ""
-    """Coefficients from ``pipelines/calibrate_confidence.py``; empty: those of the package."""
+    """Coefficients from ``pipelines/calibration/confidence.py``; empty: those of the package."""
     min_confidence: float = Field(0.75, ge=0, le=1)
     """Poses with less confidence are returned as not localized; 0: none. Of 720 queries of another
     town none is accepted at 0.75, and 14 at 0.5; of the correct poses at 20 retrieved images 3.2 %

@@ -92,10 +92,11 @@ def calibrate_exponents(
     names = tuple(sorted(factors, key=CUE_NAMES.index))
     logs = np.log(np.stack([_cleaned(factors[name]) for name in names], axis=1))
     fit = fit_logistic(logs, right, ridge=ridge, max_coefficient=MAX_EXPONENT)
-    exponents = {name: float(v) for name, v in zip(names, fit.coefficients, strict=True)}
-    num_right = int(right.sum())
+    share = float(right.mean())
+    base_log_loss = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    exponents = dict(zip(names, fit.coefficients.tolist(), strict=True))
     return CalibratedExponents(
-        exponents, fit.intercept, len(right), num_right, fit.log_loss, fit.base_log_loss
+        exponents, fit.intercept, len(right), int(right.sum()), fit.log_loss, float(base_log_loss)
     )
 
 

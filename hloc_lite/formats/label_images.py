@@ -143,12 +143,12 @@ def read_label_table(source: str | Path) -> LabelTable:
     else:
         text = _read_table_text(Path(source))
     try:
-        content = tomllib.loads(text)
+        values = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise FormatError(
             f"label table {name} is not readable TOML: {short_reason(error)}"
         ) from None
-    return _table_of(name, content)
+    return _table_of(name, values)
 
 
 def _read_table_text(path: Path) -> str:
@@ -166,17 +166,17 @@ def _read_table_text(path: Path) -> str:
         raise FormatError(f"cannot read label table {path}: {short_reason(error)}") from None
 
 
-def _table_of(name: str, content: Mapping[str, Any]) -> LabelTable:
-    strange = sorted(set(content) - {"ids", "colours", "others"})
-    parts = [key for key in ("ids", "colours") if isinstance(content.get(key), dict)]
-    if strange or len(parts) != 1 or not content[parts[0]]:
-        found = ", ".join(content) or "nothing"
+def _table_of(name: str, values: Mapping[str, Any]) -> LabelTable:
+    strange = sorted(set(values) - {"ids", "colours", "others"})
+    parts = [key for key in ("ids", "colours") if isinstance(values.get(key), dict)]
+    if strange or len(parts) != 1 or not values[parts[0]]:
+        found = ", ".join(values) or "nothing"
         raise FormatError(
             f"label table {name}: expected one table [ids] or [colours] with entries, and perhaps "
             f"`others`, got {found}"
         )
-    others = _train_id(name, content["others"]) if "others" in content else None
-    entries = content[parts[0]]
+    others = _train_id(name, values["others"]) if "others" in values else None
+    entries = values[parts[0]]
     if parts[0] == "ids":
         ids = {_file_id(name, key): _train_id(name, value) for key, value in entries.items()}
         return LabelTable(name, ids=ids, others=others)

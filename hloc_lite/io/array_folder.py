@@ -24,7 +24,7 @@ from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.array_file import read_array, write_array
 from hloc_lite.io.files import read_json, write_json_atomic
 from hloc_lite.io.locks import exclusive_lock
-from hloc_lite.io.staging import LOCK, STAGED, delete_files, foreign_files, move_into_place
+from hloc_lite.io.staging import LOCK, STAGED, delete_files, foreign_files, move_staged_files
 
 HEADER = "map.json"
 _NAME = re.compile(r"[a-z_]+(/[A-Za-z0-9_-]+)+")
@@ -71,7 +71,7 @@ def _write(folder: Path, schema: str, arrays: Arrays, header: Mapping[str, Any])
             recorded[f"{name}.npy"] = write_array(staged / f"{name}.npy", array)
         whole = {"schema": schema, **header, "files": recorded}
         write_json_atomic(staged / HEADER, {**whole, "checksum": fingerprint(whole)})
-        _put_in_place(folder, files)
+        _replace_files(folder, files)
     except OSError as error:
         raise HlocLiteError(f"cannot write {folder}: {error}") from error
 
@@ -131,13 +131,13 @@ def _unwritable(folder: Path, error: OSError) -> HlocLiteError:
     return HlocLiteError(f"cannot write {folder}: {error.strerror or error}")
 
 
-def _put_in_place(folder: Path, files: list[str]) -> None:
+def _replace_files(folder: Path, files: list[str]) -> None:
     old = _listed(folder)
     # the old header stays until the end: it lists the old files, and its checksums tell that the
     # folder is incomplete
-    move_into_place(folder, files)
+    move_staged_files(folder, files)
     delete_files(folder, old - set(files))
-    move_into_place(folder, [HEADER])
+    move_staged_files(folder, [HEADER])
     delete_files(folder / STAGED, files)
 
 

@@ -18,7 +18,7 @@ LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 """Files that file managers leave in empty folders."""
 
 
-def move_into_place(folder: Path, names: Iterable[str]) -> None:
+def move_staged_files(folder: Path, names: Iterable[str]) -> None:
     """Move files of the staged subfolder into the folder, in the given order.
 
     Args:

@@ -78,7 +78,7 @@ def matching_steps(
         found = match_images(query, chosen, matchers, clock)
         timing.seconds = (clock.seconds["matching"] - start) / count
         queue.record(chosen, found)
-        matches = tuple(_with_images(own, more) for own, more in zip(matches, found, strict=True))
+        matches = add_image_matches(matches, found)
         num_images += count
         count = min(config.images_per_step, max_images - num_images)
         images_left = _images_left(max_images - num_images)
@@ -163,8 +163,14 @@ def _images_left(count: int) -> tuple[str, ...]:
     return (f"{count} images by the matcher",) if count > 0 else ()
 
 
-def _with_images(own: MapMatches, more: MapMatches) -> MapMatches:
-    """All matches of both: with landmarks, and with some of the images."""
+def add_image_matches(
+    matches: Sequence[MapMatches], more: Sequence[MapMatches]
+) -> tuple[MapMatches, ...]:
+    """Add the matches with some images to those with landmarks, for each map."""
+    return tuple(_joined(own, each) for own, each in zip(matches, more, strict=True))
+
+
+def _joined(own: MapMatches, more: MapMatches) -> MapMatches:
     both = {name: _concatenated(own.by_image[name], each) for name, each in more.by_image.items()}
     is_learned = own.is_learned or more.is_learned
     return replace(own, by_image={**own.by_image, **both}, is_learned=is_learned)

@@ -74,7 +74,7 @@ def parse_calibration(text: str, source: str) -> Calibration:
         key = ".".join(str(part) for part in first["loc"])
         raise FormatError(
             f"{source} has bad confidence coefficients: {key or 'file'}: {first['msg']}; write it "
-            f"anew with pipelines/calibrate_confidence.py, or leave confidence.file empty"
+            f"anew with pipelines/calibration/confidence.py, or leave confidence.file empty"
         ) from None
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{source} is not readable TOML: {error}") from None
@@ -89,7 +89,7 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
     comments = [
         "# Probability that a pose is correct: 1 / (1 + exp(-(intercept + sum of coefficient *",
         "# (feature - center) / scale))), times the probability that the pose's own uncertainty",
-        "# leaves it within the bounds. Written by pipelines/calibrate_confidence.py.",
+        "# leaves it within the bounds. Written by pipelines/calibration/confidence.py.",
         "#",
         "# learned: added to the intercept where matches come from a learned matcher",
         "# bounds: largest errors of a correct pose",

@@ -1,7 +1,8 @@
 """Maps: the value that queries are localized in, and the folders that it is stored in.
 
 The value:
-map.py                   ``Map``: SfM model, features, global descriptors, config
+map_data.py              ``MapData``: SfM model, features, global descriptors, config
+map.py                   ``Map``: the same, with ``open`` and ``save``
 track_lifter.py          lifts keypoints of map images to the points of their tracks
 landmark_descriptors.py  one or more descriptors per map point
 mean_descriptors.py      computes them from the features of the map images

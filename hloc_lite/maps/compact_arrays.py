@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,10 @@ from hloc_lite.errors import ShapeError
 from hloc_lite.io.array_folder import json_array
 from hloc_lite.maps.georeference import georeference_to_json
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
+from hloc_lite.maps.map_data import MapData
 from hloc_lite.maps.quantization import Coding, to_bits, to_int8, to_product_codes
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import NO_POINT, Camera, Int64
-
-if TYPE_CHECKING:
-    from hloc_lite.maps.map import Map
 
 Arrays = dict[str, np.ndarray]
 DESCRIPTORS, CODEBOOKS = "landmarks/descriptors", "landmarks/codebooks"
@@ -26,7 +24,7 @@ STATE = "retrieval/state-"
 
 
 def compact_arrays(
-    sfm_map: Map,
+    sfm_map: MapData,
     descriptors: LandmarkDescriptors,
     landmark_idxs: Int64,
     coding: Coding,

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hloc_lite.maps.landmark_descriptors import ROWS_PER_BLOCK, LandmarkDescriptors, row_norms
+from hloc_lite.maps.map_data import MapData
 from hloc_lite.maps.track_lifter import TrackLifter
+from hloc_lite.protocols import Lifter
 from hloc_lite.types import NO_POINT, Float32, Int64
 
-if TYPE_CHECKING:
-    from hloc_lite.maps.map import Map
-    from hloc_lite.protocols import Lifter
 
-
-def landmark_descriptors_of(sfm_map: Map) -> LandmarkDescriptors:
+def landmark_descriptors_of(sfm_map: MapData) -> LandmarkDescriptors:
     """Return the map's landmark descriptors, or compute ``mean_descriptors`` if it stores none."""
     stored = sfm_map.landmark_descriptors
     return mean_descriptors(sfm_map) if stored is None else stored
 
 
-def mean_descriptors(sfm_map: Map, lifter: Lifter | None = None) -> LandmarkDescriptors:
+def mean_descriptors(sfm_map: MapData, lifter: Lifter | None = None) -> LandmarkDescriptors:
     """Compute the mean descriptor of the keypoints that show each point, as one unit row.
 
     Features are read one image at a time, so memory is that of the result.
@@ -43,7 +40,7 @@ def mean_descriptors(sfm_map: Map, lifter: Lifter | None = None) -> LandmarkDesc
     return LandmarkDescriptors(sums, np.arange(len(sums) + 1))
 
 
-def _observations(sfm_map: Map, lifter: Lifter) -> Iterator[tuple[Int64, Float32]]:
+def _observations(sfm_map: MapData, lifter: Lifter) -> Iterator[tuple[Int64, Float32]]:
     """Yield (K,) observed points and their (K, D) descriptors for each image that has any."""
     for name in sorted(lifter.image_names):
         points = lifter.points_of(name)

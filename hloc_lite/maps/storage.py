@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from hloc_lite.io.bank import Bank, write_bank
 from hloc_lite.io.files import file_sha256, read_json, write_json_atomic
 from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.io.sharded_store import ShardedStore
-from hloc_lite.io.staging import STAGED, delete_files, move_into_place
+from hloc_lite.io.staging import STAGED, delete_files, move_staged_files
 from hloc_lite.maps.compact import read_compact
 from hloc_lite.maps.config import restore_config
 from hloc_lite.maps.folder import (
@@ -41,15 +41,13 @@ from hloc_lite.maps.folder import (
     check_ours,
 )
 from hloc_lite.maps.georeference import delete_stale_georeference, read_georeference
+from hloc_lite.maps.map_data import MapData
 from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
 from hloc_lite.maps.stored_descriptors import (
     open_landmark_descriptors,
     write_landmark_descriptors,
 )
 from hloc_lite.types import LocalFeatures
-
-if TYPE_CHECKING:
-    from hloc_lite.maps.map import Map
 
 _FEATURE_FIELDS = ("keypoints", "descriptors", "scores", "image_size")
 
@@ -106,16 +104,16 @@ def read_map(folder: Path) -> dict[str, Any]:
         else:
             raise FormatError(f"{folder}/map.json: expected schema {MAP_SCHEMA}, got {schema!r}")
     except DamagedMapError:
-        raise  # says already how to mend it
+        raise  # its message already names the remedy
     except FormatError as error:
         raise DamagedMapError(f"{error}: {REMEDY}") from None
     return {**fields, "photos": _photos(fields)}
 
 
-def write_map(folder: Path, sfm_map: Map) -> None:
+def write_map(folder: Path, sfm_map: MapData) -> None:
     """Write a map into a folder; map.json comes last and marks it complete.
 
-    A map that is there stays until the new one is complete beside it.
+    An existing map is replaced only when the new one is complete in a staging folder.
 
     Raises:
         MappingError: the folder holds other files than a map.
@@ -127,7 +125,7 @@ def write_map(folder: Path, sfm_map: Map) -> None:
         delete_files(staged, FILES)  # of a run that was killed while writing
         _write_files(staged, sfm_map)
         (folder / "map.json").unlink(missing_ok=True)
-        move_into_place(folder, FILES)
+        move_staged_files(folder, FILES)
         delete_stale_georeference(folder)
     except OSError as error:
         raise HlocLiteError(f"cannot write {folder}: {error}") from error
@@ -180,7 +178,7 @@ def _photos(fields: Mapping[str, Any]) -> FolderSource | None:
     return FolderSource(Path(recorded), names, fields["config"].images)
 
 
-def _write_files(folder: Path, sfm_map: Map) -> None:
+def _write_files(folder: Path, sfm_map: MapData) -> None:
     write_model(folder / "sfm", sfm_map.model)
     images = sfm_map.model.images
     features = ((image.name, _feature_arrays(sfm_map.features[image.name])) for image in images)
@@ -219,13 +217,13 @@ def _feature_arrays(features: LocalFeatures) -> dict[str, np.ndarray]:
     }
 
 
-def _retrieval_items(sfm_map: Map) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def _retrieval_items(sfm_map: MapData) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     yield "descriptors", {"values": np.asarray(sfm_map.global_descriptors, np.float32).ravel()}
     for name, array in sorted(sfm_map.retrieval_state.items()):
         yield f"state/{name}", {"values": np.asarray(array, np.float32).ravel()}
 
 
-def _retrieval_attrs(sfm_map: Map) -> dict[str, Any]:
+def _retrieval_attrs(sfm_map: MapData) -> dict[str, Any]:
     shapes = {name: list(np.shape(array)) for name, array in sfm_map.retrieval_state.items()}
     return {"names": list(sfm_map.global_names), "state_shapes": shapes}
 

@@ -28,7 +28,7 @@ class Adaptivity(NamedTuple):
 
 AUTHORS_ADAPTIVITY = Adaptivity(0.95, 0.99)
 """For ALIKED on 12 pairs of real photos: a third of the time of the full network, 98 % of its
-matches kept, 2 % others (pipelines/benchmarks/lightglue.py)."""
+matches kept, 2 % others (pipelines/benchmarks/speed/lightglue.py)."""
 ADAPTIVITY: Mapping[str, Adaptivity] = {
     "lightglue-aliked": AUTHORS_ADAPTIVITY,
     "lightglue-disk": AUTHORS_ADAPTIVITY,

@@ -3,7 +3,7 @@
 The probability is a logistic regression on the features (Platt scaling), times the probability that
 the pose's own covariance leaves it within the error bounds. "Correct" means within ``ErrorBounds``
 of the true pose. No coefficient may be negative, so a better feature never lowers the probability.
-``pipelines/calibrate_confidence.py`` fits the coefficients on rendered towns.
+``pipelines/calibration/confidence.py`` fits the coefficients on rendered towns.
 """
 
 from __future__ import annotations

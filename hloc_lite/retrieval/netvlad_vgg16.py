@@ -149,9 +149,9 @@ def _weights_of(net: Any) -> VggNetVladWeights:
     )
 
 
-def _pair_of(layer: Any) -> tuple[Any, Any] | None:
-    """The two arrays of a layer; None for pooling, ReLU and normalization."""
-    weights = np.asarray(getattr(layer, "weights", ()), dtype=object)
+def _pair_of(module: Any) -> tuple[Any, Any] | None:
+    """The two arrays of a network layer; None for pooling, ReLU and normalization."""
+    weights = np.asarray(getattr(module, "weights", ()), dtype=object)
     if weights.ndim != 1 or len(weights) < 2 or any(np.size(part) == 0 for part in weights[:2]):
         return None
     return weights[0], weights[1]

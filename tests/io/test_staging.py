@@ -8,7 +8,7 @@ import pytest
 
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.io.locks import exclusive_lock
-from hloc_lite.io.staging import STAGED, delete_files, foreign_files, move_into_place
+from hloc_lite.io.staging import STAGED, delete_files, foreign_files, move_staged_files
 
 
 def touch(path: Path) -> None:
@@ -20,7 +20,7 @@ def test_staged_files_replace_the_old_ones(tmp_path: Path) -> None:
     touch(tmp_path / STAGED / "a/x")
     touch(tmp_path / "a/y")
     (tmp_path / "a/x").write_text("old")
-    move_into_place(tmp_path, ["a/x"])
+    move_staged_files(tmp_path, ["a/x"])
     assert (tmp_path / "a/x").read_text() == "x" and (tmp_path / "a/y").is_file()
     delete_files(tmp_path / STAGED, ["a/x"])
     assert not (tmp_path / STAGED).exists()

@@ -12,7 +12,7 @@ import pytest
 
 from hloc_lite.maps.map import Map
 from hloc_lite.synthetic.planes import make_planes
-from pipelines.benchmarks.kill_and_resume import run
+from pipelines.benchmarks.robustness.kill_and_resume import run
 
 PROGRAM = [sys.executable, "-m", "tests.robustness.stand_ins"]
 OPTIONS = [

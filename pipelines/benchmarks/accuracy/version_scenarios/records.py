@@ -66,9 +66,9 @@ def _rigid(a_from_b: Any) -> Record:
     return {"rotation": a_from_b.rotation, "translation": a_from_b.translation}
 
 
-def _correspondences(matched: Any) -> Record | None:
+def _correspondences(found: Any) -> Record | None:
     names = ("points2D", "points3D", "keypoint_idxs", "point3D_idxs", "weights", "bound_factors")
-    return None if matched is None else {name: getattr(matched, name) for name in names}
+    return None if found is None else {name: getattr(found, name) for name in names}
 
 
 def _features(found: Any) -> Record | None:

@@ -1,12 +1,12 @@
-"""ALIKED here and in kornia, on the same weights and the same real photos: times and differences.
+"""Our ALIKED against kornia's, with the same weights and photos: times and differences.
 
-    python pipelines/benchmarks/extraction.py FOLDER ... --profile
+    python -m pipelines.benchmarks.speed.aliked FOLDER ... --profile
 
-Both run in turn on each photo, resized to the same pixels. Times are with the limit of keypoints
-that is asked for; outputs are compared without one, since the two sides rank peaks differently
-(kornia before the sub-pixel refinement, here after it). ALIKED cuts a descriptor's patch at the
-whole pixel below the keypoint: where that coordinate is a whole number up to rounding, rounding
-decides which, on either side. Such keypoints are counted apart ("on a pixel").
+Both run in turn on each photo, resized to the same pixels. They are timed with a limit of
+keypoints, but compared without one, as they rank keypoints differently (kornia before sub-pixel
+refinement, we after it). ALIKED reads a descriptor's patch at the integer pixel below the keypoint.
+If that coordinate is an integer up to rounding, rounding decides which pixel, in both. Such
+keypoints are counted separately ("on a pixel").
 """
 
 from __future__ import annotations
@@ -35,39 +35,54 @@ from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.registry import Runtime
 from hloc_lite.types import Photo
+from pipelines.benchmarks.table import Table, percent, results_option
 
-EVERY_PEAK = 20000
-"""kornia's own upper limit."""
+MAX_KEYPOINTS = 20000
+"""Limit of keypoints above any photo's; kornia's own upper limit."""
 SAME_PX = 0.05
+"""Distance within which keypoints of both count as the same."""
 ON_A_PIXEL_PX = 1e-3
+"""Distance from an integer within which a coordinate counts as one."""
 BLOCKS = ("block1", "block2", "block3", "block4", "score_head", "dkd", "desc_head")
 STAGES = ("scores_and_features", "_refined_maxima", "describe")
-Found = tuple[np.ndarray, np.ndarray]
-"""(N, 2) keypoints, the centre of the first pixel at (0.5, 0.5), and (N, D) descriptors."""
-Side = Callable[[Photo], Found]
+Features = tuple[np.ndarray, np.ndarray]
+"""(N, 2) keypoints with pixel centres at half pixels, and (N, D) descriptors."""
+Extract = Callable[[Photo], Features]
 
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--photos", "limit", default=20, show_default=True, help="At most so many.")
+@click.option("--photos", "limit", default=20, show_default=True, help="Most photos.")
 @click.option("--weights", "name", default="aliked-n16", show_default=True)
 @click.option("--side", default=1024, show_default=True, help="Longer side, px.")
-@click.option("--keypoints", default=1024, show_default=True, help="Limit of the timed runs.")
-@click.option("--profile", is_flag=True, help="Also the time of each block, on the first photo.")
+@click.option("--keypoints", default=1024, show_default=True, help="Limit in the timed runs.")
+@click.option("--profile", is_flag=True, help="Also print the time of each block.")
+@results_option
 def main(
-    folders: tuple[Path, ...], limit: int, name: str, side: int, keypoints: int, profile: bool
+    folders: tuple[Path, ...],
+    limit: int,
+    name: str,
+    side: int,
+    keypoints: int,
+    profile: bool,
+    results: Path | None,
 ) -> None:
-    """Print times and differences over the photos below FOLDERS."""
+    """Print times and differences over the photos in FOLDERS."""
     photos = [photo for folder in folders for photo in resized_photos(folder, side)][:limit]
-    timed_sides = [kornia_side(name, keypoints), our_side(name, keypoints, side)]
-    full_sides = [kornia_side(name, EVERY_PEAK), our_side(name, EVERY_PEAK, side)]
-    for run in timed_sides:
-        run(photos[0])  # what is first pays for memory and caches
-    times = np.array([in_turn(timed_sides, photo, i) for i, photo in enumerate(photos)])
-    click.echo(f"{len(photos)} photos, {side} px, {torch.get_num_threads()} threads, {name}")
-    click.echo(table_of_times(times))
-    compared = [compare(*(run(photo) for run in full_sides)) for photo in photos]
-    click.echo(table_of_differences(compared))
+    timed = [kornia_extract(name, keypoints), our_extract(name, keypoints, side)]
+    unlimited = [kornia_extract(name, MAX_KEYPOINTS), our_extract(name, MAX_KEYPOINTS, side)]
+    for extract in timed:
+        extract(photos[0])  # warm up memory and caches
+    times = np.array([time_in_turn(timed, photo, i) for i, photo in enumerate(photos)])
+    table = Table(
+        "ALIKED against kornia's",
+        ["what", "figure"],
+        f"{len(photos)} photos of {side} px, {torch.get_num_threads()} threads, {name}. Times are "
+        f"medians per photo.",
+    )
+    add_times(table, times)
+    add_differences(table, [compare(*(run(photo) for run in unlimited)) for photo in photos])
+    table.write(results)
     if profile:
         for title, profiled in (("kornia", profile_kornia), ("hloc_lite", profile_ours)):
             seconds = profiled(name, keypoints, side, photos[0])
@@ -76,7 +91,7 @@ def main(
 
 
 def resized_photos(folder: Path, side: int) -> Iterator[Photo]:
-    """The folder's images, the longer side at most ``side`` px."""
+    """Read the photos of a folder, the longer side at most ``side`` px."""
     for name in list_images(folder):
         photo = read_photo(folder / name, name, ImagesConfig())
         size = resized_size(photo.width, photo.height, side)
@@ -84,7 +99,7 @@ def resized_photos(folder: Path, side: int) -> Iterator[Photo]:
 
 
 def kornia_network(name: str, keypoints: int) -> ALIKED:
-    """kornia's ALIKED with the authors' weights, detecting as ours does."""
+    """kornia's ALIKED with the authors' weights and our detection threshold."""
     network = ALIKED(name, max_num_keypoints=keypoints, detection_threshold=SCORE_THRESHOLD)
     state = torch.load(WeightsStore(offline=True).path(name), weights_only=True)
     state.setdefault("dkd.hw_grid", network.dkd.hw_grid)
@@ -92,82 +107,79 @@ def kornia_network(name: str, keypoints: int) -> ALIKED:
     return network.eval()
 
 
-def kornia_side(name: str, keypoints: int) -> Side:
-    """kornia as its documentation says, in inference mode."""
+def kornia_extract(name: str, keypoints: int) -> Extract:
+    """Extraction with kornia in inference mode."""
     network = kornia_network(name, keypoints)
 
-    def run(photo: Photo) -> Found:
+    def extract(photo: Photo) -> Features:
         with torch.inference_mode():
             found = network(as_tensor(photo))[0]
         return found.keypoints.numpy() + 0.5, found.descriptors.numpy()
 
-    return run
+    return extract
 
 
 def as_tensor(photo: Photo) -> torch.Tensor:
+    """(1, 3, H, W) tensor in [0, 1]."""
     return torch.tensor(photo.pixels).permute(2, 0, 1)[None].float() / 255
 
 
-def our_side(name: str, keypoints: int, side: int) -> Side:
-    """The extractor of this project."""
+def our_extract(name: str, keypoints: int, side: int) -> Extract:
+    """Extraction with hloc_lite."""
     extractor = our_extractor(name, keypoints, side)
 
-    def run(photo: Photo) -> Found:
+    def extract(photo: Photo) -> Features:
         found = extractor.extract([photo])[0]
         return found.keypoints, found.descriptors
 
-    return run
+    return extract
 
 
 def our_extractor(name: str, keypoints: int, side: int) -> AlikedExtractor:
-    """With kornia's detection threshold, which is the authors'."""
+    """Our extractor with the authors' detection threshold."""
     config = FeaturesConfig(name=name, max_keypoints=keypoints, max_side_px=side)
     return AlikedExtractor(name, config, Runtime(WeightsStore(offline=True)))
 
 
-def in_turn(sides: Sequence[Side], photo: Photo, turn: int) -> list[tuple[float, float]]:
-    """Wall and CPU seconds of each side; who begins alternates."""
-    seconds = [(0.0, 0.0)] * len(sides)
-    for index in np.roll(np.arange(len(sides)), turn):
+def time_in_turn(
+    extractors: Sequence[Extract], photo: Photo, turn: int
+) -> list[tuple[float, float]]:
+    """Wall and CPU seconds of each extractor; the first one alternates."""
+    seconds = [(0.0, 0.0)] * len(extractors)
+    for index in np.roll(np.arange(len(extractors)), turn):
         wall, cpu = time.perf_counter(), time.process_time()
-        sides[index](photo)
+        extractors[index](photo)
         seconds[index] = time.perf_counter() - wall, time.process_time() - cpu
     return seconds
 
 
-def table_of_times(times: np.ndarray) -> str:
-    """Medians of (photos, sides, wall and CPU) seconds."""
+def add_times(table: Table, times: np.ndarray) -> None:
+    """Add the medians of (photos, extractors, wall and CPU) seconds."""
     medians = np.median(times, axis=0)
-    ratios = np.median(times[:, 0] / times[:, 1], axis=0)
-    lines = [
-        "| median per photo | kornia s | hloc_lite s | ratio | least ratio |",
-        "|---" * 5 + "|",
-    ]
-    for kind, what in enumerate(("wall", "CPU")):
-        least = (times[:, 0, kind] / times[:, 1, kind]).min()
-        lines.append(
-            f"| {what} | {medians[0, kind]:.3f} | {medians[1, kind]:.3f} | {ratios[kind]:.1f} "
-            f"| {least:.1f} |"
-        )
-    return "\n".join(lines)
+    ratios = times[:, 0] / times[:, 1]
+    for kind, name in enumerate(("wall", "CPU")):
+        table.add(f"kornia, {name} s", round(medians[0, kind], 3))
+        table.add(f"hloc_lite, {name} s", round(medians[1, kind], 3))
+        table.add(f"times faster, {name}", round(float(np.median(ratios[:, kind])), 1))
+        table.add(f"times faster at least, {name}", round(float(ratios[:, kind].min()), 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Keypoints of one photo that both sides have."""
+    """Keypoints of one photo that both have found."""
 
     counts: tuple[int, int]
-    """All keypoints of either side."""
+    """Number of keypoints of kornia, and of ours."""
     distances: np.ndarray
-    """(K,) pixels, of kornia's keypoints that have ours within ``SAME_PX``."""
+    """(K,) distance of kornia's keypoints to ours, within ``SAME_PX``."""
     descriptors: np.ndarray
-    """(K,) largest difference of a component."""
+    """(K,) largest difference of a descriptor component."""
     on_a_pixel: np.ndarray
-    """(K,) bool: a coordinate is a whole number up to rounding."""
+    """(K,) True if a coordinate is an integer up to rounding."""
 
 
-def compare(theirs: Found, ours: Found) -> Comparison:
-    """Each of kornia's keypoints with the nearest of ours."""
+def compare(theirs: Features, ours: Features) -> Comparison:
+    """Compare each of kornia's keypoints with the nearest of ours."""
     distances, nearest = cKDTree(ours[0]).query(theirs[0])
     same = distances < SAME_PX
     grid = theirs[0][same] - 0.5
@@ -176,31 +188,29 @@ def compare(theirs: Found, ours: Found) -> Comparison:
     return Comparison((len(theirs[0]), len(ours[0])), distances[same], difference, on_a_pixel)
 
 
-def table_of_differences(compared: Sequence[Comparison]) -> str:
-    """Over all photos together."""
+def add_differences(table: Table, compared: Sequence[Comparison]) -> None:
+    """Add the differences over all photos together."""
     theirs, ours = np.sum([each.counts for each in compared], axis=0)
     distances = np.concatenate([each.distances for each in compared])
     differences = np.concatenate([each.descriptors for each in compared])
     on_a_pixel = np.concatenate([each.on_a_pixel for each in compared])
     elsewhere, there = differences[~on_a_pixel], differences[on_a_pixel]
-    within = 100 * (elsewhere < 1e-3).mean()
-    lines = [
-        f"keypoints: kornia {theirs}, hloc_lite {ours}; within {SAME_PX} px "
-        f"{100 * len(distances) / theirs:.3f} %, median {np.median(distances):.1e} px, "
-        f"largest {distances.max():.1e} px",
-        f"descriptors: 99 % below {np.quantile(elsewhere, 0.99):.1e}, "
-        f"largest {elsewhere.max():.1e}, below 1e-3 {within:.3f} %",
-    ]
+    table.add("keypoints of kornia", theirs)
+    table.add("keypoints of hloc_lite", ours)
+    table.add(f"within {SAME_PX} px", percent(len(distances) / theirs, 3))
+    table.add("median distance, px", f"{np.median(distances):.1e}")
+    table.add("largest distance, px", f"{distances.max():.1e}")
+    table.add("descriptor differences, 99 % below", f"{np.quantile(elsewhere, 0.99):.1e}")
+    table.add("largest descriptor difference", f"{elsewhere.max():.1e}")
+    table.add("descriptor differences below 1e-3", percent((elsewhere < 1e-3).mean(), 3))
     if len(there):
-        lines.append(
-            f"on a pixel: {len(there)} keypoints, descriptors below 1e-3 "
-            f"{100 * (there < 1e-3).mean():.1f} %, largest {there.max():.1e}"
-        )
-    return "\n".join(lines)
+        table.add("keypoints on a pixel", len(there))
+        table.add("of these, differences below 1e-3", percent((there < 1e-3).mean()))
+        table.add("of these, largest difference", f"{there.max():.1e}")
 
 
 def profile_kornia(name: str, keypoints: int, side: int, photo: Photo) -> dict[str, float]:
-    """CPU seconds of each block; rest: upsampling, joining, normalizing, padding."""
+    """CPU seconds of each block; rest: upsampling, concatenation, normalization, padding."""
     network = kornia_network(name, keypoints)
     pixels = as_tensor(photo)
     with torch.inference_mode():
@@ -212,7 +222,7 @@ def profile_kornia(name: str, keypoints: int, side: int, photo: Photo) -> dict[s
 
 
 def profile_ours(name: str, keypoints: int, side: int, photo: Photo) -> dict[str, float]:
-    """CPU seconds of each block; rest: conversion, choice of keypoints."""
+    """CPU seconds of each block; rest: conversion, selection of keypoints."""
     extractor = our_extractor(name, keypoints, side)
     extractor.extract([photo])
     with hooked(extractor._network, BLOCKS[:4]) as seconds, mock.patch.multiple(
@@ -226,7 +236,7 @@ def profile_ours(name: str, keypoints: int, side: int, photo: Photo) -> dict[str
 
 
 def clocked(function: Callable, name: str, seconds: dict[str, float]) -> Callable:  # type: ignore[type-arg]
-    """The same function, its CPU time added to ``seconds``."""
+    """Wrap a function so that its CPU time is added to ``seconds[name]``."""
 
     def run(*arguments: object, **named: object) -> object:
         start = time.process_time()
@@ -239,7 +249,7 @@ def clocked(function: Callable, name: str, seconds: dict[str, float]) -> Callabl
 
 @contextmanager
 def hooked(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, float]]:
-    """CPU seconds spent within some of the network's modules."""
+    """Measure the CPU seconds spent in some of the network's modules."""
     seconds: dict[str, float] = defaultdict(float)
     forwards = {name: getattr(network, name).forward for name in names}
     for name, forward in forwards.items():
@@ -252,6 +262,7 @@ def hooked(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, float
 
 
 def with_rest(seconds: dict[str, float], total: float) -> dict[str, float]:
+    """Add the rest and the total."""
     return {**seconds, "rest": total - sum(seconds.values()), "total": total}
 
 

@@ -1,4 +1,4 @@
-"""Labels and depth of rendered towns made as wrong as networks make them."""
+"""Labels and depth of rendered towns with errors like those of networks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from hloc_lite.registry import SEGMENTERS, Runtime, create
 from hloc_lite.types import Float32, UInt8
 
 BORDER_PX = 4.0
-"""Standard deviation of the shift of label borders."""
+"""Standard deviation of the displacement of label borders."""
 BORDER_WAVE_PX = 12.0
-"""Over which that shift changes."""
+"""Wavelength of that displacement."""
 CONFUSED_SHARE = 0.1
-"""Of the pixels that get another label: segmenters reach 0.9 on streets they were trained for."""
+"""Share of pixels with a wrong label; segmenters reach an accuracy of 0.9 on their own domain."""
 CONFUSED_WAVE_PX = 40.0
-"""Size of the patches that do."""
+"""Size of the patches with a wrong label."""
 CONFUSIONS = {
     "road": "sidewalk", "sidewalk": "road", "building": "wall", "wall": "building",
     "fence": "vegetation", "pole": "building", "traffic light": "building",
@@ -32,15 +32,17 @@ CONFUSIONS = {
     "sky": "building", "person": "building", "rider": "person", "car": "truck",
 }  # fmt: skip
 DEPTH_ERROR = 0.15
-"""Standard deviation of the logarithm of depth."""
+"""Standard deviation of log depth."""
 DEPTH_WAVE_PX = 40.0
+"""Wavelength of the depth error."""
 SCALES = (0.5, 2.0)
-"""Of relative depth: drawn evenly in the logarithm, for each image."""
+"""Range of the scale of relative depth, drawn log-uniformly for each image."""
 MAX_SHIFT_M = 1.0
+"""Largest shift of relative depth."""
 
 
 def write_noisy_labels(town: Path, names: Sequence[str], out: Path) -> None:
-    """Borders moved, patches confused."""
+    """Write label maps with displaced borders and patches of wrong labels."""
     for name in tqdm(names, desc=f"{town.name} noisy labels", disable=None):
         if not (out / f"{name}.png").is_file():
             rng = np.random.default_rng([1, *name.encode()])
@@ -48,7 +50,7 @@ def write_noisy_labels(town: Path, names: Sequence[str], out: Path) -> None:
 
 
 def write_noisy_depth(town: Path, names: Sequence[str], out: Path) -> None:
-    """Relative depth: scaled, shifted, 15 % wrong."""
+    """Write relative depth: scaled, shifted, with an error of 15 %."""
     for name in tqdm(names, desc=f"{town.name} noisy depth", disable=None):
         if not (out / f"{name}.png").is_file():
             rng = np.random.default_rng([2, *name.encode()])
@@ -58,35 +60,35 @@ def write_noisy_depth(town: Path, names: Sequence[str], out: Path) -> None:
 
 
 def write_network_labels(town: Path, names: Sequence[str], out: Path, network: str) -> None:
-    """What a segmentation network sees."""
+    """Write the label maps that a segmentation network predicts."""
     config = load_config(settings=[f"semantics.source={network}"])
     segmenter = create(SEGMENTERS, network, config.semantics, Runtime(WeightsStore()))
     for name in tqdm(names, desc=f"{town.name} {network}", disable=None):
         if not (out / f"{name}.png").is_file():
             photo = read_photo(town / "images" / name, name, config.images)
             (labels,) = segmenter.segment([photo])
-            size = (photo.width, photo.height)  # networks squash photos to a square
+            size = (photo.width, photo.height)  # networks resize photos to a square
             whole = cv2.resize(labels.labels, size, interpolation=cv2.INTER_NEAREST)
             _write_png(out / f"{name}.png", np.asarray(whole))
 
 
 def noisy_labels(labels: UInt8, rng: np.random.Generator) -> UInt8:
-    """(H, W) with borders moved by smooth shifts and patches taken for a class like theirs."""
+    """(H, W) labels with smoothly displaced borders and patches of similar classes."""
     height, width = labels.shape
     shift = [BORDER_PX * _waves(labels.shape, BORDER_WAVE_PX, rng) for _ in range(2)]
     columns, rows = np.meshgrid(np.arange(width), np.arange(height))
     x, y = (columns + shift[0]).astype(np.float32), (rows + shift[1]).astype(np.float32)
     moved = cv2.remap(labels, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     other = np.arange(256, dtype=np.uint8)
-    for one, taken_for in CONFUSIONS.items():
-        other[CLASS_NAMES.index(one)] = CLASS_NAMES.index(taken_for)
+    for true_class, predicted in CONFUSIONS.items():
+        other[CLASS_NAMES.index(true_class)] = CLASS_NAMES.index(predicted)
     waves = _waves(labels.shape, CONFUSED_WAVE_PX, rng)
     confused = waves > np.quantile(waves, 1 - CONFUSED_SHARE)
     return np.where(confused, other[moved], moved)
 
 
 def noisy_depth(depth: Float32, rng: np.random.Generator) -> Float32:
-    """(H, W) in metres, made relative and wrong."""
+    """(H, W) relative depth with errors, from metric depth in metres."""
     scale = np.exp(rng.uniform(*np.log(SCALES)))
     wrong = np.exp(DEPTH_ERROR * _waves(depth.shape, DEPTH_WAVE_PX, rng))
     return np.asarray(scale * depth * wrong + rng.uniform(0, MAX_SHIFT_M), np.float32)
@@ -104,7 +106,9 @@ def _waves(shape: tuple[int, ...], wave_px: float, rng: np.random.Generator) -> 
 def _read_png(town: Path, kind: str, name: str) -> np.ndarray:
     image = cv2.imread(str(town / kind / f"{name}.png"), cv2.IMREAD_UNCHANGED)
     if image is None:
-        raise SystemExit(f"{town / kind / name}.png is missing: render the town with depth, labels")
+        raise SystemExit(
+            f"{town / kind / name}.png is missing: render the town with depth and labels"
+        )
     return np.asarray(image)
 
 

@@ -1,9 +1,9 @@
-"""LightGlue's early exit and point pruning (Lindenberger 2023) against all layers on all points.
+"""LightGlue's early exit and point pruning (Lindenberger 2023) against the full network.
 
-    python pipelines/benchmarks/lightglue.py FOLDER ...
+    python -m pipelines.benchmarks.speed.lightglue FOLDER ...
 
-Pairs are neighbours in the list of each folder's images (ALIKED, one after the other). The full
-network is the reference: what share of its matches the adaptive one keeps, and what it adds.
+Pairs are neighbours in the list of each folder's images, with ALIKED features. Matches are compared
+with those of the full network.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from hloc_lite.matching import lightglue
 from hloc_lite.matching.lightglue import ADAPTIVITY, Adaptivity, LightGlueMatcher
 from hloc_lite.registry import Runtime
 from hloc_lite.types import LocalFeatures
+from pipelines.benchmarks.table import Table, percent, results_option
 
 MATCHER = "lightglue-aliked"
 VARIANTS = {
@@ -33,40 +34,50 @@ VARIANTS = {
     "early exit": Adaptivity(ADAPTIVITY[MATCHER].depth_confidence, -1),
     "early exit and pruning": ADAPTIVITY[MATCHER],
 }
+"""The first one is the reference."""
 Pair = tuple[LocalFeatures, LocalFeatures]
+MatchSet = set[tuple[int, int]]
 
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--pairs", "limit", default=6, show_default=True, help="Of each folder, at most.")
+@click.option("--pairs", "limit", default=6, show_default=True, help="Most pairs per folder.")
 @click.option("--keypoints", default=1024, show_default=True)
-def main(folders: tuple[Path, ...], limit: int, keypoints: int) -> None:
-    """Print times and matches of each variant over pairs of the photos below FOLDERS."""
-    pairs = [pair for folder in folders for pair in pairs_of(folder, limit, keypoints)]
+@results_option
+def main(folders: tuple[Path, ...], limit: int, keypoints: int, results: Path | None) -> None:
+    """Print times and matches of each variant over pairs of the photos in FOLDERS."""
+    pairs = [pair for folder in folders for pair in feature_pairs(folder, limit, keypoints)]
     runtime = Runtime(WeightsStore(offline=True))
     matchers = {}
     for title, adaptivity in VARIANTS.items():
         with mock.patch.dict(lightglue.ADAPTIVITY, {MATCHER: adaptivity}):
             matchers[title] = LightGlueMatcher(MATCHER, MatchingConfig(), runtime)
-    found: dict[str, list[set[tuple[int, int]]]] = {title: [] for title in matchers}
+    found: dict[str, list[MatchSet]] = {title: [] for title in matchers}
     seconds: dict[str, list[tuple[float, float]]] = {title: [] for title in matchers}
     for matcher in matchers.values():
-        matcher.match(pairs[:1])  # what is first pays for memory and caches
+        matcher.match(pairs[:1])  # warm up memory and caches
     for pair in pairs:
         for title, matcher in matchers.items():
             wall, cpu = time.perf_counter(), time.process_time()
             (matches,) = matcher.match([pair])
             seconds[title].append((time.perf_counter() - wall, time.process_time() - cpu))
             found[title].append({(int(a), int(b)) for a, b in matches.indices})
-    click.echo(f"{len(pairs)} pairs, {keypoints} keypoints, {torch.get_num_threads()} threads")
-    click.echo("| LightGlue | wall s/pair | CPU s/pair | matches | kept | least kept | added |")
-    click.echo("|---" * 7 + "|")
+    table = Table(
+        "LightGlue: early exit and point pruning",
+        ["variant", "wall, s/pair", "CPU, s/pair", "matches", "kept", "least kept", "added"],
+        f"{len(pairs)} pairs, {keypoints} keypoints, {torch.get_num_threads()} threads. Kept and "
+        f"added: matches compared with the full network.",
+    )
     reference = found[next(iter(VARIANTS))]
     for title in VARIANTS:
-        click.echo(row(title, seconds[title], found[title], reference))
+        wall, cpu = np.median(seconds[title], axis=0)
+        num_matches = sum(map(len, found[title]))
+        shares = compare(found[title], reference)
+        table.add(title, round(wall, 3), round(cpu, 3), num_matches, *map(percent, shares))
+    table.write(results)
 
 
-def pairs_of(folder: Path, limit: int, keypoints: int) -> list[Pair]:
+def feature_pairs(folder: Path, limit: int, keypoints: int) -> list[Pair]:
     """Features of neighbouring images."""
     config = FeaturesConfig(max_keypoints=keypoints)
     extractor = AlikedExtractor("aliked-n16", config, Runtime(WeightsStore(offline=True)))
@@ -75,23 +86,13 @@ def pairs_of(folder: Path, limit: int, keypoints: int) -> list[Pair]:
     return list(pairwise(extractor.extract([photo])[0] for photo in photos))
 
 
-def row(
-    title: str,
-    seconds: list[tuple[float, float]],
-    found: list[set[tuple[int, int]]],
-    reference: list[set[tuple[int, int]]],
-) -> str:
-    """One line of the table; medians of the times, sums of the matches."""
-    wall, cpu = np.median(seconds, axis=0)
-    total = sum(map(len, reference))
+def compare(found: list[MatchSet], reference: list[MatchSet]) -> tuple[float, float, float]:
+    """Share of the reference's matches kept, the least of any pair, and share added."""
+    total = max(sum(map(len, reference)), 1)
     kept = [len(a & b) for a, b in zip(found, reference, strict=True)]
     added = sum(len(a - b) for a, b in zip(found, reference, strict=True))
     shares = [k / len(b) for k, b in zip(kept, reference, strict=True) if b]
-    return (
-        f"| {title} | {wall:.3f} | {cpu:.3f} | {sum(map(len, found))} "
-        f"| {100 * sum(kept) / max(total, 1):.1f} % | {100 * min(shares, default=0):.1f} % "
-        f"| {100 * added / max(total, 1):.1f} % |"
-    )
+    return sum(kept) / total, min(shares, default=0.0), added / total
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Peak memory of ``map`` and ``localize`` as the map grows: does it grow faster than the map?
+"""Peak memory of ``map`` and ``localize`` for maps of several sizes.
 
-python pipelines/benchmarks/memory.py -o /tmp/memory --sizes 120 --sizes 480
+python -m pipelines.benchmarks.speed.memory -o /tmp/memory --sizes 120 --sizes 480
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from pathlib import Path
 
 import click
 
+from pipelines.benchmarks.table import Table, results_option
+
 
 @click.command()
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
@@ -19,29 +21,40 @@ import click
 @click.option("--queries", "num_queries", default=10, show_default=True)
 @click.option("--profile", default="fast", show_default=True)
 @click.option("--size", "image_size", default="1024x768", show_default=True)
+@results_option
 def main(
-    output: Path, sizes: tuple[int, ...], num_queries: int, profile: str, image_size: str
+    output: Path,
+    sizes: tuple[int, ...],
+    num_queries: int,
+    profile: str,
+    image_size: str,
+    results: Path | None,
 ) -> None:
     """Render, map and localize towns of several sizes; print the peak of each process."""
-    click.echo("| map images | map MB on disk | peak of map, MB | peak of localize, MB |")
-    click.echo("|---|---|---|---|")
+    table = Table(
+        "Peak memory",
+        ["map images", "map on disk, MB", "`map`, MB", "`localize`, MB"],
+        f"Profile {profile}, {image_size}, known poses.",
+    )
     for count in sizes:
         folder = output / f"n{count}"
         town = folder / "town"
-        peak("town", "render", "-o", town, "--map", count, "--queries", num_queries,
-             "--conditions", "day", "--size", image_size, "--no-depth", "--no-labels")  # fmt: skip
+        peak_mb("town", "render", "-o", town, "--map", count, "--queries", num_queries,
+                "--conditions", "day", "--size", image_size, "--no-depth",
+                "--no-labels")  # fmt: skip
         images, known = town / "images", ("--reference", town / "model")
         listed = ("--image-list", town / "map_images.txt", "--profile", profile, "--overwrite")
-        mapping = peak("map", images, "-o", folder / "map", *known, *listed)
+        mapping = peak_mb("map", images, "-o", folder / "map", *known, *listed)
         queries = ("--queries", town / "queries_day.txt", "-o", folder / "poses.txt")
-        localizing = peak("localize", folder / "map", "--images", images, *queries)
+        localizing = peak_mb("localize", folder / "map", "--images", images, *queries)
         files = (file for file in (folder / "map").rglob("*") if file.is_file())
-        disk = sum(file.stat().st_size for file in files)
-        click.echo(f"| {count} | {disk / 1e6:.0f} | {mapping:.0f} | {localizing:.0f} |")
+        disk_mb = sum(file.stat().st_size for file in files) / 1e6
+        table.add(count, *map(round, (disk_mb, mapping, localizing)))
+    table.write(results)
 
 
-def peak(*arguments: object) -> float:
-    """Peak resident memory in MB of one ``hloc-lite`` command, as the system accounts it."""
+def peak_mb(*arguments: object) -> float:
+    """Peak resident memory of one ``hloc-lite`` command, as the system accounts it."""
     command = [sys.executable, "-m", "hloc_lite", *(str(a) for a in arguments)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
