@@ -50,19 +50,17 @@ Image = Photo | npt.NDArray[np.uint8] | Path | str
 class Localizer:
     """Estimates the camera poses of photos in a map; keeps networks and map features in memory.
 
-    With extra maps, photos are matched with all maps. Images are retrieved by the first map, and
-    the features of each map give poses of their own. Poses that agree are joined, and one pose is
-    solved on all their matches. The ``features`` of a result are those of the first map. Its
-    correspondences number the keypoints and points of each map after those of the maps before it
-    (``model``). A localizer may be used by several threads.
+    With extra maps, images are retrieved by the first map and matched with all. Poses that agree
+    are joined, and one pose is solved on all their matches. The ``features`` of a result are those
+    of the first map. Its correspondences number the keypoints and points of each map after those of
+    the maps before it (``model``). A localizer may be used by several threads.
 
     Args:
         sfm_map: the map.
         config: config of the queries; None for the map's own. Features and retrieval must be the
             map's.
         extra_maps: maps of the same images and poses with other features (``build_map`` with the
-            first map's model as reference). Each map's own config decides its features and
-            matcher, ``config`` the rest. Images that a map lacks are not matched there.
+            first map's model as reference). Features and matcher are those of each map's config.
         weights: source of network weights; None for the default store.
         device: torch device of the networks.
         models: networks to use in place of those that ``config`` names.
@@ -150,12 +148,11 @@ class Localizer:
 
         Args:
             image: a file, an (H, W, 3) uint8 RGB array, or a decoded photo.
-            camera: its intrinsics, rescaled if they are for another resolution. Their focal length
-                is estimated with the pose if it is a guess (``has_prior_focal`` is False). None to
-                take them from EXIF, or estimate them.
-            name: name in the result; None for the file name. A map image of this name, or of that
-                of a ``Photo``, is taken for the query itself and not retrieved
-                (``localize.exclude_same_name``).
+            camera: its intrinsics, rescaled if they are for another resolution; None to take them
+                from EXIF or estimate them. A guessed focal length (``has_prior_focal`` is False) is
+                estimated with the pose.
+            name: name in the result; None for the file name. A map image of the name given here or
+                by a ``Photo`` is not retrieved (``localize.exclude_same_name``).
             fallback: give a failed query the pose of its best retrieved image, as ``fallback``.
             prior: what is known about the pose. Only map images that may share the view are
                 retrieved, and a pose that contradicts it is withheld as ``Status.DOUBTFUL``.
@@ -163,8 +160,8 @@ class Localizer:
                 (``localize.matching`` = cascade); ``skipped`` of the result names what was left.
 
         Returns:
-            A result whose status says if there is a pose, and whose reason says why not. Unreadable
-            images and intrinsics that do not fit give ``Status.UNREADABLE``.
+            A result whose reason says why there is no pose. Unreadable images and intrinsics that
+            do not fit give ``Status.UNREADABLE``.
 
         Raises:
             ConfigError: ``camera`` or ``prior`` has another type, or ``budget_ms`` is negative.
