@@ -114,8 +114,7 @@ class Localizer:
         """Open the map in a folder; ``options`` are those of the class.
 
         Args:
-            profile: effort spent on a pose: ``fast`` (landmarks of few images), ``balanced`` or
-                ``accurate``; None for that of the map. Features and retrieval are always the map's.
+            profile: effort per pose: ``fast``, ``balanced`` or ``accurate``; None for the map's.
 
         Raises:
             ConfigError: unknown profile.
@@ -154,8 +153,8 @@ class Localizer:
             name: name in the result; None for the file name. A map image of the name given here or
                 by a ``Photo`` is not retrieved (``localize.exclude_same_name``).
             fallback: give a failed query the pose of its best retrieved image, as ``fallback``.
-            prior: what is known about the pose. Only map images that may share the view are
-                retrieved, and a pose that contradicts it is withheld as ``Status.DOUBTFUL``.
+            prior: narrows the retrieved map images; a pose that contradicts it is withheld as
+                ``Status.DOUBTFUL``.
             budget_ms: wall time after which no further matching step begins
                 (``localize.matching`` = cascade); ``skipped`` of the result names what was left.
 
@@ -231,14 +230,11 @@ class Localizer:
     def localize_rig(
         self, images: Sequence[Image], rig: Rig, *, prior: Prior | None = None
     ) -> RigLocalizationResult:
-        """Estimate the pose of a rig whose cameras took photos at the same time.
-
-        Each photo is matched with landmarks; one pose is solved on the matches of all photos.
+        """Estimate one pose of a rig from photos that its cameras took at the same time.
 
         Args:
             images: one photo of each camera, in the rig's order; unreadable ones are left out.
-            prior: prior of the rig. Its position and heights narrow the search; no pose is withheld
-                for contradicting it.
+            prior: prior of the rig; it narrows the search, but no pose is withheld.
 
         Raises:
             ShapeError: the numbers of images and cameras differ.
