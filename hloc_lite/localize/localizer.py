@@ -68,11 +68,9 @@ class Localizer:
         cues: registry name -> exponent of cues that other packages add.
 
     Raises:
-        ConfigError: features or retrieval differ from the map's, or an extra map has the same kind
-            of features as another, or no common images.
+        ConfigError: features or retrieval differ from the map's, or an extra map does not fit.
         FormatError: the coefficients of ``confidence.file`` cannot be read.
-        StaleArtefactError: the networks are not those that the map was made with, or an extra map
-            has other poses.
+        StaleArtefactError: networks are not those of the map, or an extra map has other poses.
     """
 
     @renamed_argument("also", "extra_maps")
@@ -265,7 +263,7 @@ class Localizer:
         return make_failure(name, Status.UNREADABLE, str(error), StageClock())
 
     def predict_labels(self, photo: Photo) -> LabelMap | None:
-        """Segment a photo; None if labels are not in use, or there are none for it."""
+        """Segment a photo; None without labels."""
         return self.pipeline.predictor.predict_labels(photo)
 
     def _intrinsics(self, photo: Photo, camera: Camera | None) -> Camera:
