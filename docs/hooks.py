@@ -48,7 +48,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def public_names() -> list[str]:
-    """What ``hloc_lite`` exports, without importing it."""
+    """Names that ``hloc_lite`` exports, read without importing it."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else []

@@ -1,8 +1,8 @@
-"""A scene with a known answer: points, cameras, and models that see them exactly.
+"""Scene with known points and cameras, and stand-in networks that observe them exactly.
 
-The image of camera n is a small picture whose pixels spell n; the stand-in extractor reads n and
-returns the exact projections of the points that camera n sees, each with the point's own
-descriptor. What mapping and localization make of that must be right to numerical precision.
+The pixels of image n encode n. The stand-in extractor decodes n and returns the exact projections
+of the points in view of camera n, each with the point's own descriptor. Maps and poses made from
+them must be exact to numerical precision.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DIM = 64
 
 @dataclass(frozen=True, eq=False)
 class ExactScene:
-    """M cameras on an arc, looking at N points in front of them."""
+    """M cameras on an arc that face N points."""
 
     points: np.ndarray
     descriptors: np.ndarray
@@ -43,32 +43,36 @@ class ExactScene:
     noise_px: float = 0.0
 
     def image(self, index: int) -> UInt8:
-        """(H, W, 3): a texture, and the index spelled in the first pixels."""
+        """(H, W, 3) image: a texture, with the index in the first pixels."""
         rng = np.random.default_rng(index)
         pixels = rng.integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
-        pixels[:8, :8] = index  # a whole JPEG block would survive; PNG keeps it anyway
+        pixels[:8, :8] = index  # a whole block, which JPEG keeps too
         return pixels
 
     def features(self, index: int, max_keypoints: int) -> LocalFeatures:
-        """The exact projections of what camera ``index`` sees."""
+        """Projections of the points in view of camera ``index``, as features."""
         xy = img_from_cam(self.camera, self.poses[index].apply(self.points))
         rng = np.random.default_rng(1000 + index)
         xy = xy + self.noise_px * rng.standard_normal(xy.shape)
         with np.errstate(invalid="ignore"):
-            seen = ((xy > 0) & (xy < SIZE)).all(axis=1)
-        rows = np.flatnonzero(seen)[:max_keypoints]
+            in_view = ((xy > 0) & (xy < SIZE)).all(axis=1)
+        rows = np.flatnonzero(in_view)[:max_keypoints]
         scores = np.linspace(1, 0.5, len(rows))
         return LocalFeatures(xy[rows], self.descriptors[rows], scores, SIZE)
 
     def write_images(self, folder: Path, names: Mapping[str, int]) -> None:
-        """PNG files name -> image of that camera."""
+        """Write PNG files.
+
+        Args:
+            names: name -> index of the camera.
+        """
         for name, index in names.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(self.image(index)).save(path)
 
     def reference(self, names: Mapping[str, int]) -> SfmModel:
-        """Poses and camera of the named images, without points."""
+        """Model of the named images with their poses and camera, without points."""
         images = tuple(
             SfmImage(i, name, 1, self.poses[index], np.zeros((0, 2)), np.zeros(0, np.int64))
             for i, (name, index) in enumerate(sorted(names.items()), start=1)
@@ -85,7 +89,7 @@ class ExactScene:
 
 
 def make_scene(num_cameras: int = 10, num_points: int = 400, seed: int = 0) -> ExactScene:
-    """A deterministic scene; one unit is about a metre."""
+    """Make a deterministic scene; one unit is about a metre."""
     rng = np.random.default_rng(seed)
     points = rng.uniform((-4, -2, 5), (4, 2, 9), (num_points, 3))
     descriptors = rng.standard_normal((num_points, DIM))
@@ -103,12 +107,12 @@ def make_scene(num_cameras: int = 10, num_points: int = 400, seed: int = 0) -> E
 
 
 MAP_NAMES = {f"map {i}.png": i for i in (0, 1, 2, 4, 6, 8)}
-"""Images of ``mapped_scene``, and which camera took each."""
+"""Images of ``mapped_scene`` -> index of their camera."""
 
 
 @contextmanager
 def mapped_scene() -> Iterator[tuple[ExactScene, Map]]:
-    """The scene, and a map of some of its images, as long as its stand-ins are registered."""
+    """Scene, and a map of some of its images; stand-ins are registered within the context."""
     with pytest.MonkeyPatch.context() as patch:
         scene = make_scene()
         config = use_scene(patch, scene)
@@ -118,7 +122,11 @@ def mapped_scene() -> Iterator[tuple[ExactScene, Map]]:
 
 
 def use_scene(monkeypatch: pytest.MonkeyPatch, scene: ExactScene) -> Config:
-    """Make the scene's stand-ins known to the registry; the config that uses them."""
+    """Register the scene's stand-ins as ``exact``, in place of another scene's.
+
+    Returns:
+        Config that uses them.
+    """
 
     class Extractor:
         descriptor_dim = DIM
@@ -129,7 +137,7 @@ def use_scene(monkeypatch: pytest.MonkeyPatch, scene: ExactScene) -> Config:
         def extract(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
             return [scene.features(int(p.pixels[4, 4, 0]), self.max_keypoints) for p in photos]
 
-    class Describer:
+    class Descriptor:
         def __init__(self, name: str, config: Any, runtime: Any) -> None:
             pass
 
@@ -146,10 +154,6 @@ def use_scene(monkeypatch: pytest.MonkeyPatch, scene: ExactScene) -> Config:
             angles = [0.1 * float(p.pixels[4, 4, 0]) for p in photos]
             return np.array([[np.cos(a), np.sin(a)] for a in angles], np.float32)
 
-    monkeypatch.setattr("tests.exact_scene.Extractor", Extractor, raising=False)
-    monkeypatch.setattr("tests.exact_scene.Describer", Describer, raising=False)
-    features = FeatureEntry("tests.exact_scene:Extractor")
-    monkeypatch.setitem(registry.FEATURES.registered, "exact", features)
-    descriptor = Entry("tests.exact_scene:Describer")
-    monkeypatch.setitem(registry.GLOBAL_DESCRIPTORS.registered, "exact", descriptor)
+    monkeypatch.setitem(registry.FEATURES.registered, "exact", FeatureEntry(Extractor))
+    monkeypatch.setitem(registry.GLOBAL_DESCRIPTORS.registered, "exact", Entry(Descriptor))
     return load_config(overrides={"features": {"name": "exact"}, "retrieval": {"name": "exact"}})

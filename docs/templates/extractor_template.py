@@ -17,7 +17,7 @@ from hloc_lite.types import LocalFeatures, Photo, UInt8
 
 BLOCK_PX, SUPPRESSION_PX, DIAMETER_PX = 3, 5, 12.0
 MIN_RESPONSE = 1e-5
-"""Of an image with values in [0, 1]: below, there are only noise and edges."""
+"""Least corner response of an image with values in [0, 1]; below are only noise and edges."""
 
 
 class HarrisExtractor:

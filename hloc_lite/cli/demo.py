@@ -67,28 +67,31 @@ def command(
         require_extra(extra, "the demo")
     start = time.perf_counter()
     town, map_folder, poses = output / "town", output / "map", output / "poses.txt"
-    models = ["--device", device, *(["--offline"] if offline else [])]
-    truth = [str(town / f"gt_{condition}.txt") for condition in CONDITIONS]
-    render = ["town", "render", "-o", town, "--map", num_map, "--queries", num_queries]
-    render += ["--size", size, "--seed", seed, "--no-depth", "--no-labels"]
+    truth = [town / f"gt_{condition}.txt" for condition in CONDITIONS]
+    runtime = ["--device", device, *(["--offline"] if offline else [])]
     replace = ["--overwrite"] if overwrite else []
+
+    render = ["town", "render", "-o", town, "--map", num_map, "--queries", num_queries]
+    render += ["--size", size, "--seed", seed, "--no-depth", "--no-labels", *replace]
     build = ["map", town / "images", "-o", map_folder, "--image-list", town / "map_images.txt"]
-    build += ["--reference", town / "model", "--profile", profile, *models, *replace]
-    find = ["localize", map_folder, "--images", town / "images", "-o", poses]
+    build += ["--reference", town / "model", "--profile", profile, *runtime, *replace]
+    localize = ["localize", map_folder, "--images", town / "images", "-o", poses]
     for condition in CONDITIONS:
-        find += ["--queries", town / f"queries_{condition}.txt"]
-    find += ["--jsonl", output / "results.jsonl", "--report", output / "report"]
+        localize += ["--queries", town / f"queries_{condition}.txt"]
+    localize += ["--jsonl", output / "results.jsonl", "--report", output / "report"]
     for file in truth:
-        find += ["--truth", file]
-    find += models
-    for arguments in ([*render, *replace], build, find, ["evaluate", poses, *truth]):
+        localize += ["--truth", file]
+    localize += runtime
+    for arguments in (render, build, localize, ["evaluate", poses, *truth]):
         _run([str(argument) for argument in arguments])
+
     minutes = (time.perf_counter() - start) / 60
     report = (output / "report" / "report.html").resolve()
     click.echo(f"\nDone in {minutes:.1f} minutes. Open {report.as_uri()}")
 
 
 def _run(arguments: list[str]) -> None:
+    """Print a command of ``hloc-lite`` and run it, with the --quiet or --verbose of the demo."""
     root = click.get_current_context().find_root()
     arguments = [*(f"--{flag}" for flag in ("quiet", "verbose") if root.params[flag]), *arguments]
     click.secho(f"\n$ hloc-lite {shlex.join(arguments)}", bold=True)

@@ -110,7 +110,7 @@ def render(
 
 
 def _parse_size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text.strip().lower())
-    if found is None:
+    match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text.strip().lower())
+    if match is None:
         raise ConfigError(f"--size must be WIDTHxHEIGHT in pixels (e.g. 1024x768), got {text!r}")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])

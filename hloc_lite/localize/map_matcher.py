@@ -11,7 +11,7 @@ import numpy as np
 from hloc_lite.localize.query import ImageMatches, MapMatches
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.map import Map
-from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
+from hloc_lite.maps.mean_descriptors import mean_descriptors
 from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher
 from hloc_lite.types import NO_POINT, Int64, LocalFeatures, Matches, RetrievalHits
 
@@ -24,6 +24,7 @@ class MapMatcher:
         matcher: matcher of two images.
         landmark_matcher: nearest-neighbour matcher of a query with landmarks.
         lifter: gives the keypoints of the map images their points.
+        landmark_descriptors: descriptors of these points; None to compute their means.
         is_learned: True if ``matcher`` is a learned one.
         cached_images: number of map images whose features stay in memory.
         only_landmarks: match only keypoints that have a point.
@@ -36,6 +37,7 @@ class MapMatcher:
         matcher: Matcher,
         landmark_matcher: Matcher,
         lifter: Lifter,
+        landmark_descriptors: LandmarkDescriptors | None = None,
         *,
         is_learned: bool,
         cached_images: int,
@@ -44,7 +46,7 @@ class MapMatcher:
         self.map, self.extractor, self.lifter = sfm_map, extractor, lifter
         self._matcher, self._landmark_matcher = matcher, landmark_matcher
         self._is_learned, self._only_landmarks = is_learned, only_landmarks
-        self._descriptors: LandmarkDescriptors | None = None
+        self._descriptors = landmark_descriptors
         self._descriptors_lock = Lock()
         self.image_features = lru_cache(cached_images)(self._image_features)
         """(features, (N,) points) of a map image by name, kept in memory for the next queries."""
@@ -82,10 +84,10 @@ class MapMatcher:
 
     @property
     def landmark_descriptors(self) -> LandmarkDescriptors:
-        """Descriptors of the map's landmarks, read or computed when a query first needs them."""
+        """Descriptors of the points, computed when a query first needs them."""
         with self._descriptors_lock:  # several threads may be first, and all features are read
             if self._descriptors is None:
-                self._descriptors = landmark_descriptors_of(self.map)
+                self._descriptors = mean_descriptors(self.map, self.lifter)
         return self._descriptors
 
     def _image_features(self, name: str) -> tuple[LocalFeatures, Int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
@@ -24,6 +24,7 @@ from hloc_lite.localize.prior import PriorFilter
 from hloc_lite.localize.query import PhotoPredictor
 from hloc_lite.localize.verification import PoseVerifier
 from hloc_lite.localize.weighting import ExtraCue, MatchWeigher, wants_labels
+from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.track_lifter import TrackLifter
 from hloc_lite.models import (
@@ -32,9 +33,10 @@ from hloc_lite.models import (
     load_extractor_and_matcher,
     load_models,
     matcher_name,
+    takes_photos,
 )
 from hloc_lite.pose.confidence import Calibration
-from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher
+from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher, Segmenter
 from hloc_lite.registry import CUES, ESTIMATORS, MATCHERS, Runtime, create, is_learned
 from hloc_lite.retrieval.index import RetrievalIndex
 
@@ -56,7 +58,8 @@ def build_pipeline(
         extra_maps: maps of the same images and poses with other features.
         calibration: coefficients of the confidence model; None to give every pose.
         models: networks of the first map; None to load those that ``config`` names.
-        lifters: sources of 3D points, one for each map; None for the tracks of their models.
+        lifters: sources of 3D points, one for each map; None for the tracks of their models. They
+            have no semantic labels, and descriptors are computed for their points.
         cues: name -> exponent of cues that other packages add.
 
     Raises:
@@ -66,59 +69,80 @@ def build_pipeline(
     check_extra_maps(sfm_map, extra_maps)
     if models is None:
         models = load_models(query_matching_config(config), runtime)
-    if models.pair_matcher is not None:
-        raise ConfigError(
-            f"matcher {matcher_name(config)!r} takes photos, so this map has no descriptors that "
-            f"a query could be matched with; build it with a matcher of features to localize in it"
-        )
-    check_weights(models.weights, sfm_map.weights)
+    _check_models(models, sfm_map, config)
     models.global_descriptor.load_state(sfm_map.retrieval_state)
     maps = (sfm_map, *extra_maps)
-    if lifters is None:
-        lifters = [TrackLifter(each.model) for each in maps]
-    cached_images = -(-config.localize.cached_images // len(maps))
-    extra_cues = [
-        ExtraCue(name, create(CUES, name, config, runtime), exponent)
-        for name, exponent in cues.items()
-    ]
     with_labels = wants_labels(config) and models.segmenter is not None
-    weighers = [MatchWeigher(sfm_map, lifters[0], config, extra_cues, with_labels=with_labels)]
-    depth = depth_model(config.depth, runtime)  # in any case: it checks the source
-    with_depth = cue_exponents(config.weighting)["depth"] > 0
-    predictor = PhotoPredictor(
-        models.segmenter if with_labels else None,
-        depth if with_depth else None,
-        config.semantics,
+    points = _points_of_maps(maps, lifters, with_labels)
+    make_weigher = partial(
+        MatchWeigher, extra_cues=_make_cues(cues, config, runtime), with_labels=with_labels
     )
-    make = partial(_make_matcher, runtime=runtime, cached_images=cached_images)
-    matchers = [make(sfm_map, config, models.extractor, models.matcher, lifters[0])]
-    for each, lifter in zip(extra_maps, lifters[1:], strict=True):
+    weighers = [make_weigher(sfm_map, points[0][0], config)]
+    predictor = _make_predictor(models.segmenter if with_labels else None, config, runtime)
+    cached_images = -(-config.localize.cached_images // len(maps))
+    make_matcher = partial(_make_matcher, runtime=runtime, cached_images=cached_images)
+    matchers = [make_matcher(sfm_map, config, models.extractor, models.matcher, *points[0])]
+    for each, own_points in zip(extra_maps, points[1:], strict=True):
         its_config = query_matching_config(with_matching_of_map(config, each.config))
         extractor, matcher, weights = load_extractor_and_matcher(its_config, runtime)
+        if takes_photos(matcher):
+            raise _photo_matcher_error(its_config)
         check_weights(weights, each.weights)
-        matchers.append(make(each, its_config, extractor, matcher, lifter))
-        weighers.append(_extra_weigher(each, its_config, lifter, extra_cues, with_labels))
-    verifier = PoseVerifier(
-        lifters[0] if len(maps) == 1 else JointLifter(lifters),
-        concatenate_point_values([each.point_labels for each in weighers]),
-        calibration,
-        config,
-        known_poses=bool(sfm_map.report.get("known_poses", True)),
-    )
-    known = matchers[0].image_names
-    rows = [row for row, name in enumerate(sfm_map.global_names) if name in known]
-    names = [sfm_map.global_names[row] for row in rows]
+        matchers.append(make_matcher(each, its_config, extractor, matcher, *own_points))
+        weighers.append(_extra_weigher(make_weigher, each, own_points[0], its_config))
     return QueryPipeline(
         config,
         models.global_descriptor,
-        RetrievalIndex(names, sfm_map.global_descriptors[rows]),
+        _make_index(sfm_map, matchers[0].image_names),
         matchers,
         weighers,
         predictor,
         create(ESTIMATORS, config.pose.estimator, config.pose, runtime),
-        verifier,
+        _make_verifier([lifter for lifter, _ in points], weighers, calibration, config, sfm_map),
         PriorFilter(sfm_map, config.prior),
     )
+
+
+def _check_models(models: Models, sfm_map: Map, config: Config) -> None:
+    if models.pair_matcher is not None:
+        raise _photo_matcher_error(config)
+    check_weights(models.weights, sfm_map.weights)
+
+
+def _photo_matcher_error(config: Config) -> ConfigError:
+    return ConfigError(
+        f"matcher {matcher_name(config)!r} takes photos, so its map has no descriptors that a "
+        f"query could be matched with; build it with a matcher of features to localize in it"
+    )
+
+
+def _points_of_maps(
+    maps: Sequence[Map], lifters: Sequence[Lifter] | None, with_labels: bool
+) -> list[tuple[Lifter, LandmarkDescriptors | None]]:
+    """Lifter of each map, and the descriptors that the map stores for its points."""
+    if lifters is None:
+        return [(TrackLifter(each.model), each.landmark_descriptors) for each in maps]
+    if with_labels:
+        raise ConfigError(
+            "the labels of a map belong to the points of its SfM tracks, not to those of another "
+            "lifter: localize with semantics.source=none (--labels none), or without a lifter"
+        )
+    return [(lifter, None) for lifter in lifters]
+
+
+def _make_cues(cues: Mapping[str, float], config: Config, runtime: Runtime) -> list[ExtraCue]:
+    return [
+        ExtraCue(name, create(CUES, name, config, runtime), exponent)
+        for name, exponent in cues.items()
+    ]
+
+
+def _make_predictor(
+    segmenter: Segmenter | None, config: Config, runtime: Runtime
+) -> PhotoPredictor:
+    depth = depth_model(config.depth, runtime)  # in any case: it checks the source
+    with_depth = cue_exponents(config.weighting)["depth"] > 0
+    return PhotoPredictor(segmenter, depth if with_depth else None, config.semantics)
 
 
 def _make_matcher(
@@ -127,6 +151,7 @@ def _make_matcher(
     extractor: FeatureExtractor,
     matcher: Matcher,
     lifter: Lifter,
+    descriptors: LandmarkDescriptors | None,
     *,
     runtime: Runtime,
     cached_images: int,
@@ -137,6 +162,7 @@ def _make_matcher(
         matcher,
         create(MATCHERS, FIRST_PASS_MATCHER, landmark_matching_config(config), runtime),
         lifter,
+        descriptors,
         is_learned=is_learned(matcher_name(config)),
         cached_images=cached_images,
         only_landmarks=config.localize.only_landmarks,
@@ -144,14 +170,33 @@ def _make_matcher(
 
 
 def _extra_weigher(
-    sfm_map: Map,
-    config: Config,
-    lifter: Lifter,
-    extra_cues: Sequence[ExtraCue],
-    with_labels: bool,
+    make_weigher: Callable[..., MatchWeigher], sfm_map: Map, lifter: Lifter, config: Config
 ) -> MatchWeigher:
     try:
-        return MatchWeigher(sfm_map, lifter, config, extra_cues, with_labels=with_labels)
+        return make_weigher(sfm_map, lifter, config)
     except ConfigError as error:
         name = config.features.name
         raise ConfigError(f"the map of {name!r} features: {error}") from None
+
+
+def _make_verifier(
+    lifters: Sequence[Lifter],
+    weighers: Sequence[MatchWeigher],
+    calibration: Calibration | None,
+    config: Config,
+    sfm_map: Map,
+) -> PoseVerifier:
+    return PoseVerifier(
+        lifters[0] if len(lifters) == 1 else JointLifter(lifters),
+        concatenate_point_values([each.point_labels for each in weighers]),
+        calibration,
+        config,
+        known_poses=bool(sfm_map.report.get("known_poses", True)),
+    )
+
+
+def _make_index(sfm_map: Map, image_names: frozenset[str]) -> RetrievalIndex:
+    """Index of those images that can contribute to a pose."""
+    rows = [row for row, name in enumerate(sfm_map.global_names) if name in image_names]
+    names = [sfm_map.global_names[row] for row in rows]
+    return RetrievalIndex(names, sfm_map.global_descriptors[rows])

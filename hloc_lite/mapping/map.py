@@ -1,4 +1,4 @@
-"""Old place of ``hloc_lite.maps.map``; removed in version 0.4."""
+"""Former module of ``Map``, now in ``hloc_lite.maps.map``; removed in version 0.4."""
 
 from hloc_lite.deprecation import deprecated_names
 

@@ -120,15 +120,15 @@ def pairs_from_poses(model: SfmModel, k: int, max_angle_deg: float) -> list[Pair
     cos_limit = np.cos(np.radians(max_angle_deg))
     pairs = []
     for row, image in enumerate(images):
-        # some look elsewhere: widen the search until K are found or all were tried
-        asked = min(len(images), 4 * k + 1)
+        # some face another direction: widen the search until K are found or all were tried
+        num_nearest = min(len(images), 4 * k + 1)
         while True:
-            _, near = tree.query(centers[row], k=asked)
+            _, near = tree.query(centers[row], k=num_nearest)
             near = np.atleast_1d(near)
             good = [n for n in near if n != row and directions[n] @ directions[row] >= cos_limit]
-            if len(good) >= k or asked == len(images):
+            if len(good) >= k or num_nearest == len(images):
                 break
-            asked = min(len(images), 2 * asked)
+            num_nearest = min(len(images), 2 * num_nearest)
         pairs += [(image.name, images[n].name) for n in good[:k]]
     return pairs
 
@@ -144,7 +144,7 @@ def pairs_from_covisibility(model: SfmModel, k: int) -> list[Pair]:
     visibility = coo_matrix((np.ones(len(rows), np.int32), (rows, columns)), shape=shape).tocsc()
     pairs = []
     for row, image in enumerate(model.images):
-        # only the columns of its own points; all of them would be quadratic
+        # only the columns of its own points: with all of them the time would be quadratic
         shared = np.bincount(visibility[:, observed[row]].indices, minlength=len(observed))
         shared[row] = 0
         best = np.argsort(-shared, kind="stable")[:k]

@@ -44,23 +44,23 @@ def map_report(
             tried[name] += 1
             verified[name] += count >= min_inliers
             best[name] = max(best.get(name, (-1, "")), (count, other))
+    points = {i.name: int((i.point3D_idxs != NO_POINT).sum()) for i in model.images}
     images = {}
     for name in names:
-        registered = model.image_named(name)
         entry: dict[str, Any] = {
-            "registered": registered is not None,
+            "registered": name in points,
             "keypoints": num_keypoints.get(name, 0),
             "pairs_tried": tried[name],
             "pairs_verified": verified[name],
         }
-        if registered is not None:
-            entry["points"] = int((registered.point3D_idxs != NO_POINT).sum())
+        if name in points:
+            entry["points"] = points[name]
         if name in skipped:
             entry["reason"] = skipped[name]
-        elif registered is None or entry["points"] == 0:
+        elif points.get(name, 0) == 0:
             entry["reason"] = _reason(entry, best.get(name), min_inliers, num_other_models)
         images[name] = entry
-    observations = sum(int((i.point3D_idxs != NO_POINT).sum()) for i in model.images)
+    observations = sum(points.values())
     errors = model.errors_px[model.errors_px >= 0]
     return {
         "registered": len(model.images),

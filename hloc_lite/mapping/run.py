@@ -72,10 +72,6 @@ class Run:
     overwrite: bool = False
     """Discard results of other settings instead of refusing to continue."""
 
-    def pair_spec(self, num_images: int) -> PairSpec:
-        """Parse the config's pair spec for that many images."""
-        return parse_pair_spec(self.config.pairs, num_images, num_points(self.inputs.reference))
-
     def store(self, name: str) -> ShardedStore:
         """Open intermediate results in MAP/work: ``features``, ``matches`` or ``verified``.
 
@@ -124,7 +120,7 @@ class Run:
         masks = str(self.inputs.masks)
         parts: list[object] = [*map_values_for_fingerprint(self.config), self.models.weights]
         parts += [dict(image_hashes), poses, cameras, masks]
-        spec = self.pair_spec(len(image_hashes))
+        spec = _pair_spec(self.config, self.inputs, len(image_hashes))
         labels = label_file_hashes(self.config.semantics, image_hashes)
         if labels:
             parts.append(labels)
@@ -134,11 +130,6 @@ class Run:
             with_points = spec.kind == "covisible"  # no other spec reads them
             parts.append(_reference_values(self.inputs.reference, with_points=with_points))
         return fingerprint("1", *parts)
-
-
-def num_points(reference: SfmModel | None) -> int | None:
-    """Number of points of the reference model; None without a reference."""
-    return None if reference is None else reference.num_points
 
 
 def check_pair_spec(config: Config, inputs: MapInputs, names: Sequence[str]) -> None:
@@ -152,10 +143,15 @@ def check_pair_spec(config: Config, inputs: MapInputs, names: Sequence[str]) -> 
         FormatError: a file of pairs with a bad line.
         MappingError: the spec needs a reference model that is not given.
     """
-    spec = parse_pair_spec(config.pairs, len(names), num_points(inputs.reference))
-    check_reference(spec, num_points(inputs.reference))
+    spec = _pair_spec(config, inputs, len(names))
+    check_reference(spec, None if inputs.reference is None else inputs.reference.num_points)
     if spec.file is not None:
         read_pairs(spec.file, names)
+
+
+def _pair_spec(config: Config, inputs: MapInputs, num_images: int) -> PairSpec:
+    num_points = None if inputs.reference is None else inputs.reference.num_points
+    return parse_pair_spec(config.pairs, num_images, num_points)
 
 
 def check_finished(folder: Path, made_from: str) -> bool:

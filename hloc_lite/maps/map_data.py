@@ -32,8 +32,8 @@ class MapData:
     retrieval_state: Mapping[str, np.ndarray]
     """Arrays that the global descriptor learned from the map images (a vocabulary)."""
     config: Config
-    """Config that the map was made with. Settings that only queries read have this version's
-    defaults, unless the map's maker chose others (``maps.config``)."""
+    """Config that the map was made with. Settings that only queries read have the defaults of this
+    version, unless others were chosen when the map was made (``maps.config``)."""
     fingerprint: str
     weights: Mapping[str, str]
     """Name -> sha256 of the networks that the map was made with."""

@@ -104,7 +104,7 @@ def read_map(folder: Path) -> dict[str, Any]:
         else:
             raise FormatError(f"{folder}/map.json: expected schema {MAP_SCHEMA}, got {schema!r}")
     except DamagedMapError:
-        raise  # says already how to mend it
+        raise  # its message already names the remedy
     except FormatError as error:
         raise DamagedMapError(f"{error}: {REMEDY}") from None
     return {**fields, "photos": _photos(fields)}
@@ -113,7 +113,7 @@ def read_map(folder: Path) -> dict[str, Any]:
 def write_map(folder: Path, sfm_map: MapData) -> None:
     """Write a map into a folder; map.json comes last and marks it complete.
 
-    A map that is there stays until the new one is complete beside it.
+    An existing map is replaced only when the new one is complete in a staging folder.
 
     Raises:
         MappingError: the folder holds other files than a map.

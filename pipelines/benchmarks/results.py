@@ -51,7 +51,7 @@ class Results:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: str = ""
-    """What a reader must know to read the table right, in Markdown."""
+    """Facts that a reader needs to read the table right, in Markdown."""
 
     def __post_init__(self) -> None:
         for name in _TEXTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import fingerprint
-from hloc_lite.formats.hloc_lists import read_poses, read_queries
+from hloc_lite.datasets.dataset import DatasetQuery
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.images import read_photo
 from hloc_lite.localize.cascade import (
@@ -25,7 +26,6 @@ from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.query import MapMatches, Query
 from hloc_lite.maps.map import Map
 from hloc_lite.pose.quality import QUALITY_FEATURES
-from hloc_lite.synthetic.config import CONDITIONS
 from hloc_lite.types import RetrievalHits
 from pipelines.calibration.pose_samples import (
     NUM_RETRIEVED,
@@ -33,7 +33,7 @@ from pipelines.calibration.pose_samples import (
     Scenario,
     scenario_settings,
 )
-from pipelines.towns.matched_towns import is_correct, map_town, query_config
+from pipelines.towns.matched_towns import is_correct, map_town, query_config, read_town
 
 LANDMARKS, LEARNED = "landmarks", "learned"
 """Source of the matches; confidence is calibrated for each separately."""
@@ -84,38 +84,35 @@ def _sample(
         localizer = Localizer(sfm_map, config)
         chosen = list(_chosen_queries(town, per_condition))
         found = []
-        for condition, name in tqdm(chosen, desc=f"{town.name} on {map_seed}", disable=None):
-            is_foreign = town.name != map_seed
-            found += _localize(localizer, town, condition, name, is_foreign=is_foreign)
+        for each in tqdm(chosen, desc=f"{town.name} on {map_seed}", disable=None):
+            found += _localize(localizer, town, each, is_foreign=town.name != map_seed)
         write_text_atomic(file, json.dumps(found))
     rows = json.loads(file.read_text())
     return [PoseSample(town.name, map_seed, features, *row) for row in rows]
 
 
-def _chosen_queries(town: Path, per_condition: int) -> Iterator[tuple[str, str]]:
-    """(condition, name) of some queries, evenly spread."""
-    for condition in CONDITIONS:
-        names = list(read_queries(town / f"queries_{condition}.txt"))
-        spread = np.linspace(0, len(names) - 1, min(per_condition, len(names))).round().astype(int)
-        for row in np.unique(spread):
-            yield condition, names[row]
+def _chosen_queries(town: Path, per_condition: int) -> Iterator[DatasetQuery]:
+    """Some queries of each condition, evenly spread."""
+    for _, group in groupby(read_town(town).iter_queries(), key=lambda query: query.condition):
+        queries = list(group)
+        count = min(per_condition, len(queries))
+        for row in np.unique(np.linspace(0, len(queries) - 1, count).round().astype(int)):
+            yield queries[row]
 
 
 def _localize(
-    localizer: Localizer, town: Path, condition: str, name: str, *, is_foreign: bool
+    localizer: Localizer, town: Path, each: DatasetQuery, *, is_foreign: bool
 ) -> list[Result]:
-    camera = read_queries(town / f"queries_{condition}.txt")[name]
-    truth = read_poses(town / f"gt_{condition}.txt")[name]
+    name, pipeline = each.name, localizer.pipeline
     photo = read_photo(town / "images" / name, name, localizer.config.images)
-    pipeline = localizer.pipeline
-    query, hits = pipeline.describe(photo, camera, exclude=name)
+    query, hits = pipeline.describe(photo, each.camera, exclude=name)
     found = []
     for scenario, matches in _scenarios(localizer, query, hits):
         steps = [MatchingStep(matches)]
         result = pipeline.localize(query, matches[0].hits, name, StageClock(), steps=steps)
-        correct = not is_foreign and is_correct(result, truth)
+        correct = not is_foreign and is_correct(result, each.cam_from_world)
         has_pose = result.pose is not None
-        found.append((scenario, condition, name, has_pose, correct, dict(result.grounds)))
+        found.append((scenario, each.condition, name, has_pose, correct, dict(result.grounds)))
     return found
 
 

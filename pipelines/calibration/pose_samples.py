@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from hloc_lite.config import Config, fingerprint
 from hloc_lite.consistency.cue_combination import CUE_NAMES
-from hloc_lite.formats.hloc_lists import read_image_list
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.pose.quality import QUALITY_FEATURES
@@ -22,7 +21,7 @@ from pipelines.towns.matched_towns import (
     map_town,
     match_town,
     query_config,
-    query_names,
+    read_town,
     render_town,
     with_labels,
 )
@@ -170,8 +169,9 @@ def scenario_settings(scenario: Scenario, output: Path, seed: int) -> list[str]:
 
 def write_cues(town: Path, output: Path, seed: int) -> None:
     """Write noisy labels of all images and noisy depth of the queries."""
-    queries = query_names(town)
-    names = [*read_image_list(town / "map_images.txt"), *queries]
+    dataset = read_town(town)
+    queries = dataset.query_names
+    names = [*dataset.map_image_names, *queries]
     write_noisy_labels(town, names, output / f"{seed}-cues" / "labels")
     write_noisy_depth(town, queries, output / f"{seed}-cues" / "depth")
 

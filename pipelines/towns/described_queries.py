@@ -10,7 +10,6 @@ import numpy as np
 from tqdm import tqdm
 
 from hloc_lite.clock import StageClock
-from hloc_lite.formats.hloc_lists import read_poses, read_queries
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
@@ -21,9 +20,8 @@ from hloc_lite.maps.map import Map
 from hloc_lite.models import load_models
 from hloc_lite.registry import Runtime
 from hloc_lite.retrieval.index import RetrievalIndex
-from hloc_lite.synthetic.config import CONDITIONS
 from hloc_lite.types import Camera, Float32, LocalFeatures, Photo, RetrievalHits, Rigid3
-from pipelines.towns.matched_towns import is_correct
+from pipelines.towns.matched_towns import is_correct, read_town
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,24 +46,26 @@ def describe_queries(town: Path, sfm_map: Map, cache: Path) -> list[DescribedQue
     """
     models = None
     found = []
-    for condition in CONDITIONS:
-        truth = read_poses(town / f"gt_{condition}.txt")
-        cameras = read_queries(town / f"queries_{condition}.txt")
-        for name, camera in tqdm(cameras.items(), desc=f"{town.name} {condition}", disable=None):
-            file = cache / f"{name.replace('/', '_')}.npz"
-            if not file.is_file():
-                if models is None:
-                    models = load_models(sfm_map.config, Runtime(WeightsStore()))
-                    models.global_descriptor.load_state(sfm_map.retrieval_state)
-                photo = read_photo(town / "images" / name, name, sfm_map.config.images)
-                (features,) = models.extractor.extract([photo])
-                _write(file, features, models.global_descriptor.describe([photo])[0])
-            features, descriptor = _read(file)
-            width, height = features.image_size
-            photo = Photo(name, np.zeros((height, width, 3), np.uint8))
-            found.append(
-                DescribedQuery(name, condition, photo, camera, features, descriptor, truth[name])
+    dataset = read_town(town)
+    for each in tqdm(list(dataset.iter_queries()), desc=town.name, disable=None):
+        file = cache / f"{each.name.replace('/', '_')}.npz"
+        if not file.is_file():
+            if models is None:
+                models = load_models(sfm_map.config, Runtime(WeightsStore()))
+                models.global_descriptor.load_state(sfm_map.retrieval_state)
+            path = dataset.image_folder / each.name
+            photo = read_photo(path, each.name, sfm_map.config.images)
+            (features,) = models.extractor.extract([photo])
+            _write(file, features, models.global_descriptor.describe([photo])[0])
+        features, descriptor = _read(file)
+        width, height = features.image_size
+        black = Photo(each.name, np.zeros((height, width, 3), np.uint8))
+        found.append(
+            DescribedQuery(
+                each.name, each.condition, black, each.camera, features, descriptor,
+                each.cam_from_world,
             )
+        )  # fmt: skip
     return found
 
 

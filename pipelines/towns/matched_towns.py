@@ -19,8 +19,9 @@ from hloc_lite.config import (
     without_query_keys,
 )
 from hloc_lite.consistency.landmark_labels import label_landmarks
-from hloc_lite.formats.colmap import read_model
-from hloc_lite.formats.hloc_lists import read_image_list, read_poses, read_queries
+from hloc_lite.datasets.cards import read_card
+from hloc_lite.datasets.dataset import Dataset
+from hloc_lite.datasets.dataset_folder import read_dataset_folder
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.images import read_photo
@@ -35,7 +36,7 @@ from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.map import Map
 from hloc_lite.pose.confidence import ErrorBounds
 from hloc_lite.registry import SEGMENTERS, Runtime, create
-from hloc_lite.synthetic.config import CONDITIONS, TownConfig
+from hloc_lite.synthetic.config import TownConfig
 from hloc_lite.synthetic.dataset import write_dataset
 from hloc_lite.types import (
     Camera,
@@ -115,15 +116,19 @@ def render_town(folder: Path, seed: int, num_map: int, num_queries: int) -> Path
     return write_dataset(folder, config)
 
 
+def read_town(folder: Path) -> Dataset:
+    """Read a rendered town."""
+    return read_dataset_folder(folder, read_card("town"))
+
+
 def map_town(town: Path, folder: Path, features: str, matcher: str = "mutual-nn") -> Map:
     """Build or open the map of a town from its known poses, without labels."""
     settings = [f"matching.name={matcher}"]
     config = load_config(overrides={"features": {"name": features}}, settings=settings)
     if not (folder / "map.json").is_file():
-        inputs = MapInputs(
-            reference=read_model(town / "model"), names=read_image_list(town / "map_images.txt")
-        )
-        build_map(town / "images", config, inputs=inputs, output=folder)
+        dataset = read_town(town)
+        inputs = MapInputs(reference=dataset.reference, names=dataset.map_image_names)
+        build_map(dataset.image_folder, config, inputs=inputs, output=folder)
     return Map.open(folder)
 
 
@@ -153,24 +158,18 @@ def match_town(town: Path, sfm_map: Map, cache: Path, num_retrieved: int) -> Mat
     settings = [f"localize.num_retrieved={num_retrieved}", *MATCH_ALL]
     pipeline = Localizer(sfm_map, query_config(sfm_map, settings)).pipeline
     found = []
-    for condition in CONDITIONS:
-        truth = read_poses(town / f"gt_{condition}.txt")
-        cameras = read_queries(town / f"queries_{condition}.txt")
-        for name, camera in tqdm(cameras.items(), desc=f"{town.name} {condition}", disable=None):
-            photo = read_photo(town / "images" / name, name, sfm_map.config.images)
-            file = cache / f"{name.replace('/', '_')}.npz"
-            if not file.is_file():
-                query, hits = pipeline.describe(photo, camera, exclude=name)
-                (matches,) = pipeline.match(query, hits, StageClock())
-                _write(file, matches)
-            matches = _read(file, pipeline.matchers[0], photo)
-            found.append(MatchedQuery(condition, photo, camera, matches, truth[name]))
+    dataset = read_town(town)
+    for each in tqdm(list(dataset.iter_queries()), desc=town.name, disable=None):
+        path = dataset.image_folder / each.name
+        photo = read_photo(path, each.name, sfm_map.config.images)
+        file = cache / f"{each.name.replace('/', '_')}.npz"
+        if not file.is_file():
+            query, hits = pipeline.describe(photo, each.camera, exclude=each.name)
+            (matches,) = pipeline.match(query, hits, StageClock())
+            _write(file, matches)
+        matches = _read(file, pipeline.matchers[0], photo)
+        found.append(MatchedQuery(each.condition, photo, each.camera, matches, each.cam_from_world))
     return MatchedTown(town, sfm_map, tuple(found))
-
-
-def query_names(town: Path) -> list[str]:
-    """Names of the queries of all conditions."""
-    return [name for c in CONDITIONS for name in read_queries(town / f"queries_{c}.txt")]
 
 
 def is_correct(result: LocalizationResult, truth: Rigid3) -> bool:

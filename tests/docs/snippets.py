@@ -48,13 +48,13 @@ class Block:
 
     page: Path
     line: int
-    """Of its first line of code, from 1."""
+    """Number of its first line of code, from 1."""
     language: str
     code: str
     kind: str
     """skip, file, background, or empty."""
     value: str
-    """What the comment before the block says."""
+    """Text of the comment before the block."""
 
     @property
     def is_run(self) -> bool:

@@ -24,9 +24,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_page(page, scene, tmp_path, monkeypatch) -> None:
     folder = copy_scene(scene, tmp_path / "scratch", with_map=has_map(page))
-    templates = ROOT / "docs" / "templates"
-    copy_scene(templates, folder / "docs" / "templates")
+    template = (ROOT / "docs" / "templates" / "extractor_template.py").read_text(encoding="utf-8")
+    package = template.replace("HarrisExtractor", "MyExtractor")
+    (folder / "my_package.py").write_text(package, encoding="utf-8")
     monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
     with PageRunner(folder) as runner:
         for block in blocks_of(page):
             if block.is_run or block.kind == "file":

@@ -1,4 +1,4 @@
-"""What the documentation names exists: options, config keys, files, examples, figures."""
+"""Names in the documentation exist: options, config keys, files, examples, figures."""
 
 from __future__ import annotations
 

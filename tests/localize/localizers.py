@@ -32,6 +32,7 @@ from hloc_lite.types import (
     LocalizationResult,
     Photo,
     RetrievalHits,
+    UInt8,
 )
 from tests.exact_scene import NoWeights
 
@@ -142,9 +143,16 @@ def make_pipeline(
     )
 
 
-def run(pipeline: QueryPipeline, image: Any, camera: Camera, **options: Any) -> LocalizationResult:
+def run(
+    pipeline: QueryPipeline,
+    image: UInt8,
+    camera: Camera,
+    clock: StageClock | None = None,
+    **options: Any,
+) -> LocalizationResult:
     """Localize the pixels of an image with a pipeline."""
-    photo, clock = Photo("query", image), StageClock()
+    clock = StageClock() if clock is None else clock
+    photo = Photo("query", image)
     return pipeline.run(photo, camera, name="query", calibrated=True, clock=clock, **options)
 
 

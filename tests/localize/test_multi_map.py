@@ -253,6 +253,22 @@ def test_images_that_a_map_lacks_are_not_matched_there(two_maps: TwoMaps) -> Non
     assert pose_errors(result.pose.cam_from_world, two_maps.pose)[0] < 1e-4
 
 
+def test_a_first_step_without_matches_is_followed_by_the_next(two_maps: TwoMaps) -> None:
+    """The first map sees nothing, and the second lacks the images whose landmarks come first."""
+    first, other = two_maps.maps["exact"], two_maps.scenes["other"]
+    lacking = build(other, config_of("other"), {"map 0.png": 0, "map 1.png": 1})
+    blind = FixedExtractor(two_maps.features("exact", slice(0, 0)))
+    localizer = make_localizer(
+        first, "cascade.num_initial_images=1", extra_maps=[lacking], extractor=blind
+    )
+    result = localizer.localize(two_maps.pixels, two_maps.camera)
+    assert result.hits.names[0] not in ("map 0.png", "map 1.png")
+    assert result.status is Status.LOCALIZED and result.counts["other_inliers"] > 12
+    late = localizer.localize(two_maps.pixels, two_maps.camera, budget_ms=0)
+    assert late.status is Status.TOO_FEW_MATCHES
+    assert late.skipped == ("landmarks of 5 more images", "images by the matcher")
+
+
 def test_cues_of_all_maps_are_joined(two_maps: TwoMaps) -> None:
     first, other = two_maps.maps.values()
     localizer = make_localizer(first, "weighting.off=[]", extra_maps=[other])
@@ -367,9 +383,11 @@ class CountingSegmenter:
 def test_each_photo_is_segmented_once(two_maps: TwoMaps, labelled_maps: list[Map]) -> None:
     first, other = labelled_maps
     segmenter = CountingSegmenter(query_models(first.config).segmenter)
-    localizer = make_localizer(first, extra_maps=[other], segmenter=segmenter)
+    settings = ("cascade.accept_above=1", "cascade.num_initial_images=2")  # several steps
+    localizer = make_localizer(first, *settings, extra_maps=[other], segmenter=segmenter)
     result = localizer.localize(two_maps.photo, two_maps.camera)
     assert len(segmenter.photos) == 1 and result.pose is not None
+    assert result.counts["images_matched"] == 2
     assert result.counts["semantics_touched"] == result.counts["matches"]
     with pytest.raises(ConfigError, match="'other' features: semantics"):
         make_localizer(first, extra_maps=[two_maps.maps["other"]])

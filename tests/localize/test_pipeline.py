@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from hloc_lite.clock import StageClock
 from hloc_lite.errors import ConfigError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.maps.map import Map
-from hloc_lite.types import Prior, Status
+from hloc_lite.types import Photo, Prior, Status
 from tests.exact_scene import ExactScene
 from tests.localize.localizers import (
     localizer_with,
@@ -22,6 +25,15 @@ from tests.localize.localizers import (
     take,
 )
 
+FOUR_STEPS = (
+    "confidence.min_confidence=1",
+    "cascade.accept_above=1",
+    "cascade.reject_below=0",
+    "cascade.num_initial_images=2",
+    "cascade.images_per_step=2",
+    "cascade.max_images=3",
+)
+"""Settings that take all steps: landmarks of 2 images, of all 6, then 2 images, then 1."""
 NEVER_ACCEPT = ("confidence.min_confidence=1", "cascade.accept_above=1")
 """Settings under which no pose is sure enough."""
 
@@ -192,3 +204,172 @@ def test_a_prior_narrows_retrieval_and_withholds_poses_that_contradict_it(
     assert tilted.status is Status.DOUBTFUL and "gravity" in tilted.reason
     with pytest.raises(ConfigError, match="expected a Prior"):
         localizer.localize(scene.image(3), scene.camera, prior=(0, 0, 0, 1))
+
+
+class TickingClock(StageClock):
+    """Clock on which each stage takes one second."""
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + 1.0
+
+
+@pytest.mark.parametrize(
+    ("budget_s", "num_images", "skipped"),
+    [
+        (6.9, 0, ("landmarks of 4 more images", "images by the matcher")),
+        (7.0, 0, ("3 images by the matcher",)),
+        (10.9, 0, ("3 images by the matcher",)),
+        (11.0, 2, ("1 images by the matcher",)),
+        (15.4, 2, ("1 images by the matcher",)),  # the two images took a second, so one takes 0.5
+        (15.5, 3, ()),
+    ],
+)
+def test_no_step_begins_that_would_end_after_the_budget(
+    scene: ExactScene, sfm_map: Map, budget_s: float, num_images: int, skipped: tuple[str, ...]
+) -> None:
+    """Description takes 3 s and each of the four steps 4 s."""
+    result = run(
+        make_pipeline(sfm_map, *FOUR_STEPS),
+        scene.image(3),
+        scene.camera,
+        clock=TickingClock(),
+        budget_ms=1000 * budget_s,
+    )
+    assert result.counts["images_matched"] == num_images
+    assert result.skipped == skipped
+
+
+def test_the_time_of_an_image_is_remembered_for_the_next_query(
+    scene: ExactScene, sfm_map: Map
+) -> None:
+    """The last image of the first query took a second, so two are expected to take two."""
+    pipeline = make_pipeline(sfm_map, *FOUR_STEPS)
+    counts = []
+    for budget_ms in (None, 12_000):
+        clock = TickingClock()
+        result = run(pipeline, scene.image(3), scene.camera, clock=clock, budget_ms=budget_ms)
+        counts.append(result.counts["images_matched"])
+    assert counts == [3, 0]
+
+
+@pytest.mark.parametrize("matching", ["landmarks", "images"])
+def test_only_the_cascade_counts_images_and_has_steps_to_skip(
+    scene: ExactScene, sfm_map: Map, matching: str
+) -> None:
+    localizer = make_localizer(sfm_map, f"localize.matching={matching}")
+    result = localizer.localize(scene.image(3), scene.camera, budget_ms=0)
+    assert result.status is Status.LOCALIZED
+    assert "images_matched" not in result.counts and result.skipped == ()
+
+
+def test_hits_are_those_that_were_matched(scene: ExactScene, sfm_map: Map) -> None:
+    """A pose from the landmarks of few images lists these images only."""
+    for settings, num_hits in (((), 2), (("cascade.accept_above=1",), 6)):
+        localizer = make_localizer(sfm_map, "cascade.num_initial_images=2", *settings)
+        result = localizer.localize(scene.image(3), scene.camera)
+        assert len(result.hits.names) == result.counts["retrieved"] == num_hits
+
+
+@pytest.mark.parametrize(
+    ("settings", "num_images"),
+    [
+        ((), 2),  # no confidence is below reject_below
+        (("cascade.reject_below=0",), 6),
+        (("confidence.enabled=false",), 6),
+        (("cascade.max_images=0",), 0),
+    ],
+)
+def test_blank_photos_take_the_steps_of_photos_without_a_pose(
+    scene: ExactScene, sfm_map: Map, settings: tuple[str, ...], num_images: int
+) -> None:
+    blank = take(scene.features(3, 1000), np.arange(0))
+    localizer = localizer_with(sfm_map, blank, "cascade.num_initial_images=2", *settings)
+    result = localizer.localize(scene.image(3), scene.camera)
+    assert result.status is Status.TOO_FEW_MATCHES and result.skipped == ()
+    assert result.counts == {"keypoints": 0, "retrieved": 6, "images_matched": num_images}
+    late = localizer.localize(scene.image(3), scene.camera, budget_ms=0)
+    images = () if "cascade.max_images=0" in settings else ("images by the matcher",)
+    assert late.skipped == ("landmarks of 4 more images", *images)
+    assert late.counts == {"keypoints": 0, "retrieved": 2, "images_matched": 0}
+
+
+def test_blank_photos_have_no_number_of_images_outside_the_cascade(
+    scene: ExactScene, sfm_map: Map
+) -> None:
+    blank = take(scene.features(3, 1000), np.arange(0))
+    localizer = localizer_with(sfm_map, blank, "localize.matching=landmarks")
+    result = localizer.localize(scene.image(3), scene.camera)
+    assert result.counts == {"keypoints": 0, "retrieved": 6}
+
+
+def test_without_retrieved_images_nothing_is_matched(scene: ExactScene, sfm_map: Map) -> None:
+    matcher = make_matcher(sfm_map, sfm_map.config)
+    pipeline = make_pipeline(sfm_map, "prior.margin_depths=0", matcher=matcher)
+    nowhere = Prior(np.full(3, 99.0), 1.0)
+    result = run(pipeline, scene.image(3), scene.camera, prior=nowhere)
+    assert result.status is Status.NO_RETRIEVAL and result.hits.names == ()
+    assert result.counts == {
+        "keypoints": len(scene.features(3, 1000)),
+        "retrieved": 0,
+        "images_matched": 0,
+    }
+    assert matcher.num_images == 0 and result.features is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "num_images"),
+    [
+        ((), 2),  # its probability of 0 is below reject_below
+        (("cascade.reject_below=0",), 6),
+        (("confidence.enabled=false",), 6),
+    ],
+)
+def test_a_pose_that_contradicts_the_prior_has_probability_zero(
+    scene: ExactScene, sfm_map: Map, settings: tuple[str, ...], num_images: int
+) -> None:
+    beside = Prior(scene.poses[3].center + np.array([0.5, 0, 0]), 0.1)
+    localizer = make_localizer(sfm_map, *settings)
+    result = localizer.localize(scene.image(3), scene.camera, prior=beside)
+    assert result.status is Status.DOUBTFUL and result.pose is None
+    assert result.confidence == 0.0
+    assert result.reason.startswith("the pose lies 0.5 map units from the expected position")
+    assert result.reason.endswith("correspondences agree")
+    assert result.counts["inliers"] > 100
+    assert result.counts["images_matched"] == num_images
+    assert bool(result.grounds) == ("confidence.enabled=false" not in settings)
+
+
+def test_a_pose_that_is_not_confident_keeps_its_own_reason(scene: ExactScene, sfm_map: Map) -> None:
+    """It is withheld in any case, so the prior is not compared."""
+    beside = Prior(scene.poses[3].center + np.array([0.5, 0, 0]), 0.1)
+    localizer = make_localizer(sfm_map, "confidence.min_confidence=1")
+    result = localizer.localize(scene.image(3), scene.camera, prior=beside)
+    assert result.status is Status.DOUBTFUL and result.confidence > 0.9
+    assert "1 is required" in result.reason and "expected position" not in result.reason
+
+
+def test_disabled_confidence_accepts_the_first_pose(scene: ExactScene, sfm_map: Map) -> None:
+    settings = ("confidence.enabled=false", "cascade.num_initial_images=2")
+    matcher = make_matcher(sfm_map, query_config(sfm_map, settings))
+    pipeline = make_pipeline(sfm_map, *settings, matcher=matcher)
+    result = run(pipeline, scene.image(3), scene.camera)
+    assert result.status is Status.LOCALIZED and result.confidence is None
+    assert matcher.counts == (0, 1)
+
+
+def test_a_query_described_elsewhere_is_localized_like_its_photo(
+    scene: ExactScene, sfm_map: Map
+) -> None:
+    """Only the size of the photo is read once features and retrieved images are known."""
+    pipeline = make_localizer(sfm_map).pipeline
+    photo = Photo("query", scene.image(3))
+    query, hits = pipeline.describe(photo, scene.camera)
+    black = replace(query, photo=Photo("query", np.zeros_like(photo.pixels)))
+    found = [
+        pipeline.localize(each, hits, "query", StageClock()).pose.cam_from_world
+        for each in (query, black)
+    ]
+    assert np.array_equal(found[0].translation, found[1].translation)
+    assert pose_errors(found[0], scene.poses[3])[0] < 1e-5

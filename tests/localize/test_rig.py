@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hloc_lite.errors import ShapeError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.maps.map import Map
-from hloc_lite.types import Rig, RigCamera, Status
+from hloc_lite.types import Prior, Rig, RigCamera, Status
 from tests.exact_scene import ExactScene
-from tests.localize.localizers import make_localizer
+from tests.localize.localizers import localizer_with, make_localizer, take
 
 
 @pytest.fixture
@@ -42,3 +43,22 @@ def test_a_rig_is_localized_by_all_of_its_readable_photos(
     assert nothing.status is Status.UNREADABLE and nothing.pose is None
     with pytest.raises(ShapeError):
         localizer.localize_rig([scene.image(3)], rig)
+
+
+def test_blank_photos_add_nothing_to_a_rig(scene: ExactScene, sfm_map: Map, rig: Rig) -> None:
+    blank = localizer_with(sfm_map, take(scene.features(3, 1000), np.arange(0)))
+    result = blank.localize_rig([scene.image(index) for index in (3, 5, 7)], rig)
+    assert result.status is Status.TOO_FEW_MATCHES and result.pose is None
+    assert result.reason.startswith("all cameras together have 0 matches with the map")
+    assert [len(each) for each in result.correspondences] == [0, 0, 0]
+
+
+def test_a_rig_far_from_its_prior_retrieves_nothing(
+    scene: ExactScene, sfm_map: Map, rig: Rig
+) -> None:
+    localizer = make_localizer(sfm_map)
+    images = [scene.image(index) for index in (3, 5, 7)]
+    far = localizer.localize_rig(images, rig, prior=Prior(np.full(3, 999.0), 1.0))
+    assert far.status is Status.TOO_FEW_MATCHES
+    near = localizer.localize_rig(images, rig, prior=Prior(scene.poses[3].center, 1.0))
+    assert near.status is Status.LOCALIZED

@@ -7,20 +7,15 @@ A reader who follows one query shall read each file once. To print the walks:
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable
-from itertools import groupby
-from pathlib import Path
-from types import FrameType
 
-import hloc_lite
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.map import Map
 from hloc_lite.types import Status
 from tests.exact_scene import ExactScene, mapped_scene
 from tests.localize.localizers import make_localizer
+from tests.walk import files_of, record_walk, repeated
 
-PACKAGE = Path(hloc_lite.__file__).parent
 HUB = "pipeline.py"
 """Calls all steps; the only file that a query may come back to."""
 LOOP = "cascade.py"
@@ -34,46 +29,6 @@ ALL_STEPS = (
     "cascade.max_images=3",
 )
 """Settings under which no pose is confident enough, so that all matching steps are taken."""
-
-
-def record_walk(call: Callable[[], object]) -> list[str]:
-    """Files of the package whose functions a call enters, in order; paths within the package.
-
-    Consecutive entries of one file count once. Comprehensions are read where they stand, and code
-    that a decorator generates has no file: neither counts.
-    """
-    files: list[str] = []
-
-    def profile(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and not frame.f_code.co_name.startswith("<"):
-            files.append(frame.f_code.co_filename)
-
-    threading.setprofile(profile)
-    sys.setprofile(profile)
-    try:
-        call()
-    finally:
-        sys.setprofile(None)
-        threading.setprofile(None)
-    paths = (Path(file) for file in files)
-    own = (path.relative_to(PACKAGE).as_posix() for path in paths if path.is_relative_to(PACKAGE))
-    return [file for file, _ in groupby(own)]
-
-
-def of_localize(walk: list[str]) -> list[str]:
-    """Files of ``localize/`` in a walk, by name; other rooms in between do not count."""
-    names = [file.removeprefix("localize/") for file in walk if file.startswith("localize/")]
-    return [name for name, _ in groupby(names)]
-
-
-def without_hub(files: list[str]) -> list[str]:
-    """The walk without returns to the hub."""
-    return [name for name, _ in groupby(name for name in files if name != HUB)]
-
-
-def repeated(files: list[str]) -> list[str]:
-    """Files that are entered again after they were left."""
-    return sorted({name for name in files if files.count(name) > 1})
 
 
 def steps_of(files: list[str]) -> list[list[str]]:
@@ -99,8 +54,9 @@ def localize_once(localizer: Localizer, scene: ExactScene) -> Callable[[], None]
 
 def show(title: str, walk: list[str]) -> None:
     """Print a walk, the files of other rooms apart."""
-    print(f"\n{title}: {len(set(of_localize(walk)))} files of localize/")
-    print("  " + " -> ".join(of_localize(walk)))
+    files = files_of("localize", walk)
+    print(f"\n{title}: {len(set(files))} files of localize/")
+    print("  " + " -> ".join(files))
     others = dict.fromkeys(file for file in walk if not file.startswith("localize/"))
     rooms: dict[str, list[str]] = {}
     for file in others:
@@ -113,7 +69,7 @@ def show(title: str, walk: list[str]) -> None:
 def test_a_query_enters_each_file_once(scene: ExactScene, sfm_map: Map) -> None:
     walk = record_walk(localize_once(make_localizer(sfm_map), scene))
     show("default query", walk)
-    files = without_hub(of_localize(walk))
+    files = files_of("localize", walk, HUB)
     assert len(set(files)) < MAX_FILES, "with the hub these are MAX_FILES"
     before, *steps = steps_of(files)
     assert before == ["localizer.py", "query.py"]
@@ -124,7 +80,7 @@ def test_a_query_enters_each_file_once(scene: ExactScene, sfm_map: Map) -> None:
 def test_only_the_loop_over_matching_steps_repeats(scene: ExactScene, sfm_map: Map) -> None:
     walk = record_walk(localize_once(make_localizer(sfm_map, *ALL_STEPS), scene))
     show("query with all matching steps", walk)
-    files = without_hub(of_localize(walk))
+    files = files_of("localize", walk, HUB)
     assert len(set(files)) < MAX_FILES, "with the hub these are MAX_FILES"
     before, *steps = steps_of(files)
     assert len(steps) > 4  # few landmarks, all landmarks, two images, one image; end of the loop
@@ -135,8 +91,10 @@ def test_only_the_loop_over_matching_steps_repeats(scene: ExactScene, sfm_map: M
 
 def test_a_return_to_a_file_is_found() -> None:
     """The check itself: a walk that comes back is reported, one over the hub is not."""
-    assert repeated(without_hub(["query.py", HUB, "cascade.py", HUB, "query.py"])) == ["query.py"]
-    assert repeated(without_hub(["query.py", HUB, "query.py", HUB, "cascade.py"])) == []
+    back = ["a/query.py", "a/hub.py", "b/other.py", "a/cascade.py", "a/hub.py", "a/query.py"]
+    assert repeated(files_of("a", back, "hub.py")) == ["query.py"]
+    over_the_hub = ["a/query.py", "a/hub.py", "b/other.py", "a/query.py", "a/cascade.py"]
+    assert repeated(files_of("a", over_the_hub, "hub.py")) == []
     assert steps_of(["a", LOOP, "b", LOOP, "c"]) == [["a"], [LOOP, "b"], [LOOP, "c"]]
 
 

@@ -1,16 +1,14 @@
-"""A global descriptor without weights, for command lines that run in the test's own process."""
+"""Global descriptor without weights, for commands that run in the process of the tests."""
 
 from __future__ import annotations
 
 import pytest
 
-from hloc_lite import registry
-from hloc_lite.entries import Entry
+from tests.robustness.stand_ins import register
 
 
 @pytest.fixture(scope="package", autouse=True)
 def thumbnail_retrieval():
-    """``--retrieval thumbnail``."""
-    entry = Entry("tests.robustness.stand_ins:Thumbnail")
-    with registry.register("global_descriptors", "thumbnail", entry):
+    """Registers ``--retrieval thumbnail``."""
+    with register():
         yield

@@ -1,4 +1,4 @@
-"""``kill -9`` of ``map``, and two of them at once, on a tiny scene."""
+"""``hloc-lite map`` on a tiny scene: killed with ``kill -9``, run twice at once, on a full disk."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ OPTIONS = [
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch) -> None:
-    """The processes that are started share the machine with others."""
+    """Use one thread in the processes that are started."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-def test_killed_maps_resume_and_end_the_same(tmp_path: Path, monkeypatch) -> None:
+def test_killed_runs_resume_and_give_the_same_map(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("HLOC_LITE_TEST_PAUSE_S", "0.1")
     _, clean, rounds = run(tmp_path, PROGRAM, OPTIONS, views=8, size=(320, 240), kills=2, seed=2)
     assert len(clean.images) == 8 and clean.points > 200
@@ -41,7 +41,9 @@ def images(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
-def test_a_second_process_is_told_at_once_and_harms_nothing(tmp_path: Path, images: Path) -> None:
+def test_a_second_process_is_refused_at_once_and_changes_nothing(
+    tmp_path: Path, images: Path
+) -> None:
     command = [*PROGRAM, "map", str(images), "-o", str(tmp_path / "map"), *OPTIONS]
     slow = {**os.environ, "HLOC_LITE_TEST_PAUSE_S": "0.7"}
     first = subprocess.Popen(command, env=slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -57,7 +59,9 @@ def test_a_second_process_is_told_at_once_and_harms_nothing(tmp_path: Path, imag
     assert len(Map.open(tmp_path / "map").model.images) == 6
 
 
-def test_a_full_disk_is_an_error_that_keeps_what_was_computed(tmp_path: Path, images: Path) -> None:
+def test_a_full_disk_is_an_error_and_keeps_intermediate_results(
+    tmp_path: Path, images: Path
+) -> None:
     command = [*PROGRAM, "map", str(images), "-o", str(tmp_path / "map"), *OPTIONS]
     for limit_kb in (1, 100, 700):
         limited = ["bash", "-c", f'trap "" XFSZ; ulimit -f {limit_kb}; exec "$@"', "_", *command]

@@ -1,4 +1,4 @@
-"""Odd file names from end to end: map, localize, evaluate, as a user types them."""
+"""Unusual file names through the commands map, localize and evaluate."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def run(*arguments: object) -> int:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory) -> Path:
-    """images/ (mapped to map/), queries/, their list and true poses."""
+def folder(tmp_path_factory) -> Path:
+    """Folder with images/ and their map, queries/, their list and their true poses."""
     root = tmp_path_factory.mktemp("odd names ü")
     scene = make_planes(11)
     scene.write_images(root / "images", MAP_NAMES)
@@ -48,42 +48,42 @@ def world(tmp_path_factory) -> Path:
     return root
 
 
-def test_all_names_are_mapped_localized_and_scored(world: Path, tmp_path: Path, capsys) -> None:
-    assert {image.name for image in Map.open(world / "map").model.images} == set(MAP_NAMES)
+def test_all_names_are_mapped_localized_and_scored(folder: Path, tmp_path: Path, capsys) -> None:
+    assert {image.name for image in Map.open(folder / "map").model.images} == set(MAP_NAMES)
     code = run(
-        "localize", world / "map", "--images", world / "queries", "--queries",
-        world / "queries.txt", "-o", tmp_path / "poses.txt", "--jsonl", tmp_path / "all.jsonl",
+        "localize", folder / "map", "--images", folder / "queries", "--queries",
+        folder / "queries.txt", "-o", tmp_path / "poses.txt", "--jsonl", tmp_path / "all.jsonl",
     )  # fmt: skip
     assert code == 0
     assert set(read_poses(tmp_path / "poses.txt")) == set(QUERY_NAMES)
     assert {r.query_name for r in read_results_jsonl(tmp_path / "all.jsonl")} == set(QUERY_NAMES)
     capsys.readouterr()
     thresholds = ("--thresholds", "0.02m,0.2deg")
-    assert run("evaluate", tmp_path / "poses.txt", world / "gt.txt", *thresholds) == 0
+    assert run("evaluate", tmp_path / "poses.txt", folder / "gt.txt", *thresholds) == 0
     assert "100.0" in capsys.readouterr().out
 
 
-def test_short_names_that_are_not_unique_are_refused(world: Path, tmp_path: Path, capsys) -> None:
+def test_ambiguous_base_names_are_refused(folder: Path, tmp_path: Path, capsys) -> None:
     code = run(
-        "localize", world / "map", "--images", world / "queries", "-o", tmp_path / "poses.txt",
+        "localize", folder / "map", "--images", folder / "queries", "-o", tmp_path / "poses.txt",
         "--names", "basename",
     )  # fmt: skip
     assert code == 2 and "'x.jpg'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["#1.jpg", " space.jpg", "line\nbreak.jpg"])
-def test_names_no_text_file_can_hold_are_left_out(
-    world: Path, tmp_path: Path, capsys, name: str
+def test_names_that_do_not_fit_into_a_text_line_are_left_out(
+    folder: Path, tmp_path: Path, capsys, name: str
 ) -> None:
     make_planes(11).write_images(tmp_path / "queries", {name: 3, "good.jpg": 5})
-    command = ("localize", world / "map", "--images", tmp_path / "queries")
+    command = ("localize", folder / "map", "--images", tmp_path / "queries")
     assert run(*command, "-o", tmp_path / "poses.txt") == 0
     error = capsys.readouterr().err
     assert repr(name) in error and "Rename the image" in error and "Traceback" not in error
     assert set(read_poses(tmp_path / "poses.txt")) == {"good.jpg"}
 
 
-def test_a_map_may_hold_any_name(world: Path, tmp_path: Path) -> None:
+def test_a_map_may_have_any_image_name(folder: Path, tmp_path: Path) -> None:
     names = {"#1.jpg": 0, " 2.jpg": 2, "3.jpg": 4, "# 4/x.jpg": 6, "5.jpg": 8}
     make_planes(11).write_images(tmp_path / "images", names)
     assert run("map", tmp_path / "images", "-o", tmp_path / "map", *OPTIONS) == 0
@@ -91,21 +91,21 @@ def test_a_map_may_hold_any_name(world: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["map", "localize"])
-def test_names_that_are_not_utf8_are_refused(world: Path, tmp_path: Path, capsys, verb) -> None:
+def test_names_that_are_not_utf8_are_refused(folder: Path, tmp_path: Path, capsys, verb) -> None:
     (tmp_path / "images").mkdir()
     try:
         with open(os.fsencode(tmp_path / "images") + b"/\xff.jpg", "wb"):
             pass
     except OSError:
         pytest.skip("this file system has Unicode names only")
-    folder = tmp_path / "images"
+    images = tmp_path / "images"
     commands = {
-        "map": ("map", folder, "-o", tmp_path / "map", *OPTIONS),
-        "localize": ("localize", world / "map", "--images", folder, "-o", tmp_path / "p.txt"),
+        "map": ("map", images, "-o", tmp_path / "map", *OPTIONS),
+        "localize": ("localize", folder / "map", "--images", images, "-o", tmp_path / "p.txt"),
     }
     assert run(*commands[verb]) == 2
     assert "not UTF-8" in capsys.readouterr().err
     if verb == "localize":
-        photo = os.fsdecode(os.fsencode(folder) + b"/\xff.jpg")
-        assert run("localize", world / "map", photo) == 2
+        photo = os.fsdecode(os.fsencode(images) + b"/\xff.jpg")
+        assert run("localize", folder / "map", photo) == 2
         assert "not UTF-8" in capsys.readouterr().err

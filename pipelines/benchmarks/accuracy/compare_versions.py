@@ -151,7 +151,8 @@ def summary(rows: list[Row]) -> str:
     for row in rows:
         if row.outcome == "DIFFERENT":
             lines += [
-                f"DIFFERENT: {row.scenario}: {row.item} {each.path}: {each.old} -> {each.new}"
+                f"DIFFERENT: {row.scenario}: {row.item} {each.path}: "
+                f"{each.old} -> {each.new} ({each.size:.2g})"
                 for each in [each for each in row.differences if each.counts][:3]
             ]
     renamed = sorted(

@@ -18,8 +18,9 @@ import click
 import numpy as np
 
 from hloc_lite.config import load_config
-from hloc_lite.formats.colmap import read_model
-from hloc_lite.formats.hloc_lists import read_image_list, read_queries
+from hloc_lite.datasets.dataset import Dataset
+from hloc_lite.datasets.dataset_folder import read_dataset_folder
+from hloc_lite.io.image_names import list_images
 from hloc_lite.localize.confidence import load_calibration
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
@@ -78,7 +79,7 @@ def main(
     print()
     print_reliability(*model.predictions(everything))
     if cases:
-        print_cases(cases, features)
+        print_cases([read_dataset_folder(case) for case in cases], features)
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def print_accepted(samples: Sequence[PoseSample], model: ConfidenceModel) -> Non
             print(f"  given: {each.query} of {each.town} in {each.map_town}: {probability:.3f}")
 
 
-def print_cases(cases: Sequence[Path], features: Sequence[str]) -> None:
+def print_cases(cases: Sequence[Dataset], features: Sequence[str]) -> None:
     """Print how many photos of each case are localized in the map of each case."""
     print(
         "\n| features | map | photos of | localized | highest confidence |\n|---|---|---|---|---|"
@@ -158,12 +159,13 @@ def print_cases(cases: Sequence[Path], features: Sequence[str]) -> None:
         for case in cases:
             localizer = Localizer(map_case(case, feature))
             for other in cases:
-                names, cameras = case_queries(other, same=other == case)
+                is_own = other.image_folder == case.image_folder
+                names, cameras = case_queries(other, same=is_own)
                 results = [
                     localizer.localize(
-                        other / "images" / name,
+                        other.image_folder / name,
                         cameras.get(name),
-                        name=name if other == case else f"{other.name}/{name}",
+                        name=name if is_own else f"{other.name}/{name}",
                     )
                     for name in names
                 ]
@@ -173,22 +175,17 @@ def print_cases(cases: Sequence[Path], features: Sequence[str]) -> None:
                 print(f"| {feature} | {case.name} | {other.name} | {shown} |", flush=True)
 
 
-def map_case(case: Path, feature: str) -> Map:
+def map_case(case: Dataset, feature: str) -> Map:
     """Build the map of a case, from its known poses if it has any."""
     config = load_config(overrides={"features": {"name": feature}})
-    if not (case / "model").is_dir():
-        return build_map(case / "images", config)
-    names = read_image_list(case / "map_images.txt")
-    inputs = MapInputs(reference=read_model(case / "model"), names=names)
-    return build_map(case / "images", config, inputs=inputs)
+    inputs = MapInputs(reference=case.reference, names=case.map_image_names)
+    return build_map(case.image_folder, config, inputs=inputs)
 
 
-def case_queries(case: Path, *, same: bool) -> tuple[list[str], Mapping[str, Camera]]:
+def case_queries(case: Dataset, *, same: bool) -> tuple[Sequence[str], Mapping[str, Camera]]:
     """Names and known cameras of the queries of a case; all photos in another case's map."""
-    listed = case / "queries.txt"
-    cameras = read_queries(listed) if listed.is_file() else {}
-    everything = sorted(path.name for path in (case / "images").iterdir())
-    return (list(cameras) if same and cameras else everything), cameras
+    cameras = {each.name: each.camera for each in case.iter_queries()}
+    return (list(cameras) if same and cameras else list_images(case.image_folder)), cameras
 
 
 if __name__ == "__main__":

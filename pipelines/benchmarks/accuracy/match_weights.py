@@ -21,7 +21,6 @@ import numpy as np
 from tqdm import tqdm
 
 from hloc_lite.consistency.cue_combination import CUE_NAMES
-from hloc_lite.formats.hloc_lists import read_image_list
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.synthetic.config import CONDITIONS
 from pipelines.benchmarks.table import Table, results_option
@@ -32,7 +31,7 @@ from pipelines.towns.matched_towns import (
     map_town,
     match_town,
     query_config,
-    query_names,
+    read_town,
     render_town,
     with_labels,
 )
@@ -114,8 +113,9 @@ def cue_sources(
     town: Path, folder: Path, kinds: Sequence[str]
 ) -> dict[str, tuple[str, str | None]]:
     """Kind -> (``semantics.source``, ``depth.source``); noisy and predicted maps are written."""
-    queries = query_names(town)
-    names = [*read_image_list(town / "map_images.txt"), *queries]
+    dataset = read_town(town)
+    queries = dataset.query_names
+    names = [*dataset.map_image_names, *queries]
     found: dict[str, tuple[str, str | None]] = {}
     for kind in kinds:
         if kind == "exact":

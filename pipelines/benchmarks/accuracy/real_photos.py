@@ -14,10 +14,10 @@ import click
 import numpy as np
 
 from hloc_lite.config import load_config
+from hloc_lite.datasets.dataset import Dataset
+from hloc_lite.datasets.dataset_folder import read_dataset_folder
 from hloc_lite.evaluation.metrics import score
 from hloc_lite.evaluation.thresholds import parse_threshold, percent_of
-from hloc_lite.formats.colmap import read_model
-from hloc_lite.formats.hloc_lists import read_image_list, read_poses, read_queries
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
@@ -36,6 +36,9 @@ def main(
     case: Path, features: tuple[str, ...], settings: tuple[str, ...], results: Path | None
 ) -> None:
     """Build the map of CASE and localize its queries, in memory, with each local feature."""
+    dataset = read_dataset_folder(case)
+    if dataset.unit_length is None or not dataset.ground_truth:
+        raise SystemExit(f"{case} needs gt.txt and unit.txt to measure errors")
     table = Table(
         "Real photos",
         ["features", "points", "within 1 %, 0.5°", "median error, %", "median error, °",
@@ -44,25 +47,24 @@ def main(
         "Errors are in percent of the length in unit.txt.",
     )  # fmt: skip
     for name in features:
-        table.add(name, *measure(case, name, settings))
+        table.add(name, *measure(dataset, name, settings))
     table.write(results)
 
 
-def measure(case: Path, features: str, settings: tuple[str, ...]) -> list[object]:
+def measure(dataset: Dataset, features: str, settings: tuple[str, ...]) -> list[object]:
     """Cells of the table for one local feature."""
     config = load_config(settings=settings, overrides={"features": {"name": features}})
-    names = read_image_list(case / "map_images.txt")
-    inputs = MapInputs(reference=read_model(case / "model"), names=names)
-    sfm_map = build_map(case / "images", config, inputs=inputs)
+    inputs = MapInputs(reference=dataset.reference, names=dataset.map_image_names)
+    sfm_map = build_map(dataset.image_folder, config, inputs=inputs)
     localizer = Localizer(sfm_map)
     results = [
-        localizer.localize(case / "images" / query, camera, name=query)
-        for query, camera in read_queries(case / "queries.txt").items()
+        localizer.localize(dataset.image_folder / each.name, each.camera, name=each.name)
+        for each in dataset.iter_queries()
     ]
-    length = float((case / "unit.txt").read_text())
+    length = dataset.unit_length
     poses = {each.query_name: each.pose.cam_from_world for each in results if each.pose}
     threshold = parse_threshold("1%,0.5deg", length)
-    scores = score(poses, read_poses(case / "gt.txt"), [threshold])
+    scores = score(poses, dataset.ground_truth["all"], [threshold])
     seconds, pairs = sfm_map.report["timings_s"], sfm_map.report["pairs_tried"]
     matching_ms, pose_ms = (
         float(np.median([each.timings_ms[stage] for each in results]))
@@ -73,7 +75,7 @@ def measure(case: Path, features: str, settings: tuple[str, ...]) -> list[object
         f"{scores.num_within(threshold)} of {scores.num_queries}",
         round(percent_of(length).convert(scores.median_distance.value), 3),
         round(scores.median_angle_deg.value, 4),
-        round(seconds["features"] / len(names), 2),
+        round(seconds["features"] / len(dataset.map_image_names), 2),
         round(seconds["matching"] / pairs, 3),
         round(seconds["verification"] + seconds["reconstruction"], 2),
         round(matching_ms),

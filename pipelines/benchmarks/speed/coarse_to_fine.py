@@ -10,8 +10,7 @@ in turn. Queries of another town (--foreign) must not get a pose.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -20,12 +19,13 @@ from tqdm import tqdm
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import load_config
-from hloc_lite.formats.hloc_lists import read_poses, read_queries
+from hloc_lite.datasets.dataset import Dataset, DatasetQuery
+from hloc_lite.datasets.dataset_folder import read_dataset_folder
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.images import read_photo
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.map import Map
-from hloc_lite.types import Camera, LocalizationResult, Rigid3
+from hloc_lite.types import LocalizationResult
 from pipelines.benchmarks.table import Table, results_option
 
 CASCADE, ALL_IMAGES = "coarse to fine", "all images"
@@ -36,17 +36,6 @@ COLUMNS = (
     "median rotation error, °", "median, ms", "95th percentile, ms", "mean, ms",
     "mean images matched", "without images", "times faster",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class KnownQuery:
-    """Query with its true pose."""
-
-    condition: str
-    name: str
-    camera: Camera
-    truth: Rigid3 | None
-    """None for queries of another town."""
 
 
 @dataclass(frozen=True)
@@ -81,18 +70,18 @@ def main(
 ) -> None:
     """Print recalls, errors and times of both, and the ratio of the times."""
     sfm_map = Map.open(map_folder)
-    unit_file = folder / "unit.txt"
-    unit = float(unit_file.read_text()) / 100 if unit_file.is_file() else 1.0
+    dataset = read_dataset_folder(folder)
+    unit = 1.0 if dataset.unit_length is None else dataset.unit_length / 100
     localizers = {CASCADE: Localizer(sfm_map, load_config(base=sfm_map.config, settings=settings))}
     if not no_baseline:
         config = load_config(base=sfm_map.config, settings=(*settings, *BASELINE))
         localizers[ALL_IMAGES] = Localizer(sfm_map, config)
     measured: dict[str, dict[str, list[Measurement]]] = {}
     description_ms: list[float] = []
-    sources = [(folder, False), *([(foreign, True)] if foreign else [])]
+    sources = [(dataset, False), *([(read_dataset_folder(foreign), True)] if foreign else [])]
     for source, is_foreign in sources:
-        for each in tqdm(list(read_known_queries(source, limit, is_foreign)), disable=None):
-            photo = read_photo(source / "images" / each.name, each.name, sfm_map.config.images)
+        for each in tqdm(known_queries(source, limit, is_foreign), disable=None):
+            photo = read_photo(source.image_folder / each.name, each.name, sfm_map.config.images)
             clock = StageClock()
             query, hits = localizers[CASCADE].pipeline.describe(
                 photo, each.camera, exclude=each.name, clock=clock
@@ -107,23 +96,21 @@ def main(
     write_table(measured, unit == 1.0, float(np.median(description_ms)), results)
 
 
-def read_known_queries(folder: Path, limit: int, is_foreign: bool) -> Iterator[KnownQuery]:
-    """Read the queries of all conditions with their true poses."""
-    for file in sorted(folder.glob("queries*.txt")):
-        condition = file.stem.removeprefix("queries").removeprefix("_") or "all"
-        truth = read_poses(folder / file.name.replace("queries", "gt"))
-        for name, camera in list(read_queries(file).items())[:limit]:
-            if is_foreign:
-                yield KnownQuery("foreign", name, camera, None)
-            else:
-                yield KnownQuery(condition, name, camera, truth[name])
+def known_queries(dataset: Dataset, limit: int, is_foreign: bool) -> list[DatasetQuery]:
+    """The queries of all conditions with their true poses; foreign ones without."""
+    queries = list(dataset.iter_queries(limit))
+    if is_foreign:
+        return [replace(each, condition="foreign", cam_from_world=None) for each in queries]
+    if any(each.cam_from_world is None for each in queries):
+        raise SystemExit(f"{dataset.name} has no true poses: expected gt.txt or gt_CONDITION.txt")
+    return queries
 
 
-def measure(result: LocalizationResult, query: KnownQuery, unit: float) -> Measurement:
+def measure(result: LocalizationResult, query: DatasetQuery, unit: float) -> Measurement:
     """Compare a result with the true pose; ``unit``: map units per percent or metre."""
     error = (np.inf, np.inf)
-    if result.pose is not None and query.truth is not None:
-        distance, angle_deg = pose_errors(result.pose.cam_from_world, query.truth)
+    if result.pose is not None and query.cam_from_world is not None:
+        distance, angle_deg = pose_errors(result.pose.cam_from_world, query.cam_from_world)
         error = (distance / unit, angle_deg)
     num_images = result.counts.get("images_matched", 0)
     return Measurement(error, result.pose is not None, result.timings_ms["total"], num_images)

@@ -21,7 +21,7 @@ TOWN = ("map", "{town}/images", "--image-list", "{town}/map_images.txt", "--refe
 MAPS: dict[str, tuple[str, ...]] = {
     **{f"case/{name}": (*KNOWN, *features) for name, features in FEATURES.items()},
     "case/every-pair": (*KNOWN, *ALIKED, "--set", "matching.cheap_first=false"),
-    "case/two-pass": (*KNOWN, *ALIKED, "--set", "matching.enough_verified=450",
+    "case/two-pass": (*KNOWN, *ALIKED, "--set", "matching.enough_verified=1000",
                       "--set", "matching.enough_pairs=5", "--set", "matching.chance_verified=50"),
     "case/work-kept": (*KNOWN, *ALIKED, "--keep-work"),
     "case/scratch": (*CASE, *SIFT),
