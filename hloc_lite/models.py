@@ -75,7 +75,6 @@ def load_models(config: Config, runtime: Runtime) -> Models:
         )
     extractor, extractor_weights = _load_extractor(config, runtime)
     named, matcher_weights = _load_matcher(config, runtime)
-    takes_photos = hasattr(named, "match_photos")
     nearest: Matcher = create(MATCHERS, FIRST_PASS_MATCHER, config.matching, runtime)
     has_first_pass = config.matching.two_pass and matcher_name(config) != FIRST_PASS_MATCHER
     descriptor, descriptor_weights = create_recorded(
@@ -89,16 +88,21 @@ def load_models(config: Config, runtime: Runtime) -> Models:
         )
     return Models(
         extractor=extractor,
-        matcher=nearest if takes_photos else named,
+        matcher=nearest if takes_photos(named) else named,
         global_descriptor=descriptor,
         extractor_weights=extractor_weights,
         matcher_weights=matcher_weights,
         global_descriptor_weights=descriptor_weights,
         segmenter=segmenter,
         segmenter_weights=segmenter_weights,
-        first_pass_matcher=nearest if has_first_pass and not takes_photos else None,
-        pair_matcher=named if takes_photos else None,
+        first_pass_matcher=nearest if has_first_pass and not takes_photos(named) else None,
+        pair_matcher=named if takes_photos(named) else None,
     )
+
+
+def takes_photos(matcher: object) -> bool:
+    """True for a ``PairMatcher``: a matcher that takes photos and finds keypoints itself."""
+    return hasattr(matcher, "match_photos")
 
 
 def load_extractor_and_matcher(

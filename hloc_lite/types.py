@@ -7,6 +7,8 @@ Conventions of the whole package, converted only in ``io`` and ``formats``:
 * ``a_from_b`` maps coordinates of frame b to frame a; ``cam_from_world`` is x_cam = R x_world + t,
   with the camera looking along +z.
 * Image names are POSIX paths relative to the image root, unique as whole paths.
+
+They stand in one file, longer than others, because they refer to each other and are read together.
 """
 
 from __future__ import annotations

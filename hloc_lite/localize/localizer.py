@@ -50,19 +50,17 @@ Image = Photo | npt.NDArray[np.uint8] | Path | str
 class Localizer:
     """Estimates the camera poses of photos in a map; keeps networks and map features in memory.
 
-    With extra maps, photos are matched with all maps. Images are retrieved by the first map, and
-    the features of each map give poses of their own. Poses that agree are joined, and one pose is
-    solved on all their matches. The ``features`` of a result are those of the first map. Its
-    correspondences number the keypoints and points of each map after those of the maps before it
-    (``model``). A localizer may be used by several threads.
+    With extra maps, images are retrieved by the first map and matched with all. Poses that agree
+    are joined, and one pose is solved on all their matches. The ``features`` of a result are those
+    of the first map. Its correspondences number the keypoints and points of each map after those of
+    the maps before it (``model``). A localizer may be used by several threads.
 
     Args:
         sfm_map: the map.
         config: config of the queries; None for the map's own. Features and retrieval must be the
             map's.
         extra_maps: maps of the same images and poses with other features (``build_map`` with the
-            first map's model as reference). Each map's own config decides its features and
-            matcher, ``config`` the rest. Images that a map lacks are not matched there.
+            first map's model as reference). Features and matcher are those of each map's config.
         weights: source of network weights; None for the default store.
         device: torch device of the networks.
         models: networks to use in place of those that ``config`` names.
@@ -70,11 +68,9 @@ class Localizer:
         cues: registry name -> exponent of cues that other packages add.
 
     Raises:
-        ConfigError: features or retrieval differ from the map's, or an extra map has the same kind
-            of features as another, or no common images.
+        ConfigError: features or retrieval differ from the map's, or an extra map does not fit.
         FormatError: the coefficients of ``confidence.file`` cannot be read.
-        StaleArtefactError: the networks are not those that the map was made with, or an extra map
-            has other poses.
+        StaleArtefactError: networks are not those of the map, or an extra map has other poses.
     """
 
     @renamed_argument("also", "extra_maps")
@@ -116,8 +112,7 @@ class Localizer:
         """Open the map in a folder; ``options`` are those of the class.
 
         Args:
-            profile: effort spent on a pose: ``fast`` (landmarks of few images), ``balanced`` or
-                ``accurate``; None for that of the map. Features and retrieval are always the map's.
+            profile: effort per pose: ``fast``, ``balanced`` or ``accurate``; None for the map's.
 
         Raises:
             ConfigError: unknown profile.
@@ -150,21 +145,20 @@ class Localizer:
 
         Args:
             image: a file, an (H, W, 3) uint8 RGB array, or a decoded photo.
-            camera: its intrinsics, rescaled if they are for another resolution. Their focal length
-                is estimated with the pose if it is a guess (``has_prior_focal`` is False). None to
-                take them from EXIF, or estimate them.
-            name: name in the result; None for the file name. A map image of this name, or of that
-                of a ``Photo``, is taken for the query itself and not retrieved
-                (``localize.exclude_same_name``).
+            camera: its intrinsics, rescaled if they are for another resolution; None to take them
+                from EXIF or estimate them. A guessed focal length (``has_prior_focal`` is False) is
+                estimated with the pose.
+            name: name in the result; None for the file name. A map image of the name given here or
+                by a ``Photo`` is not retrieved (``localize.exclude_same_name``).
             fallback: give a failed query the pose of its best retrieved image, as ``fallback``.
-            prior: what is known about the pose. Only map images that may share the view are
-                retrieved, and a pose that contradicts it is withheld as ``Status.DOUBTFUL``.
+            prior: narrows the retrieved map images; a pose that contradicts it is withheld as
+                ``Status.DOUBTFUL``.
             budget_ms: wall time after which no further matching step begins
                 (``localize.matching`` = cascade); ``skipped`` of the result names what was left.
 
         Returns:
-            A result whose status says if there is a pose, and whose reason says why not. Unreadable
-            images and intrinsics that do not fit give ``Status.UNREADABLE``.
+            A result whose reason says why there is no pose. Unreadable images and intrinsics that
+            do not fit give ``Status.UNREADABLE``.
 
         Raises:
             ConfigError: ``camera`` or ``prior`` has another type, or ``budget_ms`` is negative.
@@ -234,14 +228,11 @@ class Localizer:
     def localize_rig(
         self, images: Sequence[Image], rig: Rig, *, prior: Prior | None = None
     ) -> RigLocalizationResult:
-        """Estimate the pose of a rig whose cameras took photos at the same time.
-
-        Each photo is matched with landmarks; one pose is solved on the matches of all photos.
+        """Estimate one pose of a rig from photos that its cameras took at the same time.
 
         Args:
             images: one photo of each camera, in the rig's order; unreadable ones are left out.
-            prior: prior of the rig. Its position and heights narrow the search; no pose is withheld
-                for contradicting it.
+            prior: prior of the rig; it narrows the search, but no pose is withheld.
 
         Raises:
             ShapeError: the numbers of images and cameras differ.
@@ -272,7 +263,7 @@ class Localizer:
         return make_failure(name, Status.UNREADABLE, str(error), StageClock())
 
     def predict_labels(self, photo: Photo) -> LabelMap | None:
-        """Segment a photo; None if labels are not in use, or there are none for it."""
+        """Segment a photo; None without labels."""
         return self.pipeline.predictor.predict_labels(photo)
 
     def _intrinsics(self, photo: Photo, camera: Camera | None) -> Camera:

@@ -33,6 +33,7 @@ from hloc_lite.models import (
     load_extractor_and_matcher,
     load_models,
     matcher_name,
+    takes_photos,
 )
 from hloc_lite.pose.confidence import Calibration
 from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher, Segmenter
@@ -84,6 +85,8 @@ def build_pipeline(
     for each, own_points in zip(extra_maps, points[1:], strict=True):
         its_config = query_matching_config(with_matching_of_map(config, each.config))
         extractor, matcher, weights = load_extractor_and_matcher(its_config, runtime)
+        if takes_photos(matcher):
+            raise _photo_matcher_error(its_config)
         check_weights(weights, each.weights)
         matchers.append(make_matcher(each, its_config, extractor, matcher, *own_points))
         weighers.append(_extra_weigher(make_weigher, each, own_points[0], its_config))
@@ -102,11 +105,15 @@ def build_pipeline(
 
 def _check_models(models: Models, sfm_map: Map, config: Config) -> None:
     if models.pair_matcher is not None:
-        raise ConfigError(
-            f"matcher {matcher_name(config)!r} takes photos, so this map has no descriptors that "
-            f"a query could be matched with; build it with a matcher of features to localize in it"
-        )
+        raise _photo_matcher_error(config)
     check_weights(models.weights, sfm_map.weights)
+
+
+def _photo_matcher_error(config: Config) -> ConfigError:
+    return ConfigError(
+        f"matcher {matcher_name(config)!r} takes photos, so its map has no descriptors that a "
+        f"query could be matched with; build it with a matcher of features to localize in it"
+    )
 
 
 def _points_of_maps(

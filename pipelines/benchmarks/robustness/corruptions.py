@@ -34,12 +34,12 @@ def scramble(path: str, count: int = 8) -> Corruption:
     return corrupt
 
 
-def overwrite(path: str, content: bytes | None = None) -> Corruption:
-    """Replace the content of a file; None: random bytes of the same length."""
+def overwrite(path: str, data: bytes | None = None) -> Corruption:
+    """Replace the bytes of a file; None: random bytes of the same length."""
 
     def corrupt(root: Path, rng: np.random.Generator) -> None:
         length = (root / path).stat().st_size if (root / path).is_file() else 1000
-        (root / path).write_bytes(rng.bytes(length) if content is None else content)
+        (root / path).write_bytes(rng.bytes(length) if data is None else data)
 
     return corrupt
 
