@@ -63,20 +63,20 @@ class PriorFilter:
 def images_within(
     prior: Prior, centers: Float64, margin: float, down_in_world: Float64 | None = None
 ) -> Bool:
-    """Which map images may see what the camera sees.
+    """Select map images that may share the camera's view.
 
     Args:
-        centers: (M, 3) of the images' cameras, world.
-        slack: how far beyond the radius an image still counts, map units:
+        centers: (M, 3) camera centres of the images, world.
+        margin: distance beyond the prior's radius at which an image still counts, map units:
             ``config.prior.margin_depths`` median distances of the map's points from their cameras.
-        down_in_world: (3,) used if the prior has none; without any, heights say nothing.
+        down_in_world: (3,) gravity, used if the prior has none; without any, heights are ignored.
 
     Returns:
-        (M,) True where the camera is near enough, and at most half the height of the band
-        ``prior.heights`` outside of it: a band is a floor, and the next one lies a whole one away.
+        (M,) True where the image is near enough, and at most half the extent of ``prior.heights``
+        above or below it. Heights are those of a floor, and the next floor is a whole extent away.
 
     Raises:
-        ShapeError: a slack below 0, or other shapes.
+        ShapeError: negative margin, or other shapes.
     """
     centers = np.asarray(frozen_array(centers, np.float64, (None, 3), "centers"), np.float64)
     if not margin >= 0:

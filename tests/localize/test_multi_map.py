@@ -30,7 +30,7 @@ from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.compress import compress_map
 from hloc_lite.maps.map import Map
 from hloc_lite.scene import keypoints_of
-from hloc_lite.types import LabelMap, LocalFeatures, Photo, Rigid3, Status
+from hloc_lite.types import LabelMap, LocalFeatures, Photo, Rig, RigCamera, Rigid3, Status
 from tests.exact_scene import MAP_NAMES, SIZE, ExactScene, NoWeights, make_scene
 from tests.localize.localizers import FixedExtractor, make_localizer, query_models, solve, take
 
@@ -267,6 +267,20 @@ def test_a_first_step_without_matches_is_followed_by_the_next(two_maps: TwoMaps)
     late = localizer.localize(two_maps.pixels, two_maps.camera, budget_ms=0)
     assert late.status is Status.TOO_FEW_MATCHES
     assert late.skipped == ("landmarks of 5 more images", "images by the matcher")
+
+
+def test_a_rig_is_localized_in_both_maps(two_maps: TwoMaps) -> None:
+    scene = two_maps.scenes["exact"]
+    world_from_rig = scene.poses[3].inverse()
+    cameras = (scene.poses[index].compose(world_from_rig) for index in (3, QUERY))
+    rig = Rig(tuple(RigCamera(scene.camera, cam_from_rig) for cam_from_rig in cameras))
+    images = [scene.image(index) for index in (3, QUERY)]
+    found = two_maps.localizer().localize_rig(images, rig)
+    alone = make_localizer(two_maps.maps["exact"]).localize_rig(images, rig)
+    assert found.status is Status.LOCALIZED
+    assert pose_errors(found.pose.rig_from_world, scene.poses[3])[0] < 1e-4
+    for both, single in zip(found.correspondences, alone.correspondences, strict=True):
+        assert len(both) > len(single) + 40
 
 
 def test_cues_of_all_maps_are_joined(two_maps: TwoMaps) -> None:
