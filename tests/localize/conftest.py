@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from hloc_lite import registry
 from hloc_lite.maps.map import Map
-from tests.exact_scene import ExactScene, mapped_scene
+from tests.exact_scene import ExactScene, make_scene, mapped_scene
+from tests.localize.exact_maps import OtherExtractor, TwoMaps, build, config_of
 
 
 @pytest.fixture(scope="package")
@@ -27,3 +30,21 @@ def scene(mapped: tuple[ExactScene, Map]) -> ExactScene:
 def sfm_map(mapped: tuple[ExactScene, Map]) -> Map:
     """Map of six images of ``scene``."""
     return mapped[1]
+
+
+@pytest.fixture(scope="package")
+def built_two_maps(scene: ExactScene, sfm_map: Map) -> Iterator[TwoMaps]:
+    """``sfm_map``, and a map of the same images with other features."""
+    more = make_scene(num_points=200, seed=1)
+    second = replace(scene, points=more.points, descriptors=more.descriptors)
+    extractor = OtherExtractor(second)
+    with registry.register("features", "other", extractor):
+        maps = {"exact": sfm_map, "other": build(second, config_of("other"))}
+        yield TwoMaps({"exact": scene, "other": second}, maps, extractor)
+
+
+@pytest.fixture
+def two_maps(built_two_maps: TwoMaps) -> Iterator[TwoMaps]:
+    """``built_two_maps``; features that a test gives its extractor are taken back."""
+    yield built_two_maps
+    built_two_maps.other.answer = None

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hloc_lite.config import load_config
-from hloc_lite.errors import ConfigError
+from hloc_lite.errors import ConfigError, HlocLiteError, StaleArtefactError
 from hloc_lite.localize.compatibility import keys_without_effect, unused_sources
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.map import Map
-from hloc_lite.types import Photo, Status
+from hloc_lite.types import Photo, Rigid3, Status
 from tests.exact_scene import MAP_NAMES, ExactScene, NoWeights
+from tests.localize.exact_maps import (
+    BUILDING,
+    QUERY,
+    TwoMaps,
+    build,
+    build_on_disk,
+    config_of,
+    write_labels,
+)
 from tests.localize.localizers import make_localizer
-from tests.localize.test_weighting import BUILDING, QUERY, build, write_labels
 
 
 def test_features_other_than_the_maps_are_refused(sfm_map: Map) -> None:
@@ -45,7 +55,7 @@ def test_a_source_that_has_nothing_for_a_query_is_reported(
     labels, empty = tmp_path / "labels", tmp_path / "empty"
     empty.mkdir()
     write_labels(labels, [*MAP_NAMES, "query.png"], BUILDING)
-    sfm_map = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    sfm_map = build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
     photo = Photo("query.png", scene.image(QUERY))
     localizer = make_localizer(sfm_map, f"{key}.source=files:{empty}")
     result = localizer.localize(photo, scene.camera)
@@ -63,7 +73,7 @@ def test_a_map_whose_folder_of_labels_is_gone_names_the_options(
 ) -> None:
     labels = tmp_path / "labels"
     write_labels(labels, [*MAP_NAMES], BUILDING)
-    sfm_map = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    sfm_map = build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
     labels.rename(tmp_path / "moved")
     with pytest.raises(
         ConfigError, match=r"labels .* not exist here.*--labels FOLDER.*--labels none"
@@ -72,3 +82,63 @@ def test_a_map_whose_folder_of_labels_is_gone_names_the_options(
     for source in ("none", f"files:{tmp_path / 'moved'}"):
         localizer = make_localizer(sfm_map, f"semantics.source={source}")
         assert localizer.config.semantics.source == source
+
+
+def moved(sfm_map: Map, shift: float, count: int) -> Map:
+    """The map with its first images shifted along x."""
+    images = [
+        replace(
+            image,
+            cam_from_world=Rigid3(
+                image.cam_from_world.rotation,
+                image.cam_from_world.translation + np.array([shift * (index < count), 0, 0]),
+            ),
+        )
+        for index, image in enumerate(sfm_map.model.images)
+    ]
+    return replace(sfm_map, model=replace(sfm_map.model, images=tuple(images)))
+
+
+def scaled(sfm_map: Map, factor: float) -> Map:
+    """The map in other units."""
+    images = tuple(
+        replace(
+            image,
+            cam_from_world=Rigid3(
+                image.cam_from_world.rotation, factor * image.cam_from_world.translation
+            ),
+        )
+        for image in sfm_map.model.images
+    )
+    model = replace(sfm_map.model, images=images, xyz=factor * sfm_map.model.xyz)
+    return replace(sfm_map, model=model)
+
+
+def test_extra_maps_with_other_poses_are_refused(two_maps: TwoMaps) -> None:
+    other = two_maps.maps["other"]
+    two_maps.localizer(other=moved(other, 1e-6, 6))  # rounding of text files
+    for shift, count in ((0.1, 1), (50.0, 6), (np.nan, 6)):
+        with pytest.raises(StaleArtefactError, match=rf"{count} of 6 common .*--reference"):
+            two_maps.localizer(other=moved(other, shift, count))
+
+
+def test_the_largest_allowed_distance_of_poses_scales_with_the_scene(two_maps: TwoMaps) -> None:
+    large = {name: scaled(each, 1000.0) for name, each in two_maps.maps.items()}
+    two_maps.localizer(exact=large["exact"], other=moved(large["other"], 1.0, 6))
+    with pytest.raises(StaleArtefactError):
+        two_maps.localizer(other=moved(two_maps.maps["other"], 1.0, 6))
+
+
+def test_maps_that_do_not_fit_together_are_refused(two_maps: TwoMaps) -> None:
+    with pytest.raises(ConfigError, match="two maps have 'exact' features"):
+        two_maps.localizer(other=two_maps.maps["exact"])
+    elsewhere = build(two_maps.scenes["other"], config_of("other"), {"a.png": 0, "b.png": 1})
+    with pytest.raises(ConfigError, match=r"no image of the first map.*'a\.png'"):
+        two_maps.localizer(other=elsewhere)
+    other = two_maps.maps["other"]
+    as_stored = load_config(settings=["images.exif_rotation=false"], base=other.config)
+    with pytest.raises(ConfigError, match="exif_rotation"):
+        two_maps.localizer(other=replace(other, config=as_stored))
+    labels = load_config(settings=["semantics.source=files:x"], base=two_maps.maps["exact"].config)
+    with pytest.raises(HlocLiteError):
+        Localizer(two_maps.maps["exact"], labels, extra_maps=[other], weights=NoWeights())

@@ -20,11 +20,10 @@ from hloc_lite.maps.map import Map
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import NO_POINT, DepthMap, Float64, Int64, Rig, RigCamera, Status
 from tests.exact_scene import MAP_NAMES, SIZE, ExactScene, NoWeights
-from tests.localize.test_weighting import BUILDING, build, write_labels
+from tests.localize.exact_maps import BUILDING, QUERY, build_on_disk, write_labels
 
 DEPTH_SCALE = 8
 """Depth pixels per image pixel, so that few points share one."""
-QUERY = 5
 
 
 def exact_depth_map(scene: ExactScene, index: int) -> DepthMap:
@@ -174,7 +173,9 @@ def test_labels_of_the_tracks_are_refused_for_other_points(
     scene: ExactScene, lifter: str, tmp_path: Path
 ) -> None:
     write_labels(tmp_path / "labels", [*MAP_NAMES], BUILDING)
-    labelled = build(scene, tmp_path / "map", f"semantics.source=files:{tmp_path / 'labels'}")
+    labelled = build_on_disk(
+        scene, tmp_path / "map", f"semantics.source=files:{tmp_path / 'labels'}"
+    )
     with pytest.raises(ConfigError, match=r"labels of a map belong to .* SfM tracks.*none"):
         Localizer(labelled, weights=NoWeights(), lifter=lifter)
     config = load_config(base=labelled.config, settings=["semantics.source=none"])

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from hloc_lite import registry
 from hloc_lite.cli.main import main
 from hloc_lite.clock import StageClock
-from hloc_lite.config import Config, load_config
-from hloc_lite.errors import ConfigError, HlocLiteError, StaleArtefactError
 from hloc_lite.formats.hloc_lists import read_poses, write_queries
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.image_sources import MemorySource
@@ -25,111 +19,21 @@ from hloc_lite.localize.cascade import MatchingStep
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.multi_map import joint_model
 from hloc_lite.localize.weighting import MatchCues
-from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.compress import compress_map
 from hloc_lite.maps.map import Map
 from hloc_lite.scene import keypoints_of
-from hloc_lite.types import LabelMap, LocalFeatures, Photo, Rig, RigCamera, Rigid3, Status
-from tests.exact_scene import MAP_NAMES, SIZE, ExactScene, NoWeights, make_scene
-from tests.localize.localizers import FixedExtractor, make_localizer, query_models, solve, take
-
-QUERY = 5
-BUILDING, VEGETATION = 2, 8
-
-
-@dataclass(frozen=True, eq=False)
-class TwoMaps:
-    """One scene whose images two extractors describe; they detect different points."""
-
-    scenes: dict[str, ExactScene]
-    maps: dict[str, Map]
-    other: OtherExtractor
-
-    @property
-    def pose(self) -> Rigid3:
-        return self.scenes["exact"].poses[QUERY]
-
-    @property
-    def camera(self):
-        return self.scenes["exact"].camera
-
-    @property
-    def pixels(self) -> np.ndarray:
-        return self.scenes["exact"].image(QUERY)
-
-    @property
-    def photo(self) -> Photo:
-        return Photo("query.png", self.pixels)
-
-    def features(self, name: str, rows: slice = slice(None)) -> LocalFeatures:
-        """Features of the query that an extractor finds, or some of them."""
-        found = self.scenes[name].features(QUERY, 1000)
-        return take(found, np.arange(len(found))[rows])
-
-    def localizer(self, answers: dict[str, LocalFeatures] | None = None, **maps: Map) -> Localizer:
-        """Localizer in both maps.
-
-        Args:
-            answers: features that an extractor finds in every query, by name.
-            maps: maps to use instead of the two.
-        """
-        answers = answers or {}
-        used = {**self.maps, **maps}
-        self.other.answer = answers.get("other")
-        stand_ins = {}
-        if "exact" in answers:
-            stand_ins["extractor"] = FixedExtractor(answers["exact"])
-        return make_localizer(used["exact"], extra_maps=[used["other"]], **stand_ins)
+from hloc_lite.types import Camera, Photo, Rig, RigCamera, Status
+from tests.exact_scene import MAP_NAMES
+from tests.localize.exact_maps import (
+    QUERY,
+    TwoMaps,
+    build,
+    config_of,
+)
+from tests.localize.localizers import FixedExtractor, make_localizer, solve, take
 
 
-class OtherExtractor:
-    """Second extractor; all of its instances are this one."""
-
-    descriptor_dim = 64
-
-    def __init__(self, scene: ExactScene) -> None:
-        self.scene = scene
-        self.answer: LocalFeatures | None = None
-        """Features found in every photo; None for those of the scene."""
-
-    def __call__(self, *_: object) -> OtherExtractor:
-        return self
-
-    def extract(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
-        found = [self.scene.features(int(p.pixels[4, 4, 0]), 1000) for p in photos]
-        return [each if self.answer is None else self.answer for each in found]
-
-
-def build(
-    scene: ExactScene, config: Config, names: dict[str, int] = MAP_NAMES, **options: Any
-) -> Map:
-    images = {name: scene.image(index) for name, index in names.items()}
-    inputs = MapInputs(reference=scene.reference(names))
-    return build_map(images, config, inputs=inputs, weights=NoWeights(), **options)
-
-
-def config_of(name: str) -> Config:
-    return load_config(overrides={"features": {"name": name}, "retrieval": {"name": "exact"}})
-
-
-@pytest.fixture(scope="module")
-def built(scene: ExactScene, sfm_map: Map) -> Iterator[TwoMaps]:
-    more = make_scene(num_points=200, seed=1)
-    second = replace(scene, points=more.points, descriptors=more.descriptors)
-    extractor = OtherExtractor(second)
-    with registry.register("features", "other", extractor):
-        maps = {"exact": sfm_map, "other": build(second, config_of("other"))}
-        yield TwoMaps({"exact": scene, "other": second}, maps, extractor)
-
-
-@pytest.fixture
-def two_maps(built: TwoMaps) -> Iterator[TwoMaps]:
-    yield built
-    built.other.answer = None
-
-
-def cues_of(localizer: Localizer, photo: Photo, camera) -> MatchCues:
+def cues_of(localizer: Localizer, photo: Photo, camera: Camera) -> MatchCues:
     """Cues about the matches of a query with the landmarks of all maps."""
     pipeline, clock = localizer.pipeline, StageClock()
     query, hits = pipeline.describe(photo, camera)
@@ -294,66 +198,6 @@ def test_cues_of_all_maps_are_joined(two_maps: TwoMaps) -> None:
     assert len(cues.matches) == result.counts["matches"]
 
 
-def moved(sfm_map: Map, shift: float, count: int) -> Map:
-    """The map with its first images shifted along x."""
-    images = [
-        replace(
-            image,
-            cam_from_world=Rigid3(
-                image.cam_from_world.rotation,
-                image.cam_from_world.translation + np.array([shift * (index < count), 0, 0]),
-            ),
-        )
-        for index, image in enumerate(sfm_map.model.images)
-    ]
-    return replace(sfm_map, model=replace(sfm_map.model, images=tuple(images)))
-
-
-def scaled(sfm_map: Map, factor: float) -> Map:
-    """The map in other units."""
-    images = tuple(
-        replace(
-            image,
-            cam_from_world=Rigid3(
-                image.cam_from_world.rotation, factor * image.cam_from_world.translation
-            ),
-        )
-        for image in sfm_map.model.images
-    )
-    model = replace(sfm_map.model, images=images, xyz=factor * sfm_map.model.xyz)
-    return replace(sfm_map, model=model)
-
-
-def test_extra_maps_with_other_poses_are_refused(two_maps: TwoMaps) -> None:
-    other = two_maps.maps["other"]
-    two_maps.localizer(other=moved(other, 1e-6, 6))  # rounding of text files
-    for shift, count in ((0.1, 1), (50.0, 6), (np.nan, 6)):
-        with pytest.raises(StaleArtefactError, match=rf"{count} of 6 common .*--reference"):
-            two_maps.localizer(other=moved(other, shift, count))
-
-
-def test_the_largest_allowed_distance_of_poses_scales_with_the_scene(two_maps: TwoMaps) -> None:
-    large = {name: scaled(each, 1000.0) for name, each in two_maps.maps.items()}
-    two_maps.localizer(exact=large["exact"], other=moved(large["other"], 1.0, 6))
-    with pytest.raises(StaleArtefactError):
-        two_maps.localizer(other=moved(two_maps.maps["other"], 1.0, 6))
-
-
-def test_maps_that_do_not_fit_together_are_refused(two_maps: TwoMaps) -> None:
-    with pytest.raises(ConfigError, match="two maps have 'exact' features"):
-        two_maps.localizer(other=two_maps.maps["exact"])
-    elsewhere = build(two_maps.scenes["other"], config_of("other"), {"a.png": 0, "b.png": 1})
-    with pytest.raises(ConfigError, match=r"no image of the first map.*'a\.png'"):
-        two_maps.localizer(other=elsewhere)
-    other = two_maps.maps["other"]
-    as_stored = load_config(settings=["images.exif_rotation=false"], base=other.config)
-    with pytest.raises(ConfigError, match="exif_rotation"):
-        two_maps.localizer(other=replace(other, config=as_stored))
-    labels = load_config(settings=["semantics.source=files:x"], base=two_maps.maps["exact"].config)
-    with pytest.raises(HlocLiteError):
-        Localizer(two_maps.maps["exact"], labels, extra_maps=[other], weights=NoWeights())
-
-
 def test_a_run_with_another_extra_map_is_another_run(two_maps: TwoMaps, tmp_path: Path) -> None:
     path = tmp_path / "progress"
     source = MemorySource({"query.png": two_maps.pixels})
@@ -366,64 +210,6 @@ def test_a_run_with_another_extra_map_is_another_run(two_maps: TwoMaps, tmp_path
         localize_all(localizer, source, {"query.png": two_maps.camera}, path)
         heads.append(path.read_text().splitlines()[0])
     assert len(set(heads)) == 3
-
-
-@pytest.fixture
-def labelled_maps(two_maps: TwoMaps, tmp_path: Path) -> list[Map]:
-    """Both maps with labels; all photos, the query's too, show buildings."""
-    labels = tmp_path / "labels"
-    labels.mkdir()
-    for name in (*MAP_NAMES, "query.png"):
-        Image.fromarray(np.full(SIZE[::-1], BUILDING, np.uint8)).save(labels / f"{name}.png")
-    setting = [f"semantics.source=files:{labels}"]
-    return [
-        build(two_maps.scenes[name], load_config(settings=setting, base=config_of(name)))
-        for name in two_maps.maps
-    ]
-
-
-class CountingSegmenter:
-    """Segmenter that records the photos it is given."""
-
-    def __init__(self, segmenter: Any) -> None:
-        self._segmenter = segmenter
-        self.photos: list[Photo] = []
-
-    def segment(self, photos: Sequence[Photo]) -> Sequence[LabelMap | None]:
-        self.photos += photos
-        return self._segmenter.segment(photos)
-
-
-def test_each_photo_is_segmented_once(two_maps: TwoMaps, labelled_maps: list[Map]) -> None:
-    first, other = labelled_maps
-    segmenter = CountingSegmenter(query_models(first.config).segmenter)
-    settings = ("cascade.accept_above=1", "cascade.num_initial_images=2")  # several steps
-    localizer = make_localizer(first, *settings, extra_maps=[other], segmenter=segmenter)
-    result = localizer.localize(two_maps.photo, two_maps.camera)
-    assert len(segmenter.photos) == 1 and result.pose is not None
-    assert result.counts["images_matched"] == 2
-    assert result.counts["semantics_touched"] == result.counts["matches"]
-    with pytest.raises(ConfigError, match="'other' features: semantics"):
-        make_localizer(first, extra_maps=[two_maps.maps["other"]])
-
-
-def test_a_pose_of_any_map_is_verified_by_the_labels_of_all(
-    two_maps: TwoMaps, labelled_maps: list[Map]
-) -> None:
-    first, other = labelled_maps
-    vegetation = np.full_like(other.landmark_labels.labels, VEGETATION)
-    mislabelled = replace(other, landmark_labels=replace(other.landmark_labels, labels=vegetation))
-    agreement = {}
-    for extra in (other, mislabelled):
-        for is_blind in (False, True):
-            answers = {"exact": two_maps.features("exact", slice(0, 0))} if is_blind else {}
-            localizer = two_maps.localizer(answers, exact=first, other=extra)
-            result = localizer.localize(two_maps.photo, two_maps.camera)
-            assert result.pose is not None and result.confidence is not None
-            assert (result.counts["exact_inliers"] == 0) == is_blind
-            agreement[extra is other, is_blind] = result.grounds["labels"]
-    assert agreement[True, False] == agreement[True, True] == 1
-    assert agreement[False, False] < 1 and agreement[False, True] < 1
 
 
 def test_inlier_bounds_are_those_of_each_maps_own_points(two_maps: TwoMaps) -> None:

@@ -7,23 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from hloc_lite.config import load_config
 from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.bank import write_bank
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.map import Map
 from hloc_lite.types import Photo, Status
-from tests.exact_scene import MAP_NAMES, SIZE, ExactScene, NoWeights
+from tests.exact_scene import MAP_NAMES, SIZE, ExactScene
+from tests.localize.exact_maps import (
+    BUILDING,
+    CAR,
+    QUERY,
+    ROAD,
+    build_on_disk,
+    write_labels,
+)
 from tests.localize.localizers import make_localizer
-
-QUERY = 5
-ROAD, BUILDING, CAR = 0, 2, 13
 
 
 @pytest.fixture
@@ -31,22 +32,6 @@ def labels(tmp_path: Path) -> Path:
     """Folder in which the map images show buildings; the query is not in it."""
     write_labels(tmp_path / "labels", [*MAP_NAMES], BUILDING)
     return tmp_path / "labels"
-
-
-def build(scene: ExactScene, output: Path, *settings: str) -> Map:
-    stand_ins = {"features": {"name": "exact"}, "retrieval": {"name": "exact"}}
-    config = load_config(overrides=stand_ins, settings=settings)
-    images = {name: scene.image(index) for name, index in MAP_NAMES.items()}
-    inputs = MapInputs(reference=scene.reference(MAP_NAMES))
-    build_map(images, config, inputs=inputs, weights=NoWeights(), output=output)
-    return Map.open(output)
-
-
-def write_labels(folder: Path, names: list[str], label: int) -> None:
-    for name in names:
-        path = folder / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full(SIZE[::-1], label, np.uint8)).save(path)
 
 
 def query(scene: ExactScene) -> Photo:
@@ -57,7 +42,7 @@ def test_labels_are_kept_with_the_map_and_disagreeing_matches_are_counted(
     scene: ExactScene, labels: Path, tmp_path: Path
 ) -> None:
     write_labels(labels, ["query.png"], ROAD)
-    sfm_map = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    sfm_map = build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
     assert sfm_map.landmark_labels is not None
     assert (sfm_map.landmark_labels.labels == BUILDING).all()
     assert (sfm_map.landmark_labels.shares == 1).all()
@@ -80,7 +65,7 @@ def test_landmarks_on_cars_can_be_dropped(scene: ExactScene, tmp_path: Path) -> 
     labels = tmp_path / "labels"
     write_labels(labels, [*MAP_NAMES, "query.png"], CAR)
     settings = (f"semantics.source=files:{labels}", "semantics.unstable_landmarks=drop")
-    sfm_map = build(scene, tmp_path / "map", *settings)
+    sfm_map = build_on_disk(scene, tmp_path / "map", *settings)
     result = make_localizer(sfm_map).localize(query(scene), scene.camera)
     assert result.status is Status.TOO_FEW_MATCHES
     assert sfm_map.report["landmarks"]["dropped"] == sfm_map.model.num_points
@@ -89,7 +74,7 @@ def test_landmarks_on_cars_can_be_dropped(scene: ExactScene, tmp_path: Path) -> 
 def test_a_query_without_labels_is_localized_without_them(
     scene: ExactScene, labels: Path, tmp_path: Path
 ) -> None:
-    sfm_map = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    sfm_map = build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
     result = make_localizer(sfm_map).localize(query(scene), scene.camera)
     assert result.status is Status.LOCALIZED
     assert "semantics_touched" not in result.counts
@@ -126,7 +111,7 @@ def test_matches_take_over_the_label_agreement_of_their_images_pose(
     scene: ExactScene, labels: Path, tmp_path: Path
 ) -> None:
     write_labels(labels, ["query.png"], BUILDING)
-    sfm_map = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    sfm_map = build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
     localizer = make_localizer(sfm_map, 'weighting.off=["score", "retrieval"]')
     result = localizer.localize(query(scene), scene.camera)
     assert result.pose is not None
@@ -140,7 +125,7 @@ def test_re_ranking_keeps_the_images_that_agree_most(
     scene: ExactScene, labels: Path, tmp_path: Path
 ) -> None:
     write_labels(labels, ["query.png"], BUILDING)
-    sfm_map = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    sfm_map = build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
     localizer = make_localizer(sfm_map, "semantics.rerank_keep=2")
     result = localizer.localize(query(scene), scene.camera)
     assert result.status is Status.LOCALIZED
@@ -154,7 +139,7 @@ def test_broken_label_and_depth_files_give_warnings_and_are_not_used(
     depth.mkdir()
     for broken in (labels / "query.png.png", labels / "map 4.png.png", depth / "query.png"):
         broken.write_bytes(b"\x89PNG")
-    sfm_map = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    sfm_map = build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
     assert "'map 4.png'" in caplog.text and "labels" in caplog.text
     localizer = make_localizer(sfm_map, f"depth.source=files:{depth}")
     result = localizer.localize(query(scene), scene.camera)
@@ -169,7 +154,7 @@ def test_labels_need_a_map_with_labels(
     source = f"semantics.source=files:{labels}"
     with pytest.raises(ConfigError, match=r"this map has none: build it with .*none"):
         make_localizer(sfm_map, source)
-    build(scene, tmp_path / "labelled", source)
+    build_on_disk(scene, tmp_path / "labelled", source)
     (tmp_path / "labelled/landmarks.h5").unlink()
     with pytest.raises(FormatError, match=r"landmarks.h5.*missing.*--overwrite"):
         Map.open(tmp_path / "labelled")
@@ -181,18 +166,20 @@ def test_a_map_of_other_labels_does_not_count_as_finished(
     labels = tmp_path / "labels"
     labels.mkdir()
     source = f"semantics.source=files:{labels}"
-    assert not (build(scene, tmp_path / "map", source).landmark_labels.labels == BUILDING).any()
-    build(scene, tmp_path / "map", source)
+    assert not (
+        build_on_disk(scene, tmp_path / "map", source).landmark_labels.labels == BUILDING
+    ).any()
+    build_on_disk(scene, tmp_path / "map", source)
     for label in (BUILDING, CAR):
         write_labels(labels, [*MAP_NAMES], label)
         with pytest.raises(StaleArtefactError, match="--overwrite"):
-            build(scene, tmp_path / "map", source)
+            build_on_disk(scene, tmp_path / "map", source)
 
 
 def test_labels_of_other_points_are_refused(
     scene: ExactScene, labels: Path, tmp_path: Path
 ) -> None:
-    sfm_map = build(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+    sfm_map = build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
     found, origin = sfm_map.landmark_labels, {"fingerprint": sfm_map.fingerprint}
     assert found is not None
     fewer = {"labels": found.labels[:-1], "shares": found.shares[:-1]}
