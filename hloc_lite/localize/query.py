@@ -120,8 +120,10 @@ def describe_query(
     """
     with clock("features"):
         features = tuple([extractor.extract([photo])[0] for extractor in extractors])
-    with clock("cues"):
-        predictions = predictor.predict(photo)
+    predictions = Predictions(None, None)
+    if any(len(each) for each in features):  # without keypoints there is nothing to weigh
+        with clock("cues"):
+            predictions = predictor.predict(photo)
     return Query(photo, camera, calibrated, features, predictions)
 
 
