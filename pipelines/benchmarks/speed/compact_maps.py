@@ -32,7 +32,7 @@ from pipelines.towns.matched_towns import query_config
 SHARES = (1.0, 0.5, 0.25, 0.1)
 """Byte budgets, as shares of the whole compact map in int8."""
 COLUMNS = (
-    "map", "bytes", "hloc's bytes / bytes", "landmarks", "minimum observations",
+    "map", "bytes", "hloc's bytes / bytes", "landmarks", "minimum landmarks per image",
     *(f"correct, {condition}" for condition in CONDITIONS), "lost", "gained", "opening, ms",
     "opening CPU, ms", "memory when opened, MB", "memory when read, MB",
 )  # fmt: skip

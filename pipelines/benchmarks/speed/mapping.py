@@ -225,7 +225,7 @@ def chosen_pairs(sfm_map: Map, config: Config) -> list[tuple[str, str]]:
     """Pairs that were chosen for a map."""
     names = sfm_map.global_names
     index = RetrievalIndex(names, sfm_map.global_descriptors)
-    spec = parse_pair_spec(config.pairs, len(names))
+    spec = parse_pair_spec(config.pairs, len(names), num_reference_points=None)
     return choose_pairs(
         spec, names, config.pairs, sfm_map.model,
         lambda k: index.search(sfm_map.global_descriptors, k, exclude=names),
