@@ -65,7 +65,7 @@ def weighted_scene(seed: int, count: int = 500, share: float = 0.3) -> Scene:
 
 def test_result_depends_on_input_and_seed_only(name: str) -> None:
     """Neither on earlier calls of the estimator nor on NumPy's global generator."""
-    scene = weighted_scene(31, inlier_ratio=0.2)
+    scene = weighted_scene(31, share=0.2)
     np.random.seed(1)
     undisturbed = np.random.random(3)
     np.random.seed(1)

@@ -64,7 +64,7 @@ def test_all_solutions_of_poselib_are_found(kind: str) -> None:
                 samples.append(sample)
     theirs = np.array(rotations).reshape(-1, 3, 3), np.array(samples, int)
     found, _, of = solve_p3p(triples.rays, triples.points3D)
-    missed = rotation_errors(triples, found, of, of=theirs)
+    missed = rotation_errors(triples, found, of, targets=theirs)
     assert (missed < FOUND).mean() >= 0.999 if len(missed) else kind == "right angles"
 
 

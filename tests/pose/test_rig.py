@@ -69,7 +69,7 @@ def test_inliers_are_found_among_outliers(estimator: RigEstimator, share: float)
     found = estimator.estimate(scene.correspondences, scene.rig)
     assert found is not None
     check(estimator, scene, 0.05, 0.2)
-    inliers, true = np.concatenate(found.inlier_masks), np.concatenate(scene.inlier_mask)
+    inliers, true = np.concatenate(found.inlier_masks), np.concatenate(scene.inlier_masks)
     assert [len(mask) for mask in found.inlier_masks] == [250] * 4
     assert (inliers & true).sum() > 0.99 * true.sum()
     assert (inliers & ~true).sum() < 0.01 * len(true)
@@ -366,7 +366,7 @@ def test_informative_weights_save_samples(sampling: str) -> None:
         rng = np.random.default_rng(seed)
         informed = tuple(
             replace(each, weights=np.exp(1.19 * (rng.normal(size=len(true)) + 1.19 * true)))
-            for each, true in zip(scene.correspondences, scene.inlier_mask, strict=True)
+            for each, true in zip(scene.correspondences, scene.inlier_masks, strict=True)
         )
         for name, given in (("uniform", scene.correspondences), ("weighted", informed)):
             found = make(sampling=sampling).estimate(given, scene.rig)
