@@ -145,33 +145,27 @@ def command(
     Give single PHOTOS, or a folder (--images), best with lists of intrinsics (--queries). The exit
     code is 1 if no photo could be localized.
     """
-    _check_usage(photos, images, query_lists, camera, output, report, truth, map_images)
+    _check_usage(photos, images, query_lists, camera, output, report, truth, map_images, budget_ms)
     from hloc_lite.cli.localize_files import Outputs, check_queries
     from hloc_lite.cli.localize_text import print_results, warn_of_unused_settings
     from hloc_lite.cli.queries import read_query_cameras
-    from hloc_lite.evaluation.conditions import parse_condition_file, read_conditions
+    from hloc_lite.evaluation.conditions import read_conditions
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.maps.map import Map
 
     overrides = _overrides(profile, labels, depth)
-    if budget_ms is not None and math.isnan(budget_ms):
-        raise ConfigError("--budget-ms: expected milliseconds, 0 or more, got nan")
     sfm_map = Map.open(map_folder)
     if geopose is not None:
         require_georeference(sfm_map, map_folder, "--geopose")
     prior = parse_prior(near, gps, sfm_map, map_folder)
     extra_maps = [Map.open(folder) for folder in extra_map_folders]
-    config = load_config(
-        file=config_file, settings=settings, overrides=overrides, base=sfm_map.config
-    )
+    config = load_config("balanced", config_file, settings, overrides, sfm_map.config)
     warn_of_unused_settings(config, sfm_map.config, budget_ms)
     cameras = read_query_cameras(photos, images, query_lists, camera)
-    truth_files = [str(file) for file in truth]
-    conditions = read_conditions(truth_files)
+    conditions = read_conditions([str(file) for file in truth])
     outputs = Outputs(output, jsonl, report, conditions, map_images, names, geopose)
-    inputs = [*query_lists, *(parse_condition_file(file)[1] for file in truth_files)]
-    inputs += [] if config_file is None else [config_file]
+    inputs = _input_files(query_lists, truth, config_file)
     queries = check_queries(cameras, images, outputs, inputs, [map_folder, *extra_map_folders])
     store = WeightsStore(offline=offline)
     localizer = Localizer(sfm_map, config, extra_maps=extra_maps, weights=store, device=device)
@@ -191,8 +185,9 @@ def _check_usage(
     report: Path | None,
     truth: Sequence[Path],
     map_images: Path | None,
+    budget_ms: float | None,
 ) -> None:
-    """Refuse options that do not go together."""
+    """Refuse options that do not go together, and a time budget that is not a number."""
     if bool(photos) == (images is not None):
         raise ConfigError("give either PHOTOS or --images DIR (with --queries)")
     if query_lists and images is None:
@@ -206,6 +201,18 @@ def _check_usage(
             "--truth and --map-images are used only with --report DIR; to score a poses file: "
             "hloc-lite evaluate POSES TRUTH"
         )
+    if budget_ms is not None and math.isnan(budget_ms):
+        raise ConfigError("--budget-ms: expected milliseconds, 0 or more, got nan")
+
+
+def _input_files(
+    query_lists: Sequence[Path], truth: Sequence[Path], config_file: Path | None
+) -> list[Path]:
+    """Files that are read, which no output may overwrite."""
+    from hloc_lite.evaluation.conditions import parse_condition_file
+
+    files = [*query_lists, *(parse_condition_file(str(file))[1] for file in truth)]
+    return files if config_file is None else [*files, config_file]
 
 
 def _overrides(profile: str | None, labels: str | None, depth: str | None) -> dict[str, Any]:

@@ -163,14 +163,7 @@ class Localizer:
         Raises:
             ConfigError: ``camera`` or ``prior`` has another type, or ``budget_ms`` is negative.
         """
-        _check_prior(prior)
-        if budget_ms is not None and not (isinstance(budget_ms, Real) and budget_ms >= 0):
-            raise ConfigError(f"budget_ms: expected milliseconds, 0 or more, got {budget_ms!r}")
-        if not isinstance(camera, Camera | None):
-            raise ConfigError(
-                f"expected a Camera or None, got {camera!r}; hloc_lite.formats.hloc_lists."
-                f"parse_camera makes one from 'MODEL W H params...'"
-            )
+        _check_arguments(prior, camera, budget_ms)
         clock = StageClock()
         label = name if name is not None else _name_of(image)
         try:
@@ -237,7 +230,7 @@ class Localizer:
         Raises:
             ShapeError: the numbers of images and cameras differ.
         """
-        _check_prior(prior)
+        _check_arguments(prior)
         if len(images) != len(rig):
             raise ShapeError(f"{len(images)} images for the {len(rig)} cameras of the rig")
         clock, unreadable, found = StageClock(), dict[str, str](), list[Correspondences]()
@@ -273,9 +266,16 @@ class Localizer:
         return guess_camera(model, (photo.width, photo.height), photo.exif)
 
 
-def _check_prior(prior: object) -> None:
+def _check_arguments(prior: object, camera: object = None, budget_ms: float | None = None) -> None:
     if not isinstance(prior, Prior | None):
         raise ConfigError(f"expected a Prior or None, got {prior!r}")
+    if budget_ms is not None and not (isinstance(budget_ms, Real) and budget_ms >= 0):
+        raise ConfigError(f"budget_ms: expected milliseconds, 0 or more, got {budget_ms!r}")
+    if not isinstance(camera, Camera | None):
+        raise ConfigError(
+            f"expected a Camera or None, got {camera!r}; formats.hloc_lists.parse_camera makes one "
+            f"from 'MODEL W H params...'"
+        )
 
 
 def _read_if_possible(image: Image, config: Config) -> Image:
