@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 from scipy.spatial.transform import Rotation
-from scipy.stats import binomtest
 
 from hloc_lite.config import Section
 from hloc_lite.errors import HlocLiteError
@@ -186,6 +185,10 @@ def recall_interval(num_within: int, num_queries: int, bootstrap: BootstrapConfi
     all are misses the bootstrap has no spread, however few they are; then the exact interval of
     Clopper and Pearson 1934 is used.
     """
+    from scipy.stats import (
+        binomtest,  # loads for a quarter of a second, and most runs score nothing
+    )
+
     fraction = num_within / num_queries
     tail = (1 - bootstrap.confidence) / 2
     if num_within in (0, num_queries):
