@@ -19,7 +19,7 @@ from hloc_lite.registry import (
     MATCHERS,
     SEGMENTERS,
     Runtime,
-    check_matcher,
+    check_matcher_fits,
     create,
     lookup,
 )
@@ -67,7 +67,7 @@ def load_models(config: Config, runtime: Runtime) -> Models:
     """
     lookup(ESTIMATORS, config.pose.estimator)
     lookup(FEATURES, config.features.name)
-    check_matcher(matcher_name(config), config.features.name)
+    check_matcher_fits(matcher_name(config), config.features.name)
     if config.mapping.camera_model not in CAMERA_MODELS:
         known = ", ".join(CAMERA_MODELS)
         raise ConfigError(

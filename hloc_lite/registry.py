@@ -219,7 +219,7 @@ def rig_estimator_names() -> list[str]:
     return [name for name, entry in ESTIMATORS.items() if entry.rig_factory is not None]
 
 
-def check_matcher(matcher: str, features: str) -> None:
+def check_matcher_fits(matcher: str, features: str) -> None:
     """Refuse a matcher that was trained for other features: it would match them at random.
 
     Raises:
@@ -277,6 +277,7 @@ __getattr__ = deprecated_names(
     __name__,
     {
         **{name: f"hloc_lite.protocols:{name}" for name in _PROTOCOLS},
+        "check_matcher": "hloc_lite.registry:check_matcher_fits",
         "RIG_ESTIMATORS": lambda: {
             name: Entry(ESTIMATORS[name].rig_factory or "") for name in rig_estimator_names()
         },

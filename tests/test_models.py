@@ -7,7 +7,7 @@ import pytest
 from hloc_lite.config import load_config
 from hloc_lite.errors import ConfigError
 from hloc_lite.models import load_models, matcher_name
-from hloc_lite.registry import FEATURES, MATCHERS, Runtime, check_matcher
+from hloc_lite.registry import FEATURES, MATCHERS, Runtime, check_matcher_fits
 from tests.weights_stores import NoWeights
 
 
@@ -30,12 +30,12 @@ def test_all_features_have_a_default_matcher_and_nearest_neighbours() -> None:
     for features in FEATURES:
         config = load_config(overrides={"features": {"name": features}})
         assert matcher_name(config) == FEATURES[features].default_matcher
-        check_matcher(matcher_name(config), features)
-        check_matcher("mutual-nn", features)
+        check_matcher_fits(matcher_name(config), features)
+        check_matcher_fits("mutual-nn", features)
     for features in ("aliked-n16rot", "aliked-n32"):
-        check_matcher("lightglue-aliked", features)
+        check_matcher_fits("lightglue-aliked", features)
     with pytest.raises(ConfigError, match=f"known are .*{max(MATCHERS)}"):
-        check_matcher("superglue", "aliked-n16")
+        check_matcher_fits("superglue", "aliked-n16")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hloc_lite.entries import Entry, EstimatorEntry, FeatureEntry, MatcherEntry
 from hloc_lite.errors import ConfigError, PluginError, UnknownNameError
 from hloc_lite.registry import FEATURES, MATCHERS, TABLES, Runtime, create, register
 from hloc_lite.types import Photo
-from tests.exact_scene import NoWeights
+from tests.weights_stores import NoWeights
 
 MODULE = '''
 import numpy as np
@@ -104,9 +104,9 @@ def test_a_feature_of_an_installed_package_is_known_by_its_name() -> None:
     assert len(found) == 16 and found.image_size == (12, 8)
     assert load_config(settings=["features.name=grid"]).matching.max_ratio == 0.7
     assert FEATURES["grid-plain"] == FeatureEntry(sys.modules["grid_features"].GridExtractor)
-    registry.check_matcher("mutual-nn", "grid")
+    registry.check_matcher_fits("mutual-nn", "grid")
     with pytest.raises(ConfigError, match="was trained for disk, not for 'grid'"):
-        registry.check_matcher("lightglue-disk", "grid")
+        registry.check_matcher_fits("lightglue-disk", "grid")
 
 
 @pytest.mark.usefixtures("grid_features")
@@ -190,7 +190,9 @@ def test_unknown_roles_and_names_are_refused() -> None:
         create(FEATURES, "rootsif", FeaturesConfig(), Runtime(NoWeights()))
 
 
-@pytest.mark.parametrize("name", ["FeatureExtractor", "DEFAULT_MATCHER", "RIG_ESTIMATORS"])
+@pytest.mark.parametrize(
+    "name", ["FeatureExtractor", "DEFAULT_MATCHER", "RIG_ESTIMATORS", "check_matcher"]
+)
 def test_old_names_warn(name: str) -> None:
     with pytest.warns(DeprecationWarning, match=rf"registry\.{name} is renamed to .*0\.4"):
         assert getattr(registry, name)
