@@ -17,7 +17,7 @@ from hloc_lite.consistency.labels import (
     is_class,
     label_windows,
 )
-from hloc_lite.types import Cue, Float32, Float64, LabelMap, UInt8
+from hloc_lite.types import UNKNOWN_LABEL, Cue, Float32, Float64, LabelMap, UInt8
 
 
 def semantic_check(
@@ -75,4 +75,4 @@ def label_agreement(
 def trusted_labels(labels: UInt8, shares: Float32, config: SemanticsConfig) -> UInt8:
     """(R,) labels, set to unknown where fewer than ``min_share`` of the observations agree."""
     trusted = is_class(labels) & (np.asarray(shares) >= config.min_share)
-    return np.where(trusted, labels, np.uint8(255)).astype(np.uint8)
+    return np.where(trusted, labels, UNKNOWN_LABEL).astype(np.uint8)

@@ -25,7 +25,7 @@ class OpenCvEstimator(RansacEstimator):
         max_num_trials: int,
         depth_scorer: DepthScorer | None = None,
     ) -> tuple[Rigid3, int] | None:
-        """See ``registry.PoseEstimator.ransac``; ``depth_scorer`` is ignored."""
+        """See ``protocols.PoseEstimator.ransac``; ``depth_scorer`` is ignored."""
         import cv2
 
         config = self._config

@@ -19,7 +19,7 @@ class PycolmapEstimator(RansacEstimator):
         max_num_trials: int,
         depth_scorer: DepthScorer | None = None,
     ) -> tuple[Rigid3, int] | None:
-        """See ``registry.PoseEstimator.ransac``; ``depth_scorer`` is ignored."""
+        """See ``protocols.PoseEstimator.ransac``; ``depth_scorer`` is ignored."""
         config = self._config
         if not self._has_enough(len(correspondences)):
             return None

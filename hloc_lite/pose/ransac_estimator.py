@@ -25,7 +25,7 @@ class RansacEstimator(ABC):
         camera: Camera,
         depth_scorer: DepthScorer | None = None,
     ) -> PoseEstimate | None:
-        """See ``registry.PoseEstimator.estimate``."""
+        """See ``protocols.PoseEstimator.estimate``."""
         usable = usable_mask(correspondences)
         if not usable.all():
             subset_scorer = restrict_scorer(depth_scorer, usable)
@@ -47,7 +47,7 @@ class RansacEstimator(ABC):
         max_num_trials: int,
         depth_scorer: DepthScorer | None = None,
     ) -> tuple[Rigid3, int] | None:
-        """See ``registry.PoseEstimator.ransac``."""
+        """See ``protocols.PoseEstimator.ransac``."""
 
     def _has_enough(self, count: int) -> bool:
         """True if a pose is possible with this number of usable correspondences."""

@@ -47,7 +47,7 @@ class RansacRigEstimator(ABC):
     def estimate(
         self, correspondences: Sequence[Correspondences], rig: Rig
     ) -> RigPoseEstimate | None:
-        """See ``registry.RigEstimator.estimate``."""
+        """See ``protocols.RigEstimator.estimate``."""
         check_lengths(correspondences, rig)
         usable = [usable_mask(each) for each in correspondences]
         correspondences = [

@@ -36,7 +36,7 @@ class WeightedEstimator(RansacEstimator):
         max_num_trials: int,
         depth_scorer: DepthScorer | None = None,
     ) -> tuple[Rigid3, int] | None:
-        """See ``registry.PoseEstimator.ransac``."""
+        """See ``protocols.PoseEstimator.ransac``."""
         rays, points3D = bearings(camera, correspondences.points2D), correspondences.points3D
         jacobians = projection_jacobian(camera, rays)
         weights = correspondences.weights
