@@ -55,14 +55,10 @@ def check_descriptor(descriptor: GlobalDescriptor, photos: Sequence[Photo] | Non
         check.state(photos, rows)
 
 
-class _DescriptorRules(Rules):
-    def __init__(self, descriptor: GlobalDescriptor) -> None:
-        super().__init__(descriptor)
-        self._descriptor = descriptor
-
+class _DescriptorRules(Rules[GlobalDescriptor]):
     def describe(self, photos: Sequence[Photo], what: str) -> Float32:
         """(B, D) rows that are finite and not longer than 1."""
-        rows = self.call(self._descriptor.describe, what, photos)
+        rows = self.call(self._model.describe, what, photos)
         self.require(
             isinstance(rows, np.ndarray)
             and (rows.dtype, rows.ndim, len(rows)) == (np.float32, 2, len(photos)),
@@ -82,7 +78,7 @@ class _DescriptorRules(Rules):
 
     def state(self, photos: Sequence[Photo], rows: Float32) -> None:
         """The state holds all that was learned, and learning again gives the same."""
-        kept = dict(self._descriptor.state())
+        kept = dict(self._model.state())
         for name, array in kept.items():
             self.require(
                 isinstance(array, np.ndarray) and array.dtype == np.float32,
@@ -91,11 +87,11 @@ class _DescriptorRules(Rules):
                 "Give what was learned as float32 arrays",
             )
             kept[name] = array.copy()
-        self.call(self._descriptor.fit, "a black photo", [uniform_photo(0)])
+        self.call(self._model.fit, "a black photo", [uniform_photo(0)])
         self.describe([uniform_photo(0)], "a black photo that it was fitted to")
-        self.call(self._descriptor.load_state, "its own state", kept)
+        self.call(self._model.load_state, "its own state", kept)
         restored = self.describe(photos, "the photos after load_state")
         self.same([rows], [restored], "the photos after state() and load_state()")
-        self.call(self._descriptor.fit, "the same photos", photos)
+        self.call(self._model.fit, "the same photos", photos)
         refitted = self.describe(photos, "the photos after another fit")
         self.same([rows], [refitted], "the photos after another fit")

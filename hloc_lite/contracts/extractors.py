@@ -59,15 +59,11 @@ def check_extractor(extractor: FeatureExtractor, photos: Sequence[Photo] | None 
             check.extract([uniform_photo(level)], f"a photo of uniform grey {level}")
 
 
-class _ExtractorRules(Rules):
-    def __init__(self, extractor: FeatureExtractor) -> None:
-        super().__init__(extractor)
-        self._extractor = extractor
-
+class _ExtractorRules(Rules[FeatureExtractor]):
     def extract(self, photos: Sequence[Photo], what: str) -> list[LocalFeatures]:
         """Features whose types, shapes and ranges are right."""
-        found = self.call_batch(self._extractor.extract, what, photos, LocalFeatures)
-        dim = self._extractor.descriptor_dim
+        found = self.call_batch(self._model.extract, what, photos, LocalFeatures)
+        dim = self._model.descriptor_dim
         for photo, features in zip(photos, found, strict=True):
             self.keypoints(features.keypoints, features.image_size, photo)
             self.require(

@@ -70,14 +70,10 @@ def check_matcher(
         check.dimensions(pair)
 
 
-class _MatcherRules(Rules):
-    def __init__(self, matcher: Matcher) -> None:
-        super().__init__(matcher)
-        self._matcher = matcher
-
+class _MatcherRules(Rules[Matcher]):
     def match(self, pairs: Sequence[FeaturePair], what: str) -> list[Matches]:
         """Matches whose indices and scores are in range."""
-        found = self.call_batch(self._matcher.match, what, pairs, Matches)
+        found = self.call_batch(self._model.match, what, pairs, Matches)
         for pair, matches in zip(pairs, found, strict=True):
             for image, idxs in zip(pair, matches.indices.T, strict=True):
                 in_range = ((idxs >= 0) & (idxs < len(image))).all()
@@ -123,7 +119,7 @@ class _MatcherRules(Rules):
         shorter = replace(second, descriptors=second.descriptors[:, ::2])
         got = "matches"
         try:
-            self._matcher.match([(first, shorter)])
+            self._model.match([(first, shorter)])
         except HlocLiteError:
             return
         except Exception as error:

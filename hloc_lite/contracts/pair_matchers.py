@@ -66,14 +66,10 @@ def check_pair_matcher(matcher: PairMatcher, photos: tuple[Photo, Photo] | None 
             check.match([(pair[0], other), (other, pair[0])], what)
 
 
-class _PairMatcherRules(Rules):
-    def __init__(self, matcher: PairMatcher) -> None:
-        super().__init__(matcher)
-        self._matcher = matcher
-
+class _PairMatcherRules(Rules[PairMatcher]):
     def match(self, pairs: Sequence[tuple[Photo, Photo]], what: str) -> list[PairMatches]:
         """Matches whose keypoints and scores are in range."""
-        found = self.call_batch(self._matcher.match_photos, what, pairs, PairMatches)
+        found = self.call_batch(self._model.match_photos, what, pairs, PairMatches)
         for (first, second), matches in zip(pairs, found, strict=True):
             self.keypoints(matches.keypoints0, matches.image_size0, first)
             self.keypoints(matches.keypoints1, matches.image_size1, second)

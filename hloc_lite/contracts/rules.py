@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -12,16 +12,17 @@ from hloc_lite.errors import ContractError
 from hloc_lite.types import Int32, Photo
 
 Item = TypeVar("Item")
+Model = TypeVar("Model")
 T = TypeVar("T")
 UNIT_TOLERANCE = 1e-5
 """Rounding of float32 norms."""
 
 
-class Rules:
+class Rules(Generic[Model]):
     """The rules, applied to one model that the messages name."""
 
-    def __init__(self, model: object) -> None:
-        self._name = type(model).__name__
+    def __init__(self, model: Model) -> None:
+        self._model, self._name = model, type(model).__name__
 
     def require(self, holds: object, expected: str, got: object, remedy: str) -> None:
         """Raise ``ContractError`` unless a rule holds."""
