@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.errors import ShapeError
-from hloc_lite.types import Float64, Rigid3, frozen_array
+from hloc_lite.types import Float64, Rigid3, freeze_field
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +24,8 @@ class Similarity3:
     """(3,), in units of a."""
 
     def __post_init__(self) -> None:
-        for name, shape in (("rotation", (3, 3)), ("translation", (3,))):
-            array = frozen_array(getattr(self, name), np.float64, shape, f"Similarity3.{name}")
-            object.__setattr__(self, name, array)
+        freeze_field(self, "rotation", np.float64, 3, 3)
+        freeze_field(self, "translation", np.float64, 3)
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise ShapeError(f"Similarity3.scale: expected a number above 0, got {self.scale}")
 
@@ -44,10 +43,6 @@ class Similarity3:
         """``cam_from_a`` of a camera with pose ``cam_from_b``, lengths in units of a."""
         rotation = cam_from_b.rotation @ self.rotation.T
         return Rigid3(rotation, -rotation @ self.apply(cam_from_b.center))
-
-    def pose_in_b(self, cam_from_a: Rigid3) -> Rigid3:
-        """Inverse of ``pose_in_a``."""
-        return self.inverse().pose_in_a(cam_from_a)
 
 
 def fit_similarity(

@@ -37,7 +37,6 @@ STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
 STRIDE16_STAGE = 5
 """Number of stages after which features have stride 16 and 112 channels."""
-STRIDE16_CHANNELS = STAGES[STRIDE16_STAGE - 1].channels
 NUM_CLASSES = 1000
 PIXEL_MEAN, PIXEL_STD = 0.498, 0.502
 """Normalization of RGB / 255 in training, the same for the three channels."""

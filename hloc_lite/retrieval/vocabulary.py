@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hloc_lite.types import Float32, frozen_array
+from hloc_lite.types import Float32, freeze_field
 
 ASSIGNMENT_RATIO = 0.01
 """Average weight of the second-nearest word over that of the nearest (the authors' value)."""
@@ -25,8 +25,7 @@ class Vocabulary:
     """Softness of assignment; large values assign hard."""
 
     def __post_init__(self) -> None:
-        centers = frozen_array(self.centers, np.float32, (None, None), "Vocabulary.centers")
-        object.__setattr__(self, "centers", centers)
+        freeze_field(self, "centers", np.float32, None, None)
 
     @property
     def weights(self) -> Float32:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hloc_lite.retrieval.aggregation import l2_normalized
-from hloc_lite.types import Float32, frozen_array
+from hloc_lite.types import Float32, freeze_field
 
 MIN_VARIANCE_RATIO = 1e-6
 """Directions with less variance, relative to the largest, are noise that would be amplified."""
@@ -23,11 +23,8 @@ class Whitening:
     """(E, D) principal directions divided by their standard deviations."""
 
     def __post_init__(self) -> None:
-        mean = frozen_array(self.mean, np.float32, (None,), "Whitening.mean")
-        shape = (None, len(mean))
-        projection = frozen_array(self.projection, np.float32, shape, "Whitening.projection")
-        object.__setattr__(self, "mean", mean)
-        object.__setattr__(self, "projection", projection)
+        freeze_field(self, "mean", np.float32, None)
+        freeze_field(self, "projection", np.float32, None, len(self.mean))
 
     def apply(self, descriptors: Float32) -> Float32:
         """(B, E) unit rows of (B, D) descriptors."""

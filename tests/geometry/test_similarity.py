@@ -46,7 +46,7 @@ def test_cameras_transform_with_points(similarity, rotvec, translation, point) -
     moved = similarity.pose_in_a(pose)
     seen = moved.apply(similarity.apply(point))
     np.testing.assert_allclose(seen, similarity.scale * pose.apply(point), atol=1e-6)
-    back = similarity.pose_in_b(moved)
+    back = similarity.inverse().pose_in_a(moved)
     np.testing.assert_allclose(back.translation, pose.translation, atol=1e-6)
 
 

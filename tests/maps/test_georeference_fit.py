@@ -35,7 +35,7 @@ class Survey:
             if index < num_outliers:
                 measured += rng.normal(size=3) * 300
             name = f"{index}.jpg"
-            self.poses[name] = self.enu_from_map.pose_in_b(in_enu)
+            self.poses[name] = self.enu_from_map.inverse().pose_in_a(in_enu)
             self.positions[name] = Geodetic(*geodetic_from_enu(measured, ORIGIN).tolist())
 
     def errors(self, found: Georeference) -> tuple[float, float, float, float]:
