@@ -27,7 +27,7 @@ from hloc_lite.config.retrieval import RetrievalConfig
 from hloc_lite.config.root import Config
 from hloc_lite.config.section import Section, Use
 from hloc_lite.config.semantics import Confusion, SemanticClass, SemanticsConfig
-from hloc_lite.config.weighting import ConfidenceConfig, WeightingConfig
+from hloc_lite.config.weighting import ConfidenceConfig, CueName, WeightingConfig
 from hloc_lite.deprecation import deprecated_names
 from hloc_lite.registry import FEATURES
 
@@ -37,6 +37,7 @@ __all__ = [
     "ConfidenceConfig",
     "Config",
     "Confusion",
+    "CueName",
     "DepthConfig",
     "FeaturesConfig",
     "GeometryConfig",

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from hloc_lite.config import WeightingConfig
+from hloc_lite.config import CueName, WeightingConfig
 from hloc_lite.errors import ConfigError, ShapeError
 from hloc_lite.types import Correspondences, Cue, Float64, Int64, PutativeMatches
 
 VIEW_SEMANTICS = "view_semantics"
-CUE_NAMES = ("score", "retrieval", VIEW_SEMANTICS, "semantics", "depth", "track")
+CUE_NAMES: tuple[str, ...] = get_args(CueName)
 """Names of cues; the exponent of each is the field of that name in ``WeightingConfig``."""
 _SUMMATION_ORDER = ("depth", VIEW_SEMANTICS, "retrieval", "score", "semantics", "track")
 """Order in which log factors are added: floating-point sums depend on it."""
@@ -47,8 +48,6 @@ class MatchWeights:
 
     match_weights: Float64
     """(R,) in (0, 1]; 1 where all factors are 1."""
-    pair_idxs: Int64
-    """(R,) the pair of each match, into the K pairs."""
     keypoint_idxs: Int64
     """(K,) into the query's features; pairs ascend by keypoint, then by point."""
     point3D_idxs: Int64
@@ -125,7 +124,6 @@ def combine_cues(
     pair_cues = tuple(cue.subset(best) for cue in used)
     return MatchWeights(
         match_weights=match_weights,
-        pair_idxs=pair_idxs,
         keypoint_idxs=keypoint_idxs,
         point3D_idxs=point3D_idxs,
         xyz=matches.xyz[best],

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.config import SemanticClass, SemanticsConfig
-from hloc_lite.types import UNKNOWN_LABEL, Bool, Float64, Int64, LabelMap, UInt8
+from hloc_lite.types import Bool, Float64, Int64, LabelMap
 
 CLASS_NAMES: tuple[str, ...] = get_args(SemanticClass)
 """Class names in the order of the Cityscapes train ids."""
@@ -68,12 +68,6 @@ def pixel_indices(label_map: LabelMap, points2D: npt.NDArray[np.floating]) -> tu
     columns = np.minimum((safe[:, 0] * (width / image_width)).astype(np.int64), width - 1)
     rows = np.minimum((safe[:, 1] * (height / image_height)).astype(np.int64), height - 1)
     return np.where(inside, rows, -1), np.where(inside, columns, -1)
-
-
-def labels_at(label_map: LabelMap, points2D: npt.NDArray[np.floating]) -> UInt8:
-    """(N,) labels at (N, 2) pixels of the image; ``UNKNOWN_LABEL`` outside of it."""
-    rows, columns = pixel_indices(label_map, points2D)
-    return np.where(rows >= 0, label_map.labels[rows, columns], UNKNOWN_LABEL).astype(np.uint8)
 
 
 def window_radii(label_map: LabelMap, config: SemanticsConfig) -> tuple[int, int]:

@@ -54,7 +54,7 @@ def test_pairs_take_the_weight_of_their_best_match() -> None:
     found = combine_cues(rows, [cue("score", 0.2, 0.4, 0.8, 0.6, 0.1)], CONFIG)
     assert found.keypoint_idxs.tolist() == [1, 4, 4]
     assert found.point3D_idxs.tolist() == [9, 7, 8]
-    assert found.pair_idxs.tolist() == [1, 0, 1, 2, 0]
+    assert found.best_rows.tolist() == [1, 2, 3]
     np.testing.assert_allclose(found.weights / found.weights[1], [0.5, 1, 0.75])
     assert found.weights.mean() == pytest.approx(1)
 

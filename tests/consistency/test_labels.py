@@ -13,7 +13,7 @@ from hloc_lite.consistency.labels import (
     classes_near,
     compatibility_matrix,
     label_windows,
-    labels_at,
+    pixel_indices,
     window_radii,
 )
 from hloc_lite.types import LabelMap
@@ -29,12 +29,14 @@ def test_class_names_are_in_train_id_order():
     assert {number: CLASS_NAMES[number] for number in expected} == expected
 
 
-def test_labels_at_points_inside_and_outside():
+def test_pixels_of_points_inside_and_outside():
     points = [[0, 0], [99.9, 49.9], [100, 49.9], [0.5, 50], [200, 100], [150, 60]]
     outside = [[-0.1, 5], [200.1, 5], [5, 100.1], [np.nan, 5], [np.inf, 5]]
-    assert labels_at(QUADRANTS, np.array(points)).tolist() == [SKY, SKY, BUILDING, ROAD, 255, 255]
-    assert labels_at(QUADRANTS, np.array(outside)).tolist() == [255] * 5
-    assert labels_at(QUADRANTS, np.zeros((0, 2))).shape == (0,)
+    found = QUADRANTS.labels[pixel_indices(QUADRANTS, np.array(points))]
+    assert found.tolist() == [SKY, SKY, BUILDING, ROAD, 255, 255]
+    for indices in pixel_indices(QUADRANTS, np.array(outside)):
+        assert indices.tolist() == [-1] * 5
+    assert pixel_indices(QUADRANTS, np.zeros((0, 2)))[0].shape == (0,)
 
 
 def test_window_scales_with_the_image_and_its_label_map():

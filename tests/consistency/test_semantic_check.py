@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hloc_lite.config import Confusion, SemanticsConfig
-from hloc_lite.consistency.labels import label_windows, labels_at
+from hloc_lite.consistency.labels import label_windows, pixel_indices
 from hloc_lite.consistency.semantic_check import label_agreement, semantic_check
 from hloc_lite.types import LabelMap
 
@@ -145,7 +145,8 @@ def test_wider_windows_never_agree_less(seed, window_px, more_px):
 def test_check_without_tolerance_is_equality(seed):
     _, label_map, points, labels, shares = random_case(seed)
     cue = semantic_check(points, label_map, labels, shares, hard())
-    found = labels_at(label_map, points)
+    rows, columns = pixel_indices(label_map, points)
+    found = np.where(rows >= 0, label_map.labels[rows, columns], 255)
     known = (found < 19) & (labels < 19)
     assert np.array_equal(cue.touched, known)
     assert np.array_equal(cue.factors, np.where(known, found == labels, 1))
