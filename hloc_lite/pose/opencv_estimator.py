@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.pose.inlier_model import max_error_px
+from hloc_lite.pose.poselib_estimator import undistort
 from hloc_lite.pose.ransac_estimator import RansacEstimator
 from hloc_lite.protocols import DepthScorer
 from hloc_lite.types import Camera, Correspondences, Rigid3
@@ -29,11 +29,10 @@ class OpenCvEstimator(RansacEstimator):
         import cv2
 
         config = self._config
-        focal = float(focal_lengths(camera).mean())
-        undistorted = cam_from_img(camera, correspondences.points2D)
-        usable = np.isfinite(undistorted).all(axis=1)
-        if not self._has_enough(int(usable.sum())):
+        points2D, usable, pinhole = undistort(camera, correspondences.points2D)
+        if not self._has_enough(len(points2D)):
             return None
+        focal = pinhole["params"][0]
         params = cv2.UsacParams()
         params.confidence = config.confidence
         params.maxIterations = max_num_trials
@@ -44,7 +43,7 @@ class OpenCvEstimator(RansacEstimator):
         try:
             found, _, rotvec, translation, _ = cv2.solvePnPRansac(
                 np.ascontiguousarray(correspondences.points3D[usable]),
-                np.ascontiguousarray(undistorted[usable] * focal),
+                points2D,
                 np.diag([focal, focal, 1.0]),
                 None,
                 params=params,
