@@ -160,9 +160,10 @@ class Table(Mapping[str, E], Generic[E]):
 def find(table: Mapping[str, T], name: str) -> T | None:
     """Entry of a name, or of its prefix before a colon; None if unknown."""
     prefix, colon, rest = name.partition(":")
-    if colon and rest and prefix + colon in table:
-        return table[prefix + colon]
-    return table[name] if name in table and not name.endswith(":") else None
+    # ``get`` reads the metadata of other packages once, ``in`` with a look-up twice
+    if colon and rest and (entry := table.get(prefix + colon)) is not None:
+        return entry
+    return None if name.endswith(":") else table.get(name)
 
 
 def lookup(table: Mapping[str, T], name: str) -> T:
