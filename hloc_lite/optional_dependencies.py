@@ -31,7 +31,8 @@ def require_extra(extra: str, purpose: str) -> None:
         try:
             import_module(module)
         except ImportError as error:
-            missing = isinstance(error, ModuleNotFoundError) and error.name == module
+            absent = error.name if isinstance(error, ModuleNotFoundError) else None
+            missing = absent is not None and f"{module}.".startswith(f"{absent}.")
             problem = "is not installed" if missing else f"cannot be imported ({error})"
             raise MissingDependencyError(
                 f'{purpose} needs {module}, which {problem}: pip install "hloc-lite[{extra}]"'

@@ -62,6 +62,10 @@ def test_missing_extra_is_named(extra: str, monkeypatch: pytest.MonkeyPatch) -> 
     message = rf'a test needs {module}, which is not installed: pip install "hloc-lite\[{extra}\]"'
     with pytest.raises(MissingDependencyError, match=message):
         require_extra(extra, "a test")
+    monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, module.split(".")[0], None)  # the whole package
+    with pytest.raises(MissingDependencyError, match=message):
+        require_extra(extra, "a test")
 
 
 def test_broken_package_is_told_from_a_missing_one(
