@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from hloc_lite.config import LocalizeConfig, PoseConfig
-from hloc_lite.errors import WeightsError
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.geometry.rotations import exp_so3, pose_errors
 from hloc_lite.pose import refine
@@ -16,14 +15,10 @@ from hloc_lite.pose.focal import RANKING_TRIALS, estimate_with_focal
 from hloc_lite.pose.poselib_estimator import PoseLibEstimator
 from hloc_lite.registry import Runtime
 from hloc_lite.types import Camera, Correspondences, Rigid3
+from tests.weights_stores import NoWeights
 
 SIZE = (1600, 1200)
 CONFIG = PoseConfig()
-
-
-class NoWeights:
-    def path(self, name: str):
-        raise WeightsError(name)
 
 
 @pytest.fixture

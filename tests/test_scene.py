@@ -1,4 +1,4 @@
-"""Where images see their points: known answers."""
+"""Keypoints of map images, stored or projected from their points: known answers."""
 
 from __future__ import annotations
 
