@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hloc_lite.config import PairsConfig
+from hloc_lite.config.mapping import PairsConfig
 from hloc_lite.errors import ConfigError, MappingError
 
-KINDS = ("exhaustive", "retrieval", "covisible", "poses", "sequential")
+KINDS_WITH_K = ("retrieval", "covisible", "poses", "sequential")
 _K = re.compile(r"0*[1-9][0-9]{0,8}", re.ASCII)  # isdigit() also takes "²"
 RETRIEVAL_PAIRS = 20
 """Neighbours that ``auto`` takes in large maps, as hloc's recipes do."""
@@ -18,7 +18,7 @@ RETRIEVAL_PAIRS = 20
 
 @dataclass(frozen=True)
 class PairSpec:
-    """Parsed spec: one of ``KINDS`` with its K, or a file."""
+    """Parsed spec: ``exhaustive``, one of ``KINDS_WITH_K`` with its K, or ``file``."""
 
     kind: str
     k: int = 0
@@ -44,11 +44,11 @@ def parse_pair_spec(
     kind, _, number = spec.partition(":")
     if spec == "exhaustive":
         return PairSpec("exhaustive")
-    if kind in KINDS[1:] and _K.fullmatch(number):
+    if kind in KINDS_WITH_K and _K.fullmatch(number):
         return PairSpec(kind, int(number))
     if os.path.isfile(spec):  # unlike Path.is_file, False for text that cannot be a path
         return PairSpec("file", file=Path(spec))
-    kinds = ", ".join(f"{kind}:K" for kind in KINDS[1:])
+    kinds = ", ".join(f"{kind}:K" for kind in KINDS_WITH_K)
     raise ConfigError(
         f"--pairs {spec!r}: expected exhaustive, {kinds} with K > 0, or a file of name pairs"
     )
