@@ -76,6 +76,7 @@ class Table(Mapping[str, E], Generic[E]):
     Args:
         role: for messages, e.g. ``feature``.
         group: group of the entry points of other packages.
+        entry_type: class of the entries; a bare factory becomes one with its defaults.
         builtin: entries of this package; other packages cannot replace them.
     """
 

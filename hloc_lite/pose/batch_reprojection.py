@@ -56,9 +56,11 @@ class BatchReprojection:
         return int(self.forms.shape[2])
 
     def subset(self, selection: Array) -> Self:
+        """Errors of the correspondences that a mask, or indices, select."""
         return replace(self, forms=self.forms[:, :, selection])
 
     def astype(self, dtype: npt.DTypeLike) -> Self:
+        """The same errors in another precision."""
         return replace(self, forms=self.forms.astype(dtype))
 
     @property

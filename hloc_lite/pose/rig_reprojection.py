@@ -51,6 +51,7 @@ class RigBatchReprojection(BatchReprojection):
         return cls(np.concatenate([part.forms for part in parts], axis=2))
 
     def subset(self, selection: Array) -> Self:
+        """See ``BatchReprojection.subset``; a contiguous copy."""
         return replace(self, forms=np.ascontiguousarray(self.forms[:, :, selection]))
 
     @property
