@@ -5,8 +5,8 @@ Modules of the package that still have names under old paths:
 - ``mapping.map``: ``Map``
 - ``io.colmap_model``: ``read_model``, ``write_model``
 - ``io.poses``: ``parse_camera``, ``read_poses``, ``write_poses``, ``read_queries``, ...
-- ``registry``: ``RIG_ESTIMATORS``, ``DEFAULT_MATCHER``, ``MATCHER_FEATURES``, ``check_matcher`` and
-  the protocol classes, e.g. ``FeatureExtractor``
+- ``registry``: ``RIG_ESTIMATORS``, ``DEFAULT_MATCHER``, ``MATCHER_FEATURES``, ``check_matcher``,
+  ``PoseEstimate``, ``DepthJudge`` and the protocol classes, e.g. ``FeatureExtractor``
 - ``config``: ``FEATURE_DEFAULTS``
 """
 

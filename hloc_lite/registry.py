@@ -270,13 +270,15 @@ def _matcher_features() -> dict[str, tuple[str, ...]]:
 
 
 _PROTOCOLS = (
-    "DepthModel", "DepthScorer", "FeatureExtractor", "GlobalDescriptor", "Lifter", "Matcher",
-    "PairMatcher", "PoseEstimator", "RigEstimator", "Segmenter", "Weights",
+    "DepthModel", "FeatureExtractor", "GlobalDescriptor", "Matcher", "PoseEstimator",
+    "RigEstimator", "Segmenter", "Weights",
 )  # fmt: skip
 __getattr__ = deprecated_names(
     __name__,
     {
         **{name: f"hloc_lite.protocols:{name}" for name in _PROTOCOLS},
+        "DepthJudge": "hloc_lite.protocols:DepthScorer",
+        "PoseEstimate": "hloc_lite.types:PoseEstimate",
         "check_matcher": "hloc_lite.registry:check_matcher_fits",
         "RIG_ESTIMATORS": lambda: {
             name: Entry(ESTIMATORS[name].rig_factory or "") for name in rig_estimator_names()

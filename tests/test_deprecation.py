@@ -16,7 +16,7 @@ MOVED = [
     ("io.poses", "parse_camera", "formats.hloc_lists"),
     ("io.poses", "read_poses", "formats.hloc_lists"),
     ("registry", "FeatureExtractor", "protocols"),
-    ("registry", "DepthScorer", "protocols"),
+    ("registry", "PoseEstimate", "types"),
 ]
 """(old module, name, new module) within the package."""
 

@@ -191,7 +191,8 @@ def test_unknown_roles_and_names_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["FeatureExtractor", "DEFAULT_MATCHER", "RIG_ESTIMATORS", "check_matcher"]
+    "name",
+    ["FeatureExtractor", "DepthJudge", "DEFAULT_MATCHER", "RIG_ESTIMATORS", "check_matcher"],
 )
 def test_old_names_warn(name: str) -> None:
     with pytest.warns(DeprecationWarning, match=rf"registry\.{name} is renamed to .*0\.4"):
