@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -10,11 +12,13 @@ from hloc_lite.formats.label_images import read_label_table
 from hloc_lite.types import LabelMap, Photo, UInt8
 
 
+@functools.cache
 def class_colours() -> UInt8:
-    """(256, 3) RGB colour of each train id; black for other values."""
+    """(256, 3) RGB colour of each train id; black for other values. The file is read once."""
     colours = np.zeros((256, 3), np.uint8)
     for colour, label in read_label_table("cityscapes-colours").colours.items():
         colours[label] = colour
+    colours.flags.writeable = False
     return colours
 
 
