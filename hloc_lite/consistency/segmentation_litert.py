@@ -35,7 +35,7 @@ class LiteRtSegmenter:
 
     def __init__(self, name: str, config: SemanticsConfig, runtime: Runtime) -> None:
         path = runtime.weights.path(name)
-        self._interpreter = _load(path, config.threads)
+        self._interpreter = _load(name, path, config.threads)
         self._input, self._output, self._side = _check_network(self._interpreter, path)
         self._max_aspect = config.max_aspect
         self._lock = threading.Lock()  # an interpreter is not thread-safe
@@ -107,8 +107,8 @@ def join_tiles(tiles: Sequence[UInt8], spans: Sequence[tuple[int, int]], axis: i
     return np.concatenate(parts, axis)
 
 
-def _load(path: Path, threads: int) -> Any:
-    require_extra("semantics", "this network")
+def _load(name: str, path: Path, threads: int) -> Any:
+    require_extra("semantics", f"segmenter {name!r}")
     from ai_edge_litert.interpreter import Interpreter
 
     try:
