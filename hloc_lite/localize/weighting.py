@@ -36,8 +36,8 @@ from hloc_lite.errors import ConfigError
 from hloc_lite.localize.query import MapMatches, Query
 from hloc_lite.maps.map import Map
 from hloc_lite.protocols import CueComputer, Lifter
+from hloc_lite.scene import observed_points
 from hloc_lite.types import (
-    NO_POINT,
     Bool,
     Camera,
     Correspondences,
@@ -178,7 +178,7 @@ class MatchWeigher:
             cues.append(track_cue(lengths, errors, self._config.weighting))
         if windows is not None and "semantics" in self._used:
             cues.append(self._semantic_cue(keypoints, putative, windows))
-        if windows is not None and "view_semantics" in self._used:
+        if windows is not None and VIEW_SEMANTICS in self._used:
             scores = []
             for index, name in enumerate(hits.names):
                 rows = putative.subset(putative.hit_idxs == index)
@@ -246,8 +246,7 @@ class MatchWeigher:
         pose = quick_pose(weights.correspondences(keypoints, factors))
         if pose is None:
             return None
-        observed = np.unique(self._lifter.points_of(image_name))
-        observed = observed[observed != NO_POINT]
+        observed = observed_points(self._lifter.points_of(image_name))
         xyz, labels = self._lifter.xyz_of(observed), self._labels[observed]
         return pose_label_agreement(pose, camera, xyz, labels, windows, self._config.semantics)
 
