@@ -199,6 +199,18 @@ class LocalFeatures:
     def __len__(self) -> int:
         return len(self.keypoints)
 
+    def subset(self, selection: npt.NDArray[np.generic]) -> LocalFeatures:
+        """Return the rows that a mask or index array selects."""
+        scales, orientations = self.scales, self.orientations_rad
+        return LocalFeatures(
+            self.keypoints[selection],
+            self.descriptors[selection],
+            self.scores[selection],
+            self.image_size,
+            None if scales is None else scales[selection],
+            None if orientations is None else orientations[selection],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Matches:
