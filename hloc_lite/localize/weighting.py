@@ -128,18 +128,19 @@ class MatchWeigher:
             lengths, errors = lifter.track_lengths_of(every), lifter.errors_px_of(every)
             noise = landmark_noise(lengths, errors)
             self._bound_factors = bound_factors(noise, lengths, config.weighting)
+        self._with_labels = with_labels
+        if not with_labels:
+            return
         labels = sfm_map.landmark_labels
-        if with_labels and labels is None:
+        if labels is None:
             raise ConfigError(
                 f"semantics.source = {config.semantics.source} gives labels of queries, which are "
                 f"compared with labels of the map's points, but this map has none: build it with "
                 f"the same --labels SOURCE, or localize with --labels none"
             )
-        self._with_labels = with_labels
-        if labels is not None:
-            self._labels: UInt8 = trusted_labels(labels.labels, labels.shares, config.semantics)
-            self._shares = labels.shares
-            self._stability = landmark_weights(labels, config.semantics).weights
+        self._labels: UInt8 = trusted_labels(labels.labels, labels.shares, config.semantics)
+        self._shares = labels.shares
+        self._stability = landmark_weights(labels, config.semantics).weights
 
     @property
     def point_labels(self) -> UInt8 | None:
