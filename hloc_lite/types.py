@@ -8,7 +8,8 @@ Conventions of the whole package, converted only in ``io`` and ``formats``:
   with the camera looking along +z.
 * Image names are POSIX paths relative to the image root, unique as whole paths.
 
-They stand in one file, longer than others, because they refer to each other and are read together.
+They stand in one file, longer than others: most files use several of them, and readers look up
+their shapes, units and frames here.
 """
 
 from __future__ import annotations
