@@ -83,8 +83,13 @@ class SfmModel:
 
 def visible_points(image: SfmImage) -> Int64:
     """Rows of ``SfmModel.xyz`` that a map image observes, ascending."""
-    idxs: Int64 = np.unique(image.point3D_idxs)
-    return idxs[idxs != NO_POINT]
+    return observed_points(image.point3D_idxs)
+
+
+def observed_points(point3D_idxs: Int64) -> Int64:
+    """Different points among the (N,) points of keypoints, ascending; ``NO_POINT`` is left out."""
+    points: Int64 = np.unique(point3D_idxs[point3D_idxs != NO_POINT])
+    return points
 
 
 def keypoints_of(model: SfmModel, image: SfmImage) -> Float64:
@@ -120,7 +125,7 @@ def covisibility_clusters(point3D_idxs: Mapping[str, Int64]) -> list[list[str]]:
         Clusters in the order of their first image; images in the order given.
     """
     names = list(point3D_idxs)
-    observed = [np.unique(points[points != NO_POINT]) for points in point3D_idxs.values()]
+    observed = [observed_points(points) for points in point3D_idxs.values()]
     columns = np.concatenate([np.empty(0, np.int64), *observed])
     rows = np.repeat(np.arange(len(names)), [len(points) for points in observed])
     points, columns = np.unique(columns, return_inverse=True)

@@ -8,7 +8,8 @@ Conventions of the whole package, converted only in ``io`` and ``formats``:
   with the camera looking along +z.
 * Image names are POSIX paths relative to the image root, unique as whole paths.
 
-They stand in one file, longer than others, because they refer to each other and are read together.
+They stand in one file, longer than others: most files use several of them, and readers look up
+their shapes, units and frames here.
 """
 
 from __future__ import annotations
@@ -198,6 +199,18 @@ class LocalFeatures:
 
     def __len__(self) -> int:
         return len(self.keypoints)
+
+    def subset(self, selection: npt.NDArray[np.generic]) -> LocalFeatures:
+        """Return the rows that a mask or index array selects."""
+        scales, orientations = self.scales, self.orientations_rad
+        return LocalFeatures(
+            self.keypoints[selection],
+            self.descriptors[selection],
+            self.scores[selection],
+            self.image_size,
+            None if scales is None else scales[selection],
+            None if orientations is None else orientations[selection],
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,7 +48,10 @@ def localize_all(
         progress: show a progress bar on stderr.
 
     Returns:
-        Results without features and correspondences, which would fill the memory.
+        Results without features, correspondences and cues, which would fill the memory.
+
+    Raises:
+        HlocLiteError: the progress file cannot be read or written.
     """
     done: dict[str, LocalizationResult] = {}
     if progress_file is not None:  # reading every image twice pays only to resume

@@ -120,6 +120,7 @@ class ImageQueue:
         self._rows = {name: row for row, name in enumerate(names)}
         points = {name: first[name].point3D_idxs for name in names if name in first}
         self._clusters = np.arange(len(names))
+        """Cluster of each image, numbered by the row of one of its images."""
         for cluster in covisibility_clusters(points):
             rows = [self._rows[name] for name in cluster]
             self._clusters[rows] = rows[0]

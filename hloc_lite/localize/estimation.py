@@ -43,7 +43,7 @@ class PoseHypothesis:
     log_ratios: Float64
     """(K,) log-likelihood ratio that each correspondence adds to a pose it agrees with, nats."""
     score: float
-    """Sum over the inliers, times the depth agreement; 0 without a pose."""
+    """Sum of ``log_ratios`` over the inliers, times ``depth_agreement``; 0 without a pose."""
     depth_agreement: float
     """Share of inliers whose depth agrees with the predicted one; 1/2 if unknown."""
     cue_counts: Mapping[str, int]
@@ -276,7 +276,8 @@ def _runner_up_score(hypothesis: PoseHypothesis, solver: PoseSolver) -> float:
     config, pose, given = solver.config, hypothesis.pose, hypothesis.correspondences
     if pose is None:
         return 0.0
-    limits = CLEARLY_OUTSIDE * bounds_px(given, pose.camera, config.pose)
+    bounds = bounds_px(given, pose.camera, config.pose)
+    limits = CLEARLY_OUTSIDE * bounds
     left = ~inlier_mask(given.points2D, given.points3D, pose.camera, pose.cam_from_world, limits)
     rest = given.subset(left)
     trials = runner_up_trials(pose.num_inliers, len(rest), config.localize)
@@ -285,7 +286,6 @@ def _runner_up_score(hypothesis: PoseHypothesis, solver: PoseSolver) -> float:
     found = solver.estimator.ransac(rest, pose.camera, trials)
     if found is None or is_same_location(hypothesis, found[0], config.localize):
         return 0.0
-    bounds = bounds_px(given, pose.camera, config.pose)
     inliers = inlier_mask(given.points2D, given.points3D, pose.camera, found[0], bounds) & left
     return score_inliers(given, hypothesis.log_ratios, inliers, hypothesis.depth_agreement)
 

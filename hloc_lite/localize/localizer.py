@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from numbers import Real
 from pathlib import Path
 from types import MappingProxyType
@@ -98,7 +99,6 @@ class Localizer:
             sfm_map, self.config, extra_maps, self.calibration, runtime, models, lifters, cues
         )
         self._rig_estimator = make_rig_estimator(self.config.pose, runtime)
-        self._joint_model: SfmModel | None = None
 
     @classmethod
     def open(
@@ -124,12 +124,10 @@ class Localizer:
             config = load_config(base=base, overrides=query_profile(profile))
         return cls(sfm_map, config, **options)
 
-    @property
+    @cached_property
     def model(self) -> SfmModel:
         """SfM model whose points the correspondences of results index, joint for several maps."""
-        if self._joint_model is None:
-            self._joint_model = joint_model(self.maps)
-        return self._joint_model
+        return joint_model(self.maps)
 
     def localize(
         self,

@@ -13,6 +13,7 @@ from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.mean_descriptors import mean_descriptors
 from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher
+from hloc_lite.scene import observed_points
 from hloc_lite.types import NO_POINT, Int64, LocalFeatures, Matches, RetrievalHits
 
 
@@ -74,7 +75,7 @@ class MapMatcher:
         own = self._known(hits)
         if len(features) == 0 or not own.names:
             return MapMatches(features, own, {}, False)
-        observed = {name: self._observed_points(name) for name in own.names}
+        observed = {name: observed_points(self.lifter.points_of(name)) for name in own.names}
         pool = np.unique(np.concatenate(list(observed.values())))
         descriptors, owners = self.landmark_descriptors.rows_of(pool)
         no_pixels = np.zeros((len(owners), 2), np.float32)
@@ -95,17 +96,7 @@ class MapMatcher:
         if not self._only_landmarks:
             return features, points
         kept = points != NO_POINT
-        with_point = LocalFeatures(
-            features.keypoints[kept],
-            features.descriptors[kept],
-            features.scores[kept],
-            features.image_size,
-        )
-        return with_point, points[kept]
-
-    def _observed_points(self, name: str) -> Int64:
-        points = np.unique(self.lifter.points_of(name))
-        return points[points != NO_POINT]
+        return features.subset(kept), points[kept]
 
     def _known(self, hits: RetrievalHits) -> RetrievalHits:
         return hits.subset([i for i, name in enumerate(hits.names) if name in self.image_names])

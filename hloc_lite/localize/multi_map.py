@@ -27,6 +27,7 @@ class JointLifter:
 
     def __init__(self, lifters: Sequence[Lifter]) -> None:
         self._lifters = tuple(lifters)
+        self._image_names = [lifter.image_names for lifter in lifters]
         self._starts = first_rows([lifter.num_points for lifter in lifters])
 
     @property
@@ -37,13 +38,14 @@ class JointLifter:
     @property
     def image_names(self) -> frozenset[str]:
         """Images with a point in any map."""
-        return frozenset[str]().union(*(lifter.image_names for lifter in self._lifters))
+        return frozenset[str]().union(*self._image_names)
 
     def points_of(self, image_name: str) -> Int64:
         """(N,) points of the image's keypoints in all maps, one map after the other."""
         parts = []
-        for lifter, start in zip(self._lifters, self._starts, strict=True):
-            if image_name in lifter.image_names:
+        each_map = zip(self._lifters, self._image_names, self._starts, strict=True)
+        for lifter, names, start in each_map:
+            if image_name in names:
                 points = lifter.points_of(image_name)
                 parts.append(np.where(points == NO_POINT, NO_POINT, points + start))
         return np.concatenate([np.zeros(0, np.int64), *parts])
@@ -84,12 +86,12 @@ def joint_model(maps: Sequence[Map]) -> SfmModel:
     first = maps[0].model
     if len(maps) == 1:
         return first
-    starts = np.cumsum([0, *(each.model.num_points for each in maps)])
-    first_ids = np.cumsum([0, *(1 + int(m.model.point3D_ids.max(initial=0)) for m in maps)])
+    starts = first_rows([each.model.num_points for each in maps])
+    first_ids = first_rows([1 + int(m.model.point3D_ids.max(initial=0)) for m in maps])
     return SfmModel(
         first.cameras,
         tuple(_joint_image(image, maps, starts) for image in first.images),
-        np.concatenate([m.model.point3D_ids + i for m, i in zip(maps, first_ids, strict=False)]),
+        np.concatenate([m.model.point3D_ids + i for m, i in zip(maps, first_ids, strict=True)]),
         np.concatenate([each.model.xyz for each in maps]),
         np.concatenate([each.model.rgb for each in maps]),
         np.concatenate([each.model.errors_px for each in maps]),
@@ -104,7 +106,7 @@ def concatenate_point_values(parts: Sequence[UInt8 | None]) -> UInt8 | None:
 
 def _joint_image(image: SfmImage, maps: Sequence[Map], starts: Int64) -> SfmImage:
     images, point3D_idxs = [], []
-    for each, start in zip(maps, starts, strict=False):
+    for each, start in zip(maps, starts, strict=True):
         own = each.model.image_named(image.name)
         if own is not None:
             images.append((each.model, own))
@@ -136,8 +138,6 @@ def renumber(cues: MatchCues, first_keypoint: int, first_point: int, hit_idxs: I
 
 def concatenate(parts: Sequence[MatchCues]) -> MatchCues:
     """Join the renumbered cues of several maps; a cue that a map lacks is neutral there."""
-    if len(parts) == 1:
-        return parts[0]
     columns = ("keypoint_idxs", "point3D_idxs", "hit_idxs", "scores", "xyz")
     matches = PutativeMatches(
         *(np.concatenate([getattr(part.matches, column) for part in parts]) for column in columns)

@@ -19,7 +19,7 @@ from hloc_lite.localize.cascade import (
 from hloc_lite.localize.correspondences import cluster_images, lift
 from hloc_lite.localize.estimation import PoseSolver, estimate_hypotheses, select_hypothesis
 from hloc_lite.localize.map_matcher import MapMatcher
-from hloc_lite.localize.multi_map import concatenate, renumber
+from hloc_lite.localize.multi_map import concatenate, first_rows, renumber
 from hloc_lite.localize.prior import PriorFilter
 from hloc_lite.localize.query import MapMatches, PhotoPredictor, Query, describe_query
 from hloc_lite.localize.result import make_result, nothing_to_match, result_counts
@@ -85,8 +85,7 @@ class QueryPipeline:
         self.predictor = predictor
         self._global_descriptor, self._index = global_descriptor, index
         self._estimator, self._verifier, self._priors = estimator, verifier, priors
-        num_points = [matcher.lifter.num_points for matcher in matchers]
-        self._first_points = [sum(num_points[:index]) for index in range(len(num_points))]
+        self._first_points = first_rows([matcher.lifter.num_points for matcher in matchers])
         self._timing = ImageTiming()
 
     def run(

@@ -76,7 +76,7 @@ def images_within(
         above or below it. Heights are those of a floor, and the next floor is a whole extent away.
 
     Raises:
-        ShapeError: negative margin, or other shapes.
+        ShapeError: negative margin, other shapes, or gravity without a direction.
     """
     centers = np.asarray(frozen_array(centers, np.float64, (None, 3), "centers"), np.float64)
     if not margin >= 0:
@@ -87,7 +87,7 @@ def images_within(
     down = _down(prior, down_in_world)
     if prior.heights is not None and down is not None:
         low, high = prior.heights
-        half_band = max(high - low, 0.0) / 2
+        half_band = (high - low) / 2
         heights = -centers @ down
         near &= (heights >= low - half_band) & (heights <= high + half_band)
     return near
@@ -104,6 +104,9 @@ def check_pose(
 
     Returns:
         True if the pose agrees with the prior, and one sentence for people.
+
+    Raises:
+        ShapeError: gravity in the world has no direction.
     """
     against: list[str] = []
     for_it: list[str] = []

@@ -11,6 +11,7 @@ import numpy as np
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
 from hloc_lite.localize.cascade import MatchingStep
+from hloc_lite.localize.multi_map import first_rows
 from hloc_lite.localize.query import MapMatches, Query
 from hloc_lite.localize.verification import VerifiedPose
 from hloc_lite.scene import SfmModel
@@ -71,7 +72,7 @@ def make_failure(
     features: LocalFeatures | None = None,
     hits: RetrievalHits = NO_HITS,
 ) -> LocalizationResult:
-    """Make the result of a query that has nothing to match."""
+    """Make the result of a query that ended before anything was matched."""
     return LocalizationResult(
         name, status, reason, None, None, features, hits, counts or {}, milliseconds(clock)
     )
@@ -203,7 +204,7 @@ def _counts_by_map(
 ) -> dict[str, int]:
     """FEATURES_keypoints, _matches, _correspondences and _inliers of each map."""
     lengths = [len(of_map.features) for of_map in matches]
-    starts = np.cumsum([0, *lengths[:-1]])
+    starts = first_rows(lengths)
     owners = np.searchsorted(starts, correspondences.keypoint_idxs, side="right") - 1
     # a map without keypoints has the same start as the next one, which is found then
     counts: dict[str, int] = {}

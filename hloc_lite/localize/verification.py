@@ -1,4 +1,4 @@
-"""Verifies a pose: pose-quality features, calibrated confidence, agreement with the prior."""
+"""Verifies a pose: its pose-quality features, and the calibrated confidence they give."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from hloc_lite.localize.estimation import PoseHypothesis, SelectedHypothesis
 from hloc_lite.pose.confidence import Calibration, Confidence
 from hloc_lite.pose.quality import quality_features
 from hloc_lite.protocols import Lifter
-from hloc_lite.types import NO_POINT, Int64, PutativeMatches, RetrievalHits, UInt8
+from hloc_lite.scene import observed_points
+from hloc_lite.types import Int64, PutativeMatches, RetrievalHits, UInt8
 
 MIN_LABELLED = 8
 """Landmarks in view that must have labels for their agreement to count."""
@@ -122,8 +123,7 @@ class PoseVerifier:
             return math.nan
         names = [hits.names[i] for i in _images_with_inliers(hypothesis, matches)]
         observed = [self._lifter.points_of(name) for name in names]
-        points = np.unique(np.concatenate([np.zeros(0, np.int64), *observed]))
-        points = points[points != NO_POINT]
+        points = observed_points(np.concatenate([np.zeros(0, np.int64), *observed]))
         agreement = pose_label_agreement(
             pose.cam_from_world,
             pose.camera,

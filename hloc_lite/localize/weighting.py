@@ -36,8 +36,8 @@ from hloc_lite.errors import ConfigError
 from hloc_lite.localize.query import MapMatches, Query
 from hloc_lite.maps.map import Map
 from hloc_lite.protocols import CueComputer, Lifter
+from hloc_lite.scene import observed_points
 from hloc_lite.types import (
-    NO_POINT,
     Bool,
     Camera,
     Correspondences,
@@ -128,18 +128,19 @@ class MatchWeigher:
             lengths, errors = lifter.track_lengths_of(every), lifter.errors_px_of(every)
             noise = landmark_noise(lengths, errors)
             self._bound_factors = bound_factors(noise, lengths, config.weighting)
+        self._with_labels = with_labels
+        if not with_labels:
+            return
         labels = sfm_map.landmark_labels
-        if with_labels and labels is None:
+        if labels is None:
             raise ConfigError(
                 f"semantics.source = {config.semantics.source} gives labels of queries, which are "
                 f"compared with labels of the map's points, but this map has none: build it with "
                 f"the same --labels SOURCE, or localize with --labels none"
             )
-        self._with_labels = with_labels
-        if labels is not None:
-            self._labels: UInt8 = trusted_labels(labels.labels, labels.shares, config.semantics)
-            self._shares = labels.shares
-            self._stability = landmark_weights(labels, config.semantics).weights
+        self._labels: UInt8 = trusted_labels(labels.labels, labels.shares, config.semantics)
+        self._shares = labels.shares
+        self._stability = landmark_weights(labels, config.semantics).weights
 
     @property
     def point_labels(self) -> UInt8 | None:
@@ -178,7 +179,7 @@ class MatchWeigher:
             cues.append(track_cue(lengths, errors, self._config.weighting))
         if windows is not None and "semantics" in self._used:
             cues.append(self._semantic_cue(keypoints, putative, windows))
-        if windows is not None and "view_semantics" in self._used:
+        if windows is not None and VIEW_SEMANTICS in self._used:
             scores = []
             for index, name in enumerate(hits.names):
                 rows = putative.subset(putative.hit_idxs == index)
@@ -246,8 +247,7 @@ class MatchWeigher:
         pose = quick_pose(weights.correspondences(keypoints, factors))
         if pose is None:
             return None
-        observed = np.unique(self._lifter.points_of(image_name))
-        observed = observed[observed != NO_POINT]
+        observed = observed_points(self._lifter.points_of(image_name))
         xyz, labels = self._lifter.xyz_of(observed), self._labels[observed]
         return pose_label_agreement(pose, camera, xyz, labels, windows, self._config.semantics)
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from hloc_lite import registry
+from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.map import Map
 from tests.exact_scene import ExactScene, make_scene, mapped_scene
 from tests.localize.exact_maps import OtherExtractor, TwoMaps, build, config_of
+from tests.localize.localizers import make_localizer
 
 
 @pytest.fixture(scope="package")
@@ -30,6 +32,12 @@ def scene(mapped: tuple[ExactScene, Map]) -> ExactScene:
 def sfm_map(mapped: tuple[ExactScene, Map]) -> Map:
     """Map of six images of ``scene``."""
     return mapped[1]
+
+
+@pytest.fixture(scope="package")
+def localizer(sfm_map: Map) -> Localizer:
+    """Localizer in ``sfm_map``, with the map's config."""
+    return make_localizer(sfm_map)
 
 
 @pytest.fixture(scope="package")

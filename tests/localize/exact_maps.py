@@ -17,7 +17,7 @@ from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.map import Map
 from hloc_lite.types import Camera, LocalFeatures, Photo, Rigid3
 from tests.exact_scene import MAP_NAMES, SIZE, ExactScene, NoWeights
-from tests.localize.localizers import FixedExtractor, make_localizer, take
+from tests.localize.localizers import FixedExtractor, make_localizer
 
 QUERY = 5
 """Camera of the query."""
@@ -81,7 +81,7 @@ class TwoMaps:
     def features(self, name: str, rows: slice = slice(None)) -> LocalFeatures:
         """Features of the query that an extractor finds, or some of them."""
         found = self.scenes[name].features(QUERY, 1000)
-        return take(found, np.arange(len(found))[rows])
+        return found.subset(np.arange(len(found))[rows])
 
     def localizer(self, answers: dict[str, LocalFeatures] | None = None, **maps: Map) -> Localizer:
         """Localizer in both maps.

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config, load_config
 from hloc_lite.localize.cascade import MatchingStep
@@ -161,14 +158,3 @@ def solve(
 ) -> LocalizationResult:
     """Estimate the pose that given matches lead to."""
     return localizer.pipeline.localize(query, hits, "query", StageClock(), steps=[step])
-
-
-def take(features: LocalFeatures, rows: npt.ArrayLike) -> LocalFeatures:
-    """Some rows of local features."""
-    idxs = np.asarray(rows)
-    return LocalFeatures(
-        features.keypoints[idxs],
-        features.descriptors[idxs],
-        features.scores[idxs],
-        features.image_size,
-    )

@@ -42,11 +42,6 @@ class Counting(MemorySource):
         return super().load(name)
 
 
-@pytest.fixture(scope="module")
-def localizer(sfm_map: Map) -> Localizer:
-    return make_localizer(sfm_map)
-
-
 def queries(scene: ExactScene, broken: tuple[str, ...] = ()) -> Counting:
     return Counting({n: scene.image(i) for n, i in QUERIES.items()}, broken=frozenset(broken))
 

@@ -17,12 +17,7 @@ from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.map import Map
 from hloc_lite.types import Camera, Photo, Status
 from tests.exact_scene import MAP_NAMES, SIZE, ExactScene, NoWeights
-from tests.localize.localizers import localizer_with, make_localizer, take
-
-
-@pytest.fixture(scope="module")
-def localizer(sfm_map: Map) -> Localizer:
-    return make_localizer(sfm_map)
+from tests.localize.localizers import localizer_with, make_localizer
 
 
 @pytest.fixture
@@ -66,7 +61,7 @@ def test_only_a_given_name_identifies_the_query_with_a_map_image(
 
 
 def test_the_fallback_is_marked_and_never_the_pose(scene: ExactScene, sfm_map: Map) -> None:
-    localizer = localizer_with(sfm_map, take(scene.features(3, 1000), np.arange(3)))
+    localizer = localizer_with(sfm_map, scene.features(3, 1000).subset(np.arange(3)))
     plain = localizer.localize(scene.image(3), scene.camera)
     assert plain.fallback is None and plain.fallback_name is None
     result = localizer.localize(scene.image(3), scene.camera, fallback=True)
@@ -79,7 +74,7 @@ def test_the_fallback_is_marked_and_never_the_pose(scene: ExactScene, sfm_map: M
 
 
 def test_queries_without_keypoints_get_the_fallback_too(scene: ExactScene, sfm_map: Map) -> None:
-    localizer = localizer_with(sfm_map, take(scene.features(3, 1000), np.arange(0)))
+    localizer = localizer_with(sfm_map, scene.features(3, 1000).subset(np.arange(0)))
     result = localizer.localize(scene.image(3), scene.camera, fallback=True)
     assert result.status is Status.TOO_FEW_MATCHES and "no keypoints" in result.reason
     assert result.fallback_name == result.hits.names[0] and result.fallback is not None

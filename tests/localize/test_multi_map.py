@@ -30,7 +30,7 @@ from tests.localize.exact_maps import (
     build,
     config_of,
 )
-from tests.localize.localizers import FixedExtractor, make_localizer, solve, take
+from tests.localize.localizers import FixedExtractor, make_localizer, solve
 
 
 def cues_of(localizer: Localizer, photo: Photo, camera: Camera) -> MatchCues:
@@ -129,7 +129,7 @@ def test_where_both_maps_fail_the_reason_is_given(two_maps: TwoMaps) -> None:
 @pytest.mark.parametrize("wrong", ["exact", "other"])
 def test_a_map_with_another_pose_is_outweighed(two_maps: TwoMaps, wrong: str) -> None:
     """Its features are those of another camera, but fewer than the other map's correct ones."""
-    elsewhere = take(two_maps.scenes[wrong].features(0, 1000), np.arange(30))
+    elsewhere = two_maps.scenes[wrong].features(0, 1000).subset(np.arange(30))
     localizer = two_maps.localizer({wrong: elsewhere})
     result = localizer.localize(two_maps.pixels, two_maps.camera)
     assert result.pose is not None

@@ -19,12 +19,11 @@ from tests.localize.localizers import (
     make_matcher,
     make_pipeline,
     run,
-    take,
 )
 
 
 def test_a_photo_without_keypoints(scene: ExactScene, sfm_map: Map) -> None:
-    localizer = localizer_with(sfm_map, take(scene.features(3, 1000), np.arange(0)))
+    localizer = localizer_with(sfm_map, scene.features(3, 1000).subset(np.arange(0)))
     result = localizer.localize(scene.image(3), scene.camera)
     assert result.status is Status.TOO_FEW_MATCHES and "no keypoints" in result.reason
     assert result.pose is None and result.fallback is None
@@ -32,7 +31,7 @@ def test_a_photo_without_keypoints(scene: ExactScene, sfm_map: Map) -> None:
 
 @pytest.mark.parametrize("count", [1, 3, 4])
 def test_too_few_matches(scene: ExactScene, sfm_map: Map, count: int) -> None:
-    localizer = localizer_with(sfm_map, take(scene.features(3, 1000), np.arange(count)))
+    localizer = localizer_with(sfm_map, scene.features(3, 1000).subset(np.arange(count)))
     result = localizer.localize(scene.image(3), scene.camera)
     assert result.status is Status.TOO_FEW_MATCHES and result.pose is None
     assert "6 are needed" in result.reason
@@ -56,7 +55,7 @@ def test_random_matches_give_no_pose(scene: ExactScene, sfm_map: Map) -> None:
 
 
 def test_without_confidence_every_pose_is_given(scene: ExactScene, sfm_map: Map) -> None:
-    six = take(scene.features(3, 1000), np.arange(6))
+    six = scene.features(3, 1000).subset(np.arange(6))
     localizer = localizer_with(sfm_map, six, "confidence.enabled=false")
     result = localizer.localize(scene.image(3), scene.camera)
     assert result.pose is not None and result.confidence is None and result.grounds == {}
@@ -70,7 +69,7 @@ def test_points_on_a_line_or_at_one_pixel_give_no_pose_or_a_finite_one(
     on_a_line = features.keypoints.copy()
     on_a_line[:, 1] = 120
     for keypoints in (on_a_line, np.full_like(on_a_line, 99)):
-        localizer = localizer_with(sfm_map, take(replace(features, keypoints=keypoints), near))
+        localizer = localizer_with(sfm_map, replace(features, keypoints=keypoints).subset(near))
         result = localizer.localize(scene.image(3), scene.camera)
         assert (result.status is Status.LOCALIZED) == (result.pose is not None)
         if result.pose is not None:
@@ -86,7 +85,7 @@ def test_each_pair_of_keypoint_and_point_counts_once(scene: ExactScene, sfm_map:
 
 
 def test_repeated_keypoints_do_not_add_up_to_a_pose(scene: ExactScene, sfm_map: Map) -> None:
-    five = take(scene.features(3, 1000), np.repeat(np.arange(5), 10))
+    five = scene.features(3, 1000).subset(np.repeat(np.arange(5), 10))
     result = localizer_with(sfm_map, five).localize(scene.image(3), scene.camera)
     assert result.pose is None
 

@@ -20,7 +20,6 @@ from tests.localize.localizers import (
     make_pipeline,
     query_config,
     run,
-    take,
 )
 
 FOUR_STEPS = (
@@ -182,7 +181,7 @@ def test_hits_are_those_that_were_matched(scene: ExactScene, sfm_map: Map) -> No
 def test_blank_photos_take_the_steps_of_photos_without_a_pose(
     scene: ExactScene, sfm_map: Map, settings: tuple[str, ...], num_images: int
 ) -> None:
-    blank = take(scene.features(3, 1000), np.arange(0))
+    blank = scene.features(3, 1000).subset(np.arange(0))
     localizer = localizer_with(sfm_map, blank, "cascade.num_initial_images=2", *settings)
     result = localizer.localize(scene.image(3), scene.camera)
     assert result.status is Status.TOO_FEW_MATCHES and result.skipped == ()
@@ -196,7 +195,7 @@ def test_blank_photos_take_the_steps_of_photos_without_a_pose(
 def test_blank_photos_have_no_number_of_images_outside_the_cascade(
     scene: ExactScene, sfm_map: Map
 ) -> None:
-    blank = take(scene.features(3, 1000), np.arange(0))
+    blank = scene.features(3, 1000).subset(np.arange(0))
     localizer = localizer_with(sfm_map, blank, "localize.matching=landmarks")
     result = localizer.localize(scene.image(3), scene.camera)
     assert result.counts == {"keypoints": 0, "retrieved": 6}

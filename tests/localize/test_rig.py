@@ -12,7 +12,7 @@ from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.maps.map import Map
 from hloc_lite.types import Prior, Rig, RigCamera, Status
 from tests.exact_scene import ExactScene
-from tests.localize.localizers import localizer_with, make_localizer, take
+from tests.localize.localizers import localizer_with, make_localizer
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_rig_is_localized_by_all_of_its_readable_photos(
 
 
 def test_blank_photos_add_nothing_to_a_rig(scene: ExactScene, sfm_map: Map, rig: Rig) -> None:
-    blank = localizer_with(sfm_map, take(scene.features(3, 1000), np.arange(0)))
+    blank = localizer_with(sfm_map, scene.features(3, 1000).subset(np.arange(0)))
     result = blank.localize_rig([scene.image(index) for index in (3, 5, 7)], rig)
     assert result.status is Status.TOO_FEW_MATCHES and result.pose is None
     assert result.reason.startswith("all cameras together have 0 matches with the map")

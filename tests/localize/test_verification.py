@@ -9,7 +9,6 @@ import pytest
 
 from hloc_lite.clock import StageClock
 from hloc_lite.localize.cascade import MatchingStep, match_images, match_landmarks
-from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.verification import PoseVerifier, VerifiedPose
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.track_lifter import TrackLifter
@@ -22,7 +21,6 @@ from tests.localize.localizers import (
     make_pipeline,
     run,
     solve,
-    take,
 )
 
 
@@ -32,7 +30,7 @@ def test_a_pose_is_given_if_and_only_if_it_is_confident_enough(
     scene: ExactScene, sfm_map: Map, count: int, calibrated: bool
 ) -> None:
     """Also with unknown focal length; the pose is the same for any threshold."""
-    pipeline = localizer_with(sfm_map, take(scene.features(3, 1000), np.arange(count))).pipeline
+    pipeline = localizer_with(sfm_map, scene.features(3, 1000).subset(np.arange(count))).pipeline
     photo = Photo("q", scene.image(3))
     query, hits = pipeline.describe(photo, scene.camera, calibrated=calibrated)
     step = MatchingStep(pipeline.match(query, hits, StageClock()))
@@ -93,7 +91,7 @@ def test_error_bounds_of_a_map_without_scale_grow_with_it(scene: ExactScene, sfm
 
     def certainty(model, bounds: str) -> float:
         in_other_units = replace(sfm_map, model=model)
-        localizer: Localizer = localizer_with(in_other_units, noisy, f"confidence.bounds={bounds}")
+        localizer = localizer_with(in_other_units, noisy, f"confidence.bounds={bounds}")
         result = localizer.localize(scene.image(3), scene.camera)
         assert result.confidence is not None
         return result.grounds["certainty"]

@@ -12,7 +12,6 @@ from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.bank import write_bank
-from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.map import Map
 from hloc_lite.types import Photo, Status
 from tests.exact_scene import MAP_NAMES, SIZE, ExactScene
@@ -34,20 +33,25 @@ def labels(tmp_path: Path) -> Path:
     return tmp_path / "labels"
 
 
+@pytest.fixture
+def labelled_map(scene: ExactScene, labels: Path, tmp_path: Path) -> Map:
+    """Map on disk, made with ``labels``, which later queries are compared with."""
+    return build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
+
+
 def query(scene: ExactScene) -> Photo:
     return Photo("query.png", scene.image(QUERY))
 
 
 def test_labels_are_kept_with_the_map_and_disagreeing_matches_are_counted(
-    scene: ExactScene, labels: Path, tmp_path: Path
+    scene: ExactScene, labels: Path, labelled_map: Map
 ) -> None:
     write_labels(labels, ["query.png"], ROAD)
-    sfm_map = build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
-    assert sfm_map.landmark_labels is not None
-    assert (sfm_map.landmark_labels.labels == BUILDING).all()
-    assert (sfm_map.landmark_labels.shares == 1).all()
-    assert sfm_map.report["landmarks"]["labelled"] == sfm_map.model.num_points
-    localizer = make_localizer(sfm_map)
+    assert labelled_map.landmark_labels is not None
+    assert (labelled_map.landmark_labels.labels == BUILDING).all()
+    assert (labelled_map.landmark_labels.shares == 1).all()
+    assert labelled_map.report["landmarks"]["labelled"] == labelled_map.model.num_points
+    localizer = make_localizer(labelled_map)
     result = localizer.localize(query(scene), scene.camera)
     assert result.status is Status.LOCALIZED  # all disagree alike: no match gains over another
     assert result.counts["semantics_touched"] == result.counts["matches"]
@@ -72,10 +76,9 @@ def test_landmarks_on_cars_can_be_dropped(scene: ExactScene, tmp_path: Path) -> 
 
 
 def test_a_query_without_labels_is_localized_without_them(
-    scene: ExactScene, labels: Path, tmp_path: Path
+    scene: ExactScene, labelled_map: Map
 ) -> None:
-    sfm_map = build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
-    result = make_localizer(sfm_map).localize(query(scene), scene.camera)
+    result = make_localizer(labelled_map).localize(query(scene), scene.camera)
     assert result.status is Status.LOCALIZED
     assert "semantics_touched" not in result.counts
 
@@ -108,11 +111,10 @@ def test_a_cue_that_is_off_is_not_computed(scene: ExactScene, sfm_map: Map, tmp_
 
 
 def test_matches_take_over_the_label_agreement_of_their_images_pose(
-    scene: ExactScene, labels: Path, tmp_path: Path
+    scene: ExactScene, labels: Path, labelled_map: Map
 ) -> None:
     write_labels(labels, ["query.png"], BUILDING)
-    sfm_map = build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
-    localizer = make_localizer(sfm_map, 'weighting.off=["score", "retrieval"]')
+    localizer = make_localizer(labelled_map, 'weighting.off=["score", "retrieval"]')
     result = localizer.localize(query(scene), scene.camera)
     assert result.pose is not None
     assert result.counts["view_semantics_touched"] == result.counts["matches"]
@@ -122,11 +124,10 @@ def test_matches_take_over_the_label_agreement_of_their_images_pose(
 
 
 def test_re_ranking_keeps_the_images_that_agree_most(
-    scene: ExactScene, labels: Path, tmp_path: Path
+    scene: ExactScene, labels: Path, labelled_map: Map
 ) -> None:
     write_labels(labels, ["query.png"], BUILDING)
-    sfm_map = build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
-    localizer = make_localizer(sfm_map, "semantics.rerank_keep=2")
+    localizer = make_localizer(labelled_map, "semantics.rerank_keep=2")
     result = localizer.localize(query(scene), scene.camera)
     assert result.status is Status.LOCALIZED
     assert 0 < result.counts["semantics_touched"] < result.counts["matches"]
@@ -176,11 +177,8 @@ def test_a_map_of_other_labels_does_not_count_as_finished(
             build_on_disk(scene, tmp_path / "map", source)
 
 
-def test_labels_of_other_points_are_refused(
-    scene: ExactScene, labels: Path, tmp_path: Path
-) -> None:
-    sfm_map = build_on_disk(scene, tmp_path / "map", f"semantics.source=files:{labels}")
-    found, origin = sfm_map.landmark_labels, {"fingerprint": sfm_map.fingerprint}
+def test_labels_of_other_points_are_refused(labelled_map: Map, tmp_path: Path) -> None:
+    found, origin = labelled_map.landmark_labels, {"fingerprint": labelled_map.fingerprint}
     assert found is not None
     fewer = {"labels": found.labels[:-1], "shares": found.shares[:-1]}
     write_bank(tmp_path / "map/landmarks.h5", [("points", fewer)], origin)
@@ -193,7 +191,7 @@ def test_inlier_bounds_follow_the_noise_of_landmarks(scene: ExactScene, sfm_map:
     noisy = replace(sfm_map, model=replace(sfm_map.model, errors_px=errors))
     factors = []
     for exponent in (0, 1):
-        localizer: Localizer = make_localizer(noisy, f"weighting.bound_exponent={exponent}")
+        localizer = make_localizer(noisy, f"weighting.bound_exponent={exponent}")
         result = localizer.localize(query(scene), scene.camera)
         assert result.pose is not None and result.correspondences is not None
         assert pose_errors(result.pose.cam_from_world, scene.poses[QUERY])[0] < 1e-3
