@@ -94,3 +94,12 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:  # both also on huge numbers and deep nesting
         raise FormatError(f"{path} is not JSON: {error}") from None
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; empty if it cannot be read or holds another value."""
+    with suppress(FormatError):
+        value = read_json(path)
+        if isinstance(value, dict):
+            return value
+    return {}
