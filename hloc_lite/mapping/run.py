@@ -95,8 +95,8 @@ class Run:
         read = values_for_fingerprint(self.config, Use.FEATURES)
         parts: list[object] = ["1", read["features"], read["images"], models.extractor_weights]
         parts += [str(self.inputs.masks)]
-        if name == "features":
-            return parts
+        if name == "features" and models.pair_matcher is None:
+            return parts  # else the matcher finds the keypoints
         if name.startswith(FIRST_PASS):
             parts += [values_for_fingerprint(self.config, Use.NEAREST_MATCHES)["matching"]]
         else:
