@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -60,6 +61,20 @@ def file_sha256(path: Path) -> str:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
 
 
+def cached_sha256(path: Path) -> str:
+    """Return ``file_sha256``, computed once per process unless the file's size or time changes."""
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
+    return _sha256_of_state(path, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=256)
+def _sha256_of_state(path: Path, _size: int, _mtime_ns: int) -> str:
+    return file_sha256(path)
+
+
 def write_json_atomic(path: Path, value: Any) -> None:
     """Write JSON (UTF-8, no NaN); a crash leaves either the old file or the new one."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
@@ -67,7 +82,7 @@ def write_json_atomic(path: Path, value: Any) -> None:
 
 
 def read_text(path: Path) -> str:
-    """Return the UTF-8 text of a file.
+    """Return the UTF-8 text of a file; all its lines end in ``\\n``, whatever they end in there.
 
     Raises:
         FormatError: missing, unreadable, too large, or not UTF-8 text.
