@@ -82,7 +82,7 @@ def write_json_atomic(path: Path, value: Any) -> None:
 
 
 def read_text(path: Path) -> str:
-    """Return the UTF-8 text of a file; all its lines end in ``\\n``, whatever they end in there.
+    """Return the UTF-8 text of a file, with ``\\n`` for line ends of any kind.
 
     Raises:
         FormatError: missing, unreadable, too large, or not UTF-8 text.

@@ -75,7 +75,8 @@ class Run:
     def store(self, name: str) -> ShardedStore:
         """Open intermediate results in MAP/work: ``features``, ``matches`` or ``verified``.
 
-        Those of the first matching pass have the prefix ``FIRST_PASS``.
+        Those of the first matching pass have the prefix ``FIRST_PASS``; matchers that take photos
+        have ``photo-matches``, too.
 
         Raises:
             StaleArtefactError: they were made with other settings.

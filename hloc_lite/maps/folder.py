@@ -63,8 +63,10 @@ def output_folder(output: Path | str, source: ImageSource, masks: Path | None) -
     for each in inputs:
         if _relative(each, folder) is not None:
             raise MappingError(f"the photos or masks in {each} lie in {folder}: {_CHOOSE_ANOTHER}")
-    lock = folder / LOCK
-    is_locked = lock.is_file() and lock.stat().st_size == 0  # another process may be building
+    try:
+        is_locked = (folder / LOCK).stat().st_size == 0  # another process may be building
+    except OSError:  # it may also end just now
+        is_locked = False
     if not is_locked:
         check_ours(folder)
     return folder
