@@ -29,7 +29,6 @@ def exclusive_lock(
         HlocLiteError: one of these two.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         lock = _acquire(path)
     except Timeout:
         raise busy from None
@@ -46,6 +45,7 @@ def exclusive_lock(
 def _acquire(path: Path) -> FileLock:
     """Lock the file that is at ``path``, not one that its last holder has deleted meanwhile."""
     while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
         lock.acquire(timeout=0)
         if _is_at(path, lock._context.lock_file_fd):
