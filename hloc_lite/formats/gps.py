@@ -28,7 +28,8 @@ def read_positions(path: Path) -> dict[str, Geodetic]:
         FormatError: a bad line (with its number), an impossible position, or a name listed twice.
     """
     positions: dict[str, Geodetic] = {}
-    reader = csv.reader(read_text(path).splitlines(), skipinitialspace=True)
+    # not splitlines(): it also splits at characters that names may contain (such as U+2028)
+    reader = csv.reader(read_text(path).split("\n"), skipinitialspace=True)
     is_first = True
     try:
         for row in reader:

@@ -193,7 +193,7 @@ def _floats(words: Sequence[str], where: str) -> list[float]:
 
 def _content_lines(path: Path) -> list[tuple[int, str]]:
     # not splitlines(): it also splits at characters that names may contain (such as U+2028)
-    numbered = enumerate(re.split("\r\n|\r|\n", read_text(path)), start=1)
+    numbered = enumerate(read_text(path).split("\n"), start=1)
     stripped = ((number, line.strip()) for number, line in numbered)
     lines = [(number, line) for number, line in stripped if line and not line.startswith("#")]
     for number, line in lines:

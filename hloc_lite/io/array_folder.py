@@ -4,8 +4,9 @@ FOLDER/map.json      schema, the writer's own entries, size and CRC-32 of each f
 FOLDER/GROUP/X.npy   one array each (``array_file``)
 
 A new folder is written whole in FOLDER/.new before it replaces the old content. A process that is
-killed leaves the old content, the new one, or a folder that is recognized as incomplete. All bytes
-are compared with their checksums when a folder is opened.
+killed leaves the old content, the new one, or a folder that is recognized as incomplete; the next
+one that writes there first moves the rest of the new content into place. All bytes are compared
+with their checksums when a folder is opened.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.array_file import read_array, write_array
-from hloc_lite.io.files import read_json, write_json_atomic
+from hloc_lite.io.files import read_json, read_json_object, write_json_atomic
 from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.staging import LOCK, STAGED, delete_files, foreign_files, move_staged_files
 
@@ -60,18 +61,18 @@ def write_array_folder(
 
 
 def _write(folder: Path, schema: str, arrays: Arrays, header: Mapping[str, Any]) -> None:
-    files = [f"{name}.npy" for name in arrays]
     staged = folder / STAGED
     try:
-        # a run that was killed may have moved some of its files, and staged others
-        delete_files(folder, _listed(staged) - _listed(folder))
-        delete_files(staged, {*files, *_listed(staged), HEADER})
+        left = {name for name in _listed(staged) if (staged / name).is_file()}
+        if _schema(staged) == schema:  # complete, but its writer was killed while moving it
+            _replace_files(folder, left)
+        delete_files(staged, {*(f"{name}.npy" for name in arrays), HEADER})
         recorded = {}
         for name, array in arrays.items():
             recorded[f"{name}.npy"] = write_array(staged / f"{name}.npy", array)
         whole = {"schema": schema, **header, "files": recorded}
         write_json_atomic(staged / HEADER, {**whole, "checksum": fingerprint(whole)})
-        _replace_files(folder, files)
+        _replace_files(folder, set(recorded))
     except OSError as error:
         raise HlocLiteError(f"cannot write {folder}: {error}") from error
 
@@ -131,35 +132,27 @@ def _unwritable(folder: Path, error: OSError) -> HlocLiteError:
     return HlocLiteError(f"cannot write {folder}: {error.strerror or error}")
 
 
-def _replace_files(folder: Path, files: list[str]) -> None:
-    old = _listed(folder)
+def _replace_files(folder: Path, unmoved: set[str]) -> None:
+    """Replace the content by the staged one, of which these files are not moved yet."""
+    old, new = _listed(folder), _listed(folder / STAGED)
     # the old header stays until the end: it lists the old files, and its checksums tell that the
     # folder is incomplete
-    move_staged_files(folder, files)
-    delete_files(folder, old - set(files))
+    move_staged_files(folder, unmoved)
+    delete_files(folder, old - new)
     move_staged_files(folder, [HEADER])
-    delete_files(folder / STAGED, files)
+    delete_files(folder / STAGED, new)
 
 
 def _listed(folder: Path) -> set[str]:
     """Return the files that a folder's header lists; empty without a readable header."""
-    files = _header(folder).get("files")
+    files = read_json_object(folder / HEADER).get("files")
     if not isinstance(files, dict):
         return set()
     return {name for name in files if _NAME.fullmatch(name.removesuffix(".npy"))}
 
 
 def _schema(folder: Path) -> object:
-    return _header(folder).get("schema")
-
-
-def _header(folder: Path) -> dict[str, Any]:
-    """Return a folder's header, unchecked; empty if it cannot be read."""
-    with suppress(FormatError):
-        header = read_json(folder / HEADER)
-        if isinstance(header, dict):
-            return header
-    return {}
+    return read_json_object(folder / HEADER).get("schema")
 
 
 def json_array(value: Any) -> np.ndarray:

@@ -72,7 +72,8 @@ def _write_items(
             pending[field].append(array)
             pending_bytes += array.nbytes
         if pending_bytes > BUFFER_BYTES:
-            pending_bytes = _append(file, pending)
+            _append(file, pending)
+            pending_bytes = 0
     _append(file, pending)
     for field, values in offsets.items():
         _write_whole(file, f"offsets/{field}", np.array(values, np.int64))
@@ -82,8 +83,8 @@ def _write_items(
     _write_whole(file, "header", np.frombuffer(encoded, np.uint8))
 
 
-def _append(file: h5py.File, pending: Mapping[str, list[np.ndarray]]) -> int:
-    """Write and clear the pending arrays of each field; return 0, the bytes then pending."""
+def _append(file: h5py.File, pending: Mapping[str, list[np.ndarray]]) -> None:
+    """Write and clear the pending arrays of each field."""
     for field, arrays in pending.items():
         if not arrays:
             continue
@@ -92,7 +93,6 @@ def _append(file: h5py.File, pending: Mapping[str, list[np.ndarray]]) -> int:
         dataset.resize(start + len(rows), axis=0)
         dataset[start:] = rows
         arrays.clear()
-    return 0
 
 
 def _write_whole(file: h5py.File, name: str, array: np.ndarray) -> None:

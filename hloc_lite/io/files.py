@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -60,6 +61,20 @@ def file_sha256(path: Path) -> str:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
 
 
+def cached_sha256(path: Path) -> str:
+    """Return ``file_sha256``, computed once per process unless the file's size or time changes."""
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
+    return _sha256_of_state(path, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=256)
+def _sha256_of_state(path: Path, _size: int, _mtime_ns: int) -> str:
+    return file_sha256(path)
+
+
 def write_json_atomic(path: Path, value: Any) -> None:
     """Write JSON (UTF-8, no NaN); a crash leaves either the old file or the new one."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
@@ -67,7 +82,7 @@ def write_json_atomic(path: Path, value: Any) -> None:
 
 
 def read_text(path: Path) -> str:
-    """Return the UTF-8 text of a file.
+    """Return the UTF-8 text of a file, with ``\\n`` for line ends of any kind.
 
     Raises:
         FormatError: missing, unreadable, too large, or not UTF-8 text.
@@ -94,3 +109,12 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:  # both also on huge numbers and deep nesting
         raise FormatError(f"{path} is not JSON: {error}") from None
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; empty if it cannot be read or holds another value."""
+    with suppress(FormatError):
+        value = read_json(path)
+        if isinstance(value, dict):
+            return value
+    return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,10 +28,8 @@ def exclusive_lock(
     Raises:
         HlocLiteError: one of these two.
     """
-    lock = FileLock(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock = _acquire(path)
     except Timeout:
         raise busy from None
     except OSError as error:
@@ -41,3 +40,24 @@ def exclusive_lock(
         with suppress(OSError):  # Windows does not delete open files
             path.unlink()
         lock.release()
+
+
+def _acquire(path: Path) -> FileLock:
+    """Lock the file that is at ``path``, not one that its last holder has deleted meanwhile."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        lock.acquire(timeout=0)
+        if _is_at(path, lock._context.lock_file_fd):
+            return lock
+        lock.release()
+
+
+def _is_at(path: Path, descriptor: int | None) -> bool:
+    """Return True if the open file is the one at ``path``."""
+    if os.name == "nt" or descriptor is None:  # Windows does not delete open files
+        return True
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False

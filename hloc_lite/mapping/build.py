@@ -125,7 +125,7 @@ def _build(run: Run) -> Map:
             paired = _extract_and_pair(run, image_hashes, skipped, features, clock)
         else:
             paired = pair_and_match_photos(
-                run, matcher, image_hashes, skipped, features, passes[-1].matches, clock
+                run, matcher, image_hashes, skipped, features, passes[-1], clock
             )
         names, keypoints, cameras = paired.names, paired.keypoints, paired.cameras
         verified = match_and_verify(run, paired.pairs, features, keypoints, cameras, passes, clock)
@@ -233,8 +233,8 @@ def _discard_changed(
     for name, image_hash in image_hashes.items():
         if name in features and stored_image_hash(features, name) != image_hash:
             logger.warning("image %r has changed: extracting all features again", name)
-            features.clear()
             for each in passes:
-                each.matches.clear()
                 each.verified.clear()
+                each.matches.clear()
+            features.clear()  # last: if the run is killed before, the next one sees the change
             return

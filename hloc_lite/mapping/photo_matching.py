@@ -30,6 +30,7 @@ from hloc_lite.mapping.pair_matching import by_locality, pair_key, store_matches
 from hloc_lite.mapping.pairs import Pair, PairedImages, choose_image_pairs
 from hloc_lite.mapping.retrieval import compute_global_descriptors
 from hloc_lite.mapping.run import Run
+from hloc_lite.mapping.two_pass_matching import MatchingPass
 from hloc_lite.matching.keypoint_aggregation import aggregate_keypoints
 from hloc_lite.protocols import PairMatcher
 from hloc_lite.types import LocalFeatures, Matches, PairMatches
@@ -45,7 +46,7 @@ def pair_and_match_photos(
     image_hashes: Mapping[str, str],
     skipped: dict[str, str],
     features: ShardedStore,
-    matches: ShardedStore,
+    stores: MatchingPass,
     clock: StageClock,
 ) -> PairedImages:
     """Choose pairs of images, match their photos, and store features and matches.
@@ -54,7 +55,9 @@ def pair_and_match_photos(
         image_hashes: name -> fingerprint of the image's bytes.
         skipped: receives name -> reason for each photo that cannot be read.
         features: receives the merged keypoints of each image.
-        matches: receives the matches of each pair, as rows of these keypoints.
+        stores: receives the matches of each pair, as rows of these keypoints. All results are
+            discarded if an image has other merged keypoints than those stored: the pairs have
+            changed.
         clock: receives the time of ``retrieval`` and ``matching``.
 
     Raises:
@@ -70,6 +73,9 @@ def pair_and_match_photos(
     with clock("matching"):
         found = _match_photos(run, matcher, hashes, pairs)
         merged, merged_matches = aggregate_keypoints(found)
+        if not all(_is_current(features, name, merged.get(name)) for name in names):
+            for store in (stores.verified, stores.matches, features):  # features tell: they go last
+                store.clear()
         for name in names:
             if name not in features:
                 photo = run.source.load(name)
@@ -77,12 +83,20 @@ def pair_and_match_photos(
                 features.add(name, feature_arrays(photo, own, hashes[name]))
         features.flush()
         for pair in pairs:
-            if pair_key(pair) not in matches:
-                store_matches(matches, pair, merged_matches.get(pair, Matches.empty()))
-        matches.flush()
+            if pair_key(pair) not in stores.matches:
+                store_matches(stores.matches, pair, merged_matches.get(pair, Matches.empty()))
+        stores.matches.flush()
     keypoints = stored_keypoints(features, names)
     check_usable(keypoints, skipped)
     return PairedImages(names, keypoints, find_cameras(run, names, features), descriptors, pairs)
+
+
+def _is_current(features: ShardedStore, name: str, merged: LocalFeatures | None) -> bool:
+    """Return False if other keypoints than the merged ones are stored for an image."""
+    if name not in features:
+        return True
+    stored = features.read(name, ["keypoints"])["keypoints"]
+    return np.array_equal(stored, np.zeros((0, 2)) if merged is None else merged.keypoints)
 
 
 def _find_unreadable(source: ImageSource, names: Sequence[str]) -> dict[str, str]:

@@ -75,7 +75,8 @@ class Run:
     def store(self, name: str) -> ShardedStore:
         """Open intermediate results in MAP/work: ``features``, ``matches`` or ``verified``.
 
-        Those of the first matching pass have the prefix ``FIRST_PASS``.
+        Those of the first matching pass have the prefix ``FIRST_PASS``; matchers that take photos
+        have ``photo-matches``, too.
 
         Raises:
             StaleArtefactError: they were made with other settings.
@@ -95,8 +96,8 @@ class Run:
         read = values_for_fingerprint(self.config, Use.FEATURES)
         parts: list[object] = ["1", read["features"], read["images"], models.extractor_weights]
         parts += [str(self.inputs.masks)]
-        if name == "features":
-            return parts
+        if name == "features" and models.pair_matcher is None:
+            return parts  # else the matcher finds the keypoints
         if name.startswith(FIRST_PASS):
             parts += [values_for_fingerprint(self.config, Use.NEAREST_MATCHES)["matching"]]
         else:

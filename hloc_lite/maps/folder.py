@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from hloc_lite.errors import FormatError, MappingError
-from hloc_lite.io.files import read_json
+from hloc_lite.errors import MappingError
+from hloc_lite.io.files import read_json_object
 from hloc_lite.io.image_sources import FolderSource, ImageSource
 from hloc_lite.io.sharded_store import delete_store, is_store
 from hloc_lite.io.staging import LOCK, STAGED, foreign_files
@@ -63,8 +63,10 @@ def output_folder(output: Path | str, source: ImageSource, masks: Path | None) -
     for each in inputs:
         if _relative(each, folder) is not None:
             raise MappingError(f"the photos or masks in {each} lie in {folder}: {_CHOOSE_ANOTHER}")
-    lock = folder / LOCK
-    is_locked = lock.is_file() and lock.stat().st_size == 0  # another process may be building
+    try:
+        is_locked = (folder / LOCK).stat().st_size == 0  # another process may be building
+    except OSError:  # it may also end just now
+        is_locked = False
     if not is_locked:
         check_ours(folder)
     return folder
@@ -91,11 +93,7 @@ def delete_work(folder: Path) -> None:
 
 def _has_map(folder: Path) -> bool:
     for path in (folder / "map.json", folder / STAGED / "map.json"):
-        try:
-            header = read_json(path)
-        except FormatError:
-            header = None
-        schema = header.get("schema") if isinstance(header, dict) else None
+        schema = read_json_object(path).get("schema")
         if str(schema).startswith(MAP_SCHEMA.partition("/")[0]):
             return True
     # a map whose map.json is damaged may still be replaced

@@ -14,7 +14,7 @@ A compact map is another folder (maps/compact.py); ``read_map`` opens both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError
 from hloc_lite.formats.colmap import read_model, write_model
 from hloc_lite.io.bank import Bank, write_bank
-from hloc_lite.io.files import file_sha256, read_json, write_json_atomic
+from hloc_lite.io.files import file_sha256, read_json, read_json_object, write_json_atomic
 from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import STAGED, delete_files, move_staged_files
@@ -89,11 +89,12 @@ def read_map(folder: Path) -> dict[str, Any]:
         problem = "is a file, expected a folder" if folder.exists() else "does not exist"
         raise FormatError(f"map {folder} {problem}")
     if not (folder / "map.json").is_file():
-        begun = (folder / "work").is_dir()
-        raise FormatError(
-            f"{folder} holds no finished map"
-            + ("; run the same `hloc-lite map` again, it resumes" if begun else "")
-        )
+        hint = ""
+        if (folder / "work").is_dir():
+            hint = "; run the same `hloc-lite map` again, it resumes"
+        elif _is_complete(folder / STAGED):
+            hint = f"; its last files are still in {folder / STAGED}: move them here, map.json last"
+        raise FormatError(f"{folder} holds no finished map{hint}")
     try:
         header = read_json(folder / "map.json")
         schema = header.get("schema") if isinstance(header, dict) else header
@@ -113,7 +114,8 @@ def read_map(folder: Path) -> dict[str, Any]:
 def write_map(folder: Path, sfm_map: MapData) -> None:
     """Write a map into a folder; map.json comes last and marks it complete.
 
-    An existing map is replaced only when the new one is complete in a staging folder.
+    An existing map is replaced only when the new one is complete in a staging folder. If the moves
+    from there are interrupted, the next call completes them before it writes anything.
 
     Raises:
         MappingError: the folder holds other files than a map.
@@ -122,16 +124,28 @@ def write_map(folder: Path, sfm_map: MapData) -> None:
     check_ours(folder)
     staged = folder / STAGED
     try:
+        if _is_complete(staged):
+            _replace_files(folder, [name for name in FILES if (staged / name).is_file()])
         delete_files(staged, FILES)  # of a run that was killed while writing
         _write_files(staged, sfm_map)
-        (folder / "map.json").unlink(missing_ok=True)
-        move_staged_files(folder, FILES)
+        _replace_files(folder, FILES)
         delete_stale_georeference(folder)
     except OSError as error:
         raise HlocLiteError(f"cannot write {folder}: {error}") from error
     finally:
-        with suppress(OSError):
-            delete_files(staged, FILES)
+        if not _is_complete(staged):
+            with suppress(OSError):
+                delete_files(staged, FILES)
+
+
+def _is_complete(staged: Path) -> bool:
+    """Return True if all files of a map are staged, or were until their moves began."""
+    return read_json_object(staged / "map.json").get("schema") == MAP_SCHEMA
+
+
+def _replace_files(folder: Path, names: Sequence[str]) -> None:
+    (folder / "map.json").unlink(missing_ok=True)
+    move_staged_files(folder, names)
 
 
 def _read_full(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:

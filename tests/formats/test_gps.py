@@ -19,10 +19,12 @@ def csv_file(tmp_path: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("header", ["", "name,latitude,longitude,height\n", "Foto,lat,lon,h\n"])
 def test_positions_with_and_without_header(tmp_path: Path, header: str) -> None:
-    text = header + '# comment\n\nb/1.jpg, 48.5, -11.25, 500\n"a, b.jpg",-33,151,-2.5\n'
+    text = header + '# comment\n\nb/1.jpg, 48.5, -11.25, 500\n"a, b.jpg",-33,151,-2.5\r\n'
+    text += "c\u2028d.jpg,1,2,3"
     assert read_positions(csv_file(tmp_path, text)) == {
         "b/1.jpg": Geodetic(48.5, -11.25, 500.0),
         "a, b.jpg": Geodetic(-33.0, 151.0, -2.5),
+        "c\u2028d.jpg": Geodetic(1.0, 2.0, 3.0),
     }
 
 

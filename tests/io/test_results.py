@@ -47,6 +47,8 @@ def localized(name: str = "query/Straße 1\u2028.jpg") -> LocalizationResult:
         ambiguity=0.25,
         confidence=0.875,
         grounds={"evidence": 3.5},
+        skipped=("2 map images",),
+        peak_memory_mb=512.5,
     )
 
 
@@ -84,6 +86,7 @@ def test_results_round_trip(tmp_path: Path) -> None:
     assert first.fallback is None
     assert (first.ambiguity, first.confidence) == (0.25, 0.875)
     assert first.grounds == {"evidence": 3.5}
+    assert (first.skipped, first.peak_memory_mb) == (("2 map images",), 512.5)
 
     assert (second.status, second.reason) == (Status.TOO_FEW_MATCHES, "only 3 matches")
     assert second.pose is None

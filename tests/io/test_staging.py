@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.io.locks import exclusive_lock
@@ -56,3 +57,24 @@ def test_a_lock_excludes_others_and_is_deleted(tmp_path: Path) -> None:
         exclusive_lock(tmp_path / "file/.lock", busy, unwritable),
     ):
         pass
+
+
+def test_a_lock_on_a_file_that_was_deleted_meanwhile_is_taken_again(
+    tmp_path: Path, monkeypatch
+) -> None:
+    path, acquire = tmp_path / ".lock", FileLock.acquire
+
+    def acquire_late(lock: FileLock, **options) -> object:
+        """The last holder deletes the file after this lock has opened it."""
+        monkeypatch.setattr(FileLock, "acquire", acquire)
+        held = acquire(lock, **options)
+        path.unlink()
+        return held
+
+    monkeypatch.setattr(FileLock, "acquire", acquire_late)
+    with (
+        exclusive_lock(path, HlocLiteError("busy"), lambda error: HlocLiteError(str(error))),
+        pytest.raises(Timeout),
+    ):
+        FileLock(path).acquire(timeout=0)
+    assert not path.exists()

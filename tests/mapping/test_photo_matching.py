@@ -97,8 +97,9 @@ def photos() -> tuple[dict[str, np.ndarray], SfmModel]:
     return shots, model
 
 
-def config_with(matcher: str):
+def config_with(matcher: str, pairs: str = "exhaustive"):
     settings = {
+        "pairs": {"spec": pairs},
         "matching": {"name": matcher},
         "features": {"name": "rootsift"},
         "retrieval": {"name": "counting"},
@@ -176,6 +177,29 @@ def test_a_killed_run_matches_only_what_is_missing(names, photos, tmp_path: Path
     second = build_map(shots, config, keep_work=True, **arguments)
     assert num_matched == len(OrbPairMatcher.matched) == 10
     assert np.array_equal(first.model.xyz, second.model.xyz)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (("orb-pairs", "sequential:1"), ("orb-pairs", "exhaustive")),
+        (("orb-pairs", "exhaustive"), ("mutual-nn", "exhaustive")),
+        (("mutual-nn", "exhaustive"), ("orb-pairs", "exhaustive")),
+    ],
+)
+def test_results_of_other_pairs_or_matchers_are_not_reused(
+    names, photos, tmp_path: Path, before, after
+) -> None:
+    shots, reference = photos
+    inputs = MapInputs(reference=reference)
+    arguments = {"inputs": inputs, "weights": NoWeights(), "output": tmp_path / "map"}
+    build_map(shots, config_with(*before), keep_work=True, **arguments)
+    again = build_map(shots, config_with(*after), overwrite=True, **arguments)
+    fresh = build_map(shots, config_with(*after), inputs=inputs, weights=NoWeights())
+    assert np.array_equal(again.model.xyz, fresh.model.xyz)
+    for name in shots:
+        assert np.array_equal(again.features[name].keypoints, fresh.features[name].keypoints)
+        assert again.features[name].descriptors.shape == fresh.features[name].descriptors.shape
 
 
 def test_queries_cannot_be_matched_with_such_a_map_and_are_told(names, photos) -> None:

@@ -12,6 +12,10 @@ from hloc_lite.errors import FormatError, HlocLiteError, MappingError
 from hloc_lite.maps.map import Map
 
 
+def fail_to_write(*_: object) -> None:
+    raise HlocLiteError("the disk is full")
+
+
 def test_round_trip(labelled_map: Map, tmp_path: Path) -> None:
     labelled_map.save(tmp_path / "map")
     found = Map.open(tmp_path / "map")
@@ -48,13 +52,39 @@ def test_old_map_stays_if_the_new_one_cannot_be_written(exact_map, tmp_path, mon
     _, sfm_map = exact_map
     sfm_map.save(tmp_path / "map")
 
-    def fail(*_):
-        raise HlocLiteError("the disk is full")
-
-    monkeypatch.setattr("hloc_lite.maps.storage.write_bank", fail)
+    monkeypatch.setattr("hloc_lite.maps.storage.write_bank", fail_to_write)
     with pytest.raises(HlocLiteError, match="full"):
         replace(sfm_map, fingerprint="0123").save(tmp_path / "map")
     assert Map.open(tmp_path / "map").fingerprint == sfm_map.fingerprint
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("num_moved", [0, 1, 5, 8])
+def test_a_map_whose_moves_were_interrupted_is_not_lost(
+    exact_map, tmp_path: Path, monkeypatch, interruption, num_moved: int
+) -> None:
+    """The next save completes it, even if that save then fails itself."""
+    _, sfm_map = exact_map
+    folder, moved, move = tmp_path / "map", [], Path.replace
+    sfm_map.save(folder)
+
+    def move_some(path: Path, target: Path) -> Path:
+        if path.parent == target.parent:  # within the staging folder
+            return move(path, target)
+        if len(moved) == num_moved:
+            raise interruption
+        moved.append(target)
+        return move(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises((interruption, HlocLiteError)):
+        patch.setattr(Path, "replace", move_some)
+        replace(sfm_map, fingerprint="0123").save(folder)
+    with pytest.raises(FormatError, match=r"no finished map; its last files are still in .*\.new"):
+        Map.open(folder)
+    with monkeypatch.context() as patch, pytest.raises(HlocLiteError, match="full"):
+        patch.setattr("hloc_lite.maps.storage.write_bank", fail_to_write)
+        sfm_map.save(folder)
+    assert Map.open(folder).fingerprint == "0123" and not (folder / ".new").exists()
 
 
 def test_folder_with_other_files_is_not_written_to(exact_map, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,6 @@ def reconstruct(
     keypoints: Mapping[str, Float64],
     pairs: Iterable[tuple[Pair, TwoView]],
     config: MappingConfig,
-    on_registered: Callable[[], None] = lambda: None,
 ) -> list[SfmModel]:
     """Run structure from motion on verified matches.
 
@@ -86,7 +85,6 @@ def reconstruct(
         keypoints: (N, 2) pixels of each image, by name.
         pairs: verified matches.
         config: mapper, thresholds, threads and seed.
-        on_registered: called after each image that the incremental mapper registers.
 
     Returns:
         Models, those with most registered images first.
@@ -106,14 +104,12 @@ def reconstruct(
         arguments = (str(database), str(folder), str(folder / "out"))
         if config.mapper == "global":
             options = _global_options(config)
-            run = lambda: pycolmap.global_mapping(*arguments, options)  # noqa: E731
+            found = pycolmap.global_mapping(*arguments, options)
         else:
             options = _incremental_options(config, len(ids))
-            run = lambda: pycolmap.incremental_mapping(  # noqa: E731
-                *arguments, options, next_image_callback=on_registered
-            )
+            found = pycolmap.incremental_mapping(*arguments, options)
         models = []
-        for number, reconstruction in run().items():
+        for number, reconstruction in found.items():
             target = folder / f"model{number}"
             target.mkdir()
             reconstruction.write_binary(str(target))
