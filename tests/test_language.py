@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from hloc_lite.config import Config
+from tests.docs.snippets import pages
 
 ROOT = Path(__file__).parents[1]
 CODE = [ROOT / "hloc_lite", ROOT / "pipelines", ROOT / "examples"]
 FILES = sorted(file for folder in CODE for file in folder.rglob("*.py"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in pages() if page.name != "CHANGELOG.md"]  # which lists old names
 FORBIDDEN_STARTS = {"Of", "What", "Whether", "By", "Who", "That"}
 """A docstring that begins like this says nothing on hover."""
 OLD_WORDS = {
