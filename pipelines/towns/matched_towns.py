@@ -164,6 +164,7 @@ def match_town(town: Path, sfm_map: Map, cache: Path, num_retrieved: int) -> Mat
     found = []
     dataset = read_town(town)
     for each in tqdm(list(dataset.iter_queries()), desc=town.name, disable=None):
+        assert each.cam_from_world is not None  # towns have all true poses
         path = dataset.image_folder / each.name
         photo = read_photo(path, each.name, sfm_map.config.images)
         file = cache / f"{each.name.replace('/', '_')}.npz"

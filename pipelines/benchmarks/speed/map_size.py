@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -145,7 +146,7 @@ def global_descriptors(count: int) -> np.ndarray:
     return unit
 
 
-def measure(folder: Path, count: int) -> dict[str, float | None]:
+def measure(folder: Path, count: int) -> dict[str, Any]:
     """Measure times and memory of queries in the compact map of a street."""
     before = time.perf_counter()
     sfm_map = Map.open(folder)
