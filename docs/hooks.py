@@ -13,7 +13,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hloc_lite"
 PICTURE = "datasets/town/result.jpg"
-GROUND_FLOOR = "ground-floor"
+TOP_LEVEL = "top-level"
 """Page of the modules that are in no room."""
 API = "API reference"
 
@@ -59,13 +59,13 @@ def public_names() -> list[str]:
 
 
 def api_rooms() -> dict[str, list[str]]:
-    """Room -> its public modules by full name; single modules are the ground floor."""
-    rooms: dict[str, list[str]] = {GROUND_FLOOR: []}
+    """Room -> its public modules by full name; modules in no room are on the page ``TOP_LEVEL``."""
+    rooms: dict[str, list[str]] = {TOP_LEVEL: []}
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
         if any(part.startswith("__main") for part in parts) or parts == ("hloc_lite", "__init__"):
             continue
-        room = GROUND_FLOOR if len(parts) == 2 else parts[1]
+        room = TOP_LEVEL if len(parts) == 2 else parts[1]
         module = ".".join(part for part in parts if part != "__init__")
         rooms.setdefault(room, []).append(module)
     return rooms
@@ -82,7 +82,7 @@ def room_page(room: str, modules: list[str]) -> str:
 
 def title_of(room: str) -> str:
     """Title of the page of a room."""
-    return "Ground floor" if room == GROUND_FLOOR else room
+    return "Top-level modules" if room == TOP_LEVEL else room
 
 
 def site_links(text: str) -> str:

@@ -31,6 +31,7 @@ Read them with three warnings.
 
 `CASE` and `FOLDER` are folders with photos, `TOWN` is a rendered town, and `OUT` is a new folder.
 `MAP`, `SMALL` and `FAST` are maps: `SMALL` is compact, `FAST` was made with profile `fast`.
+`OLD` and `NEW` are checkouts of two versions.
 """
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Accuracy", ("real-photos", "town-recall")),
@@ -40,6 +41,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Confidence and covariance", ("confidence", "covariance")),
     ("Pose estimation", ("estimators", "estimator-weights", "rigs", "p3p")),
     ("Robustness", ("demo", "service", "kill-and-resume", "corrupted-inputs", "memory")),
+    ("Versions compared", ("version-equality", "version-speed")),
 )
 """Heading and the results files below it, by stem."""
 

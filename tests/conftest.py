@@ -13,7 +13,7 @@ _TESTED = (
     GLOBAL_DESCRIPTORS["netvlad-lite0"],
 )
 WEIGHTS_USED = tuple(dict.fromkeys(name for entry in _TESTED for name in entry.weights))
-"""Weights that tests need; ``.ci/run`` fetches them."""
+"""Weights that tests need; ``.ci/run`` and the hosted CI fetch them."""
 
 
 @pytest.fixture(scope="session")

@@ -10,85 +10,28 @@ from pathlib import Path
 import pytest
 
 from hloc_lite.config import Config
+from tests.docs.snippets import pages
 
 ROOT = Path(__file__).parents[1]
 CODE = [ROOT / "hloc_lite", ROOT / "pipelines", ROOT / "examples"]
 FILES = sorted(file for folder in CODE for file in folder.rglob("*.py"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in pages() if page.name != "CHANGELOG.md"]  # which lists old names
 FORBIDDEN_STARTS = {"Of", "What", "Whether", "By", "Who", "That"}
 """A docstring that begins like this says nothing on hover."""
-OLD_WORDS = set(
-    [
-        "witness",
-        "witnesses",
-        "testify",
-        "testifies",
-        "testimony",
-        "testimonies",
-        "evidences",
-        "attempt",
-        "attempts",
-        "rival",
-        "rivals",
-        "gains",
-        "judge",
-        "judges",
-        "judging",
-        "judgement",
-        "judgements",
-        "verdict",
-        "verdicts",
-        "doubts",
-        "trait",
-        "traits",
-        "sightings",
-        "heard",
-        "pooled",
-        "vicinity",
-        "slack",
-        "hopeless",
-        "credence",
-        "votes",
-        "shelf",
-        "locates",
-        "patience",
-        "lonely",
-        "place",
-        "places",
-    ]
-)
+OLD_WORDS = {
+    "witness", "witnesses", "testify", "testifies", "testimony", "testimonies", "evidences",
+    "attempt", "attempts", "rival", "rivals", "gains", "judge", "judges", "judging", "judgement",
+    "judgements", "verdict", "verdicts", "doubts", "trait", "traits", "sightings", "heard",
+    "pooled", "vicinity", "slack", "hopeless", "credence", "votes", "shelf", "locates",
+    "patience", "lonely", "place", "places",
+}  # fmt: skip
 """Words of earlier versions, anywhere in a name. See "Names" in docs/architecture.md."""
-OLD_NAMES = set(
-    [
-        "Evidence",
-        "Attempt",
-        "Choice",
-        "Layer",
-        "Seen",
-        "Door",
-        "Visit",
-        "PatientFile",
-        "evidence",
-        "choice",
-        "support",
-        "layer",
-        "also",
-        "further_layer",
-        "seen",
-        "look",
-        "enough",
-        "first_images",
-        "cheap_first",
-        "noise_of",
-        "door",
-        "visit",
-        "bodies",
-        "content",
-        "matched",
-        "stages",
-        "layers",
-    ]
-)
+OLD_NAMES = {
+    "Evidence", "Attempt", "Choice", "Layer", "Seen", "Door", "Visit", "PatientFile", "evidence",
+    "choice", "support", "layer", "also", "further_layer", "seen", "look", "enough",
+    "first_images", "cheap_first", "noise_of", "door", "visit", "bodies", "content", "matched",
+    "stages", "layers",
+}  # fmt: skip
 """Earlier names as a whole; as part of another name these words are ordinary English."""
 ALLOWED_NAMES = {
     "renamed_keys",  # the one table of old config keys

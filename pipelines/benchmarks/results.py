@@ -155,14 +155,15 @@ def machine_description() -> str:
     """Cores that this process may use, the processor, and the GPU if torch has used one."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    parts = [f"{cores} CPU core{'s' * (cores != 1)} ({_processor()})"]
+    parts = [f"{cores} CPU core{'s' * (cores != 1)} ({processor()})"]
     torch = sys.modules.get("torch")
     used = torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized()
     parts.append(torch.cuda.get_device_name() if torch is not None and used else "no GPU used")
     return ", ".join(parts)
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Name of the processor; ``unknown`` if the system does not tell."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

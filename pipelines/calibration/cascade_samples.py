@@ -103,6 +103,7 @@ def _chosen_queries(town: Path, per_condition: int) -> Iterator[DatasetQuery]:
 def _localize(
     localizer: Localizer, town: Path, each: DatasetQuery, *, is_foreign: bool
 ) -> list[Result]:
+    assert each.cam_from_world is not None  # towns have all true poses
     name, pipeline = each.name, localizer.pipeline
     photo = read_photo(town / "images" / name, name, localizer.config.images)
     query, hits = pipeline.describe(photo, each.camera, exclude=name)

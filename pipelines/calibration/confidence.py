@@ -13,8 +13,9 @@ learned matcher only shift the log odds of their kind.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -165,7 +166,7 @@ def _titles(sample: PoseSample) -> tuple[str, ...]:
     return ("own" if not sample.is_foreign else kind, sample.features, kind)
 
 
-def _or(function, column: np.ndarray, default: float) -> float:  # type: ignore[no-untyped-def]
+def _or(function: Callable[[np.ndarray], Any], column: np.ndarray, default: float) -> float:
     return default if np.isnan(column).all() else float(function(column))
 
 

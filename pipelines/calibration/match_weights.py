@@ -23,7 +23,6 @@ from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.weighting import MatchCues
 from hloc_lite.pose.inlier_model import max_error_px
 from hloc_lite.types import Bool
-from pipelines.benchmarks.accuracy.match_weights import cue_sources
 from pipelines.towns.matched_towns import (
     MatchedQuery,
     map_town,
@@ -32,6 +31,7 @@ from pipelines.towns.matched_towns import (
     render_town,
     with_labels,
 )
+from pipelines.towns.noisy_cues import CUE_KINDS, cue_sources
 
 
 @click.command()
@@ -40,7 +40,7 @@ from pipelines.towns.matched_towns import (
 @click.option("--seed", "seeds", type=int, multiple=True, required=True)
 @click.option("--features", multiple=True, default=("rootsift",), show_default=True)
 @click.option("--retrieved", default=10, show_default=True, help="Retrieved images per query.")
-@click.option("--kind", default="noisy", show_default=True, help="exact, noisy or network.")
+@click.option("--kind", type=click.Choice(CUE_KINDS), default="noisy", show_default=True)
 @click.option("--cues", default="score,semantics,depth,track,retrieval", show_default=True)
 def main(
     output: Path,

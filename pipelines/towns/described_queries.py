@@ -48,6 +48,7 @@ def describe_queries(town: Path, sfm_map: Map, cache: Path) -> list[DescribedQue
     found = []
     dataset = read_town(town)
     for each in tqdm(list(dataset.iter_queries()), desc=town.name, disable=None):
+        assert each.cam_from_world is not None  # towns have all true poses
         file = cache / f"{each.name.replace('/', '_')}.npz"
         if not file.is_file():
             if models is None:

@@ -154,20 +154,26 @@ def with_labels(sfm_map: Map, town: Path, source: str) -> Map:
 
 
 def match_town(town: Path, sfm_map: Map, cache: Path, num_retrieved: int) -> MatchedTown:
-    """Match all queries of a town with a map; matches are stored in the folder ``cache``."""
+    """Match all queries of a town with a map; matches are stored in the folder ``cache``.
+
+    Stored matches with fewer retrieved images than asked for are computed again.
+    """
     settings = [f"localize.num_retrieved={num_retrieved}", *MATCH_ALL]
     pipeline = Localizer(sfm_map, query_config(sfm_map, settings)).pipeline
+    count = min(num_retrieved, len(sfm_map.global_names))
     found = []
     dataset = read_town(town)
     for each in tqdm(list(dataset.iter_queries()), desc=town.name, disable=None):
+        assert each.cam_from_world is not None  # towns have all true poses
         path = dataset.image_folder / each.name
         photo = read_photo(path, each.name, sfm_map.config.images)
         file = cache / f"{each.name.replace('/', '_')}.npz"
-        if not file.is_file():
+        matches = _read(file, pipeline.matchers[0], photo) if file.is_file() else None
+        if matches is None or len(matches.hits.names) < count:
             query, hits = pipeline.describe(photo, each.camera, exclude=each.name)
-            (matches,) = pipeline.match(query, hits, StageClock())
-            _write(file, matches)
-        matches = _read(file, pipeline.matchers[0], photo)
+            (computed,) = pipeline.match(query, hits, StageClock())
+            _write(file, computed)
+            matches = _read(file, pipeline.matchers[0], photo)
         found.append(MatchedQuery(each.condition, photo, each.camera, matches, each.cam_from_world))
     return MatchedTown(town, sfm_map, tuple(found))
 

@@ -1,4 +1,4 @@
-"""Labels and depth of rendered towns with errors like those of networks."""
+"""Labels and depth of rendered towns: exact, predicted, or with errors like those of networks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.registry import SEGMENTERS, Runtime, create
 from hloc_lite.types import Float32, UInt8
+from pipelines.towns.matched_towns import read_town
 
 BORDER_PX = 4.0
 """Standard deviation of the displacement of label borders."""
@@ -39,6 +40,31 @@ SCALES = (0.5, 2.0)
 """Range of the scale of relative depth, drawn log-uniformly for each image."""
 MAX_SHIFT_M = 1.0
 """Largest shift of relative depth."""
+NETWORK = "deeplab-edgetpu-cityscapes"
+CUE_KINDS = ("exact", "noisy", "network")
+"""Labels and depth: true, with errors like those of networks, or of a segmentation network."""
+
+
+def cue_sources(
+    town: Path, folder: Path, kinds: Sequence[str]
+) -> dict[str, tuple[str, str | None]]:
+    """Kind -> (``semantics.source``, ``depth.source``); noisy and predicted maps are written."""
+    dataset = read_town(town)
+    queries = dataset.query_names
+    names = [*dataset.map_image_names, *queries]
+    found: dict[str, tuple[str, str | None]] = {}
+    for kind in kinds:
+        if kind == "exact":
+            found[kind] = f"files:{town / 'labels'}", f"files:{town / 'depth'}"
+        elif kind == "noisy":
+            write_noisy_labels(town, names, folder / "noisy_labels")
+            write_noisy_depth(town, queries, folder / "noisy_depth")
+            sources = folder / "noisy_labels", folder / "noisy_depth"
+            found[kind] = f"files:{sources[0]}", f"files:{sources[1]}"
+        else:
+            write_network_labels(town, names, folder / "network_labels", NETWORK)
+            found[kind] = f"files:{folder / 'network_labels'}", None
+    return found
 
 
 def write_noisy_labels(town: Path, names: Sequence[str], out: Path) -> None:

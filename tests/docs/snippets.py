@@ -64,7 +64,8 @@ class Block:
 
 def pages() -> list[Path]:
     """All pages of the documentation, the README first."""
-    start = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+    names = ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY")
+    start = [ROOT / f"{name}.md" for name in names]
     more = ["datasets/town", "third_party_weights", "pipelines"]
     folders = [ROOT / folder / "README.md" for folder in more]
     return [*start, *sorted((ROOT / "docs").rglob("*.md")), *folders]
@@ -94,8 +95,9 @@ class PageRunner:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._variables: dict[str, Any] = {"__name__": "__main__"}
-        self._port = str(_free_port())
-        self._environment = {**os.environ, "PATH": f"{_programs(folder)}{os.pathsep}{_path()}"}
+        self._port = str(free_port())
+        path = os.pathsep.join([str(_programs(folder)), os.environ.get("PATH", "")])
+        self._environment = {**os.environ, "PATH": path}
         self._stack = ExitStack()
 
     def __enter__(self) -> PageRunner:
@@ -187,10 +189,6 @@ def _programs(folder: Path) -> Path:
     return programs
 
 
-def _path() -> str:
-    return os.environ.get("PATH", "")
-
-
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as reply:
@@ -199,7 +197,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -10,9 +10,8 @@ import pytest
 
 from hloc_lite.config import FeaturesConfig, MatchingConfig
 from hloc_lite.contracts import check_extractor
-from hloc_lite.io.weights import WeightsStore
 from hloc_lite.matching.nearest import NearestMatcher
-from hloc_lite.registry import FEATURES, Runtime, create, register
+from hloc_lite.registry import FEATURES, create, register
 from hloc_lite.types import Photo
 
 TEMPLATE = Path(__file__).parents[2] / "docs" / "templates" / "extractor_template.py"
@@ -21,11 +20,6 @@ TEMPLATE = Path(__file__).parents[2] / "docs" / "templates" / "extractor_templat
 @pytest.fixture(scope="module")
 def extractor_class():
     return runpy.run_path(str(TEMPLATE))["HarrisExtractor"]
-
-
-@pytest.fixture
-def runtime() -> Runtime:
-    return Runtime(WeightsStore(offline=True))
 
 
 def test_it_keeps_the_contract(extractor_class, runtime) -> None:

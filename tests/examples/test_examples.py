@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import runpy
-import socket
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.docs.snippets import free_port
 from tests.small_scene import copy_scene, small_scene
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -69,9 +69,3 @@ def test_example_is_short_and_says_how_to_run_it(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= MAX_LINES
     assert f"python examples/{path.name} " in text
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -73,7 +73,7 @@ def main(
         chosen = [each for each in samples if each.features == feature]
         add_rows(table, feature, chosen, model)
     everything = [each for each in samples if each.has_pose]
-    add_row(table, "all", "own and foreign queries", everything, model)
+    add_row(table, "all", "own and foreign queries", samples, model)
     table.write(results)
     print_accepted([each for each in samples if each.is_foreign], model)
     print()

@@ -9,34 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from hloc_lite.config.renamed_keys import OLD_TO_NEW
+
 RENAMED = {
-    # config keys
-    "cheap_first": "two_pass",
-    "enough_verified": "two_pass_good_matches",
-    "enough_pairs": "two_pass_good_pairs",
-    "chance_verified": "two_pass_chance_matches",
-    "even_ratio": "ratio_midpoint",
-    "first_images": "num_initial_images",
-    "enough": "accept_above",
-    "hopeless": "reject_below",
-    "images_at_once": "images_per_step",
-    "rival_share": "runner_up_share",
-    "max_rival_trials": "max_runner_up_trials",
-    "same_place_depths": "same_location_depths",
-    "same_place_deg": "same_location_deg",
-    "judged_per_batch": "depth_scored_per_batch",
-    "prior_share": "prior_inlier_ratio",
-    "screen_size": "screening_correspondences",
-    "screen_survivors": "screening_survivors",
-    "slack_depths": "margin_depths",
-    "min_view_gain": "min_view_fit_share",
-    "view_support_ratio": "view_fit_ratio",
-    # a cue, its weight and its counts
-    "places": "view_semantics",
+    **{old.partition(".")[2]: new.partition(".")[2] for old, new in OLD_TO_NEW.items()},
+    # counts of a cue
     "places_touched": "view_semantics_touched",
     "places_lowered": "view_semantics_lowered",
 }
-"""Older -> newer names."""
+"""Older -> newer names of config keys, of a cue, and of its counts."""
 TEXTS_AND_TIMES = {"reason", "skipped", "timings_s", "timings_ms", "peak_memory_mb"}
 """Keys of JSON files that are not compared."""
 DERIVED = {"fingerprint", "checksum", "report.json"}

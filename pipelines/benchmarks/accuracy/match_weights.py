@@ -31,13 +31,11 @@ from pipelines.towns.matched_towns import (
     map_town,
     match_town,
     query_config,
-    read_town,
     render_town,
     with_labels,
 )
-from pipelines.towns.noisy_cues import write_network_labels, write_noisy_depth, write_noisy_labels
+from pipelines.towns.noisy_cues import CUE_KINDS, cue_sources
 
-NETWORK = "deeplab-edgetpu-cityscapes"
 RERANK_FACTOR = 2
 """Images matched before re-ranking, as a multiple of those kept."""
 ALL = ("re-rank", "semantics", "depth", "score", "track", "retrieval", "clusters")
@@ -53,8 +51,6 @@ VARIANTS: Mapping[str, Sequence[str]] = {
     "all but re-ranking": ALL[1:],
     "all, confident": (*ALL, "confidence"),
 }
-KINDS = ("exact", "noisy", "network")
-"""Labels and depth: true, with errors like those of networks, or of a segmentation network."""
 Outcomes = Mapping[tuple[str, str, int, str], list[bool]]
 """(kind, variant, retrieved images, condition) -> correctness of each query."""
 
@@ -65,8 +61,10 @@ Outcomes = Mapping[tuple[str, str, int, str], list[bool]]
 @click.option("--seed", "seeds", type=int, multiple=True, required=True)
 @click.option("--features", default="rootsift", show_default=True)
 @click.option("--retrieved", "ks", type=int, multiple=True, default=(1, 5, 10), show_default=True)
-@click.option("--variant", "names", multiple=True, default=tuple(VARIANTS), show_default=True)
-@click.option("--kind", "kinds", multiple=True, default=KINDS, show_default=True)
+@click.option("--variant", "names", type=click.Choice(list(VARIANTS)), multiple=True,
+              default=tuple(VARIANTS), show_default=True)  # fmt: skip
+@click.option("--kind", "kinds", type=click.Choice(CUE_KINDS), multiple=True, default=CUE_KINDS,
+              show_default=True)  # fmt: skip
 @click.option("--map", "num_map", default=120, show_default=True, help="Map images per town.")
 @click.option("--queries", "num_queries", default=40, show_default=True, help="Per condition.")
 @click.option("--set", "settings", multiple=True, help="KEY=VALUE for all variants.")
@@ -107,28 +105,6 @@ def main(
                         key = (kind if uses_cues else "-", name, k, condition)
                         outcomes.setdefault(key, []).append(correct)
     recall_table(outcomes, ks).write(results)
-
-
-def cue_sources(
-    town: Path, folder: Path, kinds: Sequence[str]
-) -> dict[str, tuple[str, str | None]]:
-    """Kind -> (``semantics.source``, ``depth.source``); noisy and predicted maps are written."""
-    dataset = read_town(town)
-    queries = dataset.query_names
-    names = [*dataset.map_image_names, *queries]
-    found: dict[str, tuple[str, str | None]] = {}
-    for kind in kinds:
-        if kind == "exact":
-            found[kind] = f"files:{town / 'labels'}", f"files:{town / 'depth'}"
-        elif kind == "noisy":
-            write_noisy_labels(town, names, folder / "noisy_labels")
-            write_noisy_depth(town, queries, folder / "noisy_depth")
-            sources = folder / "noisy_labels", folder / "noisy_depth"
-            found[kind] = f"files:{sources[0]}", f"files:{sources[1]}"
-        else:
-            write_network_labels(town, names, folder / "network_labels", NETWORK)
-            found[kind] = f"files:{folder / 'network_labels'}", None
-    return found
 
 
 def variant_settings(name: str, k: int, labels: str, depth: str | None, kind: str) -> list[str]:

@@ -37,7 +37,8 @@ def main(
 ) -> None:
     """Build the map of CASE and localize its queries, in memory, with each local feature."""
     dataset = read_dataset_folder(case)
-    if dataset.unit_length is None or not dataset.ground_truth:
+    length = dataset.unit_length
+    if length is None or not dataset.ground_truth:
         raise SystemExit(f"{case} needs gt.txt and unit.txt to measure errors")
     table = Table(
         "Real photos",
@@ -47,11 +48,13 @@ def main(
         "Errors are in percent of the length in unit.txt.",
     )  # fmt: skip
     for name in features:
-        table.add(name, *measure(dataset, name, settings))
+        table.add(name, *measure(dataset, length, name, settings))
     table.write(results)
 
 
-def measure(dataset: Dataset, features: str, settings: tuple[str, ...]) -> list[object]:
+def measure(
+    dataset: Dataset, unit_length: float, features: str, settings: tuple[str, ...]
+) -> list[object]:
     """Cells of the table for one local feature."""
     config = load_config(settings=settings, overrides={"features": {"name": features}})
     inputs = MapInputs(reference=dataset.reference, names=dataset.map_image_names)
@@ -61,9 +64,8 @@ def measure(dataset: Dataset, features: str, settings: tuple[str, ...]) -> list[
         localizer.localize(dataset.image_folder / each.name, each.camera, name=each.name)
         for each in dataset.iter_queries()
     ]
-    length = dataset.unit_length
     poses = {each.query_name: each.pose.cam_from_world for each in results if each.pose}
-    threshold = parse_threshold("1%,0.5deg", length)
+    threshold = parse_threshold("1%,0.5deg", unit_length)
     scores = score(poses, dataset.ground_truth["all"], [threshold])
     seconds, pairs = sfm_map.report["timings_s"], sfm_map.report["pairs_tried"]
     matching_ms, pose_ms = (
@@ -73,7 +75,7 @@ def measure(dataset: Dataset, features: str, settings: tuple[str, ...]) -> list[
     return [
         sfm_map.model.num_points,
         f"{scores.num_within(threshold)} of {scores.num_queries}",
-        round(percent_of(length).convert(scores.median_distance.value), 3),
+        round(percent_of(unit_length).convert(scores.median_distance.value), 3),
         round(scores.median_angle_deg.value, 4),
         round(seconds["features"] / len(dataset.map_image_names), 2),
         round(seconds["matching"] / pairs, 3),

@@ -235,7 +235,9 @@ def profile_ours(name: str, keypoints: int, side: int, photo: Photo) -> dict[str
     return with_rest(seconds, total)
 
 
-def clocked(function: Callable, name: str, seconds: dict[str, float]) -> Callable:  # type: ignore[type-arg]
+def clocked(
+    function: Callable[..., object], name: str, seconds: dict[str, float]
+) -> Callable[..., object]:
     """Wrap a function so that its CPU time is added to ``seconds[name]``."""
 
     def run(*arguments: object, **named: object) -> object:

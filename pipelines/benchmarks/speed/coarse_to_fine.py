@@ -93,7 +93,7 @@ def main(
                 result = pipeline.localize(query, hits, each.name, StageClock())
                 found = measured.setdefault(each.condition, {}).setdefault(matching, [])
                 found.append(measure(result, each, unit))
-    write_table(measured, unit == 1.0, float(np.median(description_ms)), results)
+    write_table(measured, dataset.unit_length is None, float(np.median(description_ms)), results)
 
 
 def known_queries(dataset: Dataset, limit: int, is_foreign: bool) -> list[DatasetQuery]:

@@ -27,6 +27,7 @@ import click
 import numpy as np
 
 from pipelines.benchmarks.checkouts import Checkout
+from pipelines.benchmarks.results import processor
 
 TIMED_QUERIES = Path(__file__).with_name("timed_queries.py")
 FEATURES = {
@@ -173,14 +174,6 @@ def compare(measure: Measure, pairs: int) -> dict[str, Any]:
         "interval": [float(low), float(high)],
         "times": {"old": old.tolist(), "new": new.tolist()},
     }
-
-
-def processor() -> str:
-    """Name of the processor."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor()
 
 
 if __name__ == "__main__":

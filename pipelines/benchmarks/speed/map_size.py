@@ -12,16 +12,16 @@ measured.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 
-from hloc_lite.clock import StageClock
+from hloc_lite.clock import StageClock, peak_memory_mb
 from hloc_lite.config import Config, load_config
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.localize.localizer import Localizer
@@ -73,7 +73,7 @@ def main(output: Path, counts: tuple[int, ...], measured: int | None, results: P
             count * LANDMARKS_PER_M,
             round(size / 1e6, 1),
             round(found["open_s"], 2),
-            round(found["memory_mb"]),
+            found["memory_mb"],
             round(found["search_ms"], 2),
             round(found["rest_ms"], 1),
             f"{found['correct']} of {QUERIES}",
@@ -146,7 +146,7 @@ def global_descriptors(count: int) -> np.ndarray:
     return unit
 
 
-def measure(folder: Path, count: int) -> dict[str, float]:
+def measure(folder: Path, count: int) -> dict[str, Any]:
     """Measure times and memory of queries in the compact map of a street."""
     before = time.perf_counter()
     sfm_map = Map.open(folder)
@@ -167,9 +167,10 @@ def measure(folder: Path, count: int) -> dict[str, float]:
         result = pipeline.localize(query, hits, "query", StageClock())
         rest_s.append(time.perf_counter() - before)
         correct += is_correct(result, pose_at(metre))
+    memory_mb = peak_memory_mb()
     return {
         "open_s": open_s,
-        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory_mb": None if memory_mb is None else round(memory_mb),
         "search_ms": 1000 * float(np.median(search_s)),
         "rest_ms": 1000 * float(np.median(rest_s)),
         "correct": int(correct),

@@ -11,39 +11,30 @@ end in the same refinement on pixels. Success: within 0.5 degrees and 1 % of the
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from hloc_lite.config import PoseConfig
-from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.pose.gp3p import solve_gp3p
 from hloc_lite.protocols import RigEstimator
 from hloc_lite.registry import Runtime, create_rig_estimator, rig_estimator_names
-from hloc_lite.synthetic.correspondences import CAMERA, FARTHEST, NEAREST
+from hloc_lite.synthetic.correspondences import CAMERA
 from hloc_lite.synthetic.rigs import RigScene, make_rig_scene, ring
 from hloc_lite.types import Float64
+from pipelines.benchmarks.speed.estimator_runs import (
+    Run,
+    accuracy_cells,
+    measure,
+    median_trials,
+    ransac_config,
+    ransac_options,
+)
 from pipelines.benchmarks.table import Table, percent, results_option
-
-MAX_ANGLE_DEG = 0.5
-MAX_DISTANCE = 0.01 * (NEAREST + FARTHEST) / 2
-
-
-@dataclass(frozen=True)
-class Run:
-    """One estimator on one scene."""
-
-    is_success: bool
-    distance: float
-    """Position error, map units."""
-    angle_deg: float
-    time_ms: float
-    num_trials: int
-    """RANSAC samples."""
 
 
 @click.command()
@@ -56,12 +47,7 @@ class Run:
 @click.option(
     "--estimators", "names", multiple=True, default=tuple(rig_estimator_names()), show_default=True
 )
-@click.option("--noise", "noise_px", default=1.0, show_default=True, help="Noise of inliers, px.")
-@click.option("--bound", "bound_px", default=6.0, show_default=True, help="Inlier bound, px.")
-@click.option("--max-trials", default=100000, show_default=True)
-@click.option("--min-trials", default=100, show_default=True)
-@click.option("--weights", "separation", type=float,
-              help="AUC of the weights: 0.8 for 1.19, 0.5 for 0, 0.3 for -0.74.")  # fmt: skip
+@ransac_options
 @click.option("--solver", "samples", type=int, help="Number of samples; minimal solver only.")
 @results_option
 def main(
@@ -83,10 +69,7 @@ def main(
     if samples is not None:
         compare_solvers(samples).write(results)
         return
-    config = PoseConfig(
-        max_error_px=bound_px, reference_side_px=1024, max_num_trials=max_trials,
-        min_num_trials=min_trials,
-    )  # fmt: skip
+    config = ransac_config(bound_px, max_trials, min_trials)
     runtime = Runtime(WeightsStore(offline=True))
     estimators = {name: create_rig_estimator(name, config, runtime) for name in names}
     table = Table(
@@ -131,36 +114,23 @@ def compare(
     runs: dict[str, list[Run]] = {name: [] for name in estimators}
     for scene in scenes:
         for name, estimator in estimators.items():
-            runs[name].append(measure(scene, estimator))
+            runs[name].append(measure(
+                partial(estimator.estimate, scene.correspondences, scene.rig),
+                lambda found: found.rig_from_world, scene.rig_from_world,
+            ))  # fmt: skip
     times_ms = {
-        name: float(np.median([each.time_ms for each in found])) for name, found in runs.items()
+        name: float(np.median([each.wall_ms for each in found])) for name, found in runs.items()
     }
     for name, found in runs.items():
-        good = [(each.distance, each.angle_deg) for each in found if each.is_success]
-        distance, angle_deg = np.median(good, axis=0) if good else (np.nan, np.nan)
         table.add(
             num_cameras,
             percent(inlier_ratio, 0),
             name,
-            percent(len(good) / len(found)),
-            round(float(distance), 4),
-            round(float(angle_deg), 4),
+            *accuracy_cells(found),
             round(times_ms[name], 1),
             round(times_ms[name] / times_ms.get("poselib", np.nan), 2),
-            round(float(np.median([each.num_trials for each in found]))),
+            median_trials(found),
         )
-
-
-def measure(scene: RigScene, estimator: RigEstimator) -> Run:
-    """Run an estimator and compare its pose with the true one."""
-    start = time.perf_counter()
-    found = estimator.estimate(scene.correspondences, scene.rig)
-    time_ms = 1000 * (time.perf_counter() - start)
-    if found is None:
-        return Run(False, np.inf, np.inf, time_ms, 0)
-    distance, angle_deg = pose_errors(found.rig_from_world, scene.rig_from_world)
-    is_success = distance < MAX_DISTANCE and angle_deg < MAX_ANGLE_DEG
-    return Run(is_success, distance, angle_deg, time_ms, found.num_trials)
 
 
 def compare_solvers(count: int) -> Table:
