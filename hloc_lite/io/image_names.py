@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -20,7 +21,7 @@ UNREAD_SUFFIXES = (
 
 
 def list_images(root: Path) -> tuple[str, ...]:
-    """Return the sorted names of all files below ``root`` with a suffix of ``SUFFIXES``.
+    """Return the names of all files below ``root`` with a suffix of ``SUFFIXES``, in natural order.
 
     Linked folders are followed, but no folder is listed twice. A warning counts photos in formats
     that cannot be read.
@@ -36,7 +37,7 @@ def list_images(root: Path) -> tuple[str, ...]:
             unread[suffix] += suffix in UNREAD_SUFFIXES
             if suffix in SUFFIXES and path.is_file():
                 names.append(path.relative_to(root).as_posix())
-    names.sort()
+    names.sort(key=natural_key)
     if unread.total():
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted((+unread).items()))
         logger.warning(
@@ -79,6 +80,18 @@ def check_relative(names: Iterable[str]) -> None:
     for name in names:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ImageError(f"image name {name!r} leaves the image folder; names are relative")
+
+
+def natural_key(name: str) -> tuple[tuple[object, ...], str]:
+    """Sort key that compares runs of digits as numbers: ``frame2`` comes before ``frame10``.
+
+    Names that differ only in leading zeros are ordered as text.
+    """
+    parts: list[object] = list(re.split("([0-9]+)", name))
+    for index in range(1, len(parts), 2):  # every other part is digits
+        digits = str(parts[index]).lstrip("0")
+        parts[index] = (len(digits), digits)
+    return tuple(parts), name
 
 
 def is_unicode(name: str) -> bool:

@@ -14,7 +14,13 @@ import numpy.typing as npt
 
 from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import ImageError
-from hloc_lite.io.image_names import SUFFIXES, check_relative, is_unicode, list_images
+from hloc_lite.io.image_names import (
+    SUFFIXES,
+    check_relative,
+    is_unicode,
+    list_images,
+    natural_key,
+)
 from hloc_lite.io.images import read_image_bytes, read_mask, read_photo
 from hloc_lite.types import Photo
 
@@ -85,7 +91,7 @@ class MemorySource:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(sorted(self.images))
+        return tuple(sorted(self.images, key=natural_key))
 
     def load(self, name: str) -> Photo:
         return Photo(name, self._pixels(name))
@@ -132,7 +138,7 @@ def folder_source(
     check_image_folder(root)
     if mask_dir is not None and not mask_dir.is_dir():
         raise ImageError(f"mask folder {mask_dir} does not exist")
-    found = list_images(root) if names is None else tuple(sorted(set(names)))
+    found = list_images(root) if names is None else tuple(sorted(set(names), key=natural_key))
     if not found and names is not None:
         raise ImageError(
             "the image list is empty: expected one name per line, relative to the folder"
