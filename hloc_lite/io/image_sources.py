@@ -22,6 +22,7 @@ from hloc_lite.io.image_names import (
     natural_key,
 )
 from hloc_lite.io.images import read_image_bytes, read_mask, read_photo
+from hloc_lite.io.unread_formats import remedy
 from hloc_lite.types import Photo
 
 
@@ -56,6 +57,8 @@ class FolderSource:
         if mask_path is None:
             return photo
         mask = read_mask(mask_path, (photo.width, photo.height), self.config)
+        if photo.mask is not None:
+            mask = mask & photo.mask
         return Photo(photo.name, photo.pixels, mask, photo.exif)
 
     def fingerprint(self, name: str) -> str:
@@ -121,7 +124,8 @@ def check_image_folder(root: Path) -> None:
     """Raise ImageError if ``root`` is not a folder."""
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
-        raise ImageError(f"image folder {root} {what}")
+        told = remedy(root.suffix)
+        raise ImageError(f"image folder {root} {what}" + (f": {told}" if told else ""))
 
 
 def folder_source(

@@ -113,15 +113,6 @@ def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
     assert list_images(tmp_path / "root") == ("again/deep/b.jpg", "x/a.jpg")
 
 
-def test_unsupported_photo_formats_are_counted_in_a_warning(tmp_path: Path, caplog) -> None:
-    for name in ("a.jpg", "b.HEIC", "x/c.heic", "d.dng", "notes.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert list_images(tmp_path) == ("a.jpg",)
-    (record,) = caplog.records
-    assert record.levelname == "WARNING" and "1 .dng, 2 .heic" in record.getMessage()
-
-
 @pytest.mark.parametrize("name", ["", "a\nb", "a\0b", "a\udcff", 5])
 def test_invalid_names_of_arrays_are_refused(name) -> None:
     with pytest.raises(ImageError, match="name"):
