@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from hloc_lite.errors import ImageError
+from hloc_lite.io.unread_formats import remedy
 
 logger = logging.getLogger(__name__)
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
-UNREAD_SUFFIXES = (
-    ".heic", ".heif", ".avif", ".jxl", ".jp2", ".gif",
-    ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".pef", ".srw", ".raw",
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm",
+    ".pgm", ".heic", ".heif", ".hif", ".avif",
 )  # fmt: skip
-"""Image formats that need other decoders, and raw sensor formats."""
+"""Suffixes of the photos that are read, in lower case."""
 
 
 def list_images(root: Path) -> tuple[str, ...]:
-    """Return the sorted names of all files below ``root`` with a suffix of ``SUFFIXES``.
+    """Return the names of all files below ``root`` with a suffix of ``SUFFIXES``, in natural order.
 
-    Linked folders are followed, but no folder is listed twice. A warning counts photos in formats
-    that cannot be read.
+    Linked folders are followed, but no folder is listed twice. A warning counts files in image
+    formats that cannot be read, and videos.
 
     Raises:
         ImageError: a file name that is not UTF-8, which text files and maps cannot store.
@@ -33,20 +34,24 @@ def list_images(root: Path) -> tuple[str, ...]:
         for file in files:
             path = folder / file
             suffix = path.suffix.lower()
-            unread[suffix] += suffix in UNREAD_SUFFIXES
+            unread[suffix] += remedy(suffix) is not None
             if suffix in SUFFIXES and path.is_file():
                 names.append(path.relative_to(root).as_posix())
-    names.sort()
-    if unread.total():
-        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted((+unread).items()))
-        logger.warning(
-            "photos below %s that cannot be read: %s; convert them to JPEG or PNG to use them",
-            root, kinds,
-        )  # fmt: skip
+    names.sort(key=natural_key)
+    _warn_of_unread(root, +unread)
     for name in names:
         if not is_unicode(name):
             raise ImageError(f"the file name {name!r} below {root} is not UTF-8: rename it")
     return tuple(names)
+
+
+def _warn_of_unread(root: Path, counts: Mapping[str, int]) -> None:
+    """Warn of files that look like photos or videos, each kind with its remedy."""
+    by_remedy: dict[str, list[str]] = {}
+    for suffix, count in sorted(counts.items()):
+        by_remedy.setdefault(str(remedy(suffix)), []).append(f"{count} {suffix}")
+    for reason, kinds in by_remedy.items():
+        logger.warning("left out below %s: %s: %s", root, ", ".join(kinds), reason)
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -79,6 +84,18 @@ def check_relative(names: Iterable[str]) -> None:
     for name in names:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ImageError(f"image name {name!r} leaves the image folder; names are relative")
+
+
+def natural_key(name: str) -> tuple[tuple[object, ...], str]:
+    """Sort key that compares runs of digits as numbers: ``frame2`` comes before ``frame10``.
+
+    Names that differ only in leading zeros are ordered as text.
+    """
+    parts: list[object] = list(re.split("([0-9]+)", name))
+    for index in range(1, len(parts), 2):  # every other part is digits
+        digits = str(parts[index]).lstrip("0")
+        parts[index] = (len(digits), digits)
+    return tuple(parts), name
 
 
 def is_unicode(name: str) -> bool:

@@ -14,8 +14,15 @@ import numpy.typing as npt
 
 from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import ImageError
-from hloc_lite.io.image_names import SUFFIXES, check_relative, is_unicode, list_images
+from hloc_lite.io.image_names import (
+    SUFFIXES,
+    check_relative,
+    is_unicode,
+    list_images,
+    natural_key,
+)
 from hloc_lite.io.images import read_image_bytes, read_mask, read_photo
+from hloc_lite.io.unread_formats import remedy
 from hloc_lite.types import Photo
 
 
@@ -50,6 +57,8 @@ class FolderSource:
         if mask_path is None:
             return photo
         mask = read_mask(mask_path, (photo.width, photo.height), self.config)
+        if photo.mask is not None:
+            mask = mask & photo.mask
         return Photo(photo.name, photo.pixels, mask, photo.exif)
 
     def fingerprint(self, name: str) -> str:
@@ -85,7 +94,7 @@ class MemorySource:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(sorted(self.images))
+        return tuple(sorted(self.images, key=natural_key))
 
     def load(self, name: str) -> Photo:
         return Photo(name, self._pixels(name))
@@ -115,7 +124,8 @@ def check_image_folder(root: Path) -> None:
     """Raise ImageError if ``root`` is not a folder."""
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
-        raise ImageError(f"image folder {root} {what}")
+        told = remedy(root.suffix)
+        raise ImageError(f"image folder {root} {what}" + (f": {told}" if told else ""))
 
 
 def folder_source(
@@ -132,7 +142,7 @@ def folder_source(
     check_image_folder(root)
     if mask_dir is not None and not mask_dir.is_dir():
         raise ImageError(f"mask folder {mask_dir} does not exist")
-    found = list_images(root) if names is None else tuple(sorted(set(names)))
+    found = list_images(root) if names is None else tuple(sorted(set(names), key=natural_key))
     if not found and names is not None:
         raise ImageError(
             "the image list is empty: expected one name per line, relative to the folder"

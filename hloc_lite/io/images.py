@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,15 @@ from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import FormatError, ImageError
 from hloc_lite.geometry.geodesy import Geodetic
 from hloc_lite.io.exif import focal_length_px, gps_position, read_exif, read_orientation
+from hloc_lite.io.unread_formats import (
+    HEADER_BYTES,
+    RAW_SUFFIXES,
+    VIDEO_SUFFIXES,
+    is_heif,
+    is_raw,
+    remedy,
+    remedy_of_content,
+)
 from hloc_lite.types import Photo, UInt8
 
 _TRANSPOSE = {
@@ -30,12 +39,16 @@ _TRANSPOSE = {
 }
 """EXIF orientation -> operation that turns the stored pixels upright."""
 _PIXEL_LIMIT_LOCK = threading.Lock()
-UPLOAD_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM")
-"""Pillow's names of the formats accepted from untrusted clients; none starts other programs."""
+IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "HEIF", "AVIF")
+"""Pillow's names of the formats that are read, from files and uploads alike. JPEG includes MPO.
+
+Pillow knows many more, and goes by a file's content, whatever its name. For an EPS file it starts
+another program (Ghostscript).
+"""
 
 
 class UnknownFormatError(ImageError):
-    """Uploaded bytes are not an image of ``UPLOAD_FORMATS``."""
+    """A file or upload is not an image of ``IMAGE_FORMATS``."""
 
 
 class ImageTooLargeError(ImageError):
@@ -50,24 +63,27 @@ def read_photo(path: Path, name: str, config: ImagesConfig) -> Photo:
             bits.
     """
     check_file_size(path, "image", config)
-    return _make_photo(name, *_decode(path, f"image {path}", config))
+    return _make_photo(name, _decode(path, f"image {path}", config))
 
 
 def photo_from_bytes(data: bytes, name: str, config: ImagesConfig) -> Photo:
     """Decode an uploaded image in memory; nothing is written to disk.
 
     Raises:
-        UnknownFormatError: not an image of ``UPLOAD_FORMATS``.
+        UnknownFormatError: not an image of ``IMAGE_FORMATS``.
         ImageTooLargeError: too many bytes or pixels.
         ImageError: truncated, or pixels of other than 8 or 16 bits.
     """
     _check_bytes(len(data), "the image", config)
-    return _make_photo(name, *_decode(io.BytesIO(data), "the image", config, UPLOAD_FORMATS))
+    return _make_photo(name, _decode(io.BytesIO(data), "the image", config))
 
 
-def _make_photo(name: str, pixels: UInt8, exif: dict[str, float | str]) -> Photo:
+def _make_photo(name: str, decoded: _Decoded) -> Photo:
+    """Photo whose mask leaves out what is wholly transparent; without a mask if nothing is."""
+    pixels, alpha, exif = decoded
     focal = focal_length_px(exif, pixels.shape[1], pixels.shape[0])
-    return Photo(name, pixels, None, exif if focal is None else {**exif, "focal_px": focal})
+    mask = None if alpha is None or alpha.all() else alpha > 0
+    return Photo(name, pixels, mask, exif if focal is None else {**exif, "focal_px": focal})
 
 
 def read_mask(path: Path, size: tuple[int, int], config: ImagesConfig) -> npt.NDArray[np.bool_]:
@@ -86,7 +102,7 @@ def read_mask(path: Path, size: tuple[int, int], config: ImagesConfig) -> npt.ND
         FormatError: the mask has another size than its image.
     """
     check_file_size(path, "mask", config)
-    pixels, _ = _decode(path, f"mask {path}", config)
+    pixels = _decode(path, f"mask {path}", config).pixels
     if (pixels.shape[1], pixels.shape[0]) != size:
         raise FormatError(
             f"mask {path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, "
@@ -95,26 +111,27 @@ def read_mask(path: Path, size: tuple[int, int], config: ImagesConfig) -> npt.ND
     return pixels.max(axis=2) > 0
 
 
-def _decode(
-    source: Path | BinaryIO,
-    what: str,
-    config: ImagesConfig,
-    formats: tuple[str, ...] | None = None,
-) -> tuple[UInt8, dict[str, float | str]]:
-    """Return (H, W, 3) pixels and EXIF tags; ``what`` names the image or mask in errors."""
+class _Decoded(NamedTuple):
+    pixels: UInt8
+    """(H, W, 3) RGB."""
+    alpha: UInt8 | None
+    """(H, W) opacity; None if the format of the pixels has none."""
+    exif: dict[str, float | str]
+
+
+def _decode(source: Path | BinaryIO, what: str, config: ImagesConfig) -> _Decoded:
+    """Decode an image; ``what`` names the image or mask in errors."""
     try:
-        with open_image(source, formats) as image:
+        with open_image(source) as image:
             check_pixels(image, what, config)
             _check_mode(image, what)
             exif = read_exif(image)
-            return _to_rgb8(_load_turned(image, upright=config.exif_rotation)), exif
+            turned = _load_turned(image, upright=config.exif_rotation)
+            return _Decoded(_to_rgb8(turned), _opacity(turned), exif)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        if formats is None:
-            raise ImageError(f"cannot read {what}: {short_reason(error)}") from None
-        known = ", ".join(formats)
-        raise UnknownFormatError(f"cannot read {what}: it is none of {known}") from None
+        raise UnknownFormatError(f"cannot read {what}: {error}") from None
     except Exception as error:  # Pillow's decoders raise many kinds of errors on broken files
         raise ImageError(f"cannot read {what}: {short_reason(error)}") from None
 
@@ -148,21 +165,52 @@ def _check_bytes(num_bytes: int, what: str, config: ImagesConfig) -> None:
 
 
 @contextmanager
-def open_image(
-    source: Path | BinaryIO, formats: tuple[str, ...] | None = None
-) -> Iterator[Image.Image]:
-    """Open an image without decoding it.
+def open_image(source: Path | BinaryIO) -> Iterator[Image.Image]:
+    """Open an image of ``IMAGE_FORMATS`` without decoding it.
 
     Pillow's limit of 179 megapixels is lifted meanwhile: ours is configurable and checked next.
+
+    Raises:
+        UnidentifiedImageError: an image of another format, or none.
     """
+    start = _first_bytes(source)
+    kind = source.suffix.lower() if isinstance(source, Path) else ""
+    # Pillow would open the thumbnail of some
+    told = remedy(kind) if kind in (*VIDEO_SUFFIXES, *RAW_SUFFIXES) else remedy_of_content(start)
+    if told is not None:
+        raise UnidentifiedImageError(told)
     with _PIXEL_LIMIT_LOCK:
+        _register_heif()
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(source, formats=formats)
+            image = Image.open(source, formats=IMAGE_FORMATS)
+        except UnidentifiedImageError:
+            damaged = "it is a HEIF or AVIF file that is damaged or incomplete"
+            reason = remedy(kind) or f"it is none of {', '.join(IMAGE_FORMATS)}"
+            raise UnidentifiedImageError(damaged if is_heif(start) else reason) from None
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     with image:
+        if is_raw(image):
+            raise UnidentifiedImageError(remedy(".dng"))
         yield image
+
+
+def _register_heif() -> None:
+    """Teach Pillow to open HEIF files; a second call has no effect."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
+
+def _first_bytes(source: Path | BinaryIO) -> bytes:
+    """First bytes of a file, which tell its format."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return file.read(HEADER_BYTES)
+    start = source.read(HEADER_BYTES)
+    source.seek(0)
+    return start
 
 
 def check_pixels(image: Image.Image, what: str, config: ImagesConfig) -> None:
@@ -209,6 +257,14 @@ def _to_rgb8(image: Image.Image) -> UInt8:
         return np.repeat(grey[..., None], 3, axis=2)
     # convert() would copy an image that is RGB already
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _opacity(image: Image.Image) -> UInt8 | None:
+    """(H, W) alpha of a decoded image, or of its palette; None if it has none."""
+    if not image.has_transparency_data:
+        return None
+    straight = image.convert("LA") if image.mode == "La" else image
+    return np.asarray(straight.convert("RGBA").getchannel("A"))
 
 
 def short_reason(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from hloc_lite.config import PairsConfig
 from hloc_lite.config.pair_spec import PairSpec, check_reference, parse_pair_spec
 from hloc_lite.errors import MappingError, counted
 from hloc_lite.formats.hloc_lists import read_pairs
+from hloc_lite.io.image_names import natural_key
 from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.run import Run
 from hloc_lite.retrieval.index import RetrievalIndex
@@ -86,7 +87,7 @@ def choose_pairs(
     if spec.kind == "exhaustive":
         pairs: Iterable[Pair] = combinations(names, 2)
     elif spec.kind == "sequential":
-        ordered = sorted(names)
+        ordered = sorted(names, key=natural_key)
         pairs = [(a, b) for i, a in enumerate(ordered) for b in ordered[i + 1 : i + 1 + spec.k]]
     elif spec.kind == "retrieval":
         hits = retrieve(spec.k)

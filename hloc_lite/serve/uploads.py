@@ -16,6 +16,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from hloc_lite.io.unread_formats import VIDEO_REMEDY
 from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.problems import Problem, too_busy
 
@@ -73,6 +74,8 @@ class UploadReceiver:
         try:
             form = await parser.parse()
         except (MultiPartException, ValueError) as error:
+            if "exceeded maximum size" in str(getattr(error, "message", "")):
+                raise _too_long_field(parser) from None
             cause = getattr(error, "message", str(error))
             raise Problem(400, "bad_form", f"the multipart form is broken: {cause}") from None
         try:
@@ -126,14 +129,29 @@ def _check_content_type(request: Request) -> None:
         raise Problem(400, "bad_form", "the Content-Type names no boundary")
 
 
+def _too_long_field(parser: MultiPartParser) -> Problem:
+    """Problem of a text field above the limit: most likely the image, in base64."""
+    part = getattr(parser, "_current_part", None)
+    name = getattr(part, "field_name", "")
+    if name == IMAGE_FIELD:
+        return _image_as_text()
+    return Problem(
+        400, "bad_form", f"field {name[:40]!r} has more than {MAX_FIELD_BYTES} bytes of text"
+    )
+
+
+def _image_as_text() -> Problem:
+    reason = (
+        f"{IMAGE_FIELD!r} was sent as text: send it as a file (a part with a filename), not in "
+        f"base64. With curl: -F {IMAGE_FIELD}=@photo.jpg"
+    )
+    return Problem(422, "no_image", reason)
+
+
 async def _image_bytes(form: FormData) -> bytes:
     """Return the content of the only file of a form. Raises Problem (415, 422)."""
     if any(isinstance(value, str) for value in form.getlist(IMAGE_FIELD)):
-        raise Problem(
-            422,
-            "no_image",
-            f"{IMAGE_FIELD!r} was sent as text: send it as a file (a part with a filename)",
-        )
+        raise _image_as_text()
     files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
     if len(files) != 1 or files[0][0] != IMAGE_FIELD:
         got = ", ".join(repr(name[:40]) for name, _ in files) or "none"
@@ -141,7 +159,9 @@ async def _image_bytes(form: FormData) -> bytes:
     file = files[0][1]
     kind = (file.content_type or IMAGE_TYPES[1]).lower()
     if not kind.startswith(IMAGE_TYPES):
-        raise Problem(415, "not_an_image", f"expected an image, got content type {kind[:80]!r}")
+        told = VIDEO_REMEDY if kind.startswith("video/") else ""
+        got = f"expected an image, got content type {kind[:80]!r}" + (told and f": {told}")
+        raise Problem(415, "not_an_image", got)
     data = await file.read()
     if not data:
         raise Problem(422, "no_image", "the image is empty (0 bytes)")

@@ -43,3 +43,44 @@ def test_positions_with_and_without_header(tmp_path: Path, header: str) -> None:
 def test_bad_lines_are_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(FormatError, match=message):
         read_positions(csv_file(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "name,longitude,latitude,height",
+        "filename,lon,lat,alt",
+        "Image Name, LNG , Lat,elevation (m)",
+        "#Label,X/Longitude,Y/Latitude,Z/Altitude",
+        "SourceFile,GPSLongitude,GPSLatitude,GPSAltitude",
+    ],
+)
+def test_a_header_names_the_columns_in_any_order(tmp_path: Path, header: str) -> None:
+    path = csv_file(tmp_path, f"{header}\n1.jpg,13.19,55.7,59.9\n")
+    assert read_positions(path) == {"1.jpg": Geodetic(55.7, 13.19, 59.9)}
+
+
+def test_other_columns_of_a_header_are_ignored(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "alt,yaw,lat,lon,name\n59.9,7,55.7,13.19,1.jpg\n5,,6,7,2.jpg,x\n")
+    assert read_positions(path) == {
+        "1.jpg": Geodetic(55.7, 13.19, 59.9),
+        "2.jpg": Geodetic(6.0, 7.0, 5.0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,easting,northing,height\n", "no column is called latitude or lat.*Expected"),
+        ("name,lat,lon\n", "no column is called height"),
+        ("name,lat,latitude,lon,alt\n", "two columns hold the latitude"),
+        ("alt,lat,lon,name\n1,2,3\n", "line 2: expected 'height,latitude,longitude,name'"),
+        ("a.jpg 55.7 13.19 59.9\n", "line 1: expected 'name,latitude"),
+        ("name,lat,lon,alt\na.jpg,151.2,-33.8,9\n", "line 2.*may be exchanged"),
+    ],
+)
+def test_headers_and_values_that_do_not_fit_are_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(FormatError, match=message):
+        read_positions(csv_file(tmp_path, text))

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from hloc_lite.errors import FormatError, ImageError
-from hloc_lite.io.image_names import list_images
+from hloc_lite.io.image_names import list_images, natural_key
 from hloc_lite.io.image_sources import FolderSource, MemorySource, folder_source
 from hloc_lite.io.images import read_mask
 from tests.io.photos import CONFIG, HEIGHT, WIDTH, quadrants
@@ -111,15 +113,6 @@ def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
     assert list_images(tmp_path / "root") == ("again/deep/b.jpg", "x/a.jpg")
 
 
-def test_unsupported_photo_formats_are_counted_in_a_warning(tmp_path: Path, caplog) -> None:
-    for name in ("a.jpg", "b.HEIC", "x/c.heic", "d.dng", "notes.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert list_images(tmp_path) == ("a.jpg",)
-    (record,) = caplog.records
-    assert record.levelname == "WARNING" and "1 .dng, 2 .heic" in record.getMessage()
-
-
 @pytest.mark.parametrize("name", ["", "a\nb", "a\0b", "a\udcff", 5])
 def test_invalid_names_of_arrays_are_refused(name) -> None:
     with pytest.raises(ImageError, match="name"):
@@ -134,3 +127,23 @@ def test_arrays_that_are_not_photos_are_image_errors(pixels) -> None:
     for read in (source.fingerprint, source.load):
         with pytest.raises(ImageError, match=r"expected an array of uint8 \(H, W, 3\)"):
             read("a")
+
+
+def test_names_are_in_natural_order(tmp_path: Path) -> None:
+    ordered = ["2/a10.jpg", "10/a9.jpg", "frame1.jpg", "frame2.jpg", "frame10.jpg", "frame010.jpg"]
+    ordered.sort(key=natural_key)
+    assert ordered == [
+        "2/a10.jpg", "10/a9.jpg", "frame1.jpg", "frame2.jpg", "frame010.jpg", "frame10.jpg",
+    ]  # fmt: skip
+    for name in ordered:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(list_images(tmp_path)) == ordered
+    assert list(folder_source(tmp_path, CONFIG, ordered[::-1]).names) == ordered
+    assert list(MemorySource({n: quadrants() for n in ordered[::-1]}).names) == ordered
+
+
+@given(st.lists(st.text(st.sampled_from("ab012./"), min_size=1), unique=True))
+def test_natural_order_is_total(names: list[str]) -> None:
+    assert len({natural_key(name) for name in names}) == len(names)
+    assert sorted(names, key=natural_key) == sorted(sorted(names), key=natural_key)

@@ -61,3 +61,9 @@ def test_unknown_specs_are_refused(spec: str) -> None:
 def test_no_pair_is_an_error() -> None:
     with pytest.raises(MappingError, match=r"no pair of images to match \(1 image, covisible\)"):
         chosen("covisible", 1, "a")
+
+
+def test_sequential_pairs_follow_the_natural_order_of_names() -> None:
+    names = ["f1", "f10", "f11", "f2", "f9"]
+    pairs = choose_pairs(PairSpec("sequential", 1), names, CONFIG, None, lambda k: [])
+    assert pairs == [("f1", "f2"), ("f10", "f11"), ("f10", "f9"), ("f2", "f9")]

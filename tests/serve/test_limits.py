@@ -39,6 +39,8 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
         ((b"", "image/jpeg"), (422, "no_image")),
         ((b"not an image at all", "image/jpeg"), (415, "not_an_image")),
         ((JPEG, "text/html"), (415, "not_an_image")),
+        ((JPEG, "video/mp4"), (415, "not_an_image")),
+        ((b"\0\0\0\x1cftypisom" + bytes(99), "image/heic"), (415, "not_an_image")),
         ((b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9", "image/eps"), (415, "not_an_image")),
         ((photo_bytes("PNG", (2000, 1100)), "image/png"), (413, "image_too_large")),
     ],
@@ -358,3 +360,20 @@ def test_failures_to_open_a_map_at_start_up_are_reported(error: Exception) -> No
             time.sleep(0.01)
         assert client.get("/ready").status_code == 503
     assert failures == [error]
+
+
+@pytest.mark.parametrize("size", [100, 200_000])
+def test_images_as_text_get_the_remedy(connect: Connect, size: int) -> None:
+    text = "data:image/jpeg;base64," + size * "A"
+    answer = connect().post("/v1/localize", files={"image": (None, text)})
+    assert refusal(answer) == (422, "no_image")
+    assert "as a file" in answer.json()["error"]["reason"]
+    other = connect().post("/v1/localize", files={**IMAGE, "camera": (None, 200_000 * "9")})
+    assert refusal(other) == (400, "bad_form")
+    assert "'camera' has more than 16384 bytes" in other.json()["error"]["reason"]
+
+
+def test_videos_get_the_remedy(connect: Connect) -> None:
+    for content, kind in ((JPEG, "video/mp4"), (b"\0\0\0\x1cftypisom" + bytes(99), "image/heic")):
+        answer = connect().post("/v1/localize", files={"image": ("walk", content, kind)})
+        assert "ffmpeg" in answer.json()["error"]["reason"]
