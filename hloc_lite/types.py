@@ -148,6 +148,8 @@ class Photo:
     """(H, W), False where features are ignored."""
     exif: Mapping[str, float | str] = field(default_factory=dict)
     """EXIF data about the camera: any of ``focal_px``, ``make``, ``model``, ``focal_mm``."""
+    content: str | None = None
+    """16 hex digits that identify the file that the image was read from; None if unknown."""
 
     def __post_init__(self) -> None:
         if np.asarray(self.pixels).dtype != np.uint8:  # values in 0..1 would silently become black

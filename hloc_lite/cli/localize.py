@@ -155,6 +155,7 @@ def command(
     from hloc_lite.maps.map import Map
 
     overrides = _overrides(profile, labels, depth)
+    cameras = read_query_cameras(photos, images, query_lists, camera)
     sfm_map = Map.open(map_folder)
     if geopose is not None:
         require_georeference(sfm_map, map_folder, "--geopose")
@@ -162,7 +163,6 @@ def command(
     extra_maps = [Map.open(folder) for folder in extra_map_folders]
     config = load_config("balanced", config_file, settings, overrides, sfm_map.config)
     warn_of_unused_settings(config, sfm_map.config, budget_ms)
-    cameras = read_query_cameras(photos, images, query_lists, camera)
     conditions = read_conditions([str(file) for file in truth])
     outputs = Outputs(output, jsonl, report, conditions, map_images, names, geopose)
     inputs = _input_files(query_lists, truth, config_file)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from hloc_lite.cli.options import note
 from hloc_lite.cli.queries import QuerySet
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.evaluation.metrics import merge_conditions
@@ -87,7 +88,7 @@ def check_queries(
     check_not_read(outputs.files, [*queries.files, *inputs], folders)
     if first_error is not None:
         count = f"{len(queries.rejected)} of {len(cameras)} queries"
-        click.echo(f"left out: {count}: {first_error}", err=True)
+        note(f"left out: {count}: {first_error}")
     return queries
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from hloc_lite.cli.options import note
 from hloc_lite.config import Config
 from hloc_lite.formats.hloc_lists import pose_line
 from hloc_lite.localize.compatibility import (
@@ -25,17 +26,14 @@ def warn_of_unused_settings(config: Config, map_config: Config, budget_ms: float
     """Print the settings that have no effect on queries."""
     keys = keys_without_effect(config, map_config)
     if keys:
-        click.echo(f"ignored: {', '.join(keys)} (used only to build a map)", err=True)
+        note(f"ignored: {', '.join(keys)} (used only to build a map)")
     keys = keys_without_source(config, map_config)
     if keys:
         source = "no source of labels or depth, see --labels and --depth"
-        click.echo(f"ignored: {', '.join(keys)} ({source})", err=True)
+        note(f"ignored: {', '.join(keys)} ({source})")
     matching = config.localize.matching
     if budget_ms is not None and matching != "cascade":
-        click.echo(
-            f"ignored: --budget-ms (localize.matching is {matching}, which has one step)",
-            err=True,
-        )
+        note(f"ignored: --budget-ms (localize.matching is {matching}, which has one step)")
 
 
 def print_results(
@@ -55,7 +53,7 @@ def print_results(
         for result in results:
             print_single(result)
     for line in unused_sources(results, config):
-        click.echo(line, err=True)
+        note(line)
 
 
 def print_single(result: LocalizationResult) -> None:

@@ -9,6 +9,7 @@ from hloc_lite.config.features import FeaturesConfig, ImagesConfig
 from hloc_lite.config.fingerprints import fingerprint, plain_for_fingerprint
 from hloc_lite.config.key_uses import (
     building_keys,
+    differing_keys,
     keys_equal_for_queries,
     map_values_for_fingerprint,
     query_settings,
@@ -58,6 +59,7 @@ __all__ = [
     "building_keys",
     "config_from_dict",
     "config_of_another_version",
+    "differing_keys",
     "fingerprint",
     "keys_equal_for_queries",
     "load_config",

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.clock import StageClock, peak_memory_mb
-from hloc_lite.concurrency import prefetch
+from hloc_lite.concurrency import prefetch, sleeping_openmp_threads
 from hloc_lite.config import Config, load_config, query_profile
 from hloc_lite.deprecation import renamed_argument
 from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
@@ -23,6 +23,7 @@ from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.confidence import load_calibration
 from hloc_lite.localize.multi_map import joint_model
+from hloc_lite.localize.own_photos import OwnPhotos, file_content
 from hloc_lite.localize.result import make_failure, with_fallback
 from hloc_lite.localize.rig import make_rig_estimator, no_correspondences, solve_rig
 from hloc_lite.localize.sequence import Frame, Tracker
@@ -125,10 +126,15 @@ class Localizer:
         return cls(sfm_map, config, **options)
 
     @cached_property
+    def _own_photos(self) -> OwnPhotos:
+        return OwnPhotos(self.map)
+
+    @cached_property
     def model(self) -> SfmModel:
         """SfM model whose points the correspondences of results index, joint for several maps."""
         return joint_model(self.maps)
 
+    @sleeping_openmp_threads()
     def localize(
         self,
         image: Image,
@@ -147,7 +153,8 @@ class Localizer:
                 from EXIF or estimate them. A guessed focal length (``has_prior_focal`` is False) is
                 estimated with the pose.
             name: name in the result; None for the file name. A map image of the name given here or
-                by a ``Photo`` is not retrieved (``localize.exclude_same_name``).
+                by a ``Photo`` is not retrieved (``localize.exclude_same_name``), and neither is
+                the map image that the file is a copy of.
             fallback: give a failed query the pose of its best retrieved image, as ``fallback``.
             prior: narrows the retrieved map images; a pose that contradicts it is withheld as
                 ``Status.DOUBTFUL``.
@@ -175,7 +182,7 @@ class Localizer:
             intrinsics,
             name=label,
             calibrated=camera is not None and camera.has_prior_focal,
-            exclude=label if name is not None or isinstance(image, Photo) else None,
+            exclude=self._map_image(image, photo, is_named=name is not None, label=label),
             prior=prior,
             budget_ms=budget_ms,
             clock=clock,
@@ -216,6 +223,7 @@ class Localizer:
         tracker = Tracker(localize, self._rig_estimator, distance, self.config.sequence)
         return (tracker.next(frame) for frame in frames)
 
+    @sleeping_openmp_threads()
     def localize_rig(
         self, images: Sequence[Image], rig: Rig, *, prior: Prior | None = None
     ) -> RigLocalizationResult:
@@ -257,6 +265,14 @@ class Localizer:
         """Segment a photo; None without labels."""
         return self.pipeline.predictor.predict_labels(photo)
 
+    def _map_image(self, image: Image, photo: Photo, label: str, *, is_named: bool) -> str | None:
+        """Name of the map image that the photo is; None if it is none."""
+        if is_named or isinstance(image, Photo):
+            return self._own_photos.find(label, photo.content)
+        if isinstance(image, str | Path):  # a file of the same name may be another photo
+            return self._own_photos.find(str(Path(image).resolve()), photo.content)
+        return None
+
     def _intrinsics(self, photo: Photo, camera: Camera | None) -> Camera:
         if camera is not None:
             return rescaled(check_camera(camera), photo.width, photo.height)
@@ -288,7 +304,8 @@ def _read(image: Image, label: str, config: Config) -> Photo:
     if isinstance(image, Photo):
         return image
     if isinstance(image, str | Path):
-        return read_photo(Path(image), label, config.images)
+        photo = read_photo(Path(image), label, config.images)
+        return replace(photo, content=file_content(Path(image), config.images))
     return Photo(label, image)
 
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from hloc_lite.clock import StageClock
+from hloc_lite.concurrency import sleeping_openmp_threads
 from hloc_lite.config import Config
 from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.errors import BusyMapError, MappingError
@@ -57,6 +58,7 @@ from hloc_lite.registry import Runtime
 logger = logging.getLogger(__name__)
 
 
+@sleeping_openmp_threads()
 def build_map(
     images: Images,
     config: Config | None = None,
@@ -148,6 +150,8 @@ def _build(run: Run) -> Map:
             report |= {"landmarks": dict(landmark_weights(labels, run.config.semantics).counts)}
         report |= {"timings_s": clock.seconds, "images_folder": _images_folder(run.source)}
         report |= {"known_poses": run.inputs.reference is not None}
+        for name, content in image_hashes.items():  # tells a query that is a map photo itself
+            report["images"][name]["content"] = content
         report |= {"pairs_by_matcher": dict(verified.matchers)}
         registered = {image.name for image in model.images}
         rows = [row for row, name in enumerate(names) if name in registered]
