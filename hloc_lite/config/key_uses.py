@@ -71,6 +71,17 @@ def map_values_for_fingerprint(config: Config) -> list[dict[str, Any]]:
     return [values_for_fingerprint(config, _IN_MAP), with_old_names(query_settings(config))]
 
 
+def settings_with(config: Config, use: Use) -> dict[str, Any]:
+    """Dotted key -> plain value of all keys with one of these uses."""
+    values = config.model_dump(mode="json")
+    return {
+        f"{section}.{key}": values[section][key]
+        for section, uses in key_uses().items()
+        for key, found in uses.items()
+        if found & use
+    }
+
+
 def with_matching_of_map(config: Config, map_config: Config) -> Config:
     """A config with the sections of another map that features and matches depend on.
 

@@ -132,7 +132,7 @@ def _load(source: ImageSource, name: str) -> Photo | HlocLiteError:
     try:
         photo = source.load(name)
         if isinstance(source, FolderSource):  # so that a map photo is not matched with itself
-            photo = replace(photo, content=source.fingerprint(name))
+            photo = replace(photo, file_hash=source.fingerprint(name))
         return photo
     except HlocLiteError as error:
         return error

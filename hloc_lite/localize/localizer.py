@@ -17,13 +17,15 @@ from hloc_lite.clock import StageClock, peak_memory_mb
 from hloc_lite.concurrency import prefetch, sleeping_openmp_threads
 from hloc_lite.config import Config, load_config, query_profile
 from hloc_lite.deprecation import renamed_argument
+from hloc_lite.display import html_table
 from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
 from hloc_lite.geometry.cameras import check_camera, guess_camera, rescaled
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.confidence import load_calibration
 from hloc_lite.localize.multi_map import joint_model
-from hloc_lite.localize.own_photos import OwnPhotos, file_content
+from hloc_lite.localize.own_photos import OwnPhotos, hash_file
+from hloc_lite.localize.prior import ignored_parts
 from hloc_lite.localize.result import make_failure, with_fallback
 from hloc_lite.localize.rig import make_rig_estimator, no_correspondences, solve_rig
 from hloc_lite.localize.sequence import Frame, Tracker
@@ -100,6 +102,13 @@ class Localizer:
             sfm_map, self.config, extra_maps, self.calibration, runtime, models, lifters, cues
         )
         self._rig_estimator = make_rig_estimator(self.config.pose, runtime)
+
+    def __repr__(self) -> str:
+        return f"Localizer({', '.join(map(repr, self.maps))}, {self.config!r})"
+
+    def _repr_html_(self) -> str:
+        rows = {f"map {number}": each for number, each in enumerate(self.maps, start=1)}
+        return html_table("Localizer", {**rows, "config": repr(self.config)})
 
     @classmethod
     def open(
@@ -187,7 +196,9 @@ class Localizer:
             budget_ms=budget_ms,
             clock=clock,
         )
-        result = replace(result, peak_memory_mb=peak_memory_mb())
+        result = replace(
+            result, peak_memory_mb=peak_memory_mb(), reason=self._reason(result.reason, prior)
+        )
         return with_fallback(result, self.map.model) if fallback else result
 
     def localize_batch(
@@ -253,9 +264,10 @@ class Localizer:
             query, hits = self.pipeline.describe(photo, camera, prior=prior, clock=clock)
             correspondences = self.pipeline.weighted_landmarks(query, hits, clock)
             found.append(no_correspondences() if correspondences is None else correspondences)
-        return solve_rig(
+        result = solve_rig(
             self._rig_estimator, names, found, rig, unreadable, self.config.pose, clock
         )
+        return replace(result, reason=self._reason(result.reason, prior))
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
         """Make the result of a query whose image could not be decoded."""
@@ -265,12 +277,19 @@ class Localizer:
         """Segment a photo; None without labels."""
         return self.pipeline.predictor.predict_labels(photo)
 
+    def _reason(self, reason: str, prior: Prior | None) -> str:
+        """Reason of a result, with the parts of the prior that could not be used."""
+        georeference = self.map.georeference
+        down = None if georeference is None else georeference.down_in_map
+        ignored = "" if prior is None else ignored_parts(prior, down)
+        return f"{reason} ({ignored})" if ignored and ignored not in reason else reason
+
     def _map_image(self, image: Image, photo: Photo, label: str, *, is_named: bool) -> str | None:
         """Name of the map image that the photo is; None if it is none."""
         if is_named or isinstance(image, Photo):
-            return self._own_photos.find(label, photo.content)
+            return self._own_photos.find(label, photo.file_hash)
         if isinstance(image, str | Path):  # a file of the same name may be another photo
-            return self._own_photos.find(str(Path(image).resolve()), photo.content)
+            return self._own_photos.find(str(Path(image).resolve()), photo.file_hash)
         return None
 
     def _intrinsics(self, photo: Photo, camera: Camera | None) -> Camera:
@@ -305,7 +324,7 @@ def _read(image: Image, label: str, config: Config) -> Photo:
         return image
     if isinstance(image, str | Path):
         photo = read_photo(Path(image), label, config.images)
-        return replace(photo, content=file_content(Path(image), config.images))
+        return replace(photo, file_hash=hash_file(Path(image), config.images))
     return Photo(label, image)
 
 

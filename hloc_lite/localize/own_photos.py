@@ -25,25 +25,25 @@ class OwnPhotos:
         self._photos = sfm_map.photos
         self._names = {image.name for image in sfm_map.model.images}
         images = sfm_map.report.get("images")
-        self._by_content: dict[str, str] = {}
+        self._by_hash: dict[str, str] = {}
         for name, entry in images.items() if isinstance(images, Mapping) else ():
-            if isinstance(entry, Mapping) and isinstance(entry.get("content"), str):
-                self._by_content[entry["content"]] = name
+            if isinstance(entry, Mapping) and isinstance(entry.get("file_hash"), str):
+                self._by_hash[entry["file_hash"]] = name
 
-    def find(self, name: str, content: str | None) -> str | None:
+    def find(self, name: str, file_hash: str | None) -> str | None:
         """Name of the map image that a photo is; None if it is none, or that is unknown.
 
         Args:
             name: name or path of the photo.
-            content: ``file_content`` of the photo; None if it is not from a file.
+            file_hash: ``hash_file`` of the photo; None if it is not from a file.
         """
         if name in self._names:
             return name
-        if content is None:
+        if file_hash is None:
             return None
-        return self._by_content.get(content) or self._find_in_folder(name, content)
+        return self._by_hash.get(file_hash) or self._find_in_folder(name, file_hash)
 
-    def _find_in_folder(self, name: str, content: str) -> str | None:
+    def _find_in_folder(self, name: str, file_hash: str) -> str | None:
         """Compare the photo with the map photos of the same file name, which still exist."""
         if self._photos is None:
             return None
@@ -51,12 +51,12 @@ class OwnPhotos:
         for candidate in self._names:
             if PurePosixPath(candidate).name == last:
                 with suppress(HlocLiteError):  # it is no longer there
-                    if self._photos.fingerprint(candidate) == content:
+                    if self._photos.fingerprint(candidate) == file_hash:
                         return candidate
         return None
 
 
-def file_content(path: Path, config: ImagesConfig) -> str:
+def hash_file(path: Path, config: ImagesConfig) -> str:
     """16 hex digits that identify the content of an image file, as ``ImageSource.fingerprint``.
 
     Raises:
