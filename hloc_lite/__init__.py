@@ -33,6 +33,7 @@ _EXPORTS = {
     "Status": "hloc_lite.types",
     "build_map": "hloc_lite.mapping.build",
     "load_config": "hloc_lite.config",
+    "result_to_json": "hloc_lite.io.results",
 }
 __all__ = [
     "Camera",
@@ -51,11 +52,13 @@ __all__ = [
     "Status",
     "build_map",
     "load_config",
+    "result_to_json",
 ]
 
 if TYPE_CHECKING:
     from hloc_lite.config import Config, load_config
     from hloc_lite.errors import HlocLiteError
+    from hloc_lite.io.results import result_to_json
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.localize.sequence import Frame
     from hloc_lite.mapping.build import build_map

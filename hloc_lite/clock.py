@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+logger = logging.getLogger(__name__)
 
 
 class StageClock:
@@ -20,7 +23,9 @@ class StageClock:
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+            spent_s = time.perf_counter() - start
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent_s
+            logger.debug("%s: %.3f s", stage, spent_s)
 
 
 def peak_memory_mb() -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from hloc_lite.display import html_table
 from hloc_lite.errors import ShapeError
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.types import NO_POINT, Camera, Float64, Int64, Rigid3, UInt8, freeze_field
@@ -63,6 +64,20 @@ class SfmModel:
         freeze_field(self, "errors_px", np.float64, m)
         ordered = tuple(sorted(self.images, key=lambda image: image.name))
         object.__setattr__(self, "images", ordered)
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{value} {key}" for key, value in self._facts().items())
+        return f"SfmModel({facts})"
+
+    def _repr_html_(self) -> str:
+        return html_table("SfmModel", self._facts())
+
+    def _facts(self) -> dict[str, int]:
+        return {
+            "images": len(self.images),
+            "cameras": len(self.cameras),
+            "points": self.num_points,
+        }
 
     @property
     def num_points(self) -> int:

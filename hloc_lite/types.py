@@ -17,11 +17,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hloc_lite.display import html_table, numbers_text
 from hloc_lite.errors import ShapeError
+
+if TYPE_CHECKING:
+    from scipy.spatial.transform import Rotation
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
@@ -88,9 +93,54 @@ class Rigid3:
         freeze_field(self, "rotation", np.float64, 3, 3)
         freeze_field(self, "translation", np.float64, 3)
 
+    def __repr__(self) -> str:
+        cos = np.clip((np.trace(self.rotation) - 1) / 2, -1, 1)
+        return (
+            f"Rigid3(angle={np.degrees(np.arccos(cos)):.4g} deg, "
+            f"translation={numbers_text(self.translation)}, center={numbers_text(self.center)})"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table("a_from_b, map units", dict(zip("xyz1", _matrix_rows(self), strict=True)))
+
     @classmethod
     def identity(cls) -> Rigid3:
         return cls(np.eye(3), np.zeros(3))
+
+    @classmethod
+    def from_matrix(cls, a_from_b: npt.ArrayLike) -> Rigid3:
+        """``a_from_b`` of a (4, 4) or (3, 4) matrix [R | t].
+
+        Raises:
+            ShapeError: another shape or last row, or R is no rotation (by 1e-6).
+        """
+        matrix = np.asarray(a_from_b, np.float64)
+        if matrix.shape not in ((3, 4), (4, 4)):
+            raise ShapeError(f"Rigid3.from_matrix: expected (4, 4) or (3, 4), got {matrix.shape}")
+        if not np.array_equal(matrix[3:], np.eye(4)[3 : len(matrix)]):
+            raise ShapeError(f"Rigid3.from_matrix: expected a last row 0 0 0 1, got {matrix[3]}")
+        rotation = matrix[:3, :3]
+        is_rotation = np.allclose(rotation @ rotation.T, np.eye(3), rtol=0, atol=1e-6)
+        if not is_rotation or np.linalg.det(rotation) < 0:
+            raise ShapeError("Rigid3.from_matrix: the left (3, 3) is no rotation")
+        return cls(rotation, matrix[:3, 3])
+
+    @property
+    def matrix(self) -> Float64:
+        """(4, 4) homogeneous matrix: (x_in_a, 1) = matrix @ (x_in_b, 1)."""
+        return np.vstack([np.column_stack([self.rotation, self.translation]), [0, 0, 0, 1]])
+
+    @classmethod
+    def from_scipy(cls, rotation: Rotation, translation: npt.ArrayLike) -> Rigid3:
+        """``a_from_b`` of a SciPy rotation and a (3,) translation in frame a."""
+        return cls(rotation.as_matrix(), np.asarray(translation, np.float64))
+
+    @property
+    def scipy_rotation(self) -> Rotation:
+        """Rotation of ``a_from_b`` as a SciPy object."""
+        from scipy.spatial.transform import Rotation
+
+        return Rotation.from_matrix(self.rotation)
 
     def inverse(self) -> Rigid3:
         """``b_from_a`` of this ``a_from_b``."""
@@ -111,6 +161,10 @@ class Rigid3:
     def center(self) -> Float64:
         """(3,) origin of frame a in frame b: the camera centre for ``cam_from_world``."""
         return -self.rotation.T @ self.translation
+
+
+def _matrix_rows(a_from_b: Rigid3) -> list[str]:
+    return [numbers_text(row) for row in a_from_b.matrix]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +190,20 @@ class Camera:
         if self.width <= 0 or self.height <= 0:
             raise ShapeError(f"Camera: size must be positive, got {self.width} x {self.height}")
 
+    def __repr__(self) -> str:
+        guess = "" if self.has_prior_focal else ", focal length guessed"
+        size = f"{self.width} x {self.height}"
+        return f"Camera({self.model}, {size}, {numbers_text(self.params)}{guess})"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "model": self.model,
+            "width, height": f"{self.width} x {self.height} px",
+            "params": numbers_text(self.params),
+            "focal length": "known" if self.has_prior_focal else "guessed",
+        }
+        return html_table("Camera", rows)
+
 
 @dataclass(frozen=True, eq=False)
 class Photo:
@@ -148,6 +216,8 @@ class Photo:
     """(H, W), False where features are ignored."""
     exif: Mapping[str, float | str] = field(default_factory=dict)
     """EXIF data about the camera: any of ``focal_px``, ``make``, ``model``, ``focal_mm``."""
+    file_hash: str | None = None
+    """16 hex digits that identify the file that the image was read from; None if unknown."""
 
     def __post_init__(self) -> None:
         if np.asarray(self.pixels).dtype != np.uint8:  # values in 0..1 would silently become black
@@ -585,6 +655,31 @@ class LocalizationResult:
     """Steps that were skipped because of the time limit, and might have improved the pose."""
     peak_memory_mb: float | None = None
     """Peak resident memory of the process so far; None if the system does not report it."""
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{key} {value}" for key, value in self._facts().items())
+        return f"LocalizationResult({self.query_name!r}: {facts})"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.query_name, {**self._facts(), "reason": self.reason})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values of the result, as in the files of ``hloc-lite localize --jsonl``.
+
+        Features, correspondences and cues are left out.
+        """
+        from hloc_lite import result_to_json
+
+        return dict(result_to_json(self))
+
+    def _facts(self) -> dict[str, str]:
+        facts = {"status": str(self.status)}
+        if self.confidence is not None:
+            facts["confidence"] = f"{self.confidence:.2f}"
+        if self.pose is not None:
+            facts["inliers"] = f"{self.pose.num_inliers} of {len(self.pose.inlier_mask)}"
+            facts["center"] = numbers_text(self.pose.cam_from_world.center)
+        return facts
 
 
 @dataclass(frozen=True, eq=False)

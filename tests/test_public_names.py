@@ -26,6 +26,7 @@ PUBLIC_NAMES = [
     "Status",
     "build_map",
     "load_config",
+    "result_to_json",
 ]
 
 

@@ -119,12 +119,14 @@ def _write_report(
     from hloc_lite.evaluation.records import records_from_poses, records_from_results
     from hloc_lite.evaluation.report import write_report
     from hloc_lite.evaluation.report_input import ReportInput
+    from hloc_lite.io.versions import software_versions
 
     if results is None:
         records = records_from_poses(estimated, evaluation)
     else:
         records = records_from_results(results, evaluation)
-    click.echo(f"report: {write_report(report_dir, ReportInput(title, records, evaluation))}")
+    report = ReportInput(title, records, evaluation, versions=software_versions())
+    click.echo(f"report: {write_report(report_dir, report)}")
 
 
 def _split_arguments(arguments: Sequence[str], has_thresholds: bool) -> tuple[list[str], list[str]]:

@@ -41,12 +41,15 @@ def describe(summary: MapSummary) -> str:
     labels = "no semantic labels"
     if summary.labelled_share is not None:
         labels = f"semantic labels for {100 * summary.labelled_share:.0f} % of the landmarks"
+    scale = summary.metres_per_unit
+    units = "map units of unknown length" if scale is None else f"1 map unit is {scale:.6g} m"
     networks = [f"{name} {digest[:12]}" for name, digest in summary.weights.items()]
     lines = [
         f"{summary.num_images} images with {per_image:.0f} landmarks on average, at least "
         f"{summary.min_landmarks_per_image}",
         f"{summary.num_landmarks}{kept} landmarks, mean track length {track_length:.1f}",
         observations,
+        f"lengths: {units}",
         f"features: {summary.features}, {summary.descriptor_dim} dimensions, {summary.coding}",
         f"retrieval: {summary.retrieval}, {summary.retrieval_dim} dimensions, "
         f"{summary.retrieval_coding}",

@@ -153,8 +153,10 @@ def command(
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.maps.map import Map
+    from hloc_lite.maps.units import metres_per_unit
 
     overrides = _overrides(profile, labels, depth)
+    cameras = read_query_cameras(photos, images, query_lists, camera)
     sfm_map = Map.open(map_folder)
     if geopose is not None:
         require_georeference(sfm_map, map_folder, "--geopose")
@@ -162,7 +164,6 @@ def command(
     extra_maps = [Map.open(folder) for folder in extra_map_folders]
     config = load_config("balanced", config_file, settings, overrides, sfm_map.config)
     warn_of_unused_settings(config, sfm_map.config, budget_ms)
-    cameras = read_query_cameras(photos, images, query_lists, camera)
     conditions = read_conditions([str(file) for file in truth])
     outputs = Outputs(output, jsonl, report, conditions, map_images, names, geopose)
     inputs = _input_files(query_lists, truth, config_file)
@@ -171,7 +172,8 @@ def command(
     localizer = Localizer(sfm_map, config, extra_maps=extra_maps, weights=store, device=device)
     options = {"fallback": fallback == "retrieval", "prior": prior, "budget_ms": budget_ms}
     results = _localize(localizer, queries, outputs, options)
-    print_results(results, config, output if images is not None else None)
+    poses_file = output if images is not None else None
+    print_results(results, config, poses_file, metres_per_unit(sfm_map))
     if not any(result.pose for result in results):
         sys.exit(1)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from hloc_lite.cli.options import note
 from hloc_lite.cli.queries import QuerySet
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.evaluation.metrics import merge_conditions
@@ -22,6 +23,7 @@ from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.io.outputs import check_not_read, check_writable
 from hloc_lite.io.results import write_results_jsonl
+from hloc_lite.io.versions import software_versions
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.georeference import Georeference
 from hloc_lite.types import Camera, LocalizationResult, Rigid3
@@ -87,7 +89,7 @@ def check_queries(
     check_not_read(outputs.files, [*queries.files, *inputs], folders)
     if first_error is not None:
         count = f"{len(queries.rejected)} of {len(cameras)} queries"
-        click.echo(f"left out: {count}: {first_error}", err=True)
+        note(f"left out: {count}: {first_error}")
     return queries
 
 
@@ -195,7 +197,8 @@ def _report_input(
         load_map_photo=photo_loader(map_photos),
         load_labels=localizer.predict_labels,
         config=config.model_dump(),
-        versions={
+        versions=software_versions()
+        | {
             name: f"sha256 {digest[:16]}"
             for each in localizer.maps
             for name, digest in each.weights.items()

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from hloc_lite.cli.options import note
 from hloc_lite.config import Config
 from hloc_lite.formats.hloc_lists import pose_line
 from hloc_lite.localize.compatibility import (
@@ -16,6 +17,7 @@ from hloc_lite.localize.compatibility import (
     keys_without_source,
     unused_sources,
 )
+from hloc_lite.maps.units import length_text
 from hloc_lite.types import LocalizationResult
 
 SHOWN_FAILURES = 10
@@ -25,21 +27,21 @@ def warn_of_unused_settings(config: Config, map_config: Config, budget_ms: float
     """Print the settings that have no effect on queries."""
     keys = keys_without_effect(config, map_config)
     if keys:
-        click.echo(f"ignored: {', '.join(keys)} (used only to build a map)", err=True)
+        note(f"ignored: {', '.join(keys)} (used only to build a map)")
     keys = keys_without_source(config, map_config)
     if keys:
         source = "no source of labels or depth, see --labels and --depth"
-        click.echo(f"ignored: {', '.join(keys)} ({source})", err=True)
+        note(f"ignored: {', '.join(keys)} ({source})")
     matching = config.localize.matching
     if budget_ms is not None and matching != "cascade":
-        click.echo(
-            f"ignored: --budget-ms (localize.matching is {matching}, which has one step)",
-            err=True,
-        )
+        note(f"ignored: --budget-ms (localize.matching is {matching}, which has one step)")
 
 
 def print_results(
-    results: Sequence[LocalizationResult], config: Config, poses_file: Path | None
+    results: Sequence[LocalizationResult],
+    config: Config,
+    poses_file: Path | None,
+    scale: float | None = None,
 ) -> None:
     """Print the results.
 
@@ -48,18 +50,23 @@ def print_results(
         config: config of the queries.
         poses_file: file that holds the poses of a folder of queries, which are summarized; None for
             single photos, whose poses are printed.
+        scale: metres per map unit; None if unknown.
     """
     if poses_file is not None:
         print_summary(results, poses_file)
     else:
         for result in results:
-            print_single(result)
+            print_single(result, scale)
     for line in unused_sources(results, config):
-        click.echo(line, err=True)
+        note(line)
 
 
-def print_single(result: LocalizationResult) -> None:
-    """Print the pose of a photo as a line of a poses file, and more in '#' comments."""
+def print_single(result: LocalizationResult, scale: float | None = None) -> None:
+    """Print the pose of a photo as a line of a poses file, and more in '#' comments.
+
+    Args:
+        scale: metres per map unit; None if unknown.
+    """
     total = result.timings_ms.get("total", 0)
     click.echo(f"# {result.query_name}: {result.status}: {result.reason} ({total:.0f} ms)")
     if result.skipped:
@@ -76,7 +83,7 @@ def print_single(result: LocalizationResult) -> None:
         rotation_deg = float(np.degrees(np.sqrt(np.trace(pose.covariance[:3, :3]))))
         position = float(np.sqrt(np.trace(pose.covariance[3:, 3:])))
         click.echo(
-            f"# standard deviation: position {position:.3g} map units, "
+            f"# standard deviation: position {length_text(position, scale)}, "
             f"rotation {rotation_deg:.3g} deg"
         )
     else:
@@ -84,7 +91,7 @@ def print_single(result: LocalizationResult) -> None:
     parameters = " ".join(f"{value:.6g}" for value in camera.params)
     click.echo(f"# camera: {camera.model} {camera.width} {camera.height} {parameters}")
     center = " ".join(f"{value:.6g}" for value in pose.cam_from_world.center)
-    click.echo(f"# camera centre in the map: {center}")
+    click.echo(f"# camera centre in the map: {center} (map units)")
     click.echo("# name qw qx qy qz tx ty tz (cam_from_world)")
     click.echo(pose_line(result.query_name, pose.cam_from_world))
 

@@ -23,6 +23,7 @@ EXIT_BROKEN_PIPE = 141
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 VERBS: Mapping[str, str] = {
     "compress": "hloc_lite.cli.compress",
+    "config": "hloc_lite.cli.config",
     "demo": "hloc_lite.cli.demo",
     "doctor": "hloc_lite.cli.doctor",
     "evaluate": "hloc_lite.cli.evaluate",
@@ -61,11 +62,13 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(hloc_lite.__version__, prog_name="hloc-lite")
-@click.option("-v", "--verbose", is_flag=True, help="Log what each stage does.")
-@click.option("-q", "--quiet", is_flag=True, help="Show warnings and results only.")
+@click.option("-v", "--verbose", is_flag=True, help="Log steps and their times.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors and results only.")
 def cli(verbose: bool, quiet: bool) -> None:
     """Build a map from photos and estimate the camera poses (6 DoF) of other photos in it."""
-    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
+    if verbose and quiet:
+        raise click.UsageError("give either --verbose or --quiet")
+    level = logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("hloc_lite").setLevel(level)
 

@@ -146,3 +146,9 @@ def show_progress() -> bool:
     """True if progress bars are wanted: stderr is a terminal, and --quiet is not given."""
     loud = logging.getLogger("hloc_lite").getEffectiveLevel() <= logging.INFO
     return loud and sys.stderr.isatty()
+
+
+def note(text: str) -> None:
+    """Print a warning or hint on stderr, unless --quiet is given."""
+    if logging.getLogger("hloc_lite").getEffectiveLevel() <= logging.WARNING:
+        click.echo(text, err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,21 +51,35 @@ def read_query_cameras(
         camera: intrinsics of the single photos, "MODEL W H params...".
 
     Raises:
-        HlocLiteError: no such folder, no query, or a list that cannot be read or contradicts
-            another one.
+        HlocLiteError: no such folder or photo, no query, none of the listed photos exists, or a
+            list that cannot be read or contradicts another one.
     """
     if images is None:
         intrinsics = None if camera is None else parse_camera(camera, "--camera")
         for photo in photos:
             if not is_unicode(str(photo)):
                 raise HlocLiteError(f"the file name {str(photo)!r} is not UTF-8: rename it")
+            _check_photo(photo)
         return dict.fromkeys((str(photo) for photo in photos), intrinsics)
     check_image_folder(images)
     cameras = _read_lists(lists) if lists else dict.fromkeys(list_images(images))
     check_relative(cameras)
     if not cameras:
         raise HlocLiteError(f"no queries in {', '.join(map(str, lists)) or images}")
+    if not any(os.path.isfile(images / name) for name in cameras):
+        raise HlocLiteError(
+            f"none of the {len(cameras)} queries is in {images}, first {next(iter(cameras))!r}: "
+            f"names of a list are paths relative to --images"
+        )
     return cameras
+
+
+def _check_photo(photo: Path) -> None:
+    """Raise HlocLiteError if a photo given by its path is no file."""
+    if os.path.isdir(photo):
+        raise HlocLiteError(f"{photo} is a folder, expected a photo; for all in it: --images")
+    if not os.path.exists(photo):
+        raise HlocLiteError(f"photo {photo} does not exist")
 
 
 def _read_lists(files: Sequence[Path]) -> dict[str, Camera | None]:

@@ -9,9 +9,11 @@ from hloc_lite.config.features import FeaturesConfig, ImagesConfig
 from hloc_lite.config.fingerprints import fingerprint, plain_for_fingerprint
 from hloc_lite.config.key_uses import (
     building_keys,
+    differing_keys,
     keys_equal_for_queries,
     map_values_for_fingerprint,
     query_settings,
+    settings_with,
     value_of,
     values_for_fingerprint,
     with_matching_of_map,
@@ -58,6 +60,7 @@ __all__ = [
     "building_keys",
     "config_from_dict",
     "config_of_another_version",
+    "differing_keys",
     "fingerprint",
     "keys_equal_for_queries",
     "load_config",
@@ -65,6 +68,7 @@ __all__ = [
     "plain_for_fingerprint",
     "query_profile",
     "query_settings",
+    "settings_with",
     "value_of",
     "values_for_fingerprint",
     "with_matching_of_map",

@@ -33,6 +33,17 @@ def value_of(config: Config, key: str) -> Any:
     return getattr(getattr(config, section), name)
 
 
+def differing_keys(first: Config, second: Config) -> dict[str, tuple[Any, Any]]:
+    """Dotted keys whose values differ, with the plain values of both."""
+    a, b = first.model_dump(mode="json"), second.model_dump(mode="json")
+    return {
+        f"{section}.{key}": (a[section][key], b[section][key])
+        for section, keys in key_uses().items()
+        for key in keys
+        if a[section][key] != b[section][key]
+    }
+
+
 def keys_equal_for_queries() -> list[str]:
     """Dotted keys whose value queries must share with the map, or descriptors do not compare."""
     return _keys(lambda use: Use.EQUAL_FOR_QUERIES in use)
@@ -58,6 +69,17 @@ def map_values_for_fingerprint(config: Config) -> list[dict[str, Any]]:
     reason to build a map again.
     """
     return [values_for_fingerprint(config, _IN_MAP), with_old_names(query_settings(config))]
+
+
+def settings_with(config: Config, use: Use) -> dict[str, Any]:
+    """Dotted key -> plain value of all keys with one of these uses."""
+    values = config.model_dump(mode="json")
+    return {
+        f"{section}.{key}": values[section][key]
+        for section, uses in key_uses().items()
+        for key, found in uses.items()
+        if found & use
+    }
 
 
 def with_matching_of_map(config: Config, map_config: Config) -> Config:

@@ -38,6 +38,7 @@ class GeometryConfig(Section):
     """Share of matches that must agree with given poses, in the best pair of the median image;
     correct poses give 0.6 to 1, wrong ones below 0.1."""
     seed: int = Field(0, ge=0, lt=2**31)
+    """Seed of the RANSAC that verifies matches."""
 
 
 class MappingConfig(Section):
@@ -46,6 +47,7 @@ class MappingConfig(Section):
     use: ClassVar[Use] = Use.MODEL
 
     mapper: Literal["incremental", "global"] = "incremental"
+    """Structure from motion: image after image, or all at once (pycolmap 4.0 or newer)."""
     camera_model: Annotated[str, Use.MODEL | Use.VERIFICATION | Use.QUERY] = "SIMPLE_RADIAL"
     """Model of cameras without given intrinsics (COLMAP's default)."""
     cameras: Annotated[
@@ -65,3 +67,4 @@ class MappingConfig(Section):
     threads: int = Field(-1, ge=-1, le=1024)
     """-1: all cores."""
     seed: int = Field(0, ge=0, lt=2**31)
+    """Seed of the mapper."""

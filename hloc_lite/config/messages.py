@@ -17,11 +17,17 @@ def explain(item: Any) -> str:
     if item["type"] == "extra_forbidden":
         section = ".".join(path[:-1])
         same_section = [f"{section}.{key}".lstrip(".") for key in _valid_keys(path[:-1])]
-        near = difflib.get_close_matches(dotted, same_section or _all_keys(), n=1, cutoff=0.4)
-        return f"unknown config key {dotted!r}" + (f"; did you mean {near[0]}?" if near else "")
+        near = nearest_key(dotted, same_section or _all_keys())
+        return f"unknown config key {dotted!r}" + (f"; did you mean {near}?" if near else "")
     if item["type"] == "value_error":  # concerns a whole section; its message has the values
         return f"config section {dotted!r}: {item['ctx']['error']}"
     return f"config key {dotted!r}: {item['msg']}, got {item['input']!r}"
+
+
+def nearest_key(dotted: str, known: Sequence[str]) -> str | None:
+    """The known key that a misspelt one is probably meant to be; None if none is similar."""
+    near = difflib.get_close_matches(dotted, known, n=1, cutoff=0.4)
+    return near[0] if near else None
 
 
 def _valid_keys(path: Sequence[str]) -> list[str]:

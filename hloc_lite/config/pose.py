@@ -31,6 +31,7 @@ class PoseConfig(Section):
     min_num_trials: int = Field(100, ge=1, lt=2**31)
     """With local optimization 100 trials find the same poses as 1000, in a third of the time."""
     max_num_trials: int = Field(100000, ge=1, lt=2**31)
+    """Trials after which RANSAC ends in any case."""
     sampling: Literal["mixed", "prosac"] = "mixed"
     """``weighted`` samples by weight and uniformly (mixed), or best weights first (prosac)."""
     early_trials: int = Field(5000, ge=0)
@@ -66,3 +67,4 @@ class PoseConfig(Section):
     """Scale of the Cauchy loss in the refinement, in robust standard deviations of the inliers'
     errors. 2.385 has 95 % of the efficiency of least squares on normal noise."""
     seed: int = Field(0, ge=0, lt=2**31)
+    """Seed of the samples that RANSAC draws."""

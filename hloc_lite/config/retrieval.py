@@ -28,3 +28,4 @@ class RetrievalConfig(Section):
     output_dim: int = Field(1024, ge=8, le=65536)
     """Dimensions that the PCA keeps, if one is learned."""
     seed: int = Field(0, ge=0, lt=2**31)
+    """Seed of the vocabulary that is learned from the map images."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Flag, auto
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
+
+from hloc_lite.display import html_table
 
 
 class Use(Flag):
@@ -41,6 +44,15 @@ class Section(BaseModel):
     """Frozen settings of one stage: unknown keys are refused, numbers are finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Keys whose values are not the defaults, for a short ``repr``."""
+        for key, field in type(self).model_fields.items():
+            if getattr(self, key) != field.default:
+                yield key, getattr(self, key)
+
+    def _repr_html_(self) -> str:
+        return html_table(type(self).__name__, dict(self))
 
     use: ClassVar[Use] = Use.QUERY
     """Use of the keys that state no other."""

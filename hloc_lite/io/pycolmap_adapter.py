@@ -192,6 +192,27 @@ def to_pycolmap_camera(camera: Camera, camera_id: int) -> Any:
     )
 
 
+def to_pycolmap_rigid(a_from_b: Rigid3) -> Any:
+    """``pycolmap.Rigid3d`` of a transform; ``cam_from_world`` stays ``cam_from_world``."""
+    return _from_rigid3(a_from_b)
+
+
+def from_pycolmap_rigid(a_from_b: Any) -> Rigid3:
+    """Transform of a ``pycolmap.Rigid3d``."""
+    return _to_rigid3(a_from_b)
+
+
+def from_pycolmap_camera(camera: Any) -> Camera:
+    """Intrinsics of a ``pycolmap.Camera``."""
+    return Camera(
+        str(camera.model.name),
+        camera.width,
+        camera.height,
+        np.asarray(camera.params),
+        bool(camera.has_prior_focal_length),
+    )
+
+
 def _to_rigid3(pose: Any) -> Rigid3:
     matrix = np.asarray(pose.matrix())
     return Rigid3(matrix[:, :3], matrix[:, 3])

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from hloc_lite.io.files import read_json, read_json_object, write_json_atomic
 logger = logging.getLogger(__name__)
 MAX_OPEN_SHARDS = 32
 """Well below the usual limit of 1024 open files per process."""
+MAX_REASON = 200
+"""Characters kept of the reason of a failure."""
 _SHARD = re.compile(r"shard-([0-9]{6,})\.(?:h5|broken)")
 _OWN_FILE = re.compile(rf"{_SHARD.pattern}|store\.json|\..+\.partial")
 
@@ -37,6 +40,7 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
         folder: store folder; made if it is missing.
         fingerprint: identifies everything that the items depend on.
         what: the items' plural name, for messages.
+        settings: setting -> plain value, kept beside the fingerprint for messages.
         flush_s: seconds.
         flush_mb: megabytes.
 
@@ -50,11 +54,12 @@ class ShardedStore(Mapping[str, dict[str, np.ndarray]]):
         fingerprint: str,
         what: str,
         *,
+        settings: Mapping[str, object] = MappingProxyType({}),
         flush_s: float = 10.0,
         flush_mb: float = 64,
     ) -> None:
         self._folder, self._flush_s, self._flush_mb = folder, flush_s, flush_mb
-        _check_fingerprint(folder / "store.json", fingerprint, what)
+        _check_fingerprint(folder / "store.json", fingerprint, what, settings)
         self._shard_of: dict[str, Path] = {}
         self._open: OrderedDict[Path, Bank] = OrderedDict()
         self._pending: dict[str, Arrays] = {}
@@ -173,7 +178,26 @@ def delete_store(folder: Path) -> None:
         folder.rmdir()
 
 
-def _check_fingerprint(path: Path, fingerprint: str, what: str) -> None:
+def is_empty(folder: Path) -> bool:
+    """Return True if no item of the store in a folder was committed."""
+    return not any(_SHARD.fullmatch(path.name) for path in folder.iterdir())
+
+
+def mark_failed(folder: Path, reason: str) -> None:
+    """Note in a closed store that the computation it belongs to has failed."""
+    path = folder / "store.json"
+    write_json_atomic(path, {**read_json_object(path), "failed": reason[:MAX_REASON]})
+
+
+def failure_of(folder: Path) -> str | None:
+    """Reason of the last run of a store if it failed; None if it ended otherwise."""
+    reason = read_json_object(folder / "store.json").get("failed")
+    return reason if isinstance(reason, str) else None
+
+
+def _check_fingerprint(
+    path: Path, fingerprint: str, what: str, settings: Mapping[str, object]
+) -> None:
     """Record ``fingerprint`` in a JSON file, or compare it with the recorded one.
 
     Raises:
@@ -188,5 +212,7 @@ def _check_fingerprint(path: Path, fingerprint: str, what: str) -> None:
                 f"fingerprint {found} there, {fingerprint} asked for. Use --overwrite to compute "
                 f"them again, or another output folder"
             )
-        return
-    write_json_atomic(path, {"schema": BANK_SCHEMA, "what": what, "fingerprint": fingerprint})
+        if isinstance(header, dict) and "failed" not in header:
+            return
+    header = {"schema": BANK_SCHEMA, "what": what, "fingerprint": fingerprint}
+    write_json_atomic(path, {**header, "settings": dict(settings)})

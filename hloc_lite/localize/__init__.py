@@ -12,6 +12,7 @@ estimation.py       pose hypotheses by cluster; selection, and one pose on the u
 verification.py     confidence in the selected pose
 result.py           status, reason, counts
 
+own_photos.py       map images that a query is a copy of
 multi_map.py        several maps in one query: joint numbering
 rig.py              several cameras at once
 sequence.py         frames with odometry

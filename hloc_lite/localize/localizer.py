@@ -14,15 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.clock import StageClock, peak_memory_mb
-from hloc_lite.concurrency import prefetch
+from hloc_lite.concurrency import prefetch, sleeping_openmp_threads
 from hloc_lite.config import Config, load_config, query_profile
 from hloc_lite.deprecation import renamed_argument
+from hloc_lite.display import html_table
 from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
 from hloc_lite.geometry.cameras import check_camera, guess_camera, rescaled
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.confidence import load_calibration
 from hloc_lite.localize.multi_map import joint_model
+from hloc_lite.localize.own_photos import OwnPhotos, hash_file
+from hloc_lite.localize.prior import ignored_parts
 from hloc_lite.localize.result import make_failure, with_fallback
 from hloc_lite.localize.rig import make_rig_estimator, no_correspondences, solve_rig
 from hloc_lite.localize.sequence import Frame, Tracker
@@ -100,6 +103,13 @@ class Localizer:
         )
         self._rig_estimator = make_rig_estimator(self.config.pose, runtime)
 
+    def __repr__(self) -> str:
+        return f"Localizer({', '.join(map(repr, self.maps))}, {self.config!r})"
+
+    def _repr_html_(self) -> str:
+        rows = {f"map {number}": each for number, each in enumerate(self.maps, start=1)}
+        return html_table("Localizer", {**rows, "config": repr(self.config)})
+
     @classmethod
     def open(
         cls,
@@ -125,10 +135,15 @@ class Localizer:
         return cls(sfm_map, config, **options)
 
     @cached_property
+    def _own_photos(self) -> OwnPhotos:
+        return OwnPhotos(self.map)
+
+    @cached_property
     def model(self) -> SfmModel:
         """SfM model whose points the correspondences of results index, joint for several maps."""
         return joint_model(self.maps)
 
+    @sleeping_openmp_threads()
     def localize(
         self,
         image: Image,
@@ -147,7 +162,8 @@ class Localizer:
                 from EXIF or estimate them. A guessed focal length (``has_prior_focal`` is False) is
                 estimated with the pose.
             name: name in the result; None for the file name. A map image of the name given here or
-                by a ``Photo`` is not retrieved (``localize.exclude_same_name``).
+                by a ``Photo`` is not retrieved (``localize.exclude_same_name``), and neither is
+                the map image that the file is a copy of.
             fallback: give a failed query the pose of its best retrieved image, as ``fallback``.
             prior: narrows the retrieved map images; a pose that contradicts it is withheld as
                 ``Status.DOUBTFUL``.
@@ -175,12 +191,14 @@ class Localizer:
             intrinsics,
             name=label,
             calibrated=camera is not None and camera.has_prior_focal,
-            exclude=label if name is not None or isinstance(image, Photo) else None,
+            exclude=self._map_image(image, photo, is_named=name is not None, label=label),
             prior=prior,
             budget_ms=budget_ms,
             clock=clock,
         )
-        result = replace(result, peak_memory_mb=peak_memory_mb())
+        result = replace(
+            result, peak_memory_mb=peak_memory_mb(), reason=self._reason(result.reason, prior)
+        )
         return with_fallback(result, self.map.model) if fallback else result
 
     def localize_batch(
@@ -216,6 +234,7 @@ class Localizer:
         tracker = Tracker(localize, self._rig_estimator, distance, self.config.sequence)
         return (tracker.next(frame) for frame in frames)
 
+    @sleeping_openmp_threads()
     def localize_rig(
         self, images: Sequence[Image], rig: Rig, *, prior: Prior | None = None
     ) -> RigLocalizationResult:
@@ -245,9 +264,10 @@ class Localizer:
             query, hits = self.pipeline.describe(photo, camera, prior=prior, clock=clock)
             correspondences = self.pipeline.weighted_landmarks(query, hits, clock)
             found.append(no_correspondences() if correspondences is None else correspondences)
-        return solve_rig(
+        result = solve_rig(
             self._rig_estimator, names, found, rig, unreadable, self.config.pose, clock
         )
+        return replace(result, reason=self._reason(result.reason, prior))
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
         """Make the result of a query whose image could not be decoded."""
@@ -256,6 +276,21 @@ class Localizer:
     def predict_labels(self, photo: Photo) -> LabelMap | None:
         """Segment a photo; None without labels."""
         return self.pipeline.predictor.predict_labels(photo)
+
+    def _reason(self, reason: str, prior: Prior | None) -> str:
+        """Reason of a result, with the parts of the prior that could not be used."""
+        georeference = self.map.georeference
+        down = None if georeference is None else georeference.down_in_map
+        ignored = "" if prior is None else ignored_parts(prior, down)
+        return f"{reason} ({ignored})" if ignored and ignored not in reason else reason
+
+    def _map_image(self, image: Image, photo: Photo, label: str, *, is_named: bool) -> str | None:
+        """Name of the map image that the photo is; None if it is none."""
+        if is_named or isinstance(image, Photo):
+            return self._own_photos.find(label, photo.file_hash)
+        if isinstance(image, str | Path):  # a file of the same name may be another photo
+            return self._own_photos.find(str(Path(image).resolve()), photo.file_hash)
+        return None
 
     def _intrinsics(self, photo: Photo, camera: Camera | None) -> Camera:
         if camera is not None:
@@ -288,7 +323,8 @@ def _read(image: Image, label: str, config: Config) -> Photo:
     if isinstance(image, Photo):
         return image
     if isinstance(image, str | Path):
-        return read_photo(Path(image), label, config.images)
+        photo = read_photo(Path(image), label, config.images)
+        return replace(photo, file_hash=hash_file(Path(image), config.images))
     return Photo(label, image)
 
 

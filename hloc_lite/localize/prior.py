@@ -110,7 +110,6 @@ def check_pose(
     """
     against: list[str] = []
     for_it: list[str] = []
-    unused: list[str] = []
     down = _down(prior, down_in_world)
     center = cam_from_world.center
     if prior.position is not None:
@@ -130,18 +129,27 @@ def check_pose(
         height = float(-center @ down)
         text = f"is {height:.3g} map units high, within {low:.3g} to {high:.3g}"
         (for_it if low <= height <= high else against).append(text)
-    if down is None:
-        given = {"gravity": prior.gravity_in_cam, "height": prior.heights}
-        unused = [what for what, value in given.items() if value is not None]
     if against:
         wrong = " and ".join(text.replace(", within", ", expected within") for text in against)
         return False, f"the pose {wrong}"
     sentence = (
         f"the pose {', '.join(for_it)}" if for_it else "the prior does not constrain the pose"
     )
-    if unused:
-        sentence += f" ({' and '.join(unused)} not compared: gravity in the map is unknown)"
-    return True, sentence
+    ignored = ignored_parts(prior, down_in_world)
+    return True, f"{sentence} ({ignored})" if ignored else sentence
+
+
+def ignored_parts(prior: Prior, down_in_world: Float64 | None) -> str:
+    """Parts of a prior that cannot be used, in words; empty if all can.
+
+    Args:
+        down_in_world: (3,) gravity in the map; None if unknown.
+    """
+    given = {"gravity": prior.gravity_in_cam, "height": prior.heights}
+    parts = [name for name, value in given.items() if value is not None]
+    if not parts or _down(prior, down_in_world) is not None:
+        return ""
+    return f"{' and '.join(parts)} not compared: gravity in the map is unknown"
 
 
 def prior_from_gps(

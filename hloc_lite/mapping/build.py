@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from hloc_lite.clock import StageClock
+from hloc_lite.concurrency import sleeping_openmp_threads
 from hloc_lite.config import Config
 from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.errors import BusyMapError, MappingError
@@ -21,6 +22,7 @@ from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import LOCK
+from hloc_lite.io.versions import software_versions
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.cameras import find_cameras
 from hloc_lite.mapping.feature_extraction import (
@@ -47,7 +49,7 @@ from hloc_lite.mapping.run import (
     open_source,
 )
 from hloc_lite.mapping.two_pass_matching import MatchingPass, match_and_verify
-from hloc_lite.maps.folder import check_ours, delete_work, output_folder
+from hloc_lite.maps.folder import check_ours, delete_work, mark_work_failed, output_folder
 from hloc_lite.maps.map import Map, in_memory
 from hloc_lite.maps.storage import StoredFeatures
 from hloc_lite.models import FIRST_PASS_MATCHER, load_models, matcher_name
@@ -57,6 +59,7 @@ from hloc_lite.registry import Runtime
 logger = logging.getLogger(__name__)
 
 
+@sleeping_openmp_threads()
 def build_map(
     images: Images,
     config: Config | None = None,
@@ -103,7 +106,12 @@ def build_map(
             return in_memory(_build(run))
     run = Run(source, config, inputs, models, folder, progress, device, overwrite)
     with _locked(folder):
-        result = _build(run)
+        try:
+            result = _build(run)
+        except MappingError as error:
+            if error.__cause__ is None:  # not for lack of disk space: the same would fail again
+                mark_work_failed(folder, str(error))
+            raise
         if not keep_work:
             delete_work(folder)
         return result
@@ -112,7 +120,7 @@ def build_map(
 def _build(run: Run) -> Map:
     image_hashes, skipped = find_usable_images(run)
     made_from = run.fingerprint(image_hashes)
-    if not run.overwrite and check_finished(run.folder, made_from):
+    if not run.overwrite and check_finished(run.folder, made_from, run.config, run.models.weights):
         logger.info("%s is already complete (fingerprint %s)", run.folder, made_from)
         return Map.open(run.folder)
     clock = StageClock()
@@ -148,6 +156,9 @@ def _build(run: Run) -> Map:
             report |= {"landmarks": dict(landmark_weights(labels, run.config.semantics).counts)}
         report |= {"timings_s": clock.seconds, "images_folder": _images_folder(run.source)}
         report |= {"known_poses": run.inputs.reference is not None}
+        report |= {"versions": software_versions()}
+        for name, file_hash in image_hashes.items():  # tells a query that is a map photo itself
+            report["images"][name]["file_hash"] = file_hash
         report |= {"pairs_by_matcher": dict(verified.matchers)}
         registered = {image.name for image in model.images}
         rows = [row for row, name in enumerate(names) if name in registered]

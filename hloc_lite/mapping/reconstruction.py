@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+from tqdm import tqdm
 
 from hloc_lite.config import MappingConfig
 from hloc_lite.errors import MappingError, counted
@@ -57,7 +59,8 @@ def build_model(
         model = triangulate(posed, keypoints, usable, config)
         _check_triangulated(model, usable, config)
         return model, 0
-    models = reconstruct(by_id, id_of, keypoints, usable, config)
+    with _shown_progress(len(id_of), run.progress) as progress:
+        models = reconstruct(by_id, id_of, keypoints, usable, config, progress)
     if not models or models[0].num_points == 0:
         other = "global" if config.mapper == "incremental" else "incremental"
         raise MappingError(
@@ -69,6 +72,19 @@ def build_model(
         sizes = ", ".join(str(len(model.images)) for model in models)
         logger.warning("%d separate models (%s images); the largest is kept", len(models), sizes)
     return models[0], len(models) - 1
+
+
+@contextmanager
+def _shown_progress(num_images: int, enabled: bool) -> Iterator[Callable[[int], None]]:
+    """Progress bar of the images that are registered so far; steps are logged, too."""
+    with tqdm(desc="registering", total=num_images, unit="image", disable=not enabled) as bar:
+
+        def show(registered: int) -> None:
+            bar.n = registered  # starts over with each further model
+            bar.refresh()
+            logger.debug("%d of %d images registered", registered, num_images)
+
+        yield show
 
 
 def _check_pose_agreement(

@@ -17,12 +17,14 @@ from hloc_lite.config import (
     Use,
     fingerprint,
     map_values_for_fingerprint,
+    settings_with,
     values_for_fingerprint,
 )
 from hloc_lite.config.pair_spec import PairSpec, check_reference, parse_pair_spec
 from hloc_lite.errors import (
     ConfigError,
     FormatError,
+    HlocLiteError,
     ImageError,
     MappingError,
     StaleArtefactError,
@@ -30,9 +32,10 @@ from hloc_lite.errors import (
 )
 from hloc_lite.formats.cue_files import label_file_hashes
 from hloc_lite.formats.hloc_lists import read_pairs
-from hloc_lite.io.files import file_sha256, read_json
+from hloc_lite.io.files import file_sha256, read_json, read_json_object
 from hloc_lite.io.image_sources import ImageSource, MemorySource, folder_source
-from hloc_lite.io.sharded_store import ShardedStore, delete_store
+from hloc_lite.io.sharded_store import ShardedStore, delete_store, failure_of, is_empty
+from hloc_lite.mapping.differences import explain_differences, explain_other_map
 from hloc_lite.maps.folder import WORK
 from hloc_lite.models import Models
 from hloc_lite.scene import SfmModel
@@ -83,12 +86,44 @@ class Run:
         """
         folder, made_from = self.folder / WORK / name, fingerprint(*self._parts(name))
         try:
-            return ShardedStore(folder, made_from, name)
-        except (StaleArtefactError, FormatError):
+            return ShardedStore(folder, made_from, name, settings=self._settings(name))
+        except (StaleArtefactError, FormatError) as error:
             if not self.overwrite:
-                raise
+                self._check_worthless(folder, error)
             delete_store(folder)
-            return ShardedStore(folder, made_from, name)
+            return ShardedStore(folder, made_from, name, settings=self._settings(name))
+
+    def _check_worthless(self, folder: Path, error: HlocLiteError) -> None:
+        """Raise the error, with the settings that differ, unless nothing of value would be lost."""
+        header = read_json_object(folder / "store.json")
+        recorded = header.get("settings")
+        there = recorded if isinstance(recorded, Mapping) else {}
+        differences = explain_differences(there, self._settings(folder.name))
+        reason = failure_of(folder)
+        if isinstance(error, StaleArtefactError) and (reason is not None or is_empty(folder)):
+            if reason is not None:
+                what = f"{folder.name} of a run that failed ({reason})"
+                logger.warning("%s are replaced: %s", what, differences or "other weights")
+            return
+        if not differences:
+            raise error
+        raise StaleArtefactError(
+            f"{folder.parent.parent} holds the work of an unfinished run with other settings "
+            f"({folder.name}): {differences}. To finish it, give the settings there; else give "
+            f"--overwrite, or another output folder"
+        ) from None
+
+    def _settings(self, name: str) -> dict[str, Any]:
+        """Setting -> plain value of all that the results of a store depend on, for messages."""
+        uses = Use.FEATURES
+        if name != "features":
+            is_first = name.startswith(FIRST_PASS)
+            uses |= Use.NEAREST_MATCHES if is_first else Use.MATCHES
+        if name.endswith("verified"):
+            uses |= Use.VERIFICATION
+        poses, cameras = self.inputs.reference is not None, self.inputs.cameras is not None
+        given = {"known poses": poses, "known intrinsics": cameras, "masks": str(self.inputs.masks)}
+        return {**settings_with(self.config, uses), **given}
 
     def _parts(self, name: str) -> list[object]:
         """Values that the results of a store depend on."""
@@ -155,8 +190,15 @@ def _pair_spec(config: Config, inputs: MapInputs, num_images: int) -> PairSpec:
     return parse_pair_spec(config.pairs, num_images, num_points)
 
 
-def check_finished(folder: Path, made_from: str) -> bool:
+def check_finished(
+    folder: Path, made_from: str, config: Config, weights: Mapping[str, str]
+) -> bool:
     """Return True if the folder holds the finished map with this fingerprint.
+
+    Args:
+        made_from: fingerprint of this run.
+        config: config of this run, for the message.
+        weights: name -> sha256 of its networks, for the message.
 
     Raises:
         StaleArtefactError: it holds another map.
@@ -171,10 +213,11 @@ def check_finished(folder: Path, made_from: str) -> bool:
     found = header.get("fingerprint") if isinstance(header, dict) else None
     if found == made_from:
         return True
+    difference = explain_other_map(header, config, weights) if found is not None else "unknown"
     raise StaleArtefactError(
-        f"{folder} holds a map made with other settings, weights or images: its fingerprint is "
-        f"{found}, this run's is {made_from}. Use --overwrite to replace it, or choose another "
-        f"output folder"
+        f"{folder} holds a map made with other settings, weights or images ({difference}): its "
+        f"fingerprint is {found}, this run's is {made_from}. Use --overwrite to replace it, or "
+        f"choose another output folder"
     )
 
 

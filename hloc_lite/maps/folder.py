@@ -13,7 +13,7 @@ from pathlib import Path
 from hloc_lite.errors import MappingError
 from hloc_lite.io.files import read_json_object
 from hloc_lite.io.image_sources import FolderSource, ImageSource
-from hloc_lite.io.sharded_store import delete_store, is_store
+from hloc_lite.io.sharded_store import delete_store, is_store, mark_failed
 from hloc_lite.io.staging import LOCK, STAGED, foreign_files
 
 MAP_SCHEMA = "hloc_lite.map/1"
@@ -89,6 +89,15 @@ def delete_work(folder: Path) -> None:
         delete_store(store)
     with suppress(OSError):  # it holds other files
         (folder / WORK).rmdir()
+
+
+def mark_work_failed(folder: Path, reason: str) -> None:
+    """Note in the intermediate results of a map folder that their run failed, and why.
+
+    A run with other settings may then replace them by itself. Those of an interrupted run are kept.
+    """
+    for store in _stores(folder):
+        mark_failed(store, reason)
 
 
 def _has_map(folder: Path) -> bool:

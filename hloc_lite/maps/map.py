@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hloc_lite.display import html_table
 from hloc_lite.errors import DamagedMapError, FormatError
 from hloc_lite.maps.folder import REMEDY
 from hloc_lite.maps.map_data import MapData
@@ -16,6 +17,23 @@ from hloc_lite.maps.storage import read_map, write_map
 @dataclass(frozen=True, eq=False)
 class Map(MapData):
     """SfM model with the features and global descriptors of its images; opens and saves itself."""
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{key} {value}" for key, value in self._facts().items())
+        return f"Map({facts})"
+
+    def _repr_html_(self) -> str:
+        return html_table("Map", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            "images": str(len(self.model.images)),
+            "points": str(self.model.num_points),
+            "features": self.config.features.name,
+            "retrieval": self.config.retrieval.name,
+            "units": "map units" if self.georeference is None else "georeferenced",
+            "fingerprint": self.fingerprint,
+        }
 
     @classmethod
     def open(cls, path: Path | str) -> Map:

@@ -13,6 +13,7 @@ from hloc_lite.consistency.labels import is_class
 from hloc_lite.io.files import read_json
 from hloc_lite.maps.folder import COMPACT_SCHEMA
 from hloc_lite.maps.map import Map
+from hloc_lite.maps.units import metres_per_unit
 from hloc_lite.types import NO_POINT
 
 JSON_KEYS = {
@@ -51,6 +52,8 @@ class MapSummary:
     weights: Mapping[str, str]
     bytes_by_file: Mapping[str, int]
     """File name relative to the folder -> bytes."""
+    metres_per_unit: float | None = None
+    """Metres per map unit; None if the scale is unknown."""
 
     @property
     def total_bytes(self) -> int:
@@ -99,6 +102,7 @@ def summarize_map(folder: Path, sfm_map: Map | None = None) -> MapSummary:
         labelled_share=None if labels is None else float(np.mean(is_class(labels.labels))),
         weights=sfm_map.weights,
         bytes_by_file=_file_sizes(folder),
+        metres_per_unit=metres_per_unit(sfm_map),
     )
 
 

@@ -185,6 +185,7 @@ def test_unwritable_outputs_are_reported_first_with_the_cause(
 def test_a_file_instead_of_a_folder_is_named(world, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
+    Path("x.jpg").touch()
     for arguments in (["file", "x.jpg"], [world[0] / "map", "--images", "file", "-o", "p.txt"]):
         with pytest.raises(SystemExit):
             main(["localize", *map(str, arguments)])

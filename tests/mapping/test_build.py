@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hloc_lite.config import Config
 from hloc_lite.errors import HlocLiteError, MappingError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.pycolmap_adapter import has_global_mapper
@@ -161,3 +162,50 @@ def test_unusable_arrays_are_left_out_with_a_reason(exact_scene) -> None:
         build_map({"a.png": arrays["a.png"]}, config, weights=NoWeights())
     with pytest.raises(MappingError, match=r"got 1 \(1 other skipped: 'f.png': expected an array"):
         build_map({n: arrays[n] for n in ("a.png", "f.png")}, config, weights=NoWeights())
+
+
+def with_fewer_keypoints(config: Config) -> Config:
+    fewer = config.features.model_copy(update={"max_keypoints": 100})
+    return config.model_copy(update={"features": fewer})
+
+
+def stop_at_reconstruction(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def stop(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("hloc_lite.mapping.build.build_model", stop)
+
+
+def test_a_map_of_other_settings_is_refused_by_their_names(build, exact_scene, tmp_path) -> None:
+    _, config = exact_scene
+    build(output=tmp_path / "map")
+    expected = rf"features.max_keypoints: {config.features.max_keypoints} there, 100 asked"
+    with pytest.raises(StaleArtefactError, match=expected):
+        build(with_fewer_keypoints(config), output=tmp_path / "map")
+
+
+def test_leftovers_of_a_failed_run_do_not_block_other_settings(
+    build, exact_scene, tmp_path, monkeypatch, caplog
+) -> None:
+    _, config = exact_scene
+    with monkeypatch.context() as patched, pytest.raises(MappingError, match="no image"):
+        stop_at_reconstruction(patched, MappingError("no image could be registered"))
+        build(output=tmp_path / "map")
+    assert build(with_fewer_keypoints(config), output=tmp_path / "map").model.num_points > 0
+    assert "run that failed (no image could be registered) are replaced" in caplog.text
+
+
+@pytest.mark.parametrize("failed_before", [False, True])
+def test_the_work_of_an_interrupted_run_is_kept(
+    build, exact_scene, tmp_path, monkeypatch, failed_before
+) -> None:
+    """Also if the same run had failed before: it may have been mended meanwhile."""
+    _, config = exact_scene
+    errors = [MappingError("failed")] * failed_before + [KeyboardInterrupt()]
+    for error in errors:
+        with monkeypatch.context() as patched, pytest.raises(type(error)):
+            stop_at_reconstruction(patched, error)
+            build(output=tmp_path / "map")
+    with pytest.raises(StaleArtefactError, match=r"features.max_keypoints: .* there, 100 asked"):
+        build(with_fewer_keypoints(config), output=tmp_path / "map")
+    assert build(output=tmp_path / "map").model.num_points > 0

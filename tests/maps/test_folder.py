@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hloc_lite.cli.main import main
@@ -99,7 +101,8 @@ def test_folder_of_a_killed_run_is_accepted(build, tmp_path: Path) -> None:
     (folder / ".DS_Store").write_bytes(b"Finder")
     assert len(build(folder).model.images) == 5
     stale = tmp_path / "stale"
-    ShardedStore(stale / "work/features", "another", "features").close()
+    with closing(ShardedStore(stale / "work/features", "another", "features")) as store:
+        store.add("a.png", {"x": np.zeros(1)})
     (stale / "run.log").touch()
     with pytest.raises(HlocLiteError, match="Use --overwrite"):
         build(stale)

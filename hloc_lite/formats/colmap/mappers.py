@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,7 @@ def reconstruct(
     keypoints: Mapping[str, Float64],
     pairs: Iterable[tuple[Pair, TwoView]],
     config: MappingConfig,
+    progress: Callable[[int], None] | None = None,
 ) -> list[SfmModel]:
     """Run structure from motion on verified matches.
 
@@ -85,6 +86,8 @@ def reconstruct(
         keypoints: (N, 2) pixels of each image, by name.
         pairs: verified matches.
         config: mapper, thresholds, threads and seed.
+        progress: called by the incremental mapper with the number of images that are registered in
+            the model it works on.
 
     Returns:
         Models, those with most registered images first.
@@ -107,7 +110,8 @@ def reconstruct(
             found = pycolmap.global_mapping(*arguments, options)
         else:
             options = _incremental_options(config, len(ids))
-            found = pycolmap.incremental_mapping(*arguments, options)
+            callbacks = _progress_callbacks(progress)
+            found = pycolmap.incremental_mapping(*arguments, options, **callbacks)
         models = []
         for number, reconstruction in found.items():
             target = folder / f"model{number}"
@@ -115,6 +119,27 @@ def reconstruct(
             reconstruction.write_binary(str(target))
             models.append(_registered_only(read_model(target), reconstruction))
     return sorted(models, key=lambda m: (len(m.images), m.num_points), reverse=True)
+
+
+def _progress_callbacks(
+    progress: Callable[[int], None] | None,
+) -> dict[str, Callable[[], None]]:
+    """Callbacks of the incremental mapper that count the images of its current model."""
+    if progress is None:
+        return {}
+    registered = 0
+
+    def begin_model() -> None:
+        nonlocal registered
+        registered = 2
+        progress(registered)
+
+    def add_image() -> None:
+        nonlocal registered
+        registered += 1
+        progress(registered)
+
+    return {"initial_image_pair_callback": begin_model, "next_image_callback": add_image}
 
 
 @contextmanager

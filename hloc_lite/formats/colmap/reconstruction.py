@@ -1,0 +1,36 @@
+"""SfM models as ``pycolmap.Reconstruction`` and back, by COLMAP's files in a temporary folder."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hloc_lite.formats.colmap.model import read_model, write_model
+from hloc_lite.io.pycolmap_adapter import load_pycolmap
+from hloc_lite.scene import SfmModel, keypoints_of
+
+
+def to_pycolmap_reconstruction(model: SfmModel) -> Any:
+    """``pycolmap.Reconstruction`` with the cameras, images (cam_from_world) and points of a model.
+
+    Images of compact maps have no keypoints; they get the projections of their points.
+
+    Raises:
+        MissingDependencyError: pycolmap is not installed.
+    """
+    images = tuple(replace(each, keypoints=keypoints_of(model, each)) for each in model.images)
+    model = replace(model, images=images)
+    with tempfile.TemporaryDirectory(prefix="hloc_lite_") as folder:
+        write_model(Path(folder), model)
+        return load_pycolmap().Reconstruction(folder)
+
+
+def from_pycolmap_reconstruction(reconstruction: Any) -> SfmModel:
+    """SfM model of the registered images of a ``pycolmap.Reconstruction``."""
+    with tempfile.TemporaryDirectory(prefix="hloc_lite_") as folder:
+        reconstruction.write_binary(folder)
+        model = read_model(Path(folder))
+    registered = set(reconstruction.reg_image_ids())
+    return model.with_images({i.name for i in model.images if i.image_id in registered})
