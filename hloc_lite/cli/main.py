@@ -22,6 +22,7 @@ EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 VERBS: Mapping[str, str] = {
+    "calibrate": "hloc_lite.cli.calibrate",
     "compress": "hloc_lite.cli.compress",
     "config": "hloc_lite.cli.config",
     "demo": "hloc_lite.cli.demo",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +20,15 @@ from hloc_lite.cli.options import (
     show_progress,
 )
 from hloc_lite.config import PROFILES, load_config
-from hloc_lite.errors import ConfigError
+from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS
 
 if TYPE_CHECKING:
     from hloc_lite.mapping.run import MapInputs
+    from hloc_lite.maps.map import Map
     from hloc_lite.scene import SfmModel
 
+logger = logging.getLogger(__name__)
 SHOWN_FAILURES = 10
 
 
@@ -141,6 +144,31 @@ def command(
         progress=show_progress(),
     )
     print_summary(Path(output), sfm_map.report)
+    if can_test_itself(sfm_map):
+        _calibrate(Path(output), sfm_map, device=device, offline=offline)
+
+
+def can_test_itself(sfm_map: Map) -> bool:
+    """True for a new map that shall be tested on its own photos, with enough of them."""
+    config = sfm_map.config
+    return (
+        config.self_test.enabled
+        and config.confidence.enabled
+        and sfm_map.calibration is None
+        and len(sfm_map.model.images) > config.self_test.min_images_left
+    )
+
+
+def _calibrate(folder: Path, sfm_map: Map, *, device: str, offline: bool) -> None:
+    """Calibrate a new map within its share of the mapping time; a failure leaves the map as is."""
+    from hloc_lite.cli.calibrate import calibrate
+
+    mapping_s = sum(sfm_map.report["timings_s"].values())
+    seconds = sfm_map.config.self_test.max_time_share * mapping_s
+    try:
+        calibrate(folder, sfm_map, seconds, device=device, offline=offline)
+    except HlocLiteError as error:
+        logger.warning("the map is finished, but was not tested on its own photos: %s", error)
 
 
 def _check_usage(reference: Path | None, cameras_file: Path | None, mapper: str | None) -> None:

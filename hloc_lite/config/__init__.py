@@ -28,6 +28,7 @@ from hloc_lite.config.profiles import PROFILES, query_profile
 from hloc_lite.config.retrieval import RetrievalConfig
 from hloc_lite.config.root import Config
 from hloc_lite.config.section import Section, Use
+from hloc_lite.config.self_test import SelfTestConfig, VisibilityConfig
 from hloc_lite.config.semantics import Confusion, SemanticClass, SemanticsConfig
 from hloc_lite.config.weighting import ConfidenceConfig, CueName, WeightingConfig
 from hloc_lite.deprecation import deprecated_names
@@ -52,10 +53,12 @@ __all__ = [
     "PriorConfig",
     "RetrievalConfig",
     "Section",
+    "SelfTestConfig",
     "SemanticClass",
     "SemanticsConfig",
     "SequenceConfig",
     "Use",
+    "VisibilityConfig",
     "WeightingConfig",
     "building_keys",
     "config_from_dict",

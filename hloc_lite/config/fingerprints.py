@@ -16,6 +16,9 @@ _SECTION_NAMES: Mapping[Any, str] = {
     field.annotation: name for name, field in Config.model_fields.items()
 }
 
+_ADDED_SECTIONS = ("self_test", "visibility")
+"""Sections that version 0.1 did not have: hashed only where they differ from the defaults."""
+
 
 def fingerprint(*parts: object) -> str:
     """16 hex digits that change with any of the parts.
@@ -34,6 +37,10 @@ def plain_for_fingerprint(model: BaseModel) -> dict[str, Any]:
     of version 0.1 (see ``renamed_keys``)."""
     values = model.model_dump()
     if isinstance(model, Config):
-        return with_old_names(values)
+        defaults = Config()
+        added = [
+            n for n in _ADDED_SECTIONS if getattr(model, n, None) == getattr(defaults, n, None)
+        ]
+        return with_old_names({name: values[name] for name in values if name not in added})
     name = _SECTION_NAMES.get(type(model))
     return values if name is None else section_with_old_names(name, values)

@@ -10,6 +10,7 @@ from hloc_lite.config.matching import MatchingConfig
 from hloc_lite.config.pose import PoseConfig
 from hloc_lite.config.retrieval import RetrievalConfig
 from hloc_lite.config.section import Section
+from hloc_lite.config.self_test import SelfTestConfig, VisibilityConfig
 from hloc_lite.config.semantics import SemanticsConfig
 from hloc_lite.config.weighting import ConfidenceConfig, WeightingConfig
 
@@ -33,3 +34,5 @@ class Config(Section):
     depth: DepthConfig = DepthConfig()
     weighting: WeightingConfig = WeightingConfig()
     confidence: ConfidenceConfig = ConfidenceConfig()
+    self_test: SelfTestConfig = SelfTestConfig()
+    visibility: VisibilityConfig = VisibilityConfig()

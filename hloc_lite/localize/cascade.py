@@ -34,6 +34,15 @@ class MatchingStep:
     """Steps not tried yet, in words; empty after the last one."""
     next_s: float = 0.0
     """Expected time of the next step, in seconds."""
+    with_landmarks: tuple[MapMatches, ...] | None = None
+    """Nearest-neighbour matches with landmarks alone, if ``matches`` has others as well."""
+
+    @property
+    def nearest_matches(self) -> tuple[MapMatches, ...]:
+        """Matches by nearest neighbours alone; empty if there are none."""
+        if self.with_landmarks is not None:
+            return self.with_landmarks
+        return () if any(each.is_learned for each in self.matches) else self.matches
 
 
 class ImageTiming:
@@ -71,7 +80,7 @@ def matching_steps(
         yield MatchingStep(matches, 0, accept_above, remaining)
         matches = match_landmarks(query, hits, matchers, clock)
     yield MatchingStep(matches, 0, accept_above, images_left, timing.seconds * count)
-    queue, num_images = ImageQueue(hits, matches), 0
+    queue, num_images, with_landmarks = ImageQueue(hits, matches), 0, matches
     while num_images < max_images:
         chosen = hits.subset(queue.next(count))
         start = clock.seconds.get("matching", 0.0)
@@ -82,7 +91,9 @@ def matching_steps(
         num_images += count
         count = min(config.images_per_step, max_images - num_images)
         images_left = _images_left(max_images - num_images)
-        yield MatchingStep(matches, num_images, None, images_left, timing.seconds * count)
+        yield MatchingStep(
+            matches, num_images, None, images_left, timing.seconds * count, with_landmarks
+        )
 
 
 def match_images(

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from hloc_lite.config import LocalizeConfig
 from hloc_lite.localize.query import MapMatches
 from hloc_lite.protocols import Lifter
 from hloc_lite.scene import covisibility_clusters
-from hloc_lite.types import NO_POINT, Int64, PutativeMatches
+from hloc_lite.types import NO_POINT, Float32, Float64, Int64, PutativeMatches, freeze_field
+
+
+@dataclass(frozen=True, eq=False)
+class NearestMatches:
+    """R different matches of keypoints with landmarks, by nearest neighbours alone."""
+
+    points2D: Float64
+    """(R, 2) keypoints, pixels."""
+    point3D_idxs: Int64
+    """(R,) landmarks, in the joint numbering of all maps."""
+    xyz: Float64
+    """(R, 3) their world coordinates, map units."""
+    scores: Float32
+    """(R,) matcher scores in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        freeze_field(self, "points2D", np.float64, None, 2)
+        count = len(self.points2D)
+        freeze_field(self, "point3D_idxs", np.int64, count)
+        freeze_field(self, "xyz", np.float64, count, 3)
+        freeze_field(self, "scores", np.float32, count)
 
 
 def lift(map_matches: MapMatches, lifter: Lifter) -> PutativeMatches:
@@ -39,3 +63,25 @@ def cluster_images(map_matches: MapMatches, config: LocalizeConfig) -> list[Int6
     row = {name: index for index, name in enumerate(names)}
     points = {name: each.point3D_idxs for name, each in map_matches.by_image.items()}
     return [np.array([row[n] for n in cluster]) for cluster in covisibility_clusters(points)]
+
+
+def nearest_matches(
+    found: Sequence[MapMatches], lifters: Sequence[Lifter], first_points: Int64
+) -> NearestMatches:
+    """Lift the nearest-neighbour matches with each map to its points, each match once.
+
+    Args:
+        found: matches with each map; empty if there are none by nearest neighbours.
+        first_points: offset of each map's points in the joint numbering.
+    """
+    none = np.zeros(0, np.int64)
+    parts = [(np.zeros((0, 2)), none, np.zeros((0, 3)), np.zeros(0, np.float32))]
+    for of_map, lifter, start in zip(found, lifters, first_points, strict=False):
+        pairs = lift(of_map, lifter)
+        keys = pairs.keypoint_idxs * max(1, lifter.num_points) + pairs.point3D_idxs
+        _, rows = np.unique(keys, return_index=True)  # one for each image that observes it
+        keypoints = of_map.features.keypoints[pairs.keypoint_idxs[rows]]
+        points = pairs.point3D_idxs[rows]
+        parts.append((keypoints.astype(np.float64), points + start, pairs.xyz[rows],
+                      pairs.scores[rows]))  # fmt: skip
+    return NearestMatches(*(np.concatenate(each) for each in zip(*parts, strict=True)))

@@ -22,7 +22,7 @@ from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
 from hloc_lite.geometry.cameras import check_camera, guess_camera, rescaled
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.localize.confidence import load_calibration
+from hloc_lite.localize.map_confidence import calibration_in
 from hloc_lite.localize.multi_map import joint_model
 from hloc_lite.localize.own_photos import OwnPhotos, hash_file
 from hloc_lite.localize.prior import ignored_parts
@@ -92,7 +92,7 @@ class Localizer:
     ) -> None:
         self.map, self.maps = sfm_map, (sfm_map, *extra_maps)
         self.config = sfm_map.config if config is None else config
-        self.calibration = load_calibration(self.config.confidence)
+        self.calibration = calibration_in(self.config, self.maps)
         """Coefficients of the confidence model; None if confidence is disabled."""
         runtime = Runtime(WeightsStore() if weights is None else weights, device)
         lifters = None

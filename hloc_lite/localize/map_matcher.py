@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import lru_cache
 from threading import Lock
 
@@ -49,10 +50,19 @@ class MapMatcher:
         self._is_learned, self._only_landmarks = is_learned, only_landmarks
         self._descriptors = landmark_descriptors
         self._descriptors_lock = Lock()
+        self._cached_images = cached_images
         self.image_features = lru_cache(cached_images)(self._image_features)
         """(features, (N,) points) of a map image by name, kept in memory for the next queries."""
         self.image_names = lifter.image_names
         """Images that can contribute to a pose."""
+
+    def with_points(self, lifter: Lifter, descriptors: LandmarkDescriptors) -> MapMatcher:
+        """Matcher with the same networks and features, and other points."""
+        other = copy(self)
+        other.lifter, other.image_names = lifter, lifter.image_names
+        other._descriptors, other._descriptors_lock = descriptors, Lock()
+        other.image_features = lru_cache(self._cached_images)(other._image_features)
+        return other
 
     def match_images(self, features: LocalFeatures, hits: RetrievalHits) -> MapMatches:
         """Match a query with each of the retrieved images that this map has."""

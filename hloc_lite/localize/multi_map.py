@@ -7,7 +7,7 @@ none is taken for another.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,25 @@ from hloc_lite.maps.map import Map
 from hloc_lite.protocols import Lifter
 from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
 from hloc_lite.types import NO_POINT, Cue, Float64, Int64, PutativeMatches, UInt8
+
+
+@dataclass(frozen=True, eq=False)
+class CueSet:
+    """Cues about the matches with each map that has any."""
+
+    by_map: tuple[tuple[int, MatchCues, tuple[Int64, ...]], ...]
+    """Index of the map, its cues, and (C,) retrieved images of each covisibility cluster."""
+
+    @property
+    def num_clusters(self) -> int:
+        """Number of clusters of all maps."""
+        return sum(len(clusters) for _, _, clusters in self.by_map)
+
+    @property
+    def joined(self) -> MatchCues:
+        """Cues about the matches with all maps."""
+        parts = [each for _, each, _ in self.by_map]
+        return parts[0] if len(parts) == 1 else concatenate(parts)
 
 
 class JointLifter:

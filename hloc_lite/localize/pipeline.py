@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -16,42 +15,34 @@ from hloc_lite.localize.cascade import (
     match_landmarks,
     matching_steps,
 )
-from hloc_lite.localize.correspondences import cluster_images, lift
+from hloc_lite.localize.correspondences import (
+    NearestMatches,
+    cluster_images,
+    lift,
+    nearest_matches,
+)
 from hloc_lite.localize.estimation import PoseSolver, estimate_hypotheses, select_hypothesis
 from hloc_lite.localize.map_matcher import MapMatcher
-from hloc_lite.localize.multi_map import concatenate, first_rows, renumber
+from hloc_lite.localize.multi_map import CueSet, first_rows, renumber
 from hloc_lite.localize.prior import PriorFilter
 from hloc_lite.localize.query import MapMatches, PhotoPredictor, Query, describe_query
-from hloc_lite.localize.result import make_result, nothing_to_match, result_counts
-from hloc_lite.localize.verification import PoseVerifier, VerifiedPose
-from hloc_lite.localize.weighting import MatchCues, MatchWeigher, weigh
+from hloc_lite.localize.result import Answer, make_result, nothing_to_match, result_counts
+from hloc_lite.localize.verification import PoseVerifier, VerifiedPose, is_decided
+from hloc_lite.localize.weighting import MatchWeigher, weigh
+from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.pose.focal import RANKING_TRIALS
-from hloc_lite.protocols import GlobalDescriptor, PoseEstimator
+from hloc_lite.protocols import GlobalDescriptor, Lifter, PoseEstimator
 from hloc_lite.retrieval.index import RetrievalIndex
 from hloc_lite.types import (
     Camera,
     Correspondences,
     Float32,
-    Int64,
     LocalizationResult,
     Photo,
     Prior,
     RetrievalHits,
     Rigid3,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class CueSet:
-    """Cues about the matches with each map that has any."""
-
-    by_map: tuple[tuple[int, MatchCues, tuple[Int64, ...]], ...]
-    """Index of the map, its cues, and (C,) retrieved images of each covisibility cluster."""
-
-    @property
-    def num_clusters(self) -> int:
-        """Number of clusters of all maps."""
-        return sum(len(clusters) for _, _, clusters in self.by_map)
 
 
 class QueryPipeline:
@@ -85,7 +76,8 @@ class QueryPipeline:
         self.predictor = predictor
         self._global_descriptor, self._index = global_descriptor, index
         self._estimator, self._verifier, self._priors = estimator, verifier, priors
-        self._first_points = first_rows([matcher.lifter.num_points for matcher in matchers])
+        self._lifters = [matcher.lifter for matcher in matchers]
+        self._first_points = first_rows([lifter.num_points for lifter in self._lifters])
         self._timing = ImageTiming()
 
     def run(
@@ -132,25 +124,41 @@ class QueryPipeline:
             hits: retrieved images.
             steps: matches to use instead of those that ``localize.matching`` asks for.
         """
+        answer = self.answer(query, hits, clock, prior, budget_ms, steps)
+        hits, step, skipped = answer.hits, answer.step, answer.skipped
+        if answer.verified is None:
+            return nothing_to_match(name, query, hits, step.num_images, skipped, clock)
+        features = [matcher.map.config.features.name for matcher in self.matchers]
+        counts = result_counts(query, answer, features)
+        return make_result(name, query, hits, answer.verified, counts, skipped, clock, self.config)
+
+    def answer(
+        self,
+        query: Query,
+        hits: RetrievalHits,
+        clock: StageClock,
+        prior: Prior | None = None,
+        budget_ms: float | None = None,
+        steps: Iterable[MatchingStep] | None = None,
+    ) -> Answer:
+        """Take matching steps until the pose is decided; arguments as for ``localize``."""
         skipped: tuple[str, ...] = ()
-        cues, verified = None, None  # until a step has something to match
+        num_clusters, verified = 0, None  # until a step has something to match
         for step in self._steps(query, hits, clock) if steps is None else steps:
             hits = step.matches[0].hits
             if any(of_map.by_image for of_map in step.matches):
+                nearest = nearest_matches(step.nearest_matches, self._lifters, self._first_points)
                 cues = self.compute_cues(query, hits, step.matches, clock)
-                verified = self._verify(query, hits, step.matches, cues, clock)
+                num_clusters = cues.num_clusters
+                verified = self._verify(query, hits, step.matches, cues, nearest, clock)
                 if prior is not None:
                     verified = self._priors.check(verified, prior)
-            if self._is_decided(verified, step):
+            if is_decided(verified, step.accept_above, self.config):
                 break
             if _is_late(clock, budget_ms, step.next_s):
                 skipped = step.remaining
                 break
-        if cues is None or verified is None:
-            return nothing_to_match(name, query, hits, step.num_images, skipped, clock)
-        features = [matcher.map.config.features.name for matcher in self.matchers]
-        counts = result_counts(query, hits, step, verified, cues.num_clusters, features)
-        return make_result(name, query, hits, verified, counts, skipped, clock, self.config)
+        return Answer(step, hits, num_clusters, verified, skipped)
 
     def describe(
         self,
@@ -173,7 +181,11 @@ class QueryPipeline:
         return query, hits
 
     def retrieve(
-        self, descriptor: Float32, exclude: str | None = None, prior: Prior | None = None
+        self,
+        descriptor: Float32,
+        exclude: str | None = None,
+        prior: Prior | None = None,
+        allowed: Collection[str] | None = None,
     ) -> RetrievalHits:
         """Retrieve the map images with the most similar global descriptors.
 
@@ -181,18 +193,16 @@ class QueryPipeline:
             descriptor: (1, D) global descriptor of a photo, a unit row.
             exclude: name of a map image that is the photo itself.
             prior: only images that may share its view are compared.
+            allowed: names to compare without a prior; None for all.
         """
         excluded = [exclude] if exclude and self.config.localize.exclude_same_name else None
-        allowed = None if prior is None else self._priors.image_names(prior)
+        allowed = allowed if prior is None else self._priors.image_names(prior)
         count = self.config.localize.num_retrieved
         (hits,) = self._index.search(descriptor, count, excluded, allowed)
         return hits
 
     def match(self, query: Query, hits: RetrievalHits, clock: StageClock) -> tuple[MapMatches, ...]:
-        """Match a query with all retrieved images, or with all their landmarks.
-
-        It is the images if ``localize.matching`` is ``images``.
-        """
+        """Match a query with retrieved images or landmarks, as ``localize.matching`` says."""
         by_images = self.config.localize.matching == "images"
         match = match_images if by_images else match_landmarks
         return match(query, hits, self.matchers, clock)
@@ -234,15 +244,24 @@ class QueryPipeline:
             return None
         cues = self.compute_cues(query, hits, matches, clock)
         with clock("cues"):
-            joined = self.joined_cues(cues)
+            joined = cues.joined
             every = np.arange(len(hits.names))
-            (weighted,) = weigh([(0, joined, [every])], _keypoints(query), self.config)
+            (weighted,) = weigh([(0, joined, [every])], query.keypoints, self.config)
         return weighted.correspondences
 
-    def joined_cues(self, cues: CueSet) -> MatchCues:
-        """Join the cues about the matches with all maps."""
-        parts = [each for _, each, _ in cues.by_map]
-        return parts[0] if len(parts) == 1 else concatenate(parts)
+    @property
+    def is_metric(self) -> bool:
+        """True if the bounds of a correct pose are in metres."""
+        return self._verifier.is_metric
+
+    def with_points(self, lifter: Lifter, descriptors: LandmarkDescriptors) -> QueryPipeline:
+        """Pipeline in the first map with other points, such as those of ``left_out``."""
+        return QueryPipeline(
+            self.config, self._global_descriptor, self._index,
+            [self.matchers[0].with_points(lifter, descriptors)],
+            [self.weighers[0].with_points(lifter)],
+            self.predictor, self._estimator, self._verifier.with_points(lifter), self._priors,
+        )  # fmt: skip
 
     def _steps(
         self, query: Query, hits: RetrievalHits, clock: StageClock
@@ -258,36 +277,23 @@ class QueryPipeline:
         hits: RetrievalHits,
         matches: Sequence[MapMatches],
         cues: CueSet,
+        nearest: NearestMatches,
         clock: StageClock,
     ) -> VerifiedPose:
         """Estimate the pose from weighted matches and score it."""
         depth_map = query.predictions.depth_map
         solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated, depth_map)
         with clock("pose"):
-            weighted = weigh(cues.by_map, _keypoints(query), self.config)
+            weighted = weigh(cues.by_map, query.keypoints, self.config)
             hypotheses = estimate_hypotheses(weighted, solver)
             selected = select_hypothesis(hypotheses, solver)
         with clock("confidence"):
-            putative = self.joined_cues(cues).matches
+            putative = cues.joined.matches
             is_learned = any(each.is_learned for each in matches)
             windows = query.predictions.windows
-            return self._verifier.verify(selected, putative, windows, hits, is_learned=is_learned)
-
-    def _is_decided(self, verified: VerifiedPose | None, step: MatchingStep) -> bool:
-        """True if a pose is good enough, or so unlikely that more images will not help."""
-        is_accepted = verified is not None and verified.is_accepted
-        probability = None if verified is None else verified.probability
-        if step.accept_above is not None:
-            if probability is None:  # no pose, or no confidence: any pose will do
-                return is_accepted
-            return probability >= step.accept_above
-        is_rejected = (probability or 0.0) < self.config.cascade.reject_below
-        return is_accepted or (self.config.confidence.enabled and is_rejected)
-
-
-def _keypoints(query: Query) -> Float32:
-    """(N, 2) keypoints of all kinds of features, one after the other."""
-    return np.concatenate([features.keypoints for features in query.features])
+            return self._verifier.verify(
+                selected, putative, windows, hits, nearest, is_learned=is_learned
+            )
 
 
 def _is_late(clock: StageClock, budget_ms: float | None, next_s: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,21 @@ from hloc_lite.types import (
 )
 
 NO_HITS = RetrievalHits((), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Outcome of the matching steps of a query."""
+
+    step: MatchingStep
+    """Last step that was taken."""
+    hits: RetrievalHits
+    num_clusters: int
+    """Covisibility clusters of the matched images."""
+    verified: VerifiedPose | None
+    """None if there was nothing to match."""
+    skipped: tuple[str, ...]
+    """Steps that were left out for lack of time, in words."""
 
 
 def make_result(
@@ -106,19 +121,14 @@ def nothing_to_match(
     return replace(failure, skipped=skipped)
 
 
-def result_counts(
-    query: Query,
-    hits: RetrievalHits,
-    step: MatchingStep,
-    verified: VerifiedPose,
-    num_clusters: int,
-    feature_names: Sequence[str],
-) -> dict[str, int]:
-    """Count keypoints, matches, correspondences and inliers of a query.
+def result_counts(query: Query, answer: Answer, feature_names: Sequence[str]) -> dict[str, int]:
+    """Count keypoints, matches, correspondences and inliers of a query that was matched.
 
     Args:
         feature_names: kind of features of each map; with several, counts are also given by kind.
     """
+    step, verified = answer.step, answer.verified
+    assert verified is not None
     hypothesis = verified.selected.hypothesis
     inliers = np.flatnonzero(hypothesis.pose.inlier_mask if hypothesis.pose else ())
     by_map: dict[str, int] = {}
@@ -126,11 +136,11 @@ def result_counts(
         by_map = _counts_by_map(step.matches, feature_names, hypothesis.correspondences, inliers)
     counts = {
         "keypoints": sum(map(len, query.features)),
-        "retrieved": len(hits.names),
+        "retrieved": len(answer.hits.names),
         **hypothesis.cue_counts,
         **by_map,
         "matches": sum(map(_num_matches, step.matches)),
-        "clusters": num_clusters,
+        "clusters": answer.num_clusters,
         "agreeing_clusters": verified.selected.num_agreeing,
         "correspondences": len(hypothesis.correspondences),
         "inliers": len(inliers),

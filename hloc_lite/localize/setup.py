@@ -17,6 +17,9 @@ from hloc_lite.localize.compatibility import (
     landmark_matching_config,
     query_matching_config,
 )
+from hloc_lite.localize.confidence import load_calibration
+from hloc_lite.localize.evidence import LandmarkEvidence
+from hloc_lite.localize.map_confidence import typical_landmarks
 from hloc_lite.localize.map_matcher import MapMatcher
 from hloc_lite.localize.multi_map import JointLifter, concatenate_point_values
 from hloc_lite.localize.pipeline import QueryPipeline
@@ -186,11 +189,15 @@ def _make_verifier(
     config: Config,
     sfm_map: Map,
 ) -> PoseVerifier:
+    lifter = lifters[0] if len(lifters) == 1 else JointLifter(lifters)
+    known = load_calibration(config.confidence)
+    typical = typical_landmarks(known, config, [sfm_map] * len(lifters))
     return PoseVerifier(
-        lifters[0] if len(lifters) == 1 else JointLifter(lifters),
+        lifter,
         concatenate_point_values([each.point_labels for each in weighers]),
         calibration,
         config,
+        LandmarkEvidence(lifter, sfm_map.model, config, typical),
         known_poses=bool(sfm_map.report.get("known_poses", True)),
     )
 

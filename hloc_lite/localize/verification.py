@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy as np
 from hloc_lite.config import Config
 from hloc_lite.consistency.labels import LabelWindows
 from hloc_lite.consistency.view_semantics import pose_label_agreement
+from hloc_lite.localize.correspondences import NearestMatches
 from hloc_lite.localize.estimation import PoseHypothesis, SelectedHypothesis
+from hloc_lite.localize.evidence import LandmarkEvidence
 from hloc_lite.pose.confidence import Calibration, Confidence
 from hloc_lite.pose.quality import quality_features
 from hloc_lite.protocols import Lifter
@@ -44,6 +47,7 @@ class PoseVerifier:
         point_labels: (M,) trusted labels of these points; None if labels are not in use.
         calibration: coefficients of the confidence model; None if it is disabled.
         config: config of the queries.
+        evidence: compares landmarks with the pose; None to leave these features out.
         known_poses: True if the map was made from given poses; its units are taken as metres.
     """
 
@@ -53,13 +57,27 @@ class PoseVerifier:
         point_labels: UInt8 | None,
         calibration: Calibration | None,
         config: Config,
+        evidence: LandmarkEvidence | None = None,
         *,
         known_poses: bool,
     ) -> None:
         self._lifter, self._point_labels, self._config = lifter, point_labels, config
         self._calibration = calibration
+        self._evidence = evidence
         bounds = config.confidence.bounds
         self._is_metric = bounds == "metric" or (bounds == "auto" and known_poses)
+
+    @property
+    def is_metric(self) -> bool:
+        """True if the bounds of a correct pose are in metres."""
+        return self._is_metric
+
+    def with_points(self, lifter: Lifter) -> PoseVerifier:
+        """Verifier with other points."""
+        other = copy(self)
+        other._lifter = lifter
+        other._evidence = None if self._evidence is None else self._evidence.with_points(lifter)
+        return other
 
     def verify(
         self,
@@ -67,6 +85,7 @@ class PoseVerifier:
         matches: PutativeMatches,
         windows: LabelWindows | None,
         hits: RetrievalHits,
+        nearest: NearestMatches | None = None,
         *,
         is_learned: bool,
     ) -> VerifiedPose:
@@ -76,6 +95,7 @@ class PoseVerifier:
             matches: putative matches with all maps.
             windows: semantic labels of the query; None if not in use.
             hits: retrieved images, as ``matches.hit_idxs`` counts them.
+            nearest: matches with landmarks by nearest neighbours alone; None if unknown.
             is_learned: True if some matches come from a learned matcher.
         """
         hypothesis, calibration = selected.hypothesis, self._calibration
@@ -90,6 +110,8 @@ class PoseVerifier:
             self._error_limits(hypothesis, calibration),
             self._config.pose,
         )
+        if nearest is not None and self._evidence is not None:
+            features |= self._evidence.features(pose, nearest, hits)
         confidence = calibration.assess(features, learned=is_learned)
         is_accepted = confidence.probability >= self._config.confidence.min_confidence
         return VerifiedPose(selected, confidence, confidence.probability, is_accepted)
@@ -133,6 +155,23 @@ class PoseVerifier:
             self._config.semantics,
         )
         return agreement.share if agreement.num_compared >= MIN_LABELLED else math.nan
+
+
+def is_decided(verified: VerifiedPose | None, accept_above: float | None, config: Config) -> bool:
+    """True if a pose is good enough, or so unlikely that more images will not help.
+
+    Args:
+        verified: the best pose so far; None if there was nothing to match.
+        accept_above: confidence at which no further step is needed; None: any pose that is given.
+    """
+    is_accepted = verified is not None and verified.is_accepted
+    probability = None if verified is None else verified.probability
+    if accept_above is not None:
+        if probability is None:  # no pose, or no confidence: any pose will do
+            return is_accepted
+        return probability >= accept_above
+    is_rejected = (probability or 0.0) < config.cascade.reject_below
+    return is_accepted or (config.confidence.enabled and is_rejected)
 
 
 def _images_with_inliers(hypothesis: PoseHypothesis, matches: PutativeMatches) -> Int64:

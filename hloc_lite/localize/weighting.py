@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -122,12 +123,7 @@ class MatchWeigher:
         self._extra_cues = tuple(extra_cues)
         exponents = cue_exponents(config.weighting)
         self._used = {name for name, exponent in exponents.items() if exponent > 0}
-        self._bound_factors: Float64 | None = None
-        if config.weighting.bound_exponent > 0:
-            every = np.arange(lifter.num_points)
-            lengths, errors = lifter.track_lengths_of(every), lifter.errors_px_of(every)
-            noise = landmark_noise(lengths, errors)
-            self._bound_factors = bound_factors(noise, lengths, config.weighting)
+        self._bound_factors = _bound_factors(lifter, config)
         self._with_labels = with_labels
         if not with_labels:
             return
@@ -141,6 +137,12 @@ class MatchWeigher:
         self._labels: UInt8 = trusted_labels(labels.labels, labels.shares, config.semantics)
         self._shares = labels.shares
         self._stability = landmark_weights(labels, config.semantics).weights
+
+    def with_points(self, lifter: Lifter) -> MatchWeigher:
+        """Weigher with other points of the same numbers."""
+        other = copy(self)
+        other._lifter, other._bound_factors = lifter, _bound_factors(lifter, self._config)
+        return other
 
     @property
     def point_labels(self) -> UInt8 | None:
@@ -280,6 +282,14 @@ def weigh(
                 WeightedMatches(correspondences, weights, _cue_counts(weights), map_idx)
             )
     return weighted
+
+
+def _bound_factors(lifter: Lifter, config: Config) -> Float64 | None:
+    if config.weighting.bound_exponent == 0:
+        return None
+    every = np.arange(lifter.num_points)
+    lengths, errors = lifter.track_lengths_of(every), lifter.errors_px_of(every)
+    return bound_factors(landmark_noise(lengths, errors), lengths, config.weighting)
 
 
 def _cue_counts(weights: MatchWeights) -> dict[str, int]:

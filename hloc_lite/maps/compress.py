@@ -12,6 +12,7 @@ import numpy as np
 
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.io.array_folder import write_array_folder
+from hloc_lite.maps.calibration import replace_calibration
 from hloc_lite.maps.compact_arrays import Arrays, compact_arrays
 from hloc_lite.maps.folder import COMPACT_SCHEMA
 from hloc_lite.maps.georeference import delete_stale_georeference
@@ -89,6 +90,9 @@ def compress_map(
     }
     write_array_folder(output, COMPACT_SCHEMA, arrays, header, overwrite=overwrite)
     delete_stale_georeference(output)
+    known = sfm_map.calibration
+    kept = None if known is None else known.with_landmarks(selection.landmark_idxs)
+    replace_calibration(output, kept, sfm_map.fingerprint)
     return selection
 
 

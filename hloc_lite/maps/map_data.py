@@ -12,6 +12,7 @@ from hloc_lite.config import Config
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import FormatError, counted
 from hloc_lite.io.image_sources import ImageSource
+from hloc_lite.maps.calibration import MapCalibration
 from hloc_lite.maps.georeference import Georeference
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.scene import SfmModel
@@ -48,6 +49,8 @@ class MapData:
     """Location on Earth; None if not georeferenced."""
     photos: ImageSource | None = None
     """Source of the map photos, where they are still at hand."""
+    calibration: MapCalibration | None = None
+    """Knowledge of the map about itself; None if it was not calibrated."""
 
     def __post_init__(self) -> None:
         missing = [i.name for i in self.model.images if i.name not in self.features]

@@ -7,6 +7,7 @@ MAP/retrieval.h5   global descriptors, and the state of the global descriptor (a
 MAP/landmarks.h5   semantic labels of the points, where a segmenter was configured
 MAP/landmark_descriptors.npy   mean descriptor of each point (float16), read by the first query
 MAP/report.json    outcome of mapping for each image, with the reason where it was left out
+MAP/calibration.h5     outcome of localizing the map's own photos (maps/calibration.py)
 MAP/georeference.json  location on Earth, if it was fitted (maps/georeference.py)
 
 A compact map is another folder (maps/compact.py); ``read_map`` opens both.
@@ -30,6 +31,7 @@ from hloc_lite.io.files import file_sha256, read_json, read_json_object, write_j
 from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import STAGED, delete_files, move_staged_files
+from hloc_lite.maps.calibration import read_calibration, replace_calibration
 from hloc_lite.maps.compact import read_compact
 from hloc_lite.maps.config import restore_config
 from hloc_lite.maps.folder import (
@@ -108,7 +110,9 @@ def read_map(folder: Path) -> dict[str, Any]:
         raise  # its message already names the remedy
     except FormatError as error:
         raise DamagedMapError(f"{error}: {REMEDY}") from None
-    return {**fields, "photos": _photos(fields)}
+    model = fields["model"]
+    calibration = read_calibration(folder, fields["fingerprint"], model.num_points)
+    return {**fields, "photos": _photos(fields), "calibration": calibration}
 
 
 def write_map(folder: Path, sfm_map: MapData) -> None:
@@ -130,6 +134,7 @@ def write_map(folder: Path, sfm_map: MapData) -> None:
         _write_files(staged, sfm_map)
         _replace_files(folder, FILES)
         delete_stale_georeference(folder)
+        replace_calibration(folder, sfm_map.calibration, sfm_map.fingerprint)
     except OSError as error:
         raise HlocLiteError(f"cannot write {folder}: {error}") from error
     finally:

@@ -59,6 +59,10 @@ QUALITY_FEATURES: Mapping[str, QualityFeature] = {
         "share of the landmarks in view that lie on their label",
         "labels in the photo are not those expected there",
     ),
+    "landmarks": QualityFeature(
+        "log odds that nearest-neighbour matches with landmarks in view agree, if below even",
+        "most landmarks that should be in view match elsewhere in the photo",
+    ),
 }
 """All features by the name that results and files of coefficients use."""
 

@@ -108,8 +108,8 @@ def _localize(
     photo = read_photo(town / "images" / name, name, localizer.config.images)
     query, hits = pipeline.describe(photo, each.camera, exclude=name)
     found = []
-    for scenario, matches in _scenarios(localizer, query, hits):
-        steps = [MatchingStep(matches)]
+    for scenario, matches, nearest in _scenarios(localizer, query, hits):
+        steps = [MatchingStep(matches, with_landmarks=nearest)]
         result = pipeline.localize(query, matches[0].hits, name, StageClock(), steps=steps)
         correct = not is_foreign and is_correct(result, each.cam_from_world)
         has_pose = result.pose is not None
@@ -119,19 +119,19 @@ def _localize(
 
 def _scenarios(
     localizer: Localizer, query: Query, hits: RetrievalHits
-) -> Iterator[tuple[str, tuple[MapMatches, ...]]]:
-    """Matches with landmarks only, and with some images in addition."""
+) -> Iterator[tuple[str, tuple[MapMatches, ...], tuple[MapMatches, ...]]]:
+    """Matches with landmarks only, and with some images in addition; with the former alone."""
     matchers, clock = localizer.pipeline.matchers, StageClock()
-    matches = match_landmarks(query, hits, matchers, clock)
-    yield LANDMARKS, matches
+    matches = nearest = match_landmarks(query, hits, matchers, clock)
+    yield LANDMARKS, matches, nearest
     order, done = np.argsort(-image_scores(hits, matches), kind="stable"), 0
     for number in NUM_BEST:
         more = match_images(query, hits.subset(order[done:number]), matchers, clock)
         matches, done = add_image_matches(matches, more), number
-        yield f"{LEARNED}, {number} images", matches
+        yield f"{LEARNED}, {number} images", matches, nearest
     last = hits.subset(np.arange(NUM_RETRIEVED // 2, len(hits.names)))
     matches = match_landmarks(query, last, matchers, clock)
-    yield f"{LANDMARKS}, far", matches
+    yield f"{LANDMARKS}, far", matches, matches
     order = np.argsort(-image_scores(last, matches), kind="stable")[:NUM_FAR]
     more = match_images(query, last.subset(order), matchers, clock)
-    yield f"{LEARNED}, {NUM_FAR} images, far", add_image_matches(matches, more)
+    yield f"{LEARNED}, {NUM_FAR} images, far", add_image_matches(matches, more), matches

@@ -86,7 +86,7 @@ def match_cues(localizer: Localizer, each: MatchedQuery) -> MatchCues:
     pipeline = localizer.pipeline
     query = each.describe(pipeline)
     cues = pipeline.compute_cues(query, each.matches.hits, (each.matches,), StageClock())
-    return pipeline.joined_cues(cues)
+    return cues.joined
 
 
 def are_correct(localizer: Localizer, each: MatchedQuery, cues: MatchCues) -> Bool:

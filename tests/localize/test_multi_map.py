@@ -38,7 +38,7 @@ def cues_of(localizer: Localizer, photo: Photo, camera: Camera) -> MatchCues:
     pipeline, clock = localizer.pipeline, StageClock()
     query, hits = pipeline.describe(photo, camera)
     matches = pipeline.match(query, hits, clock)
-    return pipeline.joined_cues(pipeline.compute_cues(query, hits, matches, clock))
+    return pipeline.compute_cues(query, hits, matches, clock).joined
 
 
 def test_the_inliers_of_both_maps_are_joined(two_maps: TwoMaps) -> None:
@@ -149,7 +149,7 @@ def test_images_that_a_map_lacks_are_not_matched_there(two_maps: TwoMaps) -> Non
     matches = pipeline.match(query, hits, clock)
     assert set(hits.names) == set(MAP_NAMES)
     assert set(matches[1].by_image) == set(lacking)
-    cues = pipeline.joined_cues(pipeline.compute_cues(query, hits, matches, clock))
+    cues = pipeline.compute_cues(query, hits, matches, clock).joined
     of_other = cues.matches.keypoint_idxs >= len(query.features[0])
     assert set(np.array(hits.names)[cues.matches.hit_idxs[of_other]]) == set(lacking)
     result = solve(localizer, query, hits, MatchingStep(matches))

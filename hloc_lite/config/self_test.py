@@ -1,0 +1,48 @@
+"""Config of a map's test on its own photos, and of landmarks that are expected in view."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from hloc_lite.config.section import Section, Use
+
+
+class SelfTestConfig(Section):
+    """Test of a map on its own photos, from which it learns how sure it may be."""
+
+    use: ClassVar[Use] = Use.ACCEPTANCE
+
+    enabled: bool = True
+    """Test each new map; ``hloc-lite calibrate`` does so at any time."""
+    for_queries: Annotated[bool, Use.QUERY] = True
+    """Correct the confidence of queries by what the map has learned."""
+    max_time_share: float = Field(0.3, gt=0, le=100)
+    """Time of the test over that of mapping: no further photo is tested beyond."""
+    max_images: int = Field(60, ge=1, le=100000)
+    """Photos of a map that are tested, in each of the two ways."""
+    neighbour_landmarks: int = Field(20, ge=1, le=100000)
+    """Images that share as many landmarks with a photo are its neighbourhood. Pairs with fewer than
+    15 verified matches are dropped in mapping, so a few more are a view of the same place; in a
+    small room every image shares some landmark with every other."""
+    min_images_left: int = Field(10, ge=1, le=100000)
+    """Images that must remain in the map without a neighbourhood: with fewer there is no place left
+    that could look alike."""
+    prior_answers: float = Field(30.0, gt=0, le=10**6)
+    """Answers at which the map's own calibration counts as much as the global one."""
+    look_alike_share: float = Field(0.1, gt=0, lt=1)
+    """Assumed share of photos of places that the map does not have, but that look alike."""
+    seed: int = Field(0, ge=0, lt=2**31)
+
+
+class VisibilityConfig(Section):
+    """Landmarks that should be seen under a pose."""
+
+    max_angle_deg: float = Field(20.0, gt=0, le=180)
+    """Largest angle at a landmark between the photo and a map image that observes it."""
+    max_distance_ratio: float = Field(1.5, ge=1, le=100)
+    """Largest ratio of their distances from the landmark."""
+    pseudo_matches: float = Field(4.0, gt=0, le=1000)
+    """Matches with landmarks in view that are counted for a pose, and as many against it, besides
+    those found. A right pose from an angle of its own has few or none in view."""

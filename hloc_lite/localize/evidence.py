@@ -1,0 +1,82 @@
+"""Evidence about a pose from landmarks alone, before a learned matcher was asked.
+
+A learned matcher finds matches that agree with one another wherever two places look alike. Nearest
+neighbours do so much less: of the landmarks that should be in view, most of those that they match
+lie where the right pose says, and few where a wrong one says.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hloc_lite.config import Config
+from hloc_lite.geometry.cameras import img_from_cam, pixel_differences
+from hloc_lite.localize.correspondences import NearestMatches
+from hloc_lite.pose.inlier_model import max_error_px
+from hloc_lite.pose.visibility import Observations, expected_landmarks
+from hloc_lite.protocols import Lifter
+from hloc_lite.scene import SfmModel, observed_points
+from hloc_lite.types import PoseEstimate, RetrievalHits
+
+
+class LandmarkEvidence:
+    """Compares the nearest-neighbour matches of a query with the landmarks in view of its pose.
+
+    Args:
+        lifter: points of the map, or of all maps together.
+        model: images of the map, for where they were taken.
+        typical: log odds that right answers about the map's own photos reach at least; evidence
+            counts only below it. It may lower the bar, never raise it above even odds: photos of
+            another day or camera agree less than those of the map.
+    """
+
+    def __init__(
+        self, lifter: Lifter, model: SfmModel, config: Config, typical: float = 0.0
+    ) -> None:
+        self._lifter, self._model, self._config = lifter, model, config
+        self._typical = min(typical, 0.0)
+
+    def with_points(self, lifter: Lifter) -> LandmarkEvidence:
+        """The same with other points."""
+        return LandmarkEvidence(lifter, self._model, self._config, self._typical)
+
+    def features(
+        self, pose: PoseEstimate, nearest: NearestMatches, hits: RetrievalHits
+    ) -> dict[str, float]:
+        """Pose-quality feature ``landmarks``; NaN if nothing was matched by nearest neighbours.
+
+        Args:
+            hits: retrieved images; what they observe is expected in view.
+        """
+        if len(nearest.scores) == 0:
+            return {"landmarks": math.nan}
+        config = self._config.visibility
+        expected = expected_landmarks(
+            self._observations(hits), pose.cam_from_world, pose.camera, config
+        )
+        in_view = np.isin(nearest.point3D_idxs, expected)
+        num_agreeing = int((in_view & self._agrees(pose, nearest)).sum())
+        num_others, pseudo = int(in_view.sum()) - num_agreeing, config.pseudo_matches
+        log_odds = math.log((num_agreeing + pseudo) / (num_others + pseudo))
+        return {"landmarks": min(log_odds - self._typical, 0.0)}
+
+    def _observations(self, hits: RetrievalHits) -> Observations:
+        points, centers = [np.zeros(0, np.int64)], [np.zeros((0, 3))]
+        for name in hits.names:
+            image = self._model.image_named(name)
+            if image is not None and name in self._lifter.image_names:
+                own = observed_points(self._lifter.points_of(name))
+                points.append(own)
+                centers.append(np.broadcast_to(image.cam_from_world.center, (len(own), 3)))
+        joined = np.concatenate(points)
+        return Observations(joined, self._lifter.xyz_of(joined), np.concatenate(centers))
+
+    def _agrees(self, pose: PoseEstimate, nearest: NearestMatches) -> np.ndarray:
+        """(R,) True for matches within the inlier bound of the pose."""
+        config, camera = self._config.pose, pose.camera
+        with np.errstate(invalid="ignore"):
+            projected = img_from_cam(camera, pose.cam_from_world.apply(nearest.xyz))
+            errors = np.linalg.norm(pixel_differences(camera, projected, nearest.points2D), axis=1)
+        return np.asarray(errors <= max_error_px(camera, config))
