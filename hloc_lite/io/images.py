@@ -30,12 +30,16 @@ _TRANSPOSE = {
 }
 """EXIF orientation -> operation that turns the stored pixels upright."""
 _PIXEL_LIMIT_LOCK = threading.Lock()
-UPLOAD_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM")
-"""Pillow's names of the formats accepted from untrusted clients; none starts other programs."""
+IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM")
+"""Pillow's names of the formats that are read, from files and uploads alike.
+
+Pillow knows many more, and goes by a file's content, whatever its name. For an EPS file it starts
+another program (Ghostscript).
+"""
 
 
 class UnknownFormatError(ImageError):
-    """Uploaded bytes are not an image of ``UPLOAD_FORMATS``."""
+    """A file or upload is not an image of ``IMAGE_FORMATS``."""
 
 
 class ImageTooLargeError(ImageError):
@@ -57,12 +61,12 @@ def photo_from_bytes(data: bytes, name: str, config: ImagesConfig) -> Photo:
     """Decode an uploaded image in memory; nothing is written to disk.
 
     Raises:
-        UnknownFormatError: not an image of ``UPLOAD_FORMATS``.
+        UnknownFormatError: not an image of ``IMAGE_FORMATS``.
         ImageTooLargeError: too many bytes or pixels.
         ImageError: truncated, or pixels of other than 8 or 16 bits.
     """
     _check_bytes(len(data), "the image", config)
-    return _make_photo(name, *_decode(io.BytesIO(data), "the image", config, UPLOAD_FORMATS))
+    return _make_photo(name, *_decode(io.BytesIO(data), "the image", config))
 
 
 def _make_photo(name: str, pixels: UInt8, exif: dict[str, float | str]) -> Photo:
@@ -96,14 +100,11 @@ def read_mask(path: Path, size: tuple[int, int], config: ImagesConfig) -> npt.ND
 
 
 def _decode(
-    source: Path | BinaryIO,
-    what: str,
-    config: ImagesConfig,
-    formats: tuple[str, ...] | None = None,
+    source: Path | BinaryIO, what: str, config: ImagesConfig
 ) -> tuple[UInt8, dict[str, float | str]]:
     """Return (H, W, 3) pixels and EXIF tags; ``what`` names the image or mask in errors."""
     try:
-        with open_image(source, formats) as image:
+        with open_image(source) as image:
             check_pixels(image, what, config)
             _check_mode(image, what)
             exif = read_exif(image)
@@ -111,10 +112,7 @@ def _decode(
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        if formats is None:
-            raise ImageError(f"cannot read {what}: {short_reason(error)}") from None
-        known = ", ".join(formats)
-        raise UnknownFormatError(f"cannot read {what}: it is none of {known}") from None
+        raise UnknownFormatError(f"cannot read {what}: {error}") from None
     except Exception as error:  # Pillow's decoders raise many kinds of errors on broken files
         raise ImageError(f"cannot read {what}: {short_reason(error)}") from None
 
@@ -148,17 +146,20 @@ def _check_bytes(num_bytes: int, what: str, config: ImagesConfig) -> None:
 
 
 @contextmanager
-def open_image(
-    source: Path | BinaryIO, formats: tuple[str, ...] | None = None
-) -> Iterator[Image.Image]:
-    """Open an image without decoding it.
+def open_image(source: Path | BinaryIO) -> Iterator[Image.Image]:
+    """Open an image of ``IMAGE_FORMATS`` without decoding it.
 
     Pillow's limit of 179 megapixels is lifted meanwhile: ours is configurable and checked next.
+
+    Raises:
+        UnidentifiedImageError: an image of another format, or none.
     """
     with _PIXEL_LIMIT_LOCK:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(source, formats=formats)
+            image = Image.open(source, formats=IMAGE_FORMATS)
+        except UnidentifiedImageError:
+            raise UnidentifiedImageError(f"it is none of {', '.join(IMAGE_FORMATS)}") from None
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     with image:

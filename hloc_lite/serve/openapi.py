@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from hloc_lite.io.images import UPLOAD_FORMATS
+from hloc_lite.io.images import IMAGE_FORMATS
 from hloc_lite.serve.problems import TITLES, problem_body
 from hloc_lite.serve.query import JSON_FIELD, Query
 from hloc_lite.serve.uploads import IMAGE_FIELD
 
-_FORMATS = ", ".join(UPLOAD_FORMATS)
+_FORMATS = ", ".join(IMAGE_FORMATS)
 _REASONS = {
     400: ("bad_form", "the multipart form is broken: Missing boundary in multipart."),
     401: ("bad_token", "send the header 'Authorization: Bearer TOKEN'"),

@@ -7,11 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
-from hloc_lite.config import ImagesConfig
-from hloc_lite.errors import ImageError
-from hloc_lite.io.images import ImageTooLargeError, photo_from_bytes, read_mask, read_photo
+from hloc_lite.config import DepthConfig, ImagesConfig
+from hloc_lite.errors import FormatError, ImageError
+from hloc_lite.formats.depth_images import read_depth
+from hloc_lite.formats.label_images import read_label_map
+from hloc_lite.io.images import (
+    ImageTooLargeError,
+    exif_position,
+    photo_from_bytes,
+    read_mask,
+    read_photo,
+)
 from tests.io.photos import CONFIG, HEIGHT, STORED_FROM_UPRIGHT, WIDTH, exif, quadrants
 
 
@@ -156,3 +164,28 @@ def test_errors_call_a_mask_a_mask(tmp_path: Path) -> None:
         read_mask(tmp_path / "m.png", (WIDTH, HEIGHT), CONFIG)
     with pytest.raises(ImageError, match=r"mask .*missing\.png does not exist"):
         read_mask(tmp_path / "missing.png", (WIDTH, HEIGHT), CONFIG)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+def test_other_formats_start_no_program(tmp_path: Path, monkeypatch, suffix: str) -> None:
+    def start(*_: object) -> None:
+        raise AssertionError("Ghostscript was started")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", start)
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(quadrants()).save(path, "EPS")
+    with Image.open(path) as image, pytest.raises(AssertionError, match="Ghostscript"):
+        image.load()  # Pillow goes by the content
+    size = (WIDTH, HEIGHT)
+    readers = [
+        lambda: read_photo(path, "a", CONFIG),
+        lambda: photo_from_bytes(path.read_bytes(), "a", CONFIG),
+        lambda: read_mask(path, size, CONFIG),
+        lambda: exif_position(path, CONFIG),
+        lambda: read_label_map(path, size),
+        lambda: read_depth(path.with_suffix(".png"), size, DepthConfig()),
+    ]
+    path.with_suffix(".png").write_bytes(path.read_bytes())
+    for read in readers:
+        with pytest.raises((ImageError, FormatError), match="none of JPEG, PNG"):
+            read()
