@@ -19,6 +19,7 @@ from hloc_lite.cli.options import (
     parse_cue_source,
     runtime_options,
     show_progress,
+    trust_option,
 )
 from hloc_lite.cli.prior import parse_prior, prior_options, require_georeference
 from hloc_lite.config import PROFILES, load_config, query_profile
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
     help="Time per query (ms) after which no further matching step begins.",
 )
 @prior_options
+@trust_option
 @labels_option
 @depth_option
 @config_options
@@ -133,6 +135,7 @@ def command(
     budget_ms: float | None,
     near: str | None,
     gps: str | None,
+    trust: bool,
     labels: str | None,
     depth: str | None,
     config_file: Path | None,
@@ -155,11 +158,11 @@ def command(
     from hloc_lite.maps.map import Map
 
     overrides = _overrides(profile, labels, depth)
-    sfm_map = Map.open(map_folder)
+    sfm_map = Map.open(map_folder, trust=trust)
     if geopose is not None:
         require_georeference(sfm_map, map_folder, "--geopose")
     prior = parse_prior(near, gps, sfm_map, map_folder)
-    extra_maps = [Map.open(folder) for folder in extra_map_folders]
+    extra_maps = [Map.open(folder, trust=trust) for folder in extra_map_folders]
     config = load_config("balanced", config_file, settings, overrides, sfm_map.config)
     warn_of_unused_settings(config, sfm_map.config, budget_ms)
     cameras = read_query_cameras(photos, images, query_lists, camera)

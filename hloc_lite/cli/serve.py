@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import F, config_options, runtime_options, validate_section
+from hloc_lite.cli.options import F, config_options, runtime_options, trust_option, validate_section
 from hloc_lite.errors import ConfigError
 from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.serve.config import ServeConfig
@@ -52,6 +52,7 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
     help="File with the bearer token that requests must send.  "
     f"[default: ${TOKEN_VARIABLE}, if set]",
 )
+@trust_option
 @config_options
 @runtime_options
 def command(
@@ -66,6 +67,7 @@ def command(
     upload_timeout_s: float,
     token_file: Path | None,
     allowed_hosts: tuple[str, ...],
+    trust: bool,
     config_file: Path | None,
     settings: tuple[str, ...],
     device: str,
@@ -95,7 +97,8 @@ def command(
     token = read_token(token_file)
     folders = parse_map_arguments(maps)
     check_map_folders(folders)
-    serve(folders, config, _localizer_opener(config_file, settings, device, offline), token)
+    opener = _localizer_opener(trust, config_file, settings, device, offline)
+    serve(folders, config, opener, token)
 
 
 def read_token(file: Path | None) -> str | None:
@@ -121,7 +124,7 @@ def read_token(file: Path | None) -> str | None:
 
 
 def _localizer_opener(
-    config_file: Path | None, settings: tuple[str, ...], device: str, offline: bool
+    trust: bool, config_file: Path | None, settings: tuple[str, ...], device: str, offline: bool
 ) -> OpenLocalizer:
     def open_localizer(folder: Path) -> Localizes:
         from hloc_lite.config import load_config
@@ -130,7 +133,7 @@ def _localizer_opener(
         from hloc_lite.maps.map import Map
         from hloc_lite.serve.server import warm_up
 
-        sfm_map = Map.open(folder)
+        sfm_map = Map.open(folder, trust=trust)
         config = load_config(file=config_file, settings=settings, base=sfm_map.config)
         weights = WeightsStore(offline=offline)
         localizer = Localizer(sfm_map, config, weights=weights, device=device)

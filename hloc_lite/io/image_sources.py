@@ -64,6 +64,25 @@ class FolderSource:
         return path if path is not None and path.is_file() else None
 
 
+def photo_hashes(source: ImageSource, fingerprints: Mapping[str, str]) -> dict[str, str]:
+    """Name -> fingerprint of each photo's file without its mask; empty if photos have no files.
+
+    Args:
+        source: the photos.
+        fingerprints: name -> fingerprint, of those to hash.
+
+    Raises:
+        ImageError: a file cannot be read.
+    """
+    if not isinstance(source, FolderSource):
+        return {}
+    unmasked = FolderSource(source.root, source.names, source.config)
+    return {
+        name: known if source.mask_dir is None else unmasked.fingerprint(name)
+        for name, known in fingerprints.items()
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class MemorySource:
     """Images given as (H, W, 3) uint8 RGB arrays.

@@ -16,7 +16,7 @@ from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
 from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.errors import BusyMapError, MappingError
-from hloc_lite.io.image_sources import FolderSource, ImageSource
+from hloc_lite.io.image_sources import FolderSource, ImageSource, photo_hashes
 from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.sharded_store import ShardedStore
@@ -114,7 +114,7 @@ def _build(run: Run) -> Map:
     made_from = run.fingerprint(image_hashes)
     if not run.overwrite and check_finished(run.folder, made_from):
         logger.info("%s is already complete (fingerprint %s)", run.folder, made_from)
-        return Map.open(run.folder)
+        return Map.open(run.folder, trust=True)  # its names are those of this config
     clock = StageClock()
     with ExitStack() as stack:
         features, passes = _open_stores(run, stack)
@@ -140,6 +140,7 @@ def _build(run: Run) -> Map:
             {pair: len(view.inliers) for pair, view in verified.two_views.items()},
             num_dropped,
             min_verified(run),
+            photo_hashes(run.source, image_hashes),
         )
         labels = None
         if run.models.segmenter is not None:
@@ -163,7 +164,7 @@ def _build(run: Run) -> Map:
             report=report,
             landmark_labels=labels,
         ).save(run.folder)
-    return Map.open(run.folder)
+    return Map.open(run.folder, trust=True)
 
 
 def _extract_and_pair(

@@ -18,14 +18,19 @@ class Map(MapData):
     """SfM model with the features and global descriptors of its images; opens and saves itself."""
 
     @classmethod
-    def open(cls, path: Path | str) -> Map:
+    def open(cls, path: Path | str, *, trust: bool = False) -> Map:
         """Open the full or compact map in a folder; features stay on disk until accessed.
+
+        Args:
+            trust: use the models, packages, files and folders outside hloc_lite that the map names.
+                False: they are ``outside_names``, and nothing is loaded by them. A map from a
+                stranger could name a private folder, or a model of a hub.
 
         Raises:
             FormatError: no map there, an unfinished one, another schema, or a damaged file.
             StaleArtefactError: its georeference belongs to other poses.
         """
-        parts = read_map(Path(path))
+        parts = read_map(Path(path), trust=trust)
         try:
             return cls(**parts)
         except FormatError as error:  # each file is whole, but they do not belong together

@@ -27,11 +27,10 @@ from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError
 from hloc_lite.formats.colmap import read_model, write_model
 from hloc_lite.io.bank import Bank, write_bank
 from hloc_lite.io.files import file_sha256, read_json, read_json_object, write_json_atomic
-from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import STAGED, delete_files, move_staged_files
 from hloc_lite.maps.compact import read_compact
-from hloc_lite.maps.config import restore_config
+from hloc_lite.maps.config import config_fields
 from hloc_lite.maps.folder import (
     COMPACT_SCHEMA,
     FILES,
@@ -43,6 +42,8 @@ from hloc_lite.maps.folder import (
 from hloc_lite.maps.georeference import delete_stale_georeference, read_georeference
 from hloc_lite.maps.map_data import MapData
 from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
+from hloc_lite.maps.outside_names import recorded_config
+from hloc_lite.maps.recorded_photos import recorded_photos
 from hloc_lite.maps.stored_descriptors import (
     open_landmark_descriptors,
     write_landmark_descriptors,
@@ -78,8 +79,8 @@ def features_from_arrays(arrays: Mapping[str, np.ndarray]) -> LocalFeatures:
     return LocalFeatures(arrays["keypoints"], descriptors, arrays["scores"], (width, height))
 
 
-def read_map(folder: Path) -> dict[str, Any]:
-    """Read the fields of the ``Map`` in a folder, full or compact.
+def read_map(folder: Path, *, trust: bool = False) -> dict[str, Any]:
+    """Read the fields of the ``Map`` in a folder, full or compact; ``trust`` as in ``Map.open``.
 
     Raises:
         FormatError: no map there, an unfinished one, another schema, or a damaged file.
@@ -99,16 +100,16 @@ def read_map(folder: Path) -> dict[str, Any]:
         header = read_json(folder / "map.json")
         schema = header.get("schema") if isinstance(header, dict) else header
         if schema == COMPACT_SCHEMA:
-            fields = read_compact(folder)
+            fields = read_compact(folder, trust=trust)
         elif schema == MAP_SCHEMA:
-            fields = _read_full(folder, header)
+            fields = _read_full(folder, header, trust=trust)
         else:
             raise FormatError(f"{folder}/map.json: expected schema {MAP_SCHEMA}, got {schema!r}")
     except DamagedMapError:
         raise  # its message already names the remedy
     except FormatError as error:
         raise DamagedMapError(f"{error}: {REMEDY}") from None
-    return {**fields, "photos": _photos(fields)}
+    return {**fields, "photos": recorded_photos(fields, trust=trust)}
 
 
 def write_map(folder: Path, sfm_map: MapData) -> None:
@@ -148,7 +149,7 @@ def _replace_files(folder: Path, names: Sequence[str]) -> None:
     move_staged_files(folder, names)
 
 
-def _read_full(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
+def _read_full(folder: Path, header: Mapping[str, Any], *, trust: bool) -> dict[str, Any]:
     _check_files(folder, header)
     bank = Bank(folder / "retrieval.h5")
     try:
@@ -157,9 +158,9 @@ def _read_full(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
         features = Bank(folder / "features.h5")
         for each in (bank, features):
             _check_origin(each, header["fingerprint"])
-        config = restore_config(folder, header["config"], header.get("chosen"))
+        config = config_fields(folder, header["config"], header.get("chosen"), trust=trust)
         labels = _read_labels(folder / "landmarks.h5", header["fingerprint"])
-        if labels is None and config.semantics.source != "none":
+        if labels is None and header["config"].get("semantics", {}).get("source", "none") != "none":
             raise FormatError(f"{folder}/landmarks.h5 with the labels of its points is missing")
         return {
             "model": read_model(folder / "sfm"),
@@ -167,7 +168,7 @@ def _read_full(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
             "global_names": names,
             "global_descriptors": np.asarray(descriptors, np.float32),
             "retrieval_state": _read_state(bank),
-            "config": config,
+            **config,
             "fingerprint": header["fingerprint"],
             "weights": header["weights"],
             "report": read_json(folder / "report.json"),
@@ -181,15 +182,6 @@ def _read_full(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
         raise FormatError(f"{folder} is not a complete map: {error!r}") from None
     finally:
         bank.close()
-
-
-def _photos(fields: Mapping[str, Any]) -> FolderSource | None:
-    """Folder that the map was built from, if it is still there."""
-    recorded, model = fields["report"].get("images_folder"), fields["model"]
-    if not isinstance(recorded, str) or not Path(recorded).is_dir():
-        return None
-    names = tuple(image.name for image in model.images)
-    return FolderSource(Path(recorded), names, fields["config"].images)
 
 
 def _write_files(folder: Path, sfm_map: MapData) -> None:
@@ -207,11 +199,12 @@ def _write_files(folder: Path, sfm_map: MapData) -> None:
     write_bank(folder / "landmarks.h5", points, origin)
     descriptors_file = write_landmark_descriptors(folder, landmark_descriptors_of(sfm_map))
     write_json_atomic(folder / "report.json", dict(sfm_map.report))
+    config = recorded_config(sfm_map.config, sfm_map.outside_names)
     header = {
         "schema": MAP_SCHEMA,
         "fingerprint": sfm_map.fingerprint,
-        "config": sfm_map.config.model_dump(),
-        "chosen": query_settings(sfm_map.config),
+        "config": config.model_dump(),
+        "chosen": query_settings(config),
         "weights": dict(sfm_map.weights),
         "images": len(images),
         "points": sfm_map.model.num_points,

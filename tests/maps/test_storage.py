@@ -27,13 +27,13 @@ def test_round_trip(labelled_map: Map, tmp_path: Path) -> None:
     assert np.array_equal(found.retrieval_state["learned"], np.ones((2, 3)))
 
 
-def test_photos_are_those_of_the_recorded_folder(exact_map, tmp_path: Path) -> None:
+def test_a_trusted_map_has_the_photos_of_its_folder(exact_map, tmp_path: Path) -> None:
     scene, sfm_map = exact_map
     assert sfm_map.photos is None  # it was built from arrays
     scene.write_images(tmp_path / "images", {"map 4.png": 4})
     report = {**sfm_map.report, "images_folder": str(tmp_path / "images")}
     replace(sfm_map, report=report).save(tmp_path / "map")
-    photos = Map.open(tmp_path / "map").photos
+    photos = Map.open(tmp_path / "map", trust=True).photos
     assert np.array_equal(photos.load("map 4.png").pixels, scene.image(4))
 
 
