@@ -237,11 +237,10 @@ def _localize(
 ) -> list[LocalizationResult]:
     """Localize the queries and write the output files; ``options`` are those of every query."""
     from hloc_lite.cli.localize_files import write_outputs
-    from hloc_lite.io.image_sources import FolderSource
     from hloc_lite.localize.batch import exclusive, localize_all
 
     cameras, progress_file = queries.accepted, outputs.progress_file
-    source = FolderSource(queries.folder, tuple(cameras), localizer.config.images)
+    source = queries.source(localizer.config.images)
     if progress_file is not None:
         mark_resumable()
     with exclusive(progress_file):

@@ -16,6 +16,7 @@ from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError, StaleArtefactError
 from hloc_lite.geometry.cameras import check_camera
 from hloc_lite.io.array_folder import json_of, read_array_folder
+from hloc_lite.io.image_names import check_relative
 from hloc_lite.maps.compact_arrays import CODEBOOKS, DESCRIPTORS, STATE, Arrays
 from hloc_lite.maps.config import config_fields
 from hloc_lite.maps.folder import COMPACT_SCHEMA
@@ -124,6 +125,7 @@ def _model(header: Mapping[str, Any], arrays: Arrays) -> SfmModel:
     cameras = {each["id"]: _camera_from_json(each) for each in json_of(arrays["cameras/all"])}
     xyz = arrays["landmarks/xyz"].astype(np.float64) + np.array(header["origin"])
     names, offsets = json_of(arrays["images/names"]), arrays["images/offsets"].tolist()
+    check_relative(names)
     camera_ids = arrays["images/camera_ids"].tolist()
     unknown = set(camera_ids) - cameras.keys()
     if unknown:
