@@ -49,6 +49,7 @@ from hloc_lite.mapping.run import (
 from hloc_lite.mapping.two_pass_matching import MatchingPass, match_and_verify
 from hloc_lite.maps.folder import check_ours, delete_work, output_folder
 from hloc_lite.maps.map import Map, in_memory
+from hloc_lite.maps.saving import write_map
 from hloc_lite.maps.storage import StoredFeatures
 from hloc_lite.models import FIRST_PASS_MATCHER, load_models, matcher_name
 from hloc_lite.protocols import Weights
@@ -152,7 +153,7 @@ def _build(run: Run) -> Map:
         report |= {"pairs_by_matcher": dict(verified.matchers)}
         registered = {image.name for image in model.images}
         rows = [row for row, name in enumerate(names) if name in registered]
-        Map(
+        result = Map(
             model=model,
             features=StoredFeatures(features),
             global_names=tuple(names[row] for row in rows),
@@ -163,7 +164,8 @@ def _build(run: Run) -> Map:
             weights=run.models.weights,
             report=report,
             landmark_labels=labels,
-        ).save(run.folder)
+        )
+        write_map(run.folder, result)  # it is locked already
     return Map.open(run.folder, trust=True)
 
 

@@ -33,6 +33,7 @@ from hloc_lite.formats.hloc_lists import read_pairs
 from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.image_sources import ImageSource, MemorySource, folder_source
 from hloc_lite.io.sharded_store import ShardedStore, delete_store
+from hloc_lite.io.staging import HEADER, current_file
 from hloc_lite.maps.folder import WORK
 from hloc_lite.models import Models
 from hloc_lite.scene import SfmModel
@@ -161,7 +162,7 @@ def check_finished(folder: Path, made_from: str) -> bool:
     Raises:
         StaleArtefactError: it holds another map.
     """
-    path = folder / "map.json"
+    path = current_file(folder, HEADER)
     if not path.is_file():
         return False
     try:

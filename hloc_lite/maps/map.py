@@ -10,7 +10,8 @@ import numpy as np
 from hloc_lite.errors import DamagedMapError, FormatError
 from hloc_lite.maps.folder import REMEDY
 from hloc_lite.maps.map_data import MapData
-from hloc_lite.maps.storage import read_map, write_map
+from hloc_lite.maps.saving import save_map
+from hloc_lite.maps.storage import read_map
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +40,14 @@ class Map(MapData):
     def save(self, path: Path | str) -> None:
         """Write the map into a folder; a map that is there is replaced once this one is complete.
 
+        A process that is killed meanwhile leaves the old map or the new one.
+
         Raises:
+            BusyMapError: another process writes to the folder.
             MappingError: the folder holds other files than a map.
             HlocLiteError: the folder cannot be written.
         """
-        write_map(Path(path), self)
+        save_map(Path(path), self)
 
 
 def in_memory(sfm_map: Map) -> Map:

@@ -37,10 +37,19 @@ def read_model(folder: Path) -> SfmModel:
         raise FormatError(
             f"{folder} has no COLMAP model: expected cameras, images (and points3D) as .bin or .txt"
         )
-    reader, suffix = (binary, ".bin") if is_binary else (text, ".txt")
-    paths = [folder / f"{part}{suffix}" for part in PARTS]
+    paths = [folder / f"{part}{'.bin' if is_binary else '.txt'}" for part in PARTS]
     if not paths[0].is_file():
         raise FormatError(f"{paths[0]} is missing beside {paths[1].name}")
+    return read_files(paths)
+
+
+def read_files(paths: Sequence[Path]) -> SfmModel:
+    """Read the model in files of one kind: cameras, images and points, which may be absent.
+
+    Raises:
+        FormatError: a damaged file; names it and the line or entry.
+    """
+    reader = binary if paths[1].suffix == ".bin" else text
     listed = list(reader.read_cameras(paths[0]))
     cameras = dict(listed)
     if len(cameras) != len(listed):
