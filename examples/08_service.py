@@ -13,7 +13,7 @@ import httpx
 map_folder, photo, port = sys.argv[1:] or ("MAP", "photo.jpg", "8080")
 url = f"http://127.0.0.1:{port}"
 
-command = [sys.executable, "-m", "hloc_lite", "serve", f"street={map_folder}", "--port", port]
+command = [sys.executable, "-P", "-m", "hloc_lite", "serve", f"street={map_folder}", "--port", port]
 server = subprocess.Popen(command)
 is_ready = False
 try:

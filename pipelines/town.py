@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import click
 
+from hloc_lite.io.python_process import python_command, python_environment
 from pipelines.benchmarks.table import Table, results_option
 
 CONDITIONS = ("day", "night", "changed")
@@ -73,8 +73,8 @@ def run(*arguments: object) -> None:
     Raises:
         SystemExit: it failed. That no query was localized is no failure: the scores show it.
     """
-    command = [sys.executable, "-m", "hloc_lite", *(str(a) for a in arguments)]
-    done = subprocess.run(command, check=False)
+    command = python_command("hloc_lite", *arguments)
+    done = subprocess.run(command, check=False, env=python_environment())
     if done.returncode not in ((0, 1) if arguments[0] == "localize" else (0,)):
         raise SystemExit(done.returncode)
 

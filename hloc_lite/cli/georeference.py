@@ -89,15 +89,17 @@ def _positions_from_exif(folder: Path, sfm_map: Map) -> dict[str, Geodetic]:
     Raises:
         HlocLiteError: no such folder, no map image in it, or no position in any.
     """
+    from hloc_lite.io.image_names import path_inside
     from hloc_lite.io.image_sources import check_image_folder
     from hloc_lite.io.images import exif_position
 
     check_image_folder(folder)
     names = [image.name for image in sfm_map.model.images]
-    present = [name for name in names if (folder / name).is_file()]
+    present = [name for name in names if path_inside(folder, name).is_file()]
     if not present:
         raise HlocLiteError(f"no image of the map is in {folder}: expected names like {names[0]!r}")
-    read = {name: exif_position(folder / name, sfm_map.config.images) for name in present}
+    limits = sfm_map.config.images
+    read = {name: exif_position(path_inside(folder, name), limits) for name in present}
     positions = {name: position for name, position in read.items() if position is not None}
     if not positions:
         raise GeoreferenceError(

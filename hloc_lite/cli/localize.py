@@ -19,6 +19,7 @@ from hloc_lite.cli.options import (
     parse_cue_source,
     runtime_options,
     show_progress,
+    trust_option,
 )
 from hloc_lite.cli.prior import parse_prior, prior_options, require_georeference
 from hloc_lite.config import PROFILES, load_config, query_profile
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
     help="Time per query (ms) after which no further matching step begins.",
 )
 @prior_options
+@trust_option
 @labels_option
 @depth_option
 @config_options
@@ -133,6 +135,7 @@ def command(
     budget_ms: float | None,
     near: str | None,
     gps: str | None,
+    trust: bool,
     labels: str | None,
     depth: str | None,
     config_file: Path | None,
@@ -157,11 +160,11 @@ def command(
 
     overrides = _overrides(profile, labels, depth)
     cameras = read_query_cameras(photos, images, query_lists, camera)
-    sfm_map = Map.open(map_folder)
+    sfm_map = Map.open(map_folder, trust=trust)
     if geopose is not None:
         require_georeference(sfm_map, map_folder, "--geopose")
     prior = parse_prior(near, gps, sfm_map, map_folder)
-    extra_maps = [Map.open(folder) for folder in extra_map_folders]
+    extra_maps = [Map.open(folder, trust=trust) for folder in extra_map_folders]
     config = load_config("balanced", config_file, settings, overrides, sfm_map.config)
     warn_of_unused_settings(config, sfm_map.config, budget_ms)
     conditions = read_conditions([str(file) for file in truth])
@@ -236,11 +239,10 @@ def _localize(
 ) -> list[LocalizationResult]:
     """Localize the queries and write the output files; ``options`` are those of every query."""
     from hloc_lite.cli.localize_files import write_outputs
-    from hloc_lite.io.image_sources import FolderSource
     from hloc_lite.localize.batch import exclusive, localize_all
 
     cameras, progress_file = queries.accepted, outputs.progress_file
-    source = FolderSource(queries.folder, tuple(cameras), localizer.config.images)
+    source = queries.source(localizer.config.images)
     if progress_file is not None:
         mark_resumable()
     with exclusive(progress_file):

@@ -81,7 +81,7 @@ def check_queries(
         HlocLiteError: an output cannot be written, or would overwrite an input; or the poses file
             cannot store the name of a single photo, or that of any query.
     """
-    queries = QuerySet(images or Path(), cameras, _unwritable_names(outputs, cameras))
+    queries = QuerySet(images, cameras, _unwritable_names(outputs, cameras))
     first_error = next(iter(queries.rejected.values()), None)
     if first_error is not None and (images is None or not queries.accepted):
         raise first_error
@@ -178,7 +178,7 @@ def _report_input(
     map_photos = sfm_map.photos
     if outputs.map_images is not None:
         map_photos = FolderSource(outputs.map_images, (), config.images)
-    load_query = photo_loader(FolderSource(queries.folder, (), config.images))
+    load_query = photo_loader(queries.source(config.images))
 
     def localize_again(name: str) -> LocalizationResult | None:
         """Localize a query shown as a picture again, for its correspondences."""

@@ -198,9 +198,10 @@ def _read_inputs(
 def _read_reference(folder: Path) -> SfmModel:
     """Read the COLMAP model in a folder, or that of the map in it."""
     from hloc_lite.formats.colmap import read_model
+    from hloc_lite.io.staging import HEADER, current_file
     from hloc_lite.maps.map import Map
 
-    return Map.open(folder).model if (folder / "map.json").is_file() else read_model(folder)
+    return Map.open(folder).model if current_file(folder, HEADER).is_file() else read_model(folder)
 
 
 def print_summary(output: Path, report: Mapping[str, Any]) -> None:

@@ -48,6 +48,17 @@ def runtime_options(function: F) -> F:
     )(function)
 
 
+def trust_option(function: F) -> F:
+    """Add --trust-map, for ``trust`` of ``Map.open``."""
+    return click.option(
+        "--trust-map",
+        "trust",
+        is_flag=True,
+        help="Use the models, files and folders outside hloc_lite that MAP names (labels, depth, "
+        "plug-ins, photos). Only for maps of which you know where they come from.",
+    )(function)
+
+
 def labels_option(function: F) -> F:
     """Add --labels, for ``semantics.source`` (see ``parse_cue_source``)."""
     return click.option(

@@ -7,10 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.formats.hloc_lists import parse_camera, read_queries
 from hloc_lite.io.image_names import check_relative, is_unicode, list_images
-from hloc_lite.io.image_sources import check_image_folder
+from hloc_lite.io.image_sources import (
+    FileSource,
+    FolderSource,
+    ImageSource,
+    check_image_folder,
+)
 from hloc_lite.types import Camera
 
 
@@ -18,8 +24,8 @@ from hloc_lite.types import Camera
 class QuerySet:
     """Queries of one run."""
 
-    folder: Path
-    """Folder that the names are relative to."""
+    folder: Path | None
+    """Folder that the names are relative to; None if they are paths of single photos."""
     cameras: Mapping[str, Camera | None]
     """Name -> intrinsics; None if not given."""
     rejected: Mapping[str, HlocLiteError]
@@ -30,10 +36,16 @@ class QuerySet:
         """Queries to localize: name -> intrinsics."""
         return {name: camera for name, camera in self.cameras.items() if name not in self.rejected}
 
+    def source(self, config: ImagesConfig) -> ImageSource:
+        """Source of the photos to localize."""
+        if self.folder is None:
+            return FileSource(tuple(self.accepted), config)
+        return FolderSource(self.folder, tuple(self.accepted), config)
+
     @property
     def files(self) -> list[Path]:
         """Paths of all photos."""
-        return [self.folder / name for name in self.cameras]
+        return [(self.folder or Path()) / name for name in self.cameras]
 
 
 def read_query_cameras(

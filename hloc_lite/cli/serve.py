@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import F, config_options, runtime_options, validate_section
+from hloc_lite.cli.options import F, config_options, runtime_options, trust_option, validate_section
 from hloc_lite.errors import ConfigError
 from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.serve.config import ServeConfig
@@ -67,6 +67,7 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
     help="File with the bearer token that requests must send.  "
     f"[default: ${TOKEN_VARIABLE}, if set]",
 )
+@trust_option
 @config_options
 @runtime_options
 def command(
@@ -83,6 +84,7 @@ def command(
     allowed_hosts: tuple[str, ...],
     allowed_origins: tuple[str, ...],
     photo_arguments: tuple[str, ...],
+    trust: bool,
     config_file: Path | None,
     settings: tuple[str, ...],
     device: str,
@@ -115,7 +117,7 @@ def command(
     folders = parse_map_arguments(maps)
     check_map_folders(folders)
     photos = parse_photo_arguments(photo_arguments, folders)
-    open_localizer = _localizer_opener(config_file, settings, device, offline)
+    open_localizer = _localizer_opener(trust, config_file, settings, device, offline)
     serve(folders, config, open_localizer, token, photos)
 
 
@@ -142,7 +144,7 @@ def read_token(file: Path | None) -> str | None:
 
 
 def _localizer_opener(
-    config_file: Path | None, settings: tuple[str, ...], device: str, offline: bool
+    trust: bool, config_file: Path | None, settings: tuple[str, ...], device: str, offline: bool
 ) -> OpenLocalizer:
     def open_localizer(folder: Path) -> Localizes:
         from hloc_lite.config import load_config
@@ -151,7 +153,7 @@ def _localizer_opener(
         from hloc_lite.maps.map import Map
         from hloc_lite.serve.server import warm_up
 
-        sfm_map = Map.open(folder)
+        sfm_map = Map.open(folder, trust=trust)
         config = load_config(file=config_file, settings=settings, base=sfm_map.config)
         weights = WeightsStore(offline=offline)
         localizer = Localizer(sfm_map, config, weights=weights, device=device)

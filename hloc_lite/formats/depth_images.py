@@ -15,6 +15,7 @@ import numpy.typing as npt
 from hloc_lite.config import DepthConfig
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import atomic_path
+from hloc_lite.io.image_names import leads_out
 from hloc_lite.io.images import open_image, short_reason
 from hloc_lite.types import DepthMap
 
@@ -46,7 +47,7 @@ class DepthFolder:
         Raises:
             FormatError: the name leads out of the folder.
         """
-        if Path(name).is_absolute() or ".." in Path(name).parts:
+        if leads_out(name):
             raise FormatError(f"image name {name!r} leaves the depth folder; names are relative")
         stem = name.removesuffix(Path(name).suffix)
         candidates = (self.root / f"{base}{end}" for base in (name, stem) for end in ENDINGS)

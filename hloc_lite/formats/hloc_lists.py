@@ -17,7 +17,7 @@ from hloc_lite.errors import FormatError, ShapeError
 from hloc_lite.geometry.cameras import CAMERA_MODELS, check_camera
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
 from hloc_lite.io.files import read_text, write_text_atomic
-from hloc_lite.io.image_names import normalize_name
+from hloc_lite.io.image_names import leads_out, normalize_name
 from hloc_lite.types import Camera, Rigid3
 
 
@@ -71,13 +71,14 @@ def read_queries(path: Path) -> dict[str, Camera]:
         Image name -> camera, in the order of the file.
 
     Raises:
-        FormatError: a bad line (with its number), a name listed twice, or invalid intrinsics.
+        FormatError: a bad line (with its number), a name listed twice or that leads out of the
+            image folder, or invalid intrinsics.
     """
     queries: dict[str, Camera] = {}
     for number, line in _content_lines(path):
         where = f"{path}, line {number}"
         name, camera = _parse_query(line, where)
-        name = normalize_name(name)
+        name = _inside(normalize_name(name), where)
         if name in queries:
             raise FormatError(f"{where}: {name!r} is listed twice")
         queries[name] = camera
@@ -108,8 +109,16 @@ def write_queries(path: Path, queries: Mapping[str, Camera]) -> None:
 
 
 def read_image_list(path: Path) -> list[str]:
-    """Read image names, one per line, without repetitions; '#' lines are comments."""
-    return list(dict.fromkeys(normalize_name(line) for _, line in _content_lines(path)))
+    """Read image names, one per line, without repetitions; '#' lines are comments.
+
+    Raises:
+        FormatError: unreadable, or a name that leads out of the image folder.
+    """
+    names = (
+        _inside(normalize_name(line), f"{path}, line {number}")
+        for number, line in _content_lines(path)
+    )
+    return list(dict.fromkeys(names))
 
 
 def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -151,6 +160,15 @@ def check_names(names: Iterable[str]) -> None:
                 f"a text file cannot hold the name {name!r}: names must not be empty, start with "
                 f"'#', contain line breaks, or begin or end with spaces. Rename the image"
             )
+
+
+def _inside(name: str, where: str) -> str:
+    """The name, if it stays in the image folder; otherwise FormatError."""
+    if leads_out(name):
+        raise FormatError(
+            f"{where}: image name {name[:200]!r} leaves the image folder; names are relative"
+        )
+    return name
 
 
 def _parse_query(line: str, where: str, *, has_name: bool = True) -> tuple[str, Camera]:

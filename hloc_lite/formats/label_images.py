@@ -16,7 +16,7 @@ from PIL import Image
 
 from hloc_lite.config import ImagesConfig, SemanticClass
 from hloc_lite.errors import FormatError, ImageError
-from hloc_lite.io.image_names import check_relative
+from hloc_lite.io.image_names import path_inside
 from hloc_lite.io.images import check_file_size, check_pixels, open_image, short_reason
 from hloc_lite.types import UNKNOWN_LABEL, LabelMap, UInt8
 
@@ -70,10 +70,10 @@ class LabelFolder:
         Raises:
             ImageError: the name leads out of the folder.
         """
-        check_relative([name])
         if not name:
             return None
-        candidates = (self.root / f"{name}.png", self.root / Path(name).with_suffix(".png"))
+        path = path_inside(self.root, name)
+        candidates = (self.root / f"{name}.png", path.with_suffix(".png"))
         return next((path for path in candidates if path.is_file()), None)
 
     def load(self, name: str, image_size: tuple[int, int]) -> LabelMap | None:

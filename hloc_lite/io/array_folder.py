@@ -3,10 +3,9 @@
 FOLDER/map.json      schema, the writer's own entries, size and CRC-32 of each file; written last
 FOLDER/GROUP/X.npy   one array each (``array_file``)
 
-A new folder is written whole in FOLDER/.new before it replaces the old content. A process that is
-killed leaves the old content, the new one, or a folder that is recognized as incomplete; the next
-one that writes there first moves the rest of the new content into place. All bytes are compared
-with their checksums when a folder is opened.
+A new folder is written whole in FOLDER/.new before it replaces the old content (``io.staging``): a
+process that is killed leaves the old content or the new one. All bytes are compared with their
+checksums when a folder is opened.
 """
 
 from __future__ import annotations
@@ -25,9 +24,17 @@ from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.array_file import read_array, write_array
 from hloc_lite.io.files import read_json, read_json_object, write_json_atomic
 from hloc_lite.io.locks import exclusive_lock
-from hloc_lite.io.staging import LOCK, STAGED, delete_files, foreign_files, move_staged_files
+from hloc_lite.io.staging import (
+    HEADER,
+    LOCK,
+    STAGED,
+    check_no_links,
+    current_file,
+    delete_files,
+    foreign_files,
+    move_staged_files,
+)
 
-HEADER = "map.json"
 _NAME = re.compile(r"[a-z_]+(/[A-Za-z0-9_-]+)+")
 
 Arrays = Mapping[str, np.ndarray]
@@ -62,6 +69,7 @@ def write_array_folder(
 
 def _write(folder: Path, schema: str, arrays: Arrays, header: Mapping[str, Any]) -> None:
     staged = folder / STAGED
+    check_no_links(folder, [f"{name}.npy" for name in arrays])
     try:
         left = {name for name in _listed(staged) if (staged / name).is_file()}
         if _schema(staged) == schema:  # complete, but its writer was killed while moving it
@@ -83,7 +91,7 @@ def read_array_folder(folder: Path, schema: str) -> tuple[dict[str, Any], dict[s
     Raises:
         FormatError: no such folder, another schema, or a file that is missing, damaged or changed.
     """
-    header = read_json(folder / HEADER)
+    header = read_json(current_file(folder, HEADER))
     if not isinstance(header, dict) or header.get("schema") != schema:
         found = header.get("schema") if isinstance(header, dict) else header
         raise FormatError(f"{folder / HEADER}: expected schema {schema}, got {found!r}")
@@ -95,7 +103,7 @@ def read_array_folder(folder: Path, schema: str) -> tuple[dict[str, Any], dict[s
     for name, recorded in files.items():
         if not _NAME.fullmatch(name.removesuffix(".npy")):
             raise FormatError(f"{folder / HEADER} names {name!r}, which is no file of a map")
-        arrays[name.removesuffix(".npy")] = read_array(folder / name, recorded)
+        arrays[name.removesuffix(".npy")] = read_array(current_file(folder, name), recorded)
     return header, arrays
 
 
@@ -135,8 +143,7 @@ def _unwritable(folder: Path, error: OSError) -> HlocLiteError:
 def _replace_files(folder: Path, unmoved: set[str]) -> None:
     """Replace the content by the staged one, of which these files are not moved yet."""
     old, new = _listed(folder), _listed(folder / STAGED)
-    # the old header stays until the end: it lists the old files, and its checksums tell that the
-    # folder is incomplete
+    # the old header stays until the end: it lists the old files
     move_staged_files(folder, unmoved)
     delete_files(folder, old - new)
     move_staged_files(folder, [HEADER])

@@ -76,14 +76,38 @@ def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def check_relative(names: Iterable[str]) -> None:
-    """Refuse names that lead out of the image folder.
+    """Refuse names that lead out of the image folder, or contain NUL.
 
     Raises:
         ImageError: names the first of them.
     """
     for name in names:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ImageError(f"image name {name!r} leaves the image folder; names are relative")
+        if leads_out(name):
+            raise ImageError(
+                f"image name {name[:200]!r} leaves the image folder; names are relative"
+            )
+
+
+def leads_out(name: str) -> bool:
+    """Return True if a path of that name below a folder may lie outside of it on some system.
+
+    Names of maps and lists come from others: ``../private.jpg`` would put a photo into a report.
+    So ``..``, absolute paths and drives are refused, with slashes of both kinds. Links are not
+    looked at: folders are the user's own.
+    """
+    parts = name.replace("\\", "/").split("/")
+    has_drive = name[1:2] == ":" and name[0].isascii() and name[0].isalpha()
+    return ".." in parts or (len(parts) > 1 and not parts[0]) or has_drive or "\0" in name
+
+
+def path_inside(folder: Path, name: str) -> Path:
+    """Path of an image, mask or other file by its name in a folder.
+
+    Raises:
+        ImageError: the name leads out of the folder.
+    """
+    check_relative([name])
+    return folder / name
 
 
 def natural_key(name: str) -> tuple[tuple[object, ...], str]:

@@ -18,8 +18,10 @@ from hloc_lite.io.image_names import (
     SUFFIXES,
     check_relative,
     is_unicode,
+    leads_out,
     list_images,
     natural_key,
+    path_inside,
 )
 from hloc_lite.io.images import read_image_bytes, read_mask, read_photo
 from hloc_lite.io.unread_formats import remedy
@@ -52,7 +54,7 @@ class FolderSource:
     mask_dir: Path | None = None
 
     def load(self, name: str) -> Photo:
-        photo = read_photo(self.root / name, name, self.config)
+        photo = read_photo(path_inside(self.root, name), name, self.config)
         mask_path = self._mask_path(name)
         if mask_path is None:
             return photo
@@ -62,15 +64,51 @@ class FolderSource:
         return Photo(photo.name, photo.pixels, mask, photo.exif)
 
     def fingerprint(self, name: str) -> str:
-        digest = hashlib.sha256(read_image_bytes(self.root / name, "image", self.config))
+        digest = hashlib.sha256(
+            read_image_bytes(path_inside(self.root, name), "image", self.config)
+        )
         mask_path = self._mask_path(name)
         if mask_path is not None:
             digest.update(read_image_bytes(mask_path, "mask", self.config))
         return digest.hexdigest()[:16]
 
     def _mask_path(self, name: str) -> Path | None:
-        path = None if self.mask_dir is None else self.mask_dir / f"{name}.png"
+        path = None if self.mask_dir is None else path_inside(self.mask_dir, f"{name}.png")
         return path if path is not None and path.is_file() else None
+
+
+def photo_hashes(source: ImageSource, fingerprints: Mapping[str, str]) -> dict[str, str]:
+    """Name -> fingerprint of each photo's file without its mask; empty if photos have no files.
+
+    Args:
+        source: the photos.
+        fingerprints: name -> fingerprint, of those to hash.
+
+    Raises:
+        ImageError: a file cannot be read.
+    """
+    if not isinstance(source, FolderSource):
+        return {}
+    unmasked = FolderSource(source.root, source.names, source.config)
+    return {
+        name: known if source.mask_dir is None else unmasked.fingerprint(name)
+        for name, known in fingerprints.items()
+    }
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Image files by their own paths, as a user gives them."""
+
+    names: tuple[str, ...]
+    config: ImagesConfig = field(default_factory=ImagesConfig)
+
+    def load(self, name: str) -> Photo:
+        return read_photo(Path(name), name, self.config)
+
+    def fingerprint(self, name: str) -> str:
+        data = read_image_bytes(Path(name), "image", self.config)
+        return hashlib.sha256(data).hexdigest()[:16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +129,8 @@ class MemorySource:
                 )
             if not is_unicode(name):
                 raise ImageError(f"the image name {name!r} is not valid Unicode: choose another")
+            if leads_out(name):
+                raise ImageError(f"the image name {name!r} is no relative path: choose another")
 
     @property
     def names(self) -> tuple[str, ...]:

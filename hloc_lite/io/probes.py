@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from hloc_lite.io.python_process import python_command, python_environment
 
 TIMEOUT_S = 120
 """A cold import of torch from a slow disk takes tens of seconds."""
@@ -30,9 +33,13 @@ class ProbeAnswer:
 
 def run_probe(name: str) -> ProbeAnswer:
     """Run a probe of ``PROBES`` in a new Python process."""
-    command = [sys.executable, "-m", __name__, name]
+    command = python_command(__name__, name)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+        with tempfile.TemporaryDirectory(prefix="hloc_lite_") as folder:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=TIMEOUT_S,
+                cwd=folder, env=python_environment(),
+            )  # fmt: skip
     except subprocess.TimeoutExpired:
         return ProbeAnswer(None, f"no answer within {TIMEOUT_S} s")
     if done.returncode < 0:

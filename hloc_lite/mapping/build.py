@@ -17,7 +17,7 @@ from hloc_lite.concurrency import sleeping_openmp_threads
 from hloc_lite.config import Config
 from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.errors import BusyMapError, MappingError
-from hloc_lite.io.image_sources import FolderSource, ImageSource
+from hloc_lite.io.image_sources import FolderSource, ImageSource, photo_hashes
 from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.sharded_store import ShardedStore
@@ -51,6 +51,7 @@ from hloc_lite.mapping.run import (
 from hloc_lite.mapping.two_pass_matching import MatchingPass, match_and_verify
 from hloc_lite.maps.folder import check_ours, delete_work, mark_work_failed, output_folder
 from hloc_lite.maps.map import Map, in_memory
+from hloc_lite.maps.saving import write_map
 from hloc_lite.maps.storage import StoredFeatures
 from hloc_lite.models import FIRST_PASS_MATCHER, load_models, matcher_name
 from hloc_lite.protocols import Weights
@@ -122,7 +123,7 @@ def _build(run: Run) -> Map:
     made_from = run.fingerprint(image_hashes)
     if not run.overwrite and check_finished(run.folder, made_from, run.config, run.models.weights):
         logger.info("%s is already complete (fingerprint %s)", run.folder, made_from)
-        return Map.open(run.folder)
+        return Map.open(run.folder, trust=True)  # its names are those of this config
     clock = StageClock()
     with ExitStack() as stack:
         features, passes = _open_stores(run, stack)
@@ -148,6 +149,7 @@ def _build(run: Run) -> Map:
             {pair: len(view.inliers) for pair, view in verified.two_views.items()},
             num_dropped,
             min_verified(run),
+            photo_hashes(run.source, image_hashes),
         )
         labels = None
         if run.models.segmenter is not None:
@@ -162,7 +164,7 @@ def _build(run: Run) -> Map:
         report |= {"pairs_by_matcher": dict(verified.matchers)}
         registered = {image.name for image in model.images}
         rows = [row for row, name in enumerate(names) if name in registered]
-        Map(
+        result = Map(
             model=model,
             features=StoredFeatures(features),
             global_names=tuple(names[row] for row in rows),
@@ -173,8 +175,9 @@ def _build(run: Run) -> Map:
             weights=run.models.weights,
             report=report,
             landmark_labels=labels,
-        ).save(run.folder)
-    return Map.open(run.folder)
+        )
+        write_map(run.folder, result)  # it is locked already
+    return Map.open(run.folder, trust=True)
 
 
 def _extract_and_pair(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ def map_report(
     num_verified: Mapping[Pair, int],
     num_other_models: int,
     min_inliers: int,
+    photo_hashes: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Report the counts of the whole map, and the outcome of each image.
 
@@ -35,6 +37,7 @@ def map_report(
         num_verified: matched pair -> number of verified matches.
         num_other_models: separate models that were dropped.
         min_inliers: verified matches that a pair needs.
+        photo_hashes: name -> hash of its file (``io.image_sources``); empty without files.
     """
     tried: Counter[str] = Counter()
     verified: Counter[str] = Counter()
@@ -55,6 +58,8 @@ def map_report(
         }
         if name in points:
             entry["points"] = points[name]
+        if name in photo_hashes:
+            entry["photo"] = photo_hashes[name]
         if name in skipped:
             entry["reason"] = skipped[name]
         elif points.get(name, 0) == 0:

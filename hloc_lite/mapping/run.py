@@ -35,6 +35,7 @@ from hloc_lite.formats.hloc_lists import read_pairs
 from hloc_lite.io.files import file_sha256, read_json, read_json_object
 from hloc_lite.io.image_sources import ImageSource, MemorySource, folder_source
 from hloc_lite.io.sharded_store import ShardedStore, delete_store, failure_of, is_empty
+from hloc_lite.io.staging import HEADER, current_file
 from hloc_lite.mapping.differences import explain_differences, explain_other_map
 from hloc_lite.maps.folder import WORK
 from hloc_lite.models import Models
@@ -203,7 +204,7 @@ def check_finished(
     Raises:
         StaleArtefactError: it holds another map.
     """
-    path = folder / "map.json"
+    path = current_file(folder, HEADER)
     if not path.is_file():
         return False
     try:

@@ -16,8 +16,9 @@ from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError, StaleArtefactError
 from hloc_lite.geometry.cameras import check_camera
 from hloc_lite.io.array_folder import json_of, read_array_folder
+from hloc_lite.io.image_names import check_relative
 from hloc_lite.maps.compact_arrays import CODEBOOKS, DESCRIPTORS, STATE, Arrays
-from hloc_lite.maps.config import restore_config
+from hloc_lite.maps.config import config_fields
 from hloc_lite.maps.folder import COMPACT_SCHEMA
 from hloc_lite.maps.georeference import Georeference, georeference_from_json, read_georeference
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
@@ -54,8 +55,8 @@ class ProjectedFeatures(Mapping[str, LocalFeatures]):
         return isinstance(name, str) and self._model.image_named(name) is not None
 
 
-def read_compact(folder: Path) -> dict[str, Any]:
-    """Read the fields of the compact ``Map`` in a folder.
+def read_compact(folder: Path, *, trust: bool = False) -> dict[str, Any]:
+    """Read the fields of the compact ``Map`` in a folder; ``trust`` is that of ``Map.open``.
 
     Raises:
         DamagedMapError: a file is missing or damaged.
@@ -63,7 +64,8 @@ def read_compact(folder: Path) -> dict[str, Any]:
     """
     try:
         header, arrays = read_array_folder(folder, COMPACT_SCHEMA)
-        return _map_fields(folder, header, arrays, read_georeference(folder))
+        fields = _map_fields(header, arrays, read_georeference(folder))
+        return fields | config_fields(folder, header["config"], header["chosen"], trust=trust)
     except (StaleArtefactError, DamagedMapError):
         raise
     except FormatError as error:
@@ -75,9 +77,9 @@ def read_compact(folder: Path) -> dict[str, Any]:
 
 
 def _map_fields(
-    folder: Path, header: Mapping[str, Any], arrays: Arrays, fitted: Georeference | None
+    header: Mapping[str, Any], arrays: Arrays, fitted: Georeference | None
 ) -> dict[str, Any]:
-    """Fields of the map.
+    """Fields of the map, without its config.
 
     Args:
         fitted: georeference in the folder; it replaces that of the map this one was made from.
@@ -102,7 +104,6 @@ def _map_fields(
             arrays["retrieval/descriptors"], header["retrieval_dim"]
         ),
         "retrieval_state": state,
-        "config": restore_config(folder, header["config"], header["chosen"]),
         "fingerprint": header["fingerprint"],
         "weights": header["weights"],
         "report": header["report"],
@@ -124,6 +125,7 @@ def _model(header: Mapping[str, Any], arrays: Arrays) -> SfmModel:
     cameras = {each["id"]: _camera_from_json(each) for each in json_of(arrays["cameras/all"])}
     xyz = arrays["landmarks/xyz"].astype(np.float64) + np.array(header["origin"])
     names, offsets = json_of(arrays["images/names"]), arrays["images/offsets"].tolist()
+    check_relative(names)
     camera_ids = arrays["images/camera_ids"].tolist()
     unknown = set(camera_ids) - cameras.keys()
     if unknown:

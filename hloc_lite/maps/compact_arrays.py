@@ -14,6 +14,7 @@ from hloc_lite.io.array_folder import json_array
 from hloc_lite.maps.georeference import georeference_to_json
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.map_data import MapData
+from hloc_lite.maps.outside_names import recorded_config
 from hloc_lite.maps.quantization import Coding, to_bits, to_int8, to_product_codes
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import NO_POINT, Camera, Int64
@@ -48,6 +49,7 @@ def compact_arrays(
             f"{len(landmark_idxs)} landmarks"
         )
     labels, georeference = sfm_map.landmark_labels, sfm_map.georeference
+    config = recorded_config(sfm_map.config, sfm_map.outside_names)
     model = subset_model(sfm_map.model, landmark_idxs)
     origin = np.median(sfm_map.model.xyz, axis=0) if sfm_map.model.num_points else np.zeros(3)
     has_long_ids = sfm_map.model.point3D_ids.max(initial=0) >= 2**32
@@ -68,8 +70,8 @@ def compact_arrays(
         arrays["landmarks/shares"] = labels.shares[landmark_idxs].astype(np.float16)
     header = {
         "fingerprint": sfm_map.fingerprint,
-        "config": sfm_map.config.model_dump(),
-        "chosen": query_settings(sfm_map.config),
+        "config": config.model_dump(),
+        "chosen": query_settings(config),
         "georeference": None if georeference is None else georeference_to_json(georeference),
         "weights": dict(sfm_map.weights),
         "report": {key: value for key, value in sfm_map.report.items() if key != "images"},

@@ -15,7 +15,7 @@ from hloc_lite.io.array_folder import write_array_folder
 from hloc_lite.maps.calibration import replace_calibration
 from hloc_lite.maps.compact_arrays import Arrays, compact_arrays
 from hloc_lite.maps.folder import COMPACT_SCHEMA
-from hloc_lite.maps.georeference import delete_stale_georeference
+from hloc_lite.maps.georeference import delete_stale_georeference, replaced_header
 from hloc_lite.maps.landmark_selection import Selection, collect_observations, select_landmarks
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
@@ -87,6 +87,7 @@ def compress_map(
         "points": len(selection.landmark_idxs),
         "of_points": sfm_map.model.num_points,
         "least": selection.min_per_image,
+        **replaced_header(output),
     }
     write_array_folder(output, COMPACT_SCHEMA, arrays, header, overwrite=overwrite)
     delete_stale_georeference(output)

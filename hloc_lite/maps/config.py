@@ -15,10 +15,32 @@ from typing import Any
 
 from hloc_lite.config import Config, config_of_another_version, without_query_keys
 from hloc_lite.errors import ConfigError, FormatError
+from hloc_lite.maps.outside_names import split_outside_names
 
 logger = logging.getLogger(__name__)
 UNRECORDED = (("localize", "num_retrieved"),)
 """Query settings of profiles; kept from maps that do not record which settings were chosen."""
+
+
+def config_fields(
+    folder: Path,
+    recorded: Mapping[str, Any],
+    chosen: Mapping[str, Any] | None,
+    *,
+    trust: bool,
+) -> dict[str, Any]:
+    """Fields ``config`` and ``outside_names`` of the map in a folder.
+
+    Args:
+        trust: take the map's names of models, files and folders outside hloc_lite into the config.
+
+    Raises as ``restore_config``.
+    """
+    config = restore_config(folder, recorded, chosen)
+    if trust:
+        return {"config": config, "outside_names": {}}
+    harmless, names = split_outside_names(config)
+    return {"config": harmless, "outside_names": names}
 
 
 def restore_config(

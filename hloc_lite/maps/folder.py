@@ -19,12 +19,8 @@ from hloc_lite.io.staging import LOCK, STAGED, foreign_files
 MAP_SCHEMA = "hloc_lite.map/1"
 COMPACT_SCHEMA = "hloc_lite.compact/1"
 """Schema of the maps that ``compress`` makes."""
-FILES_WITHOUT_CHECKSUMS = (
-    "sfm/cameras.bin",
-    "sfm/images.bin",
-    "sfm/points3D.bin",
-    "report.json",
-)
+MODEL_FILES = ("sfm/cameras.bin", "sfm/images.bin", "sfm/points3D.bin")
+FILES_WITHOUT_CHECKSUMS = (*MODEL_FILES, "report.json")
 LANDMARK_DESCRIPTORS = "landmark_descriptors.npy"
 FILES = (
     *FILES_WITHOUT_CHECKSUMS,

@@ -26,7 +26,8 @@ from hloc_lite.geometry.geodesy import (
 )
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
 from hloc_lite.geometry.similarity import Similarity3
-from hloc_lite.io.files import read_json, write_json_atomic
+from hloc_lite.io.files import read_json, read_json_object, write_json_atomic
+from hloc_lite.io.staging import HEADER, current_file
 from hloc_lite.maps.folder import GEOREFERENCE
 from hloc_lite.types import Float64, Rigid3
 
@@ -148,7 +149,8 @@ class Georeference:
 
 
 def read_georeference(map_folder: Path | str) -> Georeference | None:
-    """Read the georeference of the map in a folder; None if it has none.
+    """Read the georeference of the map in a folder; None if it has none, or only that of the map
+    which it replaced.
 
     Raises:
         FormatError: a damaged file, another schema, or no map there.
@@ -165,6 +167,8 @@ def read_georeference(map_folder: Path | str) -> Georeference | None:
         found = value.get("schema") if isinstance(value, dict) else value
         raise DamagedMapError(f"{path}: expected schema {SCHEMA}, got {found!r}: {_REMEDY}")
     fitted_to, found = value.get("map"), map_identity(Path(map_folder))
+    if fitted_to != found and fitted_to == _replaced_map(Path(map_folder)):
+        return None  # the writer of the map was killed before it deleted the file
     if fitted_to != found:
         raise StaleArtefactError(
             f"{path} belongs to another map: it was fitted to {fitted_to}, the map here is "
@@ -205,15 +209,38 @@ def georeference_to_json(georeference: Georeference) -> dict[str, Any]:
 def delete_stale_georeference(map_folder: Path) -> None:
     """Delete the georeference of a map that was built again, if it belongs to the old poses."""
     try:
-        read_georeference(map_folder)
+        is_stale = read_georeference(map_folder) is None
     except StaleArtefactError:
+        is_stale = True
+    except HlocLiteError as error:
+        logger.warning("%s", error)
+        return
+    if is_stale and (map_folder / GEOREFERENCE).is_file():
         (map_folder / GEOREFERENCE).unlink(missing_ok=True)
         logger.warning(
             "the georeference belonged to the map's old poses and was deleted: run `hloc-lite "
             "georeference` again"
         )
-    except HlocLiteError as error:
-        logger.warning("%s", error)
+
+
+def replaced_header(map_folder: Path) -> dict[str, Any]:
+    """Entry ``replaced`` for the header of a map that replaces a georeferenced one; else nothing.
+
+    It tells the old map's georeference from that of another map, until it is deleted.
+    """
+    path = map_folder / GEOREFERENCE
+    if path.is_file() and (map_folder / HEADER).is_file():
+        delete_stale_georeference(map_folder)  # of the map before
+    if not path.is_file():
+        return {}
+    try:
+        return {"replaced": map_identity(map_folder)}
+    except FormatError:
+        return {}
+
+
+def _replaced_map(map_folder: Path) -> object:
+    return read_json_object(current_file(map_folder, HEADER)).get("replaced")
 
 
 def map_identity(map_folder: Path) -> dict[str, str]:
@@ -224,7 +251,7 @@ def map_identity(map_folder: Path) -> dict[str, str]:
     Raises:
         FormatError: no map there.
     """
-    header = read_json(map_folder / "map.json")
+    header = read_json(current_file(map_folder, HEADER))
     if not isinstance(header, dict) or not isinstance(header.get("fingerprint"), str):
         raise FormatError(f"{map_folder}/map.json does not belong to a map: it has no fingerprint")
     identity = {"fingerprint": header["fingerprint"]}

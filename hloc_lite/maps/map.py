@@ -11,7 +11,8 @@ from hloc_lite.display import html_table
 from hloc_lite.errors import DamagedMapError, FormatError
 from hloc_lite.maps.folder import REMEDY
 from hloc_lite.maps.map_data import MapData
-from hloc_lite.maps.storage import read_map, write_map
+from hloc_lite.maps.saving import save_map
+from hloc_lite.maps.storage import read_map
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +37,19 @@ class Map(MapData):
         }
 
     @classmethod
-    def open(cls, path: Path | str) -> Map:
+    def open(cls, path: Path | str, *, trust: bool = False) -> Map:
         """Open the full or compact map in a folder; features stay on disk until accessed.
+
+        Args:
+            trust: use the models, packages, files and folders outside hloc_lite that the map names.
+                False: they are ``outside_names``, and nothing is loaded by them. A map from a
+                stranger could name a private folder, or a model of a hub.
 
         Raises:
             FormatError: no map there, an unfinished one, another schema, or a damaged file.
             StaleArtefactError: its georeference belongs to other poses.
         """
-        parts = read_map(Path(path))
+        parts = read_map(Path(path), trust=trust)
         try:
             return cls(**parts)
         except FormatError as error:  # each file is whole, but they do not belong together
@@ -52,11 +58,14 @@ class Map(MapData):
     def save(self, path: Path | str) -> None:
         """Write the map into a folder; a map that is there is replaced once this one is complete.
 
+        A process that is killed meanwhile leaves the old map or the new one.
+
         Raises:
+            BusyMapError: another process writes to the folder.
             MappingError: the folder holds other files than a map.
             HlocLiteError: the folder cannot be written.
         """
-        write_map(Path(path), self)
+        save_map(Path(path), self)
 
 
 def in_memory(sfm_map: Map) -> Map:

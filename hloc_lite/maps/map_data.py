@@ -47,6 +47,9 @@ class MapData:
     (``mean_descriptors``). Images of a compact map have no other features."""
     georeference: Georeference | None = None
     """Location on Earth; None if not georeferenced."""
+    outside_names: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the stored map that name models, files or folders outside hloc_lite, by dotted
+    key. They are not in ``config`` and nothing is loaded by them (``maps.outside_names``)."""
     photos: ImageSource | None = None
     """Source of the map photos, where they are still at hand."""
     calibration: MapCalibration | None = None

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from hloc_lite.errors import FormatError, ShapeError
 from hloc_lite.io.array_file import check_size, read_array, write_array
+from hloc_lite.io.staging import current_file
 from hloc_lite.maps.folder import LANDMARK_DESCRIPTORS, REMEDY
 from hloc_lite.maps.landmark_descriptors import ROWS_PER_BLOCK, LandmarkDescriptors
 
@@ -45,7 +46,9 @@ class StoredRows:
     @cached_property
     def _values(self) -> np.ndarray:
         try:
-            return read_array(self._path, self._recorded)
+            staged = self._path  # it may have been moved to its place meanwhile
+            path = staged if staged.is_file() else staged.parent.parent / staged.name
+            return read_array(path if path.is_file() else staged, self._recorded)
         except FormatError as error:
             raise FormatError(f"{error}: {REMEDY}") from None
 
@@ -82,5 +85,5 @@ def open_landmark_descriptors(
     """
     if recorded is None:
         return None
-    rows = StoredRows(folder / LANDMARK_DESCRIPTORS, recorded)
+    rows = StoredRows(current_file(folder, LANDMARK_DESCRIPTORS), recorded)
     return LandmarkDescriptors(rows, np.arange(len(rows) + 1))

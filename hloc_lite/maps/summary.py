@@ -11,6 +11,7 @@ import numpy as np
 
 from hloc_lite.consistency.labels import is_class
 from hloc_lite.io.files import read_json
+from hloc_lite.io.staging import HEADER, STAGED, current_file
 from hloc_lite.maps.folder import COMPACT_SCHEMA
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.units import metres_per_unit
@@ -75,7 +76,7 @@ def summarize_map(folder: Path, sfm_map: Map | None = None) -> MapSummary:
         FormatError: no map there, or a damaged one.
     """
     sfm_map = Map.open(folder) if sfm_map is None else sfm_map
-    header = read_json(folder / "map.json")
+    header = read_json(current_file(folder, HEADER))
     is_compact = header["schema"] == COMPACT_SCHEMA
     model, config = sfm_map.model, sfm_map.config
     counts = [int((image.point3D_idxs != NO_POINT).sum()) for image in model.images]
@@ -109,5 +110,8 @@ def summarize_map(folder: Path, sfm_map: Map | None = None) -> MapSummary:
 def _file_sizes(folder: Path) -> dict[str, int]:
     """Size of each file of a map, without intermediate results and hidden files."""
     files = (path for path in folder.rglob("*") if path.is_file())
-    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+    is_staged = current_file(folder, HEADER).parent != folder
+    staged = f"{STAGED}/" if is_staged else ""
+    paths = {path.relative_to(folder).as_posix().removeprefix(staged): path for path in files}
+    sizes = {name: current_file(folder, name).stat().st_size for name in paths}
     return {name: sizes[name] for name in sorted(sizes) if not name.startswith(("work/", "."))}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.io.image_sources import FolderSource
+from hloc_lite.io.staging import HEADER, current_file
 from hloc_lite.maps.georeference import Georeference
 from hloc_lite.serve.map_photos import map_photo_source
 from hloc_lite.serve.plan import map_plan_json
@@ -211,5 +212,5 @@ def check_map_folders(folders: Mapping[str, Path]) -> None:
         HlocLiteError: no map in a folder.
     """
     for folder in folders.values():
-        if not (folder / "map.json").is_file():
+        if not current_file(folder, HEADER).is_file():
             raise HlocLiteError(f"{folder} holds no finished map: build one with `hloc-lite map`")

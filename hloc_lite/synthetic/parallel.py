@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -17,6 +16,7 @@ import numpy as np
 
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.io.files import read_json, write_json_atomic
+from hloc_lite.io.python_process import python_command, python_environment
 from hloc_lite.synthetic.atlas import Atlas
 from hloc_lite.synthetic.config import TownConfig
 from hloc_lite.synthetic.mesh import Mesh
@@ -59,9 +59,12 @@ def render_in_processes(
 
 def _run_workers(shared: Path, jobs: int, expected: int) -> Iterator[str]:
     """Yield the names that the workers print."""
+    folder = shared.resolve()
     workers = [
         subprocess.Popen(
-            [sys.executable, "-m", "hloc_lite.synthetic.render_worker", str(shared), str(number)],
+            python_command("hloc_lite.synthetic.render_worker", folder, number),
+            cwd=folder,
+            env=python_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

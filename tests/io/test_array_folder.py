@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +128,7 @@ def test_overwrite_replaces_a_folder_and_keeps_other_files(tmp_path: Path) -> No
     assert not (tmp_path / "f/b").exists()
 
 
-def test_a_killed_write_leaves_old_or_new_or_a_detectable_mix(tmp_path: Path, monkeypatch) -> None:
+def test_a_killed_write_leaves_old_or_new(tmp_path: Path, monkeypatch) -> None:
     """Kill a write over an old folder at every rename; the next write succeeds."""
     old, new = {"a/x": np.zeros(3), "a/old": np.zeros(2)}, {"a/x": np.ones(3), "a/new": np.ones(2)}
     replace, outcomes = Path.replace, []
@@ -149,13 +150,10 @@ def test_a_killed_write_leaves_old_or_new_or_a_detectable_mix(tmp_path: Path, mo
         except KeyboardInterrupt:
             killed = True
         monkeypatch.setattr(Path, "replace", replace)
-        try:
-            found = set(read_array_folder(folder, SCHEMA)[1])
-            assert found in ({"a/x", "a/old"}, {"a/x", "a/new"})
-            outcomes.append("new" if "a/new" in found else "old")
-        except FormatError:
-            outcomes.append("broken")
-        if outcomes[-1] == "broken":  # completed even if the next write fails
+        found = set(read_array_folder(folder, SCHEMA)[1])
+        assert found in ({"a/x", "a/old"}, {"a/x", "a/new"})
+        outcomes.append("new" if "a/new" in found else "old")
+        if outcomes[-1] == "new" and killed:  # completed even if the next write fails
             with monkeypatch.context() as patch, pytest.raises(HlocLiteError, match="full"):
                 patch.setattr(array_folder, "write_array", fail_to_write)
                 write(folder, old, overwrite=True)
@@ -166,7 +164,7 @@ def test_a_killed_write_leaves_old_or_new_or_a_detectable_mix(tmp_path: Path, mo
         if not killed:
             break
     assert outcomes[0] == "old" and outcomes[-1] == "new" and not killed
-    assert outcomes == sorted(outcomes, key=["old", "broken", "new"].index)
+    assert outcomes == sorted(outcomes, key=["old", "new"].index)
 
 
 def test_a_killed_first_write_can_be_repeated_without_overwrite(tmp_path, monkeypatch) -> None:
@@ -184,8 +182,8 @@ def test_a_killed_first_write_can_be_repeated_without_overwrite(tmp_path, monkey
         with pytest.raises(KeyboardInterrupt):
             write(folder)
         monkeypatch.setattr(Path, "replace", replace)
-        with pytest.raises(FormatError, match=r"map\.json"):
-            read_array_folder(folder, SCHEMA)
+        with suppress(FormatError):  # new, or nothing
+            assert read_array_folder(folder, SCHEMA)[1].keys() == ARRAYS.keys()
         write(folder)
         assert read_array_folder(folder, SCHEMA)[1].keys() == ARRAYS.keys()
 

@@ -24,10 +24,12 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_bytes_do_not_depend_on_the_number_of_jobs(
-    folder: Path, tmp_path: Path, config: TownConfig
+def test_workers_give_the_same_bytes_and_import_nothing_of_the_current_folder(
+    folder: Path, tmp_path: Path, config: TownConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    again = write_dataset(tmp_path / "two", config, jobs=2)
+    (tmp_path / "numpy.py").write_text("raise SystemExit('hostile')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    again = write_dataset(Path("two"), config, jobs=2)
     assert _contents(again) == _contents(folder)
     assert not list(again.glob(".workers-*"))
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from hloc_lite.formats.colmap.binary import MODEL_IDS
-from hloc_lite.formats.colmap.model import read_model, write_model
+from hloc_lite.formats.colmap.model import read_files, read_model, write_model
 
-__all__ = ["MODEL_IDS", "read_model", "write_model"]
+__all__ = ["MODEL_IDS", "read_files", "read_model", "write_model"]

@@ -18,6 +18,7 @@ from hloc_lite.formats.colmap import binary, text
 from hloc_lite.formats.colmap.raw import MAX_IMAGE_ID, NO_POINT_ID, RawImage, empty_points
 from hloc_lite.geometry.rotations import rotation_from_quat_wxyz
 from hloc_lite.io.files import atomic_path
+from hloc_lite.io.image_names import leads_out
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import NO_POINT, Camera, Int64, Rigid3
 
@@ -36,10 +37,19 @@ def read_model(folder: Path) -> SfmModel:
         raise FormatError(
             f"{folder} has no COLMAP model: expected cameras, images (and points3D) as .bin or .txt"
         )
-    reader, suffix = (binary, ".bin") if is_binary else (text, ".txt")
-    paths = [folder / f"{part}{suffix}" for part in PARTS]
+    paths = [folder / f"{part}{'.bin' if is_binary else '.txt'}" for part in PARTS]
     if not paths[0].is_file():
         raise FormatError(f"{paths[0]} is missing beside {paths[1].name}")
+    return read_files(paths)
+
+
+def read_files(paths: Sequence[Path]) -> SfmModel:
+    """Read the model in files of one kind: cameras, images and points, which may be absent.
+
+    Raises:
+        FormatError: a damaged file; names it and the line or entry.
+    """
+    reader = binary if paths[1].suffix == ".bin" else text
     listed = list(reader.read_cameras(paths[0]))
     cameras = dict(listed)
     if len(cameras) != len(listed):
@@ -92,7 +102,9 @@ def write_model(folder: Path, model: SfmModel) -> None:
 
 
 def _check_image(raw: RawImage, cameras: dict[int, Camera], ids: Int64, path: Path) -> SfmImage:
-    where = f"{path}: image {raw.name!r}"
+    where = f"{path}: image {raw.name[:200]!r}"
+    if leads_out(raw.name):
+        raise FormatError(f"{where} has a name that leaves the image folder; names are relative")
     if raw.camera_id not in cameras:
         raise FormatError(f"{where} has camera {raw.camera_id}, which does not exist")
     if not 0 <= raw.image_id <= MAX_IMAGE_ID:

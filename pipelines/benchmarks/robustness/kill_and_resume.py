@@ -23,6 +23,7 @@ import numpy as np
 
 from hloc_lite.formats.colmap import read_model
 from hloc_lite.io.bank import Bank
+from hloc_lite.io.python_process import python_command, python_environment
 from hloc_lite.synthetic.planes import make_planes
 from pipelines.benchmarks.table import Table, results_option
 
@@ -57,7 +58,7 @@ class Round:
 def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     """Start the command in its own process, with its output in a file."""
     with log.open("ab") as file:
-        return subprocess.Popen(command, stdout=file, stderr=file)
+        return subprocess.Popen(command, stdout=file, stderr=file, env=python_environment())
 
 
 def finish(command: Sequence[str], log: Path) -> float:
@@ -178,7 +179,7 @@ def main(
         "--features", features, "--retrieval", retrieval, "--pairs", "exhaustive", "--offline",
         "--set", "features.max_keypoints=1000", "--set", "mapping.threads=1",
     ]  # fmt: skip
-    program = [sys.executable, "-m", "hloc_lite"]
+    program = python_command("hloc_lite")
     with tempfile.TemporaryDirectory(prefix="kill_", dir=os.environ.get("TMPDIR")) as temporary:
         clean_s, clean, rounds = run(
             Path(temporary), program, options,

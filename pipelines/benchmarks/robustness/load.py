@@ -27,6 +27,7 @@ import click
 import numpy as np
 
 from hloc_lite.formats.hloc_lists import read_queries
+from hloc_lite.io.python_process import python_command, python_environment
 from hloc_lite.types import Camera
 from pipelines.benchmarks.robustness.load_requests import (
     REQUEST_KINDS,
@@ -54,11 +55,11 @@ class Server:
     def start(self) -> None:
         """Start the server, on the same port as before if it was started before."""
         command = [
-            sys.executable, "-m", "hloc_lite", "serve", f"map={self._map_folder}",
+            *python_command("hloc_lite", "serve", f"map={self._map_folder}"),
             "--port", str(self.port), "--upload-timeout", str(UPLOAD_TIMEOUT_S), *self._options,
         ]  # fmt: skip
         with self._log.open("wb") as file:
-            self.process = subprocess.Popen(command, stderr=file)
+            self.process = subprocess.Popen(command, stderr=file, env=python_environment())
         while (found := PORT_LINE.search(self._log.read_text())) is None:
             if self.process.poll() is not None:
                 raise click.ClickException(self._log.read_text()[-500:])

@@ -19,6 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from hloc_lite.io.python_process import python_environment
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.compress import compress_map
 from hloc_lite.maps.map import Map
@@ -120,8 +121,10 @@ def row(
     summary = summarize_map(folder, sfm_map)
     header = json.loads((folder / "map.json").read_text(encoding="utf-8"))
     by_condition = [np.array([q.condition == c for q in queries]) for c in CONDITIONS]
-    command = [sys.executable, "-c", OPEN_AND_READ, str(folder)]
-    measured = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    command = [sys.executable, "-P", "-c", OPEN_AND_READ, str(folder)]
+    measured = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=python_environment()
+    ).stdout
     wall_s, cpu_s, opened, read = json.loads(measured)
     return [
         label,

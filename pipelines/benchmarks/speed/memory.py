@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from hloc_lite.io.python_process import python_command, python_environment
 from pipelines.benchmarks.table import Table, results_option
 
 
@@ -55,8 +56,8 @@ def main(
 
 def peak_mb(*arguments: object) -> float:
     """Peak resident memory of one ``hloc-lite`` command, as the system accounts it."""
-    command = [sys.executable, "-m", "hloc_lite", *(str(a) for a in arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    command = python_command("hloc_lite", *arguments)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=python_environment())
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status) != 0:
         raise SystemExit(f"failed: {' '.join(command)}")
