@@ -271,10 +271,15 @@ class QueryPipeline:
             putative = self.joined_cues(cues).matches
             is_learned = any(each.is_learned for each in matches)
             windows = query.predictions.windows
-            return self._verifier.verify(selected, putative, windows, hits, is_learned=is_learned)
+            return self._verifier.verify(
+                selected, putative, windows, hits, is_learned=is_learned,
+                is_calibrated=query.calibrated,
+            )  # fmt: skip
 
     def _is_decided(self, verified: VerifiedPose | None, step: MatchingStep) -> bool:
         """True if a pose is good enough, or so unlikely that more images will not help."""
+        if verified is not None and verified.intrinsics_doubt:
+            return True  # more matches do not mend them
         is_accepted = verified is not None and verified.is_accepted
         probability = None if verified is None else verified.probability
         if step.accept_above is not None:

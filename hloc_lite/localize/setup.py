@@ -191,7 +191,7 @@ def _make_verifier(
         concatenate_point_values([each.point_labels for each in weighers]),
         calibration,
         config,
-        known_poses=bool(sfm_map.report.get("known_poses", True)),
+        metres_per_unit=sfm_map.metres_per_unit,
     )
 
 

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from hloc_lite.config import Config
 from hloc_lite.consistency.labels import LabelWindows
 from hloc_lite.consistency.view_semantics import pose_label_agreement
+from hloc_lite.localize.error_limits import (
+    ErrorLimits,
+    error_limits,
+    metres_of_unit,
+    uncertainty_in_words,
+)
 from hloc_lite.localize.estimation import PoseHypothesis, SelectedHypothesis
-from hloc_lite.pose.confidence import Calibration, Confidence
-from hloc_lite.pose.quality import quality_features
+from hloc_lite.localize.intrinsics_check import find_doubt
+from hloc_lite.localize.pose_uncertainty import with_total_covariance
+from hloc_lite.pose.confidence import Calibration, Confidence, probability_within_limit
+from hloc_lite.pose.quality import QUALITY_FEATURES, log_uncertainty, quality_features
 from hloc_lite.protocols import Lifter
 from hloc_lite.scene import observed_points
-from hloc_lite.types import Int64, PutativeMatches, RetrievalHits, UInt8
+from hloc_lite.types import Int64, PoseEstimate, PutativeMatches, RetrievalHits, UInt8
 
+CLEARLY_WITHIN = 0.95
+"""Probability to be within the limits below which the uncertainty is named as a reason."""
 MIN_LABELLED = 8
 """Landmarks in view that must have labels for their agreement to count."""
 
@@ -32,6 +44,8 @@ class VerifiedPose:
     """Probability that the pose is correct; 0 if it contradicts the prior, None if unknown."""
     is_accepted: bool
     """True if the pose is given to the user."""
+    intrinsics_doubt: str = ""
+    """Sentence on intrinsics that fit better than those given; empty if none do."""
     prior_conflict: str = ""
     """Sentence on how the pose contradicts the prior; empty if it does not."""
 
@@ -44,7 +58,7 @@ class PoseVerifier:
         point_labels: (M,) trusted labels of these points; None if labels are not in use.
         calibration: coefficients of the confidence model; None if it is disabled.
         config: config of the queries.
-        known_poses: True if the map was made from given poses; its units are taken as metres.
+        metres_per_unit: scale of the map; None if unknown (``MapData.metres_per_unit``).
     """
 
     def __init__(
@@ -54,12 +68,11 @@ class PoseVerifier:
         calibration: Calibration | None,
         config: Config,
         *,
-        known_poses: bool,
+        metres_per_unit: float | None,
     ) -> None:
         self._lifter, self._point_labels, self._config = lifter, point_labels, config
         self._calibration = calibration
-        bounds = config.confidence.bounds
-        self._is_metric = bounds == "metric" or (bounds == "auto" and known_poses)
+        self._metres_per_unit = metres_of_unit(config.confidence, metres_per_unit)
 
     def verify(
         self,
@@ -69,42 +82,63 @@ class PoseVerifier:
         hits: RetrievalHits,
         *,
         is_learned: bool,
+        is_calibrated: bool,
     ) -> VerifiedPose:
         """Score the pose of the selected hypothesis.
+
+        Where other intrinsics than those given fit clearly better, the confidence is lowered; with
+        ``localize.recalibrate`` the pose with the better ones takes the place of the first.
 
         Args:
             matches: putative matches with all maps.
             windows: semantic labels of the query; None if not in use.
             hits: retrieved images, as ``matches.hit_idxs`` counts them.
             is_learned: True if some matches come from a learned matcher.
+            is_calibrated: the intrinsics were given, not estimated.
         """
+
+        def score(each: SelectedHypothesis, *, is_calibrated: bool) -> VerifiedPose:
+            agreement = self._label_agreement(each.hypothesis, matches, windows, hits)
+            return self._score(each, agreement, is_learned=is_learned, is_calibrated=is_calibrated)
+
+        verified = score(selected, is_calibrated=is_calibrated)
+        if not is_calibrated or not self._config.intrinsics.check:
+            return verified
+        return check_intrinsics(verified, partial(score, is_calibrated=False), self._config)
+
+    def _score(
+        self,
+        selected: SelectedHypothesis,
+        label_agreement: float,
+        *,
+        is_learned: bool,
+        is_calibrated: bool,
+    ) -> VerifiedPose:
         hypothesis, calibration = selected.hypothesis, self._calibration
         pose = hypothesis.pose
-        if calibration is None or pose is None:
-            return VerifiedPose(selected, None, None, pose is not None)
+        if pose is None:
+            return VerifiedPose(selected, None, None, is_accepted=False)
+        total = with_total_covariance(
+            hypothesis.correspondences, pose, self._config.intrinsics, is_calibrated=is_calibrated
+        )
+        selected = replace(selected, hypothesis=replace(hypothesis, pose=total))
+        if calibration is None:
+            return VerifiedPose(selected, None, None, is_accepted=True)
+        limits = error_limits(
+            hypothesis.correspondences, pose, calibration.bounds, self._metres_per_unit
+        )
         features = quality_features(
             hypothesis.correspondences,
             pose,
             selected.ambiguity or 0.0,
-            self._label_agreement(hypothesis, matches, windows, hits),
-            self._error_limits(hypothesis, calibration),
+            label_agreement,
+            limits.pair,
             self._config.pose,
         )
         confidence = calibration.assess(features, learned=is_learned)
+        confidence = _with_total_uncertainty(confidence, pose, total, limits)
         is_accepted = confidence.probability >= self._config.confidence.min_confidence
         return VerifiedPose(selected, confidence, confidence.probability, is_accepted)
-
-    def _error_limits(
-        self, hypothesis: PoseHypothesis, calibration: Calibration
-    ) -> tuple[float, float]:
-        """(distance in map units, angle in deg) within which the pose counts as correct."""
-        bounds, pose = calibration.bounds, hypothesis.pose
-        assert pose is not None
-        if self._is_metric:
-            return bounds.distance, bounds.angle_deg
-        inliers = hypothesis.correspondences.points3D[pose.inlier_mask]
-        distance = float(np.median(np.linalg.norm(pose.cam_from_world.apply(inliers), axis=1)))
-        return max(bounds.relative_distance * distance, 1e-9), bounds.angle_deg
 
     def _label_agreement(
         self,
@@ -133,6 +167,55 @@ class PoseVerifier:
             self._config.semantics,
         )
         return agreement.share if agreement.num_compared >= MIN_LABELLED else math.nan
+
+
+def _with_total_uncertainty(
+    confidence: Confidence, pose: PoseEstimate, total: PoseEstimate, limits: ErrorLimits
+) -> Confidence:
+    """Confidence that the pose is within its limits by its total covariance.
+
+    The feature ``certainty`` stays that of the keypoints alone, on which the coefficients were
+    fitted. The reason about it says by how much the uncertainty exceeds a limit.
+    """
+    keypoints, both = (
+        probability_within_limit(-log_uncertainty(each.covariance, limits.pair))
+        for each in (pose, total)
+    )
+    probability = confidence.probability * (both / keypoints if keypoints > 0 else 1.0)
+    general, reasons = QUALITY_FEATURES["certainty"].reason, confidence.reasons
+    if general in reasons or both < CLEARLY_WITHIN:
+        in_words = uncertainty_in_words(total.covariance, limits)
+        reasons = (in_words, *(each for each in reasons if each != general))
+    return replace(confidence, probability=probability, reasons=reasons)
+
+
+def check_intrinsics(
+    verified: VerifiedPose, score: Callable[[SelectedHypothesis], VerifiedPose], config: Config
+) -> VerifiedPose:
+    """Lower the confidence where other intrinsics fit better, or use those.
+
+    Poses that are hopeless anyway are not checked: most of them show another place.
+
+    Args:
+        score: scores a hypothesis whose intrinsics were estimated.
+    """
+    hypothesis, confidence = verified.selected.hypothesis, verified.confidence
+    if hypothesis.pose is None or confidence is None:
+        return verified
+    if confidence.probability < config.cascade.reject_below:
+        return verified
+    factor, doubt = find_doubt(hypothesis.correspondences, hypothesis.pose, config)
+    if doubt is not None and config.localize.recalibrate:
+        better = replace(hypothesis, pose=doubt.fitted)
+        return score(replace(verified.selected, hypothesis=better))
+    probability = factor * confidence.probability
+    return replace(
+        verified,
+        confidence=replace(confidence, probability=probability),
+        probability=probability,
+        is_accepted=probability >= config.confidence.min_confidence,
+        intrinsics_doubt="" if doubt is None else doubt.sentence,
+    )
 
 
 def _images_with_inliers(hypothesis: PoseHypothesis, matches: PutativeMatches) -> Int64:

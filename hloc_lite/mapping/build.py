@@ -147,7 +147,7 @@ def _build(run: Run) -> Map:
                 labels = label_map_points(run, model, run.models.segmenter)
             report |= {"landmarks": dict(landmark_weights(labels, run.config.semantics).counts)}
         report |= {"timings_s": clock.seconds, "images_folder": _images_folder(run.source)}
-        report |= {"known_poses": run.inputs.reference is not None}
+        report |= {"known_poses": run.inputs.reference is not None, "metric": run.inputs.metric}
         report |= {"pairs_by_matcher": dict(verified.matchers)}
         registered = {image.name for image in model.images}
         rows = [row for row, name in enumerate(names) if name in registered]
