@@ -23,6 +23,10 @@ class IntrinsicsConfig(Section):
     """Standard deviation of the map around a query, over the median distance of the inliers."""
     map_sigma_deg: float = Field(0.05, ge=0, le=10)
     """Standard deviation of its orientation there."""
+    independent_matches: int = Field(40, ge=1, le=10**6)
+    """Matches beyond this number tell little more about an unknown focal length: errors of
+    neighbouring landmarks are alike. The covariance of uncalibrated poses is that of at most so
+    many."""
     unknown_center_sigma: float = Field(0.01, ge=0, le=1)
     """Standard deviation of the principal point about the image centre where intrinsics are
     unknown, over the longer image side."""
@@ -34,5 +38,8 @@ class IntrinsicsConfig(Section):
     make it wrong by a factor."""
     min_gain: float = Field(0.25, gt=0, le=100)
     """Least gain of log likelihood per inlier, in nats, at which free intrinsics are preferred."""
+    min_more_matches: float = Field(0.15, gt=0, le=100)
+    """Share of additional matches at which better intrinsics matter, even where the pose hardly
+    moves."""
     gain_scale: float = Field(0.05, gt=0, le=100)
     """Change of that gain over which the confidence falls from 3/4 to 1/4 of its value."""

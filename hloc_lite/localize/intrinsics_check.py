@@ -11,15 +11,16 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from hloc_lite.config import Config, IntrinsicsConfig, PoseConfig
+from hloc_lite.config import Config, PoseConfig
 from hloc_lite.geometry.camera_models import get_camera_model
 from hloc_lite.geometry.cameras import focal_lengths, principal_point
 from hloc_lite.pose.inlier_model import RAYLEIGH_MEDIAN, bounds_px, prior_odds, usable_mask
 from hloc_lite.pose.intrinsics_fit import fit_intrinsics, with_radial
 from hloc_lite.pose.quality import MIN_SIGMA_PX
 from hloc_lite.pose.refine import refine_on_inliers, reprojection_errors
-from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
+from hloc_lite.types import Camera, Correspondences, Float64, PoseEstimate, Rigid3
 
 FREE_SIGMAS = np.array([1.0, 0.05, 0.05, 0.2])
 """Standard deviations of free intrinsics about the given ones (``intrinsics_fit.NUM_INTRINSICS``):
@@ -28,66 +29,89 @@ Matches outweigh them where they speak clearly."""
 
 
 @dataclass(frozen=True, eq=False)
-class IntrinsicsDoubt:
-    """Intrinsics that explain a query's matches clearly better than those given."""
+class IntrinsicsTest:
+    """Outcome of the test of given intrinsics against free ones."""
 
-    fitted: PoseEstimate
-    """Pose and camera with the fitted intrinsics."""
     factor: float
-    """Factor of the confidence in the pose with the given intrinsics, below 1/2."""
-    sentence: str
+    """Factor of the confidence in the pose; 1 where nothing speaks against its intrinsics."""
+    shift: Float64
+    """(6,) pose with free intrinsics relative to the pose, as ``PoseEstimate.covariance`` counts;
+    zero where free ones do not fit better."""
+    fitted: PoseEstimate | None = None
+    """Pose with intrinsics that fit clearly better; None if those given will do."""
+    sentence: str = ""
     """The given and the fitted intrinsics, for people."""
 
 
-def find_doubt(
-    correspondences: Correspondences, pose: PoseEstimate, config: Config
-) -> tuple[float, IntrinsicsDoubt | None]:
+NOTHING_FOUND = IntrinsicsTest(1.0, np.zeros(6))
+
+
+def compare_intrinsics(
+    correspondences: Correspondences,
+    pose: PoseEstimate,
+    limits: tuple[float, float],
+    config: Config,
+) -> IntrinsicsTest:
     """Test the intrinsics of a pose against free ones, on the same correspondences.
 
-    Returns:
-        Factor of the confidence in the pose (1 where nothing speaks against its intrinsics), and
-        the better intrinsics where it is below 1/2.
+    Those given do not fit if free ones gain clearly (``confidence_factor``), and if it matters:
+    they move the pose by more than its limits, or explain ``intrinsics.min_more_matches`` more.
+    With a gain that does not matter, or is not clear, the pose is only more uncertain.
+
+    Args:
+        limits: (distance in map units, angle in deg) within which a pose counts as correct.
     """
     usable = usable_mask(correspondences)
     kept = correspondences.subset(usable)
     if get_camera_model(pose.camera).num_focals == 0:
-        return 1.0, None
+        return NOTHING_FOUND
     fit = fit_intrinsics(
         kept, with_radial(pose.camera), pose.cam_from_world, config.pose, FREE_SIGMAS
     )
     if fit is None:
-        return 1.0, None
+        return NOTHING_FOUND
     given_score = log_likelihood(kept, pose.camera, pose.cam_from_world, config.pose)
     free_score = log_likelihood(kept, fit.camera, fit.cam_from_world, config.pose)
-    factor = confidence_factor(free_score - given_score, fit.num_inliers, config.intrinsics)
-    if factor >= 0.5:
-        return factor, None
+    by_inlier = gain_by_inlier(free_score - given_score, fit.num_inliers)
+    if by_inlier <= 0:
+        return NOTHING_FOUND
+    shift = pose_difference(fit.cam_from_world, pose.cam_from_world)
+    matters = (
+        np.linalg.norm(shift[3:]) > limits[0]
+        or np.degrees(np.linalg.norm(shift[:3])) > limits[1]
+        or fit.num_inliers > (1 + config.intrinsics.min_more_matches) * pose.num_inliers
+    )
+    slope = math.log(9) / config.intrinsics.gain_scale
+    factor = 0.5 * (1 - math.tanh(0.5 * slope * (by_inlier - config.intrinsics.min_gain)))
+    if not matters or factor >= 0.5:
+        return IntrinsicsTest(1.0 if not matters else factor, shift)
     fitted = refine_on_inliers(kept, fit.camera, fit.cam_from_world, config.pose, pose.num_trials)
     if fitted is None:
-        return factor, None
+        return IntrinsicsTest(factor, shift)
     mask = np.zeros(len(correspondences), bool)
     mask[usable] = fitted.inlier_mask
     fitted = replace(fitted, inlier_mask=mask)
-    return factor, IntrinsicsDoubt(fitted, factor, _sentence(pose, fitted))
+    return IntrinsicsTest(factor, shift, fitted, _sentence(pose, fitted))
 
 
-def confidence_factor(gain: float, num_inliers: int, config: IntrinsicsConfig) -> float:
-    """Factor in (0, 1] of the confidence in a pose, from what free intrinsics gain.
+def gain_by_inlier(gain: float, num_inliers: int) -> float:
+    """Gain of log likelihood per inlier, after the penalty for additional parameters.
 
-    Statistical significance alone says little: with a thousand matches, a tenth of a percent of the
-    focal length is significant. So the gain counts by inlier, after the penalty of the Bayesian
-    information criterion for the additional parameters (Schwarz 1978).
+    The penalty is that of the Bayesian information criterion (Schwarz 1978). Significance alone
+    says little: with a thousand matches, a tenth of a percent of the focal length is significant.
 
     Args:
         gain: difference of the log likelihoods, nats.
         num_inliers: inliers with free intrinsics.
     """
     penalty = 0.5 * len(FREE_SIGMAS) * math.log(max(num_inliers, 2))
-    by_inlier = (gain - penalty) / max(num_inliers, 1)
-    if by_inlier <= 0:
-        return 1.0
-    slope = math.log(9) / config.gain_scale
-    return 0.5 * (1 - math.tanh(0.5 * slope * (by_inlier - config.min_gain)))
+    return (gain - penalty) / max(num_inliers, 1)
+
+
+def pose_difference(pose: Rigid3, other: Rigid3) -> Float64:
+    """(6,) left perturbation (rotation vector in rad, translation) that makes a pose of another."""
+    moved = pose.compose(other.inverse())
+    return np.concatenate([Rotation.from_matrix(moved.rotation).as_rotvec(), moved.translation])
 
 
 def log_likelihood(

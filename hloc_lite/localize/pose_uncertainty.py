@@ -34,10 +34,10 @@ def with_total_covariance(
         return pose
     inliers = correspondences.points3D[pose.inlier_mask]
     seen = float(np.median(np.linalg.norm(pose.cam_from_world.apply(inliers), axis=1)))
-    total = (
-        covariance
-        + np.diag([config.map_sigma_deg * np.pi / 180] * 3 + [config.map_sigma * seen] * 3) ** 2
-    )
+    if not is_calibrated:
+        covariance = covariance * (1 + pose.num_inliers / config.independent_matches)
+    of_map = [np.radians(config.map_sigma_deg)] * 3 + [config.map_sigma * seen] * 3
+    total = covariance + np.diag(np.square(of_map))
     if get_camera_model(pose.camera).num_focals > 0:
         estimated: tuple[int, ...] = ()
         sigmas = np.zeros(4)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
@@ -19,14 +18,15 @@ from hloc_lite.localize.error_limits import (
     uncertainty_in_words,
 )
 from hloc_lite.localize.estimation import PoseHypothesis, SelectedHypothesis
-from hloc_lite.localize.intrinsics_check import find_doubt
+from hloc_lite.localize.intrinsics_check import compare_intrinsics
 from hloc_lite.localize.pose_uncertainty import with_total_covariance
 from hloc_lite.pose.confidence import Calibration, Confidence, probability_within_limit
 from hloc_lite.pose.quality import QUALITY_FEATURES, log_uncertainty, quality_features
 from hloc_lite.protocols import Lifter
 from hloc_lite.scene import observed_points
-from hloc_lite.types import Int64, PoseEstimate, PutativeMatches, RetrievalHits, UInt8
+from hloc_lite.types import Float64, Int64, PoseEstimate, PutativeMatches, RetrievalHits, UInt8
 
+NO_SHIFT = np.zeros(6)
 CLEARLY_WITHIN = 0.95
 """Probability to be within the limits below which the uncertainty is named as a reason."""
 MIN_LABELLED = 8
@@ -97,30 +97,81 @@ class PoseVerifier:
             is_calibrated: the intrinsics were given, not estimated.
         """
 
-        def score(each: SelectedHypothesis, *, is_calibrated: bool) -> VerifiedPose:
+        if selected.hypothesis.pose is None:
+            return VerifiedPose(selected, None, None, is_accepted=False)
+
+        def score(
+            each: SelectedHypothesis, shift: Float64 = NO_SHIFT, *, is_calibrated: bool
+        ) -> VerifiedPose:
             agreement = self._label_agreement(each.hypothesis, matches, windows, hits)
-            return self._score(each, agreement, is_learned=is_learned, is_calibrated=is_calibrated)
+            total = self._with_total_covariance(each, shift, is_calibrated=is_calibrated)
+            return self._score(each, total, agreement, is_learned=is_learned)
 
         verified = score(selected, is_calibrated=is_calibrated)
         if not is_calibrated or not self._config.intrinsics.check:
             return verified
-        return check_intrinsics(verified, partial(score, is_calibrated=False), self._config)
+        return self._check_intrinsics(selected, verified, score)
+
+    def _check_intrinsics(
+        self,
+        selected: SelectedHypothesis,
+        verified: VerifiedPose,
+        score: Callable[..., VerifiedPose],
+    ) -> VerifiedPose:
+        """Lower the confidence where other intrinsics fit better, or use those.
+
+        Poses that are hopeless anyway are not checked: most of them show another place.
+        """
+        hypothesis, config = selected.hypothesis, self._config
+        pose, calibration = hypothesis.pose, self._calibration
+        if pose is None or calibration is None or verified.probability is None:
+            return verified
+        if verified.probability < config.cascade.reject_below:
+            return verified
+        correspondences = hypothesis.correspondences
+        limits = error_limits(correspondences, pose, calibration.bounds, self._metres_per_unit)
+        test = compare_intrinsics(correspondences, pose, limits.pair, config)
+        if test.fitted is not None and config.localize.recalibrate:
+            better = replace(selected, hypothesis=replace(hypothesis, pose=test.fitted))
+            return score(better, is_calibrated=False)
+        if test.shift.any():
+            verified = score(selected, test.shift, is_calibrated=True)
+        assert verified.confidence is not None
+        probability = test.factor * verified.confidence.probability
+        return replace(
+            verified,
+            confidence=replace(verified.confidence, probability=probability),
+            probability=probability,
+            is_accepted=probability >= config.confidence.min_confidence,
+            intrinsics_doubt=test.sentence,
+        )
+
+    def _with_total_covariance(
+        self, selected: SelectedHypothesis, shift: Float64, *, is_calibrated: bool
+    ) -> PoseEstimate:
+        """Pose of a hypothesis with its total covariance, widened by a (6,) shift."""
+        hypothesis = selected.hypothesis
+        assert hypothesis.pose is not None
+        total = with_total_covariance(
+            hypothesis.correspondences, hypothesis.pose, self._config.intrinsics,
+            is_calibrated=is_calibrated,
+        )  # fmt: skip
+        if total.covariance is None or not shift.any():
+            return total
+        return replace(total, covariance=total.covariance + np.outer(shift, shift))
 
     def _score(
         self,
         selected: SelectedHypothesis,
+        total: PoseEstimate,
         label_agreement: float,
         *,
         is_learned: bool,
-        is_calibrated: bool,
     ) -> VerifiedPose:
+        """Confidence in a pose by its features, and by its total covariance."""
         hypothesis, calibration = selected.hypothesis, self._calibration
         pose = hypothesis.pose
-        if pose is None:
-            return VerifiedPose(selected, None, None, is_accepted=False)
-        total = with_total_covariance(
-            hypothesis.correspondences, pose, self._config.intrinsics, is_calibrated=is_calibrated
-        )
+        assert pose is not None
         selected = replace(selected, hypothesis=replace(hypothesis, pose=total))
         if calibration is None:
             return VerifiedPose(selected, None, None, is_accepted=True)
@@ -187,35 +238,6 @@ def _with_total_uncertainty(
         in_words = uncertainty_in_words(total.covariance, limits)
         reasons = (in_words, *(each for each in reasons if each != general))
     return replace(confidence, probability=probability, reasons=reasons)
-
-
-def check_intrinsics(
-    verified: VerifiedPose, score: Callable[[SelectedHypothesis], VerifiedPose], config: Config
-) -> VerifiedPose:
-    """Lower the confidence where other intrinsics fit better, or use those.
-
-    Poses that are hopeless anyway are not checked: most of them show another place.
-
-    Args:
-        score: scores a hypothesis whose intrinsics were estimated.
-    """
-    hypothesis, confidence = verified.selected.hypothesis, verified.confidence
-    if hypothesis.pose is None or confidence is None:
-        return verified
-    if confidence.probability < config.cascade.reject_below:
-        return verified
-    factor, doubt = find_doubt(hypothesis.correspondences, hypothesis.pose, config)
-    if doubt is not None and config.localize.recalibrate:
-        better = replace(hypothesis, pose=doubt.fitted)
-        return score(replace(verified.selected, hypothesis=better))
-    probability = factor * confidence.probability
-    return replace(
-        verified,
-        confidence=replace(confidence, probability=probability),
-        probability=probability,
-        is_accepted=probability >= config.confidence.min_confidence,
-        intrinsics_doubt="" if doubt is None else doubt.sentence,
-    )
 
 
 def _images_with_inliers(hypothesis: PoseHypothesis, matches: PutativeMatches) -> Int64:
