@@ -109,6 +109,12 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0),
     help="Time per query (ms) after which no further matching step begins.",
 )
+@click.option(
+    "--recalibrate",
+    is_flag=True,
+    help="Where the given intrinsics do not fit, use those that do instead of withholding the "
+    "pose.",
+)
 @prior_options
 @labels_option
 @depth_option
@@ -131,6 +137,7 @@ def command(
     fallback: str,
     profile: str | None,
     budget_ms: float | None,
+    recalibrate: bool,
     near: str | None,
     gps: str | None,
     labels: str | None,
@@ -154,7 +161,7 @@ def command(
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.maps.map import Map
 
-    overrides = _overrides(profile, labels, depth)
+    overrides = _overrides(profile, labels, depth, recalibrate=recalibrate)
     sfm_map = Map.open(map_folder)
     if geopose is not None:
         require_georeference(sfm_map, map_folder, "--geopose")
@@ -215,9 +222,13 @@ def _input_files(
     return files if config_file is None else [*files, config_file]
 
 
-def _overrides(profile: str | None, labels: str | None, depth: str | None) -> dict[str, Any]:
-    """Config values of --profile, --labels and --depth: section -> key -> value."""
+def _overrides(
+    profile: str | None, labels: str | None, depth: str | None, *, recalibrate: bool
+) -> dict[str, Any]:
+    """Config values of --profile, --labels, --depth and --recalibrate: section -> key -> value."""
     overrides = {} if profile is None else query_profile(profile)
+    if recalibrate:
+        overrides["localize"] = {**overrides.get("localize", {}), "recalibrate": True}
     return overrides | nested_settings(
         {
             "semantics.source": parse_cue_source(labels, "--labels", SEGMENTERS),

@@ -36,6 +36,8 @@ class IntrinsicsConfig(Section):
     """Standard deviation of the logarithm of a focal length from EXIF. Where the estimated one lies
     farther away, all focal lengths are tried: crops, converters and the other lenses of a phone
     make it wrong by a factor."""
+    min_exif_inlier_ratio: float = Field(0.5, ge=0, le=1)
+    """Least share of inliers at which the focal length of EXIF is taken without trying others."""
     min_gain: float = Field(0.25, gt=0, le=100)
     """Least gain of log likelihood per inlier, in nats, at which free intrinsics are preferred."""
     min_more_matches: float = Field(0.15, gt=0, le=100)
