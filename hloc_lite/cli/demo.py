@@ -74,7 +74,7 @@ def command(
     render = ["town", "render", "-o", town, "--map", num_map, "--queries", num_queries]
     render += ["--size", size, "--seed", seed, "--no-depth", "--no-labels", *replace]
     build = ["map", town / "images", "-o", map_folder, "--image-list", town / "map_images.txt"]
-    build += ["--reference", town / "model", "--profile", profile, *runtime, *replace]
+    build += ["--reference", town / "model", "--metric", "--profile", profile, *runtime, *replace]
     localize = ["localize", map_folder, "--images", town / "images", "-o", poses]
     for condition in CONDITIONS:
         localize += ["--queries", town / f"queries_{condition}.txt"]

@@ -110,6 +110,12 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0),
     help="Time per query (ms) after which no further matching step begins.",
 )
+@click.option(
+    "--recalibrate",
+    is_flag=True,
+    help="Where the given intrinsics do not fit, use those that do instead of withholding the "
+    "pose.",
+)
 @prior_options
 @trust_option
 @labels_option
@@ -133,6 +139,7 @@ def command(
     fallback: str,
     profile: str | None,
     budget_ms: float | None,
+    recalibrate: bool,
     near: str | None,
     gps: str | None,
     trust: bool,
@@ -156,9 +163,8 @@ def command(
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.maps.map import Map
-    from hloc_lite.maps.units import metres_per_unit
 
-    overrides = _overrides(profile, labels, depth)
+    overrides = _overrides(profile, labels, depth, recalibrate=recalibrate)
     cameras = read_query_cameras(photos, images, query_lists, camera)
     sfm_map = Map.open(map_folder, trust=trust)
     if geopose is not None:
@@ -176,7 +182,7 @@ def command(
     options = {"fallback": fallback == "retrieval", "prior": prior, "budget_ms": budget_ms}
     results = _localize(localizer, queries, outputs, options)
     poses_file = output if images is not None else None
-    print_results(results, config, poses_file, metres_per_unit(sfm_map))
+    print_results(results, config, poses_file, sfm_map.metres_per_unit)
     if not any(result.pose for result in results):
         sys.exit(1)
 
@@ -220,9 +226,13 @@ def _input_files(
     return files if config_file is None else [*files, config_file]
 
 
-def _overrides(profile: str | None, labels: str | None, depth: str | None) -> dict[str, Any]:
-    """Config values of --profile, --labels and --depth: section -> key -> value."""
+def _overrides(
+    profile: str | None, labels: str | None, depth: str | None, *, recalibrate: bool
+) -> dict[str, Any]:
+    """Config values of --profile, --labels, --depth and --recalibrate: section -> key -> value."""
     overrides = {} if profile is None else query_profile(profile)
+    if recalibrate:
+        overrides["localize"] = {**overrides.get("localize", {}), "recalibrate": True}
     return overrides | nested_settings(
         {
             "semantics.source": parse_cue_source(labels, "--labels", SEGMENTERS),

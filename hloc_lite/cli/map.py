@@ -42,6 +42,12 @@ SHOWN_FAILURES = 10
     "poses are kept, and only points are triangulated.",
 )
 @click.option(
+    "--metric",
+    is_flag=True,
+    help="The units of --reference are metres: poses are then judged by metres instead of by "
+    "their share of the distance of what they see.",
+)
+@click.option(
     "--image-list",
     type=click.Path(path_type=Path),
     help="File with the names of the images to use, one per line.  [default: all]",
@@ -94,6 +100,7 @@ def command(
     images: Path,
     output: str,
     reference: Path | None,
+    metric: bool,
     image_list: Path | None,
     cameras_file: Path | None,
     masks: Path | None,
@@ -115,7 +122,7 @@ def command(
 
     Photos in its subfolders are included. Run the same command again to resume an interrupted one.
     """
-    _check_usage(reference, cameras_file, mapper)
+    _check_usage(reference, cameras_file, mapper, metric=metric)
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.mapping.build import build_map
 
@@ -130,7 +137,7 @@ def command(
         }
     )
     config = load_config(profile, config_file, settings, overrides)
-    inputs = _read_inputs(reference, cameras_file, masks, image_list)
+    inputs = _read_inputs(reference, cameras_file, masks, image_list, metric=metric)
     mark_resumable()
     sfm_map = build_map(
         images,
@@ -171,8 +178,15 @@ def _calibrate(folder: Path, sfm_map: Map, *, device: str, offline: bool) -> Non
         logger.warning("the map is finished, but was not tested on its own photos: %s", error)
 
 
-def _check_usage(reference: Path | None, cameras_file: Path | None, mapper: str | None) -> None:
+def _check_usage(
+    reference: Path | None, cameras_file: Path | None, mapper: str | None, *, metric: bool
+) -> None:
     """Refuse options that do not go together."""
+    if metric and reference is None:
+        raise ConfigError(
+            "--metric is about the units of known poses: give them with --reference. A map from "
+            "photos alone has no scale; `hloc-lite georeference` gives it one from positions"
+        )
     if reference is not None and cameras_file is not None:
         raise ConfigError("--reference already has the cameras: omit --cameras")
     if reference is not None and mapper is not None:
@@ -182,26 +196,39 @@ def _check_usage(reference: Path | None, cameras_file: Path | None, mapper: str 
 
 
 def _read_inputs(
-    reference: Path | None, cameras_file: Path | None, masks: Path | None, image_list: Path | None
+    reference: Path | None,
+    cameras_file: Path | None,
+    masks: Path | None,
+    image_list: Path | None,
+    *,
+    metric: bool,
 ) -> MapInputs:
     from hloc_lite.formats.hloc_lists import read_image_list, read_queries
     from hloc_lite.mapping.run import MapInputs
 
+    model = None
+    if reference is not None:
+        model, is_known_metric = _read_reference(reference)
+        metric = metric or is_known_metric
     return MapInputs(
-        reference=None if reference is None else _read_reference(reference),
+        reference=model,
         cameras=None if cameras_file is None else read_queries(cameras_file),
         masks=masks,
         names=None if image_list is None else read_image_list(image_list),
+        metric=metric,
     )
 
 
-def _read_reference(folder: Path) -> SfmModel:
-    """Read the COLMAP model in a folder, or that of the map in it."""
+def _read_reference(folder: Path) -> tuple[SfmModel, bool]:
+    """Read the COLMAP model in a folder, or that of the map in it, and if it is in metres."""
     from hloc_lite.formats.colmap import read_model
     from hloc_lite.io.staging import HEADER, current_file
     from hloc_lite.maps.map import Map
 
-    return Map.open(folder).model if current_file(folder, HEADER).is_file() else read_model(folder)
+    if not current_file(folder, HEADER).is_file():
+        return read_model(folder), False
+    reference = Map.open(folder)
+    return reference.model, reference.metres_per_unit == 1.0
 
 
 def print_summary(output: Path, report: Mapping[str, Any]) -> None:

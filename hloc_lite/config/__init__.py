@@ -7,6 +7,7 @@ settings (``load_config``). Unknown keys and values out of range are refused.
 from hloc_lite.config.depth import DepthConfig
 from hloc_lite.config.features import FeaturesConfig, ImagesConfig
 from hloc_lite.config.fingerprints import fingerprint, plain_for_fingerprint
+from hloc_lite.config.intrinsics import IntrinsicsConfig
 from hloc_lite.config.key_uses import (
     building_keys,
     differing_keys,
@@ -45,6 +46,7 @@ __all__ = [
     "FeaturesConfig",
     "GeometryConfig",
     "ImagesConfig",
+    "IntrinsicsConfig",
     "LocalizeConfig",
     "MappingConfig",
     "MatchingConfig",

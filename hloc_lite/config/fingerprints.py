@@ -12,12 +12,13 @@ from pydantic import BaseModel
 from hloc_lite.config.renamed_keys import section_with_old_names, with_old_names
 from hloc_lite.config.root import Config
 
+ADDED_KEYS = frozenset({"intrinsics", "localize.recalibrate", "self_test", "visibility"})
+"""Sections and keys that version 0.1 did not have. With their defaults they are left out of
+fingerprints, so that what was stored before stays valid."""
+
 _SECTION_NAMES: Mapping[Any, str] = {
     field.annotation: name for name, field in Config.model_fields.items()
 }
-
-_ADDED_SECTIONS = ("self_test", "visibility")
-"""Sections that version 0.1 did not have: hashed only where they differ from the defaults."""
 
 
 def fingerprint(*parts: object) -> str:
@@ -37,10 +38,20 @@ def plain_for_fingerprint(model: BaseModel) -> dict[str, Any]:
     of version 0.1 (see ``renamed_keys``)."""
     values = model.model_dump()
     if isinstance(model, Config):
-        defaults = Config()
-        added = [
-            n for n in _ADDED_SECTIONS if getattr(model, n, None) == getattr(defaults, n, None)
-        ]
-        return with_old_names({name: values[name] for name in values if name not in added})
+        kept = {name: _without_new_defaults(name, keys) for name, keys in values.items()}
+        return with_old_names({name: keys for name, keys in kept.items() if keys})
     name = _SECTION_NAMES.get(type(model))
-    return values if name is None else section_with_old_names(name, values)
+    if name is None:
+        return values
+    return section_with_old_names(name, _without_new_defaults(name, values))
+
+
+def _without_new_defaults(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a section without those keys of later versions that have their defaults."""
+    defaults = Config.model_fields[section].get_default().model_dump()
+    return {
+        key: value
+        for key, value in values.items()
+        if (f"{section}.{key}" not in ADDED_KEYS and section not in ADDED_KEYS)
+        or value != defaults[key]
+    }

@@ -43,6 +43,8 @@ class LocalizeConfig(Section):
     trials."""
     max_runner_up_trials: int = Field(2000, ge=0, le=10**6)
     """RANSAC trials for the runner-up; 0: no search."""
+    recalibrate: bool = False
+    """Where given intrinsics do not fit, use those that do instead of withholding the pose."""
     focal_candidates: int = Field(16, ge=2, le=200)
     """Focal lengths tried for photos without EXIF focal length, between the two ratios below."""
     min_focal_ratio: float = Field(0.4, gt=0.05, le=10)

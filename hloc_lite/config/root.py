@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hloc_lite.config.depth import DepthConfig
 from hloc_lite.config.features import FeaturesConfig, ImagesConfig
+from hloc_lite.config.intrinsics import IntrinsicsConfig
 from hloc_lite.config.localize import CascadeConfig, LocalizeConfig, PriorConfig, SequenceConfig
 from hloc_lite.config.mapping import GeometryConfig, MappingConfig, PairsConfig
 from hloc_lite.config.matching import MatchingConfig
@@ -28,6 +29,7 @@ class Config(Section):
     pose: PoseConfig = PoseConfig()
     localize: LocalizeConfig = LocalizeConfig()
     cascade: CascadeConfig = CascadeConfig()
+    intrinsics: IntrinsicsConfig = IntrinsicsConfig()
     prior: PriorConfig = PriorConfig()
     sequence: SequenceConfig = SequenceConfig()
     semantics: SemanticsConfig = SemanticsConfig()

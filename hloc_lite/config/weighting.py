@@ -64,6 +64,7 @@ class ConfidenceConfig(Section):
     town none is accepted at 0.75, and 14 at 0.5; of the correct poses at 20 retrieved images 3.2 %
     and 1.6 % are rejected (RootSIFT, cross-validated on the towns of the fit)."""
     bounds: Literal["auto", "metric", "relative"] = "auto"
-    """Definition of a correct pose. metric: within 0.25 map units, assumed metres; relative: within
-    2.5 % of the median distance of the inliers; both within 2 deg. auto: metric for maps from known
-    poses, else relative."""
+    """Definition of a correct pose. metric: within 0.25 m (in a map of unknown scale, 0.25 map
+    units); relative: within 2.5 % of the median distance of the inliers; both within 2 deg. auto:
+    metric for maps whose scale is known (``map --metric``, or a georeference), else relative, so
+    that the unit of a reference makes no difference."""

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError
-from hloc_lite.geometry.cameras import CAMERA_MODELS, check_camera
+from hloc_lite.geometry.cameras import CAMERA_MODELS
+from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
 from hloc_lite.io.files import read_text, write_text_atomic
 from hloc_lite.io.image_names import leads_out, normalize_name
@@ -185,7 +186,7 @@ def _parse_query(line: str, where: str, *, has_name: bool = True) -> tuple[str, 
             raise FormatError(f"{where}: width and height are whole pixels, got {words[i + 1 :]}")
         try:
             size = int(values[0]), int(values[1])
-            return name, check_camera(Camera(words[i], *size, np.array(values[2:])))
+            return name, check_given_camera(Camera(words[i], *size, np.array(values[2:])))
         except (FormatError, ShapeError) as error:
             raise FormatError(f"{where}: {error}") from None
     name_and = "NAME " if has_name else ""

@@ -191,9 +191,8 @@ def _estimate(weighted: WeightedMatches, mean_weight: float, solver: PoseSolver)
         pose = solver.estimator.estimate(correspondences, solver.camera, scorer)
     else:
         pose = estimate_with_focal(
-            solver.estimator, correspondences, solver.camera, solver.config.pose,
-            solver.config.localize, scorer,
-        )  # fmt: skip
+            solver.estimator, correspondences, solver.camera, solver.config, scorer
+        )
     agreement, score = 0.5, 0.0
     if pose is not None:
         agreement = _depth_agreement(correspondences, pose, solver)

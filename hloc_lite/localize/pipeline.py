@@ -250,9 +250,9 @@ class QueryPipeline:
         return weighted.correspondences
 
     @property
-    def is_metric(self) -> bool:
-        """True if the bounds of a correct pose are in metres."""
-        return self._verifier.is_metric
+    def metres_per_unit(self) -> float | None:
+        """Scale of the map by which poses are judged; None if their limits are relative."""
+        return self._verifier.metres_per_unit
 
     def with_points(self, lifter: Lifter, descriptors: LandmarkDescriptors) -> QueryPipeline:
         """Pipeline in the first map with other points, such as those of ``left_out``."""
@@ -292,8 +292,9 @@ class QueryPipeline:
             is_learned = any(each.is_learned for each in matches)
             windows = query.predictions.windows
             return self._verifier.verify(
-                selected, putative, windows, hits, nearest, is_learned=is_learned
-            )
+                selected, putative, windows, hits, nearest, is_learned=is_learned,
+                is_calibrated=query.calibrated,
+            )  # fmt: skip
 
 
 def _is_late(clock: StageClock, budget_ms: float | None, next_s: float) -> bool:

@@ -176,6 +176,11 @@ def _status(verified: VerifiedPose, hits: RetrievalHits, config: Config) -> tupl
         return Status.LOCALIZED, _agreement(pose, num)
     if pose is not None and verified.prior_conflict:
         return Status.DOUBTFUL, f"{verified.prior_conflict}, although {_agreement(pose, num)}"
+    if pose is not None and verified.intrinsics_doubt:
+        return Status.DOUBTFUL, (
+            f"{verified.intrinsics_doubt}; give the right ones, or let them be estimated "
+            f"(--recalibrate, localize.recalibrate)"
+        )
     if pose is not None and verified.confidence is not None:
         reasons = verified.confidence.reasons
         return Status.DOUBTFUL, (

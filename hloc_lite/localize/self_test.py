@@ -76,10 +76,11 @@ class SelfTest:
         calibration = localizer.calibration
         if calibration is None:
             raise ConfigError("confidence.enabled is false: there is nothing to calibrate")
-        is_metric = self._pipeline.is_metric
-        distance = calibration.bounds.distance
-        if not is_metric:
+        scale = self._pipeline.metres_per_unit
+        if scale is None:
             distance = RELATIVE_DISTANCE * camera_spread(sfm_map.model)
+        else:
+            distance = calibration.bounds.distance / scale
         self._limits = (distance, calibration.bounds.angle_deg)
 
     def names(self, kind: SelfTestKind) -> list[str]:

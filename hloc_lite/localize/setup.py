@@ -200,7 +200,7 @@ def _make_verifier(
         calibration,
         config,
         LandmarkEvidence(lifter, sfm_map.model, config, typical),
-        known_poses=bool(sfm_map.report.get("known_poses", True)),
+        metres_per_unit=sfm_map.metres_per_unit,
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,14 +13,25 @@ from hloc_lite.config import Config
 from hloc_lite.consistency.labels import LabelWindows
 from hloc_lite.consistency.view_semantics import pose_label_agreement
 from hloc_lite.localize.correspondences import NearestMatches
+from hloc_lite.localize.error_limits import (
+    ErrorLimits,
+    error_limits,
+    metres_of_unit,
+    uncertainty_in_words,
+)
 from hloc_lite.localize.estimation import PoseHypothesis, SelectedHypothesis
 from hloc_lite.localize.evidence import LandmarkEvidence
-from hloc_lite.pose.confidence import Calibration, Confidence
-from hloc_lite.pose.quality import quality_features
+from hloc_lite.localize.intrinsics_check import compare_intrinsics
+from hloc_lite.localize.pose_uncertainty import with_total_covariance
+from hloc_lite.pose.confidence import Calibration, Confidence, probability_within_limit
+from hloc_lite.pose.quality import QUALITY_FEATURES, log_uncertainty, quality_features
 from hloc_lite.protocols import Lifter
 from hloc_lite.scene import observed_points
-from hloc_lite.types import Int64, PutativeMatches, RetrievalHits, UInt8
+from hloc_lite.types import Float64, Int64, PoseEstimate, PutativeMatches, RetrievalHits, UInt8
 
+NO_SHIFT = np.zeros(6)
+CLEARLY_WITHIN = 0.95
+"""Probability to be within the limits below which the uncertainty is named as a reason."""
 MIN_LABELLED = 8
 """Landmarks in view that must have labels for their agreement to count."""
 
@@ -35,6 +47,8 @@ class VerifiedPose:
     """Probability that the pose is correct; 0 if it contradicts the prior, None if unknown."""
     is_accepted: bool
     """True if the pose is given to the user."""
+    intrinsics_doubt: str = ""
+    """Sentence on intrinsics that fit better than those given; empty if none do."""
     prior_conflict: str = ""
     """Sentence on how the pose contradicts the prior; empty if it does not."""
 
@@ -48,7 +62,7 @@ class PoseVerifier:
         calibration: coefficients of the confidence model; None if it is disabled.
         config: config of the queries.
         evidence: compares landmarks with the pose; None to leave these features out.
-        known_poses: True if the map was made from given poses; its units are taken as metres.
+        metres_per_unit: scale of the map; None if unknown (``MapData.metres_per_unit``).
     """
 
     def __init__(
@@ -59,18 +73,17 @@ class PoseVerifier:
         config: Config,
         evidence: LandmarkEvidence | None = None,
         *,
-        known_poses: bool,
+        metres_per_unit: float | None,
     ) -> None:
         self._lifter, self._point_labels, self._config = lifter, point_labels, config
         self._calibration = calibration
         self._evidence = evidence
-        bounds = config.confidence.bounds
-        self._is_metric = bounds == "metric" or (bounds == "auto" and known_poses)
+        self._metres_per_unit = metres_of_unit(config.confidence, metres_per_unit)
 
     @property
-    def is_metric(self) -> bool:
-        """True if the bounds of a correct pose are in metres."""
-        return self._is_metric
+    def metres_per_unit(self) -> float | None:
+        """Scale of the map by which poses are judged; None if their limits are relative."""
+        return self._metres_per_unit
 
     def with_points(self, lifter: Lifter) -> PoseVerifier:
         """Verifier with other points."""
@@ -88,8 +101,12 @@ class PoseVerifier:
         nearest: NearestMatches | None = None,
         *,
         is_learned: bool,
+        is_calibrated: bool,
     ) -> VerifiedPose:
         """Score the pose of the selected hypothesis.
+
+        Where other intrinsics than those given fit clearly better, the confidence is lowered; with
+        ``localize.recalibrate`` the pose with the better ones takes the place of the first.
 
         Args:
             matches: putative matches with all maps.
@@ -97,36 +114,106 @@ class PoseVerifier:
             hits: retrieved images, as ``matches.hit_idxs`` counts them.
             nearest: matches with landmarks by nearest neighbours alone; None if unknown.
             is_learned: True if some matches come from a learned matcher.
+            is_calibrated: the intrinsics were given, not estimated.
         """
+
+        if selected.hypothesis.pose is None:
+            return VerifiedPose(selected, None, None, is_accepted=False)
+
+        def score(
+            each: SelectedHypothesis, shift: Float64 = NO_SHIFT, *, is_calibrated: bool
+        ) -> VerifiedPose:
+            agreement = self._label_agreement(each.hypothesis, matches, windows, hits)
+            total = self._with_total_covariance(each, shift, is_calibrated=is_calibrated)
+            return self._score(each, total, agreement, hits, nearest, is_learned=is_learned)
+
+        verified = score(selected, is_calibrated=is_calibrated)
+        if not is_calibrated or not self._config.intrinsics.check:
+            return verified
+        return self._check_intrinsics(selected, verified, score)
+
+    def _check_intrinsics(
+        self,
+        selected: SelectedHypothesis,
+        verified: VerifiedPose,
+        score: Callable[..., VerifiedPose],
+    ) -> VerifiedPose:
+        """Lower the confidence where other intrinsics fit better, or use those.
+
+        Poses that are hopeless anyway are not checked: most of them show another place.
+        """
+        hypothesis, config = selected.hypothesis, self._config
+        pose, calibration = hypothesis.pose, self._calibration
+        if pose is None or calibration is None or verified.probability is None:
+            return verified
+        if verified.probability < config.cascade.reject_below:
+            return verified
+        correspondences = hypothesis.correspondences
+        limits = error_limits(correspondences, pose, calibration.bounds, self._metres_per_unit)
+        test = compare_intrinsics(correspondences, pose, limits.pair, config)
+        if test.fitted is not None and config.localize.recalibrate:
+            better = replace(selected, hypothesis=replace(hypothesis, pose=test.fitted))
+            return score(better, is_calibrated=False)
+        if test.shift.any():
+            verified = score(selected, test.shift, is_calibrated=True)
+        assert verified.confidence is not None
+        probability = test.factor * verified.confidence.probability
+        return replace(
+            verified,
+            confidence=replace(verified.confidence, probability=probability),
+            probability=probability,
+            is_accepted=probability >= config.confidence.min_confidence,
+            intrinsics_doubt=test.sentence,
+        )
+
+    def _with_total_covariance(
+        self, selected: SelectedHypothesis, shift: Float64, *, is_calibrated: bool
+    ) -> PoseEstimate:
+        """Pose of a hypothesis with its total covariance, widened by a (6,) shift."""
+        hypothesis = selected.hypothesis
+        assert hypothesis.pose is not None
+        total = with_total_covariance(
+            hypothesis.correspondences, hypothesis.pose, self._config.intrinsics,
+            is_calibrated=is_calibrated,
+        )  # fmt: skip
+        if total.covariance is None or not shift.any():
+            return total
+        return replace(total, covariance=total.covariance + np.outer(shift, shift))
+
+    def _score(
+        self,
+        selected: SelectedHypothesis,
+        total: PoseEstimate,
+        label_agreement: float,
+        hits: RetrievalHits,
+        nearest: NearestMatches | None,
+        *,
+        is_learned: bool,
+    ) -> VerifiedPose:
+        """Confidence in a pose by its features, and by its total covariance."""
         hypothesis, calibration = selected.hypothesis, self._calibration
         pose = hypothesis.pose
-        if calibration is None or pose is None:
-            return VerifiedPose(selected, None, None, pose is not None)
+        assert pose is not None
+        selected = replace(selected, hypothesis=replace(hypothesis, pose=total))
+        if calibration is None:
+            return VerifiedPose(selected, None, None, is_accepted=True)
+        limits = error_limits(
+            hypothesis.correspondences, pose, calibration.bounds, self._metres_per_unit
+        )
         features = quality_features(
             hypothesis.correspondences,
             pose,
             selected.ambiguity or 0.0,
-            self._label_agreement(hypothesis, matches, windows, hits),
-            self._error_limits(hypothesis, calibration),
+            label_agreement,
+            limits.pair,
             self._config.pose,
         )
         if nearest is not None and self._evidence is not None:
             features |= self._evidence.features(pose, nearest, hits)
         confidence = calibration.assess(features, learned=is_learned)
+        confidence = _with_total_uncertainty(confidence, pose, total, limits)
         is_accepted = confidence.probability >= self._config.confidence.min_confidence
         return VerifiedPose(selected, confidence, confidence.probability, is_accepted)
-
-    def _error_limits(
-        self, hypothesis: PoseHypothesis, calibration: Calibration
-    ) -> tuple[float, float]:
-        """(distance in map units, angle in deg) within which the pose counts as correct."""
-        bounds, pose = calibration.bounds, hypothesis.pose
-        assert pose is not None
-        if self._is_metric:
-            return bounds.distance, bounds.angle_deg
-        inliers = hypothesis.correspondences.points3D[pose.inlier_mask]
-        distance = float(np.median(np.linalg.norm(pose.cam_from_world.apply(inliers), axis=1)))
-        return max(bounds.relative_distance * distance, 1e-9), bounds.angle_deg
 
     def _label_agreement(
         self,
@@ -164,6 +251,8 @@ def is_decided(verified: VerifiedPose | None, accept_above: float | None, config
         verified: the best pose so far; None if there was nothing to match.
         accept_above: confidence at which no further step is needed; None: any pose that is given.
     """
+    if verified is not None and verified.intrinsics_doubt:
+        return True  # more matches do not mend them
     is_accepted = verified is not None and verified.is_accepted
     probability = None if verified is None else verified.probability
     if accept_above is not None:
@@ -172,6 +261,26 @@ def is_decided(verified: VerifiedPose | None, accept_above: float | None, config
         return probability >= accept_above
     is_rejected = (probability or 0.0) < config.cascade.reject_below
     return is_accepted or (config.confidence.enabled and is_rejected)
+
+
+def _with_total_uncertainty(
+    confidence: Confidence, pose: PoseEstimate, total: PoseEstimate, limits: ErrorLimits
+) -> Confidence:
+    """Confidence that the pose is within its limits by its total covariance.
+
+    The feature ``certainty`` stays that of the keypoints alone, on which the coefficients were
+    fitted. The reason about it says by how much the uncertainty exceeds a limit.
+    """
+    keypoints, both = (
+        probability_within_limit(-log_uncertainty(each.covariance, limits.pair))
+        for each in (pose, total)
+    )
+    probability = confidence.probability * (both / keypoints if keypoints > 0 else 1.0)
+    general, reasons = QUALITY_FEATURES["certainty"].reason, confidence.reasons
+    if general in reasons or both < CLEARLY_WITHIN:
+        in_words = uncertainty_in_words(total.covariance, limits)
+        reasons = (in_words, *(each for each in reasons if each != general))
+    return replace(confidence, probability=probability, reasons=reasons)
 
 
 def _images_with_inliers(hypothesis: PoseHypothesis, matches: PutativeMatches) -> Int64:

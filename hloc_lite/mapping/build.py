@@ -157,7 +157,7 @@ def _build(run: Run) -> Map:
                 labels = label_map_points(run, model, run.models.segmenter)
             report |= {"landmarks": dict(landmark_weights(labels, run.config.semantics).counts)}
         report |= {"timings_s": clock.seconds, "images_folder": _images_folder(run.source)}
-        report |= {"known_poses": run.inputs.reference is not None}
+        report |= {"known_poses": run.inputs.reference is not None, "metric": run.inputs.metric}
         report |= {"versions": software_versions()}
         for name, file_hash in image_hashes.items():  # tells a query that is a map photo itself
             report["images"][name]["file_hash"] = file_hash

@@ -60,6 +60,8 @@ class MapInputs:
     """Folder of masks (NAME.png, black = ignored)."""
     names: Sequence[str] | None = None
     """Only these images of a folder."""
+    metric: bool = False
+    """True if one map unit is a metre, as far as the reference or the user knows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +163,8 @@ class Run:
         labels = label_file_hashes(self.config.semantics, image_hashes)
         if labels:
             parts.append(labels)
+        if self.inputs.metric:  # maps without scale keep the fingerprint of earlier versions
+            parts.append("metric")
         if spec.file is not None:
             parts.append(file_sha256(spec.file))
         if self.inputs.reference is not None:

@@ -55,6 +55,16 @@ class MapData:
     calibration: MapCalibration | None = None
     """Knowledge of the map about itself; None if it was not calibrated."""
 
+    @property
+    def metres_per_unit(self) -> float | None:
+        """Metres per map unit; None if the map has no known scale.
+
+        It is known of georeferenced maps, and of those made as metric (``MapInputs.metric``).
+        """
+        if self.georeference is not None:
+            return self.georeference.metres_per_unit
+        return 1.0 if self.report.get("metric") is True else None
+
     def __post_init__(self) -> None:
         missing = [i.name for i in self.model.images if i.name not in self.features]
         if missing:

@@ -14,7 +14,6 @@ from hloc_lite.io.files import read_json
 from hloc_lite.io.staging import HEADER, STAGED, current_file
 from hloc_lite.maps.folder import COMPACT_SCHEMA
 from hloc_lite.maps.map import Map
-from hloc_lite.maps.units import metres_per_unit
 from hloc_lite.types import NO_POINT
 
 JSON_KEYS = {
@@ -103,7 +102,7 @@ def summarize_map(folder: Path, sfm_map: Map | None = None) -> MapSummary:
         labelled_share=None if labels is None else float(np.mean(is_class(labels.labels))),
         weights=sfm_map.weights,
         bytes_by_file=_file_sizes(folder),
-        metres_per_unit=metres_per_unit(sfm_map),
+        metres_per_unit=sfm_map.metres_per_unit,
     )
 
 

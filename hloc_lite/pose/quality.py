@@ -140,12 +140,22 @@ def log_uncertainty(covariance: Float64 | None, limits: tuple[float, float]) -> 
     """
     if covariance is None or not np.isfinite(covariance).all():
         return MAX_LOG_SIGMA
-    variance = max(
-        float(np.linalg.eigvalsh(covariance[3:, 3:])[-1]) / limits[0] ** 2,
-        float(np.linalg.eigvalsh(covariance[:3, :3])[-1]) / math.radians(limits[1]) ** 2,
-    )
-    log_sigma = 0.5 * math.log10(max(variance, 1e-12))
+    distance, angle_deg = standard_deviations(covariance)
+    log_sigma = math.log10(max(distance / limits[0], angle_deg / limits[1], 1e-6))
     return min(max(log_sigma, MIN_LOG_SIGMA), MAX_LOG_SIGMA)
+
+
+def standard_deviations(covariance: Float64) -> tuple[float, float]:
+    """Largest standard deviations of position (map units) and angle (deg) in any direction.
+
+    Args:
+        covariance: (6, 6) as in ``PoseEstimate``, finite.
+    """
+    distance, angle_rad = (
+        math.sqrt(max(float(np.linalg.eigvalsh(block)[-1]), 0.0))
+        for block in (covariance[3:, 3:], covariance[:3, :3])
+    )
+    return distance, math.degrees(angle_rad)
 
 
 def hull_area_share(points2D: Float64, pose: PoseEstimate) -> float:

@@ -129,16 +129,16 @@ def refine_pose(
     weights = np.ones(len(points2D)) if weights is None else weights / weights.mean()
     data = _RefinementData(
         points2D, points3D, weights, precisions, loss_px,
-        _num_params(camera, len(points2D)) if refine_focal else 6,
+        (8 if estimates_distortion(camera, len(points2D)) else 7) if refine_focal else 6,
     )  # fmt: skip
     initial = _PoseFit.evaluate(cam_from_world, camera, data)
     fit, covariance = minimize(initial, coarse=coarse)
     return RefinedPose(fit.pose, fit.camera, covariance)
 
 
-def _num_params(camera: Camera, num_points: int) -> int:
-    has_radial = camera.model == "SIMPLE_RADIAL"
-    return 8 if has_radial and num_points >= MIN_POINTS_FOR_DISTORTION else 7
+def estimates_distortion(camera: Camera, num_points: int) -> bool:
+    """Return True if an unknown radial distortion is estimated with the pose."""
+    return camera.model == "SIMPLE_RADIAL" and num_points >= MIN_POINTS_FOR_DISTORTION
 
 
 def reprojection_errors(

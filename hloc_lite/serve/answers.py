@@ -13,6 +13,7 @@ from hloc_lite.io.results import result_core
 from hloc_lite.maps.georeference import Georeference
 from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.localization import MultiMapResult
+from hloc_lite.serve.map_pool import ServedMap
 from hloc_lite.serve.match_view import MatchView, match_view
 from hloc_lite.serve.query import Query
 from hloc_lite.types import PoseEstimate, Rigid3
@@ -59,8 +60,8 @@ class Covariance(_Model):
     """Standard deviations of the camera centre along x, y, z of the requested frame: map units, or
     metres if world is enu."""
     position_std_m: float | None
-    """Root-mean-square distance to the true camera centre, metres; null if the map is not
-    geo-referenced."""
+    """Root-mean-square distance to the true camera centre, metres; null if the scale of the
+    map is unknown."""
     rotation_std_deg: float
     """Root-mean-square angle to the true orientation, degrees."""
     camera_matrix: list[list[float]]
@@ -161,7 +162,7 @@ def make_answer(
             looks=estimate.cam_from_world.rotation[2].tolist(),
             covariance=_center_covariance(estimate),
         )
-        covariance = _make_covariance(estimate, best_map.georeference, query)
+        covariance = _make_covariance(estimate, best_map, query)
         if best_map.georeference is not None:
             geopose = best_map.georeference.geopose(estimate.cam_from_world)
     return Answer(
@@ -205,20 +206,20 @@ def _center_covariance(estimate: PoseEstimate) -> list[list[float]] | None:
 
 
 def _make_covariance(
-    estimate: PoseEstimate, georeference: Georeference | None, query: Query
+    estimate: PoseEstimate, served_map: ServedMap, query: Query
 ) -> Covariance | None:
     """Return the covariance in the requested frame, or None if it is unknown."""
     in_camera = estimate.covariance
     if in_camera is None or not np.isfinite(in_camera).all():
         return None
+    georeference = served_map.georeference
     enu = georeference if query.world == "enu" else None
     matrix = in_camera if enu is None else enu.covariance_in_enu(in_camera)
     pose = _cam_from_requested_world(estimate, georeference, query)
     in_frame = covariance_in_frame(pose, matrix, query.frame, query.world)
     std = np.sqrt(np.maximum(np.diag(in_frame), 0))
     position_std = float(np.linalg.norm(std[:3]))
-    metres_per_unit = None if georeference is None else georeference.metres_per_unit
-    to_metres = metres_per_unit if enu is None else 1.0
+    to_metres = served_map.metres_per_unit if enu is None else 1.0
     return Covariance(
         matrix=in_frame.tolist(),
         frame=COVARIANCE_FRAME.format(unit="map units" if enu is None else "metres"),

@@ -10,7 +10,7 @@ import numpy as np
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.formats.hloc_lists import parse_camera
 from hloc_lite.geometry.camera_models import CAMERA_MODELS
-from hloc_lite.geometry.cameras import check_camera
+from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.serve.problems import Problem
 from hloc_lite.types import Camera, Photo
 
@@ -43,7 +43,7 @@ class Intrinsics:
         params = np.zeros(CAMERA_MODELS[model].num_params)
         params[:4] = self.fx, self.fy, cx, cy
         params[4 : 4 + len(self.distortion)] = self.distortion
-        return check_camera(Camera(model, width, height, params))
+        return check_given_camera(Camera(model, width, height, params))
 
 
 def parse_intrinsics(

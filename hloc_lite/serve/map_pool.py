@@ -68,6 +68,11 @@ class ServedMap:
         """The map's georeference; compact maps keep that of their source map."""
         return self.localizer.map.georeference
 
+    @property
+    def metres_per_unit(self) -> float | None:
+        """Metres per map unit; None if the map has no known scale."""
+        return self.localizer.map.metres_per_unit
+
     def describe(self) -> dict[str, Any]:
         """Return the map's entry in the answer of GET /v1/maps."""
         sfm_map = self.localizer.map
@@ -78,7 +83,7 @@ class ServedMap:
             "features": sfm_map.config.features.name,
             "fingerprint": sfm_map.fingerprint,
             "georeferenced": self.georeference is not None,
-            "metres_per_unit": self.georeference.metres_per_unit if self.georeference else None,
+            "metres_per_unit": self.metres_per_unit,
             "photos": self.photos is not None,
             "opened_at": self.opened_at.isoformat(timespec="seconds"),
             "generation": self.generation,

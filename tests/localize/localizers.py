@@ -135,7 +135,7 @@ def make_pipeline(
         [MatchWeigher(sfm_map, lifter, config, with_labels=False)],
         PhotoPredictor(None, None, config.semantics),
         create(ESTIMATORS, config.pose.estimator, config.pose, Runtime(NoWeights())),
-        verifier or PoseVerifier(lifter, None, calibration, config, known_poses=True),
+        verifier or PoseVerifier(lifter, None, calibration, config, metres_per_unit=1.0),
         PriorFilter(sfm_map, config.prior),
     )
 

@@ -61,7 +61,7 @@ class FixedVerifier(PoseVerifier):
 
 def test_a_probability_below_the_limit_is_rounded_down(scene: ExactScene, sfm_map: Map) -> None:
     lifter = TrackLifter(sfm_map.model)
-    verifier = FixedVerifier(lifter, None, None, sfm_map.config, known_poses=True)
+    verifier = FixedVerifier(lifter, None, None, sfm_map.config, metres_per_unit=1.0)
     result = run(make_pipeline(sfm_map, verifier=verifier), scene.image(3), scene.camera)
     assert result.status is Status.DOUBTFUL
     assert "with a probability of only 0.74; 0.75 is required" in result.reason

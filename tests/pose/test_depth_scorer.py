@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from hloc_lite.config import DepthConfig, LocalizeConfig, PoseConfig
+from hloc_lite.config import Config, DepthConfig, PoseConfig
 from hloc_lite.consistency.depth_check import depth_scorer
 from hloc_lite.geometry.cameras import camera_from_focal
 from hloc_lite.geometry.rotations import pose_errors
@@ -205,6 +205,6 @@ def test_every_estimator_accepts_a_depth_scorer(name: str) -> None:
 def test_depth_scorer_is_used_with_an_unknown_focal_length() -> None:
     given, (right, _), depths = two_poses(6, (80, 100))
     scorer = depth_scorer(predicted(depths), "relative", DepthConfig())
-    found = estimate_with_focal(make(), given, CAMERA, PoseConfig(), LocalizeConfig(), scorer)
+    found = estimate_with_focal(make(), given, CAMERA, Config(), scorer)
     assert found is not None
     assert pose_errors(found.cam_from_world, right)[0] < 0.2

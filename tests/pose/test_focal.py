@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hloc_lite.config import LocalizeConfig, PoseConfig
+from hloc_lite.config import Config, PoseConfig, load_config
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.geometry.rotations import exp_so3, pose_errors
 from hloc_lite.pose import refine
@@ -51,7 +51,7 @@ def test_focal_length_from_exif_gets_all_trials(estimator: PoseLibEstimator) -> 
     """At 10 % inliers 1000 trials rarely find the pose, the configured number does."""
     found, true = matches(30, 270)
     calibrated = estimator.estimate(found, camera(1700))
-    from_exif = estimate_with_focal(estimator, found, camera(1750), CONFIG, LocalizeConfig())
+    from_exif = estimate_with_focal(estimator, found, camera(1750), Config())
     assert calibrated is not None and from_exif is not None
     assert pose_errors(from_exif.cam_from_world, true)[0] < 0.05
     assert focal_lengths(from_exif.camera)[0] == pytest.approx(1700, rel=0.02)
@@ -60,17 +60,17 @@ def test_focal_length_from_exif_gets_all_trials(estimator: PoseLibEstimator) -> 
 
 def test_unknown_focal_length_is_found_among_candidates(estimator: PoseLibEstimator) -> None:
     found, true = matches(60, 60)
-    config = LocalizeConfig()
-    estimate = estimate_with_focal(estimator, found, camera(1920, known=False), CONFIG, config)
+    config = Config()
+    estimate = estimate_with_focal(estimator, found, camera(1920, known=False), config)
     assert estimate is not None
     assert pose_errors(estimate.cam_from_world, true)[0] < 0.05
     # the number drawn, not the limit
-    assert 0 < estimate.num_trials < RANKING_TRIALS * (1 + config.focal_candidates)
+    assert 0 < estimate.num_trials < RANKING_TRIALS * (1 + config.localize.focal_candidates)
 
 
 def test_max_num_trials_also_limits_candidates(estimator: PoseLibEstimator) -> None:
     found, _ = matches(30, 270)
-    few = CONFIG.model_copy(update={"max_num_trials": 50})
+    few = load_config(settings=["pose.max_num_trials=50"])
     drawn = []
 
     class Recording:
@@ -79,8 +79,8 @@ def test_max_num_trials_also_limits_candidates(estimator: PoseLibEstimator) -> N
             return None
 
     for known in (True, False):
-        assert estimate_with_focal(Recording(), found, camera(1920, known=known), few,
-                                   LocalizeConfig()) is None  # fmt: skip
+        given = camera(1920, known=known)
+        assert estimate_with_focal(Recording(), found, given, few) is None
     assert set(drawn) == {50}
 
 
@@ -89,7 +89,7 @@ def test_unusable_rows_are_ignored(estimator: PoseLibEstimator, value: float) ->
     found, true = matches(100, 100)
     weights = np.where(np.arange(200) < 5, value, 1.0)
     estimate = estimate_with_focal(
-        estimator, replace(found, weights=weights), camera(1750), CONFIG, LocalizeConfig()
+        estimator, replace(found, weights=weights), camera(1750), Config()
     )
     assert estimate is not None
     assert pose_errors(estimate.cam_from_world, true)[0] < 0.05
@@ -102,17 +102,13 @@ def test_distortion_is_estimated_with_the_focal_length_if_points_are_many(
 ) -> None:
     """Fixed at 0, barrel distortion would bias the focal length and move the camera forward."""
     found, true = matches(300, 100, distortion=-0.15)
-    pose = estimate_with_focal(
-        estimator, found, camera(1500, known=False), CONFIG, LocalizeConfig()
-    )
+    pose = estimate_with_focal(estimator, found, camera(1500, known=False), Config())
     assert pose is not None
     assert pose.camera.params[3] == pytest.approx(-0.15, abs=0.02)
     assert focal_lengths(pose.camera)[0] == pytest.approx(1700, rel=0.01)
     assert pose_errors(pose.cam_from_world, true)[0] < 0.05
     few, _ = matches(40, 0, distortion=-0.15)
-    of_few = estimate_with_focal(
-        estimator, few, camera(1500, known=False), CONFIG, LocalizeConfig()
-    )
+    of_few = estimate_with_focal(estimator, few, camera(1500, known=False), Config())
     assert of_few is not None and of_few.camera.params[3] == 0
 
 

@@ -52,7 +52,11 @@ class FakeLocalizer:
     ) -> None:
         config = SimpleNamespace(features=SimpleNamespace(name="fake"))
         self.map = SimpleNamespace(
-            model=model(), config=config, fingerprint="f" * 16, georeference=georeference
+            model=model(),
+            config=config,
+            fingerprint="f" * 16,
+            georeference=georeference,
+            metres_per_unit=None if georeference is None else georeference.metres_per_unit,
         )
         self.confidence, self.status = confidence, status
         self.gate = threading.Event()

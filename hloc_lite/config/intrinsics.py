@@ -1,0 +1,47 @@
+"""Config of doubts about intrinsics: how uncertain they are, and when they are said not to fit."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from hloc_lite.config.section import Section
+
+
+class IntrinsicsConfig(Section):
+    """Uncertainty of intrinsics, and the test of the given ones against free ones."""
+
+    check: bool = True
+    """Test whether other intrinsics than those given explain clearly more matches. If so, the pose
+    is doubtful, and the reason names them."""
+    focal_sigma: float = Field(0.003, ge=0, le=1)
+    """Standard deviation of a given focal length, relative."""
+    center_sigma: float = Field(0.003, ge=0, le=1)
+    """Standard deviation of a given principal point, over the longer image side."""
+    radial_sigma: float = Field(0.005, ge=0, le=10)
+    """Standard deviation of a given radial distortion k1."""
+    map_sigma: float = Field(0.003, ge=0, le=1)
+    """Standard deviation of the map around a query, over the median distance of the inliers."""
+    map_sigma_deg: float = Field(0.05, ge=0, le=10)
+    """Standard deviation of its orientation there."""
+    independent_matches: int = Field(40, ge=1, le=10**6)
+    """Matches beyond this number tell little more about an unknown focal length: errors of
+    neighbouring landmarks are alike. The covariance of uncalibrated poses is that of at most so
+    many."""
+    unknown_center_sigma: float = Field(0.01, ge=0, le=1)
+    """Standard deviation of the principal point about the image centre where intrinsics are
+    unknown, over the longer image side."""
+    unknown_radial_sigma: float = Field(0.05, ge=0, le=10)
+    """Standard deviation of k1 about 0 where it is unknown and not estimated."""
+    exif_focal_sigma: float = Field(0.15, gt=0, le=10)
+    """Standard deviation of the logarithm of a focal length from EXIF. Where the estimated one lies
+    farther away, all focal lengths are tried: crops, converters and the other lenses of a phone
+    make it wrong by a factor."""
+    min_exif_inlier_ratio: float = Field(0.5, ge=0, le=1)
+    """Least share of inliers at which the focal length of EXIF is taken without trying others."""
+    min_gain: float = Field(0.25, gt=0, le=100)
+    """Least gain of log likelihood per inlier, in nats, at which free intrinsics are preferred."""
+    min_more_matches: float = Field(0.15, gt=0, le=100)
+    """Share of additional matches at which better intrinsics matter, even where the pose hardly
+    moves."""
+    gain_scale: float = Field(0.05, gt=0, le=100)
+    """Change of that gain over which the confidence falls from 3/4 to 1/4 of its value."""

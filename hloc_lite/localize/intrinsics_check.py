@@ -1,0 +1,157 @@
+"""Doubts about intrinsics: if others explain a query's matches clearly better, and what an error of
+theirs does to the pose.
+
+Wrong intrinsics still give a pose, and many matches agree with it: half the focal length is half
+the distance. What tells is that with free intrinsics the same matches agree far more closely.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from hloc_lite.config import Config, PoseConfig
+from hloc_lite.geometry.camera_models import get_camera_model
+from hloc_lite.geometry.cameras import focal_lengths, principal_point
+from hloc_lite.pose.inlier_model import RAYLEIGH_MEDIAN, bounds_px, prior_odds, usable_mask
+from hloc_lite.pose.intrinsics_fit import fit_intrinsics, with_radial
+from hloc_lite.pose.quality import MIN_SIGMA_PX
+from hloc_lite.pose.refine import refine_on_inliers, reprojection_errors
+from hloc_lite.types import Camera, Correspondences, Float64, PoseEstimate, Rigid3
+
+FREE_SIGMAS = np.array([1.0, 0.05, 0.05, 0.2])
+"""Standard deviations of free intrinsics about the given ones (``intrinsics_fit.NUM_INTRINSICS``):
+a factor of e in the focal length, 5 % of the side in the principal point, strong distortion.
+Matches outweigh them where they speak clearly."""
+
+
+@dataclass(frozen=True, eq=False)
+class IntrinsicsTest:
+    """Outcome of the test of given intrinsics against free ones."""
+
+    factor: float
+    """Factor of the confidence in the pose; 1 where nothing speaks against its intrinsics."""
+    shift: Float64
+    """(6,) pose with free intrinsics relative to the pose, as ``PoseEstimate.covariance`` counts;
+    zero where free ones do not fit better."""
+    fitted: PoseEstimate | None = None
+    """Pose with intrinsics that fit clearly better; None if those given will do."""
+    sentence: str = ""
+    """The given and the fitted intrinsics, for people."""
+
+
+NOTHING_FOUND = IntrinsicsTest(1.0, np.zeros(6))
+
+
+def compare_intrinsics(
+    correspondences: Correspondences,
+    pose: PoseEstimate,
+    limits: tuple[float, float],
+    config: Config,
+) -> IntrinsicsTest:
+    """Test the intrinsics of a pose against free ones, on the same correspondences.
+
+    Those given do not fit if free ones gain clearly (``confidence_factor``), and if it matters:
+    they move the pose by more than its limits, or explain ``intrinsics.min_more_matches`` more.
+    With a gain that does not matter, or is not clear, the pose is only more uncertain.
+
+    Args:
+        limits: (distance in map units, angle in deg) within which a pose counts as correct.
+    """
+    usable = usable_mask(correspondences)
+    kept = correspondences.subset(usable)
+    if get_camera_model(pose.camera).num_focals == 0:
+        return NOTHING_FOUND
+    fit = fit_intrinsics(
+        kept, with_radial(pose.camera), pose.cam_from_world, config.pose, FREE_SIGMAS
+    )
+    if fit is None:
+        return NOTHING_FOUND
+    given_score = log_likelihood(kept, pose.camera, pose.cam_from_world, config.pose)
+    free_score = log_likelihood(kept, fit.camera, fit.cam_from_world, config.pose)
+    by_inlier = gain_by_inlier(free_score - given_score, fit.num_inliers)
+    if by_inlier <= 0:
+        return NOTHING_FOUND
+    shift = pose_difference(fit.cam_from_world, pose.cam_from_world)
+    matters = (
+        np.linalg.norm(shift[3:]) > limits[0]
+        or np.degrees(np.linalg.norm(shift[:3])) > limits[1]
+        or fit.num_inliers > (1 + config.intrinsics.min_more_matches) * pose.num_inliers
+    )
+    slope = math.log(9) / config.intrinsics.gain_scale
+    factor = 0.5 * (1 - math.tanh(0.5 * slope * (by_inlier - config.intrinsics.min_gain)))
+    if not matters or factor >= 0.5:
+        return IntrinsicsTest(1.0 if not matters else factor, shift)
+    fitted = refine_on_inliers(kept, fit.camera, fit.cam_from_world, config.pose, pose.num_trials)
+    if fitted is None:
+        return IntrinsicsTest(factor, shift)
+    mask = np.zeros(len(correspondences), bool)
+    mask[usable] = fitted.inlier_mask
+    fitted = replace(fitted, inlier_mask=mask)
+    return IntrinsicsTest(factor, shift, fitted, _sentence(pose, fitted))
+
+
+def gain_by_inlier(gain: float, num_inliers: int) -> float:
+    """Gain of log likelihood per inlier, after the penalty for additional parameters.
+
+    The penalty is that of the Bayesian information criterion (Schwarz 1978). Significance alone
+    says little: with a thousand matches, a tenth of a percent of the focal length is significant.
+
+    Args:
+        gain: difference of the log likelihoods, nats.
+        num_inliers: inliers with free intrinsics.
+    """
+    penalty = 0.5 * len(FREE_SIGMAS) * math.log(max(num_inliers, 2))
+    return (gain - penalty) / max(num_inliers, 1)
+
+
+def pose_difference(pose: Rigid3, other: Rigid3) -> Float64:
+    """(6,) left perturbation (rotation vector in rad, translation) that makes a pose of another."""
+    moved = pose.compose(other.inverse())
+    return np.concatenate([Rotation.from_matrix(moved.rotation).as_rotvec(), moved.translation])
+
+
+def log_likelihood(
+    correspondences: Correspondences, camera: Camera, pose: Rigid3, config: PoseConfig
+) -> float:
+    """Log-likelihood ratio of a pose with its intrinsics to none at all, nats.
+
+    A correct correspondence is normally distributed about its projection, with the spread that the
+    inliers have; a wrong one uniformly over the image. Of each keypoint the best one counts.
+    """
+    errors = reprojection_errors(correspondences.points2D, correspondences.points3D, camera, pose)
+    bounds = bounds_px(correspondences, camera, config)
+    inliers = errors <= bounds
+    if not inliers.any():
+        return 0.0
+    sigma = max(float(np.median(errors[inliers])) / RAYLEIGH_MEDIAN, MIN_SIGMA_PX)
+    odds = prior_odds(correspondences.weights, config) * camera.width * camera.height
+    relative = np.square(np.where(inliers, errors, 0) / sigma)
+    terms = np.log1p(odds / (2 * math.pi * sigma**2) * np.exp(-0.5 * relative)) * inliers
+    _, keypoints = np.unique(correspondences.keypoint_idxs, return_inverse=True)
+    best = np.zeros(keypoints.max(initial=-1) + 1)
+    np.maximum.at(best, keypoints, terms)
+    return float(best.sum())
+
+
+def _sentence(given: PoseEstimate, fitted: PoseEstimate) -> str:
+    """What was given, what fits, and how many matches each explains."""
+    old, new = given.camera, fitted.camera
+    counts = f"fits {fitted.num_inliers} instead of {given.num_inliers} matches"
+    before, after = float(focal_lengths(old)[0]), float(focal_lengths(new)[0])
+    parts = []
+    if abs(math.log(after / before)) > 0.02:
+        parts.append((f"f = {before:.0f} px", f"{after:.0f} px"))
+    (x, y), (new_x, new_y) = principal_point(old), principal_point(new)
+    if math.hypot(new_x - x, new_y - y) > 0.02 * max(old.width, old.height):
+        parts.append((f"principal point ({x:.0f}, {y:.0f})", f"({new_x:.0f}, {new_y:.0f})"))
+    if not parts:
+        first, second = get_camera_model(old), get_camera_model(new)
+        k1 = old.params[first.extra_start] if len(old.params) > first.extra_start else 0.0
+        parts.append((f"{old.model} with k1 = {k1:.3g}", f"{new.params[second.extra_start]:.3g}"))
+    before_text = " and ".join(part[0] for part in parts)
+    after_text = " and ".join(part[1] for part in parts)
+    return f"the intrinsics do not fit: {before_text} given, {after_text} {counts}"
