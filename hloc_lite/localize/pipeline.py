@@ -9,6 +9,7 @@ import numpy as np
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
+from hloc_lite.localize.acceptance import Promises
 from hloc_lite.localize.cascade import (
     ImageTiming,
     MatchingStep,
@@ -67,6 +68,7 @@ class QueryPipeline:
         estimator: estimates poses.
         verifier: scores poses.
         priors: applies priors in the map.
+        promises: least confidence of poses that are given.
     """
 
     def __init__(
@@ -80,11 +82,13 @@ class QueryPipeline:
         estimator: PoseEstimator,
         verifier: PoseVerifier,
         priors: PriorFilter,
+        promises: Promises,
     ) -> None:
         self.config, self.matchers, self.weighers = config, tuple(matchers), tuple(weighers)
         self.predictor = predictor
         self._global_descriptor, self._index = global_descriptor, index
         self._estimator, self._verifier, self._priors = estimator, verifier, priors
+        self._promises = promises
         self._first_points = first_rows([matcher.lifter.num_points for matcher in matchers])
         self._timing = ImageTiming()
 
@@ -98,6 +102,7 @@ class QueryPipeline:
         exclude: str | None = None,
         prior: Prior | None = None,
         budget_ms: float | None = None,
+        max_wrong: float | None = None,
         clock: StageClock,
     ) -> LocalizationResult:
         """Localize a photo.
@@ -109,12 +114,13 @@ class QueryPipeline:
             exclude: name of a map image that is the query itself and is not retrieved.
             prior: narrows the retrieved images; a pose that contradicts it is withheld.
             budget_ms: time after which no further matching step begins.
+            max_wrong: share of given answers that may be wrong; None for the config's.
             clock: receives the time of each stage; its total counts against the budget.
         """
         query, hits = self.describe(
             photo, camera, calibrated=calibrated, exclude=exclude, prior=prior, clock=clock
         )
-        return self.localize(query, hits, name, clock, prior, budget_ms)
+        return self.localize(query, hits, name, clock, prior, budget_ms, max_wrong=max_wrong)
 
     def localize(
         self,
@@ -125,6 +131,7 @@ class QueryPipeline:
         prior: Prior | None = None,
         budget_ms: float | None = None,
         steps: Iterable[MatchingStep] | None = None,
+        max_wrong: float | None = None,
     ) -> LocalizationResult:
         """Localize a described photo; other arguments as for ``run``.
 
@@ -132,7 +139,7 @@ class QueryPipeline:
             hits: retrieved images.
             steps: matches to use instead of those that ``localize.matching`` asks for.
         """
-        skipped: tuple[str, ...] = ()
+        acceptance, skipped = self._promises.acceptance(max_wrong), tuple[str, ...]()
         cues, verified = None, None  # until a step has something to match
         for step in self._steps(query, hits, clock) if steps is None else steps:
             hits = step.matches[0].hits
@@ -150,7 +157,8 @@ class QueryPipeline:
             return nothing_to_match(name, query, hits, step.num_images, skipped, clock)
         features = [matcher.map.config.features.name for matcher in self.matchers]
         counts = result_counts(query, hits, step, verified, cues.num_clusters, features)
-        return make_result(name, query, hits, verified, counts, skipped, clock, self.config)
+        known = (name, query, hits, verified, counts, skipped, clock)
+        return make_result(*known, self.config, acceptance)
 
     def describe(
         self,
@@ -189,10 +197,7 @@ class QueryPipeline:
         return hits
 
     def match(self, query: Query, hits: RetrievalHits, clock: StageClock) -> tuple[MapMatches, ...]:
-        """Match a query with all retrieved images, or with all their landmarks.
-
-        It is the images if ``localize.matching`` is ``images``.
-        """
+        """Match all retrieved images if ``localize.matching`` is images, else their landmarks."""
         by_images = self.config.localize.matching == "images"
         match = match_images if by_images else match_landmarks
         return match(query, hits, self.matchers, clock)
