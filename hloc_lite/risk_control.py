@@ -34,7 +34,7 @@ class KnownAnswers:
     is_unmapped: Bool
     """(K,) True if the photo shows a place that the map lacks: any pose of it is wrong."""
     scenes: Int64
-    """(K,) number of the scene that each answer is of; answers of one scene err together."""
+    """(K,) number of the scene of each answer, from 0; answers of one scene err together."""
     num_mapped: int
     """Number of photos of the mapped place, with or without a pose."""
     num_unmapped: int
@@ -141,8 +141,6 @@ def _weighted_counts(
     answers: KnownAnswers, weights: Float64, threshold: float
 ) -> tuple[Float64, Float64]:
     """(S,) wrong and (S,) given answers of each scene at a threshold."""
-    _, scenes = np.unique(answers.scenes, return_inverse=True)
-    num = int(scenes.max(initial=-1)) + 1
     given = np.where(answers.confidences >= threshold, weights, 0.0)
     wrong = np.where(answers.is_wrong, given, 0.0)
-    return np.bincount(scenes, wrong, num), np.bincount(scenes, given, num)
+    return np.bincount(answers.scenes, wrong), np.bincount(answers.scenes, given)
