@@ -65,6 +65,11 @@ class DistanceUnit:
         """Convert a distance from map units to this unit."""
         return distance / self.length
 
+    @property
+    def reference_length(self) -> float | None:
+        """Length (map units) that percents refer to; None for units of length."""
+        return 100 * self.length if self.symbol == "%" else None
+
 
 def percent_of(unit_length: float) -> DistanceUnit:
     """Percent of a reference length, for maps without metric scale.
