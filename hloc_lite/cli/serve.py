@@ -47,6 +47,21 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
     help="Additional Host name to accept, e.g. from a proxy on this machine.",
 )
 @click.option(
+    "--allow-origin",
+    "allowed_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Web origin whose pages may send photos, e.g. https://example.org; * for all.",
+)
+@click.option(
+    "--photos",
+    "photo_arguments",
+    multiple=True,
+    metavar="[NAME=]FOLDER",
+    help="Folder of a map's photos; the page shows them beside those sent. Everyone who can reach "
+    "the server can see them.",
+)
+@click.option(
     "--token-file",
     type=click.Path(path_type=Path),
     help="File with the bearer token that requests must send.  "
@@ -66,6 +81,8 @@ def command(
     upload_timeout_s: float,
     token_file: Path | None,
     allowed_hosts: tuple[str, ...],
+    allowed_origins: tuple[str, ...],
+    photo_arguments: tuple[str, ...],
     config_file: Path | None,
     settings: tuple[str, ...],
     device: str,
@@ -77,6 +94,7 @@ def command(
     are finished first.
     """
     require_extra("serve", "the service")
+    from hloc_lite.serve.map_photos import parse_photo_arguments
     from hloc_lite.serve.map_pool import check_map_folders, parse_map_arguments
     from hloc_lite.serve.server import serve
 
@@ -84,6 +102,7 @@ def command(
         "host": host,
         "port": port,
         "allowed_hosts": (*ServeConfig().allowed_hosts, *allowed_hosts),
+        "allowed_origins": allowed_origins,
         "workers": workers,
         "queue_size": queue_size,
         "max_upload_mb": max_upload_mb,
@@ -95,7 +114,9 @@ def command(
     token = read_token(token_file)
     folders = parse_map_arguments(maps)
     check_map_folders(folders)
-    serve(folders, config, _localizer_opener(config_file, settings, device, offline), token)
+    photos = parse_photo_arguments(photo_arguments, folders)
+    open_localizer = _localizer_opener(config_file, settings, device, offline)
+    serve(folders, config, open_localizer, token, photos)
 
 
 def read_token(file: Path | None) -> str | None:

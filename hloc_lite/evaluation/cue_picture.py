@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from hloc_lite.consistency.label_picture import class_colours, label_picture
 from hloc_lite.consistency.labels import CLASS_NAMES
-from hloc_lite.evaluation.match_picture import add_alpha, encode_canvas, inlier_mask, resize_photo
+from hloc_lite.evaluation.match_picture import add_alpha, encode_canvas, resize_photo
+from hloc_lite.evaluation.shared_view import inlier_mask
 from hloc_lite.types import Bool, Cue, Float64, LabelMap, LocalizationResult, Photo, UInt8
 
 LABELS_CUE = "semantics"

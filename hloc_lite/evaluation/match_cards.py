@@ -7,10 +7,11 @@ from typing import Any
 
 from hloc_lite.evaluation.cue_picture import cue_rows, draw_cues
 from hloc_lite.evaluation.evaluate import Evaluation
-from hloc_lite.evaluation.match_picture import best_map_image, draw_matches
+from hloc_lite.evaluation.match_picture import draw_matches
 from hloc_lite.evaluation.metrics import QueryError
 from hloc_lite.evaluation.records import QueryRecord
 from hloc_lite.evaluation.report_input import ReportInput
+from hloc_lite.evaluation.shared_view import best_map_image
 from hloc_lite.evaluation.tables import degree_text, distance_text
 from hloc_lite.evaluation.thresholds import DistanceUnit
 from hloc_lite.types import LocalizationResult, Photo

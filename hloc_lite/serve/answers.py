@@ -13,6 +13,7 @@ from hloc_lite.io.results import result_core
 from hloc_lite.maps.georeference import Georeference
 from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.localization import MultiMapResult
+from hloc_lite.serve.match_view import MatchView, match_view
 from hloc_lite.serve.query import Query
 from hloc_lite.types import PoseEstimate, Rigid3
 
@@ -75,6 +76,8 @@ class InMap(_Model):
     """Camera centre (x, y, z), map units."""
     looks: list[float]
     """Unit vector along the optical axis."""
+    covariance: list[list[float]] | None
+    """(3, 3) covariance of the camera centre, map units squared; null if unknown."""
 
 
 class OneMap(_Model):
@@ -127,6 +130,8 @@ class Answer(_Model):
     """Peak memory of the process, MB."""
     maps: list[OneMap]
     """Results in all maps that were tried."""
+    matches: MatchView | None = None
+    """Matches with a map image; null unless the request asks for them, or without any."""
     request_id: str
     """Identifier of the request in the server's log."""
 
@@ -154,6 +159,7 @@ def make_answer(
         in_map = InMap(
             center=estimate.cam_from_world.center.tolist(),
             looks=estimate.cam_from_world.rotation[2].tolist(),
+            covariance=_center_covariance(estimate),
         )
         covariance = _make_covariance(estimate, best_map.georeference, query)
         if best_map.georeference is not None:
@@ -174,6 +180,7 @@ def make_answer(
             )
             for name, each in localization.results.items()
         ],
+        matches=match_view(result, best_map.localizer.map.model) if query.matches else None,
         request_id=request_id,
     )
 
@@ -187,6 +194,14 @@ def confidence_class(confidence: float | None, config: ServeConfig) -> str | Non
     if confidence < config.min_good:
         return "FAIR"
     return "GOOD" if confidence < config.min_excellent else "EXCELLENT"
+
+
+def _center_covariance(estimate: PoseEstimate) -> list[list[float]] | None:
+    if estimate.covariance is None or not np.isfinite(estimate.covariance).all():
+        return None
+    matrix = covariance_in_frame(estimate.cam_from_world, estimate.covariance, "colmap", "map")
+    rows: list[list[float]] = matrix[:3, :3].tolist()
+    return rows
 
 
 def _make_covariance(

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
 from fastapi import FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
@@ -18,6 +19,7 @@ from hloc_lite.errors import HlocLiteError
 from hloc_lite.geometry.frames import FRAMES
 from hloc_lite.serve.answers import Answer
 from hloc_lite.serve.config import ServeConfig
+from hloc_lite.serve.map_photos import photo_jpeg
 from hloc_lite.serve.map_pool import MapPool
 from hloc_lite.serve.metrics import Metrics
 from hloc_lite.serve.middleware import ServiceMiddleware
@@ -70,9 +72,18 @@ def create_app(
         redoc_url=None,
     )
     app.add_middleware(ServiceMiddleware, config=config, token=token, metrics=metrics)
+    if config.allowed_origins:  # added last, so outermost: errors need its headers too
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=config.allowed_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "X-Request-Id"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
     app.add_exception_handler(HTTPException, _raise_problem)
     _add_localize(app, service)
     _add_maps(app, map_pool, map_opener)
+    _add_photos(app, map_pool, config)
     _add_system(app, service)
     _add_pages(app)
     return app
@@ -131,6 +142,20 @@ def _add_maps(app: FastAPI, map_pool: MapPool, map_opener: Executor) -> None:
         except HlocLiteError as error:
             reason = f"the map cannot be opened, the old one stays in use: {error}"
             raise Problem(409, "cannot_open", reason) from None
+
+
+def _add_photos(app: FastAPI, map_pool: MapPool, config: ServeConfig) -> None:
+    @app.get(
+        "/v1/maps/{name}/photos/{image:path}",
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {}}, "description": "The photo, reduced."}},
+        tags=["maps"],
+        summary="Get the photo of a map image, if the server has them (--photos).",
+    )
+    async def photo(name: str, image: str) -> Response:
+        source = map_pool.select([name])[0].photos
+        data = await asyncio.to_thread(photo_jpeg, source, image, config.photo_side_px)
+        return Response(data, media_type="image/jpeg")
 
 
 def _add_system(app: FastAPI, service: Service) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+import re
+
+from pydantic import Field, field_validator, model_validator
 
 from hloc_lite.config import Section
+
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+"""Web origins as browsers send them: lower case, without a path."""
 
 
 class ServeConfig(Section):
@@ -17,6 +22,9 @@ class ServeConfig(Section):
     allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     """Accepted Host names while listening on loopback. Other names are refused, against DNS
     rebinding: a web site may resolve its own name to 127.0.0.1. Not checked on other addresses."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web origins (https://example.org) whose pages may send requests; * for all. None by default:
+    else any web site that a user visits could use a server on that user's machine."""
     workers: int = Field(1, ge=1, le=64)
     """Photos localized at once, one thread each. One photo already uses all cores, so more workers
     make each photo slower and take more memory."""
@@ -47,6 +55,8 @@ class ServeConfig(Section):
     """Maps tried for one photo. Each costs one localization."""
     plan_points: int = Field(6000, ge=0, le=200000)
     """Map points in the top-down plan drawn by the web page. 6000 points take 80 kB."""
+    photo_side_px: int = Field(1024, ge=64, le=16384)
+    """Longest side of map photos sent to the page, pixels; 1024 fills half a screen in 0.2 MB."""
     min_fair: float = Field(0.5, ge=0, le=1)
     """Lowest confidence of class FAIR: more likely right than wrong."""
     min_good: float = Field(0.8, ge=0, le=1)
@@ -59,6 +69,14 @@ class ServeConfig(Section):
         if not self.min_fair <= self.min_good <= self.min_excellent:
             raise ValueError("min_fair, min_good and min_excellent must ascend")
         return self
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not ORIGIN.fullmatch(origin):
+                raise ValueError(f"expected SCHEME://HOST or SCHEME://HOST:PORT, got {origin!r}")
+        return origins
 
     @property
     def max_upload_bytes(self) -> int:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hloc_lite.errors import ConfigError, HlocLiteError
+from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.maps.georeference import Georeference
+from hloc_lite.serve.map_photos import map_photo_source
 from hloc_lite.serve.plan import map_plan_json
 from hloc_lite.serve.problems import Problem
 from hloc_lite.types import Camera, LocalizationResult, Photo, Prior
@@ -57,6 +59,8 @@ class ServedMap:
     opened_at: datetime
     generation: int
     """Number of times this map was opened, from 1."""
+    photos: FolderSource | None = None
+    """Photos of the map's images; None if they are not served."""
 
     @property
     def georeference(self) -> Georeference | None:
@@ -73,6 +77,8 @@ class ServedMap:
             "features": sfm_map.config.features.name,
             "fingerprint": sfm_map.fingerprint,
             "georeferenced": self.georeference is not None,
+            "metres_per_unit": self.georeference.metres_per_unit if self.georeference else None,
+            "photos": self.photos is not None,
             "opened_at": self.opened_at.isoformat(timespec="seconds"),
             "generation": self.generation,
         }
@@ -85,13 +91,18 @@ class MapPool:
         folders: map folder by name, see ``parse_map_arguments``.
         open_localizer: opens the localizer of a folder.
         plan_points: number of points in each map's plan.
+        photo_folders: folder of the photos of each map that are shown in the page.
     """
 
     def __init__(
-        self, folders: Mapping[str, Path], open_localizer: OpenLocalizer, plan_points: int
+        self,
+        folders: Mapping[str, Path],
+        open_localizer: OpenLocalizer,
+        plan_points: int,
+        photo_folders: Mapping[str, Path] | None = None,
     ) -> None:
         self._folders, self._open_localizer = dict(folders), open_localizer
-        self._plan_points = plan_points
+        self._plan_points, self._photo_folders = plan_points, dict(photo_folders or {})
         self._maps: dict[str, ServedMap] = {}
         self._reloading: set[str] = set()
 
@@ -127,6 +138,7 @@ class MapPool:
                 map_plan_json(name, localizer.map.model, self._plan_points),
                 datetime.now(UTC),
                 self._maps[name].generation + 1 if name in self._maps else 1,
+                self._photos(name, localizer.map),
             )
         finally:
             self._reloading.discard(name)
@@ -153,6 +165,12 @@ class MapPool:
             reason = f"maps still being opened: {', '.join(missing)}"
             raise Problem(503, "not_ready", reason, {"Retry-After": "2"})
         return [self._maps[name] for name in wanted]
+
+    def _photos(self, name: str, sfm_map: Map) -> FolderSource | None:
+        folder = self._photo_folders.get(name)
+        if folder is None:
+            return None
+        return map_photo_source(folder, sfm_map.model, sfm_map.config.images)
 
     def _check_known(self, names: Sequence[str]) -> None:
         for name in names:

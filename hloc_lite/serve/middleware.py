@@ -104,8 +104,11 @@ class ServiceMiddleware:
             reason = f"host name {_without_port(host)[:80]!r} is not allowed; see --allow-host"
             raise Problem(403, "unknown_host", reason)
         origin = headers.get("origin")
-        if method == "POST" and origin is not None and origin.partition("://")[2] != host:
-            reason = "POST requests from web pages of other origins are not accepted"
+        if method == "POST" and origin is not None and not self._is_allowed(origin, host):
+            reason = (
+                f"POST requests from web pages of {origin[:80]!r} are not accepted; see "
+                f"--allow-origin"
+            )
             raise Problem(403, "other_origin", reason)
         if self._token is None or path in PUBLIC_PATHS:
             return
@@ -115,6 +118,10 @@ class ServiceMiddleware:
         if scheme.lower() != "bearer" or not right:
             reason = "send the header 'Authorization: Bearer TOKEN'"
             raise Problem(401, "bad_token", reason, {"WWW-Authenticate": "Bearer"})
+
+    def _is_allowed(self, origin: str, host: str) -> bool:
+        allowed = self._config.allowed_origins
+        return origin.partition("://")[2] == host or origin in allowed or "*" in allowed
 
     def _record(self, scope: Scope, context: RequestContext) -> None:
         """Update the metrics and write one JSON line to the access log."""

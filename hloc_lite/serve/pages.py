@@ -26,7 +26,10 @@ class Page:
 
 def main_page() -> Page:
     """Return the page at ``/``, which localizes a photo and draws the result."""
-    return _with_policy(_read("page.html"))
+    html = _read("page.html")
+    for name in ("page.css", "plan.js", "page.js"):
+        html = html.replace(f"/* {name} */", _read(name))
+    return _with_policy(html)
 
 
 def docs_page(openapi: Mapping[str, Any]) -> Page:
@@ -35,8 +38,7 @@ def docs_page(openapi: Mapping[str, Any]) -> Page:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=1, ensure_ascii=False)
     template = environment.from_string(_read("docs.html.j2"))
-    style = next(text for kind, text in _INLINE.findall(_read("page.html")) if kind == "style")
-    return _with_policy(template.render(api=openapi, style=style))
+    return _with_policy(template.render(api=openapi, style=_read("page.css")))
 
 
 def _with_policy(html: str) -> Page:

@@ -70,6 +70,8 @@ class Query(BaseModel):
     world: Literal["map", "enu"] = "map"
     """World coordinates: map (the map's own) or enu (metres east, north, up of the origin of a
     geo-referenced map)."""
+    matches: bool = False
+    """Also return the matches with the map image that shares most inliers with the photo."""
     budget_ms: float | None = Field(None, gt=0, le=600000)
     """Time budget for localization, ms; the answer lists the steps skipped to keep it."""
 

@@ -31,6 +31,7 @@ def serve(
     config: ServeConfig,
     open_localizer: OpenLocalizer,
     token: str | None,
+    photo_folders: Mapping[str, Path] | None = None,
 ) -> None:
     """Serve maps until SIGTERM or SIGINT; running requests are finished first.
 
@@ -38,6 +39,7 @@ def serve(
         folders: map folder by name.
         open_localizer: opens the localizer of a folder.
         token: bearer token that requests must send; None disables the check.
+        photo_folders: folder of the photos of each map that are shown in the page.
 
     Raises:
         HlocLiteError: a map cannot be opened at start-up, or the address cannot be listened on.
@@ -54,7 +56,7 @@ def serve(
             "service. Set HLOC_LITE_TOKEN or --token-file",
             config.host,
         )
-    map_pool = MapPool(folders, open_localizer, config.plan_points)
+    map_pool = MapPool(folders, open_localizer, config.plan_points, photo_folders)
     server = _Server(_uvicorn_config(create_app(map_pool, config, token, stop), config))
     # uvicorn raises the signal again after its shutdown; ignored, so that the exit code is 0
     previous = signal.signal(signal.SIGTERM, lambda number, frame: None)

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from hloc_lite.errors import HlocLiteError
-from hloc_lite.evaluation.match_picture import best_map_image, draw_matches
+from hloc_lite.evaluation.match_picture import draw_matches
 from hloc_lite.evaluation.metrics import BootstrapConfig
 from hloc_lite.evaluation.records import QueryRecord
 from hloc_lite.evaluation.report import render_report, write_report
 from hloc_lite.evaluation.report_input import ReportInput, report_input_from_results
+from hloc_lite.evaluation.shared_view import best_map_image
 from hloc_lite.evaluation.thresholds import Threshold, percent_of
 from hloc_lite.types import LocalizationResult, Photo, Rigid3
 

@@ -35,7 +35,9 @@ def test_landmark_matches_count_for_all_images_that_observe_them(
 def test_only_keypoints_with_a_point_are_matched_and_keep_their_scales(sfm_map: Map) -> None:
     name, found = "map 0.png", sfm_map.features["map 0.png"]
     scaled = replace(found, scales=np.arange(len(found)))
-    matcher = make_matcher(replace(sfm_map, features={name: scaled}), sfm_map.config)
+    matcher = make_matcher(
+        replace(sfm_map, features={**sfm_map.features, name: scaled}), sfm_map.config
+    )
     features, points = matcher.image_features(name)
     with_point = np.flatnonzero(sfm_map.model.image_named(name).point3D_idxs != NO_POINT)
     assert features.scales.tolist() == with_point.tolist()
