@@ -15,6 +15,7 @@ from hloc_lite.cli.options import (
     depth_option,
     labels_option,
     mark_resumable,
+    max_wrong_option,
     nested_settings,
     parse_cue_source,
     runtime_options,
@@ -109,6 +110,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0),
     help="Time per query (ms) after which no further matching step begins.",
 )
+@max_wrong_option
 @prior_options
 @labels_option
 @depth_option
@@ -131,6 +133,7 @@ def command(
     fallback: str,
     profile: str | None,
     budget_ms: float | None,
+    max_wrong: float | None,
     near: str | None,
     gps: str | None,
     labels: str | None,
@@ -154,7 +157,7 @@ def command(
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.maps.map import Map
 
-    overrides = _overrides(profile, labels, depth)
+    overrides = _overrides(profile, labels, depth, max_wrong)
     sfm_map = Map.open(map_folder)
     if geopose is not None:
         require_georeference(sfm_map, map_folder, "--geopose")
@@ -215,13 +218,16 @@ def _input_files(
     return files if config_file is None else [*files, config_file]
 
 
-def _overrides(profile: str | None, labels: str | None, depth: str | None) -> dict[str, Any]:
-    """Config values of --profile, --labels and --depth: section -> key -> value."""
+def _overrides(
+    profile: str | None, labels: str | None, depth: str | None, max_wrong: float | None
+) -> dict[str, Any]:
+    """Config values of --profile, --labels, --depth, --max-wrong: section -> key -> value."""
     overrides = {} if profile is None else query_profile(profile)
     return overrides | nested_settings(
         {
             "semantics.source": parse_cue_source(labels, "--labels", SEGMENTERS),
             "depth.source": parse_cue_source(depth, "--depth", DEPTH_MODELS),
+            "confidence.max_wrong": max_wrong,
         }
     )
 

@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from hloc_lite.config import Config
+from hloc_lite.evaluation.records import promises_of
 from hloc_lite.formats.hloc_lists import pose_line
 from hloc_lite.localize.compatibility import (
     keys_without_effect,
@@ -54,7 +55,7 @@ def print_results(
     else:
         for result in results:
             print_single(result)
-    for line in unused_sources(results, config):
+    for line in [*promises_of(results), *unused_sources(results, config)]:
         click.echo(line, err=True)
 
 

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import F, config_options, runtime_options, validate_section
+from hloc_lite.cli.options import (
+    F,
+    config_options,
+    max_wrong_option,
+    runtime_options,
+    validate_section,
+)
 from hloc_lite.errors import ConfigError
 from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.serve.config import ServeConfig
@@ -67,6 +73,7 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
     help="File with the bearer token that requests must send.  "
     f"[default: ${TOKEN_VARIABLE}, if set]",
 )
+@max_wrong_option
 @config_options
 @runtime_options
 def command(
@@ -83,6 +90,7 @@ def command(
     allowed_hosts: tuple[str, ...],
     allowed_origins: tuple[str, ...],
     photo_arguments: tuple[str, ...],
+    max_wrong: float | None,
     config_file: Path | None,
     settings: tuple[str, ...],
     device: str,
@@ -115,6 +123,8 @@ def command(
     folders = parse_map_arguments(maps)
     check_map_folders(folders)
     photos = parse_photo_arguments(photo_arguments, folders)
+    if max_wrong is not None:
+        settings = (*settings, f"confidence.max_wrong={max_wrong!r}")
     open_localizer = _localizer_opener(config_file, settings, device, offline)
     serve(folders, config, open_localizer, token, photos)
 

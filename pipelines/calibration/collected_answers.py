@@ -76,6 +76,7 @@ def collect_answers(
     output: Path,
     per_condition: int,
     num_foreign: int,
+    num_others: int | None = None,
 ) -> list[AnswerGroup]:
     """Localize photos of each place in its own map, and photos of other places.
 
@@ -83,14 +84,15 @@ def collect_answers(
         maps: folder of the maps.
         output: folder of the results; delete it when code has changed.
         per_condition: photos of each condition of the own place, evenly spread.
-        num_foreign: photos of other places in each map, all others in turn.
+        num_foreign: photos of other places in each map.
+        num_others: places that these are of, the next ones; None for all others.
     """
     groups: list[AnswerGroup] = []
     for index, place in enumerate(places):
         sfm_map = open_map(place, features, maps)
         others = [*places[index + 1 :], *places[:index]]
         wanted = [(place, each) for each in _chosen(place, per_condition)]
-        wanted += _foreign(others, num_foreign)
+        wanted += _foreign(others[:num_others], num_foreign)
         key = fingerprint(sfm_map.fingerprint, sfm_map.config, [each.name for _, each in wanted])
         file = output / f"{place.name}-{features}-{key}.json"
         if not file.is_file():

@@ -58,7 +58,7 @@ class Outcome:
 @click.option("--town", "towns", type=click.Path(path_type=Path, exists=True), multiple=True)
 @click.option("--features", multiple=True, default=("xfeat", "rootsift"), show_default=True)
 @click.option("--per-condition", default=50, show_default=True, help="Photos per condition.")
-@click.option("--foreign", default=50, show_default=True, help="Photos of other towns per map.")
+@click.option("--foreign", default=50, show_default=True, help="Photos of the next town per map.")
 @click.option("--answers", type=click.Path(path_type=Path), help="File of known answers.  "
               "[default: the shipped one]")  # fmt: skip
 @results_option
@@ -83,7 +83,7 @@ def main(
     places = [read_place(folder, is_metric=True) for folder in towns]
     for name in features:
         groups = collect_answers(
-            places, name, maps or output, output / "answers", per_condition, foreign
+            places, name, maps or output, output / "answers", per_condition, foreign, num_others=1
         )
         own = {
             place.name: own_answers(open_map(place, name, maps or output).calibration)
