@@ -121,6 +121,22 @@ def lowest_safe_threshold(
     return safe
 
 
+def lowest_empirical_threshold(
+    answers: KnownAnswers, max_wrong: float, unmapped_share: float, floor: float
+) -> float:
+    """Lowest confidence from ``floor`` on above which at most ``max_wrong`` of answers are wrong.
+
+    This is no promise: the share wrong of other answers may be larger. Just above the most
+    confident wrong answer if no threshold of the grid is strict enough.
+    """
+    weights = answers.weights(unmapped_share)
+    for threshold in [floor, *THRESHOLDS[floor < THRESHOLDS]]:
+        wrong, given = _weighted_counts(answers, weights, threshold)
+        if wrong.sum() <= max_wrong * given.sum():
+            return float(threshold)
+    return float(np.nextafter(answers.confidences[answers.is_wrong].max(), 2.0))
+
+
 def contradicts(
     answers: KnownAnswers, threshold: float, max_wrong: float, delta: float, unmapped_share: float
 ) -> bool:

@@ -14,6 +14,7 @@ from hloc_lite.risk_control import (
     KnownAnswers,
     answers_needed,
     contradicts,
+    lowest_empirical_threshold,
     lowest_safe_threshold,
     overdispersion,
     wrong_share_p_value,
@@ -140,6 +141,14 @@ def test_too_few_answers_show_nothing() -> None:
     certain = known(np.ones(40), np.zeros(40, bool))
     assert lowest_safe_threshold(certain, 0.01, 0.1, SHARE) is None
     assert lowest_safe_threshold(certain, 0.06, 0.1, SHARE) == THRESHOLDS[0]
+
+
+def test_the_empirical_threshold_is_the_lowest_with_few_enough_wrong_answers() -> None:
+    answers = known(np.array([0.6] * 50 + [0.8] * 50), np.arange(100) < 10)
+    assert lowest_empirical_threshold(answers, 0.1, SHARE, 0.5) == 0.5
+    assert lowest_empirical_threshold(answers, 0.05, SHARE, 0.5) == 0.61
+    worst = known(np.ones(4), np.ones(4, bool))
+    assert lowest_empirical_threshold(worst, 0.05, SHARE, 0.5) > 1
 
 
 def test_unmapped_photos_weigh_as_much_as_assumed() -> None:

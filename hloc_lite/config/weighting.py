@@ -76,7 +76,8 @@ class ConfidenceConfig(Section):
     promise_floor: float = Field(0.5, ge=0, le=1)
     """Least threshold of a promise: no pose is given that is more likely wrong than right."""
     cautious_confidence: float = Field(0.98, ge=0, le=1)
-    """Least threshold of a promise that the known answers cannot show."""
+    """Least threshold of a promise that the known answers cannot show. It is raised to where the
+    share wrong of the shipped answers is at most the promise."""
     bounds: Literal["auto", "metric", "relative"] = "auto"
     """Definition of a correct pose. metric: within 0.25 map units, assumed metres; relative: within
     2.5 % of the median distance of the inliers; both within 2 deg. auto: metric for maps from known

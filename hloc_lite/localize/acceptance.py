@@ -22,6 +22,7 @@ from hloc_lite.risk_control import (
     KnownAnswers,
     answers_needed,
     contradicts,
+    lowest_empirical_threshold,
     lowest_safe_threshold,
 )
 
@@ -89,7 +90,8 @@ def choose_acceptance(
     It keeps the promise both on the map's own answers and on those of other scenes: a map's own
     photos know its look-alike places, but neither another light nor another season. Where the own
     answers are too few to show the promise, they may still contradict it, and raise the threshold.
-    Where neither set can show it, only answers from ``config.cautious_confidence`` on are given.
+    Where they cannot show it, only answers from ``config.cautious_confidence`` on are given, or
+    from where the share wrong of the shipped answers is small enough.
 
     Args:
         own: answers about the map's own photos; None if the map was not calibrated.
@@ -105,6 +107,10 @@ def choose_acceptance(
     is_shown = by_shipped is not None or (by_own is not None and shipped is None)
     floor = config.promise_floor if is_shown else config.cautious_confidence
     threshold = max(floor, by_own or 0.0, by_shipped or 0.0)
+    if shipped is not None and not is_shown:
+        threshold = lowest_empirical_threshold(
+            shipped, config.max_wrong, config.unmapped_share, threshold
+        )
     if own is not None:
         threshold = _least_uncontradicted(own, threshold, rule)
     statement = _statement(config, own, shipped, by_own, threshold, is_shown=is_shown)

@@ -54,6 +54,14 @@ def test_a_small_map_without_shipped_answers_is_cautious_and_says_so() -> None:
     assert "only answers from 0.98 on are given" in chosen.statement
 
 
+def test_shipped_answers_that_cannot_show_a_promise_still_raise_the_threshold() -> None:
+    """Two of 100 answers are wrong above 0.98: below the share, but too few for 1 %."""
+    shipped = answers(100, 0.985, 0.992, confidence=0.9999)
+    chosen = choose_acceptance(promise(0.01), None, shipped)
+    assert not chosen.is_shown
+    assert 0.985 < chosen.threshold < 0.992  # 1 of 101 is wrong there
+
+
 def test_a_small_map_borrows_from_the_shipped_answers() -> None:
     shipped = answers(1000, *[0.6] * 100)
     chosen = choose_acceptance(promise(0.01), answers(40), shipped)
