@@ -655,6 +655,12 @@ class LocalizationResult:
     """Steps that were skipped because of the time limit, and might have improved the pose."""
     peak_memory_mb: float | None = None
     """Peak resident memory of the process so far; None if the system does not report it."""
+    min_confidence: float | None = None
+    """Least confidence of a pose that is given (above 1: none is); None if it was not judged."""
+    max_wrong: float | None = None
+    """Share of the given answers that may be wrong, as promised; None without a promise."""
+    promise: str = ""
+    """The promise and its grounds, one sentence for people; empty without a promise."""
 
     def __repr__(self) -> str:
         facts = ", ".join(f"{key} {value}" for key, value in self._facts().items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -88,6 +89,19 @@ def command(
     minutes = (time.perf_counter() - start) / 60
     report = (output / "report" / "report.html").resolve()
     click.echo(f"\nDone in {minutes:.1f} minutes. Open {report.as_uri()}")
+    click.echo(_given_but_wrong(poses, truth))
+
+
+def _given_but_wrong(poses: Path, truth: Sequence[Path]) -> str:
+    """Count the wrong ones among the poses that were given."""
+    from hloc_lite.evaluation.conditions import read_conditions
+    from hloc_lite.evaluation.confidence_scores import given_but_wrong
+    from hloc_lite.evaluation.metrics import merge_conditions, query_errors
+    from hloc_lite.evaluation.thresholds import correct_within
+    from hloc_lite.formats.hloc_lists import read_poses
+
+    true = merge_conditions(read_conditions([str(file) for file in truth]))
+    return str(given_but_wrong(query_errors(read_poses(poses), true), correct_within()))
 
 
 def _run(arguments: list[str]) -> None:

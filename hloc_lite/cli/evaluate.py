@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     help="Report distances in percent of this length (map units), for maps without metric scale.",
 )
 @click.option(
+    "--correct",
+    metavar="T",
+    help="Errors beyond which a given pose is wrong.  [default: 0.25m,2deg; 5%,2deg with "
+    "--unit-length]",
+)
+@click.option(
     "--by-folder",
     is_flag=True,
     help="Group queries by the first folder in which their names differ.",
@@ -53,14 +59,15 @@ if TYPE_CHECKING:
     "--results",
     "results_file",
     type=click.Path(path_type=Path),
-    help="Full results of the same run (localize --jsonl): reasons, inliers and times for the "
-    "report.",
+    help="Full results of the same run (localize --jsonl): confidences, to be scored, and "
+    "reasons, inliers and times for the report.",
 )
 def command(
     poses: Path,
     truth: tuple[str, ...],
     thresholds: tuple[str, ...],
     unit_length: float | None,
+    correct: str | None,
     by_folder: bool,
     seed: int,
     json_file: Path | None,
@@ -68,6 +75,8 @@ def command(
     results_file: Path | None,
 ) -> None:
     """Score estimated POSES against one or more TRUTH files.
+
+    The first line says how many of the given poses are wrong.
 
     Both list poses cam_from_world, 'name qw qx qy qz tx ty tz' per line. Each TRUTH file is a
     condition, a row of the table, named after the file (night for gt_night.txt) or as in
@@ -77,15 +86,21 @@ def command(
     from hloc_lite.evaluation.conditions import group_by_first_folder, read_conditions
     from hloc_lite.evaluation.evaluate import evaluate
     from hloc_lite.evaluation.metrics import BootstrapConfig, merge_conditions
-    from hloc_lite.evaluation.records import check_same_run
-    from hloc_lite.evaluation.tables import evaluation_to_json, text_table
-    from hloc_lite.evaluation.thresholds import DistanceUnit, parse_thresholds, percent_of
+    from hloc_lite.evaluation.records import check_same_run, confidences_of, promises_of
+    from hloc_lite.evaluation.tables import confidence_lines, evaluation_to_json, text_table
+    from hloc_lite.evaluation.thresholds import (
+        DistanceUnit,
+        correct_within,
+        parse_thresholds,
+        percent_of,
+    )
     from hloc_lite.formats.hloc_lists import read_poses
     from hloc_lite.io.files import write_json_atomic
     from hloc_lite.io.results import read_results_jsonl
 
     truth_files, trailing = _split_arguments(truth, bool(thresholds))
     limits = parse_thresholds([*thresholds, *trailing] or ["aachen"], unit_length)
+    is_correct = correct_within(unit_length, correct)
     _check_outputs(poses, truth_files, json_file, report_dir, results_file)
     unit = DistanceUnit() if unit_length is None else percent_of(unit_length)
     conditions = read_conditions(truth_files)
@@ -96,11 +111,23 @@ def command(
     if results is not None:
         check_same_run(results, estimated)
     names = None if results is None else [result.query_name for result in results]
-    bootstrap = BootstrapConfig(seed=seed)
-    evaluation = evaluate(estimated, conditions, limits, unit, bootstrap, names)
-
-    click.echo(text_table(evaluation.rows, unit))
-    for note in [*evaluation.failures, *evaluation.caveats]:
+    confidences = None if results is None else confidences_of(results)
+    evaluation = evaluate(
+        estimated,
+        conditions,
+        limits,
+        unit,
+        BootstrapConfig(seed=seed),
+        names,
+        confidences,
+        is_correct,
+    )
+    counted = evaluation.given_but_wrong
+    click.echo(f"{counted} ({counted.definition})")
+    click.echo(text_table(evaluation.rows, unit, is_correct))
+    promises = [] if results is None else promises_of(results)
+    notes = [*confidence_lines(evaluation.answers), *promises]
+    for note in [*notes, *evaluation.failures, *evaluation.caveats]:
         click.echo(note)
     if json_file is not None:
         write_json_atomic(json_file, evaluation_to_json(evaluation))

@@ -15,6 +15,7 @@ from hloc_lite.cli.options import (
     depth_option,
     labels_option,
     mark_resumable,
+    max_wrong_option,
     nested_settings,
     parse_cue_source,
     runtime_options,
@@ -116,6 +117,7 @@ if TYPE_CHECKING:
     help="Where the given intrinsics do not fit, use those that do instead of withholding the "
     "pose.",
 )
+@max_wrong_option
 @prior_options
 @trust_option
 @labels_option
@@ -140,6 +142,7 @@ def command(
     profile: str | None,
     budget_ms: float | None,
     recalibrate: bool,
+    max_wrong: float | None,
     near: str | None,
     gps: str | None,
     trust: bool,
@@ -164,7 +167,7 @@ def command(
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.maps.map import Map
 
-    overrides = _overrides(profile, labels, depth, recalibrate=recalibrate)
+    overrides = _overrides(profile, labels, depth, max_wrong, recalibrate=recalibrate)
     cameras = read_query_cameras(photos, images, query_lists, camera)
     sfm_map = Map.open(map_folder, trust=trust)
     if geopose is not None:
@@ -227,9 +230,14 @@ def _input_files(
 
 
 def _overrides(
-    profile: str | None, labels: str | None, depth: str | None, *, recalibrate: bool
+    profile: str | None,
+    labels: str | None,
+    depth: str | None,
+    max_wrong: float | None,
+    *,
+    recalibrate: bool,
 ) -> dict[str, Any]:
-    """Config values of --profile, --labels, --depth and --recalibrate: section -> key -> value."""
+    """Config values of the options: section -> key -> value."""
     overrides = {} if profile is None else query_profile(profile)
     if recalibrate:
         overrides["localize"] = {**overrides.get("localize", {}), "recalibrate": True}
@@ -237,6 +245,7 @@ def _overrides(
         {
             "semantics.source": parse_cue_source(labels, "--labels", SEGMENTERS),
             "depth.source": parse_cue_source(depth, "--depth", DEPTH_MODELS),
+            "confidence.max_wrong": max_wrong,
         }
     )
 

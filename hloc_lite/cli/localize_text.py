@@ -11,6 +11,7 @@ import numpy as np
 
 from hloc_lite.cli.options import note
 from hloc_lite.config import Config
+from hloc_lite.evaluation.records import promises_of
 from hloc_lite.formats.hloc_lists import pose_line
 from hloc_lite.localize.compatibility import (
     keys_without_effect,
@@ -57,7 +58,7 @@ def print_results(
     else:
         for result in results:
             print_single(result, scale)
-    for line in unused_sources(results, config):
+    for line in [*promises_of(results), *unused_sources(results, config)]:
         note(line)
 
 

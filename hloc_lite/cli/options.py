@@ -35,6 +35,17 @@ def config_options(function: F) -> F:
     )(function)
 
 
+def max_wrong_option(function: F) -> F:
+    """Add --max-wrong, for ``confidence.max_wrong``."""
+    return click.option(
+        "--max-wrong",
+        type=click.FloatRange(min=0, max=1, min_open=True),
+        metavar="SHARE",
+        help="Promise: at most this share of the given answers is wrong (0.01 for 1 %), with a "
+        "probability of 90 %. Sets the confidence from which poses are given.",
+    )(function)
+
+
 def runtime_options(function: F) -> F:
     """Add --device and --offline."""
     function = click.option(

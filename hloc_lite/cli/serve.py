@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import F, config_options, runtime_options, trust_option, validate_section
+from hloc_lite.cli.options import (
+    F,
+    config_options,
+    max_wrong_option,
+    runtime_options,
+    trust_option,
+    validate_section,
+)
 from hloc_lite.errors import ConfigError
 from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.serve.config import ServeConfig
@@ -68,6 +75,7 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
     f"[default: ${TOKEN_VARIABLE}, if set]",
 )
 @trust_option
+@max_wrong_option
 @config_options
 @runtime_options
 def command(
@@ -85,6 +93,7 @@ def command(
     allowed_origins: tuple[str, ...],
     photo_arguments: tuple[str, ...],
     trust: bool,
+    max_wrong: float | None,
     config_file: Path | None,
     settings: tuple[str, ...],
     device: str,
@@ -117,6 +126,8 @@ def command(
     folders = parse_map_arguments(maps)
     check_map_folders(folders)
     photos = parse_photo_arguments(photo_arguments, folders)
+    if max_wrong is not None:
+        settings = (*settings, f"confidence.max_wrong={max_wrong!r}")
     open_localizer = _localizer_opener(trust, config_file, settings, device, offline)
     serve(folders, config, open_localizer, token, photos)
 

@@ -63,6 +63,21 @@ class ConfidenceConfig(Section):
     """Poses with less confidence are returned as not localized; 0: none. Of 720 queries of another
     town none is accepted at 0.75, and 14 at 0.5; of the correct poses at 20 retrieved images 3.2 %
     and 1.6 % are rejected (RootSIFT, cross-validated on the towns of the fit)."""
+    max_wrong: float | None = Field(None, gt=0, le=1)
+    """Largest share of given answers that may be wrong, as a promise (0.01 for 1 %): the threshold
+    is learned from answers whose correctness is known, in place of ``min_confidence``. None: no
+    promise; 1: every pose is given."""
+    delta: float = Field(0.1, gt=0, lt=0.5)
+    """Probability that a promise is broken, over sets of known answers. A promise of 1 % needs 229
+    given answers, all right, at 0.1, and 299 at 0.05."""
+    unmapped_share: float = Field(0.25, gt=0, lt=1)
+    """Share of photos that show places which the map lacks, as a promise assumes. As in the
+    benchmark of promises, with a quarter each by day, at night, in another season and foreign."""
+    promise_floor: float = Field(0.5, ge=0, le=1)
+    """Least threshold of a promise: no pose is given that is more likely wrong than right."""
+    cautious_confidence: float = Field(0.98, ge=0, le=1)
+    """Least threshold of a promise that the known answers cannot show. It is raised to where the
+    share wrong of the shipped answers is at most the promise."""
     bounds: Literal["auto", "metric", "relative"] = "auto"
     """Definition of a correct pose. metric: within 0.25 m (in a map of unknown scale, 0.25 map
     units); relative: within 2.5 % of the median distance of the inliers; both within 2 deg. auto:

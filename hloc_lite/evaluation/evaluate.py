@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from hloc_lite.evaluation.confidence_scores import (
+    GivenButWrong,
+    ScoredAnswers,
+    given_but_wrong,
+    scored_answers,
+)
 from hloc_lite.evaluation.diagnosis import diagnose
 from hloc_lite.evaluation.metrics import (
     BootstrapConfig,
@@ -13,7 +19,7 @@ from hloc_lite.evaluation.metrics import (
     score_conditions,
 )
 from hloc_lite.evaluation.names import NameAlignment, align_names
-from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold
+from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold, correct_within
 from hloc_lite.types import Rigid3
 
 SUSPICIOUS_RECALL = 0.1
@@ -33,11 +39,25 @@ class Evaluation:
     unit: DistanceUnit
     hint: str | None
     """Probable cause of a recall near zero, such as a wrong pose convention."""
+    correct: Threshold = field(default_factory=correct_within)
+    """Errors within which a given pose is correct; beyond, it is wrong."""
+    confidences: Mapping[str, float] = field(default_factory=dict)
+    """True name -> confidence of the given poses, where known."""
 
     @property
     def overall(self) -> Scores:
         """Scores of all conditions together."""
         return list(self.rows.values())[-1]
+
+    @property
+    def given_but_wrong(self) -> GivenButWrong:
+        """Wrong poses among the given ones, over all conditions."""
+        return given_but_wrong(self.overall.errors, self.correct)
+
+    @property
+    def answers(self) -> ScoredAnswers:
+        """Given poses with a confidence, over all conditions."""
+        return scored_answers(self.overall.errors, self.confidences, self.correct)
 
     @property
     def failures(self) -> list[str]:
@@ -70,6 +90,8 @@ def evaluate(
     unit: DistanceUnit | None = None,
     bootstrap: BootstrapConfig | None = None,
     query_names: Collection[str] | None = None,
+    confidences: Mapping[str, float] | None = None,
+    correct: Threshold | None = None,
 ) -> Evaluation:
     """Score estimated ``cam_from_world`` poses (name -> pose) against the true ones.
 
@@ -81,6 +103,8 @@ def evaluate(
         bootstrap: settings of the confidence intervals.
         query_names: all queries of the run, with or without a pose. With them, a run that localized
             nothing still shows whether its names match those of the ground truth.
+        confidences: query name -> confidence in its pose, where known.
+        correct: errors within which a given pose is correct; default: ``correct_within`` the unit.
 
     Raises:
         HlocLiteError: no true poses, names that match none or several true ones, or conditions with
@@ -93,7 +117,12 @@ def evaluate(
     recalls = list(rows.values())[-1].recalls
     suspicious = bool(recalls) and recalls[-1].value < SUSPICIOUS_RECALL
     hint = diagnose(renamed, true) if suspicious else None
-    return Evaluation(rows, conditions, names, unit or DistanceUnit(), hint)
+    known = {
+        names.true_names[n]: c for n, c in (confidences or {}).items() if n in names.true_names
+    }
+    unit = unit or DistanceUnit()
+    correct = correct_within(unit.reference_length) if correct is None else correct
+    return Evaluation(rows, conditions, names, unit, hint, correct, known)
 
 
 def _some(names: Sequence[str], count: int = 5) -> str:

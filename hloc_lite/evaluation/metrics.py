@@ -102,7 +102,7 @@ def score(
     if not true:
         raise HlocLiteError("the ground truth has no poses: there is nothing to compare with")
     bootstrap = bootstrap or BootstrapConfig()
-    errors = tuple(_query_error(name, estimated.get(name), true[name]) for name in true)
+    errors = query_errors(estimated, true)
     recalls = tuple(
         recall_interval(sum(error.within(t) for error in errors), len(errors), bootstrap)
         for t in thresholds
@@ -212,6 +212,13 @@ def median_interval(values: Float64, bootstrap: BootstrapConfig) -> Interval:
     low, high = np.quantile(medians, [tail, 1 - tail], method="inverted_cdf")
     median = float(np.median(values))
     return Interval(median, float(min(low, median)), float(max(high, median)))
+
+
+def query_errors(
+    estimated: Mapping[str, Rigid3], true: Mapping[str, Rigid3]
+) -> tuple[QueryError, ...]:
+    """Errors of estimated ``cam_from_world`` poses, one for each true pose."""
+    return tuple(_query_error(name, estimated.get(name), true[name]) for name in true)
 
 
 def _query_error(name: str, estimated: Rigid3 | None, true: Rigid3) -> QueryError:

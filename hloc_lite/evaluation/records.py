@@ -22,6 +22,8 @@ class QueryRecord:
     reason: str
     cam_from_world: Rigid3 | None
     num_inliers: int | None = None
+    confidence: float | None = None
+    """Probability that the pose is correct, also where it was withheld."""
     counts: Mapping[str, int] = field(default_factory=dict)
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     fallback_name: str | None = None
@@ -56,6 +58,7 @@ def record_from_result(result: LocalizationResult, name: str | None = None) -> Q
         reason=result.reason,
         cam_from_world=None if pose is None else pose.cam_from_world,
         num_inliers=None if pose is None else pose.num_inliers,
+        confidence=result.confidence,
         counts=dict(result.counts),
         timings_ms=dict(result.timings_ms),
         fallback_name=result.fallback_name,
@@ -83,6 +86,20 @@ def records_from_results(
     """Make records of results, named as in the ground truth if there is one."""
     true_names = evaluation.names.true_names if evaluation else {}
     return [record_from_result(result, true_names.get(result.query_name)) for result in results]
+
+
+def confidences_of(results: Sequence[LocalizationResult]) -> dict[str, float]:
+    """Query name -> confidence of the poses that were given, where known."""
+    return {
+        result.query_name: result.confidence
+        for result in results
+        if result.pose is not None and result.confidence is not None
+    }
+
+
+def promises_of(results: Sequence[LocalizationResult]) -> list[str]:
+    """Promises that the poses were given under, one sentence each."""
+    return list(dict.fromkeys(result.promise for result in results if result.promise))
 
 
 def check_same_run(results: Sequence[LocalizationResult], estimated: Mapping[str, Rigid3]) -> None:

@@ -8,7 +8,12 @@ from typing import Any
 
 from hloc_lite.evaluation.evaluate import Evaluation, evaluate
 from hloc_lite.evaluation.metrics import BootstrapConfig
-from hloc_lite.evaluation.records import QueryRecord, records_from_results
+from hloc_lite.evaluation.records import (
+    QueryRecord,
+    confidences_of,
+    promises_of,
+    records_from_results,
+)
 from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold, parse_thresholds
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import LabelMap, LocalizationResult, Photo, Rigid3
@@ -78,7 +83,10 @@ def report_input_from_results(
         }
         query_names = [result.query_name for result in results]
         chosen = thresholds or parse_thresholds(["aachen"])
-        evaluation = evaluate(estimated, conditions, chosen, unit, bootstrap, query_names)
+        evaluation = evaluate(
+            estimated, conditions, chosen, unit, bootstrap, query_names, confidences_of(results)
+        )
     records = records_from_results(results, evaluation)
     by_name = {result.query_name: result for result in results}
+    rest["notes"] = [*rest.get("notes", ()), *promises_of(results)]
     return ReportInput(title, records, evaluation, load_result=by_name.get, **rest)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from hloc_lite.evaluation.confidence_plots import reliability_svg, risk_coverage_svg
+from hloc_lite.evaluation.confidence_scores import reliability, risk_coverage
 from hloc_lite.evaluation.cue_picture import weight_gradient, weight_ticks
 from hloc_lite.evaluation.curves import inlier_scatter_svg, position_curve_svg, rotation_curve_svg
+from hloc_lite.evaluation.evaluate import Evaluation
 from hloc_lite.evaluation.match_cards import match_cards
 from hloc_lite.evaluation.plan_view import plan_values
 from hloc_lite.evaluation.records import QueryRecord
 from hloc_lite.evaluation.report_input import ReportInput
 from hloc_lite.evaluation.report_tables import (
+    confidence_tiles,
     failure_groups,
     flat_config,
     query_rows,
@@ -35,6 +39,7 @@ def page_values(report: ReportInput) -> dict[str, Any]:
         "notes": [*report.notes, *(evaluation.caveats if evaluation else [])],
         "tiles": summary_tiles(records, evaluation),
         "recalls": recall_rows(evaluation) if evaluation else None,
+        "confidence": _confidence_values(evaluation),
         "position_curve": position_curve_svg(evaluation.rows, unit) if evaluation else None,
         "rotation_curve": rotation_curve_svg(evaluation.rows) if evaluation else None,
         "inliers_curve": inlier_scatter_svg(
@@ -56,6 +61,19 @@ def page_values(report: ReportInput) -> dict[str, Any]:
         "stages": stage_rows(records),
         "config": flat_config(report.config),
         "versions": dict(report.versions),
+    }
+
+
+def _confidence_values(evaluation: Evaluation | None) -> dict[str, Any] | None:
+    """Tiles and plots of the confidence; None where no confidence is known."""
+    if evaluation is None or not len(evaluation.answers):
+        return None
+    answers = evaluation.answers
+    return {
+        "num": len(answers),
+        "tiles": confidence_tiles(answers),
+        "risk_curve": risk_coverage_svg(risk_coverage(answers)),
+        "reliability": reliability_svg(reliability(answers)),
     }
 
 

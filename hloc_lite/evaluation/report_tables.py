@@ -8,6 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from hloc_lite.evaluation.confidence_scores import (
+    GivenButWrong,
+    ScoredAnswers,
+    given_but_wrong,
+    reliability,
+    risk_coverage,
+)
 from hloc_lite.evaluation.evaluate import Evaluation
 from hloc_lite.evaluation.metrics import QueryError
 from hloc_lite.evaluation.records import QueryRecord
@@ -23,6 +30,9 @@ def summary_tiles(
     share = f"{100 * num_localized / len(records):.1f} %" if records else "none"
     tiles = [_tile("localized", share, f"{num_localized} of {len(records)} queries")]
     if evaluation is not None:
+        counted = evaluation.given_but_wrong
+        value = f"{counted.num_wrong} of {counted.num_given}"
+        tiles.insert(0, _tile("given but wrong", value, _definition(counted)))
         overall = evaluation.overall
         for threshold, recall in zip(overall.thresholds, overall.recalls, strict=True):
             interval = f"95 %: {100 * recall.low:.0f} to {100 * recall.high:.0f} %"
@@ -71,6 +81,7 @@ def recall_rows(evaluation: Evaluation) -> dict[str, Any]:
                 "condition": condition,
                 "num_queries": scores.num_queries,
                 "num_localized": scores.num_localized,
+                "num_wrong": given_but_wrong(scores.errors, evaluation.correct).num_wrong,
                 "recalls": recalls,
                 "distance": distance_text(scores.median_distance.value, evaluation.unit),
                 "distance_interval": _between(
@@ -117,6 +128,13 @@ def query_rows(
                 "localized": record.localized,
                 "reason": record.reason + _fallback_text(record),
                 "inliers": record.num_inliers,
+                "confidence": record.confidence,
+                "confidence_text": ""
+                if record.confidence is None
+                else f"{math.floor(1000 * record.confidence) / 1000:.3f}",
+                "wrong": bool(
+                    evaluation and error and known and not error.within(evaluation.correct)
+                ),
                 "distance": unit.convert(error.distance) if error and known else None,
                 "distance_text": f"{unit.convert(error.distance):.3g}" if error and known else "",
                 "angle": error.angle_deg if error and known else None,
@@ -126,6 +144,16 @@ def query_rows(
             }
         )
     return rows
+
+
+def confidence_tiles(answers: ScoredAnswers) -> list[dict[str, str]]:
+    """Key figures of the confidence."""
+    curve, diagram = risk_coverage(answers), reliability(answers)
+    return [
+        _tile("calibration error", f"{diagram.calibration_error:.3f}", "expected; 0 is perfect"),
+        _tile("risk over coverage", f"{curve.area:.4f}", "area; 0 is perfect"),
+        _tile("AUC of precision", f"{curve.precision_area:.4f}", "as map-free relocalization"),
+    ]
 
 
 def failure_groups(records: Sequence[QueryRecord]) -> list[dict[str, Any]]:
@@ -184,6 +212,10 @@ def _fallback_text(record: QueryRecord) -> str:
     if record.fallback_name is None:
         return ""
     return f" (fallback written: pose of the retrieved image {record.fallback_name})"
+
+
+def _definition(counted: GivenButWrong) -> str:
+    return f"wrong: beyond {threshold_text(counted.correct).replace(', ', ' or ')}"
 
 
 def _tile(label: str, value: str, detail: str) -> dict[str, str]:

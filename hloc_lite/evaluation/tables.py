@@ -6,18 +6,29 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hloc_lite.evaluation.confidence_scores import (
+    GivenButWrong,
+    ScoredAnswers,
+    given_but_wrong,
+    reliability,
+    risk_coverage,
+)
 from hloc_lite.evaluation.evaluate import Evaluation
 from hloc_lite.evaluation.metrics import Interval, Scores
-from hloc_lite.evaluation.thresholds import DistanceUnit
+from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold
 
 SCHEMA_VERSION = 1
 
 
-def text_table(rows: Mapping[str, Scores], unit: DistanceUnit) -> str:
-    """Format scores as a table: condition, queries, localized, recalls in percent, medians."""
+def text_table(rows: Mapping[str, Scores], unit: DistanceUnit, correct: Threshold) -> str:
+    """Format scores as a table: condition, queries, localized, wrong, recalls in percent, medians.
+
+    Args:
+        correct: errors beyond which a given pose is wrong.
+    """
     first = next(iter(rows.values()))
     labels = [threshold.label for threshold in first.thresholds]
-    header = ["", "queries", "localized", *labels, "median", "median"]
+    header = ["", "queries", "localized", "wrong", *labels, "median", "median"]
     lines = [header]
     for condition, scores in rows.items():
         recalls = [percent_text(recall) for recall in scores.recalls]
@@ -26,12 +37,26 @@ def text_table(rows: Mapping[str, Scores], unit: DistanceUnit) -> str:
                 condition,
                 str(scores.num_queries),
                 str(scores.num_localized),
+                str(given_but_wrong(scores.errors, correct).num_wrong),
                 *recalls,
                 distance_text(scores.median_distance.value, unit),
                 angle_text(scores.median_angle_deg.value),
             ]
         )
     return _align_columns(lines)
+
+
+def confidence_lines(answers: ScoredAnswers) -> list[str]:
+    """Scores of the confidence, a line each; none where no confidence is known."""
+    if not len(answers):
+        return []
+    curve = risk_coverage(answers)
+    error = reliability(answers).calibration_error
+    return [
+        f"confidence of {len(answers)} given poses: expected calibration error {error:.3f}, "
+        f"area under risk over coverage {curve.area:.4f}, AUC of precision (map-free) "
+        f"{curve.precision_area:.4f}"
+    ]
 
 
 def percent_text(recall: Interval) -> str:
@@ -60,9 +85,47 @@ def evaluation_to_json(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "distance_unit": {"symbol": unit.symbol, "length_in_map_units": unit.length},
-        "conditions": {name: _scores_to_json(scores) for name, scores in evaluation.rows.items()},
+        "given_but_wrong": _wrong_to_json(evaluation.given_but_wrong),
+        "confidence": _confidence_to_json(evaluation.answers),
+        "conditions": {
+            name: {
+                **_scores_to_json(scores),
+                "num_wrong": given_but_wrong(scores.errors, evaluation.correct).num_wrong,
+            }
+            for name, scores in evaluation.rows.items()
+        },
         "unknown_names": list(evaluation.names.unknown),
         "notes": evaluation.caveats,
+    }
+
+
+def _wrong_to_json(counted: GivenButWrong) -> dict[str, Any]:
+    return {
+        "num_wrong": counted.num_wrong,
+        "num_given": counted.num_given,
+        "max_distance": counted.correct.max_distance,
+        "max_angle_deg": counted.correct.max_angle_deg,
+    }
+
+
+def _confidence_to_json(answers: ScoredAnswers) -> dict[str, Any] | None:
+    """Scores of the confidence and its two curves; None where no confidence is known."""
+    if not len(answers):
+        return None
+    curve, diagram = risk_coverage(answers), reliability(answers)
+    return {
+        "num_answers": len(answers),
+        "expected_calibration_error": diagram.calibration_error,
+        "risk_coverage_area": curve.area,
+        "precision_auc": curve.precision_area,
+        "coverage": curve.coverage.tolist(),
+        "risk": curve.risk.tolist(),
+        "reliability": {
+            "edges": diagram.edges.tolist(),
+            "counts": diagram.counts.tolist(),
+            "mean_confidence": [_finite_or_none(value) for value in diagram.mean_confidence],
+            "share_right": [_finite_or_none(value) for value in diagram.share_right],
+        },
     }
 
 
@@ -101,7 +164,7 @@ def _interval_to_json(interval: Interval) -> dict[str, float | None]:
 
 
 def _finite_or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None
 
 
 def _align_columns(lines: Sequence[Sequence[str]]) -> str:

@@ -18,6 +18,10 @@ PRESETS: Mapping[str, str] = {
 }
 """Thresholds of the benchmarks on visuallocalization.net."""
 
+CORRECT, CORRECT_RELATIVE = "0.25m,2deg", "5%,2deg"
+"""Errors within which a pose is correct, else wrong: in metric maps, and with a reference length
+(the mean distance of the cameras from their centre) elsewhere."""
+
 _EXPECTED = (
     f"a distance and an angle such as 0.25m,2deg or 1%,0.5deg, or one of {', '.join(PRESETS)}"
 )
@@ -61,6 +65,11 @@ class DistanceUnit:
         """Convert a distance from map units to this unit."""
         return distance / self.length
 
+    @property
+    def reference_length(self) -> float | None:
+        """Length (map units) that percents refer to; None for units of length."""
+        return 100 * self.length if self.symbol == "%" else None
+
 
 def percent_of(unit_length: float) -> DistanceUnit:
     """Percent of a reference length, for maps without metric scale.
@@ -97,6 +106,20 @@ def parse_threshold(text: str, unit_length: float | None = None) -> Threshold:
         factor = METRES[unit]
     distance, angle = float(found["distance"]), float(found["angle"])
     return Threshold(distance * factor, angle, f"{distance:g}{unit or 'm'},{angle:g}deg")
+
+
+def correct_within(unit_length: float | None = None, text: str | None = None) -> Threshold:
+    """Errors within which a pose counts as correct; beyond, it is wrong.
+
+    Args:
+        unit_length: reference length of a map without metric scale; None: the map is metric.
+        text: a threshold to use instead of ``CORRECT`` and ``CORRECT_RELATIVE``.
+
+    Raises:
+        ConfigError: see ``parse_threshold``.
+    """
+    default = CORRECT if unit_length is None else CORRECT_RELATIVE
+    return parse_threshold(default if text is None else text, unit_length)
 
 
 def parse_thresholds(

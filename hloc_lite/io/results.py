@@ -37,6 +37,10 @@ class ResultCore(TypedDict):
     status: str
     reason: str
     confidence: float | None
+    min_confidence: float | None
+    """Confidence from which poses are given."""
+    max_wrong: float | None
+    """Promised share of wrong answers among the given ones."""
     camera: dict[str, Any] | None
     """COLMAP model, width, height, params and has_prior_focal; None without a pose."""
     counts: dict[str, int]
@@ -59,6 +63,8 @@ class ResultJson(ResultCore):
     retrieved: dict[str, list[Any]]
     """names and similarities."""
     ambiguity: float | None
+    promise: str
+    """The promise and its grounds; empty without one."""
     grounds: dict[str, float | None]
     fallback: dict[str, Any] | None
     """name and pose of the retrieved image that stands in for a missing pose."""
@@ -71,6 +77,8 @@ def result_core(result: LocalizationResult) -> ResultCore:
             "status": str(result.status),
             "reason": result.reason,
             "confidence": result.confidence,
+            "min_confidence": result.min_confidence,
+            "max_wrong": result.max_wrong,
             "camera": None if result.pose is None else _camera_to_json(result.pose.camera),
             "counts": {key: int(count) for key, count in result.counts.items()},
             "skipped": list(result.skipped),
@@ -103,6 +111,9 @@ def result_to_json(result: LocalizationResult) -> ResultJson:
             },
             "ambiguity": result.ambiguity,
             "confidence": core["confidence"],
+            "min_confidence": core["min_confidence"],
+            "max_wrong": core["max_wrong"],
+            "promise": result.promise,
             "grounds": {key: float(value) for key, value in result.grounds.items()},
             "skipped": core["skipped"],
             "peak_memory_mb": core["peak_memory_mb"],
@@ -189,6 +200,9 @@ def _result_from_json(value: Mapping[str, Any]) -> LocalizationResult:
         grounds={key: float(number) for key, number in value.get("grounds", {}).items()},
         skipped=tuple(_text(step) for step in value.get("skipped", ())),
         peak_memory_mb=_number_or_none(value.get("peak_memory_mb")),
+        min_confidence=_number_or_none(value.get("min_confidence")),
+        max_wrong=_number_or_none(value.get("max_wrong")),
+        promise=_text(value.get("promise", "")),
     )
 
 

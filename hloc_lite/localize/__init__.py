@@ -16,8 +16,10 @@ own_photos.py       map images that a query is a copy of
 multi_map.py        several maps in one query: joint numbering
 rig.py              several cameras at once
 sequence.py         frames with odometry
+acceptance.py       confidence from which poses are given, and promises about wrong answers
 batch.py            many queries, resumable
 confidence.py       files of coefficients of the confidence model
+known_answers.py    answers whose correctness is known, shipped with the package
 compatibility.py    checks that config, networks and extra maps fit the map
 setup.py            builds a pipeline from maps, config and networks
 """

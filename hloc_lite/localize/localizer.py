@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from numbers import Real
@@ -155,6 +156,7 @@ class Localizer:
         fallback: bool = False,
         prior: Prior | None = None,
         budget_ms: float | None = None,
+        max_wrong: float | None = None,
     ) -> LocalizationResult:
         """Estimate the pose of a photo.
 
@@ -169,15 +171,16 @@ class Localizer:
             fallback: give a failed query the pose of its best retrieved image, as ``fallback``.
             prior: narrows the retrieved map images; a pose that contradicts it is withheld as
                 ``Status.DOUBTFUL``.
-            budget_ms: wall time after which no further matching step begins
-                (``localize.matching`` = cascade); ``skipped`` of the result names what was left.
+            budget_ms: wall time after which no further step of the cascade begins; ``skipped`` of
+                the result names what was left.
+            max_wrong: promised share of wrong answers (0.01 for 1 %); None for the config's.
 
         Returns:
-            A result whose reason says why there is no pose. Unreadable images and intrinsics that
-            do not fit give ``Status.UNREADABLE``.
+            A result; its reason says why there is no pose. Unreadable images and intrinsics that do
+            not fit give ``Status.UNREADABLE``.
 
         Raises:
-            ConfigError: ``camera`` or ``prior`` has another type, or ``budget_ms`` is negative.
+            ConfigError: an argument of another type or out of range.
         """
         _check_arguments(prior, camera, budget_ms)
         clock = StageClock()
@@ -196,6 +199,7 @@ class Localizer:
             exclude=self._map_image(image, photo, is_named=name is not None, label=label),
             prior=prior,
             budget_ms=budget_ms,
+            max_wrong=max_wrong,
             clock=clock,
         )
         result = replace(
@@ -243,7 +247,7 @@ class Localizer:
         """Estimate one pose of a rig from photos that its cameras took at the same time.
 
         Args:
-            images: one photo of each camera, in the rig's order; unreadable ones are left out.
+            images: a photo of each camera, in order; unreadable ones are left out.
             prior: prior of the rig; it narrows the search, but no pose is withheld.
 
         Raises:
@@ -315,10 +319,9 @@ def _check_arguments(prior: object, camera: object = None, budget_ms: float | No
 
 def _read_if_possible(image: Image, config: Config) -> Image:
     """Decoded photo; the image itself if it cannot be read, so that ``localize`` says why."""
-    try:
+    with suppress(HlocLiteError):
         return _read(image, _name_of(image), config)
-    except HlocLiteError:
-        return image
+    return image
 
 
 def _read(image: Image, label: str, config: Config) -> Photo:

@@ -8,6 +8,7 @@ import numpy as np
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
+from hloc_lite.localize.acceptance import Promises
 from hloc_lite.localize.cascade import (
     ImageTiming,
     MatchingStep,
@@ -58,6 +59,7 @@ class QueryPipeline:
         estimator: estimates poses.
         verifier: scores poses.
         priors: applies priors in the map.
+        promises: least confidence of poses that are given.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class QueryPipeline:
         estimator: PoseEstimator,
         verifier: PoseVerifier,
         priors: PriorFilter,
+        promises: Promises,
     ) -> None:
         self.config, self.matchers, self.weighers = config, tuple(matchers), tuple(weighers)
         self.predictor = predictor
@@ -78,6 +81,7 @@ class QueryPipeline:
         self._estimator, self._verifier, self._priors = estimator, verifier, priors
         self._lifters = [matcher.lifter for matcher in matchers]
         self._first_points = first_rows([lifter.num_points for lifter in self._lifters])
+        self._promises = promises
         self._timing = ImageTiming()
 
     def run(
@@ -90,6 +94,7 @@ class QueryPipeline:
         exclude: str | None = None,
         prior: Prior | None = None,
         budget_ms: float | None = None,
+        max_wrong: float | None = None,
         clock: StageClock,
     ) -> LocalizationResult:
         """Localize a photo.
@@ -101,12 +106,13 @@ class QueryPipeline:
             exclude: name of a map image that is the query itself and is not retrieved.
             prior: narrows the retrieved images; a pose that contradicts it is withheld.
             budget_ms: time after which no further matching step begins.
+            max_wrong: share of given answers that may be wrong; None for the config's.
             clock: receives the time of each stage; its total counts against the budget.
         """
         query, hits = self.describe(
             photo, camera, calibrated=calibrated, exclude=exclude, prior=prior, clock=clock
         )
-        return self.localize(query, hits, name, clock, prior, budget_ms)
+        return self.localize(query, hits, name, clock, prior, budget_ms, max_wrong=max_wrong)
 
     def localize(
         self,
@@ -117,6 +123,7 @@ class QueryPipeline:
         prior: Prior | None = None,
         budget_ms: float | None = None,
         steps: Iterable[MatchingStep] | None = None,
+        max_wrong: float | None = None,
     ) -> LocalizationResult:
         """Localize a described photo; other arguments as for ``run``.
 
@@ -130,7 +137,8 @@ class QueryPipeline:
             return nothing_to_match(name, query, hits, step.num_images, skipped, clock)
         features = [matcher.map.config.features.name for matcher in self.matchers]
         counts = result_counts(query, answer, features)
-        return make_result(name, query, hits, answer.verified, counts, skipped, clock, self.config)
+        known = (name, query, hits, answer.verified, counts, skipped, clock)
+        return make_result(*known, self.config, self._promises.acceptance(max_wrong))
 
     def answer(
         self,
@@ -261,6 +269,7 @@ class QueryPipeline:
             [self.matchers[0].with_points(lifter, descriptors)],
             [self.weighers[0].with_points(lifter)],
             self.predictor, self._estimator, self._verifier.with_points(lifter), self._priors,
+            self._promises,
         )  # fmt: skip
 
     def _steps(

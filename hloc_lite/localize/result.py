@@ -10,6 +10,7 @@ import numpy as np
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
+from hloc_lite.localize.acceptance import Acceptance, shown_threshold
 from hloc_lite.localize.cascade import MatchingStep
 from hloc_lite.localize.multi_map import first_rows
 from hloc_lite.localize.query import MapMatches, Query
@@ -52,14 +53,16 @@ def make_result(
     skipped: tuple[str, ...],
     clock: StageClock,
     config: Config,
+    acceptance: Acceptance,
 ) -> LocalizationResult:
     """Make the result of a query that was matched.
 
     Args:
         skipped: steps that were left out for lack of time, in words.
+        acceptance: confidence from which the pose is given.
     """
     hypothesis = verified.selected.hypothesis
-    status, reason = _status(verified, hits, config)
+    status, reason = _status(verified, hits, config, acceptance)
     return LocalizationResult(
         query_name=name,
         status=status,
@@ -75,6 +78,9 @@ def make_result(
         grounds={} if verified.confidence is None else verified.confidence.features,
         cues=hypothesis.cues,
         skipped=skipped,
+        min_confidence=acceptance.threshold if config.confidence.enabled else None,
+        max_wrong=acceptance.max_wrong,
+        promise=acceptance.statement,
     )
 
 
@@ -166,13 +172,15 @@ def milliseconds(clock: StageClock) -> dict[str, float]:
     return {**stages, "total": round(sum(stages.values()), 3)}
 
 
-def _status(verified: VerifiedPose, hits: RetrievalHits, config: Config) -> tuple[Status, str]:
+def _status(
+    verified: VerifiedPose, hits: RetrievalHits, config: Config, acceptance: Acceptance
+) -> tuple[Status, str]:
     """Status of a query, and one sentence for people."""
     correspondences = verified.selected.hypothesis.correspondences
     pose = verified.selected.hypothesis.pose
     num, needed = len(correspondences), config.pose.min_inliers
     best_image = f"(best retrieved: {hits.names[0]!r})"
-    if pose is not None and verified.is_accepted:
+    if pose is not None and _is_given(verified, acceptance):
         return Status.LOCALIZED, _agreement(pose, num)
     if pose is not None and verified.prior_conflict:
         return Status.DOUBTFUL, f"{verified.prior_conflict}, although {_agreement(pose, num)}"
@@ -186,7 +194,7 @@ def _status(verified: VerifiedPose, hits: RetrievalHits, config: Config) -> tupl
         return Status.DOUBTFUL, (
             f"the best pose has {pose.num_inliers} of {num} correspondences and is correct with a "
             f"probability of only {_rounded_down(verified.confidence.probability)}; "
-            f"{config.confidence.min_confidence:g} is required"
+            f"{_required(acceptance)}"
             + (f": {' and '.join(reasons)}" if reasons else "")
             + f" {best_image}"
         )
@@ -200,6 +208,23 @@ def _status(verified: VerifiedPose, hits: RetrievalHits, config: Config) -> tupl
         f"no pose agrees with {needed} of the {num} correspondences: they are likely wrong, or "
         f"the intrinsics are {best_image}"
     )
+
+
+def _is_given(verified: VerifiedPose, acceptance: Acceptance) -> bool:
+    """Return True if the pose is given; a promise has its own threshold."""
+    if acceptance.max_wrong is None or verified.probability is None or verified.prior_conflict:
+        return verified.is_accepted
+    return verified.probability >= acceptance.threshold
+
+
+def _required(acceptance: Acceptance) -> str:
+    """The confidence that a pose needs to be given, in words."""
+    if acceptance.max_wrong is None:
+        return f"{acceptance.threshold:g} is required"
+    share = f"for at most {100 * acceptance.max_wrong:g} % wrong answers"
+    if acceptance.threshold > 1:
+        return f"no probability suffices {share}"
+    return f"{shown_threshold(acceptance.threshold)} is required {share}"
 
 
 def _agreement(pose: PoseEstimate, num_correspondences: int) -> str:

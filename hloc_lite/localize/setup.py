@@ -10,6 +10,7 @@ from hloc_lite.config import Config, with_matching_of_map
 from hloc_lite.consistency.cue_combination import cue_exponents
 from hloc_lite.consistency.depth_models import depth_model
 from hloc_lite.errors import ConfigError
+from hloc_lite.localize.acceptance import Promises, own_answers
 from hloc_lite.localize.compatibility import (
     check_config,
     check_extra_maps,
@@ -20,6 +21,7 @@ from hloc_lite.localize.compatibility import (
 )
 from hloc_lite.localize.confidence import load_calibration
 from hloc_lite.localize.evidence import LandmarkEvidence
+from hloc_lite.localize.known_answers import load_known_answers
 from hloc_lite.localize.map_confidence import typical_landmarks
 from hloc_lite.localize.map_matcher import MapMatcher
 from hloc_lite.localize.multi_map import JointLifter, concatenate_point_values
@@ -105,6 +107,7 @@ def build_pipeline(
         create(ESTIMATORS, config.pose.estimator, config.pose, runtime),
         _make_verifier([lifter for lifter, _ in points], weighers, calibration, config, sfm_map),
         PriorFilter(sfm_map, config.prior),
+        _make_promises(sfm_map, calibration, config),
     )
 
 
@@ -202,6 +205,11 @@ def _make_verifier(
         LandmarkEvidence(lifter, sfm_map.model, config, typical),
         metres_per_unit=sfm_map.metres_per_unit,
     )
+
+
+def _make_promises(sfm_map: Map, calibration: Calibration | None, config: Config) -> Promises:
+    shipped = partial(load_known_answers, calibration)
+    return Promises(config.confidence, own_answers(sfm_map.calibration), shipped)
 
 
 def _make_index(sfm_map: Map, image_names: frozenset[str]) -> RetrievalIndex:

@@ -108,6 +108,12 @@ class Answer(_Model):
     confidence: float | None
     """Calibrated probability that the pose is correct; also given for a doubtful pose, which is
     itself withheld."""
+    min_confidence: float | None
+    """Confidence from which poses are given; above 1 if none is. Null if it was not judged."""
+    max_wrong: float | None
+    """Promised share of wrong answers among the given ones; null without a promise."""
+    promise: str
+    """The promise and its grounds, one sentence; empty without a promise."""
     confidence_class: str | None = Field(examples=["POOR", "FAIR", "GOOD", "EXCELLENT"])
     """Confidence as one of OpenXR's four classes."""
     pose: Pose | None
@@ -167,6 +173,7 @@ def make_answer(
             geopose = best_map.georeference.geopose(estimate.cam_from_world)
     return Answer(
         **core,
+        promise=result.promise,
         found=estimate is not None,
         map=best_map.name,
         confidence_class=confidence_class(core["confidence"], config),

@@ -42,6 +42,7 @@ class Localizes(Protocol):
         *,
         prior: Prior | None = None,
         budget_ms: float | None = None,
+        max_wrong: float | None = None,
     ) -> LocalizationResult: ...
 
 

@@ -70,6 +70,9 @@ class Query(BaseModel):
     world: Literal["map", "enu"] = "map"
     """World coordinates: map (the map's own) or enu (metres east, north, up of the origin of a
     geo-referenced map)."""
+    max_wrong: float | None = Field(None, gt=0, le=1)
+    """Promise: largest share of given answers that may be wrong, 0.01 for 1 %. It sets the
+    confidence from which poses are given. Default: as the server was started."""
     matches: bool = False
     """Also return the matches with the map image that shares most inliers with the photo."""
     budget_ms: float | None = Field(None, gt=0, le=600000)

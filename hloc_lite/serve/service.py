@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from hloc_lite.config import ImagesConfig
-from hloc_lite.errors import FormatError, ImageError, ShapeError
+from hloc_lite.errors import ConfigError, FormatError, ImageError, ShapeError
 from hloc_lite.geometry.cameras import rescaled
 from hloc_lite.io.images import ImageTooLargeError, UnknownFormatError, photo_from_bytes
 from hloc_lite.serve.answers import Answer, make_answer
@@ -77,9 +77,17 @@ class Service:
         photo = self._decode(data, context.request_id)
         camera = _camera_for(photo, intrinsics)
         times_ms["decode"] = _ms_since(start)
-        result = localize_in_maps(
-            maps, photo, camera, lambda served_map: prior_for(query, served_map), query.budget_ms
-        )
+        try:
+            result = localize_in_maps(
+                maps,
+                photo,
+                camera,
+                lambda served_map: prior_for(query, served_map),
+                query.budget_ms,
+                query.max_wrong,
+            )
+        except ConfigError as error:
+            raise Problem(422, "bad_field", str(error)) from None
         self._count(result)
         times_ms["total"] = _ms_since(context.start)
         return make_answer(result, query, times_ms, context.request_id, self.config)

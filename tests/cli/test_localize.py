@@ -77,6 +77,24 @@ def test_a_folder_is_localized(world, run) -> None:
     assert not list(Path().glob(".*"))
 
 
+def test_a_promise_is_printed_and_stored(world, run) -> None:
+    folder = ("--images", world[0] / "images", "--queries", world[0] / "queries.txt")
+    code, _, err = run(
+        *folder, "-o", "p.txt", "--jsonl", "all.jsonl", "--max-wrong", "0.0001",
+        "--set", "confidence.cautious_confidence=0.9",
+    )  # fmt: skip
+    assert code == 0 and "a promise of 0.01 % needs 23025" in err
+    for result in read_results_jsonl(Path("all.jsonl")):
+        assert (result.max_wrong, result.min_confidence) == (0.0001, 0.9)
+        assert result.promise in err
+
+
+@pytest.mark.parametrize("share", ["0", "-0.5", "1.01", "some"])
+def test_other_promises_are_refused(world, run, nothing_is_computed, share: str) -> None:
+    code, _, err = run(world[0] / "images" / "a/x.png", "--max-wrong", share)
+    assert code == 2 and "max-wrong" in err
+
+
 def test_photos_with_the_same_basename_need_full_names(world, run, nothing_is_computed) -> None:
     photos = [world[0] / "images" / name for name in QUERIES]
     code, _, err = run(*photos, "-o", "poses.txt", "--names", "basename")

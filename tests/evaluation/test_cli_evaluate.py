@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,9 +48,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_condition_is_named_by_its_file(run: Run) -> None:
     code, out, _ = run("poses.txt", "gt_day.txt")
     assert code == 0
-    header, row, *notes = out.splitlines()
-    assert header.split()[:5] == ["queries", "localized", "0.25m,2deg", "0.5m,5deg", "5m,10deg"]
-    assert row.split()[:4] == ["day", "5", "5", "0.0"]
+    first, header, row, *notes = out.splitlines()
+    assert first == "given but wrong: 5 of 5 (wrong: beyond 0.25m or 2deg)"
+    assert header.split()[:4] == ["queries", "localized", "wrong", "0.25m,2deg"]
+    assert header.split()[4:6] == ["0.5m,5deg", "5m,10deg"]
+    assert row.split()[:5] == ["day", "5", "5", "5", "0.0"]
     assert row.split()[-4:] == ["0.3", "m", "1", "deg"]
     assert notes[0].startswith("3 names are not in the ground truth")
 
@@ -58,17 +61,17 @@ def test_several_files_have_a_row_each_and_one_for_all(run: Run) -> None:
     code, out, _ = run("poses.txt", "gt_day.txt", "dark=gt_night.txt", "--thresholds", "inloc")
     assert code == 0
     rows = [line.split() for line in out.splitlines()]
-    assert [row[0] for row in rows[1:4]] == ["day", "dark", "all"]
-    assert [row[1:3] for row in rows[1:4]] == [["5", "5"], ["4", "3"], ["9", "8"]]
+    assert [row[0] for row in rows[2:5]] == ["day", "dark", "all"]
+    assert [row[1:3] for row in rows[2:5]] == [["5", "5"], ["4", "3"], ["9", "8"]]
     assert "1 of 9 queries have no pose and count as failures: query/night/ä 3.jpg" in out
 
 
 def test_by_folder_splits_one_file(run: Run) -> None:
     write_poses(Path("gt.txt"), {**DAY, **NIGHT})
     _, out, _ = run("poses.txt", "gt.txt", "--by-folder")
-    assert [line.split()[0] for line in out.splitlines()[1:4]] == ["day", "night", "all"]
+    assert [line.split()[0] for line in out.splitlines()[2:5]] == ["day", "night", "all"]
     _, out, _ = run("poses.txt", "gt.txt")
-    assert out.splitlines()[1].split()[:3] == ["all", "9", "8"]
+    assert out.splitlines()[2].split()[:3] == ["all", "9", "8"]
 
 
 @pytest.mark.parametrize(
@@ -114,14 +117,14 @@ def test_seed_is_used_for_the_intervals(run: Run) -> None:
 
 def test_unit_length_shows_percent(run: Run) -> None:
     _, out, _ = run("poses.txt", "gt_day.txt", "--unit-length", "10")
-    assert out.splitlines()[1].split()[-4:] == ["3", "%", "1", "deg"]
+    assert out.splitlines()[2].split()[-4:] == ["3", "%", "1", "deg"]
 
 
 def test_matching_by_basename_is_reported(run: Run) -> None:
     write_poses(Path("short.txt"), {name.rsplit("/")[-1]: pose for name, pose in DAY.items()})
     code, out, _ = run("short.txt", "gt_day.txt", "--report", "rep")
     assert code == 0
-    assert out.splitlines()[1].split()[:4] == ["day", "5", "5", "100.0"]
+    assert out.splitlines()[2].split()[:5] == ["day", "5", "5", "0", "100.0"]
     assert "names matched by their basename" in out
     html = Path("rep/report.html").read_text(encoding="utf-8")
     assert "5 of 5 queries" in html
@@ -131,7 +134,7 @@ def test_file_without_poses_is_all_failures(run: Run) -> None:
     Path("none.txt").write_text("")
     code, out, _ = run("none.txt", "gt_day.txt")
     assert code == 0
-    assert out.splitlines()[1].split()[:3] == ["day", "5", "0"]
+    assert out.splitlines()[2].split()[:3] == ["day", "5", "0"]
     assert "5 of 5 queries have no pose" in out
 
 
@@ -168,7 +171,7 @@ def test_poses_beyond_float_range_are_failures(run: Run) -> None:
         warnings.simplefilter("error")
         code, out, _ = run("far.txt", "gt_day.txt", "--report", "rep", "--json", "far.json")
     assert code == 0
-    assert out.splitlines()[1].split()[:4] == ["day", "5", "0", "0.0"]
+    assert out.splitlines()[2].split()[:5] == ["day", "5", "0", "0", "0.0"]
 
 
 def other_names() -> dict[str, Rigid3]:
@@ -209,3 +212,28 @@ def test_misuse_is_reported_in_one_line(arguments: list[str], message: str, run:
     assert code == 2
     assert message in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_confidences_of_the_results_are_scored(run: Run) -> None:
+    model = ring_model()
+    results = [
+        replace(
+            localized_result(name, model, pose, moved(pose, 0.1 if i else 0.3, 0.1)),
+            confidence=0.9 + 0.01 * i,
+        )
+        for i, (name, pose) in enumerate(DAY.items())
+    ]
+    write_results_jsonl(Path("day.jsonl"), results)
+    poses = {each.query_name: each.pose.cam_from_world for each in results if each.pose}
+    write_poses(Path("day.txt"), poses)
+    arguments = ("day.txt", "gt_day.txt", "--results", "day.jsonl")
+    _, out, _ = run(*arguments, "--json", "out.json")
+    assert out.startswith("given but wrong: 1 of 5")
+    assert "confidence of 5 given poses: expected calibration error 0.120" in out
+    found = json.loads(Path("out.json").read_text())
+    assert found["given_but_wrong"]["num_wrong"] == 1 == found["conditions"]["day"]["num_wrong"]
+    # the wrong one is the least sure: precision 1, 1, 1, 1 and 4 / 5
+    assert found["confidence"]["precision_auc"] == pytest.approx((4 + 0.8) / 5)
+    assert found["confidence"]["reliability"]["counts"][9] == 5
+    _, out, _ = run(*arguments, "--correct", "0.5m,2deg")
+    assert out.startswith("given but wrong: 0 of 5 (wrong: beyond 0.5m or 2deg)")

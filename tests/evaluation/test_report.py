@@ -116,6 +116,33 @@ def test_key_figures_match_the_scores(full_page: Page) -> None:
     assert "median time 120 ms" in text
 
 
+def test_given_but_wrong_comes_first(full_page: Page) -> None:
+    text = full_page.text
+    assert "given but wrong 5 of 10 wrong: beyond 0.25 m or 2°" in text
+    assert text.index("given but wrong") < text.index("localized")
+
+
+def test_without_confidences_there_is_no_section_about_them(full_page: Page) -> None:
+    assert "calibration error" not in full_page.text
+
+
+def test_confidences_are_shown_and_scored() -> None:
+    sure = [
+        replace(result, confidence=0.99 - 0.02 * i, promise="at most 1 % wrong")
+        for i, result in enumerate(RESULTS)
+    ]
+    given = report_input_from_results(
+        sure, title="t", conditions={"day": TRUE}, bootstrap=BOOTSTRAP
+    )
+    html = render_report(given)
+    page = Page(html)
+    assert "at most 1 % wrong" in page.text
+    assert "calibration error" in page.text and "AUC of precision" in page.text
+    assert "0.990" in page.texts and "0.970" in page.texts
+    assert "localized, wrong" in page.text
+    assert "Reliability diagram" in html and "Share of wrong answers over" in html
+
+
 def test_failures_are_listed_with_reasons(full_page: Page) -> None:
     assert "too few matches : 2 of 12" in full_page.text
     assert f"{NAMES[10]} – only 3 matches" in full_page.text
@@ -206,9 +233,9 @@ def test_each_condition_has_a_row() -> None:
     }
     html = render_report(full_input(conditions=conditions))
     page = Page(html)
-    assert re.search(r"day 6 6 83\.3", page.text)
-    assert re.search(r"night 6 4 0\.0", page.text)
-    assert re.search(r"all 12 10 41\.7", page.text)
+    assert re.search(r"day 6 6 1 83\.3", page.text)
+    assert re.search(r"night 6 4 4 0\.0", page.text)
+    assert re.search(r"all 12 10 5 41\.7", page.text)
 
 
 @pytest.mark.parametrize("name", ["x$a^^$y", "$$", "<b> & \\frac"])

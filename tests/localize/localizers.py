@@ -8,6 +8,7 @@ from typing import Any
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config, load_config
+from hloc_lite.localize.acceptance import Promises
 from hloc_lite.localize.cascade import MatchingStep
 from hloc_lite.localize.compatibility import landmark_matching_config, query_matching_config
 from hloc_lite.localize.confidence import load_calibration
@@ -137,6 +138,7 @@ def make_pipeline(
         create(ESTIMATORS, config.pose.estimator, config.pose, Runtime(NoWeights())),
         verifier or PoseVerifier(lifter, None, calibration, config, metres_per_unit=1.0),
         PriorFilter(sfm_map, config.prior),
+        Promises(config.confidence, None, lambda: None),
     )
 
 

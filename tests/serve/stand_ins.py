@@ -74,6 +74,7 @@ class FakeLocalizer:
         *,
         prior: Prior | None = None,
         budget_ms: float | None = None,
+        max_wrong: float | None = None,
     ) -> LocalizationResult:
         self.photos.append(image)
         self.cameras.append(camera)
@@ -88,7 +89,8 @@ class FakeLocalizer:
             image.name, self.status, "stand-in result",
             pose if self.status is Status.LOCALIZED else None, None, None,
             RetrievalHits(("0.jpg",), np.array([0.5])), {"inliers": 2}, {"pose": 1.0, "total": 1.0},
-            confidence=self.confidence,
+            confidence=self.confidence, min_confidence=0.75, max_wrong=max_wrong,
+            promise="" if max_wrong is None else "few are wrong",
         )  # fmt: skip
 
 

@@ -221,3 +221,14 @@ def test_gps_prior_without_height(connect: Connect) -> None:
     latitude = {"prior_geo": "95 13.2", "prior_accuracy": "5"}
     refused = client.post("/v1/localize", files=IMAGE, data=latitude)
     assert refused.status_code == 422 and "latitude" in refused.text.lower()
+
+
+def test_a_promise_is_passed_on_and_shown(connect: Connect) -> None:
+    client = connect()
+    body = client.post("/v1/localize", files=IMAGE, data={"max_wrong": "0.01"}).json()
+    assert (body["max_wrong"], body["min_confidence"]) == (0.01, 0.75)
+    assert body["promise"] == "few are wrong"
+    body = client.post("/v1/localize", files=IMAGE).json()
+    assert (body["max_wrong"], body["promise"]) == (None, "")
+    refused = client.post("/v1/localize", files=IMAGE, data={"max_wrong": "1.5"})
+    assert refused.status_code == 422 and "max_wrong" in refused.json()["error"]["reason"]
