@@ -50,6 +50,9 @@ class IntrinsicsConfig(Section):
     """Change of that gain over which the confidence falls from 3/4 to 1/4 of its value."""
     clear_gain: float = Field(1.0, gt=0, le=100)
     """Gain at which likely intrinsics are preferred however little the pose moves."""
+    min_crop_shift: float = Field(0.08, gt=0, le=10)
+    """Distance of the principal point from the image centre, over the longer side, from which on a
+    photo of unknown intrinsics counts as cropped. Those of lenses lie within 0.02."""
     min_more_matches: float = Field(0.15, gt=0, le=100)
     """Share of additional matches at which likely intrinsics matter even where the pose hardly
     moves. Right intrinsics gain 5 % at most."""

@@ -35,6 +35,8 @@ LIKELY_SIGMAS = np.array([1.0, 0.01, 0.01, 0.1])
 """Same about likely intrinsics: of unknown focal length, but with the principal point where it was
 given or in the centre, and little distortion. Errors of a map are also made smaller by a principal
 point of 3 % of the side beside the centre, which no lens has."""
+CROP_SIGMAS = np.array([1.0, 0.3, 0.3, 0.2])
+"""Same about the intrinsics of a photo that may have been cropped."""
 SUSPICIOUS = 0.5
 """Share of the least gain from which on likely intrinsics are tried."""
 OTHER_LENS = {
@@ -75,6 +77,8 @@ def compare_intrinsics(
     pose: PoseEstimate,
     limits: tuple[float, float],
     config: Config,
+    *,
+    is_calibrated: bool = True,
 ) -> IntrinsicsTest:
     """Test the intrinsics of a pose against free ones, on the same correspondences.
 
@@ -85,6 +89,8 @@ def compare_intrinsics(
 
     Args:
         limits: (distance in map units, angle in deg) within which a pose counts as correct.
+        is_calibrated: False where the focal length was estimated with the pose: then only a
+            principal point far from the image centre, that of a cropped photo, is found.
     """
     usable = usable_mask(correspondences)
     kept = correspondences.subset(usable)
@@ -100,14 +106,18 @@ def compare_intrinsics(
     free = fit_intrinsics(kept, camera, pose.cam_from_world, config.pose, FREE_SIGMAS)
     if free is None or gain(free) <= SUSPICIOUS * config.intrinsics.min_gain:
         return NOTHING_FOUND
+    cameras = likely_cameras(free.camera, camera) if is_calibrated else [(free.camera, camera)]
+    sigmas = LIKELY_SIGMAS if is_calibrated else CROP_SIGMAS
     likely = [
-        fit_intrinsics(kept, each, free.cam_from_world, config.pose, LIKELY_SIGMAS, center)
-        for each, center in likely_cameras(free.camera, camera)
+        fit_intrinsics(kept, each, free.cam_from_world, config.pose, sigmas, center)
+        for each, center in cameras
     ]
     fit = max((each for each in likely if each), key=gain, default=None)
     if fit is None or gain(fit) <= 0:
         return NOTHING_FOUND
     by_inlier = gain(fit)
+    if not is_calibrated and center_distance(fit.camera) < config.intrinsics.min_crop_shift:
+        return NOTHING_FOUND
     shift = pose_difference(fit.cam_from_world, pose.cam_from_world)
     matters = (
         np.linalg.norm(shift[3:]) > limits[0]
@@ -138,8 +148,7 @@ def likely_cameras(free: Camera, given: Camera) -> list[tuple[Camera, Camera]]:
     """
     width, height = given.width, given.height
     cameras = [(free, given)]
-    (x, y), side = principal_point(given), max(width, height)
-    if math.hypot(x - width / 2, y - height / 2) > LIKELY_SIGMAS[1] * side:
+    if center_distance(given) > LIKELY_SIGMAS[1]:
         cameras.append((free, with_principal_point(given, (width / 2, height / 2))))
     other = OTHER_LENS.get(given.model)
     if other is not None:
@@ -150,6 +159,13 @@ def likely_cameras(free: Camera, given: Camera) -> list[tuple[Camera, Camera]]:
         start = replace(given, model=other, params=params)
         cameras.append((start, with_principal_point(start, (width / 2, height / 2))))
     return cameras
+
+
+def center_distance(camera: Camera) -> float:
+    """Distance of the principal point from the image centre, over the longer side."""
+    x, y = principal_point(camera)
+    side = max(camera.width, camera.height)
+    return math.hypot(x - camera.width / 2, y - camera.height / 2) / side
 
 
 def gain_by_inlier(gain: float, num_inliers: int) -> float:
