@@ -49,7 +49,7 @@ def main(
         chosen = [f"--set={setting}" for setting in (*RECIPES.get(name, ()), *settings)]
         folder = output / name
         run("map", town / "images", "-o", folder / "map", "--image-list", town / "map_images.txt",
-            "--reference", town / "model", "--features", name, *chosen)  # fmt: skip
+            "--reference", town / "model", "--metric", "--features", name, *chosen)  # fmt: skip
         queries = [f"--queries={town / f'queries_{condition}.txt'}" for condition in CONDITIONS]
         truth = [town / f"gt_{condition}.txt" for condition in CONDITIONS]
         run("localize", folder / "map", "--images", town / "images", *queries,

@@ -15,9 +15,14 @@ from scipy.spatial.transform import Rotation
 
 from hloc_lite.config import Config, PoseConfig
 from hloc_lite.geometry.camera_models import get_camera_model
-from hloc_lite.geometry.cameras import focal_lengths, principal_point
+from hloc_lite.geometry.cameras import CAMERA_MODELS, focal_lengths, principal_point
 from hloc_lite.pose.inlier_model import RAYLEIGH_MEDIAN, bounds_px, prior_odds, usable_mask
-from hloc_lite.pose.intrinsics_fit import fit_intrinsics, with_radial
+from hloc_lite.pose.intrinsics_fit import (
+    IntrinsicsFit,
+    fit_intrinsics,
+    with_principal_point,
+    with_radial,
+)
 from hloc_lite.pose.quality import MIN_SIGMA_PX
 from hloc_lite.pose.refine import refine_on_inliers, reprojection_errors
 from hloc_lite.types import Camera, Correspondences, Float64, PoseEstimate, Rigid3
@@ -26,6 +31,27 @@ FREE_SIGMAS = np.array([1.0, 0.05, 0.05, 0.2])
 """Standard deviations of free intrinsics about the given ones (``intrinsics_fit.NUM_INTRINSICS``):
 a factor of e in the focal length, 5 % of the side in the principal point, strong distortion.
 Matches outweigh them where they speak clearly."""
+LIKELY_SIGMAS = np.array([1.0, 0.01, 0.01, 0.1])
+"""Same about likely intrinsics: of unknown focal length, but with the principal point where it was
+given or in the centre, and little distortion. Errors of a map are also made smaller by a principal
+point of 3 % of the side beside the centre, which no lens has."""
+CROP_SIGMAS = np.array([1.0, 0.3, 0.3, 0.2])
+"""Same about the intrinsics of a photo that may have been cropped."""
+SUSPICIOUS = 0.5
+"""Share of the least gain from which on likely intrinsics are tried."""
+OTHER_LENS = {
+    "OPENCV": "OPENCV_FISHEYE",
+    "OPENCV_FISHEYE": "OPENCV",
+    "SIMPLE_RADIAL": "SIMPLE_RADIAL_FISHEYE",
+    "SIMPLE_RADIAL_FISHEYE": "SIMPLE_RADIAL",
+    "RADIAL": "RADIAL_FISHEYE",
+    "RADIAL_FISHEYE": "RADIAL",
+}
+"""Models of the other kind of lens, perspective or fisheye, with the same first parameters."""
+
+SHIFT_SIGMAS = 0.5
+"""Standard deviation over the shift to the pose with free intrinsics: the true pose then lies
+within two of them, whichever of both is right."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +61,8 @@ class IntrinsicsTest:
     factor: float
     """Factor of the confidence in the pose; 1 where nothing speaks against its intrinsics."""
     shift: Float64
-    """(6,) pose with free intrinsics relative to the pose, as ``PoseEstimate.covariance`` counts;
-    zero where free ones do not fit better."""
+    """(6,) standard deviation of the pose along its way to that with free intrinsics, as
+    ``PoseEstimate.covariance`` counts; zero where these do not fit clearly better."""
     fitted: PoseEstimate | None = None
     """Pose with intrinsics that fit clearly better; None if those given will do."""
     sentence: str = ""
@@ -51,47 +77,95 @@ def compare_intrinsics(
     pose: PoseEstimate,
     limits: tuple[float, float],
     config: Config,
+    *,
+    is_calibrated: bool = True,
 ) -> IntrinsicsTest:
     """Test the intrinsics of a pose against free ones, on the same correspondences.
 
     Those given do not fit if free ones gain clearly (``confidence_factor``), and if it matters:
-    they move the pose by more than its limits, or explain ``intrinsics.min_more_matches`` more.
-    With a gain that does not matter, or is not clear, the pose is only more uncertain.
+    they move the pose by more than its limits, explain ``intrinsics.min_more_matches`` more, or
+    gain ``intrinsics.clear_gain``.
+    With a clear gain that does not matter, the pose is only more uncertain.
 
     Args:
         limits: (distance in map units, angle in deg) within which a pose counts as correct.
+        is_calibrated: False where the focal length was estimated with the pose: then only a
+            principal point far from the image centre, that of a cropped photo, is found.
     """
     usable = usable_mask(correspondences)
     kept = correspondences.subset(usable)
     if get_camera_model(pose.camera).num_focals == 0:
         return NOTHING_FOUND
-    fit = fit_intrinsics(
-        kept, with_radial(pose.camera), pose.cam_from_world, config.pose, FREE_SIGMAS
-    )
-    if fit is None:
-        return NOTHING_FOUND
     given_score = log_likelihood(kept, pose.camera, pose.cam_from_world, config.pose)
-    free_score = log_likelihood(kept, fit.camera, fit.cam_from_world, config.pose)
-    by_inlier = gain_by_inlier(free_score - given_score, fit.num_inliers)
-    if by_inlier <= 0:
+
+    def gain(fit: IntrinsicsFit) -> float:
+        free_score = log_likelihood(kept, fit.camera, fit.cam_from_world, config.pose)
+        return gain_by_inlier(free_score - given_score, fit.num_inliers)
+
+    camera = with_radial(pose.camera)
+    free = fit_intrinsics(kept, camera, pose.cam_from_world, config.pose, FREE_SIGMAS)
+    if free is None or gain(free) <= SUSPICIOUS * config.intrinsics.min_gain:
+        return NOTHING_FOUND
+    cameras = likely_cameras(free.camera, camera) if is_calibrated else [(free.camera, camera)]
+    sigmas = LIKELY_SIGMAS if is_calibrated else CROP_SIGMAS
+    likely = [
+        fit_intrinsics(kept, each, free.cam_from_world, config.pose, sigmas, center)
+        for each, center in cameras
+    ]
+    fit = max((each for each in likely if each), key=gain, default=None)
+    if fit is None or gain(fit) <= 0:
+        return NOTHING_FOUND
+    by_inlier = gain(fit)
+    if not is_calibrated and center_distance(fit.camera) < config.intrinsics.min_crop_shift:
         return NOTHING_FOUND
     shift = pose_difference(fit.cam_from_world, pose.cam_from_world)
     matters = (
         np.linalg.norm(shift[3:]) > limits[0]
         or np.degrees(np.linalg.norm(shift[:3])) > limits[1]
+        or by_inlier > config.intrinsics.clear_gain
         or fit.num_inliers > (1 + config.intrinsics.min_more_matches) * pose.num_inliers
     )
     slope = math.log(9) / config.intrinsics.gain_scale
     factor = 0.5 * (1 - math.tanh(0.5 * slope * (by_inlier - config.intrinsics.min_gain)))
-    if not matters or factor >= 0.5:
-        return IntrinsicsTest(1.0 if not matters else factor, shift)
+    if factor >= 0.5:
+        return IntrinsicsTest(factor if matters else 1.0, np.zeros(6))
+    if not matters:
+        return IntrinsicsTest(1.0, SHIFT_SIGMAS * shift)
     fitted = refine_on_inliers(kept, fit.camera, fit.cam_from_world, config.pose, pose.num_trials)
     if fitted is None:
-        return IntrinsicsTest(factor, shift)
+        return IntrinsicsTest(factor, SHIFT_SIGMAS * shift)
     mask = np.zeros(len(correspondences), bool)
     mask[usable] = fitted.inlier_mask
     fitted = replace(fitted, inlier_mask=mask)
-    return IntrinsicsTest(factor, shift, fitted, _sentence(pose, fitted))
+    return IntrinsicsTest(factor, SHIFT_SIGMAS * shift, fitted, _sentence(pose, fitted))
+
+
+def likely_cameras(free: Camera, given: Camera) -> list[tuple[Camera, Camera]]:
+    """Initial values, and means of the prior, of likely intrinsics instead of those given.
+
+    They are those given but for the focal length, those of a lens in the image centre, and those of
+    the other kind of lens.
+    """
+    width, height = given.width, given.height
+    cameras = [(free, given)]
+    if center_distance(given) > LIKELY_SIGMAS[1]:
+        cameras.append((free, with_principal_point(given, (width / 2, height / 2))))
+    other = OTHER_LENS.get(given.model)
+    if other is not None:
+        params = np.zeros(CAMERA_MODELS[other].num_params)
+        params[: get_camera_model(given).extra_start] = free.params[
+            : get_camera_model(free).extra_start
+        ]
+        start = replace(given, model=other, params=params)
+        cameras.append((start, with_principal_point(start, (width / 2, height / 2))))
+    return cameras
+
+
+def center_distance(camera: Camera) -> float:
+    """Distance of the principal point from the image centre, over the longer side."""
+    x, y = principal_point(camera)
+    side = max(camera.width, camera.height)
+    return math.hypot(x - camera.width / 2, y - camera.height / 2) / side
 
 
 def gain_by_inlier(gain: float, num_inliers: int) -> float:

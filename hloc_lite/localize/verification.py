@@ -128,15 +128,17 @@ class PoseVerifier:
             return self._score(each, total, agreement, hits, nearest, is_learned=is_learned)
 
         verified = score(selected, is_calibrated=is_calibrated)
-        if not is_calibrated or not self._config.intrinsics.check:
+        if not self._config.intrinsics.check:
             return verified
-        return self._check_intrinsics(selected, verified, score)
+        return self._check_intrinsics(selected, verified, score, is_calibrated=is_calibrated)
 
     def _check_intrinsics(
         self,
         selected: SelectedHypothesis,
         verified: VerifiedPose,
         score: Callable[..., VerifiedPose],
+        *,
+        is_calibrated: bool,
     ) -> VerifiedPose:
         """Lower the confidence where other intrinsics fit better, or use those.
 
@@ -150,12 +152,14 @@ class PoseVerifier:
             return verified
         correspondences = hypothesis.correspondences
         limits = error_limits(correspondences, pose, calibration.bounds, self._metres_per_unit)
-        test = compare_intrinsics(correspondences, pose, limits.pair, config)
+        test = compare_intrinsics(
+            correspondences, pose, limits.pair, config, is_calibrated=is_calibrated
+        )
         if test.fitted is not None and config.localize.recalibrate:
             better = replace(selected, hypothesis=replace(hypothesis, pose=test.fitted))
             return score(better, is_calibrated=False)
         if test.shift.any():
-            verified = score(selected, test.shift, is_calibrated=True)
+            verified = score(selected, test.shift, is_calibrated=is_calibrated)
         assert verified.confidence is not None
         probability = test.factor * verified.confidence.probability
         return replace(

@@ -12,10 +12,12 @@ from hloc_lite.geometry.cameras import focal_lengths, with_focal
 from hloc_lite.pose.inlier_model import bounds_px, expand_mask, restrict_scorer, usable_mask
 from hloc_lite.pose.refine import inlier_mask, refine_on_inliers, reprojection_errors
 from hloc_lite.protocols import DepthScorer, PoseEstimator
-from hloc_lite.types import Camera, Correspondences, PoseEstimate, Rigid3
+from hloc_lite.types import Bool, Camera, Correspondences, PoseEstimate, Rigid3
 
 RANKING_TRIALS = 1000
 """RANSAC trials per candidate where several are compared: enough to rank them at 15 % inliers."""
+CLEARLY_MORE = 1.1
+"""Factor by which another focal length must fit better than that of EXIF."""
 NUM_REFINED = 3
 """Best candidates that are refined: a focal length that is half a step off has fewer inliers before
 the refinement than a wrong one that happens to suit RANSAC."""
@@ -25,7 +27,8 @@ the refinement than a wrong one that happens to suit RANSAC."""
 class _Candidate:
     """Pose by RANSAC at one focal length."""
 
-    num_inliers: int
+    score: float
+    """Number of inliers, times the factor of predicted depths."""
     camera: Camera
     pose: Rigid3
     num_trials: int
@@ -72,7 +75,7 @@ def estimate_with_focal(
             _try(estimator, correspondences, each, config.pose, trials, depth_scorer)
             for each in cameras
         ]
-        return sorted([each for each in tried if each], key=lambda each: -each.num_inliers)
+        return sorted([each for each in tried if each], key=lambda each: -each.score)
 
     from_exif: list[_Candidate] = []
     if camera.has_prior_focal:
@@ -86,7 +89,14 @@ def estimate_with_focal(
     if not refined:
         return None
     num_trials = sum(each.num_trials for each in [*from_exif, *found])
-    best = max(refined, key=lambda each: _support(correspondences, each, config.pose))
+
+    def support(each: PoseEstimate) -> float:
+        return _support(correspondences, each, config.pose, depth_scorer)
+
+    best = max(refined, key=support)
+    first = refined[0]
+    if from_exif and support(best) < CLEARLY_MORE * support(first):
+        best = first  # as good as any, and EXIF is for it
     return replace(best, num_trials=num_trials)
 
 
@@ -111,7 +121,8 @@ def _try(
     points2D, points3D = correspondences.points2D, correspondences.points3D
     bounds = bounds_px(correspondences, camera, config)
     inliers = inlier_mask(points2D, points3D, camera, found[0], bounds)
-    return _Candidate(int(np.count_nonzero(inliers)), camera, *found)
+    factor = _depth_factor(correspondences, found[0], inliers, depth_scorer)
+    return _Candidate(factor * int(np.count_nonzero(inliers)), camera, *found)
 
 
 def _agrees_with_exif(estimate: PoseEstimate, camera: Camera, config: Config) -> bool:
@@ -122,11 +133,29 @@ def _agrees_with_exif(estimate: PoseEstimate, camera: Camera, config: Config) ->
     return is_near and share >= config.intrinsics.min_exif_inlier_ratio
 
 
-def _support(correspondences: Correspondences, estimate: PoseEstimate, config: PoseConfig) -> float:
-    """Weighted MSAC score (Torr and Zisserman 2000) of an estimate: near matches count more."""
+def _support(
+    correspondences: Correspondences,
+    estimate: PoseEstimate,
+    config: PoseConfig,
+    depth_scorer: DepthScorer | None,
+) -> float:
+    """MSAC score (Torr and Zisserman 2000) of an estimate: the nearer a match, the more it counts.
+
+    With predicted depths, it is multiplied by the factor of their agreement.
+    """
     bounds = bounds_px(correspondences, estimate.camera, config)
     errors = reprojection_errors(
         correspondences.points2D, correspondences.points3D, estimate.camera, estimate.cam_from_world
     )
     relative = errors[errors <= bounds] / bounds[errors <= bounds]
-    return float((1 - np.square(relative)).sum())
+    factor = _depth_factor(correspondences, estimate.cam_from_world, errors <= bounds, depth_scorer)
+    return factor * float((1 - np.square(relative)).sum())
+
+
+def _depth_factor(
+    correspondences: Correspondences, pose: Rigid3, inliers: Bool, depth_scorer: DepthScorer | None
+) -> float:
+    if depth_scorer is None:
+        return 1.0
+    depths = pose.apply(correspondences.points3D)[:, 2]
+    return float(depth_scorer(depths[None], inliers[None])[0])

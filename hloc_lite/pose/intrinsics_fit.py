@@ -84,6 +84,13 @@ def with_radial(camera: Camera) -> Camera:
     return replace(camera, model=name, params=params)
 
 
+def with_principal_point(camera: Camera, point: tuple[float, float]) -> Camera:
+    """Camera with another principal point, pixels."""
+    first, params = get_camera_model(camera).num_focals, camera.params.copy()
+    params[first : first + 2] = point
+    return replace(camera, params=params)
+
+
 def fit_intrinsics(
     correspondences: Correspondences,
     camera: Camera,

@@ -127,7 +127,7 @@ def map_town(town: Path, folder: Path, features: str, matcher: str = "mutual-nn"
     config = load_config(overrides={"features": {"name": features}}, settings=settings)
     if not (folder / "map.json").is_file():
         dataset = read_town(town)
-        inputs = MapInputs(reference=dataset.reference, names=dataset.map_image_names)
+        inputs = MapInputs(reference=dataset.reference, names=dataset.map_image_names, metric=True)
         build_map(dataset.image_folder, config, inputs=inputs, output=folder)
     return Map.open(folder)
 

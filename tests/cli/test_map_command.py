@@ -14,6 +14,7 @@ from hloc_lite.cli.map import print_summary
     ("options", "message"),
     [
         (["--reference", "model", "--mapper", "global"], "omit --mapper, or --reference"),
+        (["--metric"], "give them with --reference"),
         (["--features", "disk", "--matcher", "lightglue-aliked"], "was trained for"),
     ],
 )

@@ -52,6 +52,16 @@ def test_too_small_a_budget_is_refused_before_anything_is_written(exact_map, tmp
     assert not (tmp_path / "c").exists()
 
 
+def test_the_metric_scale_of_a_map_is_stored_and_compressed(exact_map, tmp_path: Path) -> None:
+    full = exact_map[1]
+    assert full.metres_per_unit is None  # also maps of versions that did not ask
+    metric = replace(full, report={**full.report, "metric": True})
+    metric.save(tmp_path / "m")
+    compress_map(metric, tmp_path / "c")
+    assert Map.open(tmp_path / "m").metres_per_unit == 1.0
+    assert Map.open(tmp_path / "c").metres_per_unit == 1.0
+
+
 def test_compact_map_can_be_reduced_further(exact_map, tmp_path: Path) -> None:
     scene, full = exact_map
     compress_map(full, tmp_path / "c")

@@ -58,6 +58,17 @@ def test_focal_length_from_exif_gets_all_trials(estimator: PoseLibEstimator) -> 
     assert from_exif.num_trials > RANKING_TRIALS
 
 
+@pytest.mark.parametrize("factor", [0.33, 0.5, 2.0, 3.0])
+def test_a_wrong_focal_length_from_exif_makes_no_difference(
+    estimator: PoseLibEstimator, factor: float
+) -> None:
+    found, true = matches(60, 60)
+    estimate = estimate_with_focal(estimator, found, camera(1700 * factor), Config())
+    assert estimate is not None
+    assert focal_lengths(estimate.camera)[0] == pytest.approx(1700, rel=0.02)
+    assert pose_errors(estimate.cam_from_world, true)[0] < 0.05
+
+
 def test_unknown_focal_length_is_found_among_candidates(estimator: PoseLibEstimator) -> None:
     found, true = matches(60, 60)
     config = Config()

@@ -1,0 +1,98 @@
+"""Wrong intrinsics are noticed, named, and mended on request; right ones change nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hloc_lite.geometry.cameras import focal_lengths
+from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.localize.intrinsics_check import gain_by_inlier
+from hloc_lite.maps.map import Map
+from hloc_lite.types import Camera, LocalFeatures, Status
+from tests.exact_scene import SIZE, ExactScene
+from tests.localize.localizers import localizer_with
+
+TRUE = Camera("SIMPLE_PINHOLE", *SIZE, np.array([300.0, 160.0, 120.0]))
+
+
+def seen_with(scene: ExactScene, camera: Camera) -> LocalFeatures:
+    """Features of image 3 taken with a camera, 0.3 px noise."""
+    exact = replace(scene, camera=camera).features(3, 1000)
+    noise = np.random.default_rng(0).normal(0, 0.3, exact.keypoints.shape)
+    return replace(exact, keypoints=exact.keypoints + noise)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 1.25, 2.0])
+def test_a_wrong_focal_length_is_named_and_the_pose_withheld(
+    scene: ExactScene, sfm_map: Map, factor: float
+) -> None:
+    wrong = replace(TRUE, params=TRUE.params * (factor, 1, 1))
+    result = localizer_with(sfm_map, seen_with(scene, TRUE)).localize(scene.image(3), wrong)
+    assert result.status is Status.DOUBTFUL and result.pose is None
+    assert result.confidence is not None and result.confidence < 0.5
+    found = re.search(
+        r"the intrinsics do not fit: f = (\d+) px given, (\d+) px fits", result.reason
+    )
+    assert found, result.reason
+    assert int(found[1]) == round(300 * factor)
+    assert int(found[2]) == pytest.approx(300, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        Camera("SIMPLE_PINHOLE", *SIZE, np.array([200.0, 160.0, 120.0])),
+        Camera("SIMPLE_PINHOLE", *SIZE, np.array([300.0, 120.0, 145.0])),
+        Camera("OPENCV_FISHEYE", *SIZE, np.array([300.0, 300, 160, 120, 0, 0, 0, 0])),
+    ],
+    ids=["focal length", "principal point", "fisheye"],
+)
+def test_recalibrate_uses_the_intrinsics_that_fit(
+    scene: ExactScene, sfm_map: Map, given: Camera
+) -> None:
+    features = seen_with(scene, TRUE)
+    result = localizer_with(sfm_map, features, "localize.recalibrate=true").localize(
+        scene.image(3), given
+    )
+    assert result.pose is not None, result.reason
+    assert focal_lengths(result.pose.camera)[0] == pytest.approx(300, rel=0.03)
+    distance, angle_deg = pose_errors(result.pose.cam_from_world, scene.poses[3])
+    assert distance < 0.1 and angle_deg < 1
+
+
+def test_right_intrinsics_change_nothing(scene: ExactScene, sfm_map: Map) -> None:
+    """Bit for bit, with and without the test, and with recalibration."""
+    features, results = seen_with(scene, TRUE), []
+    for settings in ([], ["intrinsics.check=false"], ["localize.recalibrate=true"]):
+        localizer = localizer_with(sfm_map, features, *settings)
+        results.append(localizer.localize(scene.image(3), TRUE))
+    for result in results:
+        assert result.pose is not None and result.confidence == results[0].confidence
+        np.testing.assert_array_equal(
+            result.pose.cam_from_world.translation, results[0].pose.cam_from_world.translation
+        )
+        np.testing.assert_array_equal(result.pose.covariance, results[0].pose.covariance)
+
+
+def test_uncertain_intrinsics_widen_the_covariance(scene: ExactScene, sfm_map: Map) -> None:
+    features, sigmas = seen_with(scene, TRUE), []
+    for focal_sigma in (0.0, 0.003, 0.03):
+        localizer = localizer_with(sfm_map, features, f"intrinsics.focal_sigma={focal_sigma}",
+                                   "confidence.min_confidence=0")  # fmt: skip
+        pose = localizer.localize(scene.image(3), TRUE).pose
+        sigmas.append(np.sqrt(np.linalg.eigvalsh(pose.covariance[3:, 3:])[-1]))
+    assert sigmas[0] < sigmas[1] < sigmas[2]
+    # a focal length that is 3 % off moves the camera by 3 % of the distance
+    seen = np.median(np.linalg.norm(scene.poses[3].apply(scene.points), axis=1))
+    assert sigmas[2] == pytest.approx(0.03 * seen, rel=0.5)
+
+
+def test_significance_alone_is_no_gain() -> None:
+    """Ten nats are overwhelming evidence, but nothing beside a thousand matches."""
+    assert 0 < gain_by_inlier(25.0, 1000) < 0.02
+    assert gain_by_inlier(5.0, 1000) < 0
+    assert gain_by_inlier(1000.0, 500) > 1
