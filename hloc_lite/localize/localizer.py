@@ -19,6 +19,7 @@ from hloc_lite.config import Config, load_config, query_profile
 from hloc_lite.deprecation import renamed_argument
 from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
 from hloc_lite.geometry.cameras import check_camera, guess_camera, rescaled
+from hloc_lite.geometry.distortion_check import check_distortion
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.confidence import load_calibration
@@ -260,7 +261,7 @@ class Localizer:
 
     def _intrinsics(self, photo: Photo, camera: Camera | None) -> Camera:
         if camera is not None:
-            return rescaled(check_camera(camera), photo.width, photo.height)
+            return rescaled(check_distortion(check_camera(camera)), photo.width, photo.height)
         model = self.config.mapping.camera_model
         return guess_camera(model, (photo.width, photo.height), photo.exif)
 
