@@ -21,6 +21,7 @@ from hloc_lite.deprecation import renamed_argument
 from hloc_lite.display import html_table
 from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
 from hloc_lite.geometry.cameras import guess_camera, rescaled
+from hloc_lite.geometry.distortion_check import check_distortion
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
@@ -300,7 +301,7 @@ class Localizer:
 
     def _intrinsics(self, photo: Photo, camera: Camera | None) -> Camera:
         if camera is not None:
-            return rescaled(check_given_camera(camera), photo.width, photo.height)
+            return rescaled(check_distortion(check_given_camera(camera)), photo.width, photo.height)
         model = self.config.mapping.camera_model
         return guess_camera(model, (photo.width, photo.height), photo.exif)
 

@@ -37,6 +37,7 @@ from hloc_lite.io.image_sources import ImageSource, MemorySource, folder_source
 from hloc_lite.io.sharded_store import ShardedStore, delete_store, failure_of, is_empty
 from hloc_lite.io.staging import HEADER, current_file
 from hloc_lite.mapping.differences import explain_differences, explain_other_map
+from hloc_lite.mapping.known_cameras import distortion_faults
 from hloc_lite.maps.folder import WORK
 from hloc_lite.models import Models
 from hloc_lite.scene import SfmModel
@@ -243,8 +244,13 @@ def find_usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
             first = min(absent)
             count = counted(len(absent), "image")
             logger.warning("%s of the reference not found, first %r", count, first)
+    faults = distortion_faults(reference, run.inputs.cameras)
     image_hashes = {}
     for name in names:
+        if name in faults:
+            skipped[name] = faults[name]
+            logger.warning("skipped %r: %s", name, faults[name])
+            continue
         try:
             image_hashes[name] = run.source.fingerprint(name)
         except ImageError as error:

@@ -10,9 +10,12 @@ georeference.py          location on Earth: ENU coordinates, GeoPose, and its fi
 georeference_fit.py      fits it to geodetic positions of map images
 
 Full maps:
-storage.py               reads and writes the folder of a map; opens compact ones, too
+storage.py               reads the folder of a map; opens compact ones, too
+saving.py                writes the folder of a map
 folder.py                names of the files in it; which folders may be written to
 config.py                restores the config of a map, for queries
+outside_names.py         its names of models, files and folders outside hloc_lite
+recorded_photos.py       photos that it was made of, from the folder that it names
 stored_descriptors.py    landmark descriptors in the folder, read when first indexed
 
 Compact maps (landmarks only):

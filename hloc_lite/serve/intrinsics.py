@@ -10,6 +10,7 @@ import numpy as np
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.formats.hloc_lists import parse_camera
 from hloc_lite.geometry.camera_models import CAMERA_MODELS
+from hloc_lite.geometry.distortion_check import check_distortion
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.serve.problems import Problem
 from hloc_lite.types import Camera, Photo
@@ -43,7 +44,7 @@ class Intrinsics:
         params = np.zeros(CAMERA_MODELS[model].num_params)
         params[:4] = self.fx, self.fy, cx, cy
         params[4 : 4 + len(self.distortion)] = self.distortion
-        return check_given_camera(Camera(model, width, height, params))
+        return check_distortion(check_given_camera(Camera(model, width, height, params)))
 
 
 def parse_intrinsics(
@@ -63,7 +64,7 @@ def parse_intrinsics(
         if others or distortion:
             raise _bad("give either camera or fx fy cx cy (with distortion), not both")
         try:
-            return parse_camera(camera, "camera")
+            return check_distortion(parse_camera(camera, "camera"))
         except HlocLiteError as error:
             raise _bad(str(error)) from None
     (fx, fy), (cx, cy), (width, height) = focal, center, size

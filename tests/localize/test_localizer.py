@@ -122,6 +122,8 @@ def test_intrinsics_of_another_resolution_are_rescaled(
         (Camera("SIMPLE_PINHOLE", 320, 240, np.array([300.0, 160])), "3 parameters"),
         (Camera("SPIRAL", 320, 240, np.array([300.0, 160, 120])), "unknown camera model"),
         (Camera("SIMPLE_PINHOLE", 320, 240, np.array([300.0, 9e5, 120])), "principal point"),
+        (Camera("SIMPLE_RADIAL", 320, 240, np.array([300.0, 160, 120, 100])), "stretches"),
+        (Camera("SIMPLE_RADIAL", 320, 240, np.array([300.0, 160, 120, -3])), "not monotonic"),
     ],
 )
 def test_impossible_intrinsics_make_a_query_unreadable(

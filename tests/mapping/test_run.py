@@ -179,3 +179,21 @@ def test_images_that_are_not_in_the_reference_are_skipped(exact_scene, caplog) -
     other = replace(posed, inputs=MapInputs(reference=scene.reference({"images/b.png": 0})))
     with pytest.raises(MappingError, match=r"none of the 3 images.*'images/b.png'.*'a.png'"):
         find_usable_images(other)
+
+
+def test_images_of_cameras_that_no_lens_has_are_skipped(exact_scene, caplog) -> None:
+    scene, config = exact_scene
+    source = MemorySource({f"{name}.png": scene.image(0) for name in "abc"})
+    run = replace(run_with(config, Path()), source=source)
+    reference = scene.reference({"a.png": 0, "b.png": 1, "c.png": 2})
+    folded = replace(scene.camera, params=np.array([300.0, 160, 120, 100]))
+    images = (replace(reference.images[0], camera_id=9), *reference.images[1:])
+    cameras = {**reference.cameras, 9: folded}
+    reference = replace(reference, cameras=cameras, images=images)
+    hashes, skipped = find_usable_images(replace(run, inputs=MapInputs(reference=reference)))
+    assert list(hashes) == ["b.png", "c.png"]
+    assert "camera 9 of the reference: the distortion of SIMPLE_RADIAL" in skipped["a.png"]
+    assert "camera 9" in caplog.text
+    given = {"a.png": folded, "b.png": scene.camera, "c.png": scene.camera}
+    hashes, skipped = find_usable_images(replace(run, inputs=MapInputs(cameras=given)))
+    assert list(hashes) == ["b.png", "c.png"] and "its camera: the dist" in skipped["a.png"]

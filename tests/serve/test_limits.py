@@ -58,6 +58,8 @@ def test_bad_images(connect: Connect, image: tuple[bytes, str], expected: tuple[
     [
         ({"camera": "SIMPLE_PINHOLE 64 48 nan 32 24"}, "bad_intrinsics"),
         ({"camera": "SIMPLE_PINHOLE 64 48 50 32"}, "bad_intrinsics"),
+        ({"camera": "SIMPLE_RADIAL 64 48 50 32 24 100"}, "bad_intrinsics"),
+        ({"fx": "50", "fy": "50", "distortion": "-2 0"}, "bad_intrinsics"),
         ({"camera": "NOKIA 64 48 50 32"}, "bad_intrinsics"),
         ({"camera": "SIMPLE_PINHOLE 48 64 50 24 32"}, "bad_intrinsics"),
         ({"camera": "SIMPLE_PINHOLE 64 48 50 32 24", "fx": "50"}, "bad_intrinsics"),
