@@ -27,6 +27,7 @@ from hloc_lite.localize.result import make_failure, with_fallback
 from hloc_lite.localize.rig import make_rig_estimator, no_correspondences, solve_rig
 from hloc_lite.localize.sequence import Frame, Tracker
 from hloc_lite.localize.setup import build_pipeline
+from hloc_lite.localize.turned import retry_turned
 from hloc_lite.maps.map import Map
 from hloc_lite.models import Models
 from hloc_lite.protocols import Weights
@@ -170,16 +171,18 @@ class Localizer:
                 intrinsics = self._intrinsics(photo, camera)
         except HlocLiteError as error:
             return make_failure(label, Status.UNREADABLE, str(error), clock)
-        result = self.pipeline.run(
-            photo,
-            intrinsics,
-            name=label,
-            calibrated=camera is not None and camera.has_prior_focal,
-            exclude=label if name is not None or isinstance(image, Photo) else None,
-            prior=prior,
-            budget_ms=budget_ms,
-            clock=clock,
-        )
+        how: dict[str, Any] = {
+            "name": label,
+            "prior": prior,
+            "budget_ms": budget_ms,
+            "clock": clock,
+        }
+        how["calibrated"] = camera is not None and camera.has_prior_focal
+        how["exclude"] = label if name is not None or isinstance(image, Photo) else None
+        result = self.pipeline.run(photo, intrinsics, **how)
+        sureness = result.confidence or float(result.pose is not None)
+        if self.config.localize.turn_failed and sureness < self.config.localize.turn_below:
+            result = retry_turned(self.pipeline, result, photo, intrinsics, **how)
         result = replace(result, peak_memory_mb=peak_memory_mb())
         return with_fallback(result, self.map.model) if fallback else result
 
