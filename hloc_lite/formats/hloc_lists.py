@@ -7,7 +7,9 @@ end (poses) or around the camera model (queries). All names are returned in norm
 
 from __future__ import annotations
 
+import logging
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_
 from hloc_lite.io.files import read_text, write_text_atomic
 from hloc_lite.io.image_names import normalize_name
 from hloc_lite.types import Camera, Rigid3
+
+logger = logging.getLogger(__name__)
 
 
 def read_poses(path: Path) -> dict[str, Rigid3]:
@@ -108,8 +112,15 @@ def write_queries(path: Path, queries: Mapping[str, Camera]) -> None:
 
 
 def read_image_list(path: Path) -> list[str]:
-    """Read image names, one per line, without repetitions; '#' lines are comments."""
-    return list(dict.fromkeys(normalize_name(line) for _, line in _content_lines(path)))
+    """Read image names, one per line; '#' lines are comments. Repetitions count once, warned."""
+    names = [normalize_name(line) for _, line in _content_lines(path)]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        logger.warning(
+            "%s: %d names are listed more than once, first %r; each counts once",
+            path, len(repeated), repeated[0],
+        )  # fmt: skip
+    return list(dict.fromkeys(names))
 
 
 def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:

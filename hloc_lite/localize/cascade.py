@@ -93,7 +93,7 @@ def match_images(
     with clock("matching"):
         pairs = zip(matchers, _upright_features(query), strict=True)
         found = [matcher.match_images(features, hits) for matcher, features in pairs]
-    return _in_photo(query, found)
+    return tuple(found) if query.quarter_turns == 0 else _in_photo(query, found)
 
 
 def match_landmarks(
@@ -103,7 +103,7 @@ def match_landmarks(
     with clock("matching"):
         pairs = zip(matchers, _upright_features(query), strict=True)
         found = [matcher.match_landmarks(features, hits) for matcher, features in pairs]
-    return _in_photo(query, found)
+    return tuple(found) if query.quarter_turns == 0 else _in_photo(query, found)
 
 
 def _upright_features(query: Query) -> tuple[LocalFeatures, ...]:
@@ -115,8 +115,6 @@ def _upright_features(query: Query) -> tuple[LocalFeatures, ...]:
 
 def _in_photo(query: Query, found: Sequence[MapMatches]) -> tuple[MapMatches, ...]:
     """Matches with the keypoints in the frame of the photo as it was given."""
-    if query.quarter_turns == 0:
-        return tuple(found)
     pairs = zip(found, query.features, strict=True)
     return tuple(replace(of_map, features=features) for of_map, features in pairs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from numbers import Real
@@ -157,7 +158,7 @@ class Localizer:
 
         Returns:
             A result whose reason says why there is no pose. Unreadable images and intrinsics that
-            do not fit give ``Status.UNREADABLE``.
+            do not fit give ``Status.UNREADABLE``. A photo on its side is tried turned.
 
         Raises:
             ConfigError: ``camera`` or ``prior`` has another type, or ``budget_ms`` is negative.
@@ -180,8 +181,8 @@ class Localizer:
         how["calibrated"] = camera is not None and camera.has_prior_focal
         how["exclude"] = label if name is not None or isinstance(image, Photo) else None
         result = self.pipeline.run(photo, intrinsics, **how)
-        sureness = result.confidence or float(result.pose is not None)
-        if self.config.localize.turn_failed and sureness < self.config.localize.turn_below:
+        sureness, turn = result.confidence or float(result.pose is not None), self.config.localize
+        if turn.turn_failed and sureness < turn.turn_below:
             result = retry_turned(self.pipeline, result, photo, intrinsics, **how)
         result = replace(result, peak_memory_mb=peak_memory_mb())
         return with_fallback(result, self.map.model) if fallback else result
@@ -195,8 +196,7 @@ class Localizer:
         """Estimate the poses of many photos in order; the next one is read meanwhile.
 
         Args:
-            cameras: intrinsics of each image; None if all are unknown.
-            options: as for ``localize``.
+            cameras: intrinsics of each image; None if all are unknown. Options as for ``localize``.
 
         Raises:
             ShapeError: the numbers of cameras and images differ.
@@ -281,10 +281,9 @@ def _check_arguments(prior: object, camera: object = None, budget_ms: float | No
 
 def _read_if_possible(image: Image, config: Config) -> Image:
     """Decoded photo; the image itself if it cannot be read, so that ``localize`` says why."""
-    try:
-        return _read(image, _name_of(image), config)
-    except HlocLiteError:
-        return image
+    with suppress(HlocLiteError):
+        image = _read(image, _name_of(image), config)
+    return image
 
 
 def _read(image: Image, label: str, config: Config) -> Photo:
