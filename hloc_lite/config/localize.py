@@ -45,6 +45,13 @@ class LocalizeConfig(Section):
     """RANSAC trials for the runner-up; 0: no search."""
     recalibrate: bool = False
     """Where given intrinsics do not fit, use those that do instead of withholding the pose."""
+    turn_failed: bool = True
+    """Try a photo turned if it is not localized surely and seems to lie on its side."""
+    turn_below: float = Field(0.95, ge=0, le=1)
+    """Confidence below which it may be tried. A door upside down was given at 0.78."""
+    turn_min_gain: float = Field(0.06, ge=0, le=2)
+    """Gain in the cosine similarity of the best retrieved image that turning must bring. Photos on
+    their side gained 0.2 or more, those of other places at most 0.04."""
     focal_candidates: int = Field(16, ge=2, le=200)
     """Focal lengths tried for photos without EXIF focal length, between the two ratios below."""
     min_focal_ratio: float = Field(0.4, gt=0.05, le=10)

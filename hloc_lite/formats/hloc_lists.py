@@ -7,7 +7,9 @@ end (poses) or around the camera model (queries). All names are returned in norm
 
 from __future__ import annotations
 
+import logging
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_
 from hloc_lite.io.files import read_text, write_text_atomic
 from hloc_lite.io.image_names import leads_out, normalize_name
 from hloc_lite.types import Camera, Rigid3
+
+logger = logging.getLogger(__name__)
 
 
 def read_poses(path: Path) -> dict[str, Rigid3]:
@@ -110,15 +114,21 @@ def write_queries(path: Path, queries: Mapping[str, Camera]) -> None:
 
 
 def read_image_list(path: Path) -> list[str]:
-    """Read image names, one per line, without repetitions; '#' lines are comments.
+    """Read image names, one per line; '#' lines are comments. Repetitions count once, warned.
 
     Raises:
         FormatError: unreadable, or a name that leads out of the image folder.
     """
-    names = (
+    names = [
         _inside(normalize_name(line), f"{path}, line {number}")
         for number, line in _content_lines(path)
-    )
+    ]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        logger.warning(
+            "%s: %d names are listed more than once, first %r; each counts once",
+            path, len(repeated), repeated[0],
+        )  # fmt: skip
     return list(dict.fromkeys(names))
 
 

@@ -15,9 +15,10 @@ import numpy as np
 from hloc_lite.clock import StageClock
 from hloc_lite.config import CascadeConfig
 from hloc_lite.localize.map_matcher import MapMatcher
+from hloc_lite.localize.quarter_turns import turned_back
 from hloc_lite.localize.query import ImageMatches, MapMatches, Query
 from hloc_lite.scene import covisibility_clusters
-from hloc_lite.types import Float64, Int64, Matches, RetrievalHits
+from hloc_lite.types import Float64, Int64, LocalFeatures, Matches, RetrievalHits
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +102,9 @@ def match_images(
 ) -> tuple[MapMatches, ...]:
     """Match a query with each of the retrieved images, by the matcher of each map."""
     with clock("matching"):
-        pairs = zip(matchers, query.features, strict=True)
-        return tuple([matcher.match_images(features, hits) for matcher, features in pairs])
+        pairs = zip(matchers, _upright_features(query), strict=True)
+        found = [matcher.match_images(features, hits) for matcher, features in pairs]
+    return tuple(found) if query.quarter_turns == 0 else _in_photo(query, found)
 
 
 def match_landmarks(
@@ -110,8 +112,22 @@ def match_landmarks(
 ) -> tuple[MapMatches, ...]:
     """Match a query with the landmarks that the retrieved images observe."""
     with clock("matching"):
-        pairs = zip(matchers, query.features, strict=True)
-        return tuple([matcher.match_landmarks(features, hits) for matcher, features in pairs])
+        pairs = zip(matchers, _upright_features(query), strict=True)
+        found = [matcher.match_landmarks(features, hits) for matcher, features in pairs]
+    return tuple(found) if query.quarter_turns == 0 else _in_photo(query, found)
+
+
+def _upright_features(query: Query) -> tuple[LocalFeatures, ...]:
+    """Features in the frame of the photo turned upright: matchers look at positions, too."""
+    if query.quarter_turns == 0:
+        return query.features
+    return tuple(turned_back(each, -query.quarter_turns) for each in query.features)
+
+
+def _in_photo(query: Query, found: Sequence[MapMatches]) -> tuple[MapMatches, ...]:
+    """Matches with the keypoints in the frame of the photo as it was given."""
+    pairs = zip(found, query.features, strict=True)
+    return tuple(replace(of_map, features=features) for of_map, features in pairs)
 
 
 class ImageQueue:

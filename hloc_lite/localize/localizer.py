@@ -33,6 +33,7 @@ from hloc_lite.localize.result import make_failure, with_fallback
 from hloc_lite.localize.rig import make_rig_estimator, no_correspondences, solve_rig
 from hloc_lite.localize.sequence import Frame, Tracker
 from hloc_lite.localize.setup import build_pipeline
+from hloc_lite.localize.turned import retry_turned
 from hloc_lite.maps.map import Map
 from hloc_lite.models import Models
 from hloc_lite.protocols import Weights
@@ -177,8 +178,8 @@ class Localizer:
             max_wrong: promised share of wrong answers (0.01 for 1 %); None for the config's.
 
         Returns:
-            A result; its reason says why there is no pose. Unreadable images and intrinsics that do
-            not fit give ``Status.UNREADABLE``.
+            A result whose reason says why there is no pose. Unreadable images and intrinsics that
+            do not fit give ``Status.UNREADABLE``. A photo on its side is tried turned.
 
         Raises:
             ConfigError: an argument of another type or out of range.
@@ -192,17 +193,19 @@ class Localizer:
                 intrinsics = self._intrinsics(photo, camera)
         except HlocLiteError as error:
             return make_failure(label, Status.UNREADABLE, str(error), clock)
-        result = self.pipeline.run(
-            photo,
-            intrinsics,
-            name=label,
-            calibrated=camera is not None and camera.has_prior_focal,
-            exclude=self._map_image(image, photo, is_named=name is not None, label=label),
-            prior=prior,
-            budget_ms=budget_ms,
-            max_wrong=max_wrong,
-            clock=clock,
-        )
+        how: dict[str, Any] = {
+            "name": label,
+            "calibrated": camera is not None and camera.has_prior_focal,
+            "exclude": self._map_image(image, photo, label, is_named=name is not None),
+            "prior": prior,
+            "budget_ms": budget_ms,
+            "max_wrong": max_wrong,
+            "clock": clock,
+        }
+        result = self.pipeline.run(photo, intrinsics, **how)
+        sureness, turn = result.confidence or float(result.pose is not None), self.config.localize
+        if turn.turn_failed and sureness < turn.turn_below:
+            result = retry_turned(self.pipeline, result, photo, intrinsics, **how)
         result = replace(
             result, peak_memory_mb=peak_memory_mb(), reason=self._reason(result.reason, prior)
         )
@@ -217,8 +220,7 @@ class Localizer:
         """Estimate the poses of many photos in order; the next one is read meanwhile.
 
         Args:
-            cameras: intrinsics of each image; None if all are unknown.
-            options: as for ``localize``.
+            cameras: intrinsics of each image; None if all are unknown. Options as for ``localize``.
 
         Raises:
             ShapeError: the numbers of cameras and images differ.
@@ -321,7 +323,7 @@ def _check_arguments(prior: object, camera: object = None, budget_ms: float | No
 def _read_if_possible(image: Image, config: Config) -> Image:
     """Decoded photo; the image itself if it cannot be read, so that ``localize`` says why."""
     with suppress(HlocLiteError):
-        return _read(image, _name_of(image), config)
+        image = _read(image, _name_of(image), config)
     return image
 
 

@@ -185,8 +185,12 @@ class QueryPipeline:
             photo, camera, extractors, self.predictor, clock, calibrated=calibrated
         )
         with clock("retrieval"):
-            hits = self.retrieve(self._global_descriptor.describe([photo]), exclude, prior)
+            hits = self.retrieve_for(photo, exclude, prior)
         return query, hits
+
+    def retrieve_for(self, photo: Photo, exclude: str | None, prior: Prior | None) -> RetrievalHits:
+        """Retrieve the map images most similar to a photo; arguments as for ``run``."""
+        return self.retrieve(self._global_descriptor.describe([photo]), exclude, prior)
 
     def retrieve(
         self,

@@ -49,6 +49,9 @@ class Query:
     features: tuple[LocalFeatures, ...]
     """Features of the kind of each map, in the order of the maps."""
     predictions: Predictions
+    quarter_turns: int = 0
+    """Counter-clockwise quarter turns that make the photo upright. ``features`` were found in the
+    turned photo, but are in the frame of the photo as it is."""
 
     @property
     def keypoints(self) -> Float32:

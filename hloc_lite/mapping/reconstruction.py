@@ -23,6 +23,8 @@ from hloc_lite.scene import SfmModel
 from hloc_lite.types import NO_POINT, Float64, Int32
 
 logger = logging.getLogger(__name__)
+MIN_IMAGES = 3
+"""Photos that a reconstruction should have; two succeed only with a wide baseline."""
 
 
 def build_model(
@@ -62,6 +64,12 @@ def build_model(
     with _shown_progress(len(id_of), run.progress) as progress:
         models = reconstruct(by_id, id_of, keypoints, usable, config, progress)
     if not models or models[0].num_points == 0:
+        if len(keypoints) < MIN_IMAGES:
+            raise MappingError(
+                f"no map could be made of {counted(len(keypoints), 'photo')}: without known poses "
+                f"at least {MIN_IMAGES} that overlap and are taken from different positions are "
+                f"needed"
+            )
         other = "global" if config.mapper == "incremental" else "incremental"
         raise MappingError(
             f"no image could be registered ({config.mapper} mapper, "

@@ -258,3 +258,15 @@ def test_image_ids_beyond_colmaps_limit_are_refused(tmp_path: Path, model: SfmMo
         write_model(tmp_path, replace(model, images=changed))
         with pytest.raises(FormatError, match=f"the id {image_id}, which is out of range"):
             read_model(tmp_path)
+
+
+def test_the_only_model_below_a_folder_is_read(tmp_path: Path) -> None:
+    model = make_model(["a.jpg"], 3, 0, ["PINHOLE"])
+    write_model(tmp_path / "project/sparse/0", model)
+    (tmp_path / "project/images").mkdir()
+    (tmp_path / "project/images.txt.bak").touch()
+    assert_same(read_model(tmp_path / "project"), model)
+    assert_same(read_model(tmp_path), model)
+    write_model(tmp_path / "project/sparse/1", model)
+    with pytest.raises(FormatError, match=r"2 COLMAP models below it.*sparse.0, .*sparse.1"):
+        read_model(tmp_path / "project")

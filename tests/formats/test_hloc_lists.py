@@ -223,3 +223,9 @@ def test_a_camera_without_a_name_is_parsed_alike(text: str, message: str) -> Non
     assert (camera.model, camera.width, camera.params[0]) == ("SIMPLE_PINHOLE", 640, 500)
     with pytest.raises(FormatError, match=message):
         parse_camera(text, "here")
+
+
+def test_repeated_names_of_an_image_list_are_warned_of(tmp_path: Path, caplog) -> None:
+    (tmp_path / "list.txt").write_text("b.jpg\na.jpg\n./b.jpg\n", encoding="utf-8")
+    assert read_image_list(tmp_path / "list.txt") == ["b.jpg", "a.jpg"]
+    assert "1 names are listed more than once, first 'b.jpg'" in caplog.text

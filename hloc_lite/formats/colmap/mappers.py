@@ -13,6 +13,7 @@ import numpy as np
 from hloc_lite.config import MappingConfig
 from hloc_lite.errors import MappingError
 from hloc_lite.formats.colmap.model import read_model, write_model
+from hloc_lite.io.image_names import natural_key
 from hloc_lite.io.pycolmap_adapter import (
     TwoView,
     load_pycolmap,
@@ -100,7 +101,7 @@ def reconstruct(
     if config.mapper == "global":
         require_global_mapper()
     with _scratch_folder() as folder:
-        ids = {name: row for row, name in enumerate(sorted(camera_of), start=1)}
+        ids = {name: row for row, name in enumerate(sorted(camera_of, key=natural_key), start=1)}
         database = folder / "database.db"
         _write_database(database, cameras, camera_of, ids, keypoints, pairs)
         (folder / "out").mkdir()

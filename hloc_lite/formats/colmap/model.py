@@ -8,7 +8,7 @@ not read: single cameras do not need them, and pycolmap adds them to a model wit
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,19 +24,22 @@ from hloc_lite.types import NO_POINT, Camera, Int64, Rigid3
 
 logger = logging.getLogger(__name__)
 PARTS = ("cameras", "images", "points3D")
+MAX_DEPTH = 3
+"""Folders below the given one in which a model is looked for: PROJECT/dense/sparse/0."""
+MAX_SHOWN = 5
 
 
 def read_model(folder: Path) -> SfmModel:
     """Read the model in a folder; .bin is preferred over .txt, the points file may be absent.
 
+    If the folder has none, the only model below it is read, such as ``project/sparse/0``.
+
     Raises:
-        FormatError: no model, or a damaged one; names the file and the line or entry.
+        FormatError: no model, several below, or a damaged one; names the file and the line or
+            entry.
     """
+    folder = _find_model(folder)
     is_binary = (folder / "images.bin").is_file()
-    if not is_binary and not (folder / "images.txt").is_file():
-        raise FormatError(
-            f"{folder} has no COLMAP model: expected cameras, images (and points3D) as .bin or .txt"
-        )
     paths = [folder / f"{part}{'.bin' if is_binary else '.txt'}" for part in PARTS]
     if not paths[0].is_file():
         raise FormatError(f"{paths[0]} is missing beside {paths[1].name}")
@@ -71,6 +74,39 @@ def read_files(paths: Sequence[Path]) -> SfmModel:
     return SfmModel(
         cameras, tuple(images), ids, points.xyz[order], points.rgb[order], points.errors_px[order]
     )
+
+
+def _find_model(folder: Path) -> Path:
+    """The folder itself if it has a model, else the only folder below that has one.
+
+    Raises:
+        FormatError: there is none, or several.
+    """
+    if _has_model(folder):
+        return folder
+    below = sorted({path.parent for path in _image_files_below(folder)})
+    expected = "expected cameras, images (and points3D) as .bin or .txt"
+    if not below:
+        raise FormatError(f"{folder} has no COLMAP model: {expected}")
+    if len(below) > 1:
+        shown = ", ".join(map(str, below[:MAX_SHOWN])) + (", ..." if len(below) > MAX_SHOWN else "")
+        raise FormatError(
+            f"{folder} has {len(below)} COLMAP models below it: choose one of {shown}"
+        )
+    logger.info("%s: the model below it is read, %s", folder, below[0])
+    return below[0]
+
+
+def _image_files_below(folder: Path) -> Iterator[Path]:
+    """Images files of models up to ``MAX_DEPTH`` folders down."""
+    for depth in range(1, MAX_DEPTH + 1):
+        for suffix in (".bin", ".txt"):
+            found = folder.glob("*/" * depth + f"images{suffix}")
+            yield from (path for path in found if path.with_name(f"cameras{suffix}").is_file())
+
+
+def _has_model(folder: Path) -> bool:
+    return any((folder / f"images{suffix}").is_file() for suffix in (".bin", ".txt"))
 
 
 def _warn_of_lost_points(
