@@ -13,7 +13,7 @@ from hloc_lite.evaluation.metrics import (
     score_conditions,
 )
 from hloc_lite.evaluation.names import NameAlignment, align_names
-from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold
+from hloc_lite.evaluation.thresholds import MAP_UNITS, DistanceUnit, Threshold
 from hloc_lite.types import Rigid3
 
 SUSPICIOUS_RECALL = 0.1
@@ -93,7 +93,7 @@ def evaluate(
     recalls = list(rows.values())[-1].recalls
     suspicious = bool(recalls) and recalls[-1].value < SUSPICIOUS_RECALL
     hint = diagnose(renamed, true) if suspicious else None
-    return Evaluation(rows, conditions, names, unit or DistanceUnit(), hint)
+    return Evaluation(rows, conditions, names, unit or MAP_UNITS, hint)
 
 
 def _some(names: Sequence[str], count: int = 5) -> str:

@@ -12,7 +12,7 @@ from hloc_lite.evaluation.evaluate import Evaluation
 from hloc_lite.evaluation.metrics import QueryError
 from hloc_lite.evaluation.records import QueryRecord
 from hloc_lite.evaluation.tables import degree_text, distance_text
-from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold
+from hloc_lite.evaluation.thresholds import MAP_UNITS, Threshold
 
 
 def summary_tiles(
@@ -108,7 +108,7 @@ def query_rows(
     for record in records:
         error = errors.get(record.name)
         known = error is not None and error.localized
-        unit = evaluation.unit if evaluation else DistanceUnit()
+        unit = evaluation.unit if evaluation else MAP_UNITS
         rows.append(
             {
                 "name": record.name,

@@ -18,6 +18,9 @@ PRESETS: Mapping[str, str] = {
 }
 """Thresholds of the benchmarks on visuallocalization.net."""
 
+WITHOUT_UNIT = "0.25,2deg 0.5,5deg 5,10deg"
+"""Thresholds where nothing tells the length of a map unit: the numbers of Aachen Day-Night."""
+
 _EXPECTED = (
     f"a distance and an angle such as 0.25m,2deg or 1%,0.5deg, or one of {', '.join(PRESETS)}"
 )
@@ -46,7 +49,7 @@ class Threshold:
                 f"{self.max_distance:g} and {self.max_angle_deg:g} deg"
             )
         if not self.label:
-            label = f"{self.max_distance:g}m,{self.max_angle_deg:g}deg"
+            label = f"{self.max_distance:g},{self.max_angle_deg:g}deg"
             object.__setattr__(self, "label", label)
 
 
@@ -62,6 +65,10 @@ class DistanceUnit:
         return distance / self.length
 
 
+MAP_UNITS = DistanceUnit("map units")
+"""Unit of poses of which nothing says that they are metric."""
+
+
 def percent_of(unit_length: float) -> DistanceUnit:
     """Percent of a reference length, for maps without metric scale.
 
@@ -71,6 +78,13 @@ def percent_of(unit_length: float) -> DistanceUnit:
     if not 0 < unit_length < float("inf"):
         raise ConfigError(f"the unit length must be above zero, got {unit_length:g}")
     return DistanceUnit("%", unit_length / 100)
+
+
+def states_metres(texts: Iterable[str]) -> bool:
+    """Return True if a threshold is given in m, cm or mm, or as a preset, which are in metres."""
+    words = " ".join(texts).replace(";", " ").split()
+    found = [_PATTERN.fullmatch(PRESETS.get(word.lower(), word).split()[0]) for word in words]
+    return any(match is not None and match["unit"] not in ("", "%") for match in found)
 
 
 def is_threshold(text: str) -> bool:
@@ -96,7 +110,7 @@ def parse_threshold(text: str, unit_length: float | None = None) -> Threshold:
     else:
         factor = METRES[unit]
     distance, angle = float(found["distance"]), float(found["angle"])
-    return Threshold(distance * factor, angle, f"{distance:g}{unit or 'm'},{angle:g}deg")
+    return Threshold(distance * factor, angle, f"{distance:g}{unit},{angle:g}deg")
 
 
 def parse_thresholds(

@@ -48,10 +48,16 @@ def test_condition_is_named_by_its_file(run: Run) -> None:
     code, out, _ = run("poses.txt", "gt_day.txt")
     assert code == 0
     header, row, *notes = out.splitlines()
-    assert header.split()[:5] == ["queries", "localized", "0.25m,2deg", "0.5m,5deg", "5m,10deg"]
+    assert header.split()[:5] == ["queries", "localized", "0.25,2deg", "0.5,5deg", "5,10deg"]
     assert row.split()[:4] == ["day", "5", "5", "0.0"]
-    assert row.split()[-4:] == ["0.3", "m", "1", "deg"]
+    assert row.split()[-5:] == ["0.3", "map", "units", "1", "deg"]
     assert notes[0].startswith("3 names are not in the ground truth")
+
+
+@pytest.mark.parametrize("given", ["aachen", "0.25m,2deg", "25cm,2deg 1,5deg"])
+def test_lengths_are_metres_only_where_the_user_says_so(run: Run, given: str) -> None:
+    _, out, _ = run("poses.txt", "gt_day.txt", "--thresholds", *given.split())
+    assert out.splitlines()[1].split()[-4:] == ["0.3", "m", "1", "deg"]
 
 
 def test_several_files_have_a_row_each_and_one_for_all(run: Run) -> None:
