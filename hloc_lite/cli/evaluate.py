@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--thresholds",
     multiple=True,
     metavar="T",
-    help="Accuracy thresholds: 0.25m,2deg or aachen or inloc, if the poses are in metres; 0.25,2deg "
+    help="Accuracy thresholds: 0.25m,2deg, aachen or inloc, if poses are in metres; 0.25,2deg "
     "in map units; or 1%,0.5deg (with --unit-length). Several may follow, and the option may be "
     "given several times.  [default: the numbers of aachen, in map units]",
 )

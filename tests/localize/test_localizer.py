@@ -15,7 +15,7 @@ from hloc_lite.geometry.cameras import focal_lengths, rescaled, with_focal
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.map import Map
-from hloc_lite.types import Camera, Photo, Status
+from hloc_lite.types import Camera, Photo, Prior, Status
 from tests.exact_scene import MAP_NAMES, SIZE, ExactScene, NoWeights
 from tests.localize.localizers import localizer_with, make_localizer
 
