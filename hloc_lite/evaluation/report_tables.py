@@ -89,12 +89,13 @@ def recall_rows(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def threshold_text(threshold: Threshold) -> str:
-    """Format the label ``0.25m,2deg`` as ``0.25 m, 2°``; other labels stay as they are."""
+    """Format the label ``0.25m,2deg`` as ``0.25 m, 2°``; without a unit it is in map units."""
     distance, separator, angle = threshold.label.partition(",")
     if not separator:
         return threshold.label
     digits = distance.rstrip("cm%")
-    return f"{digits} {distance[len(digits) :]}, {angle.removesuffix('deg')}°"
+    unit = distance[len(digits) :] or MAP_UNITS.symbol
+    return f"{digits} {unit}, {angle.removesuffix('deg')}°"
 
 
 def query_rows(

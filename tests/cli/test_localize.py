@@ -73,7 +73,7 @@ def test_a_folder_is_localized(world, run) -> None:
     assert code == 0, err
     assert set(read_poses(Path("poses.txt"))) == set(QUERIES)
     assert "2 queries: 2 localized" in out
-    assert "within 0.25 m, 2°" in Path("report/report.html").read_text("utf-8")
+    assert "within 0.25 map units, 2°" in Path("report/report.html").read_text("utf-8")
     assert not list(Path().glob(".*"))
 
 
