@@ -36,7 +36,10 @@ Read them with three warnings.
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Accuracy", ("real-photos", "town-recall")),
     ("Coarse-to-fine matching", ("cascade-real-photos", "cascade-town", "cascade-town-idle")),
-    ("Speed and size", ("fast-profile", "mapping-speed", "compact-map", "scaling", "extraction")),
+    (
+        "Speed and size",
+        ("fast-profile", "mapping-speed", "compact-map", "scaling", "extraction", "python-and-cli"),
+    ),
     ("Match weights", ("ablation", "ablation-retrieved")),
     ("Confidence and covariance", ("confidence", "covariance")),
     ("Pose estimation", ("estimators", "estimator-weights", "rigs", "p3p")),

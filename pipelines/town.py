@@ -55,7 +55,15 @@ def main(
         run("localize", folder / "map", "--images", town / "images", *queries,
             "-o", folder / "poses.txt", "--jsonl", folder / "results.jsonl",
             "--report", folder / "report", *(f"--truth={file}" for file in truth))  # fmt: skip
-        run("evaluate", folder / "poses.txt", *truth, "--json", folder / "scores.json")
+        run(
+            "evaluate",
+            folder / "poses.txt",
+            *truth,
+            "--thresholds",
+            "aachen",
+            "--json",
+            folder / "scores.json",
+        )
     table = Table(
         "Rendered town: recall",
         ["features", "condition", "0.25 m, 2°", "0.5 m, 5°", "5 m, 10°", "median", "ms per query"],

@@ -83,7 +83,12 @@ def command(
     for file in truth:
         localize += ["--truth", file]
     localize += runtime
-    for arguments in (render, build, localize, ["evaluate", poses, *truth]):
+    for arguments in (
+        render,
+        build,
+        localize,
+        ["evaluate", poses, *truth, "--thresholds", "aachen"],
+    ):
         _run([str(argument) for argument in arguments])
 
     minutes = (time.perf_counter() - start) / 60

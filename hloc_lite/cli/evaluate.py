@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     "--thresholds",
     multiple=True,
     metavar="T",
-    help="Accuracy thresholds: 0.25m,2deg or 1%,0.5deg (with --unit-length), aachen or inloc. "
-    "Several may follow, and the option may be given several times.  [default: aachen]",
+    help="Accuracy thresholds: 0.25m,2deg, aachen or inloc, if poses are in metres; 0.25,2deg "
+    "in map units; or 1%,0.5deg (with --unit-length). Several may follow, and the option may be "
+    "given several times.  [default: the numbers of aachen, in map units]",
 )
 @click.option(
     "--unit-length",
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--correct",
     metavar="T",
-    help="Errors beyond which a given pose is wrong.  [default: 0.25m,2deg; 5%,2deg with "
+    help="Errors beyond which a given pose is wrong.  [default: 0.25,2deg; 5%,2deg with "
     "--unit-length]",
 )
 @click.option(
@@ -89,20 +90,25 @@ def command(
     from hloc_lite.evaluation.records import check_same_run, confidences_of, promises_of
     from hloc_lite.evaluation.tables import confidence_lines, evaluation_to_json, text_table
     from hloc_lite.evaluation.thresholds import (
+        MAP_UNITS,
+        WITHOUT_UNIT,
         DistanceUnit,
         correct_within,
         parse_thresholds,
         percent_of,
+        states_metres,
     )
     from hloc_lite.formats.hloc_lists import read_poses
     from hloc_lite.io.files import write_json_atomic
     from hloc_lite.io.results import read_results_jsonl
 
     truth_files, trailing = _split_arguments(truth, bool(thresholds))
-    limits = parse_thresholds([*thresholds, *trailing] or ["aachen"], unit_length)
-    is_correct = correct_within(unit_length, correct)
+    given = [*thresholds, *trailing]
+    limits = parse_thresholds(given or [WITHOUT_UNIT], unit_length)
     _check_outputs(poses, truth_files, json_file, report_dir, results_file)
-    unit = DistanceUnit() if unit_length is None else percent_of(unit_length)
+    unit = DistanceUnit() if states_metres(given) else MAP_UNITS
+    unit = unit if unit_length is None else percent_of(unit_length)
+    is_correct = correct_within(unit, correct)
     conditions = read_conditions(truth_files)
     if by_folder:
         conditions = group_by_first_folder(merge_conditions(conditions))

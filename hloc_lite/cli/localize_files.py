@@ -18,6 +18,12 @@ from hloc_lite.evaluation.names import align_names
 from hloc_lite.evaluation.photos import photo_loader
 from hloc_lite.evaluation.report import report_file, require_report_extra, write_report
 from hloc_lite.evaluation.report_input import ReportInput, report_input_from_results
+from hloc_lite.evaluation.thresholds import (
+    MAP_UNITS,
+    WITHOUT_UNIT,
+    DistanceUnit,
+    parse_thresholds,
+)
 from hloc_lite.formats.hloc_lists import check_names, write_poses
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.image_sources import FolderSource
@@ -26,6 +32,7 @@ from hloc_lite.io.results import write_results_jsonl
 from hloc_lite.io.versions import software_versions
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.georeference import Georeference
+from hloc_lite.maps.units import metres_per_unit
 from hloc_lite.types import Camera, LocalizationResult, Rigid3
 
 
@@ -188,11 +195,19 @@ def _report_input(
             return None
         return localizer.localize(photo, queries.cameras.get(name), name=name)
 
+    scale = metres_per_unit(sfm_map)
+    unit, thresholds = MAP_UNITS, parse_thresholds([WITHOUT_UNIT])
+    if scale is not None:
+        unit = DistanceUnit("m", 1 / scale)
+        in_metres = parse_thresholds(["aachen"])
+        thresholds = tuple(replace(t, max_distance=t.max_distance / scale) for t in in_metres)
     report = report_input_from_results(
         results,
         title=f"Localization of {len(results)} queries",
         conditions=outputs.conditions or None,
         model=localizer.model,
+        thresholds=thresholds,
+        unit=unit,
         load_query_photo=load_query,
         load_map_photo=photo_loader(map_photos),
         load_labels=localizer.predict_labels,

@@ -19,7 +19,7 @@ from hloc_lite.evaluation.metrics import (
     score_conditions,
 )
 from hloc_lite.evaluation.names import NameAlignment, align_names
-from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold, correct_within
+from hloc_lite.evaluation.thresholds import MAP_UNITS, DistanceUnit, Threshold, correct_within
 from hloc_lite.types import Rigid3
 
 SUSPICIOUS_RECALL = 0.1
@@ -120,8 +120,8 @@ def evaluate(
     known = {
         names.true_names[n]: c for n, c in (confidences or {}).items() if n in names.true_names
     }
-    unit = unit or DistanceUnit()
-    correct = correct_within(unit.reference_length) if correct is None else correct
+    unit = unit or MAP_UNITS
+    correct = correct_within(unit) if correct is None else correct
     return Evaluation(rows, conditions, names, unit, hint, correct, known)
 
 

@@ -108,7 +108,7 @@ def plan_view_svg(
             label="not localized (true pose)",
         )  # fmt: skip
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
-    name = unit.symbol if unit.symbol != "%" else "map units"
+    name = unit.symbol if unit.length == 1 else "map units"
     label_axes(axes, name, name)
     add_legend(axes, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderaxespad=0)
     svg = figure_svg(figure, "Plan view of the map with true and estimated cameras")

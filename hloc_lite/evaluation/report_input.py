@@ -14,7 +14,7 @@ from hloc_lite.evaluation.records import (
     promises_of,
     records_from_results,
 )
-from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold, parse_thresholds
+from hloc_lite.evaluation.thresholds import WITHOUT_UNIT, DistanceUnit, Threshold, parse_thresholds
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import LabelMap, LocalizationResult, Photo, Rigid3
 
@@ -69,8 +69,8 @@ def report_input_from_results(
         results: one per query.
         title: heading of the page.
         conditions: condition -> query name -> true cam_from_world; without it nothing is scored.
-        thresholds: accuracy thresholds; default: those of Aachen Day-Night.
-        unit: unit of the distances shown; default: metres.
+        thresholds: accuracy thresholds; default: the numbers of Aachen Day-Night.
+        unit: unit of the distances shown; default: map units.
         bootstrap: settings of the confidence intervals.
         rest: other fields of ``ReportInput`` (model, load_query_photo, config, ...).
     """
@@ -82,7 +82,7 @@ def report_input_from_results(
             if result.pose is not None
         }
         query_names = [result.query_name for result in results]
-        chosen = thresholds or parse_thresholds(["aachen"])
+        chosen = thresholds or parse_thresholds([WITHOUT_UNIT])
         evaluation = evaluate(
             estimated, conditions, chosen, unit, bootstrap, query_names, confidences_of(results)
         )

@@ -23,13 +23,13 @@ from hloc_lite.evaluation.report_tables import (
     stage_rows,
     summary_tiles,
 )
-from hloc_lite.evaluation.thresholds import DistanceUnit
+from hloc_lite.evaluation.thresholds import MAP_UNITS
 
 
 def page_values(report: ReportInput) -> dict[str, Any]:
     """Make the variables of ``report.html.j2``."""
     evaluation = report.evaluation
-    unit = evaluation.unit if evaluation else DistanceUnit("map units")
+    unit = evaluation.unit if evaluation else MAP_UNITS
     records = _complete_records(report)
     errors = {error.name: error for error in evaluation.overall.errors} if evaluation else {}
     return {

@@ -19,7 +19,7 @@ from hloc_lite.evaluation.evaluate import Evaluation
 from hloc_lite.evaluation.metrics import QueryError
 from hloc_lite.evaluation.records import QueryRecord
 from hloc_lite.evaluation.tables import degree_text, distance_text
-from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold
+from hloc_lite.evaluation.thresholds import MAP_UNITS, Threshold
 
 
 def summary_tiles(
@@ -100,12 +100,13 @@ def recall_rows(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def threshold_text(threshold: Threshold) -> str:
-    """Format the label ``0.25m,2deg`` as ``0.25 m, 2°``; other labels stay as they are."""
+    """Format the label ``0.25m,2deg`` as ``0.25 m, 2°``; without a unit it is in map units."""
     distance, separator, angle = threshold.label.partition(",")
     if not separator:
         return threshold.label
     digits = distance.rstrip("cm%")
-    return f"{digits} {distance[len(digits) :]}, {angle.removesuffix('deg')}°"
+    unit = distance[len(digits) :] or MAP_UNITS.symbol
+    return f"{digits} {unit}, {angle.removesuffix('deg')}°"
 
 
 def query_rows(
@@ -119,7 +120,7 @@ def query_rows(
     for record in records:
         error = errors.get(record.name)
         known = error is not None and error.localized
-        unit = evaluation.unit if evaluation else DistanceUnit()
+        unit = evaluation.unit if evaluation else MAP_UNITS
         rows.append(
             {
                 "name": record.name,

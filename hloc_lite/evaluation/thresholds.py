@@ -18,9 +18,11 @@ PRESETS: Mapping[str, str] = {
 }
 """Thresholds of the benchmarks on visuallocalization.net."""
 
-CORRECT, CORRECT_RELATIVE = "0.25m,2deg", "5%,2deg"
-"""Errors within which a pose is correct, else wrong: in metric maps, and with a reference length
-(the mean distance of the cameras from their centre) elsewhere."""
+CORRECT: Mapping[str, str] = {"m": "0.25m,2deg", "%": "5%,2deg", "map units": "0.25,2deg"}
+"""Errors within which a pose is correct, else wrong, by the unit of distances: metres, percent of
+the mean distance of the cameras from their centre, or units of which nothing tells the length."""
+WITHOUT_UNIT = "0.25,2deg 0.5,5deg 5,10deg"
+"""Thresholds where nothing tells the length of a map unit: the numbers of Aachen Day-Night."""
 
 _EXPECTED = (
     f"a distance and an angle such as 0.25m,2deg or 1%,0.5deg, or one of {', '.join(PRESETS)}"
@@ -50,7 +52,7 @@ class Threshold:
                 f"{self.max_distance:g} and {self.max_angle_deg:g} deg"
             )
         if not self.label:
-            label = f"{self.max_distance:g}m,{self.max_angle_deg:g}deg"
+            label = f"{self.max_distance:g},{self.max_angle_deg:g}deg"
             object.__setattr__(self, "label", label)
 
 
@@ -71,6 +73,10 @@ class DistanceUnit:
         return 100 * self.length if self.symbol == "%" else None
 
 
+MAP_UNITS = DistanceUnit("map units")
+"""Unit of poses of which nothing says that they are metric."""
+
+
 def percent_of(unit_length: float) -> DistanceUnit:
     """Percent of a reference length, for maps without metric scale.
 
@@ -80,6 +86,13 @@ def percent_of(unit_length: float) -> DistanceUnit:
     if not 0 < unit_length < float("inf"):
         raise ConfigError(f"the unit length must be above zero, got {unit_length:g}")
     return DistanceUnit("%", unit_length / 100)
+
+
+def states_metres(texts: Iterable[str]) -> bool:
+    """Return True if a threshold is given in m, cm or mm, or as a preset, which are in metres."""
+    words = " ".join(texts).replace(";", " ").split()
+    found = [_PATTERN.fullmatch(PRESETS.get(word.lower(), word).split()[0]) for word in words]
+    return any(match is not None and match["unit"] not in ("", "%") for match in found)
 
 
 def is_threshold(text: str) -> bool:
@@ -105,21 +118,22 @@ def parse_threshold(text: str, unit_length: float | None = None) -> Threshold:
     else:
         factor = METRES[unit]
     distance, angle = float(found["distance"]), float(found["angle"])
-    return Threshold(distance * factor, angle, f"{distance:g}{unit or 'm'},{angle:g}deg")
+    return Threshold(distance * factor, angle, f"{distance:g}{unit},{angle:g}deg")
 
 
-def correct_within(unit_length: float | None = None, text: str | None = None) -> Threshold:
+def correct_within(unit: DistanceUnit | None = None, text: str | None = None) -> Threshold:
     """Errors within which a pose counts as correct; beyond, it is wrong.
 
     Args:
-        unit_length: reference length of a map without metric scale; None: the map is metric.
-        text: a threshold to use instead of ``CORRECT`` and ``CORRECT_RELATIVE``.
+        unit: unit of distances; None: metres.
+        text: a threshold to use instead of that of ``CORRECT``.
 
     Raises:
         ConfigError: see ``parse_threshold``.
     """
-    default = CORRECT if unit_length is None else CORRECT_RELATIVE
-    return parse_threshold(default if text is None else text, unit_length)
+    unit = unit or DistanceUnit()
+    default = CORRECT.get(unit.symbol, CORRECT["map units"])
+    return parse_threshold(default if text is None else text, unit.reference_length)
 
 
 def parse_thresholds(

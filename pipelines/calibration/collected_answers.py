@@ -18,7 +18,7 @@ from tqdm import tqdm
 from hloc_lite.config import fingerprint, load_config
 from hloc_lite.datasets.dataset import Dataset, DatasetQuery
 from hloc_lite.datasets.dataset_folder import read_dataset_folder
-from hloc_lite.evaluation.thresholds import Threshold, correct_within
+from hloc_lite.evaluation.thresholds import Threshold, correct_within, percent_of
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.files import read_json, write_text_atomic
 from hloc_lite.localize.known_answers import AnswerGroup, model_fingerprint
@@ -55,7 +55,11 @@ def read_place(folder: Path, *, is_metric: bool) -> Place:
     if not is_metric and dataset.unit_length is None:
         raise SystemExit(f"{folder} needs unit.txt, or must be given as a metric case")
     length = None if is_metric else dataset.unit_length
-    return Place(folder.resolve().name, dataset, correct_within(length))
+    return Place(
+        folder.resolve().name,
+        dataset,
+        correct_within(None if length is None else percent_of(length)),
+    )
 
 
 def open_map(place: Place, features: str, maps: Path) -> Map:

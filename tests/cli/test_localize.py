@@ -73,7 +73,7 @@ def test_a_folder_is_localized(world, run) -> None:
     assert code == 0, err
     assert set(read_poses(Path("poses.txt"))) == set(QUERIES)
     assert "2 queries: 2 localized" in out
-    assert "within 0.25 m, 2°" in Path("report/report.html").read_text("utf-8")
+    assert "within 0.25 map units, 2°" in Path("report/report.html").read_text("utf-8")
     assert not list(Path().glob(".*"))
 
 
@@ -198,6 +198,52 @@ def test_unwritable_outputs_are_reported_first_with_the_cause(
         code, _, err = run(photo, *arguments)
         assert code == 2 and reason in err and "free some space" not in err, arguments
     assert not Path("report").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["MAP", "nothere.jpg"], "photo nothere.jpg does not exist"),
+        (["MAP", "."], ". is a folder, expected a photo"),
+        (["nomap", "here.jpg"], "map nomap does not exist"),
+        (["MAP", "here.jpg", "--config", "none.toml"], "config file none.toml does not exist"),
+        (["MAP", "--images", ".", "--queries", "none.txt", "-o", "p.txt"], "none.txt"),
+        (["MAP", "--images", ".", "--queries", "list.txt", "-o", "p.txt"], "none of the 1 queries"),
+    ],
+)
+def test_missing_inputs_end_before_networks_are_loaded(
+    world, tmp_path, monkeypatch, capsys, arguments, expected
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise AssertionError("networks were loaded")
+
+    monkeypatch.setattr(Localizer, "__init__", load)
+    monkeypatch.chdir(tmp_path)
+    Path("here.jpg").touch()
+    Path("list.txt").write_text("gone.jpg PINHOLE 4 3 2 2 2 1.5\n", encoding="utf-8")
+    given = [str(world[0] / "map") if each == "MAP" else each for each in arguments]
+    with pytest.raises(SystemExit) as stopped:
+        main(["localize", *given])
+    out, err = capsys.readouterr()
+    assert stopped.value.code == 2 and expected in err and not out
+
+
+def test_quiet_prints_results_only_and_verbose_times(world, tmp_path, capsys, caplog) -> None:
+    photo = world[0] / "images" / next(iter(QUERIES))
+    arguments = ["localize", str(world[0] / "map"), str(photo), "--set", "mapping.seed=3"]
+    errs, logs = {}, {}
+    for flag in ("--quiet", "--verbose"):
+        caplog.clear()
+        with pytest.raises(SystemExit):
+            main([flag, *arguments])
+        out, errs[flag] = capsys.readouterr()
+        logs[flag] = caplog.text
+        assert "localized" in out
+    assert errs["--quiet"] == logs["--quiet"] == ""
+    assert "ignored: mapping.seed" in errs["--verbose"] and "features: 0." in logs["--verbose"]
+    with pytest.raises(SystemExit) as stopped:
+        main(["-q", "-v", *arguments])
+    assert stopped.value.code == 2
 
 
 def test_a_file_instead_of_a_folder_is_named(world, tmp_path, monkeypatch, capsys) -> None:

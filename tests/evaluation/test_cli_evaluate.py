@@ -49,12 +49,18 @@ def test_condition_is_named_by_its_file(run: Run) -> None:
     code, out, _ = run("poses.txt", "gt_day.txt")
     assert code == 0
     first, header, row, *notes = out.splitlines()
-    assert first == "given but wrong: 5 of 5 (wrong: beyond 0.25m or 2deg)"
-    assert header.split()[:4] == ["queries", "localized", "wrong", "0.25m,2deg"]
-    assert header.split()[4:6] == ["0.5m,5deg", "5m,10deg"]
+    assert first == "given but wrong: 5 of 5 (wrong: beyond 0.25 or 2deg)"
+    assert header.split()[:4] == ["queries", "localized", "wrong", "0.25,2deg"]
+    assert header.split()[4:6] == ["0.5,5deg", "5,10deg"]
     assert row.split()[:5] == ["day", "5", "5", "5", "0.0"]
-    assert row.split()[-4:] == ["0.3", "m", "1", "deg"]
+    assert row.split()[-5:] == ["0.3", "map", "units", "1", "deg"]
     assert notes[0].startswith("3 names are not in the ground truth")
+
+
+@pytest.mark.parametrize("given", ["aachen", "0.25m,2deg", "25cm,2deg 1,5deg"])
+def test_lengths_are_metres_only_where_the_user_says_so(run: Run, given: str) -> None:
+    _, out, _ = run("poses.txt", "gt_day.txt", "--thresholds", *given.split())
+    assert out.splitlines()[2].split()[-4:] == ["0.3", "m", "1", "deg"]
 
 
 def test_several_files_have_a_row_each_and_one_for_all(run: Run) -> None:

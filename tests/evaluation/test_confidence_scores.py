@@ -38,9 +38,13 @@ def test_wrong_are_given_poses_beyond_either_bound() -> None:
 
 
 def test_without_metric_scale_wrong_is_relative() -> None:
-    assert str(given_but_wrong(ERRORS, correct_within(10.0))) == "given but wrong: 1 of 3"
-    assert str(given_but_wrong(ERRORS, correct_within(1.0))) == "given but wrong: 3 of 3"
-    assert correct_within(10.0, "1%,1deg").max_distance == pytest.approx(0.1)
+    assert (
+        str(given_but_wrong(ERRORS, correct_within(percent_of(10.0)))) == "given but wrong: 1 of 3"
+    )
+    assert (
+        str(given_but_wrong(ERRORS, correct_within(percent_of(1.0)))) == "given but wrong: 3 of 3"
+    )
+    assert correct_within(percent_of(10.0), "1%,1deg").max_distance == pytest.approx(0.1)
     assert percent_of(10.0).reference_length == pytest.approx(10)
     assert DistanceUnit().reference_length is None
 

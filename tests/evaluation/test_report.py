@@ -106,12 +106,12 @@ def test_page_is_self_contained(full_page: Page, full_html: str) -> None:
 
 def test_key_figures_match_the_scores(full_page: Page) -> None:
     text = full_page.text
-    # errors 0.01 * 2^i: five are within 0.25 m, six within 0.5 m, nine within 5 m, of twelve
-    assert "within 0.25 m, 2° 41.7 %" in text
-    assert "within 0.5 m, 5° 50.0 %" in text
-    assert "within 5 m, 10° 75.0 %" in text
+    # errors 0.01 * 2^i: five are within 0.25, six within 0.5, nine within 5, of twelve
+    assert "within 0.25 map units, 2° 41.7 %" in text
+    assert "within 0.5 map units, 5° 50.0 %" in text
+    assert "within 5 map units, 10° 75.0 %" in text
     assert "10 of 12 queries" in text
-    assert "median position 0.48 m" in text  # of (0.32, 0.64)
+    assert "median position 0.48 map units" in text  # of (0.32, 0.64)
     assert "median rotation 0.1°" in text
     assert "median time 120 ms" in text
 
@@ -221,7 +221,7 @@ def test_matching_by_basename_is_reported() -> None:
     )
     page = Page(render_report(given))
     assert "names matched by their basename" in page.text
-    assert "within 0.5 m, 5° 50.0 %" in page.text
+    assert "within 0.5 map units, 5° 50.0 %" in page.text
     assert "missing" not in page.text
     assert loaded[0] == NAMES[0].removeprefix("query/")  # photos are loaded by their original name
 
@@ -270,7 +270,7 @@ def test_report_of_results_without_correspondences() -> None:
     given = report_input_from_results(
         bare, title="t", conditions={"day": TRUE}, model=MODEL, load_query_photo=grey_photo
     )
-    assert "within 0.5 m, 5° 50.0 %" in Page(render_report(given)).text
+    assert "within 0.5 map units, 5° 50.0 %" in Page(render_report(given)).text
 
 
 def test_best_map_image_sees_most_inliers() -> None:

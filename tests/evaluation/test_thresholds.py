@@ -68,5 +68,5 @@ def test_presets_and_lists_of_thresholds() -> None:
 
 
 def test_default_label() -> None:
-    assert Threshold(0.5, 5).label == "0.5m,5deg"
+    assert Threshold(0.5, 5).label == "0.5,5deg"
     assert DistanceUnit().convert(0.5) == 0.5

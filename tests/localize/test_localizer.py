@@ -15,7 +15,7 @@ from hloc_lite.geometry.cameras import focal_lengths, rescaled, with_focal
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.map import Map
-from hloc_lite.types import Camera, Photo, Status
+from hloc_lite.types import Camera, Photo, Prior, Status
 from tests.exact_scene import MAP_NAMES, SIZE, ExactScene, NoWeights
 from tests.localize.localizers import localizer_with, make_localizer
 
@@ -189,3 +189,17 @@ def test_a_batch_keeps_its_order_and_threads_give_equal_poses(
         assert np.array_equal(result.pose.cam_from_world.translation, expected)
     with pytest.raises(ShapeError, match="1 cameras for 3 images"):
         list(localizer.localize_batch(images, [scene.camera]))
+
+
+def test_gravity_that_cannot_be_compared_is_said(scene: ExactScene, localizer: Localizer) -> None:
+    down = np.array([0.0, 1.0, 0.0])
+    unknown, known = (
+        localizer.localize(scene.image(7), scene.camera, prior=prior)
+        for prior in (
+            Prior(gravity_in_cam=down),
+            Prior(gravity_in_cam=down, gravity_in_world=down, gravity_tolerance_deg=180),
+        )
+    )
+    assert unknown.status is known.status is Status.LOCALIZED
+    assert "gravity not compared: gravity in the map is unknown" in unknown.reason
+    assert "not compared" not in known.reason

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -86,3 +88,19 @@ def test_probability_metrics_have_known_values() -> None:
         (0.0, 1), (pytest.approx(0.1), 2), (pytest.approx(0.9), 2),
     ]  # fmt: skip
     assert np.isnan(probability_metrics(probability, np.ones(5, bool)).auroc)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["photo.jpg", "http://127.0.0.1:9"], "no server answers at http://127.0.0.1:9"),
+        (["gone.jpg"], "photo gone.jpg does not exist"),
+        ([], "Client of `hloc-lite serve`"),
+    ],
+)
+def test_the_client_says_what_is_missing(tmp_path: Path, arguments, expected) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"not sent")
+    client = Path(__file__).parents[2] / "pipelines" / "client_example.py"
+    command = [sys.executable, str(client), *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and expected in done.stderr and "Traceback" not in done.stderr

@@ -54,8 +54,12 @@ def main(
         answer_requests(worker, map_folder, photos)
         return
     columns = ("cores", "process", "ms per query", "times the command line", "95 % interval",
-               "processes that wanted a core")  # fmt: skip
-    table = Table("Python and the command line", columns, f"{pairs} pairs, {len(photos)} photos.")
+               "load average")  # fmt: skip
+    table = Table(
+        "Python and the command line",
+        columns,
+        f"{pairs} pairs, {len(photos)} photos; the first one of each round is not counted.",
+    )
     kinds = [CLI, PYTHON, *([SPINNING] if spinning else [])]
     with ExitStack() as stack:
         workers = {
