@@ -16,6 +16,11 @@ _SECTION_NAMES: Mapping[Any, str] = {
     field.annotation: name for name, field in Config.model_fields.items()
 }
 
+_ADDED_KEYS: Mapping[str, tuple[str, ...]] = {
+    "confidence": ("max_wrong", "delta", "unmapped_share", "promise_floor", "cautious_confidence"),
+}
+"""Keys that version 0.1 did not have: hashed only where they differ from the defaults."""
+
 
 def fingerprint(*parts: object) -> str:
     """16 hex digits that change with any of the parts.
@@ -34,6 +39,18 @@ def plain_for_fingerprint(model: BaseModel) -> dict[str, Any]:
     of version 0.1 (see ``renamed_keys``)."""
     values = model.model_dump()
     if isinstance(model, Config):
-        return with_old_names(values)
+        sections = {
+            name: _without_added(name, getattr(model, name), values[name]) for name in values
+        }
+        return with_old_names(sections)
     name = _SECTION_NAMES.get(type(model))
-    return values if name is None else section_with_old_names(name, values)
+    if name is None:
+        return values
+    return section_with_old_names(name, _without_added(name, model, values))
+
+
+def _without_added(name: str, section: BaseModel, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values of a section without added keys that have their defaults."""
+    fields = type(section).model_fields
+    added = [key for key in _ADDED_KEYS.get(name, ()) if values[key] == fields[key].default]
+    return {key: value for key, value in values.items() if key not in added}
