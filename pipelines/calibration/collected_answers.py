@@ -41,6 +41,12 @@ class Site:
     dataset: Dataset
     correct: Threshold
 
+    @property
+    def kind(self) -> str:
+        """Kind of its scene; rendered towns have a file of their config."""
+        root = self.dataset.image_folder.parent
+        return "rendered" if (root / "town.json").is_file() else "real"
+
 
 def read_site(folder: Path, *, is_metric: bool) -> Site:
     """Read a rendered town or a case of real photos.
@@ -100,7 +106,7 @@ def collect_answers(
             model = model_fingerprint(localizer.calibration) if localizer.calibration else ""
             rows = [_answer(localizer, site, of, each) for of, each in tqdm(wanted, disable=None)]
             write_text_atomic(file, json.dumps({"confidence_model": model, "rows": rows}))
-        groups += _groups(site.name, features, read_json(file)["rows"])
+        groups += _groups(site.kind, site.name, features, read_json(file)["rows"])
     return groups
 
 
@@ -149,13 +155,14 @@ def _answer(localizer: Localizer, site: Site, of: Site, query: DatasetQuery) -> 
     return of.name, query.condition, query.name, result.confidence, is_wrong
 
 
-def _groups(scene: str, features: str, rows: Sequence[Row]) -> Iterator[AnswerGroup]:
+def _groups(kind: str, scene: str, features: str, rows: Sequence[Row]) -> Iterator[AnswerGroup]:
     by_kind: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         by_kind.setdefault((row[0], row[1]), []).append(row)
     for (photos, condition), group in by_kind.items():
         found = [(float(row[3]), bool(row[4])) for row in group if row[3] is not None]
         yield AnswerGroup(
+            kind,
             scene,
             photos,
             features,

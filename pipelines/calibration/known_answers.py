@@ -18,9 +18,9 @@ from pathlib import Path
 import click
 
 from hloc_lite.config import load_config
+from hloc_lite.localize.acceptance import choose_acceptance
 from hloc_lite.localize.confidence import load_calibration
-from hloc_lite.localize.known_answers import AnswerGroup, joined_answers, write_answers
-from hloc_lite.risk_control import lowest_safe_threshold
+from hloc_lite.localize.known_answers import AnswerGroup, answers_by_kind, write_answers
 from pipelines.benchmarks.results import command_line, current_commit
 from pipelines.calibration.collected_answers import Site, collect_answers, read_site
 
@@ -71,10 +71,10 @@ def main(
     file = output / "known_answers.json"
     write_answers(file, groups, calibration, provenance)
     print(f"{file}: {sum(each.num_photos for each in groups)} photos")
-    config, answers = load_config().confidence, joined_answers(groups)
+    config = load_config().confidence
     for promise in PROMISES:
-        threshold = lowest_safe_threshold(answers, promise, config.delta, config.unmapped_share)
-        print(f"{100 * promise:g} % wrong: from {threshold} on")
+        promised = config.model_copy(update={"max_wrong": promise})
+        print(choose_acceptance(promised, None, answers_by_kind(groups)).statement)
 
 
 def _names(sites: Sequence[Site]) -> str:

@@ -25,6 +25,7 @@ from hloc_lite.localize.acceptance import choose_acceptance, own_answers
 from hloc_lite.localize.known_answers import (
     SHIPPED,
     AnswerGroup,
+    answers_by_kind,
     joined_answers,
     parse_answers,
 )
@@ -92,7 +93,8 @@ def main(
         by_scene = grouped(groups)
         for promise in PROMISES:
             outcomes = [
-                outcome(scene, known, own[mapped], promise) for mapped, scene in by_scene.items()
+                outcome(scene, without(known, mapped), own[mapped], promise)
+                for mapped, scene in by_scene.items()
             ]
             add_row(table, "unseen towns", name, promise, outcomes)
     for name in dict.fromkeys(group.features for group in known):
@@ -112,19 +114,18 @@ def read_known(file: Path | None) -> list[AnswerGroup]:
 def left_out_outcomes(known: Sequence[AnswerGroup], features: str, promise: float) -> list[Outcome]:
     """Outcome of each real place by the answers of all others.
 
-    Answers in its map, and those to its photos in other maps, are left out.
+    The place is left out as ``without`` says.
     """
-    real = [group for group in known if group.features == features and is_real(group)]
+    real = [group for group in known if group.features == features and group.kind == "real"]
     outcomes = []
     for left_out, scene in grouped(real).items():
-        others = [group for group in known if left_out not in (group.scene, group.photos)]
-        outcomes.append(outcome(scene, others, None, promise))
+        outcomes.append(outcome(scene, without(known, left_out), None, promise))
     return outcomes
 
 
-def is_real(group: AnswerGroup) -> bool:
-    """Return True if the map is of a real place; rendered towns are named by their seed."""
-    return not group.scene.isdecimal()
+def without(known: Sequence[AnswerGroup], name: str) -> list[AnswerGroup]:
+    """Known answers without those in a map, or to photos, of one scene."""
+    return [group for group in known if name not in (group.scene, group.photos)]
 
 
 def grouped(groups: Sequence[AnswerGroup]) -> Mapping[str, list[AnswerGroup]]:
@@ -145,7 +146,7 @@ def outcome(
     config = ConfidenceConfig.model_validate(
         {**load_config().confidence.model_dump(), "max_wrong": promise}
     )
-    threshold = choose_acceptance(config, own, joined_answers(known)).threshold
+    threshold = choose_acceptance(config, own, answers_by_kind(known)).threshold
     answers = joined_answers(scene)
     given = answers.confidences >= threshold
     day = joined_answers([each for each in scene if is_day(each)])
