@@ -159,4 +159,6 @@ def _weighted_counts(
     """(S,) wrong and (S,) given answers of each scene at a threshold."""
     given = np.where(answers.confidences >= threshold, weights, 0.0)
     wrong = np.where(answers.is_wrong, given, 0.0)
-    return np.bincount(answers.scenes, wrong), np.bincount(answers.scenes, given)
+    counts = (np.bincount(answers.scenes, values) for values in (wrong, given))
+    num_wrong, num_given = (np.asarray(values, np.float64) for values in counts)
+    return num_wrong, num_given

@@ -12,7 +12,22 @@ from pydantic import BaseModel
 from hloc_lite.config.renamed_keys import section_with_old_names, with_old_names
 from hloc_lite.config.root import Config
 
-ADDED_KEYS = frozenset({"intrinsics", "localize.recalibrate", "self_test", "visibility"})
+ADDED_KEYS = frozenset(
+    {
+        "intrinsics",
+        "self_test",
+        "visibility",
+        "localize.recalibrate",
+        "localize.turn_failed",
+        "localize.turn_below",
+        "localize.turn_min_gain",
+        "confidence.max_wrong",
+        "confidence.delta",
+        "confidence.unmapped_share",
+        "confidence.promise_floor",
+        "confidence.cautious_confidence",
+    }
+)
 """Sections and keys that version 0.1 did not have. With their defaults they are left out of
 fingerprints, so that what was stored before stays valid."""
 

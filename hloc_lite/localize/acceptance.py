@@ -7,7 +7,7 @@ that the threshold was learned on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
@@ -54,13 +54,13 @@ class Promises:
         self,
         config: ConfidenceConfig,
         own: KnownAnswers | None,
-        load_shipped: Callable[[], KnownAnswers | None],
+        load_shipped: Callable[[], Sequence[KnownAnswers]],
     ) -> None:
         self._config, self._own, self._load_shipped = config, own, load_shipped
         self._chosen: dict[float | None, Acceptance] = {}
 
     @cached_property
-    def _shipped(self) -> KnownAnswers | None:
+    def _shipped(self) -> Sequence[KnownAnswers]:
         return self._load_shipped()
 
     def acceptance(self, max_wrong: float | None = None) -> Acceptance:
@@ -77,13 +77,13 @@ class Promises:
             config = self._config.model_copy(update={"max_wrong": check_max_wrong(share)})
             if share is not None and not config.enabled:
                 raise ConfigError("a promise (max_wrong) needs confidence.enabled=true")
-            shipped = None if share is None else self._shipped
+            shipped = () if share is None else self._shipped
             self._chosen[share] = choose_acceptance(config, self._own, shipped)
         return self._chosen[share]
 
 
 def choose_acceptance(
-    config: ConfidenceConfig, own: KnownAnswers | None, shipped: KnownAnswers | None
+    config: ConfidenceConfig, own: KnownAnswers | None, shipped: Sequence[KnownAnswers]
 ) -> Acceptance:
     """Choose the threshold of ``config.max_wrong``.
 
@@ -95,7 +95,8 @@ def choose_acceptance(
 
     Args:
         own: answers about the map's own photos; None if the map was not calibrated.
-        shipped: answers of other scenes by the same confidence model; None if there are none.
+        shipped: answers of other scenes by the same confidence model, one set for each kind of
+            scenes. Each set that is large enough must show the promise by itself.
     """
     if config.max_wrong is None:
         return Acceptance(config.min_confidence)
@@ -103,13 +104,15 @@ def choose_acceptance(
         return Acceptance(0.0, 1.0, statement="every pose is given, however doubtful")
     rule = (config.max_wrong, config.delta, config.unmapped_share)
     by_own = None if own is None else lowest_safe_threshold(own, *rule)
-    by_shipped = None if shipped is None else lowest_safe_threshold(shipped, *rule)
-    is_shown = by_shipped is not None or (by_own is not None and shipped is None)
+    needed = answers_needed(config.max_wrong, config.delta)
+    by_shipped = [lowest_safe_threshold(each, *rule) for each in shipped if len(each) >= needed]
+    shown = [threshold for threshold in by_shipped if threshold is not None]
+    is_shown = len(shown) == len(by_shipped) and bool(shown or (by_own and not shipped))
     floor = config.promise_floor if is_shown else config.cautious_confidence
-    threshold = max(floor, by_own or 0.0, by_shipped or 0.0)
-    if shipped is not None and not is_shown:
+    threshold = max(floor, by_own or 0.0, *shown)
+    for each in () if is_shown else shipped:
         threshold = lowest_empirical_threshold(
-            shipped, config.max_wrong, config.unmapped_share, threshold
+            each, config.max_wrong, config.unmapped_share, threshold
         )
     if own is not None:
         threshold = _least_uncontradicted(own, threshold, rule)
@@ -163,7 +166,7 @@ def _least_uncontradicted(
 def _statement(
     config: ConfidenceConfig,
     own: KnownAnswers | None,
-    shipped: KnownAnswers | None,
+    shipped: Sequence[KnownAnswers],
     by_own: float | None,
     threshold: float,
     *,
@@ -181,7 +184,7 @@ def _statement(
     count = f"this map has {num_own} calibration answer{'s' * (num_own != 1)}"
     if not is_shown:
         return f"{count}, a promise of {share} needs {needed}: not shown, and {given}"
-    others = "" if shipped is None else f"{len(shipped)} answers of other scenes"
+    others = f"{sum(map(len, shipped))} answers of other scenes" if shipped else ""
     if by_own is None:
         return (
             f"at most {share} of the given answers are wrong: {count}, too few to show it alone, "

@@ -32,6 +32,8 @@ DIGITS = 5
 class AnswerGroup:
     """Answers to photos of one place in the map of one place."""
 
+    kind: str
+    """``rendered`` or ``real``: a promise must hold for each kind of scenes by itself."""
     scene: str
     """Name of the mapped place."""
     photos: str
@@ -50,8 +52,8 @@ class AnswerGroup:
         return self.photos != self.scene
 
 
-def load_known_answers(calibration: Calibration | None) -> KnownAnswers | None:
-    """Load the shipped answers; None if they are of another confidence model.
+def load_known_answers(calibration: Calibration | None) -> tuple[KnownAnswers, ...]:
+    """Load the shipped answers by kind of scenes; none if they are of another confidence model.
 
     Args:
         calibration: coefficients of the confidence model in use; None if it is disabled.
@@ -61,14 +63,20 @@ def load_known_answers(calibration: Calibration | None) -> KnownAnswers | None:
     """
     file = files("hloc_lite.localize").joinpath(SHIPPED)
     if calibration is None or not file.is_file():
-        return None
+        return ()
     groups, model = parse_answers(file.read_text("utf-8"), SHIPPED)
-    return joined_answers(groups) if model == model_fingerprint(calibration) else None
+    return answers_by_kind(groups) if model == model_fingerprint(calibration) else ()
 
 
 def model_fingerprint(calibration: Calibration) -> str:
     """Fingerprint of the coefficients of a confidence model."""
     return fingerprint("confidence model", calibration)
+
+
+def answers_by_kind(groups: Sequence[AnswerGroup]) -> tuple[KnownAnswers, ...]:
+    """Answers of each kind of scenes."""
+    kinds = dict.fromkeys(group.kind for group in groups)
+    return tuple(joined_answers([each for each in groups if each.kind == kind]) for kind in kinds)
 
 
 def joined_answers(groups: Sequence[AnswerGroup]) -> KnownAnswers:
@@ -134,6 +142,7 @@ def write_answers(
 def _group_to_json(group: AnswerGroup) -> dict[str, Any]:
     rows = [i for i, value in enumerate(group.confidences) if value >= MIN_STORED]
     return {
+        "kind": group.kind,
         "scene": group.scene,
         "photos": group.photos,
         "features": group.features,
@@ -146,7 +155,7 @@ def _group_to_json(group: AnswerGroup) -> dict[str, Any]:
 
 def _parse_group(value: Mapping[str, Any]) -> AnswerGroup:
     right, wrong = ([float(each) for each in value[key]] for key in ("right", "wrong"))
-    texts = [str(value[key]) for key in ("scene", "photos", "features", "condition")]
+    texts = [str(value[key]) for key in ("kind", "scene", "photos", "features", "condition")]
     outcomes = [False] * len(right) + [True] * len(wrong)
     return AnswerGroup(*texts, int(value["num_photos"]), (*right, *wrong), tuple(outcomes))
 

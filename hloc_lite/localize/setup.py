@@ -107,7 +107,7 @@ def build_pipeline(
         create(ESTIMATORS, config.pose.estimator, config.pose, runtime),
         _make_verifier([lifter for lifter, _ in points], weighers, calibration, config, sfm_map),
         PriorFilter(sfm_map, config.prior),
-        _make_promises(sfm_map, calibration, config),
+        _make_promises(sfm_map, config),
     )
 
 
@@ -207,8 +207,9 @@ def _make_verifier(
     )
 
 
-def _make_promises(sfm_map: Map, calibration: Calibration | None, config: Config) -> Promises:
-    shipped = partial(load_known_answers, calibration)
+def _make_promises(sfm_map: Map, config: Config) -> Promises:
+    # shipped answers are of the global model, also where a map corrects it
+    shipped = partial(load_known_answers, load_calibration(config.confidence))
     return Promises(config.confidence, own_answers(sfm_map.calibration), shipped)
 
 

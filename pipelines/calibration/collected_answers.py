@@ -34,15 +34,21 @@ FAST = "xfeat"
 
 
 @dataclass(frozen=True)
-class Place:
+class Site:
     """A data set folder, and the errors within which a pose in its map is correct."""
 
     name: str
     dataset: Dataset
     correct: Threshold
 
+    @property
+    def kind(self) -> str:
+        """Kind of its scene; rendered towns have a file of their config."""
+        root = self.dataset.image_folder.parent
+        return "rendered" if (root / "town.json").is_file() else "real"
 
-def read_place(folder: Path, *, is_metric: bool) -> Place:
+
+def read_site(folder: Path, *, is_metric: bool) -> Site:
     """Read a rendered town or a case of real photos.
 
     Args:
@@ -55,26 +61,23 @@ def read_place(folder: Path, *, is_metric: bool) -> Place:
     if not is_metric and dataset.unit_length is None:
         raise SystemExit(f"{folder} needs unit.txt, or must be given as a metric case")
     length = None if is_metric else dataset.unit_length
-    return Place(
-        folder.resolve().name,
-        dataset,
-        correct_within(None if length is None else percent_of(length)),
-    )
+    unit = None if length is None else percent_of(length)
+    return Site(folder.resolve().name, dataset, correct_within(unit))
 
 
-def open_map(place: Place, features: str, maps: Path) -> Map:
+def open_map(site: Site, features: str, maps: Path) -> Map:
     """Open the map ``maps/PLACE-FEATURES``; build it from its known poses if it is not there."""
-    folder = maps / f"{place.name}-{features}"
+    folder = maps / f"{site.name}-{features}"
     if not (folder / "map.json").is_file():
         profile = "fast" if features == FAST else "balanced"
         config = load_config(profile, overrides={"features": {"name": features}})
-        inputs = MapInputs(reference=place.dataset.reference, names=place.dataset.map_image_names)
-        build_map(place.dataset.image_folder, config, inputs=inputs, output=folder)
+        inputs = MapInputs(reference=site.dataset.reference, names=site.dataset.map_image_names)
+        build_map(site.dataset.image_folder, config, inputs=inputs, output=folder)
     return Map.open(folder)
 
 
 def collect_answers(
-    places: Sequence[Place],
+    sites: Sequence[Site],
     features: str,
     maps: Path,
     output: Path,
@@ -92,40 +95,40 @@ def collect_answers(
         num_others: places that these are of, the next ones; None for all others.
     """
     groups: list[AnswerGroup] = []
-    for index, place in enumerate(places):
-        sfm_map = open_map(place, features, maps)
-        others = [*places[index + 1 :], *places[:index]]
-        wanted = [(place, each) for each in _chosen(place, per_condition)]
+    for index, site in enumerate(sites):
+        sfm_map = open_map(site, features, maps)
+        others = [*sites[index + 1 :], *sites[:index]]
+        wanted = [(site, each) for each in _chosen(site, per_condition)]
         wanted += _foreign(others[:num_others], num_foreign)
         key = fingerprint(sfm_map.fingerprint, sfm_map.config, [each.name for _, each in wanted])
-        file = output / f"{place.name}-{features}-{key}.json"
+        file = output / f"{site.name}-{features}-{key}.json"
         if not file.is_file():
             localizer = Localizer(sfm_map)
             model = model_fingerprint(localizer.calibration) if localizer.calibration else ""
-            rows = [_answer(localizer, place, of, each) for of, each in tqdm(wanted, disable=None)]
+            rows = [_answer(localizer, site, of, each) for of, each in tqdm(wanted, disable=None)]
             write_text_atomic(file, json.dumps({"confidence_model": model, "rows": rows}))
-        groups += _groups(place.name, features, read_json(file)["rows"])
+        groups += _groups(site.kind, site.name, features, read_json(file)["rows"])
     return groups
 
 
-def _chosen(place: Place, count: int) -> Iterator[DatasetQuery]:
+def _chosen(site: Site, count: int) -> Iterator[DatasetQuery]:
     """Some queries of each condition, evenly spread."""
-    for _, group in groupby(place.dataset.iter_queries(), key=lambda query: query.condition):
+    for _, group in groupby(site.dataset.iter_queries(), key=lambda query: query.condition):
         queries = list(group)
         spread = np.linspace(0, len(queries) - 1, min(count, len(queries)))
         yield from (queries[row] for row in np.unique(spread.round().astype(int)))
 
 
-def _foreign(others: Sequence[Place], count: int) -> list[tuple[Place, DatasetQuery]]:
+def _foreign(others: Sequence[Site], count: int) -> list[tuple[Site, DatasetQuery]]:
     """Photos of other places, as many of each as of any other."""
     if not others:
         return []
-    by_place = [list(place.dataset.iter_queries()) for place in others]
+    by_site = [list(site.dataset.iter_queries()) for site in others]
     share = -(-count // len(others))
     chosen = []
-    for place, queries in zip(others, by_place, strict=True):
+    for site, queries in zip(others, by_site, strict=True):
         rows = np.unique(np.linspace(0, len(queries) - 1, share).round().astype(int))
-        chosen += [(place, queries[row]) for row in rows]
+        chosen += [(site, queries[row]) for row in rows]
     return chosen
 
 
@@ -133,8 +136,8 @@ Row = tuple[str, str, str, float | None, bool]
 """Place of the photo, condition, name, confidence (None without a pose), and True if wrong."""
 
 
-def _answer(localizer: Localizer, place: Place, of: Place, query: DatasetQuery) -> Row:
-    is_own = of.name == place.name
+def _answer(localizer: Localizer, site: Site, of: Site, query: DatasetQuery) -> Row:
+    is_own = of.name == site.name
     result = localizer.localize(
         of.dataset.image_folder / query.name,
         query.camera,
@@ -148,18 +151,19 @@ def _answer(localizer: Localizer, place: Place, of: Place, query: DatasetQuery) 
         assert query.cam_from_world is not None  # places have all true poses
         distance, angle = pose_errors(result.pose.cam_from_world, query.cam_from_world)
         is_wrong = not (
-            distance <= place.correct.max_distance and angle <= place.correct.max_angle_deg
+            distance <= site.correct.max_distance and angle <= site.correct.max_angle_deg
         )
     return of.name, query.condition, query.name, result.confidence, is_wrong
 
 
-def _groups(scene: str, features: str, rows: Sequence[Row]) -> Iterator[AnswerGroup]:
+def _groups(kind: str, scene: str, features: str, rows: Sequence[Row]) -> Iterator[AnswerGroup]:
     by_kind: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         by_kind.setdefault((row[0], row[1]), []).append(row)
     for (photos, condition), group in by_kind.items():
         found = [(float(row[3]), bool(row[4])) for row in group if row[3] is not None]
         yield AnswerGroup(
+            kind,
             scene,
             photos,
             features,

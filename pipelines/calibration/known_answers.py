@@ -18,11 +18,11 @@ from pathlib import Path
 import click
 
 from hloc_lite.config import load_config
+from hloc_lite.localize.acceptance import choose_acceptance
 from hloc_lite.localize.confidence import load_calibration
-from hloc_lite.localize.known_answers import AnswerGroup, joined_answers, write_answers
-from hloc_lite.risk_control import lowest_safe_threshold
+from hloc_lite.localize.known_answers import AnswerGroup, answers_by_kind, write_answers
 from pipelines.benchmarks.results import command_line, current_commit
-from pipelines.calibration.collected_answers import Place, collect_answers, read_place
+from pipelines.calibration.collected_answers import Site, collect_answers, read_site
 
 PROMISES = (0.01, 0.02, 0.05, 0.1)
 
@@ -50,14 +50,14 @@ def main(
     foreign: int,
 ) -> None:
     """Collect the answers, write them, and print the thresholds that they give."""
-    rendered = [read_place(folder, is_metric=True) for folder in towns]
-    real = [read_place(folder, is_metric=True) for folder in metric_cases]
-    real += [read_place(folder, is_metric=False) for folder in cases]
+    rendered = [read_site(folder, is_metric=True) for folder in towns]
+    real = [read_site(folder, is_metric=True) for folder in metric_cases]
+    real += [read_site(folder, is_metric=False) for folder in cases]
     groups: list[AnswerGroup] = []
-    for places in (rendered, real):
+    for sites in (rendered, real):
         for name in features:
             groups += collect_answers(
-                places, name, maps or output, output / "answers", per_condition, foreign
+                sites, name, maps or output, output / "answers", per_condition, foreign
             )
     calibration = load_calibration(load_config().confidence)
     assert calibration is not None
@@ -71,14 +71,14 @@ def main(
     file = output / "known_answers.json"
     write_answers(file, groups, calibration, provenance)
     print(f"{file}: {sum(each.num_photos for each in groups)} photos")
-    config, answers = load_config().confidence, joined_answers(groups)
+    config = load_config().confidence
     for promise in PROMISES:
-        threshold = lowest_safe_threshold(answers, promise, config.delta, config.unmapped_share)
-        print(f"{100 * promise:g} % wrong: from {threshold} on")
+        promised = config.model_copy(update={"max_wrong": promise})
+        print(choose_acceptance(promised, None, answers_by_kind(groups)).statement)
 
 
-def _names(places: Sequence[Place]) -> str:
-    return ", ".join(place.name for place in places)
+def _names(sites: Sequence[Site]) -> str:
+    return ", ".join(site.name for site in sites)
 
 
 if __name__ == "__main__":

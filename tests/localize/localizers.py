@@ -138,7 +138,7 @@ def make_pipeline(
         create(ESTIMATORS, config.pose.estimator, config.pose, Runtime(NoWeights())),
         verifier or PoseVerifier(lifter, None, calibration, config, metres_per_unit=1.0),
         PriorFilter(sfm_map, config.prior),
-        Promises(config.confidence, None, lambda: None),
+        Promises(config.confidence, None, lambda: ()),
     )
 
 

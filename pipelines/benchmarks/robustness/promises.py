@@ -25,12 +25,13 @@ from hloc_lite.localize.acceptance import choose_acceptance, own_answers
 from hloc_lite.localize.known_answers import (
     SHIPPED,
     AnswerGroup,
+    answers_by_kind,
     joined_answers,
     parse_answers,
 )
 from hloc_lite.risk_control import KnownAnswers
 from pipelines.benchmarks.table import Table, percent, results_option
-from pipelines.calibration.collected_answers import collect_answers, open_map, read_place
+from pipelines.calibration.collected_answers import collect_answers, open_map, read_site
 
 PROMISES = (0.01, 0.05, 0.1)
 COLUMNS = (
@@ -80,19 +81,20 @@ def main(
         "Allowed: the promise plus its 95 % binomial margin at this number of given answers. Right "
         "day answers: poses within 0.25 m and 2 deg, however confident.",
     )  # fmt: skip
-    places = [read_place(folder, is_metric=True) for folder in towns]
+    sites = [read_site(folder, is_metric=True) for folder in towns]
     for name in features:
         groups = collect_answers(
-            places, name, maps or output, output / "answers", per_condition, foreign, num_others=1
+            sites, name, maps or output, output / "answers", per_condition, foreign, num_others=1
         )
         own = {
-            place.name: own_answers(open_map(place, name, maps or output).calibration)
-            for place in places
+            site.name: own_answers(open_map(site, name, maps or output).calibration)
+            for site in sites
         }
         by_scene = grouped(groups)
         for promise in PROMISES:
             outcomes = [
-                outcome(scene, known, own[place], promise) for place, scene in by_scene.items()
+                outcome(scene, without(known, mapped), own[mapped], promise)
+                for mapped, scene in by_scene.items()
             ]
             add_row(table, "unseen towns", name, promise, outcomes)
     for name in dict.fromkeys(group.features for group in known):
@@ -112,19 +114,18 @@ def read_known(file: Path | None) -> list[AnswerGroup]:
 def left_out_outcomes(known: Sequence[AnswerGroup], features: str, promise: float) -> list[Outcome]:
     """Outcome of each real place by the answers of all others.
 
-    Answers in its map, and those to its photos in other maps, are left out.
+    The place is left out as ``without`` says.
     """
-    real = [group for group in known if group.features == features and is_real(group)]
+    real = [group for group in known if group.features == features and group.kind == "real"]
     outcomes = []
-    for place, scene in grouped(real).items():
-        others = [group for group in known if place not in (group.scene, group.photos)]
-        outcomes.append(outcome(scene, others, None, promise))
+    for left_out, scene in grouped(real).items():
+        outcomes.append(outcome(scene, without(known, left_out), None, promise))
     return outcomes
 
 
-def is_real(group: AnswerGroup) -> bool:
-    """Return True if the map is of a real place; rendered towns are named by their seed."""
-    return not group.scene.isdecimal()
+def without(known: Sequence[AnswerGroup], name: str) -> list[AnswerGroup]:
+    """Known answers without those in a map, or to photos, of one scene."""
+    return [group for group in known if name not in (group.scene, group.photos)]
 
 
 def grouped(groups: Sequence[AnswerGroup]) -> Mapping[str, list[AnswerGroup]]:
@@ -145,7 +146,7 @@ def outcome(
     config = ConfidenceConfig.model_validate(
         {**load_config().confidence.model_dump(), "max_wrong": promise}
     )
-    threshold = choose_acceptance(config, own, joined_answers(known)).threshold
+    threshold = choose_acceptance(config, own, answers_by_kind(known)).threshold
     answers = joined_answers(scene)
     given = answers.confidences >= threshold
     day = joined_answers([each for each in scene if is_day(each)])
@@ -165,7 +166,7 @@ def is_day(group: AnswerGroup) -> bool:
 
 
 def add_row(
-    table: Table, places: str, features: str, promise: float, outcomes: Sequence[Outcome]
+    table: Table, scenes: str, features: str, promise: float, outcomes: Sequence[Outcome]
 ) -> None:
     """Add the row of one promise, over all maps."""
     given = sum(each.num_given for each in outcomes)
@@ -174,7 +175,7 @@ def add_row(
     allowed = binom.ppf(0.95, given, promise) / given if given else promise
     thresholds = [each.threshold for each in outcomes]
     table.add(
-        f"{len(outcomes)} {places}", features, percent(promise, 0),
+        f"{len(outcomes)} {scenes}", features, percent(promise, 0),
         f"{min(thresholds):.4g} to {max(thresholds):.4g}",
         sum(each.num_photos for each in outcomes), given, wrong,
         percent(wrong / given, 2) if given else None, percent(max(promise, allowed), 2),
