@@ -10,12 +10,17 @@ correspondences.py  lifts matches to 3D points; covisibility clusters
 weighting.py        semantic, depth and other cues about matches -> weights
 estimation.py       pose hypotheses by cluster; selection, and one pose on the union
 verification.py     confidence in the selected pose
+evidence.py         its evidence from landmarks that should be in view
 result.py           status, reason, counts
 
 multi_map.py        several maps in one query: joint numbering
 rig.py              several cameras at once
 sequence.py         frames with odometry
 batch.py            many queries, resumable
+left_out.py         the map without some of its images
+self_test.py        test of a map on its own photos, from their stored features
+calibration.py      what the test says about how sure the map may be
+map_confidence.py   the confidence model with what the map has learned
 confidence.py       files of coefficients of the confidence model
 compatibility.py    checks that config, networks and extra maps fit the map
 setup.py            builds a pipeline from maps, config and networks

@@ -24,7 +24,7 @@ from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.map_confidence import calibration_in
 from hloc_lite.localize.multi_map import joint_model
 from hloc_lite.localize.result import make_failure, with_fallback
-from hloc_lite.localize.rig import make_rig_estimator, no_correspondences, solve_rig
+from hloc_lite.localize.rig import make_rig_estimator, no_correspondences, photo_matches, solve_rig
 from hloc_lite.localize.sequence import Frame, Tracker
 from hloc_lite.localize.setup import build_pipeline
 from hloc_lite.maps.map import Map
@@ -243,8 +243,7 @@ class Localizer:
                 found.append(no_correspondences())
                 continue
             query, hits = self.pipeline.describe(photo, camera, prior=prior, clock=clock)
-            correspondences = self.pipeline.weighted_landmarks(query, hits, clock)
-            found.append(no_correspondences() if correspondences is None else correspondences)
+            found.append(photo_matches(self.pipeline, query, hits, clock))
         return solve_rig(
             self._rig_estimator, names, found, rig, unreadable, self.config.pose, clock
         )

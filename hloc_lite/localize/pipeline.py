@@ -23,7 +23,7 @@ from hloc_lite.localize.correspondences import (
 )
 from hloc_lite.localize.estimation import PoseSolver, estimate_hypotheses, select_hypothesis
 from hloc_lite.localize.map_matcher import MapMatcher
-from hloc_lite.localize.multi_map import CueSet, first_rows, renumber
+from hloc_lite.localize.multi_map import CueSet, concatenate, first_rows, renumber
 from hloc_lite.localize.prior import PriorFilter
 from hloc_lite.localize.query import MapMatches, PhotoPredictor, Query, describe_query
 from hloc_lite.localize.result import Answer, make_result, nothing_to_match, result_counts
@@ -74,7 +74,7 @@ class QueryPipeline:
     ) -> None:
         self.config, self.matchers, self.weighers = config, tuple(matchers), tuple(weighers)
         self.predictor = predictor
-        self._global_descriptor, self._index = global_descriptor, index
+        self.global_descriptor, self._index = global_descriptor, index
         self._estimator, self._verifier, self._priors = estimator, verifier, priors
         self._lifters = [matcher.lifter for matcher in matchers]
         self._first_points = first_rows([lifter.num_points for lifter in self._lifters])
@@ -147,7 +147,8 @@ class QueryPipeline:
         for step in self._steps(query, hits, clock) if steps is None else steps:
             hits = step.matches[0].hits
             if any(of_map.by_image for of_map in step.matches):
-                nearest = nearest_matches(step.nearest_matches, self._lifters, self._first_points)
+                found = step.with_landmarks or step.matches
+                nearest = nearest_matches(found, self._lifters, self._first_points)
                 cues = self.compute_cues(query, hits, step.matches, clock)
                 num_clusters = cues.num_clusters
                 verified = self._verify(query, hits, step.matches, cues, nearest, clock)
@@ -177,7 +178,7 @@ class QueryPipeline:
             photo, camera, extractors, self.predictor, clock, calibrated=calibrated
         )
         with clock("retrieval"):
-            hits = self.retrieve(self._global_descriptor.describe([photo]), exclude, prior)
+            hits = self.retrieve(self.global_descriptor.describe([photo]), exclude, prior)
         return query, hits
 
     def retrieve(
@@ -233,21 +234,9 @@ class QueryPipeline:
                     cues = renumber(cues, first_keypoint, self._first_points[index], rows)
                     clusters = [rows[cluster] for cluster in clusters]
                 by_map.append((index, cues, tuple(clusters)))
-        return CueSet(tuple(by_map))
-
-    def weighted_landmarks(
-        self, query: Query, hits: RetrievalHits, clock: StageClock
-    ) -> Correspondences | None:
-        """Weighted correspondences with the landmarks of all retrieved images; None without any."""
-        matches = match_landmarks(query, hits, self.matchers, clock)
-        if not any(each.by_image for each in matches):
-            return None
-        cues = self.compute_cues(query, hits, matches, clock)
-        with clock("cues"):
-            joined = cues.joined
-            every = np.arange(len(hits.names))
-            (weighted,) = weigh([(0, joined, [every])], query.keypoints, self.config)
-        return weighted.correspondences
+        parts = [each for _, each, _ in by_map]
+        joined = parts[0] if len(parts) == 1 else concatenate(parts)
+        return CueSet(tuple(by_map), joined, sum(len(clusters) for _, _, clusters in by_map))
 
     @property
     def is_metric(self) -> bool:
@@ -257,7 +246,7 @@ class QueryPipeline:
     def with_points(self, lifter: Lifter, descriptors: LandmarkDescriptors) -> QueryPipeline:
         """Pipeline in the first map with other points, such as those of ``left_out``."""
         return QueryPipeline(
-            self.config, self._global_descriptor, self._index,
+            self.config, self.global_descriptor, self._index,
             [self.matchers[0].with_points(lifter, descriptors)],
             [self.weighers[0].with_points(lifter)],
             self.predictor, self._estimator, self._verifier.with_points(lifter), self._priors,
@@ -284,7 +273,7 @@ class QueryPipeline:
         depth_map = query.predictions.depth_map
         solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated, depth_map)
         with clock("pose"):
-            weighted = weigh(cues.by_map, query.keypoints, self.config)
+            weighted = weigh(cues.by_map, _keypoints(query), self.config)
             hypotheses = estimate_hypotheses(weighted, solver)
             selected = select_hypothesis(hypotheses, solver)
         with clock("confidence"):
@@ -294,6 +283,11 @@ class QueryPipeline:
             return self._verifier.verify(
                 selected, putative, windows, hits, nearest, is_learned=is_learned
             )
+
+
+def _keypoints(query: Query) -> Float32:
+    """(N, 2) keypoints of all kinds of features, one after the other."""
+    return np.concatenate([features.keypoints for features in query.features])
 
 
 def _is_late(clock: StageClock, budget_ms: float | None, next_s: float) -> bool:

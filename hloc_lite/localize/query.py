@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-
 from hloc_lite.clock import StageClock
 from hloc_lite.config import SemanticsConfig
 from hloc_lite.consistency.labels import LabelWindows, label_windows
@@ -17,7 +15,6 @@ from hloc_lite.protocols import DepthModel, FeatureExtractor, Segmenter
 from hloc_lite.types import (
     Camera,
     DepthMap,
-    Float32,
     Int64,
     LabelMap,
     LocalFeatures,
@@ -49,11 +46,6 @@ class Query:
     features: tuple[LocalFeatures, ...]
     """Features of the kind of each map, in the order of the maps."""
     predictions: Predictions
-
-    @property
-    def keypoints(self) -> Float32:
-        """(N, 2) keypoints of all kinds of features, one after the other."""
-        return np.concatenate([features.keypoints for features in self.features])
 
 
 @dataclass(frozen=True, eq=False)
