@@ -31,8 +31,9 @@ class SelfTestConfig(Section):
     that could look alike."""
     prior_answers: float = Field(30.0, gt=0, le=10**6)
     """Answers at which the map's own calibration counts as much as the global one."""
-    look_alike_share: float = Field(0.1, gt=0, lt=1)
-    """Assumed share of photos of places that the map does not have, but that look alike."""
+    look_alike_share: float = Field(0.3, gt=0, lt=1)
+    """Weight of the answers without neighbourhood among all. Fewer photos of users will show such
+    places; a wrong answer costs more than one that is withheld."""
     seed: int = Field(0, ge=0, lt=2**31)
 
 

@@ -47,6 +47,8 @@ SIMILAR_ABOVE = 0.1
 """Confidence in a wrong pose from which two places count as similar: below it, matching stops."""
 MAX_SIMILAR = 100
 """Pairs of similar places that are kept."""
+INTERCEPT_RIDGE = 0.3
+"""Penalty on the shift, in answers; weak, since few answers count less in any case."""
 LOG_ODDS_SCALE = 3.0
 """Log odds in which the slope is counted for its penalty: their spread over poses."""
 
@@ -137,7 +139,7 @@ def fit_correction(
         is_right,
         weights=weights,
         expected=np.array([LOG_ODDS_SCALE]),
-        intercept_ridge=1.0,
+        intercept_ridge=INTERCEPT_RIDGE,
     )
     share = count / (count + config.prior_answers)
     slope = float(np.clip(fit.coefficients[0] / LOG_ODDS_SCALE, *SLOPES))
