@@ -10,7 +10,7 @@ correspondences.py  lifts matches to 3D points; covisibility clusters
 weighting.py        semantic, depth and other cues about matches -> weights
 estimation.py       pose hypotheses by cluster; selection, and one pose on the union
 verification.py     confidence in the selected pose
-evidence.py         its evidence from landmarks that should be in view
+landmark_check.py   landmarks that should be in view under the pose, and are not
 result.py           status, reason, counts
 
 multi_map.py        several maps in one query: joint numbering

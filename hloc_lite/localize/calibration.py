@@ -117,7 +117,7 @@ def fit_map(
         ),
         repeatability,
         {SHIFT: correction.shift, SLOPE: correction.slope, TYPICAL: typical},
-        _similar_places(known),
+        _confused_images(known),
         base_fingerprint(calibration),
     )
 
@@ -173,7 +173,7 @@ def _typical(known: Sequence[SelfTestAnswer], config: SelfTestConfig) -> float:
     return share * min(float(np.quantile(values, TYPICAL_QUANTILE)), 0.0)
 
 
-def _similar_places(known: Sequence[SelfTestAnswer]) -> tuple[tuple[str, str, float], ...]:
+def _confused_images(known: Sequence[SelfTestAnswer]) -> tuple[tuple[str, str, float], ...]:
     """Photo, image of the place that it was taken for, and confidence, the highest first."""
     found = [
         (each.name, each.best_image, each.probability)

@@ -27,7 +27,7 @@ from hloc_lite.localize.multi_map import CueSet, concatenate, first_rows, renumb
 from hloc_lite.localize.prior import PriorFilter
 from hloc_lite.localize.query import MapMatches, PhotoPredictor, Query, describe_query
 from hloc_lite.localize.result import Answer, make_result, nothing_to_match, result_counts
-from hloc_lite.localize.verification import PoseVerifier, VerifiedPose, is_decided
+from hloc_lite.localize.verification import PoseVerifier, VerifiedPose
 from hloc_lite.localize.weighting import MatchWeigher, weigh
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.pose.focal import RANKING_TRIALS
@@ -75,7 +75,7 @@ class QueryPipeline:
         self.config, self.matchers, self.weighers = config, tuple(matchers), tuple(weighers)
         self.predictor = predictor
         self.global_descriptor, self._index = global_descriptor, index
-        self._estimator, self._verifier, self._priors = estimator, verifier, priors
+        self._estimator, self.verifier, self._priors = estimator, verifier, priors
         self._lifters = [matcher.lifter for matcher in matchers]
         self._first_points = first_rows([lifter.num_points for lifter in self._lifters])
         self._timing = ImageTiming()
@@ -154,7 +154,7 @@ class QueryPipeline:
                 verified = self._verify(query, hits, step.matches, cues, nearest, clock)
                 if prior is not None:
                     verified = self._priors.check(verified, prior)
-            if is_decided(verified, step.accept_above, self.config):
+            if self._is_decided(verified, step):
                 break
             if _is_late(clock, budget_ms, step.next_s):
                 skipped = step.remaining
@@ -238,18 +238,13 @@ class QueryPipeline:
         joined = parts[0] if len(parts) == 1 else concatenate(parts)
         return CueSet(tuple(by_map), joined, sum(len(clusters) for _, _, clusters in by_map))
 
-    @property
-    def is_metric(self) -> bool:
-        """True if the bounds of a correct pose are in metres."""
-        return self._verifier.is_metric
-
     def with_points(self, lifter: Lifter, descriptors: LandmarkDescriptors) -> QueryPipeline:
         """Pipeline in the first map with other points, such as those of ``left_out``."""
         return QueryPipeline(
             self.config, self.global_descriptor, self._index,
             [self.matchers[0].with_points(lifter, descriptors)],
             [self.weighers[0].with_points(lifter)],
-            self.predictor, self._estimator, self._verifier.with_points(lifter), self._priors,
+            self.predictor, self._estimator, self.verifier.with_points(lifter), self._priors,
         )  # fmt: skip
 
     def _steps(
@@ -280,9 +275,18 @@ class QueryPipeline:
             putative = cues.joined.matches
             is_learned = any(each.is_learned for each in matches)
             windows = query.predictions.windows
-            return self._verifier.verify(
+            return self.verifier.verify(
                 selected, putative, windows, hits, nearest, is_learned=is_learned
             )
+
+    def _is_decided(self, verified: VerifiedPose | None, step: MatchingStep) -> bool:
+        """True if a pose is good enough, or so unlikely that more images will not help."""
+        is_accepted = verified is not None and verified.is_accepted
+        probability = None if verified is None else verified.probability
+        if step.accept_above is not None:  # without confidence any pose will do
+            return is_accepted if probability is None else probability >= step.accept_above
+        is_rejected = (probability or 0.0) < self.config.cascade.reject_below
+        return is_accepted or (self.config.confidence.enabled and is_rejected)
 
 
 def _keypoints(query: Query) -> Float32:

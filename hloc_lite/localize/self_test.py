@@ -78,7 +78,7 @@ class SelfTest:
         calibration = localizer.calibration
         if calibration is None:
             raise ConfigError("confidence.enabled is false: there is nothing to calibrate")
-        is_metric = self._pipeline.is_metric
+        is_metric = self._pipeline.verifier.is_metric
         distance = calibration.bounds.distance
         if not is_metric:
             distance = RELATIVE_DISTANCE * camera_spread(sfm_map.model)

@@ -18,7 +18,7 @@ from hloc_lite.localize.compatibility import (
     query_matching_config,
 )
 from hloc_lite.localize.confidence import load_calibration
-from hloc_lite.localize.evidence import LandmarkEvidence
+from hloc_lite.localize.landmark_check import LandmarkCheck
 from hloc_lite.localize.map_confidence import typical_landmarks
 from hloc_lite.localize.map_matcher import MapMatcher
 from hloc_lite.localize.multi_map import JointLifter, concatenate_point_values
@@ -197,7 +197,7 @@ def _make_verifier(
         concatenate_point_values([each.point_labels for each in weighers]),
         calibration,
         config,
-        LandmarkEvidence(lifter, sfm_map.model, config, typical),
+        LandmarkCheck(lifter, sfm_map.model, config, typical),
         known_poses=bool(sfm_map.report.get("known_poses", True)),
     )
 

@@ -13,7 +13,7 @@ from hloc_lite.consistency.labels import LabelWindows
 from hloc_lite.consistency.view_semantics import pose_label_agreement
 from hloc_lite.localize.correspondences import NearestMatches
 from hloc_lite.localize.estimation import PoseHypothesis, SelectedHypothesis
-from hloc_lite.localize.evidence import LandmarkEvidence
+from hloc_lite.localize.landmark_check import LandmarkCheck
 from hloc_lite.pose.confidence import Calibration, Confidence
 from hloc_lite.pose.quality import quality_features
 from hloc_lite.protocols import Lifter
@@ -47,7 +47,7 @@ class PoseVerifier:
         point_labels: (M,) trusted labels of these points; None if labels are not in use.
         calibration: coefficients of the confidence model; None if it is disabled.
         config: config of the queries.
-        evidence: compares landmarks with the pose; None to leave these features out.
+        landmark_check: compares landmarks with the pose; None to leave these features out.
         known_poses: True if the map was made from given poses; its units are taken as metres.
     """
 
@@ -57,13 +57,13 @@ class PoseVerifier:
         point_labels: UInt8 | None,
         calibration: Calibration | None,
         config: Config,
-        evidence: LandmarkEvidence | None = None,
+        landmark_check: LandmarkCheck | None = None,
         *,
         known_poses: bool,
     ) -> None:
         self._lifter, self._point_labels, self._config = lifter, point_labels, config
         self._calibration = calibration
-        self._evidence = evidence
+        self._landmark_check = landmark_check
         bounds = config.confidence.bounds
         self._is_metric = bounds == "metric" or (bounds == "auto" and known_poses)
 
@@ -76,7 +76,9 @@ class PoseVerifier:
         """Verifier with other points."""
         other = copy(self)
         other._lifter = lifter
-        other._evidence = None if self._evidence is None else self._evidence.with_points(lifter)
+        other._landmark_check = (
+            None if self._landmark_check is None else self._landmark_check.with_points(lifter)
+        )
         return other
 
     def verify(
@@ -110,8 +112,8 @@ class PoseVerifier:
             self._error_limits(hypothesis, calibration),
             self._config.pose,
         )
-        if nearest is not None and self._evidence is not None:
-            features |= self._evidence.features(pose, nearest, hits)
+        if nearest is not None and self._landmark_check is not None:
+            features |= self._landmark_check.features(pose, nearest, hits)
         confidence = calibration.assess(features, learned=is_learned)
         is_accepted = confidence.probability >= self._config.confidence.min_confidence
         return VerifiedPose(selected, confidence, confidence.probability, is_accepted)
@@ -155,23 +157,6 @@ class PoseVerifier:
             self._config.semantics,
         )
         return agreement.share if agreement.num_compared >= MIN_LABELLED else math.nan
-
-
-def is_decided(verified: VerifiedPose | None, accept_above: float | None, config: Config) -> bool:
-    """True if a pose is good enough, or so unlikely that more images will not help.
-
-    Args:
-        verified: the best pose so far; None if there was nothing to match.
-        accept_above: confidence at which no further step is needed; None: any pose that is given.
-    """
-    is_accepted = verified is not None and verified.is_accepted
-    probability = None if verified is None else verified.probability
-    if accept_above is not None:
-        if probability is None:  # no pose, or no confidence: any pose will do
-            return is_accepted
-        return probability >= accept_above
-    is_rejected = (probability or 0.0) < config.cascade.reject_below
-    return is_accepted or (config.confidence.enabled and is_rejected)
 
 
 def _images_with_inliers(hypothesis: PoseHypothesis, matches: PutativeMatches) -> Int64:

@@ -85,7 +85,7 @@ class MapCalibration:
     compact maps."""
     coefficients: Mapping[str, float] = field(default_factory=dict)
     """Corrections of the global confidence model by name."""
-    similar_places: tuple[tuple[str, str, float], ...] = ()
+    confused_images: tuple[tuple[str, str, float], ...] = ()
     """Pairs of images that show different places and were confused, with the confidence in the
     wrong pose, the highest first."""
     fitted_to: str = ""
@@ -117,7 +117,7 @@ def calibration_to_json(calibration: MapCalibration, fingerprint: str) -> dict[s
         "kinds": answers.kinds.tolist(),
         "has_pose": answers.has_pose.astype(int).tolist(),
         "coefficients": dict(calibration.coefficients),
-        "similar_places": [list(each) for each in calibration.similar_places],
+        "confused_images": [list(each) for each in calibration.confused_images],
         "fitted_to": calibration.fitted_to,
         "repeatability": b64encode(percent.astype(np.uint8).tobytes()).decode(),
     }
@@ -197,7 +197,7 @@ def _read(path: Path) -> tuple[MapCalibration, str]:
         ),
         shares.astype(np.float32),
         coefficients,
-        tuple((str(a), str(b), float(c)) for a, b, c in value["similar_places"]),
+        tuple((str(a), str(b), float(c)) for a, b, c in value["confused_images"]),
         str(value["fitted_to"]),
     )
     return calibration, str(value["fingerprint"])

@@ -111,7 +111,7 @@ def test_a_map_of_places_that_look_alike_is_less_sure(localizer: Localizer) -> N
     in_distinct = corrected(base, distinct.coefficients).probability(features)
     assert 1 - in_alike > 10 * (1 - sure)
     assert in_distinct == pytest.approx(sure, abs=0.05)
-    assert alike.similar_places[0][1] == "other"
+    assert alike.confused_images[0][1] == "other"
     assert alike.fitted_to == base_fingerprint(base)
 
 

@@ -41,7 +41,7 @@ def test_a_calibration_is_read_as_written(tmp_path: Path) -> None:
     for name in ("confidences", "is_wrong", "kinds", "has_pose"):
         np.testing.assert_array_equal(getattr(found.answers, name), getattr(written.answers, name))
     np.testing.assert_array_equal(found.repeatability, written.repeatability)
-    assert (found.coefficients, found.similar_places) == ({"shift": -0.5}, (("a", "b", 0.3),))
+    assert (found.coefficients, found.confused_images) == ({"shift": -0.5}, (("a", "b", 0.3),))
     assert found.fitted_to == "base"
 
 

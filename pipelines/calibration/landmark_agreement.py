@@ -1,6 +1,6 @@
 """Fits the coefficient of ``landmarks`` on real maps, beside the other terms, which stay.
 
-    python -m pipelines.calibration.landmark_evidence MAP ... --joined MAP MAP --town MAP TOWN
+    python -m pipelines.calibration.landmark_agreement MAP ... --joined MAP MAP --town MAP TOWN
 
 Rendered towns for the other terms have few places that look alike, and wrong poses of photos of
 another town say little about them. Here photos are localized in their own map without their
