@@ -258,13 +258,15 @@ def test_keys_that_queries_share_with_the_map() -> None:
 
 
 def test_keys_that_only_building_reads() -> None:
-    sections = {"pairs": Config().pairs, "geometry": Config().geometry, "mapping": Config().mapping}
+    names = ("pairs", "geometry", "mapping", "self_test")
+    sections = {name: getattr(Config(), name) for name in names}
     whole = {f"{name}.{key}" for name, each in sections.items() for key in type(each).model_fields}
     two_pass = {
         "matching.two_pass", "matching.two_pass_good_matches", "matching.two_pass_good_pairs",
         "matching.two_pass_chance_matches",
     }  # fmt: skip
-    assert set(building_keys()) == (whole | two_pass) - {"mapping.camera_model"}
+    read = {"mapping.camera_model", "self_test.for_queries"}
+    assert set(building_keys()) == (whole | two_pass) - read
 
 
 def test_only_what_queries_do_not_read_alone_identifies_a_map() -> None:
@@ -272,7 +274,7 @@ def test_only_what_queries_do_not_read_alone_identifies_a_map() -> None:
     kept = without_query_keys(plain)
     assert set(kept) == {
         "images", "features", "matching", "retrieval", "pairs", "geometry", "mapping", "semantics",
-        "unknown",
+        "self_test", "unknown",
     }  # fmt: skip
     assert set(kept["semantics"]) == {
         "source", "table", "revision", "max_side_px", "max_aspect", "window_px",

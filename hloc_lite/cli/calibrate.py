@@ -83,7 +83,7 @@ def describe(calibration: MapCalibration, min_confidence: float) -> list[str]:
             f"  self-test: {len(answers)} {title}: {int(given.sum()) - wrong} right, {wrong} given "
             f"but wrong, {len(answers) - int(given.sum())} withheld"
         )
-    places = calibration.similar_places
+    places = calibration.confused_images
     if places:
         shown = ", ".join(f"{a} and {b} ({c:.2f})" for a, b, c in places[:SHOWN_PLACES])
         more = f", and {len(places) - SHOWN_PLACES} more" if len(places) > SHOWN_PLACES else ""

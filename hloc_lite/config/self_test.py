@@ -31,18 +31,22 @@ class SelfTestConfig(Section):
     that could look alike."""
     prior_answers: float = Field(30.0, gt=0, le=10**6)
     """Answers at which the map's own calibration counts as much as the global one."""
-    look_alike_share: float = Field(0.1, gt=0, lt=1)
-    """Assumed share of photos of places that the map does not have, but that look alike."""
+    look_alike_share: float = Field(0.3, gt=0, lt=1)
+    """Weight of the answers without neighbourhood among all. Fewer photos of users will show such
+    places; a wrong answer costs more than one that is withheld."""
     seed: int = Field(0, ge=0, lt=2**31)
 
 
 class VisibilityConfig(Section):
     """Landmarks that should be seen under a pose."""
 
-    max_angle_deg: float = Field(20.0, gt=0, le=180)
-    """Largest angle at a landmark between the photo and a map image that observes it."""
-    max_distance_ratio: float = Field(1.5, ge=1, le=100)
-    """Largest ratio of their distances from the landmark."""
-    pseudo_matches: float = Field(4.0, gt=0, le=1000)
+    max_angle_deg: float = Field(30.0, gt=0, le=180)
+    """Largest angle at a landmark between the photo and a map image that observes it. Of 20, 30, 45
+    and 60 degrees, 30 told right poses from convincing wrong ones best (AUROC 0.998 instead of
+    0.982 without this evidence; each scene by coefficients of the others)."""
+    max_distance_ratio: float = Field(2.0, ge=1, le=100)
+    """Largest ratio of their distances from the landmark; chosen with the angle."""
+    pseudo_matches: float = Field(8.0, gt=0, le=1000)
     """Matches with landmarks in view that are counted for a pose, and as many against it, besides
-    those found. A right pose from an angle of its own has few or none in view."""
+    those found. A right pose from an angle of its own has few or none in view; with 2 and 4 more
+    wrong poses were given."""

@@ -10,6 +10,7 @@ correspondences.py  lifts matches to 3D points; covisibility clusters
 weighting.py        semantic, depth and other cues about matches -> weights
 estimation.py       pose hypotheses by cluster; selection, and one pose on the union
 verification.py     confidence in the selected pose
+landmark_check.py   landmarks that should be in view under the pose, and are not
 result.py           status, reason, counts
 
 own_photos.py       map images that a query is a copy of
@@ -18,6 +19,10 @@ rig.py              several cameras at once
 sequence.py         frames with odometry
 acceptance.py       confidence from which poses are given, and promises about wrong answers
 batch.py            many queries, resumable
+left_out.py         the map without some of its images
+self_test.py        test of a map on its own photos, from their stored features
+calibration.py      what the test says about how sure the map may be
+map_confidence.py   the confidence model with what the map has learned
 confidence.py       files of coefficients of the confidence model
 known_answers.py    answers whose correctness is known, shipped with the package
 compatibility.py    checks that config, networks and extra maps fit the map

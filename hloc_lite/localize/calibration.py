@@ -47,6 +47,8 @@ SIMILAR_ABOVE = 0.1
 """Confidence in a wrong pose from which two places count as similar: below it, matching stops."""
 MAX_SIMILAR = 100
 """Pairs of similar places that are kept."""
+INTERCEPT_RIDGE = 0.3
+"""Penalty on the shift, in answers; weak, since few answers count less in any case."""
 LOG_ODDS_SCALE = 3.0
 """Log odds in which the slope is counted for its penalty: their spread over poses."""
 
@@ -115,7 +117,7 @@ def fit_map(
         ),
         repeatability,
         {SHIFT: correction.shift, SLOPE: correction.slope, TYPICAL: typical},
-        _similar_places(known),
+        _confused_images(known),
         base_fingerprint(calibration),
     )
 
@@ -137,7 +139,7 @@ def fit_correction(
         is_right,
         weights=weights,
         expected=np.array([LOG_ODDS_SCALE]),
-        intercept_ridge=1.0,
+        intercept_ridge=INTERCEPT_RIDGE,
     )
     share = count / (count + config.prior_answers)
     slope = float(np.clip(fit.coefficients[0] / LOG_ODDS_SCALE, *SLOPES))
@@ -171,7 +173,7 @@ def _typical(known: Sequence[SelfTestAnswer], config: SelfTestConfig) -> float:
     return share * min(float(np.quantile(values, TYPICAL_QUANTILE)), 0.0)
 
 
-def _similar_places(known: Sequence[SelfTestAnswer]) -> tuple[tuple[str, str, float], ...]:
+def _confused_images(known: Sequence[SelfTestAnswer]) -> tuple[tuple[str, str, float], ...]:
     """Photo, image of the place that it was taken for, and confidence, the highest first."""
     found = [
         (each.name, each.best_image, each.probability)

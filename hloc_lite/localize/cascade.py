@@ -38,13 +38,6 @@ class MatchingStep:
     with_landmarks: tuple[MapMatches, ...] | None = None
     """Nearest-neighbour matches with landmarks alone, if ``matches`` has others as well."""
 
-    @property
-    def nearest_matches(self) -> tuple[MapMatches, ...]:
-        """Matches by nearest neighbours alone; empty if there are none."""
-        if self.with_landmarks is not None:
-            return self.with_landmarks
-        return () if any(each.is_learned for each in self.matches) else self.matches
-
 
 class ImageTiming:
     """Time that matching one image took last, in whichever thread; only for time budgets."""

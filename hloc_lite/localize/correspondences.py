@@ -71,12 +71,14 @@ def nearest_matches(
     """Lift the nearest-neighbour matches with each map to its points, each match once.
 
     Args:
-        found: matches with each map; empty if there are none by nearest neighbours.
+        found: matches with each map; those of a learned matcher are left out.
         first_points: offset of each map's points in the joint numbering.
     """
     none = np.zeros(0, np.int64)
     parts = [(np.zeros((0, 2)), none, np.zeros((0, 3)), np.zeros(0, np.float32))]
     for of_map, lifter, start in zip(found, lifters, first_points, strict=False):
+        if of_map.is_learned:
+            continue
         pairs = lift(of_map, lifter)
         keys = pairs.keypoint_idxs * max(1, lifter.num_points) + pairs.point3D_idxs
         _, rows = np.unique(keys, return_index=True)  # one for each image that observes it

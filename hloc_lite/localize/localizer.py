@@ -30,7 +30,7 @@ from hloc_lite.localize.multi_map import joint_model
 from hloc_lite.localize.own_photos import OwnPhotos, hash_file
 from hloc_lite.localize.prior import ignored_parts
 from hloc_lite.localize.result import make_failure, with_fallback
-from hloc_lite.localize.rig import make_rig_estimator, no_correspondences, solve_rig
+from hloc_lite.localize.rig import make_rig_estimator, no_correspondences, photo_matches, solve_rig
 from hloc_lite.localize.sequence import Frame, Tracker
 from hloc_lite.localize.setup import build_pipeline
 from hloc_lite.localize.turned import retry_turned
@@ -271,8 +271,7 @@ class Localizer:
                 found.append(no_correspondences())
                 continue
             query, hits = self.pipeline.describe(photo, camera, prior=prior, clock=clock)
-            correspondences = self.pipeline.weighted_landmarks(query, hits, clock)
-            found.append(no_correspondences() if correspondences is None else correspondences)
+            found.append(photo_matches(self.pipeline, query, hits, clock))
         result = solve_rig(
             self._rig_estimator, names, found, rig, unreadable, self.config.pose, clock
         )

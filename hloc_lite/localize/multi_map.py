@@ -25,16 +25,10 @@ class CueSet:
     by_map: tuple[tuple[int, MatchCues, tuple[Int64, ...]], ...]
     """Index of the map, its cues, and (C,) retrieved images of each covisibility cluster."""
 
-    @property
-    def num_clusters(self) -> int:
-        """Number of clusters of all maps."""
-        return sum(len(clusters) for _, _, clusters in self.by_map)
-
-    @property
-    def joined(self) -> MatchCues:
-        """Cues about the matches with all maps."""
-        parts = [each for _, each, _ in self.by_map]
-        return parts[0] if len(parts) == 1 else concatenate(parts)
+    joined: MatchCues
+    """Cues about the matches with all maps."""
+    num_clusters: int
+    """Number of clusters of all maps."""
 
 
 class JointLifter:

@@ -24,11 +24,11 @@ from hloc_lite.localize.correspondences import (
 )
 from hloc_lite.localize.estimation import PoseSolver, estimate_hypotheses, select_hypothesis
 from hloc_lite.localize.map_matcher import MapMatcher
-from hloc_lite.localize.multi_map import CueSet, first_rows, renumber
+from hloc_lite.localize.multi_map import CueSet, concatenate, first_rows, renumber
 from hloc_lite.localize.prior import PriorFilter
 from hloc_lite.localize.query import MapMatches, PhotoPredictor, Query, describe_query
 from hloc_lite.localize.result import Answer, make_result, nothing_to_match, result_counts
-from hloc_lite.localize.verification import PoseVerifier, VerifiedPose, is_decided
+from hloc_lite.localize.verification import PoseVerifier, VerifiedPose
 from hloc_lite.localize.weighting import MatchWeigher, weigh
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.pose.focal import RANKING_TRIALS
@@ -77,8 +77,8 @@ class QueryPipeline:
     ) -> None:
         self.config, self.matchers, self.weighers = config, tuple(matchers), tuple(weighers)
         self.predictor = predictor
-        self._global_descriptor, self._index = global_descriptor, index
-        self._estimator, self._verifier, self._priors = estimator, verifier, priors
+        self.global_descriptor, self._index = global_descriptor, index
+        self._estimator, self.verifier, self._priors = estimator, verifier, priors
         self._lifters = [matcher.lifter for matcher in matchers]
         self._first_points = first_rows([lifter.num_points for lifter in self._lifters])
         self._promises = promises
@@ -155,13 +155,14 @@ class QueryPipeline:
         for step in self._steps(query, hits, clock) if steps is None else steps:
             hits = step.matches[0].hits
             if any(of_map.by_image for of_map in step.matches):
-                nearest = nearest_matches(step.nearest_matches, self._lifters, self._first_points)
+                found = step.with_landmarks or step.matches
+                nearest = nearest_matches(found, self._lifters, self._first_points)
                 cues = self.compute_cues(query, hits, step.matches, clock)
                 num_clusters = cues.num_clusters
                 verified = self._verify(query, hits, step.matches, cues, nearest, clock)
                 if prior is not None:
                     verified = self._priors.check(verified, prior)
-            if is_decided(verified, step.accept_above, self.config):
+            if self._is_decided(verified, step):
                 break
             if _is_late(clock, budget_ms, step.next_s):
                 skipped = step.remaining
@@ -190,7 +191,7 @@ class QueryPipeline:
 
     def retrieve_for(self, photo: Photo, exclude: str | None, prior: Prior | None) -> RetrievalHits:
         """Retrieve the map images most similar to a photo; arguments as for ``run``."""
-        return self.retrieve(self._global_descriptor.describe([photo]), exclude, prior)
+        return self.retrieve(self.global_descriptor.describe([photo]), exclude, prior)
 
     def retrieve(
         self,
@@ -245,34 +246,17 @@ class QueryPipeline:
                     cues = renumber(cues, first_keypoint, self._first_points[index], rows)
                     clusters = [rows[cluster] for cluster in clusters]
                 by_map.append((index, cues, tuple(clusters)))
-        return CueSet(tuple(by_map))
-
-    def weighted_landmarks(
-        self, query: Query, hits: RetrievalHits, clock: StageClock
-    ) -> Correspondences | None:
-        """Weighted correspondences with the landmarks of all retrieved images; None without any."""
-        matches = match_landmarks(query, hits, self.matchers, clock)
-        if not any(each.by_image for each in matches):
-            return None
-        cues = self.compute_cues(query, hits, matches, clock)
-        with clock("cues"):
-            joined = cues.joined
-            every = np.arange(len(hits.names))
-            (weighted,) = weigh([(0, joined, [every])], query.keypoints, self.config)
-        return weighted.correspondences
-
-    @property
-    def metres_per_unit(self) -> float | None:
-        """Scale of the map by which poses are judged; None if their limits are relative."""
-        return self._verifier.metres_per_unit
+        parts = [each for _, each, _ in by_map]
+        joined = parts[0] if len(parts) == 1 else concatenate(parts)
+        return CueSet(tuple(by_map), joined, sum(len(clusters) for _, _, clusters in by_map))
 
     def with_points(self, lifter: Lifter, descriptors: LandmarkDescriptors) -> QueryPipeline:
         """Pipeline in the first map with other points, such as those of ``left_out``."""
         return QueryPipeline(
-            self.config, self._global_descriptor, self._index,
+            self.config, self.global_descriptor, self._index,
             [self.matchers[0].with_points(lifter, descriptors)],
             [self.weighers[0].with_points(lifter)],
-            self.predictor, self._estimator, self._verifier.with_points(lifter), self._priors,
+            self.predictor, self._estimator, self.verifier.with_points(lifter), self._priors,
             self._promises,
         )  # fmt: skip
 
@@ -297,17 +281,33 @@ class QueryPipeline:
         depth_map = query.predictions.depth_map
         solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated, depth_map)
         with clock("pose"):
-            weighted = weigh(cues.by_map, query.keypoints, self.config)
+            weighted = weigh(cues.by_map, _keypoints(query), self.config)
             hypotheses = estimate_hypotheses(weighted, solver)
             selected = select_hypothesis(hypotheses, solver)
         with clock("confidence"):
             putative = cues.joined.matches
             is_learned = any(each.is_learned for each in matches)
             windows = query.predictions.windows
-            return self._verifier.verify(
+            return self.verifier.verify(
                 selected, putative, windows, hits, nearest, is_learned=is_learned,
                 is_calibrated=query.calibrated,
             )  # fmt: skip
+
+    def _is_decided(self, verified: VerifiedPose | None, step: MatchingStep) -> bool:
+        """True if a pose is good enough, or so unlikely that more images will not help."""
+        if verified is not None and verified.intrinsics_doubt:
+            return True  # more matches do not mend them
+        is_accepted = verified is not None and verified.is_accepted
+        probability = None if verified is None else verified.probability
+        if step.accept_above is not None:  # without confidence any pose will do
+            return is_accepted if probability is None else probability >= step.accept_above
+        is_rejected = (probability or 0.0) < self.config.cascade.reject_below
+        return is_accepted or (self.config.confidence.enabled and is_rejected)
+
+
+def _keypoints(query: Query) -> Float32:
+    """(N, 2) keypoints of all kinds of features, one after the other."""
+    return np.concatenate([features.keypoints for features in query.features])
 
 
 def _is_late(clock: StageClock, budget_ms: float | None, next_s: float) -> bool:

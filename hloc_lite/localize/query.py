@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-
 from hloc_lite.clock import StageClock
 from hloc_lite.config import SemanticsConfig
 from hloc_lite.consistency.labels import LabelWindows, label_windows
@@ -17,7 +15,6 @@ from hloc_lite.protocols import DepthModel, FeatureExtractor, Segmenter
 from hloc_lite.types import (
     Camera,
     DepthMap,
-    Float32,
     Int64,
     LabelMap,
     LocalFeatures,
@@ -52,11 +49,6 @@ class Query:
     quarter_turns: int = 0
     """Counter-clockwise quarter turns that make the photo upright. ``features`` were found in the
     turned photo, but are in the frame of the photo as it is."""
-
-    @property
-    def keypoints(self) -> Float32:
-        """(N, 2) keypoints of all kinds of features, one after the other."""
-        return np.concatenate([features.keypoints for features in self.features])
 
 
 @dataclass(frozen=True, eq=False)

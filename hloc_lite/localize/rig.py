@@ -9,10 +9,20 @@ import numpy as np
 from hloc_lite.clock import StageClock
 from hloc_lite.config import PoseConfig
 from hloc_lite.errors import counted
+from hloc_lite.localize.cascade import match_landmarks
+from hloc_lite.localize.pipeline import QueryPipeline
+from hloc_lite.localize.query import Query
 from hloc_lite.localize.result import milliseconds
+from hloc_lite.localize.weighting import weigh
 from hloc_lite.protocols import RigEstimator
 from hloc_lite.registry import Runtime, create_rig_estimator, rig_estimator_names
-from hloc_lite.types import Correspondences, Rig, RigLocalizationResult, Status
+from hloc_lite.types import (
+    Correspondences,
+    RetrievalHits,
+    Rig,
+    RigLocalizationResult,
+    Status,
+)
 
 
 def no_correspondences() -> Correspondences:
@@ -26,6 +36,21 @@ def make_rig_estimator(config: PoseConfig, runtime: Runtime) -> RigEstimator:
     name = config.estimator if config.estimator in rig_estimator_names() else "weighted"
     estimator: RigEstimator = create_rig_estimator(name, config, runtime)
     return estimator
+
+
+def photo_matches(
+    pipeline: QueryPipeline, query: Query, hits: RetrievalHits, clock: StageClock
+) -> Correspondences:
+    """Weighted correspondences of a query with the landmarks of all retrieved images."""
+    matches = match_landmarks(query, hits, pipeline.matchers, clock)
+    if not any(each.by_image for each in matches):
+        return no_correspondences()
+    cues = pipeline.compute_cues(query, hits, matches, clock)
+    with clock("cues"):
+        keypoints = np.concatenate([features.keypoints for features in query.features])
+        every = np.arange(len(hits.names))
+        (weighted,) = weigh([(0, cues.joined, [every])], keypoints, pipeline.config)
+    return weighted.correspondences
 
 
 def solve_rig(

@@ -7,7 +7,7 @@ images that share landmarks with it, where any pose is at a place that looks ali
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.query import Predictions, Query
 from hloc_lite.localize.result import Answer
 from hloc_lite.maps.calibration import SelfTestKind
+from hloc_lite.maps.map import Map
 from hloc_lite.pose.visibility import Observations, expected_landmarks
 from hloc_lite.protocols import Lifter
 from hloc_lite.scene import SfmImage, SfmModel, observed_points
@@ -72,11 +73,12 @@ class SelfTest:
         lifter = self._pipeline.matchers[0].lifter
         self.landmarks = ObservedLandmarks(self._map, lifter)
         rows = zip(sfm_map.global_names, sfm_map.global_descriptors, strict=True)
-        self._descriptors = dict(rows)
+        self.descriptors = dict(rows)
+        """(D,) global descriptor of each image by name."""
         calibration = localizer.calibration
         if calibration is None:
             raise ConfigError("confidence.enabled is false: there is nothing to calibrate")
-        scale = self._pipeline.metres_per_unit
+        scale = self._pipeline.verifier.metres_per_unit
         if scale is None:
             distance = RELATIVE_DISTANCE * camera_spread(sfm_map.model)
         else:
@@ -85,7 +87,7 @@ class SelfTest:
 
     def names(self, kind: SelfTestKind) -> list[str]:
         """Photos that can be tested, in an order that spreads a sample over the map."""
-        chosen = sorted(self.landmarks.lifter.image_names & self._descriptors.keys())
+        chosen = sorted(self.landmarks.lifter.image_names & self.descriptors.keys())
         least = self._config.self_test.min_images_left
         total = len(chosen)
         chosen = [name for name in chosen if total - len(self.left_out(name, kind)) >= least]
@@ -104,31 +106,48 @@ class SelfTest:
         """Localize a photo of the map without it, or without its neighbourhood."""
         image = self._map.model.image_named(name)
         assert image is not None
-        lifter = LeftOutLifter(self.landmarks, self.left_out(name, kind))
+        query = stored_query(self._map, image)
+        left_out = self.left_out(name, kind)
+        descriptor = self.descriptors[name]
+        return self.answer_query(query, descriptor, left_out, image.cam_from_world, kind)
+
+    def answer_query(
+        self,
+        query: Query,
+        descriptor: Float32,
+        left_out: Collection[str],
+        truth: Rigid3 | None,
+        kind: SelfTestKind,
+    ) -> SelfTestAnswer:
+        """Localize a described photo in the map without some of its images.
+
+        Args:
+            descriptor: (D,) global descriptor of the photo.
+            truth: pose of the photo in the map; None if it shows another place.
+        """
+        lifter = LeftOutLifter(self.landmarks, left_out)
         pipeline = self._pipeline.with_points(lifter, lifter.descriptors)
-        hits = pipeline.retrieve(self._descriptors[name][None], allowed=lifter.image_names)
-        found = pipeline.answer(self._query(image), hits, StageClock())
-        return self._judged(image, kind, found)
-
-    def _query(self, image: SfmImage) -> Query:
-        photo = Photo(image.name, np.zeros((1, 1, 3), np.uint8))  # networks do not see it
-        camera = self._map.model.cameras[image.camera_id]
-        features = self._map.features[image.name]
-        return Query(photo, camera, True, (features,), Predictions(None, None))
-
-    def _judged(self, image: SfmImage, kind: SelfTestKind, found: Answer) -> SelfTestAnswer:
-        verified = found.verified
+        hits = pipeline.retrieve(descriptor[None], allowed=lifter.image_names)
+        found = pipeline.answer(query, hits, StageClock())
+        verified, name = found.verified, query.photo.name
         confidence = None if verified is None else verified.confidence
         is_learned = any(each.is_learned for each in found.step.matches)
         if verified is None or confidence is None:
-            return SelfTestAnswer(image.name, kind, False, False, 0.0, is_learned, {}, "")
+            return SelfTestAnswer(name, kind, False, False, 0.0, is_learned, {}, "")
         pose = verified.selected.hypothesis.pose
         assert pose is not None  # there is no confidence without a pose
-        is_right = is_within(pose.cam_from_world, image.cam_from_world, self._limits)
+        is_right = truth is not None and is_within(pose.cam_from_world, truth, self._limits)
         return SelfTestAnswer(
-            image.name, kind, True, not is_right, confidence.probability, is_learned,
+            name, kind, True, not is_right, confidence.probability, is_learned,
             confidence.features, _best_image(found),
         )  # fmt: skip
+
+
+def stored_query(sfm_map: Map, image: SfmImage) -> Query:
+    """Query made of the stored features of a map image; networks do not see its photo."""
+    photo = Photo(image.name, np.zeros((1, 1, 3), np.uint8))
+    camera = sfm_map.model.cameras[image.camera_id]
+    return Query(photo, camera, True, (sfm_map.features[image.name],), Predictions(None, None))
 
 
 def run_self_test(

@@ -20,8 +20,8 @@ from hloc_lite.localize.compatibility import (
     warn_of_unused_names,
 )
 from hloc_lite.localize.confidence import load_calibration
-from hloc_lite.localize.evidence import LandmarkEvidence
 from hloc_lite.localize.known_answers import load_known_answers
+from hloc_lite.localize.landmark_check import LandmarkCheck
 from hloc_lite.localize.map_confidence import typical_landmarks
 from hloc_lite.localize.map_matcher import MapMatcher
 from hloc_lite.localize.multi_map import JointLifter, concatenate_point_values
@@ -202,7 +202,7 @@ def _make_verifier(
         concatenate_point_values([each.point_labels for each in weighers]),
         calibration,
         config,
-        LandmarkEvidence(lifter, sfm_map.model, config, typical),
+        LandmarkCheck(lifter, sfm_map.model, config, typical),
         metres_per_unit=sfm_map.metres_per_unit,
     )
 

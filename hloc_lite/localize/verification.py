@@ -20,8 +20,8 @@ from hloc_lite.localize.error_limits import (
     uncertainty_in_words,
 )
 from hloc_lite.localize.estimation import PoseHypothesis, SelectedHypothesis
-from hloc_lite.localize.evidence import LandmarkEvidence
 from hloc_lite.localize.intrinsics_check import compare_intrinsics
+from hloc_lite.localize.landmark_check import LandmarkCheck
 from hloc_lite.localize.pose_uncertainty import with_total_covariance
 from hloc_lite.pose.confidence import Calibration, Confidence, probability_within_limit
 from hloc_lite.pose.quality import QUALITY_FEATURES, log_uncertainty, quality_features
@@ -61,7 +61,7 @@ class PoseVerifier:
         point_labels: (M,) trusted labels of these points; None if labels are not in use.
         calibration: coefficients of the confidence model; None if it is disabled.
         config: config of the queries.
-        evidence: compares landmarks with the pose; None to leave these features out.
+        landmark_check: compares landmarks with the pose; None to leave these features out.
         metres_per_unit: scale of the map; None if unknown (``MapData.metres_per_unit``).
     """
 
@@ -71,14 +71,14 @@ class PoseVerifier:
         point_labels: UInt8 | None,
         calibration: Calibration | None,
         config: Config,
-        evidence: LandmarkEvidence | None = None,
+        landmark_check: LandmarkCheck | None = None,
         *,
         metres_per_unit: float | None,
     ) -> None:
         self._lifter, self._point_labels, self._config = lifter, point_labels, config
         self._calibration = calibration
-        self._evidence = evidence
         self._metres_per_unit = metres_of_unit(config.confidence, metres_per_unit)
+        self._landmark_check = landmark_check
 
     @property
     def metres_per_unit(self) -> float | None:
@@ -89,7 +89,9 @@ class PoseVerifier:
         """Verifier with other points."""
         other = copy(self)
         other._lifter = lifter
-        other._evidence = None if self._evidence is None else self._evidence.with_points(lifter)
+        other._landmark_check = (
+            None if self._landmark_check is None else self._landmark_check.with_points(lifter)
+        )
         return other
 
     def verify(
@@ -212,8 +214,8 @@ class PoseVerifier:
             limits.pair,
             self._config.pose,
         )
-        if nearest is not None and self._evidence is not None:
-            features |= self._evidence.features(pose, nearest, hits)
+        if nearest is not None and self._landmark_check is not None:
+            features |= self._landmark_check.features(pose, nearest, hits)
         confidence = calibration.assess(features, learned=is_learned)
         confidence = _with_total_uncertainty(confidence, pose, total, limits)
         is_accepted = confidence.probability >= self._config.confidence.min_confidence
@@ -246,25 +248,6 @@ class PoseVerifier:
             self._config.semantics,
         )
         return agreement.share if agreement.num_compared >= MIN_LABELLED else math.nan
-
-
-def is_decided(verified: VerifiedPose | None, accept_above: float | None, config: Config) -> bool:
-    """True if a pose is good enough, or so unlikely that more images will not help.
-
-    Args:
-        verified: the best pose so far; None if there was nothing to match.
-        accept_above: confidence at which no further step is needed; None: any pose that is given.
-    """
-    if verified is not None and verified.intrinsics_doubt:
-        return True  # more matches do not mend them
-    is_accepted = verified is not None and verified.is_accepted
-    probability = None if verified is None else verified.probability
-    if accept_above is not None:
-        if probability is None:  # no pose, or no confidence: any pose will do
-            return is_accepted
-        return probability >= accept_above
-    is_rejected = (probability or 0.0) < config.cascade.reject_below
-    return is_accepted or (config.confidence.enabled and is_rejected)
 
 
 def _with_total_uncertainty(

@@ -7,6 +7,7 @@ track_lifter.py          lifts keypoints of map images to the points of their tr
 landmark_descriptors.py  one or more descriptors per map point
 mean_descriptors.py      computes them from the features of the map images
 units.py                 metres per map unit, where the scale is known
+calibration.py           answers of the map about its own photos, and their file
 georeference.py          location on Earth: ENU coordinates, GeoPose, and its file
 georeference_fit.py      fits it to geodetic positions of map images
 

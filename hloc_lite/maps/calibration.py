@@ -1,4 +1,4 @@
-"""Calibration of a map: outcome of localizing its own photos, stored in MAP/calibration.h5.
+"""Calibration of a map: outcome of localizing its own photos, stored in MAP/calibration.json.
 
 The file is optional. One of another map, or a damaged one, is reported and ignored: then the
 confidence is that of the global model.
@@ -6,7 +6,9 @@ confidence is that of the global model.
 
 from __future__ import annotations
 
+import json
 import logging
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -16,14 +18,16 @@ from typing import Any
 import numpy as np
 
 from hloc_lite.errors import FormatError, HlocLiteError
-from hloc_lite.io.bank import Bank, write_bank
+from hloc_lite.io.files import read_json, write_json_atomic
 from hloc_lite.maps.folder import CALIBRATION
-from hloc_lite.types import Bool, Float32, Float64, Int64, UInt8, freeze_field
+from hloc_lite.types import Bool, Float32, Float64, UInt8, freeze_field
 
 logger = logging.getLogger(__name__)
 SCHEMA = "hloc_lite.calibration/1"
-MAX_FILE_BYTES = 1 << 28
-"""Size limit; a map of a million landmarks has 5 MB."""
+MAX_FILE_BYTES = 1 << 27
+"""Size limit; a map of a million landmarks has 1.4 MB."""
+UNKNOWN_PERCENT = 255
+"""Stored repeatability of a landmark where it is unknown."""
 
 
 class SelfTestKind(IntEnum):
@@ -77,10 +81,11 @@ class MapCalibration:
     answers: CalibrationSet
     """Answers about the map's own photos."""
     repeatability: Float32
-    """(M,) share of the images that should see each landmark and do; NaN where unknown."""
+    """(M,) share of the images that should see each landmark and do, NaN where unknown; (0,) in
+    compact maps."""
     coefficients: Mapping[str, float] = field(default_factory=dict)
     """Corrections of the global confidence model by name."""
-    similar_places: tuple[tuple[str, str, float], ...] = ()
+    confused_images: tuple[tuple[str, str, float], ...] = ()
     """Pairs of images that show different places and were confused, with the confidence in the
     wrong pose, the highest first."""
     fitted_to: str = ""
@@ -89,9 +94,33 @@ class MapCalibration:
     def __post_init__(self) -> None:
         freeze_field(self, "repeatability", np.float32, None)
 
-    def with_landmarks(self, point3D_idxs: Int64) -> MapCalibration:
-        """Calibration of a map with only some of the landmarks."""
-        return replace(self, repeatability=self.repeatability[point3D_idxs])
+    def without_landmarks(self) -> MapCalibration:
+        """Calibration of a compact map, which has other landmarks: their repeatability is left out.
+
+        Queries do not use it.
+        """
+        return replace(self, repeatability=np.zeros(0, np.float32))
+
+
+def calibration_to_json(calibration: MapCalibration, fingerprint: str) -> dict[str, Any]:
+    """Plain JSON values of the calibration of the map with this fingerprint.
+
+    Confidences keep 6 digits; shares are whole percent.
+    """
+    answers = calibration.answers
+    percent = np.nan_to_num(np.round(100 * calibration.repeatability), nan=UNKNOWN_PERCENT)
+    return {
+        "schema": SCHEMA,
+        "fingerprint": fingerprint,
+        "confidences": [round(float(value), 6) for value in answers.confidences],
+        "is_wrong": answers.is_wrong.astype(int).tolist(),
+        "kinds": answers.kinds.tolist(),
+        "has_pose": answers.has_pose.astype(int).tolist(),
+        "coefficients": dict(calibration.coefficients),
+        "confused_images": [list(each) for each in calibration.confused_images],
+        "fitted_to": calibration.fitted_to,
+        "repeatability": b64encode(percent.astype(np.uint8).tobytes()).decode(),
+    }
 
 
 def write_calibration(folder: Path, calibration: MapCalibration, fingerprint: str) -> None:
@@ -103,26 +132,15 @@ def write_calibration(folder: Path, calibration: MapCalibration, fingerprint: st
     Raises:
         HlocLiteError: the file cannot be written.
     """
-    answers = calibration.answers
-    items = [
-        ("confidences", answers.confidences),
-        ("is_wrong", answers.is_wrong.astype(np.uint8)),
-        ("kinds", answers.kinds),
-        ("has_pose", answers.has_pose.astype(np.uint8)),
-        ("repeatability", calibration.repeatability.astype(np.float64)),
-    ]
-    attrs = {
-        "schema": SCHEMA,
-        "fingerprint": fingerprint,
-        "coefficients": dict(calibration.coefficients),
-        "similar_places": [list(each) for each in calibration.similar_places],
-        "fitted_to": calibration.fitted_to,
-    }
-    arrays = ((name, {"values": np.asarray(values, np.float64)}) for name, values in items)
-    try:
-        write_bank(folder / CALIBRATION, arrays, attrs)
-    except OSError as error:
-        raise HlocLiteError(f"cannot write {folder / CALIBRATION}: {error}") from error
+    write_json_atomic(folder / CALIBRATION, calibration_to_json(calibration, fingerprint))
+
+
+def calibration_bytes(calibration: MapCalibration | None, fingerprint: str) -> int:
+    """Bytes of the file that ``write_calibration`` writes; 0 without a calibration."""
+    if calibration is None:
+        return 0
+    value = calibration_to_json(calibration, fingerprint)
+    return len(json.dumps(value, indent=1, ensure_ascii=False).encode()) + 1
 
 
 def replace_calibration(folder: Path, calibration: MapCalibration | None, fingerprint: str) -> None:
@@ -154,7 +172,7 @@ def read_calibration(folder: Path, fingerprint: str, num_points: int) -> MapCali
     except (HlocLiteError, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         logger.warning("%s is ignored: %s; `hloc-lite calibrate` writes it anew", path, error)
         return None
-    if belongs_to == fingerprint and len(found.repeatability) == num_points:
+    if belongs_to == fingerprint and len(found.repeatability) in (0, num_points):
         return found
     logger.warning("%s belongs to another map: ignored; run `hloc-lite calibrate`", path)
     return None
@@ -162,31 +180,24 @@ def read_calibration(folder: Path, fingerprint: str, num_points: int) -> MapCali
 
 def _read(path: Path) -> tuple[MapCalibration, str]:
     """Calibration in a file, and the fingerprint of its map."""
-    bank = Bank(path)
-    try:
-        attrs: Mapping[str, Any] = bank.attrs
-        if attrs["schema"] != SCHEMA:
-            raise FormatError(f"expected schema {SCHEMA}, got {attrs['schema']!r}")
-        answers = CalibrationSet(
-            _values(bank, "confidences"),
-            _values(bank, "is_wrong") > 0,
-            _values(bank, "kinds").astype(np.uint8),
-            _values(bank, "has_pose") > 0,
-        )
-        coefficients = {str(k): float(v) for k, v in attrs["coefficients"].items()}
-        if not np.isfinite(list(coefficients.values())).all():
-            raise FormatError("it has coefficients that are not finite")
-        calibration = MapCalibration(
-            answers,
-            _values(bank, "repeatability").astype(np.float32),
-            coefficients,
-            tuple((str(a), str(b), float(c)) for a, b, c in attrs["similar_places"]),
-            str(attrs["fitted_to"]),
-        )
-        return calibration, str(attrs["fingerprint"])
-    finally:
-        bank.close()
-
-
-def _values(bank: Bank, name: str) -> Float64:
-    return np.asarray(bank[name]["values"], np.float64)
+    value = read_json(path)
+    if value["schema"] != SCHEMA:
+        raise FormatError(f"expected schema {SCHEMA}, got {value['schema']!r}")
+    coefficients = {str(name): float(number) for name, number in value["coefficients"].items()}
+    if not np.isfinite(list(coefficients.values())).all():
+        raise FormatError("it has coefficients that are not finite")
+    percent = np.frombuffer(b64decode(value["repeatability"], validate=True), np.uint8)
+    shares = np.where(percent == UNKNOWN_PERCENT, np.nan, percent / 100)
+    calibration = MapCalibration(
+        CalibrationSet(
+            np.array(value["confidences"], np.float64),
+            np.array(value["is_wrong"], np.float64) > 0,
+            np.array(value["kinds"], np.uint8),
+            np.array(value["has_pose"], np.float64) > 0,
+        ),
+        shares.astype(np.float32),
+        coefficients,
+        tuple((str(a), str(b), float(c)) for a, b, c in value["confused_images"]),
+        str(value["fitted_to"]),
+    )
+    return calibration, str(value["fingerprint"])

@@ -12,7 +12,7 @@ import numpy as np
 
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.io.array_folder import write_array_folder
-from hloc_lite.maps.calibration import replace_calibration
+from hloc_lite.maps.calibration import calibration_bytes, replace_calibration
 from hloc_lite.maps.compact_arrays import Arrays, compact_arrays
 from hloc_lite.maps.folder import COMPACT_SCHEMA
 from hloc_lite.maps.georeference import delete_stale_georeference, replaced_header
@@ -76,7 +76,9 @@ def compress_map(
     no_landmarks = np.zeros(0, np.int64)
     arrays, header = compact_arrays(sfm_map, descriptors, no_landmarks, Coding.FLOAT16, retrieval)
     dim = descriptors.values.shape[1]
-    sizes = _sizes(arrays, header, dim)
+    known = sfm_map.calibration
+    kept = None if known is None else known.without_landmarks()
+    sizes = _sizes(arrays, header, dim, calibration_bytes(kept, sfm_map.fingerprint))
     codings = _allowed_codings(dim) if coding is None else [coding]
     coding, selection = _select_within(sfm_map, max_bytes, sizes, codings, dim)
     arrays, header = compact_arrays(
@@ -91,8 +93,6 @@ def compress_map(
     }
     write_array_folder(output, COMPACT_SCHEMA, arrays, header, overwrite=overwrite)
     delete_stale_georeference(output)
-    known = sfm_map.calibration
-    kept = None if known is None else known.with_landmarks(selection.landmark_idxs)
     replace_calibration(output, kept, sfm_map.fingerprint)
     return selection
 
@@ -128,8 +128,12 @@ def _select_within(
     return coding, selection
 
 
-def _sizes(arrays: Arrays, header: Mapping[str, Any], dim: int) -> _Sizes:
-    """Sizes of a compact map, from the arrays and the header of one without landmarks."""
+def _sizes(arrays: Arrays, header: Mapping[str, Any], dim: int, other_bytes: int) -> _Sizes:
+    """Sizes of a compact map, from the arrays and the header of one without landmarks.
+
+    Args:
+        other_bytes: bytes of its other files.
+    """
     text = json.dumps(header, indent=1, ensure_ascii=False).encode()
     files = sum(HEADER_ENTRY_BYTES + NPY_HEADER_BYTES + array.nbytes for array in arrays.values())
     landmark = sum(
@@ -138,7 +142,7 @@ def _sizes(arrays: Arrays, header: Mapping[str, Any], dim: int) -> _Sizes:
         if name.startswith("landmarks/")
     )
     return _Sizes(
-        len(text) + 2 * HEADER_ENTRY_BYTES + files,
+        len(text) + 2 * HEADER_ENTRY_BYTES + files + other_bytes,
         landmark - row_bytes(Coding.FLOAT16, dim),
         arrays["images/landmarks"].itemsize,
     )

@@ -34,7 +34,7 @@ NOT_IN_ALL = ("report.json", LANDMARK_DESCRIPTORS)
 """Files that maps of earlier versions lack."""
 GEOREFERENCE = "georeference.json"
 """Made after the map by another command, so it is not among ``FILES``."""
-CALIBRATION = "calibration.h5"
+CALIBRATION = "calibration.json"
 """Made after the map from its own photos; optional, so it is not among ``FILES``."""
 REMEDY = "put the original back, or build the map again with --overwrite"
 """Remedy for a damaged file of a map."""

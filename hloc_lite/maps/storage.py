@@ -7,7 +7,7 @@ MAP/retrieval.h5   global descriptors, and the state of the global descriptor (a
 MAP/landmarks.h5   semantic labels of the points, where a segmenter was configured
 MAP/landmark_descriptors.npy   mean descriptor of each point (float16), read by the first query
 MAP/report.json    outcome of mapping for each image, with the reason where it was left out
-MAP/calibration.h5     outcome of localizing the map's own photos (maps/calibration.py)
+MAP/calibration.json   outcome of localizing the map's own photos (maps/calibration.py)
 MAP/georeference.json  location on Earth, if it was fitted (maps/georeference.py)
 
 A compact map is another folder (maps/compact.py); ``read_map`` opens both.

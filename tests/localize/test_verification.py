@@ -77,7 +77,8 @@ def test_matches_of_a_learned_matcher_give_less_confidence(scene: ExactScene, sf
     results = []
     for is_learned in (False, True):
         matches = (replace(images[0], is_learned=is_learned),)
-        results.append(solve(localizer, query, hits, MatchingStep(matches)))
+        step = MatchingStep(matches, with_landmarks=images)
+        results.append(solve(localizer, query, hits, step))
     assert results[0].confidence > results[1].confidence
     assert results[0].pose is not None and results[0].grounds == results[1].grounds
 

@@ -1,4 +1,4 @@
-"""Evidence about a pose from landmarks alone, before a learned matcher was asked.
+"""Check of a pose by landmarks alone, before a learned matcher was asked.
 
 A learned matcher finds matches that agree with one another wherever two places look alike. Nearest
 neighbours do so much less: of the landmarks that should be in view, most of those that they match
@@ -21,7 +21,7 @@ from hloc_lite.scene import SfmModel, observed_points
 from hloc_lite.types import PoseEstimate, RetrievalHits
 
 
-class LandmarkEvidence:
+class LandmarkCheck:
     """Compares the nearest-neighbour matches of a query with the landmarks in view of its pose.
 
     Args:
@@ -38,9 +38,9 @@ class LandmarkEvidence:
         self._lifter, self._model, self._config = lifter, model, config
         self._typical = min(typical, 0.0)
 
-    def with_points(self, lifter: Lifter) -> LandmarkEvidence:
+    def with_points(self, lifter: Lifter) -> LandmarkCheck:
         """The same with other points."""
-        return LandmarkEvidence(lifter, self._model, self._config, self._typical)
+        return LandmarkCheck(lifter, self._model, self._config, self._typical)
 
     def features(
         self, pose: PoseEstimate, nearest: NearestMatches, hits: RetrievalHits
