@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -159,6 +160,7 @@ def command(
     code is 1 if no photo could be localized.
     """
     _check_usage(photos, images, query_lists, camera, output, report, truth, map_images, budget_ms)
+    _check_photos(photos)  # before imports that take a second
     from hloc_lite.cli.localize_files import Outputs, check_queries
     from hloc_lite.cli.localize_text import print_results, warn_of_unused_settings
     from hloc_lite.cli.queries import read_query_cameras
@@ -217,6 +219,15 @@ def _check_usage(
         )
     if budget_ms is not None and math.isnan(budget_ms):
         raise ConfigError("--budget-ms: expected milliseconds, 0 or more, got nan")
+
+
+def _check_photos(photos: Sequence[Path]) -> None:
+    """Refuse photos given by their paths that are no files."""
+    for photo in photos:
+        if os.path.isdir(photo):
+            raise ConfigError(f"{photo} is a folder, expected a photo; for all in it: --images")
+        if not os.path.exists(photo):
+            raise ConfigError(f"photo {photo} does not exist")
 
 
 def _input_files(

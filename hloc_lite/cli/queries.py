@@ -63,7 +63,7 @@ def read_query_cameras(
         camera: intrinsics of the single photos, "MODEL W H params...".
 
     Raises:
-        HlocLiteError: no such folder or photo, no query, none of the listed photos exists, or a
+        HlocLiteError: no such folder, no query, none of the listed photos exists, or a
             list that cannot be read or contradicts another one.
     """
     if images is None:
@@ -71,7 +71,6 @@ def read_query_cameras(
         for photo in photos:
             if not is_unicode(str(photo)):
                 raise HlocLiteError(f"the file name {str(photo)!r} is not UTF-8: rename it")
-            _check_photo(photo)
         return dict.fromkeys((str(photo) for photo in photos), intrinsics)
     check_image_folder(images)
     cameras = _read_lists(lists) if lists else dict.fromkeys(list_images(images))
@@ -84,14 +83,6 @@ def read_query_cameras(
             f"names of a list are paths relative to --images"
         )
     return cameras
-
-
-def _check_photo(photo: Path) -> None:
-    """Raise HlocLiteError if a photo given by its path is no file."""
-    if os.path.isdir(photo):
-        raise HlocLiteError(f"{photo} is a folder, expected a photo; for all in it: --images")
-    if not os.path.exists(photo):
-        raise HlocLiteError(f"photo {photo} does not exist")
 
 
 def _read_lists(files: Sequence[Path]) -> dict[str, Camera | None]:
