@@ -66,7 +66,7 @@ def read_array(path: Path, recorded: Mapping[str, Any]) -> np.ndarray:
         array: np.ndarray = np.load(
             path, mmap_mode="r" if size > MAX_READ_BYTES else None, allow_pickle=False
         )
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:  # a header may claim any size
         raise FormatError(f"cannot read {path}: {error}") from None
     array.flags.writeable = False
     return array

@@ -99,6 +99,33 @@ def _write_whole(file: h5py.File, name: str, array: np.ndarray) -> None:
     file.create_dataset(name, data=array, chunks=True, fletcher32=True)
 
 
+def _own(group: h5py.Group, name: str) -> Any:
+    """Object of a group, if it is in this file: a link could lead to any other one.
+
+    Raises:
+        FormatError: it is a link.
+    """
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise FormatError(f"{group.file.filename}: {name!r} is missing, or a link")
+    return group[name]
+
+
+def _own_dataset(group: h5py.Group, name: str, max_bytes: int) -> h5py.Dataset:
+    """Dataset whose values are all in this file, uncompressed as ``write_bank`` writes them.
+
+    Args:
+        max_bytes: size of the file. A small file can claim values of any size.
+
+    Raises:
+        FormatError: a link, values in other files, or more of them than the file holds.
+    """
+    found = _own(group, name)
+    is_plain = isinstance(found, h5py.Dataset) and not found.is_virtual and not found.external
+    if not is_plain or found.nbytes > max_bytes:
+        raise FormatError(f"{group.file.filename}: {name!r} has values that are not in the file")
+    return found
+
+
 _READ_ERRORS = (OSError, RuntimeError, KeyError, IndexError, ValueError, TypeError)
 """Errors from h5py, and from a header of another layout."""
 
@@ -116,15 +143,16 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
         except (OSError, RuntimeError) as error:
             raise FormatError(f"{path} is not a readable bank of arrays: {error}") from None
         try:
-            header = json.loads(bytes(self._file["header"][()]))
+            limit = path.stat().st_size
+            header = json.loads(bytes(_own_dataset(self._file, "header", limit)[()]))
             if header["schema"] != BANK_SCHEMA:
                 raise FormatError(f"{path}: expected schema {BANK_SCHEMA}, got {header['schema']}")
             self.attrs: dict[str, Any] = header["attrs"]
             self._rows = {key: row for row, key in enumerate(header["keys"])}
-            offsets = self._file.get("offsets", {})
-            self._offsets = {field: offsets[field][()] for field in offsets}
+            offsets = _own(self._file, "offsets") if "offsets" in self._file else {}
+            self._offsets = {field: _own_dataset(offsets, field, limit)[()] for field in offsets}
             # datasets are opened once: that takes as long as reading an item
-            self._fields = {field: self._file[field] for field in offsets}
+            self._fields = {field: _own_dataset(self._file, field, limit) for field in offsets}
         except (*_READ_ERRORS, FormatError) as error:
             self._file.close()
             if isinstance(error, FormatError):

@@ -106,10 +106,11 @@ def _is_safe(config: Config, key: str) -> bool:
     value = value_of(config, key)
     if value in _SAFE_VALUES.get(key, ()):
         return True
-    table = _TABLES.get(key)
-    own = () if table is None else {**table.builtin, **table.registered}
-    # "files:" and "hf:" are prefixes, not names
-    return value in own and not value.endswith(":")
+    if key not in _TABLES:
+        return False
+    table = _TABLES[key]
+    is_own = value in table.builtin or value in table.registered
+    return is_own and not value.endswith(":")  # "files:" and "hf:" are prefixes, not names
 
 
 def _harmless(key: str, name: str) -> str:

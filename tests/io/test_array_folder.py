@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from filelock import FileLock
 
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io import array_folder
-from hloc_lite.io.array_file import MAX_READ_BYTES
+from hloc_lite.io.array_file import MAX_READ_BYTES, read_array
 from hloc_lite.io.array_folder import (
     json_array,
     json_of,
@@ -206,3 +207,16 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "f", overwrite=True, words="second")  # the lock of one that was killed
     assert set(content(tmp_path / "f")) == set(before)
     assert read_array_folder(tmp_path / "f", SCHEMA)[0]["words"] == "second"
+
+
+@pytest.mark.parametrize("shape", [(10**10,), (10**13,), (2**62,)])
+@pytest.mark.parametrize("size", [64, 2 * MAX_READ_BYTES])
+def test_arrays_that_claim_more_than_their_file_are_refused(tmp_path, shape, size) -> None:
+    path = tmp_path / "x.npy"
+    with path.open("wb") as file:
+        header = {"descr": "<f8", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(b"x" * size)
+    recorded = {"bytes": path.stat().st_size, "crc32": f"{zlib.crc32(path.read_bytes()):08x}"}
+    with pytest.raises(FormatError, match=r"cannot read .*x\.npy"):
+        read_array(path, recorded)

@@ -9,6 +9,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -137,6 +138,7 @@ def test_write_failures_raise_hloc_lite_errors(tmp_path: Path, monkeypatch) -> N
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
+import h5py
 import numpy as np
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.io.bank import Bank, write_bank
@@ -164,3 +166,47 @@ def test_a_full_disk_does_not_crash_or_replace_files(tmp_path: Path) -> None:
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+def _replace(path: Path, name: str, make) -> None:
+    """Replace a dataset of a bank by what ``make`` puts in its place."""
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        make(file, name)
+
+
+HOSTILE = {
+    "external link": lambda file, name: file.__setitem__(
+        name, h5py.ExternalLink("private.h5", "values")
+    ),
+    "soft link": lambda file, name: file.__setitem__(name, h5py.SoftLink("/b")),
+    "external values": lambda file, name: file.create_dataset(
+        name, (7,), np.uint8, external=[("private.txt", 0, 7)]
+    ),
+    "claimed values": lambda file, name: file.create_dataset(
+        name, (2**40,), np.float64, chunks=(1024,), fletcher32=True
+    ),
+    "compressed": lambda file, name: file.create_dataset(
+        name, data=np.zeros(10**7, np.uint8), compression="gzip"
+    ),
+    "virtual": lambda file, name: file.create_virtual_dataset(
+        name, h5py.VirtualLayout((7,), np.uint8)
+    ),
+    "group": lambda file, name: file.create_group(name),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("name", ["a", "offsets/a", "header"])
+def test_values_of_other_files_and_claimed_ones_are_never_read(
+    tmp_path: Path, kind: str, name: str, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "private.txt").write_text("private")
+    with h5py.File("private.h5", "w") as file:
+        file["values"] = np.arange(7)
+    path = tmp_path / "bank.h5"
+    write_bank(path, [("x", {"a": np.arange(7), "b": np.arange(7)})], {})
+    _replace(path, name, HOSTILE[kind])
+    with pytest.raises(FormatError, match="bank"):
+        Bank(path)
