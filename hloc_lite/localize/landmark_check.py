@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import logit
 
 from hloc_lite.config import Config
 from hloc_lite.geometry.cameras import img_from_cam, pixel_differences
@@ -27,9 +28,8 @@ class LandmarkCheck:
     Args:
         lifter: points of the map, or of all maps together.
         model: images of the map, for where they were taken.
-        typical: log odds that right answers about the map's own photos reach at least; evidence
-            counts only below it. It may lower the bar, never raise it above even odds: photos of
-            another day or camera agree less than those of the map.
+        typical: what right answers about the map's own photos reach at least. It may lower the bar,
+            never raise it: photos of another day or camera agree less than those of the map.
     """
 
     def __init__(
@@ -58,9 +58,10 @@ class LandmarkCheck:
         )
         in_view = np.isin(nearest.point3D_idxs, expected)
         num_agreeing = int((in_view & self._agrees(pose, nearest)).sum())
-        num_others, pseudo = int(in_view.sum()) - num_agreeing, config.pseudo_matches
-        log_odds = math.log((num_agreeing + pseudo) / (num_others + pseudo))
-        return {"landmarks": min(log_odds - self._typical, 0.0)}
+        num_others = int(in_view.sum()) - num_agreeing
+        share, count = config.expected_share, config.prior_matches
+        log_odds = math.log((num_agreeing + share * count) / (num_others + (1 - share) * count))
+        return {"landmarks": min(float(log_odds - logit(share)) - self._typical, 0.0)}
 
     def _observations(self, hits: RetrievalHits) -> Observations:
         points, centers = [np.zeros(0, np.int64)], [np.zeros((0, 3))]

@@ -106,7 +106,12 @@ class LeftOutLifter:
         removed = np.bincount(points, minlength=self._base.num_points)
         self._counts = landmarks.counts - removed
         self._is_gone: Bool = (removed > 0) & (self._counts < MIN_OBSERVATIONS)
-        self.image_names = frozenset(self._base.image_names - set(known))
+        self.image_names = frozenset(
+            name
+            for name in self._base.image_names - set(known)
+            if (self.points_of(name) != NO_POINT).any()
+        )
+        """Images that keep a point."""
         self.descriptors = LandmarkDescriptors(
             _RemainingSums(landmarks.sums, points, [each for _, each in found]),
             np.arange(self._base.num_points + 1),

@@ -60,7 +60,7 @@ QUALITY_FEATURES: Mapping[str, QualityFeature] = {
         "labels in the photo are not those expected there",
     ),
     "landmarks": QualityFeature(
-        "log odds that nearest-neighbour matches with landmarks in view agree, if below even",
+        "log odds that nearest neighbours of landmarks in view agree, if below those expected",
         "most landmarks that should be in view match elsewhere in the photo",
     ),
 }

@@ -63,6 +63,13 @@ def test_an_image_left_out_leaves_nothing_behind(sfm_map, landmarks) -> None:
     )
 
 
+def test_images_that_keep_no_landmark_are_not_retrieved(sfm_map, landmarks) -> None:
+    first, *others = [image.name for image in sfm_map.model.images]
+    lifter = LeftOutLifter(landmarks, others)  # each landmark of the first has one observation left
+    assert lifter.image_names == frozenset()
+    assert (lifter.points_of(first) < 0).all()
+
+
 def test_photos_are_localized_in_the_map_without_them(sfm_map: Map) -> None:
     localizer = make_localizer(sfm_map, "self_test.min_images_left=3")
     test = SelfTest(localizer)
