@@ -33,6 +33,7 @@ from hloc_lite.formats.hloc_lists import read_pairs
 from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.image_sources import ImageSource, MemorySource, folder_source
 from hloc_lite.io.sharded_store import ShardedStore, delete_store
+from hloc_lite.mapping.copies import find_copies
 from hloc_lite.maps.folder import WORK
 from hloc_lite.models import Models
 from hloc_lite.scene import SfmModel
@@ -202,6 +203,14 @@ def find_usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
         except ImageError as error:
             skipped[name] = str(error)
             logger.warning("skipped %r: %s", name, error)
+    if reference is None:
+        copies = find_copies(image_hashes, run.source)
+        skipped |= copies
+        image_hashes = {n: value for n, value in image_hashes.items() if n not in copies}
+        if copies:
+            name, reason = next(iter(copies.items()))
+            count = counted(len(copies), "copied photo")
+            logger.warning("left out: %s, first %r: %s", count, name, reason)
     return image_hashes, skipped
 
 
