@@ -11,6 +11,8 @@ weighting.py        semantic, depth and other cues about matches -> weights
 estimation.py       pose hypotheses by cluster; selection, and one pose on the union
 verification.py     confidence in the selected pose
 result.py           status, reason, counts
+turned.py           photos on their side: which way is up, and a second try
+quarter_turns.py    photos turned by quarter turns, and their keypoints
 
 multi_map.py        several maps in one query: joint numbering
 rig.py              several cameras at once
