@@ -12,6 +12,8 @@ estimation.py       pose hypotheses by cluster; selection, and one pose on the u
 verification.py     confidence in the selected pose
 landmark_check.py   landmarks that should be in view under the pose, and are not
 result.py           status, reason, counts
+turned.py           photos on their side: which way is up, and a second try
+quarter_turns.py    photos turned by quarter turns, and their keypoints
 
 own_photos.py       map images that a query is a copy of
 multi_map.py        several maps in one query: joint numbering

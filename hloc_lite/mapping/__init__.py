@@ -4,6 +4,7 @@ build.py               ``build_map``: the whole pipeline
 run.py                 inputs and settings of a run; fingerprints of what its steps store
 differences.py         settings in which a map or intermediate results differ from a run
 known_cameras.py       known intrinsics that no lens can have
+copies.py              the same photo twice, and folders of smaller versions
 feature_extraction.py  local features of all images
 cameras.py             intrinsics: known, from EXIF, or guessed; which images share a camera
 retrieval.py           global descriptors of all images

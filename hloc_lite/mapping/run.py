@@ -36,6 +36,7 @@ from hloc_lite.io.files import file_sha256, read_json, read_json_object
 from hloc_lite.io.image_sources import ImageSource, MemorySource, folder_source
 from hloc_lite.io.sharded_store import ShardedStore, delete_store, failure_of, is_empty
 from hloc_lite.io.staging import HEADER, current_file
+from hloc_lite.mapping.copies import find_copies
 from hloc_lite.mapping.differences import explain_differences, explain_other_map
 from hloc_lite.mapping.known_cameras import distortion_faults
 from hloc_lite.maps.folder import WORK
@@ -256,6 +257,14 @@ def find_usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
         except ImageError as error:
             skipped[name] = str(error)
             logger.warning("skipped %r: %s", name, error)
+    if reference is None:
+        copies = find_copies(image_hashes, run.source)
+        skipped |= copies
+        image_hashes = {n: value for n, value in image_hashes.items() if n not in copies}
+        if copies:
+            name, reason = next(iter(copies.items()))
+            count = counted(len(copies), "copied photo")
+            logger.warning("left out: %s, first %r: %s", count, name, reason)
     return image_hashes, skipped
 
 
