@@ -10,6 +10,9 @@ correspondences.py  lifts matches to 3D points; covisibility clusters
 weighting.py        semantic, depth and other cues about matches -> weights
 estimation.py       pose hypotheses by cluster; selection, and one pose on the union
 verification.py     confidence in the selected pose
+error_limits.py     errors that a correct pose may have, relative or in metres
+pose_uncertainty.py  covariance of a pose with that of its intrinsics and of the map
+intrinsics_check.py  given intrinsics against likely others
 result.py           status, reason, counts
 
 multi_map.py        several maps in one query: joint numbering
