@@ -18,6 +18,7 @@ from hloc_lite.geometry.camera_models import get_camera_model
 from hloc_lite.geometry.cameras import CAMERA_MODELS, focal_lengths, principal_point
 from hloc_lite.pose.inlier_model import RAYLEIGH_MEDIAN, bounds_px, prior_odds, usable_mask
 from hloc_lite.pose.intrinsics_fit import (
+    RADIAL_MODELS,
     IntrinsicsFit,
     fit_intrinsics,
     with_principal_point,
@@ -35,8 +36,8 @@ LIKELY_SIGMAS = np.array([1.0, 0.01, 0.01, 0.1])
 """Same about likely intrinsics: of unknown focal length, but with the principal point where it was
 given or in the centre, and little distortion. Errors of a map are also made smaller by a principal
 point of 3 % of the side beside the centre, which no lens has."""
-CROP_SIGMAS = np.array([1.0, 0.3, 0.3, 0.2])
-"""Same about the intrinsics of a photo that may have been cropped."""
+CROP_SIGMAS = np.array([1.0, 0.3, 0.3, 0.05])
+"""Same about the intrinsics of a photo that may have been cropped, taken with a usual lens."""
 SUSPICIOUS = 0.5
 """Share of the least gain from which on likely intrinsics are tried."""
 OTHER_LENS = {
@@ -103,10 +104,12 @@ def compare_intrinsics(
         return gain_by_inlier(free_score - given_score, fit.num_inliers)
 
     camera = with_radial(pose.camera)
-    free = fit_intrinsics(kept, camera, pose.cam_from_world, config.pose, FREE_SIGMAS)
+    usual_lens = camera if is_calibrated else without_distortion(camera)
+    first = FREE_SIGMAS if is_calibrated else CROP_SIGMAS
+    free = fit_intrinsics(kept, camera, pose.cam_from_world, config.pose, first, usual_lens)
     if free is None or gain(free) <= SUSPICIOUS * config.intrinsics.min_gain:
         return NOTHING_FOUND
-    cameras = likely_cameras(free.camera, camera) if is_calibrated else [(free.camera, camera)]
+    cameras = likely_cameras(free.camera, camera) if is_calibrated else [(free.camera, usual_lens)]
     sigmas = LIKELY_SIGMAS if is_calibrated else CROP_SIGMAS
     likely = [
         fit_intrinsics(kept, each, free.cam_from_world, config.pose, sigmas, center)
@@ -137,7 +140,12 @@ def compare_intrinsics(
     mask = np.zeros(len(correspondences), bool)
     mask[usable] = fitted.inlier_mask
     fitted = replace(fitted, inlier_mask=mask)
-    return IntrinsicsTest(factor, SHIFT_SIGMAS * shift, fitted, _sentence(pose, fitted))
+    return IntrinsicsTest(
+        factor,
+        SHIFT_SIGMAS * shift,
+        fitted,
+        _sentence(pose, fitted, "given" if is_calibrated else "assumed"),
+    )
 
 
 def likely_cameras(free: Camera, given: Camera) -> list[tuple[Camera, Camera]]:
@@ -159,6 +167,14 @@ def likely_cameras(free: Camera, given: Camera) -> list[tuple[Camera, Camera]]:
         start = replace(given, model=other, params=params)
         cameras.append((start, with_principal_point(start, (width / 2, height / 2))))
     return cameras
+
+
+def without_distortion(camera: Camera) -> Camera:
+    """Return the same camera without radial distortion."""
+    params = camera.params.copy()
+    if camera.model in RADIAL_MODELS:
+        params[get_camera_model(camera).extra_start] = 0.0
+    return replace(camera, params=params)
 
 
 def center_distance(camera: Camera) -> float:
@@ -211,8 +227,8 @@ def log_likelihood(
     return float(best.sum())
 
 
-def _sentence(given: PoseEstimate, fitted: PoseEstimate) -> str:
-    """What was given, what fits, and how many matches each explains."""
+def _sentence(given: PoseEstimate, fitted: PoseEstimate, source: str) -> str:
+    """Intrinsics that were given or assumed, those that fit, and how many matches each explains."""
     old, new = given.camera, fitted.camera
     counts = f"fits {fitted.num_inliers} instead of {given.num_inliers} matches"
     before, after = float(focal_lengths(old)[0]), float(focal_lengths(new)[0])
@@ -228,4 +244,4 @@ def _sentence(given: PoseEstimate, fitted: PoseEstimate) -> str:
         parts.append((f"{old.model} with k1 = {k1:.3g}", f"{new.params[second.extra_start]:.3g}"))
     before_text = " and ".join(part[0] for part in parts)
     after_text = " and ".join(part[1] for part in parts)
-    return f"the intrinsics do not fit: {before_text} given, {after_text} {counts}"
+    return f"the intrinsics do not fit: {before_text} {source}, {after_text} {counts}"

@@ -90,12 +90,12 @@ def estimate_with_focal(
         return None
     num_trials = sum(each.num_trials for each in [*from_exif, *found])
 
-    def support(each: PoseEstimate) -> float:
-        return _support(correspondences, each, config.pose, depth_scorer)
+    def score_of(each: PoseEstimate) -> float:
+        return _msac_score(correspondences, each, config.pose, depth_scorer)
 
-    best = max(refined, key=support)
+    best = max(refined, key=score_of)
     first = refined[0]
-    if from_exif and support(best) < CLEARLY_MORE * support(first):
+    if from_exif and score_of(best) < CLEARLY_MORE * score_of(first):
         best = first  # as good as any, and EXIF is for it
     return replace(best, num_trials=num_trials)
 
@@ -133,7 +133,7 @@ def _agrees_with_exif(estimate: PoseEstimate, camera: Camera, config: Config) ->
     return is_near and share >= config.intrinsics.min_exif_inlier_ratio
 
 
-def _support(
+def _msac_score(
     correspondences: Correspondences,
     estimate: PoseEstimate,
     config: PoseConfig,
