@@ -31,6 +31,13 @@ class ScratchConfig(Section):
     (mapping.min_triangulation_angle_deg)."""
     enough_points: int = Field(100, ge=1, le=100000)
     """Well-conditioned points with which an image fully counts for the size of a model."""
+    min_agreement: float = Field(0.4, ge=0, le=1)
+    """Images leave a model if a smaller share of their verified matches agrees with it. Of 20
+    photos of a courtyard with repeated windows, the one at a wrong place had 0.10, the others 0.62
+    or more."""
+    max_repairs: int = Field(2, ge=0, le=20)
+    """Times that a model is extended again after images have left it. Images that contradict it
+    still are then left out."""
     max_focal_disagreement: float = Field(0.03, ge=0, le=1)
     """Photos of equal size count as of one camera if their focal lengths, set free, differ from the
     common one by less in the median image."""

@@ -36,7 +36,7 @@ def rank_models(models: Sequence[SfmModel], config: ScratchConfig) -> list[SfmMo
     seen: set[str] = set()
     for model in ranked:
         names = {image.name for image in model.images}
-        if len(names - seen) >= config.min_model_images:
+        if not kept or len(names - seen) >= config.min_model_images:
             kept.append(model)
             seen |= names
     return kept

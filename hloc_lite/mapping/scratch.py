@@ -14,15 +14,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hloc_lite.config import Config
+from hloc_lite.config import Config, MappingConfig
 from hloc_lite.errors import FormatError, MappingError, counted
 from hloc_lite.formats.colmap.adjustment import adjusted_with_own_cameras
-from hloc_lite.formats.colmap.mappers import reconstruct
+from hloc_lite.formats.colmap.mappers import Reconstructions, reconstruct
 from hloc_lite.geometry.cameras import focal_lengths
-from hloc_lite.io.pycolmap_adapter import has_global_mapper
+from hloc_lite.io.pycolmap_adapter import TwoView, has_global_mapper
 from hloc_lite.mapping.cameras import Cameras, with_shared_cameras
 from hloc_lite.mapping.model_choice import localizing_strength, rank_models
 from hloc_lite.mapping.pairs import Pair
+from hloc_lite.mapping.repair import repaired
 from hloc_lite.mapping.two_pass_matching import VerifiedPairs
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import NO_POINT, Float64
@@ -130,13 +131,44 @@ def _attempt(inputs: ScratchInputs, name: str, mapper: str) -> Attempt:
     except MappingError as error:
         logger.warning("%s: %s", name, error)
         return Attempt(name, (), {}, inputs.pairs, inputs.clock() - start, 0.0)
+    found = _repaired(inputs, found, settings)
     models = tuple(rank_models(found.models, config.scratch))
     strength = localizing_strength(models[0], config.scratch) if models else 0.0
     seconds = inputs.clock() - start
     return Attempt(name, models, found.impossible, inputs.pairs, seconds, strength)
 
 
-def usable_pairs(pairs: VerifiedPairs, config: Config) -> list[tuple[Pair, object]]:
+def _repaired(
+    inputs: ScratchInputs, found: Reconstructions, settings: MappingConfig
+) -> Reconstructions:
+    """Models without images at a wrong place; those that stay out are among the impossible."""
+    config, (by_id, id_of) = inputs.config, inputs.cameras
+    pairs = usable_pairs(inputs.pairs, config)
+    incremental = settings.model_copy(update={"mapper": "incremental"})
+    impossible = dict(found.impossible)
+
+    def extend(model: SfmModel) -> SfmModel | None:
+        try:
+            again = reconstruct(
+                by_id, id_of, inputs.keypoints, pairs, incremental, config.scratch, model
+            )
+        except MappingError as error:
+            logger.warning("the model could not be extended: %s", error)
+            return None
+        impossible.update(again.impossible)
+        return again.models[0] if again.models else None
+
+    models = []
+    for model in found.models:
+        mended, left = repaired(model, inputs.pairs.two_views, config, extend)
+        impossible |= left
+        models.append(mended)
+    kept = {image.name for model in models for image in model.images}
+    reasons = {name: reason for name, reason in impossible.items() if name not in kept}
+    return Reconstructions(tuple(models), reasons)
+
+
+def usable_pairs(pairs: VerifiedPairs, config: Config) -> list[tuple[Pair, TwoView]]:
     """Pairs with enough verified matches."""
     least = config.geometry.min_inliers
     return [(p, view) for p, view in pairs.two_views.items() if len(view.inliers) >= least]

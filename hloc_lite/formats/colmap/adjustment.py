@@ -27,6 +27,7 @@ def adjusted_with_own_cameras(model: SfmModel, config: MappingConfig) -> SfmMode
         write_model(folder / "in", replace(model, images=images, cameras=cameras))
         reconstruction = pycolmap.Reconstruction(str(folder / "in"))
         options = pycolmap.BundleAdjustmentOptions()
+        options.print_summary = False
         if hasattr(options, "ceres"):
             options.ceres.solver_options.num_threads = config.threads
             options.ceres.use_gpu = False

@@ -91,6 +91,7 @@ def reconstruct(
     pairs: Iterable[tuple[Pair, TwoView]],
     config: MappingConfig,
     scratch: ScratchConfig | None = None,
+    start: SfmModel | None = None,
 ) -> Reconstructions:
     """Run structure from motion on verified matches.
 
@@ -104,6 +105,8 @@ def reconstruct(
         pairs: verified matches.
         config: mapper, thresholds, threads and seed.
         scratch: bounds of focal lengths, and of the size of a model; None for the defaults.
+        start: a model of some of the images with the same ids, which the incremental mapper
+            extends; None to begin anew.
 
     Raises:
         MissingDependencyError: the global mapper is configured and this pycolmap has none.
@@ -126,20 +129,28 @@ def reconstruct(
         else:
             options = _incremental_options(config, len(ids))
             _limit_models(options, scratch)
-            found = pycolmap.incremental_mapping(*arguments, options)
+            continued = {} if start is None else {"input_path": _write_start(folder, start)}
+            found = pycolmap.incremental_mapping(*arguments, options, **continued)
         models, impossible = [], {}
+        min_images = min(scratch.min_model_images, len(ids))
         for number, reconstruction in found.items():
             impossible |= drop_impossible_images(reconstruction, cameras, scratch)
             target = folder / f"model{number}"
             target.mkdir()
             reconstruction.write_binary(str(target))
-            model = _read_usable(target, reconstruction, scratch.min_model_images)
+            model = _read_usable(target, reconstruction, min_images)
             models += [] if model is None else [model]
     kept = {image.name for model in models for image in model.images}
     return Reconstructions(
         tuple(sorted(models, key=lambda m: (len(m.images), m.num_points), reverse=True)),
         {name: reason for name, reason in impossible.items() if name not in kept},
     )
+
+
+def _write_start(folder: Path, start: SfmModel) -> str:
+    (folder / "start").mkdir()
+    write_model(folder / "start", start)
+    return str(folder / "start")
 
 
 def _read_usable(folder: Path, reconstruction: Any, min_images: int) -> SfmModel | None:
