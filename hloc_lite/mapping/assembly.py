@@ -81,7 +81,7 @@ def _common_report(run: Run, built: BuiltModels) -> dict[str, Any]:
         "pairs_by_matcher": dict(built.pairs.matchers),
     }
     if run.inputs.reference is None:
-        report["attempts"] = attempt_records(built.attempts)
+        report["attempts"] = attempt_records(built.attempts, run.config.features.name)
         report["models"] = [
             _model_record(number, model, run) for number, model in enumerate(built.models)
         ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hloc_lite.config import MappingConfig
-from hloc_lite.errors import MappingError, counted
+from hloc_lite.errors import MappingError, RegistrationError, counted
 from hloc_lite.formats.colmap.mappers import triangulate
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.io.sharded_store import ShardedStore
@@ -59,7 +59,8 @@ def build_models(
     needed = min_verified(run)
     usable = [(p, view) for p, view in pairs.two_views.items() if len(view.inliers) >= needed]
     if not usable:
-        raise MappingError(
+        error = MappingError if run.inputs.reference is not None else RegistrationError
+        raise error(
             f"{counted(len(pairs.two_views), 'pair')} of images tried, none with {needed} or more "
             f"matches that agree with a geometry: the images do not overlap enough, or the given "
             f"poses are wrong"
@@ -74,7 +75,7 @@ def build_models(
     attempts = attempt_models(ScratchInputs(run.config, pairs, keypoints, cameras, match_all))
     best = attempts[0]
     if not best.models:
-        raise MappingError(_nothing_registered(attempts, len(usable)))
+        raise RegistrationError(_nothing_registered(attempts, len(usable)))
     if len(best.models) > 1:
         sizes = ", ".join(str(len(model.images)) for model in best.models)
         logger.warning("%d separate models (%s images), best first", len(best.models), sizes)
