@@ -10,6 +10,7 @@ import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from hloc_lite.mapping.feature_extraction import (
 from hloc_lite.mapping.other_features import make_with_fallback
 from hloc_lite.mapping.pairs import PairedImages, choose_image_pairs
 from hloc_lite.mapping.photo_matching import pair_and_match_photos
-from hloc_lite.mapping.reconstruction import BuiltModels, build_models
+from hloc_lite.mapping.reconstruction import BuiltModels, build_models, color_points
 from hloc_lite.mapping.retrieval import compute_global_descriptors
 from hloc_lite.mapping.run import (
     FIRST_PASS,
@@ -123,7 +124,8 @@ def _build(run: Run) -> Map:
         def make(each: Run) -> list[Map]:
             return _make_maps(each, image_hashes, dict(skipped), made_from, stack, clock)
 
-        best, *others = make_with_fallback(run, make)
+        known_poses = run.inputs.reference is not None
+        best, *others = make(run) if known_poses else make_with_fallback(run, make)
         save_side_maps(run.folder, others)
         best.save(run.folder)
     return Map.open(run.folder)
@@ -149,6 +151,9 @@ def _make_maps(
             run, matcher, image_hashes, skipped, features, passes[-1], clock
         )
     built = _match_and_build(run, paired, features, passes, clock)
+    with clock("reconstruction"):
+        models = tuple(color_points(model, features) for model in built.models)
+    built = replace(built, models=models)
     return list(assemble_maps(run, paired, built, features, skipped, made_from, clock))
 
 

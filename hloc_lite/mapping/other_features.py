@@ -31,7 +31,7 @@ def make_with_fallback(run: Run, make: MakeMaps) -> list[Map]:
         maps = make(run)
     except RegistrationError as error:
         failure, maps = error, []
-    if run.inputs.reference is not None or _is_enough(run, maps):
+    if _is_enough(run, maps):
         return _made(maps, failure)
     config = with_fallback_features(run.config)
     if config is None:

@@ -31,6 +31,8 @@ class BuiltModels:
     models: tuple[SfmModel, ...]
     pairs: VerifiedPairs
     """Verified pairs that the models were made from."""
+    min_verified: int
+    """Verified matches that a pair needed."""
     impossible: Mapping[str, str] = field(default_factory=dict)
     """Name -> reason of each image that left the models because no lens can have its camera."""
     attempts: Sequence[Attempt] = ()
@@ -71,7 +73,7 @@ def build_models(
         posed = replace(run.inputs.reference.with_images(id_of), cameras=by_id)
         model = triangulate(posed, keypoints, usable, config)
         _check_triangulated(model, usable, config)
-        return BuiltModels((model,), pairs)
+        return BuiltModels((model,), pairs, needed)
     attempts = attempt_models(ScratchInputs(run.config, pairs, keypoints, cameras, match_all))
     best = attempts[0]
     if not best.models:
@@ -79,7 +81,7 @@ def build_models(
     if len(best.models) > 1:
         sizes = ", ".join(str(len(model.images)) for model in best.models)
         logger.warning("%d separate models (%s images), best first", len(best.models), sizes)
-    return BuiltModels(best.models, best.pairs, best.impossible, attempts)
+    return BuiltModels(best.models, best.pairs, needed, best.impossible, attempts)
 
 
 def _nothing_registered(attempts: Sequence[Attempt], num_pairs: int) -> str:

@@ -180,7 +180,7 @@ def _checked(inputs: ScratchInputs, attempt: Attempt) -> Attempt:
         return attempt
     config = inputs.config
     try:
-        free = adjusted_with_own_cameras(attempt.models[0], config.mapping)
+        free = adjusted_with_own_cameras(attempt.models[0])
     except (MappingError, FormatError) as error:
         return replace(attempt, verdict=f"the cameras could not be set free: {error}")
     apart = focal_disagreement(attempt.models[0], free, config.scratch.enough_points)
