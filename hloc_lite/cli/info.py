@@ -26,6 +26,8 @@ def command(map_folder: Path, as_json: bool) -> None:
     kind = "compact" if summary.is_compact else "full"
     click.echo(f"{map_folder}: {kind} map ({summary.schema}, fingerprint {summary.fingerprint})")
     click.echo(describe(summary))
+    for line in describe_side_maps(map_folder):
+        click.echo(f"  {line}")
     click.echo(byte_table(summary))
 
 
@@ -57,6 +59,19 @@ def describe(summary: MapSummary) -> str:
         f"network weights (sha256): {', '.join(networks) or 'none'}",
     ]
     return "\n".join(f"  {line}" for line in lines)
+
+
+def describe_side_maps(map_folder: Path) -> list[str]:
+    """Describe the separate models of a map from scratch that lie beside it, a line each."""
+    from hloc_lite.io.files import read_json_object
+    from hloc_lite.maps.side_maps import side_map_folders
+
+    lines = []
+    for folder in side_map_folders(map_folder):
+        header = read_json_object(folder / "map.json")
+        images, points = header.get("images"), header.get("points")
+        lines.append(f"separate model {folder}: {images} images, {points} landmarks")
+    return lines
 
 
 def byte_table(summary: MapSummary) -> str:

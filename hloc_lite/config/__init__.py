@@ -28,6 +28,7 @@ from hloc_lite.config.pose import PoseConfig
 from hloc_lite.config.profiles import PROFILES, query_profile
 from hloc_lite.config.retrieval import RetrievalConfig
 from hloc_lite.config.root import Config
+from hloc_lite.config.scratch import ScratchConfig
 from hloc_lite.config.section import Section, Use
 from hloc_lite.config.self_test import SelfTestConfig, VisibilityConfig
 from hloc_lite.config.semantics import Confusion, SemanticClass, SemanticsConfig
@@ -54,6 +55,7 @@ __all__ = [
     "PoseConfig",
     "PriorConfig",
     "RetrievalConfig",
+    "ScratchConfig",
     "Section",
     "SelfTestConfig",
     "SemanticClass",

@@ -10,20 +10,20 @@ import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from hloc_lite.clock import StageClock
 from hloc_lite.concurrency import sleeping_openmp_threads
 from hloc_lite.config import Config
-from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.errors import BusyMapError, MappingError
-from hloc_lite.io.image_sources import FolderSource, ImageSource, photo_hashes
 from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import LOCK
-from hloc_lite.io.versions import software_versions
 from hloc_lite.io.weights import WeightsStore
+from hloc_lite.mapping.assembly import assemble_maps
 from hloc_lite.mapping.cameras import find_cameras
 from hloc_lite.mapping.feature_extraction import (
     check_usable,
@@ -31,11 +31,10 @@ from hloc_lite.mapping.feature_extraction import (
     stored_image_hash,
     stored_keypoints,
 )
-from hloc_lite.mapping.labels import label_map_points
+from hloc_lite.mapping.other_features import make_with_fallback
 from hloc_lite.mapping.pairs import PairedImages, choose_image_pairs
 from hloc_lite.mapping.photo_matching import pair_and_match_photos
-from hloc_lite.mapping.reconstruction import build_model, color_points, min_verified
-from hloc_lite.mapping.report import map_report
+from hloc_lite.mapping.reconstruction import BuiltModels, build_models, color_points
 from hloc_lite.mapping.retrieval import compute_global_descriptors
 from hloc_lite.mapping.run import (
     FIRST_PASS,
@@ -48,11 +47,11 @@ from hloc_lite.mapping.run import (
     find_usable_images,
     open_source,
 )
-from hloc_lite.mapping.two_pass_matching import MatchingPass, match_and_verify
+from hloc_lite.mapping.two_pass_matching import MatchingPass, VerifiedPairs, match_and_verify
 from hloc_lite.maps.folder import check_ours, delete_work, mark_work_failed, output_folder
 from hloc_lite.maps.map import Map, in_memory
 from hloc_lite.maps.saving import write_map
-from hloc_lite.maps.storage import StoredFeatures
+from hloc_lite.maps.side_maps import save_side_maps
 from hloc_lite.models import FIRST_PASS_MATCHER, load_models, matcher_name
 from hloc_lite.protocols import Weights
 from hloc_lite.registry import Runtime
@@ -100,12 +99,15 @@ def build_map(
     if config.mapping.mapper == "global" and inputs.reference is None:
         require_global_mapper()
     folder = None if output is None else output_folder(output, source, inputs.masks)
-    models = load_models(config, Runtime(WeightsStore() if weights is None else weights, device))
+    weights = WeightsStore() if weights is None else weights
+    models = load_models(config, Runtime(weights, device))
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="hloc_lite_map_") as temporary:
-            run = Run(source, config, inputs, models, Path(temporary), progress, device)
+            run = Run(
+                source, config, inputs, models, Path(temporary), progress, device, weights=weights
+            )
             return in_memory(_build(run))
-    run = Run(source, config, inputs, models, folder, progress, device, overwrite)
+    run = Run(source, config, inputs, models, folder, progress, device, overwrite, weights)
     with _locked(folder):
         try:
             result = _build(run)
@@ -125,59 +127,67 @@ def _build(run: Run) -> Map:
         logger.info("%s is already complete (fingerprint %s)", run.folder, made_from)
         return Map.open(run.folder, trust=True)  # its names are those of this config
     clock = StageClock()
-    with ExitStack() as stack:
-        features, passes = _open_stores(run, stack)
-        if run.overwrite:
-            _discard_changed(image_hashes, features, passes)
-        matcher = run.models.pair_matcher
-        if matcher is None:
-            paired = _extract_and_pair(run, image_hashes, skipped, features, clock)
-        else:
-            paired = pair_and_match_photos(
-                run, matcher, image_hashes, skipped, features, passes[-1], clock
-            )
-        names, keypoints, cameras = paired.names, paired.keypoints, paired.cameras
-        verified = match_and_verify(run, paired.pairs, features, keypoints, cameras, passes, clock)
-        with clock("reconstruction"):
-            model, num_dropped = build_model(run, verified, keypoints, cameras)
-            model = color_points(model, features)
-        report = map_report(
-            model,
-            [*names, *skipped],
-            skipped,
-            {name: len(rows) for name, rows in keypoints.items()},
-            {pair: len(view.inliers) for pair, view in verified.two_views.items()},
-            num_dropped,
-            min_verified(run),
-            photo_hashes(run.source, image_hashes),
-        )
-        labels = None
-        if run.models.segmenter is not None:
-            with clock("labels"):
-                labels = label_map_points(run, model, run.models.segmenter)
-            report |= {"landmarks": dict(landmark_weights(labels, run.config.semantics).counts)}
-        report |= {"timings_s": clock.seconds, "images_folder": _images_folder(run.source)}
-        report |= {"known_poses": run.inputs.reference is not None, "metric": run.inputs.metric}
-        report |= {"versions": software_versions()}
-        for name, file_hash in image_hashes.items():  # tells a query that is a map photo itself
-            report["images"][name]["file_hash"] = file_hash
-        report |= {"pairs_by_matcher": dict(verified.matchers)}
-        registered = {image.name for image in model.images}
-        rows = [row for row, name in enumerate(names) if name in registered]
-        result = Map(
-            model=model,
-            features=StoredFeatures(features),
-            global_names=tuple(names[row] for row in rows),
-            global_descriptors=paired.descriptors[rows],
-            retrieval_state=run.models.global_descriptor.state(),
-            config=run.config,
-            fingerprint=made_from,
-            weights=run.models.weights,
-            report=report,
-            landmark_labels=labels,
-        )
-        write_map(run.folder, result)  # it is locked already
+    with ExitStack() as stack:  # the maps read their features from the stores until they are saved
+
+        def make(each: Run) -> list[Map]:
+            return _make_maps(each, image_hashes, dict(skipped), made_from, stack, clock)
+
+        known_poses = run.inputs.reference is not None
+        best, *others = make(run) if known_poses else make_with_fallback(run, make)
+        save_side_maps(run.folder, others)
+        write_map(run.folder, best)  # it is locked already
     return Map.open(run.folder, trust=True)
+
+
+def _make_maps(
+    run: Run,
+    image_hashes: Mapping[str, str],
+    skipped: dict[str, str],
+    made_from: str,
+    stack: ExitStack,
+    clock: StageClock,
+) -> list[Map]:
+    """Make the maps of a run, best first; their features stay in stores that ``stack`` closes."""
+    features, passes = _open_stores(run, stack)
+    if run.overwrite:
+        _discard_changed(image_hashes, features, passes)
+    matcher = run.models.pair_matcher
+    if matcher is None:
+        paired = _extract_and_pair(run, image_hashes, skipped, features, clock)
+    else:
+        paired = pair_and_match_photos(
+            run, matcher, image_hashes, skipped, features, passes[-1], clock
+        )
+    built = _match_and_build(run, paired, features, passes, clock)
+    with clock("reconstruction"):
+        models = tuple(color_points(model, features) for model in built.models)
+    built = replace(built, models=models)
+    return list(
+        assemble_maps(run, paired, built, features, skipped, image_hashes, made_from, clock)
+    )
+
+
+def _match_and_build(
+    run: Run,
+    paired: PairedImages,
+    features: ShardedStore,
+    passes: Sequence[MatchingPass],
+    clock: StageClock,
+) -> BuiltModels:
+    """Match and verify the pairs, then build the models."""
+    keypoints, cameras = paired.keypoints, paired.cameras
+
+    def match(*, learned_only: bool = False) -> VerifiedPairs:
+        return match_and_verify(
+            run, paired.pairs, features, keypoints, cameras, passes, clock,
+            learned_only=learned_only,
+        )  # fmt: skip
+
+    verified = match()
+    is_partial = len(passes) > 1 and len(verified.matchers) > 1
+    match_all = partial(match, learned_only=True) if is_partial else None
+    with clock("reconstruction"):
+        return build_models(run, verified, keypoints, cameras, match_all)
 
 
 def _extract_and_pair(
@@ -233,11 +243,6 @@ def _locked(folder: Path) -> Iterator[None]:
             yield
         except OSError as error:
             raise unwritable(error) from error
-
-
-def _images_folder(source: ImageSource) -> str | None:
-    """Folder of the photos, recorded as the map's optional image source."""
-    return str(source.root.resolve()) if isinstance(source, FolderSource) else None
 
 
 def _discard_changed(

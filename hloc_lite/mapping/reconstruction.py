@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from tqdm import tqdm
 
 from hloc_lite.config import MappingConfig
-from hloc_lite.errors import MappingError, counted
-from hloc_lite.formats.colmap.mappers import reconstruct, triangulate
+from hloc_lite.errors import MappingError, RegistrationError, counted
+from hloc_lite.formats.colmap.mappers import triangulate
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.run import Run
+from hloc_lite.mapping.scratch import Attempt, ScratchInputs, attempt_models
 from hloc_lite.mapping.two_pass_matching import VerifiedPairs
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import NO_POINT, Float64, Int32
@@ -27,19 +28,34 @@ MIN_IMAGES = 3
 """Photos that a reconstruction should have; two succeed only with a wide baseline."""
 
 
-def build_model(
+@dataclass(frozen=True, eq=False)
+class BuiltModels:
+    """Models of the photos, best first, and how they were found."""
+
+    models: tuple[SfmModel, ...]
+    pairs: VerifiedPairs
+    """Verified pairs that the models were made from."""
+    min_verified: int
+    """Verified matches that a pair needed."""
+    impossible: Mapping[str, str] = field(default_factory=dict)
+    """Name -> reason of each image that left the models because no lens can have its camera."""
+    attempts: Sequence[Attempt] = ()
+    """What was tried, best first; empty with known poses."""
+
+
+def build_models(
     run: Run,
     pairs: VerifiedPairs,
     keypoints: Mapping[str, Float64],
     cameras: Cameras,
-) -> tuple[SfmModel, int]:
+    match_all: Callable[[], VerifiedPairs] | None = None,
+) -> BuiltModels:
     """Build the SfM model: triangulation with known poses, else structure from motion.
 
     Args:
         keypoints: (N, 2) pixels of each image.
-
-    Returns:
-        The largest model, and the number of smaller ones that were dropped.
+        match_all: matches all pairs by the learned matcher, for a map from scratch in which too few
+            images are registered; None if that has been done.
 
     Raises:
         MappingError: no usable pair, nothing registered, or nothing triangulated.
@@ -49,7 +65,8 @@ def build_model(
     needed = min_verified(run)
     usable = [(p, view) for p, view in pairs.two_views.items() if len(view.inliers) >= needed]
     if not usable:
-        raise MappingError(
+        error = MappingError if run.inputs.reference is not None else RegistrationError
+        raise error(
             f"{counted(len(pairs.two_views), 'pair')} of images tried, none with {needed} or more "
             f"matches that agree with a geometry: the images do not overlap enough, or the given "
             f"poses are wrong"
@@ -60,26 +77,38 @@ def build_model(
         posed = replace(run.inputs.reference.with_images(id_of), cameras=by_id)
         model = triangulate(posed, keypoints, usable, config)
         _check_triangulated(model, usable, config)
-        return model, 0
+        return BuiltModels((model,), pairs, needed)
     with _shown_progress(len(id_of), run.progress) as progress:
-        models = reconstruct(by_id, id_of, keypoints, usable, config, progress)
-    if not models or models[0].num_points == 0:
-        if len(keypoints) < MIN_IMAGES:
-            raise MappingError(
-                f"no map could be made of {counted(len(keypoints), 'photo')}: without known poses "
-                f"at least {MIN_IMAGES} that overlap and are taken from different positions are "
-                f"needed"
-            )
-        other = "global" if config.mapper == "incremental" else "incremental"
-        raise MappingError(
-            f"no image could be registered ({config.mapper} mapper, "
-            f"{counted(len(usable), 'verified pair')}): take more photos with more "
-            f"overlap and from more positions, or try --mapper {other}"
+        inputs = ScratchInputs(run.config, pairs, keypoints, cameras, match_all, progress)
+        attempts = attempt_models(inputs)
+    best = attempts[0]
+    if not best.models and len(keypoints) < MIN_IMAGES:
+        raise RegistrationError(
+            f"no map could be made of {counted(len(keypoints), 'photo')}: without known poses "
+            f"at least {MIN_IMAGES} that overlap and are taken from different positions are needed"
         )
-    if len(models) > 1:
-        sizes = ", ".join(str(len(model.images)) for model in models)
-        logger.warning("%d separate models (%s images); the largest is kept", len(models), sizes)
-    return models[0], len(models) - 1
+    if not best.models:
+        raise RegistrationError(_nothing_registered(attempts, len(usable)))
+    if len(best.models) > 1:
+        sizes = ", ".join(str(len(model.images)) for model in best.models)
+        logger.warning("%d separate models (%s images), best first", len(best.models), sizes)
+    return BuiltModels(best.models, best.pairs, needed, best.impossible, attempts)
+
+
+def _nothing_registered(attempts: Sequence[Attempt], num_pairs: int) -> str:
+    """Message for photos of which no attempt made a model."""
+    tried = ", ".join(attempt.name for attempt in attempts)
+    why = ""
+    impossible = {n: reason for attempt in attempts for n, reason in attempt.impossible.items()}
+    if impossible:
+        name = min(impossible)
+        count = counted(len(impossible), "image")
+        why = f". {count} left the model, for example {name!r}: {impossible[name]}"
+    return (
+        f"no image could be registered ({counted(num_pairs, 'verified pair')}; tried: {tried})"
+        f"{why}. Take more photos with more overlap and from more positions, or give the focal "
+        f"length (--cameras)"
+    )
 
 
 @contextmanager

@@ -23,6 +23,7 @@ def map_report(
     num_verified: Mapping[Pair, int],
     num_other_models: int,
     min_inliers: int,
+    impossible: Mapping[str, str] | None = None,
     photo_hashes: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Report the counts of the whole map, and the outcome of each image.
@@ -38,6 +39,7 @@ def map_report(
         num_other_models: separate models that were dropped.
         min_inliers: verified matches that a pair needs.
         photo_hashes: name -> hash of its file (``io.image_sources``); empty without files.
+        impossible: name -> reason of each image whose camera came out as one that no lens can have.
     """
     tried: Counter[str] = Counter()
     verified: Counter[str] = Counter()
@@ -62,6 +64,8 @@ def map_report(
             entry["photo"] = photo_hashes[name]
         if name in skipped:
             entry["reason"] = skipped[name]
+        elif name not in points and name in (impossible or {}):
+            entry["reason"] = (impossible or {})[name]
         elif points.get(name, 0) == 0:
             entry["reason"] = _reason(entry, best.get(name), min_inliers, num_other_models)
         images[name] = entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,13 @@ from hloc_lite.io.files import file_sha256, read_json, read_json_object
 from hloc_lite.io.image_sources import ImageSource, MemorySource, folder_source
 from hloc_lite.io.sharded_store import ShardedStore, delete_store, failure_of, is_empty
 from hloc_lite.io.staging import HEADER, current_file
+from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.copies import find_copies
 from hloc_lite.mapping.differences import explain_differences, explain_other_map
 from hloc_lite.mapping.known_cameras import distortion_faults
 from hloc_lite.maps.folder import WORK
 from hloc_lite.models import Models
+from hloc_lite.protocols import Weights
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera
 
@@ -79,6 +81,10 @@ class Run:
     device: str = "cpu"
     overwrite: bool = False
     """Discard results of other settings instead of refusing to continue."""
+    weights: Weights = field(default_factory=WeightsStore)
+    """Source of the weights of networks that are loaded later."""
+    variant: str = ""
+    """Prefix of the stores of a second run with other features."""
 
     def store(self, name: str) -> ShardedStore:
         """Open intermediate results in MAP/work: ``features``, ``matches`` or ``verified``.
@@ -89,7 +95,8 @@ class Run:
         Raises:
             StaleArtefactError: they were made with other settings.
         """
-        folder, made_from = self.folder / WORK / name, fingerprint(*self._parts(name))
+        folder = self.folder / WORK / f"{self.variant}{name}"
+        made_from = fingerprint(*self._parts(name))
         try:
             return ShardedStore(folder, made_from, name, settings=self._settings(name))
         except (StaleArtefactError, FormatError) as error:
@@ -161,6 +168,10 @@ class Run:
         masks = str(self.inputs.masks)
         parts: list[object] = [*map_values_for_fingerprint(self.config), self.models.weights]
         parts += [dict(image_hashes), poses, cameras, masks]
+        if self.inputs.reference is None:
+            # only what differs from the defaults, as for queries: version 0.1 had no such settings
+            changed = self.config.scratch.model_dump(mode="json", exclude_defaults=True)
+            parts += [changed] if changed else []
         spec = _pair_spec(self.config, self.inputs, len(image_hashes))
         labels = label_file_hashes(self.config.semantics, image_hashes)
         if labels:

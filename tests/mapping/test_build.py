@@ -173,7 +173,7 @@ def stop_at_reconstruction(monkeypatch: pytest.MonkeyPatch, error: BaseException
     def stop(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("hloc_lite.mapping.build.build_model", stop)
+    monkeypatch.setattr("hloc_lite.mapping.build.build_models", stop)
 
 
 def test_a_map_of_other_settings_is_refused_by_their_names(build, exact_scene, tmp_path) -> None:

@@ -1,0 +1,141 @@
+"""Maps from scratch: images at a wrong place leave, the best model comes first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from hloc_lite.config import Config, ScratchConfig
+from hloc_lite.formats.colmap.impossible_cameras import impossible_reason
+from hloc_lite.geometry.cameras import img_from_cam
+from hloc_lite.io.pycolmap_adapter import TwoView
+from hloc_lite.mapping.cameras import with_shared_cameras
+from hloc_lite.mapping.model_choice import (
+    localizing_strength,
+    rank_models,
+    well_conditioned_points,
+)
+from hloc_lite.mapping.pair_agreement import image_agreement
+from hloc_lite.mapping.repair import repaired, with_images_only
+from hloc_lite.scene import SfmImage, SfmModel
+from hloc_lite.types import Camera, Rigid3
+from tests.exact_scene import make_scene
+
+NAMES = {f"{letter}.png": 2 * number for number, letter in enumerate("abcde")}
+CONFIG = Config()
+
+
+def exact_model(names: dict[str, int] = NAMES, num_points: int = 400) -> SfmModel:
+    """Exact model in which every image sees every point."""
+    scene = make_scene(num_points=num_points)
+    rows = np.arange(num_points)
+    images = tuple(
+        SfmImage(
+            number, name, 1, scene.poses[index],
+            img_from_cam(scene.camera, scene.poses[index].apply(scene.points)), rows,
+        )
+        for number, (name, index) in enumerate(names.items(), start=1)
+    )  # fmt: skip
+    rgb = np.zeros((num_points, 3), np.uint8)
+    return SfmModel({1: scene.camera}, images, rows + 1, scene.points, rgb, np.zeros(num_points))
+
+
+def all_matches(model: SfmModel) -> dict[tuple[str, str], TwoView]:
+    rows = np.repeat(np.arange(model.num_points, dtype=np.int32)[:, None], 2, axis=1)
+    names = [image.name for image in model.images]
+    return {pair: TwoView(rows, "CALIBRATED") for pair in combinations(names, 2)}
+
+
+def moved(model: SfmModel, name: str) -> SfmModel:
+    """Model with one image turned by 75 degrees and shifted."""
+    c, s = np.cos(np.radians(75)), np.sin(np.radians(75))
+    wrong = Rigid3(np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]), np.array([3.0, 1.0, 4.0]))
+    images = [replace(i, cam_from_world=wrong) if i.name == name else i for i in model.images]
+    return replace(model, images=tuple(images))
+
+
+def test_an_image_at_a_wrong_place_is_registered_again() -> None:
+    exact = exact_model()
+    views, wrong = all_matches(exact), moved(exact, "c.png")
+    agreement = image_agreement(wrong, views, CONFIG.geometry)
+    assert agreement["c.png"] < 0.2 and min(v for n, v in agreement.items() if n != "c.png") > 0.7
+    extended = []
+
+    def extend(start: SfmModel) -> SfmModel:
+        extended.append([image.name for image in start.images])
+        return exact
+
+    model, left = repaired(wrong, views, CONFIG, extend)
+    assert model is exact and left == {}
+    assert extended == [["a.png", "b.png", "d.png", "e.png"]]
+
+
+def test_an_image_that_never_fits_is_left_out_with_the_reason() -> None:
+    exact = exact_model()
+    wrong = moved(exact, "c.png")
+    model, left = repaired(wrong, all_matches(exact), CONFIG, lambda start: wrong)
+    assert [image.name for image in model.images] == ["a.png", "b.png", "d.png", "e.png"]
+    assert list(left) == ["c.png"] and "min_agreement" in left["c.png"]
+
+
+def test_a_consistent_model_stays_as_it_is() -> None:
+    exact = exact_model()
+    model, left = repaired(exact, all_matches(exact), CONFIG, pytest.fail)
+    assert model is exact and left == {}
+
+
+def test_points_that_one_image_alone_sees_leave_with_the_others() -> None:
+    exact = exact_model()
+    images = [
+        replace(image, point3D_idxs=np.where(image.point3D_idxs < 100, -1, image.point3D_idxs))
+        if image.name != "a.png"
+        else image
+        for image in exact.images
+    ]
+    model = with_images_only(replace(exact, images=tuple(images)), {"a.png", "b.png"})
+    assert model.num_points == 300 and np.array_equal(model.xyz, exact.xyz[100:])
+    first, second = model.images
+    assert (first.point3D_idxs[:100] == -1).all()
+    assert np.array_equal(first.point3D_idxs[100:], np.arange(300))
+    assert np.array_equal(second.point3D_idxs[100:], np.arange(300))
+
+
+def test_five_good_images_come_before_six_without_parallax() -> None:
+    good = exact_model()
+    names = {f"wall{number}.png": 0 for number in range(6)}
+    wall = exact_model(names)
+    assert well_conditioned_points(good, 3.0).mean() > 0.9
+    assert not well_conditioned_points(wall, 3.0).any()
+    assert localizing_strength(good, ScratchConfig()) == 5
+    assert rank_models([wall, good], ScratchConfig()) == [good, wall]
+
+
+def test_models_that_add_nothing_are_left_out() -> None:
+    good = exact_model()
+    part = with_images_only(good, {"a.png", "b.png", "c.png"})
+    assert rank_models([part, good], ScratchConfig()) == [good]
+
+
+@pytest.mark.parametrize(
+    ("focal", "distortion", "reason"),
+    [
+        (500.0, -0.05, None), (689251.0, 0.0, "689251 px"), (60.0, 0.0, "60 px"),
+        (float("nan"), 0.0, "not finite"), (200.0, -3.0, "folds"),
+    ],
+)  # fmt: skip
+def test_impossible_cameras_have_a_reason(focal: float, distortion: float, reason) -> None:
+    camera = Camera("SIMPLE_RADIAL", 640, 480, np.array([focal, 320, 240, distortion]))
+    found = impossible_reason(camera, ScratchConfig())
+    assert found is None if reason is None else reason in str(found)
+
+
+def test_guessed_cameras_of_one_size_are_shared_and_known_ones_are_not() -> None:
+    guessed = Camera("SIMPLE_RADIAL", 640, 480, np.array([768.0, 320, 240, 0]), False)
+    known = replace(guessed, has_prior_focal=True)
+    other = Camera("SIMPLE_RADIAL", 480, 640, np.array([768.0, 240, 320, 0]), False)
+    by_id = {1: guessed, 2: guessed, 3: known, 4: other}
+    cameras, camera_of = with_shared_cameras((by_id, {"a": 1, "b": 2, "c": 3, "d": 4}))
+    assert camera_of == {"a": 1, "b": 1, "c": 3, "d": 4} and set(cameras) == {1, 3, 4}
