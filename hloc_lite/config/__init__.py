@@ -25,6 +25,7 @@ from hloc_lite.config.pose import PoseConfig
 from hloc_lite.config.profiles import PROFILES, query_profile
 from hloc_lite.config.retrieval import RetrievalConfig
 from hloc_lite.config.root import Config
+from hloc_lite.config.scratch import ScratchConfig
 from hloc_lite.config.section import Section, Use
 from hloc_lite.config.semantics import Confusion, SemanticClass, SemanticsConfig
 from hloc_lite.config.weighting import ConfidenceConfig, CueName, WeightingConfig
@@ -49,6 +50,7 @@ __all__ = [
     "PoseConfig",
     "PriorConfig",
     "RetrievalConfig",
+    "ScratchConfig",
     "Section",
     "SemanticClass",
     "SemanticsConfig",

@@ -9,6 +9,7 @@ from hloc_lite.config.mapping import GeometryConfig, MappingConfig, PairsConfig
 from hloc_lite.config.matching import MatchingConfig
 from hloc_lite.config.pose import PoseConfig
 from hloc_lite.config.retrieval import RetrievalConfig
+from hloc_lite.config.scratch import ScratchConfig
 from hloc_lite.config.section import Section
 from hloc_lite.config.semantics import SemanticsConfig
 from hloc_lite.config.weighting import ConfidenceConfig, WeightingConfig
@@ -24,6 +25,7 @@ class Config(Section):
     pairs: PairsConfig = PairsConfig()
     geometry: GeometryConfig = GeometryConfig()
     mapping: MappingConfig = MappingConfig()
+    scratch: ScratchConfig = ScratchConfig()
     pose: PoseConfig = PoseConfig()
     localize: LocalizeConfig = LocalizeConfig()
     cascade: CascadeConfig = CascadeConfig()

@@ -35,6 +35,8 @@ class Use(Flag):
     """Localization of queries."""
     EQUAL_FOR_QUERIES = auto()
     """Queries need the value that the map was made with."""
+    SCRATCH = auto()
+    """Maps without known poses, and no others."""
 
 
 class Section(BaseModel):

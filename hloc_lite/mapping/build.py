@@ -10,18 +10,18 @@ import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config
-from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.errors import BusyMapError, MappingError
-from hloc_lite.io.image_sources import FolderSource, ImageSource
 from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import LOCK
 from hloc_lite.io.weights import WeightsStore
+from hloc_lite.mapping.assembly import assemble_maps
 from hloc_lite.mapping.cameras import find_cameras
 from hloc_lite.mapping.feature_extraction import (
     check_usable,
@@ -29,11 +29,9 @@ from hloc_lite.mapping.feature_extraction import (
     stored_image_hash,
     stored_keypoints,
 )
-from hloc_lite.mapping.labels import label_map_points
 from hloc_lite.mapping.pairs import PairedImages, choose_image_pairs
 from hloc_lite.mapping.photo_matching import pair_and_match_photos
-from hloc_lite.mapping.reconstruction import build_model, color_points, min_verified
-from hloc_lite.mapping.report import map_report
+from hloc_lite.mapping.reconstruction import BuiltModels, build_models
 from hloc_lite.mapping.retrieval import compute_global_descriptors
 from hloc_lite.mapping.run import (
     FIRST_PASS,
@@ -46,10 +44,10 @@ from hloc_lite.mapping.run import (
     find_usable_images,
     open_source,
 )
-from hloc_lite.mapping.two_pass_matching import MatchingPass, match_and_verify
+from hloc_lite.mapping.two_pass_matching import MatchingPass, VerifiedPairs, match_and_verify
 from hloc_lite.maps.folder import check_ours, delete_work, output_folder
 from hloc_lite.maps.map import Map, in_memory
-from hloc_lite.maps.storage import StoredFeatures
+from hloc_lite.maps.side_maps import save_side_maps
 from hloc_lite.models import FIRST_PASS_MATCHER, load_models, matcher_name
 from hloc_lite.protocols import Weights
 from hloc_lite.registry import Runtime
@@ -127,43 +125,34 @@ def _build(run: Run) -> Map:
             paired = pair_and_match_photos(
                 run, matcher, image_hashes, skipped, features, passes[-1], clock
             )
-        names, keypoints, cameras = paired.names, paired.keypoints, paired.cameras
-        verified = match_and_verify(run, paired.pairs, features, keypoints, cameras, passes, clock)
-        with clock("reconstruction"):
-            model, num_dropped = build_model(run, verified, keypoints, cameras)
-            model = color_points(model, features)
-        report = map_report(
-            model,
-            [*names, *skipped],
-            skipped,
-            {name: len(rows) for name, rows in keypoints.items()},
-            {pair: len(view.inliers) for pair, view in verified.two_views.items()},
-            num_dropped,
-            min_verified(run),
-        )
-        labels = None
-        if run.models.segmenter is not None:
-            with clock("labels"):
-                labels = label_map_points(run, model, run.models.segmenter)
-            report |= {"landmarks": dict(landmark_weights(labels, run.config.semantics).counts)}
-        report |= {"timings_s": clock.seconds, "images_folder": _images_folder(run.source)}
-        report |= {"known_poses": run.inputs.reference is not None}
-        report |= {"pairs_by_matcher": dict(verified.matchers)}
-        registered = {image.name for image in model.images}
-        rows = [row for row, name in enumerate(names) if name in registered]
-        Map(
-            model=model,
-            features=StoredFeatures(features),
-            global_names=tuple(names[row] for row in rows),
-            global_descriptors=paired.descriptors[rows],
-            retrieval_state=run.models.global_descriptor.state(),
-            config=run.config,
-            fingerprint=made_from,
-            weights=run.models.weights,
-            report=report,
-            landmark_labels=labels,
-        ).save(run.folder)
+        built = _match_and_build(run, paired, features, passes, clock)
+        best, *others = assemble_maps(run, paired, built, features, skipped, made_from, clock)
+        save_side_maps(run.folder, others)
+        best.save(run.folder)
     return Map.open(run.folder)
+
+
+def _match_and_build(
+    run: Run,
+    paired: PairedImages,
+    features: ShardedStore,
+    passes: Sequence[MatchingPass],
+    clock: StageClock,
+) -> BuiltModels:
+    """Match and verify the pairs, then build the models."""
+    keypoints, cameras = paired.keypoints, paired.cameras
+
+    def match(*, learned_only: bool = False) -> VerifiedPairs:
+        return match_and_verify(
+            run, paired.pairs, features, keypoints, cameras, passes, clock,
+            learned_only=learned_only,
+        )  # fmt: skip
+
+    verified = match()
+    is_partial = len(passes) > 1 and len(verified.matchers) > 1
+    match_all = partial(match, learned_only=True) if is_partial else None
+    with clock("reconstruction"):
+        return build_models(run, verified, keypoints, cameras, match_all)
 
 
 def _extract_and_pair(
@@ -219,11 +208,6 @@ def _locked(folder: Path) -> Iterator[None]:
             yield
         except OSError as error:
             raise unwritable(error) from error
-
-
-def _images_folder(source: ImageSource) -> str | None:
-    """Folder of the photos, recorded as the map's optional image source."""
-    return str(source.root.resolve()) if isinstance(source, FolderSource) else None
 
 
 def _discard_changed(

@@ -117,6 +117,20 @@ def assign_cameras(
     return cameras, camera_of
 
 
+def with_shared_cameras(cameras: Cameras) -> Cameras:
+    """Cameras in which images of equal size share one, where their focal lengths were guessed."""
+    by_id, id_of = cameras
+    shared: dict[tuple[str, int, int], int] = {}
+    new_id_of = dict(id_of)
+    for name, camera_id in id_of.items():
+        camera = by_id[camera_id]
+        if not camera.has_prior_focal:
+            key = (camera.model, camera.width, camera.height)
+            new_id_of[name] = shared.setdefault(key, camera_id)
+    used = set(new_id_of.values())
+    return {key: camera for key, camera in by_id.items() if key in used}, new_id_of
+
+
 def _sharing_key(name: str, size: tuple[int, int], exif: Exif, config: MappingConfig) -> object:
     if config.cameras == "single":
         return ("size", size)  # images of different sizes cannot share intrinsics

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from hloc_lite.config import MappingConfig
 from hloc_lite.errors import MappingError, counted
-from hloc_lite.formats.colmap.mappers import reconstruct, triangulate
+from hloc_lite.formats.colmap.mappers import triangulate
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.run import Run
+from hloc_lite.mapping.scratch import Attempt, ScratchInputs, attempt_models
 from hloc_lite.mapping.two_pass_matching import VerifiedPairs
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import NO_POINT, Float64, Int32
@@ -23,19 +24,32 @@ from hloc_lite.types import NO_POINT, Float64, Int32
 logger = logging.getLogger(__name__)
 
 
-def build_model(
+@dataclass(frozen=True, eq=False)
+class BuiltModels:
+    """Models of the photos, best first, and how they were found."""
+
+    models: tuple[SfmModel, ...]
+    pairs: VerifiedPairs
+    """Verified pairs that the models were made from."""
+    impossible: Mapping[str, str] = field(default_factory=dict)
+    """Name -> reason of each image that left the models because no lens can have its camera."""
+    attempts: Sequence[Attempt] = ()
+    """What was tried, best first; empty with known poses."""
+
+
+def build_models(
     run: Run,
     pairs: VerifiedPairs,
     keypoints: Mapping[str, Float64],
     cameras: Cameras,
-) -> tuple[SfmModel, int]:
+    match_all: Callable[[], VerifiedPairs] | None = None,
+) -> BuiltModels:
     """Build the SfM model: triangulation with known poses, else structure from motion.
 
     Args:
         keypoints: (N, 2) pixels of each image.
-
-    Returns:
-        The largest model, and the number of smaller ones that were dropped.
+        match_all: matches all pairs by the learned matcher, for a map from scratch in which too few
+            images are registered; None if that has been done.
 
     Raises:
         MappingError: no usable pair, nothing registered, or nothing triangulated.
@@ -56,19 +70,31 @@ def build_model(
         posed = replace(run.inputs.reference.with_images(id_of), cameras=by_id)
         model = triangulate(posed, keypoints, usable, config)
         _check_triangulated(model, usable, config)
-        return model, 0
-    models = reconstruct(by_id, id_of, keypoints, usable, config)
-    if not models or models[0].num_points == 0:
-        other = "global" if config.mapper == "incremental" else "incremental"
-        raise MappingError(
-            f"no image could be registered ({config.mapper} mapper, "
-            f"{counted(len(usable), 'verified pair')}): take more photos with more "
-            f"overlap and from more positions, or try --mapper {other}"
-        )
-    if len(models) > 1:
-        sizes = ", ".join(str(len(model.images)) for model in models)
-        logger.warning("%d separate models (%s images); the largest is kept", len(models), sizes)
-    return models[0], len(models) - 1
+        return BuiltModels((model,), pairs)
+    attempts = attempt_models(ScratchInputs(run.config, pairs, keypoints, cameras, match_all))
+    best = attempts[0]
+    if not best.models:
+        raise MappingError(_nothing_registered(attempts, len(usable)))
+    if len(best.models) > 1:
+        sizes = ", ".join(str(len(model.images)) for model in best.models)
+        logger.warning("%d separate models (%s images), best first", len(best.models), sizes)
+    return BuiltModels(best.models, best.pairs, best.impossible, attempts)
+
+
+def _nothing_registered(attempts: Sequence[Attempt], num_pairs: int) -> str:
+    """Message for photos of which no attempt made a model."""
+    tried = ", ".join(attempt.name for attempt in attempts)
+    why = ""
+    impossible = {n: reason for attempt in attempts for n, reason in attempt.impossible.items()}
+    if impossible:
+        name = min(impossible)
+        count = counted(len(impossible), "image")
+        why = f". {count} left the model, for example {name!r}: {impossible[name]}"
+    return (
+        f"no image could be registered ({counted(num_pairs, 'verified pair')}; tried: {tried})"
+        f"{why}. Take more photos with more overlap and from more positions, or give the focal "
+        f"length (--cameras)"
+    )
 
 
 def _check_pose_agreement(

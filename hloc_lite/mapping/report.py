@@ -22,6 +22,7 @@ def map_report(
     num_verified: Mapping[Pair, int],
     num_other_models: int,
     min_inliers: int,
+    impossible: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Report the counts of the whole map, and the outcome of each image.
 
@@ -35,6 +36,7 @@ def map_report(
         num_verified: matched pair -> number of verified matches.
         num_other_models: separate models that were dropped.
         min_inliers: verified matches that a pair needs.
+        impossible: name -> reason of each image whose camera came out as one that no lens can have.
     """
     tried: Counter[str] = Counter()
     verified: Counter[str] = Counter()
@@ -57,6 +59,8 @@ def map_report(
             entry["points"] = points[name]
         if name in skipped:
             entry["reason"] = skipped[name]
+        elif name not in points and name in (impossible or {}):
+            entry["reason"] = (impossible or {})[name]
         elif points.get(name, 0) == 0:
             entry["reason"] = _reason(entry, best.get(name), min_inliers, num_other_models)
         images[name] = entry

@@ -121,6 +121,8 @@ class Run:
         masks = str(self.inputs.masks)
         parts: list[object] = [*map_values_for_fingerprint(self.config), self.models.weights]
         parts += [dict(image_hashes), poses, cameras, masks]
+        if self.inputs.reference is None:
+            parts.append(values_for_fingerprint(self.config, Use.SCRATCH))
         spec = _pair_spec(self.config, self.inputs, len(image_hashes))
         labels = label_file_hashes(self.config.semantics, image_hashes)
         if labels:

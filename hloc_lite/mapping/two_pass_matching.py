@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from hloc_lite.clock import StageClock
 from hloc_lite.concurrency import prefetch
-from hloc_lite.config import MatchingConfig
+from hloc_lite.config import Config, MatchingConfig
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.cameras import Cameras
@@ -85,13 +85,18 @@ def match_and_verify(
     cameras: Cameras,
     passes: Sequence[MatchingPass],
     clock: StageClock,
+    *,
+    learned_only: bool = False,
 ) -> VerifiedPairs:
     """Match and verify all pairs; results that are stored already are kept.
+
+    A map from scratch with few pairs has one pass only, by the configured matcher.
 
     Args:
         keypoints: (N, 2) pixels of each image.
         passes: the first pass, if there are two, and the pass of the configured matcher.
         clock: receives the time of ``matching`` and ``verification``.
+        learned_only: match all pairs by the configured matcher, in one pass.
     """
     verify = _verifier(run, keypoints, cameras)
     workers = _num_workers(run)
@@ -108,16 +113,23 @@ def match_and_verify(
             verify_pairs(wanted, each, verify, workers, progress=run.progress)
 
     *first_passes, full = passes
-    if not first_passes:
+    has_poses = run.inputs.reference is not None
+    few_pairs = not has_poses and len(pairs) <= run.config.scratch.two_pass_min_pairs
+    if not first_passes or few_pairs or learned_only:
         run_pass(full, pairs)
         return _collect(dict.fromkeys(pairs, full))
     first = first_passes[0]
     run_pass(first, pairs)
     counts = {pair: first.num_verified(pair) for pair in pairs}
-    again = pairs_for_second_pass(counts, run.config.matching)
+    if has_poses:
+        again = pairs_for_second_pass(counts, run.config.matching)
+    else:
+        tried = {pair: first.num_matches(pair) for pair in pairs}
+        again = pairs_without_poses(counts, tried, run.config)
     logger.info("second pass: %d of %d pairs, by %s", len(again), len(pairs), full.name)
     run_pass(full, again)
-    better = {pair for pair in again if full.num_verified(pair) > counts[pair]}
+    # without poses, matches of a look-alike place pass verification: the better matcher decides
+    better = {pair for pair in again if not has_poses or full.num_verified(pair) > counts[pair]}
     return _collect({pair: full if pair in better else first for pair in pairs})
 
 
@@ -145,6 +157,30 @@ def pairs_for_second_pass(num_verified: Mapping[Pair, int], config: MatchingConf
         missing = max(0, config.two_pass_good_pairs - num_good[name])
         ranked = sorted(candidates, key=lambda pair: (-num_verified[pair], pair))
         chosen.update(ranked[:missing])
+    return [pair for pair in num_verified if pair in chosen]
+
+
+def pairs_without_poses(
+    num_verified: Mapping[Pair, int], num_matches: Mapping[Pair, int], config: Config
+) -> list[Pair]:
+    """Choose the pairs that the second pass matches in a map from scratch: those that the first
+    pass verified, and the most similar ones of each image.
+
+    Args:
+        num_verified: verified matches of each pair in the first pass.
+        num_matches: matches of each pair in the first pass before verification.
+
+    Returns:
+        Pairs in the order given.
+    """
+    of_image: dict[str, list[Pair]] = {}
+    for pair in num_verified:
+        for name in pair:
+            of_image.setdefault(name, []).append(pair)
+    chosen = {pair for pair, count in num_verified.items() if count >= config.geometry.min_inliers}
+    for own in of_image.values():
+        ranked = sorted(own, key=lambda pair: (-num_verified[pair], -num_matches[pair], pair))
+        chosen.update(ranked[: config.scratch.two_pass_pairs])
     return [pair for pair in num_verified if pair in chosen]
 
 

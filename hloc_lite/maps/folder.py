@@ -41,6 +41,8 @@ GEOREFERENCE = "georeference.json"
 REMEDY = "put the original back, or build the map again with --overwrite"
 """Remedy for a damaged file of a map."""
 WORK = "work"
+SIDE_MAPS = "models"
+"""Subfolder of the other models of a map from scratch (maps/side_maps.py)."""
 _OWN = {LOCK, *(f"{STAGED}/{name}" for name in FILES)}
 _CHOOSE_ANOTHER = "a map must not be mixed with other files; choose a new folder for it"
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hloc_lite.config import MappingConfig
-from hloc_lite.errors import MappingError
+from hloc_lite.config import MappingConfig, ScratchConfig
+from hloc_lite.errors import FormatError, MappingError
+from hloc_lite.formats.colmap.impossible_cameras import drop_impossible_images
 from hloc_lite.formats.colmap.model import read_model, write_model
 from hloc_lite.io.pycolmap_adapter import (
     TwoView,
@@ -22,7 +25,18 @@ from hloc_lite.io.pycolmap_adapter import (
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import Camera, Float64
 
+logger = logging.getLogger(__name__)
 Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstructions:
+    """Models that structure from motion found, and images that had to leave one."""
+
+    models: tuple[SfmModel, ...]
+    """Those with most registered images first."""
+    impossible: Mapping[str, str]
+    """Name -> reason of each image whose camera no lens can have."""
 
 
 def triangulate(
@@ -45,7 +59,7 @@ def triangulate(
     pycolmap = load_pycolmap()
     images = [_with_keypoints(image, keypoints[image.name]) for image in reference.images]
     bare = _without_points(reference, images)
-    with _scratch_folder() as folder:
+    with scratch_folder() as folder:
         # camera and image ids of the database and the model have to be the same
         database = folder / "database.db"
         camera_of = {image.name: image.camera_id for image in images}
@@ -76,8 +90,13 @@ def reconstruct(
     keypoints: Mapping[str, Float64],
     pairs: Iterable[tuple[Pair, TwoView]],
     config: MappingConfig,
-) -> list[SfmModel]:
+    scratch: ScratchConfig | None = None,
+    start: SfmModel | None = None,
+) -> Reconstructions:
     """Run structure from motion on verified matches.
+
+    Images with impossible cameras leave their model, and models of fewer than three images are
+    dropped.
 
     Args:
         cameras: by camera id.
@@ -85,18 +104,19 @@ def reconstruct(
         keypoints: (N, 2) pixels of each image, by name.
         pairs: verified matches.
         config: mapper, thresholds, threads and seed.
-
-    Returns:
-        Models, those with most registered images first.
+        scratch: bounds of focal lengths, and of the size of a model; None for the defaults.
+        start: a model of some of the images with the same ids, which the incremental mapper
+            extends; None to begin anew.
 
     Raises:
         MissingDependencyError: the global mapper is configured and this pycolmap has none.
         MappingError: the temporary folder is full.
     """
     pycolmap = load_pycolmap()
+    scratch = scratch or ScratchConfig()
     if config.mapper == "global":
         require_global_mapper()
-    with _scratch_folder() as folder:
+    with scratch_folder() as folder:
         ids = {name: row for row, name in enumerate(sorted(camera_of), start=1)}
         database = folder / "database.db"
         _write_database(database, cameras, camera_of, ids, keypoints, pairs)
@@ -104,21 +124,47 @@ def reconstruct(
         arguments = (str(database), str(folder), str(folder / "out"))
         if config.mapper == "global":
             options = _global_options(config)
+            _set(options, min_model_size=scratch.min_model_images)
             found = pycolmap.global_mapping(*arguments, options)
         else:
             options = _incremental_options(config, len(ids))
-            found = pycolmap.incremental_mapping(*arguments, options)
-        models = []
+            _limit_models(options, scratch)
+            continued = {} if start is None else {"input_path": _write_start(folder, start)}
+            found = pycolmap.incremental_mapping(*arguments, options, **continued)
+        models, impossible = [], {}
+        min_images = min(scratch.min_model_images, len(ids))
         for number, reconstruction in found.items():
+            impossible |= drop_impossible_images(reconstruction, cameras, scratch)
             target = folder / f"model{number}"
             target.mkdir()
             reconstruction.write_binary(str(target))
-            models.append(_registered_only(read_model(target), reconstruction))
-    return sorted(models, key=lambda m: (len(m.images), m.num_points), reverse=True)
+            model = _read_usable(target, reconstruction, min_images)
+            models += [] if model is None else [model]
+    kept = {image.name for model in models for image in model.images}
+    return Reconstructions(
+        tuple(sorted(models, key=lambda m: (len(m.images), m.num_points), reverse=True)),
+        {name: reason for name, reason in impossible.items() if name not in kept},
+    )
+
+
+def _write_start(folder: Path, start: SfmModel) -> str:
+    (folder / "start").mkdir()
+    write_model(folder / "start", start)
+    return str(folder / "start")
+
+
+def _read_usable(folder: Path, reconstruction: Any, min_images: int) -> SfmModel | None:
+    """Read a model that a mapper wrote; None if it is too small or not finite."""
+    try:
+        model = _registered_only(read_model(folder), reconstruction)
+    except FormatError as error:
+        logger.warning("a separate model is dropped: %s", error)
+        return None
+    return model if len(model.images) >= min_images and model.num_points else None
 
 
 @contextmanager
-def _scratch_folder() -> Iterator[Path]:
+def scratch_folder() -> Iterator[Path]:
     """Yield a temporary folder for COLMAP's files; COLMAP's failures become MappingError."""
     with tempfile.TemporaryDirectory(prefix="hloc_lite_") as folder:
         try:
@@ -193,9 +239,19 @@ def _incremental_options(config: MappingConfig, num_images: int) -> Any:
     return options
 
 
+def _limit_models(options: Any, config: ScratchConfig) -> None:
+    _set(options, min_model_size=config.min_model_images)
+    for part in (options, options.mapper, options.triangulation):
+        _set(
+            part,
+            min_focal_length_ratio=config.min_focal_ratio,
+            max_focal_length_ratio=config.max_focal_ratio,
+        )
+
+
 def _global_options(config: MappingConfig) -> Any:
     options = load_pycolmap().GlobalPipelineOptions()
-    _set(options, num_threads=config.threads, random_seed=config.seed, min_model_size=3)
+    _set(options, num_threads=config.threads, random_seed=config.seed)
     _set(options.mapper, num_threads=config.threads, random_seed=config.seed)
     _set(options.mapper.rotation_averaging, random_seed=config.seed)
     _set(options.mapper.global_positioning, random_seed=config.seed, use_gpu=False)

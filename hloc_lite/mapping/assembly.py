@@ -1,0 +1,115 @@
+"""Finished maps from the models of a run: features, descriptors, labels and report of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hloc_lite.clock import StageClock
+from hloc_lite.consistency.landmark_labels import landmark_weights
+from hloc_lite.io.image_sources import FolderSource, ImageSource
+from hloc_lite.io.sharded_store import ShardedStore
+from hloc_lite.mapping.labels import label_map_points
+from hloc_lite.mapping.model_choice import localizing_strength
+from hloc_lite.mapping.pairs import PairedImages
+from hloc_lite.mapping.reconstruction import BuiltModels, color_points, min_verified
+from hloc_lite.mapping.report import map_report
+from hloc_lite.mapping.run import Run
+from hloc_lite.mapping.scratch import attempt_records
+from hloc_lite.maps.map import Map
+from hloc_lite.maps.side_maps import side_map_name
+from hloc_lite.maps.storage import StoredFeatures
+from hloc_lite.scene import SfmModel
+
+
+def assemble_maps(
+    run: Run,
+    paired: PairedImages,
+    built: BuiltModels,
+    features: ShardedStore,
+    skipped: Mapping[str, str],
+    made_from: str,
+    clock: StageClock,
+) -> Iterator[Map]:
+    """Yield the map of each model, best first; their features stay in the store.
+
+    Args:
+        skipped: name -> reason for each image that was not used at all.
+        made_from: fingerprint of the maps.
+        clock: receives the time of ``labels``.
+    """
+    common = _common_report(run, built)
+    for number, model in enumerate(built.models):
+        with clock("reconstruction"):
+            model = color_points(model, features)
+        report = map_report(
+            model,
+            [*paired.names, *skipped],
+            skipped,
+            {name: len(rows) for name, rows in paired.keypoints.items()},
+            {pair: len(view.inliers) for pair, view in built.pairs.two_views.items()},
+            len(built.models) - 1,
+            min_verified(run),
+            {**built.impossible, **_in_other_models(built, number)},
+        )
+        labels = None
+        if run.models.segmenter is not None:
+            with clock("labels"):
+                labels = label_map_points(run, model, run.models.segmenter)
+            report |= {"landmarks": dict(landmark_weights(labels, run.config.semantics).counts)}
+        registered = {image.name for image in model.images}
+        rows = [row for row, name in enumerate(paired.names) if name in registered]
+        yield Map(
+            model=model,
+            features=StoredFeatures(features),
+            global_names=tuple(paired.names[row] for row in rows),
+            global_descriptors=paired.descriptors[rows],
+            retrieval_state=run.models.global_descriptor.state(),
+            config=run.config,
+            fingerprint=made_from,
+            weights=run.models.weights,
+            report={**report, "timings_s": clock.seconds, **common},
+            landmark_labels=labels,
+        )
+
+
+def _common_report(run: Run, built: BuiltModels) -> dict[str, Any]:
+    """Entries of the report that all models of a run share."""
+    report: dict[str, Any] = {
+        "images_folder": _images_folder(run.source),
+        "known_poses": run.inputs.reference is not None,
+        "pairs_by_matcher": dict(built.pairs.matchers),
+    }
+    if run.inputs.reference is None:
+        report["attempts"] = attempt_records(built.attempts)
+        report["models"] = [
+            _model_record(number, model, run) for number, model in enumerate(built.models)
+        ]
+    return report
+
+
+def _model_record(number: int, model: SfmModel, run: Run) -> dict[str, Any]:
+    return {
+        "folder": side_map_name(number) if number else ".",
+        "images": len(model.images),
+        "points": model.num_points,
+        "strength": round(localizing_strength(model, run.config.scratch), 2),
+    }
+
+
+def _in_other_models(built: BuiltModels, number: int) -> dict[str, str]:
+    """Name -> in which of the other models each image is."""
+    found: dict[str, str] = {}
+    for other, model in enumerate(built.models):
+        if other != number:
+            where = f"models/{other} of the map" if other else "the best model"
+            for image in model.images:
+                found.setdefault(
+                    image.name, f"it is in a separate model of {len(model.images)} images: {where}"
+                )
+    return found
+
+
+def _images_folder(source: ImageSource) -> str | None:
+    """Folder of the photos, recorded as the map's optional image source."""
+    return str(source.root.resolve()) if isinstance(source, FolderSource) else None

@@ -1,0 +1,231 @@
+"""Maps from scratch: several attempts at structure from motion, and the choice among them.
+
+Images of one size without EXIF data are first taken for photos of one camera. If their focal
+lengths disagree once they are free, each gets a camera of its own. If too few images are
+registered, more expensive ways follow, until one succeeds or the time is up.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hloc_lite.config import Config, MappingConfig
+from hloc_lite.errors import FormatError, MappingError, counted
+from hloc_lite.formats.colmap.adjustment import adjusted_with_own_cameras
+from hloc_lite.formats.colmap.mappers import Reconstructions, reconstruct
+from hloc_lite.geometry.cameras import focal_lengths
+from hloc_lite.io.pycolmap_adapter import TwoView, has_global_mapper
+from hloc_lite.mapping.cameras import Cameras, with_shared_cameras
+from hloc_lite.mapping.model_choice import localizing_strength, rank_models
+from hloc_lite.mapping.pairs import Pair
+from hloc_lite.mapping.repair import repaired
+from hloc_lite.mapping.two_pass_matching import VerifiedPairs
+from hloc_lite.scene import SfmModel
+from hloc_lite.types import NO_POINT, Float64
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """One way in which structure from motion was tried, and what came of it."""
+
+    name: str
+    models: tuple[SfmModel, ...]
+    """Best first."""
+    impossible: Mapping[str, str]
+    """Name -> reason of each image whose camera no lens can have."""
+    pairs: VerifiedPairs
+    seconds: float
+    strength: float
+    """``localizing_strength`` of the best model; 0 without one."""
+    verdict: str = ""
+    """Reason why the attempt is not used, where it is not the best one."""
+
+    @property
+    def num_registered(self) -> int:
+        return len(self.models[0].images) if self.models else 0
+
+
+@dataclass(frozen=True, eq=False)
+class ScratchInputs:
+    """Inputs of structure from motion, and the ways to get better ones."""
+
+    config: Config
+    pairs: VerifiedPairs
+    keypoints: Mapping[str, Float64]
+    """Image name -> (N, 2) pixels."""
+    cameras: Cameras
+    match_all: Callable[[], VerifiedPairs] | None
+    """Matches all pairs by the learned matcher; None if that has been done."""
+    clock: Callable[[], float] = time.monotonic
+
+
+def attempt_models(inputs: ScratchInputs) -> list[Attempt]:
+    """Try to build models, the best attempt first.
+
+    Attempts end when enough images are registered (``scratch.min_registered_share``), or no more
+    is to be tried, or ``scratch.fallback_s`` have passed since the first one ended.
+    """
+    config, attempts = inputs.config.scratch, []
+    num_images = len(inputs.cameras[1])
+    first_ended: float | None = None
+    for attempt in _attempts(inputs):
+        attempts.append(attempt)
+        best = max(attempts, key=_rank)
+        logger.info(
+            "%s: %d of %s registered, %.0f s",
+            attempt.name, attempt.num_registered, counted(num_images, "image"), attempt.seconds,
+        )  # fmt: skip
+        if not best.verdict and best.num_registered >= config.min_registered_share * num_images:
+            break
+        now = inputs.clock()
+        first_ended = now if first_ended is None else first_ended
+        if now - first_ended > config.fallback_s:
+            logger.warning(
+                "no more is tried: %g s are over (scratch.fallback_s)", config.fallback_s
+            )
+            break
+    return sorted(attempts, key=_rank, reverse=True)
+
+
+def _rank(attempt: Attempt) -> tuple[bool, float, int]:
+    return not attempt.verdict, attempt.strength, attempt.num_registered
+
+
+def _attempts(inputs: ScratchInputs) -> Iterator[Attempt]:
+    """Yield one attempt after the other, cheap ones first."""
+    mapper = inputs.config.mapping.mapper
+    own = inputs
+    shared = replace(inputs, cameras=with_shared_cameras(inputs.cameras))
+    best = own
+    if inputs.config.mapping.cameras == "auto" and len(shared.cameras[0]) < len(own.cameras[0]):
+        attempt = _checked(shared, _attempt(shared, "one camera for photos of equal size", mapper))
+        yield attempt
+        best = own if attempt.verdict or not attempt.models else shared
+    if best is own:
+        yield _attempt(own, "cameras as given", mapper)
+    if inputs.match_all is not None:
+        best = replace(best, pairs=inputs.match_all(), match_all=None)
+        yield _attempt(best, "all pairs by the learned matcher", mapper)
+    other = "global" if mapper == "incremental" else "incremental"
+    if other == "incremental" or has_global_mapper():
+        yield _attempt(best, f"{other} mapper", other)
+
+
+def _attempt(inputs: ScratchInputs, name: str, mapper: str) -> Attempt:
+    """Run one mapper once; COLMAP's failure is an attempt without models."""
+    config, (by_id, id_of) = inputs.config, inputs.cameras
+    start = inputs.clock()
+    settings = config.mapping.model_copy(update={"mapper": mapper})
+    try:
+        found = reconstruct(
+            by_id, id_of, inputs.keypoints, usable_pairs(inputs.pairs, config), settings,
+            config.scratch,
+        )  # fmt: skip
+    except MappingError as error:
+        logger.warning("%s: %s", name, error)
+        return Attempt(name, (), {}, inputs.pairs, inputs.clock() - start, 0.0)
+    found = _repaired(inputs, found, settings)
+    models = tuple(rank_models(found.models, config.scratch))
+    strength = localizing_strength(models[0], config.scratch) if models else 0.0
+    seconds = inputs.clock() - start
+    return Attempt(name, models, found.impossible, inputs.pairs, seconds, strength)
+
+
+def _repaired(
+    inputs: ScratchInputs, found: Reconstructions, settings: MappingConfig
+) -> Reconstructions:
+    """Models without images at a wrong place; those that stay out are among the impossible."""
+    config, (by_id, id_of) = inputs.config, inputs.cameras
+    pairs = usable_pairs(inputs.pairs, config)
+    incremental = settings.model_copy(update={"mapper": "incremental"})
+    impossible = dict(found.impossible)
+
+    def extend(model: SfmModel) -> SfmModel | None:
+        try:
+            again = reconstruct(
+                by_id, id_of, inputs.keypoints, pairs, incremental, config.scratch, model
+            )
+        except MappingError as error:
+            logger.warning("the model could not be extended: %s", error)
+            return None
+        impossible.update(again.impossible)
+        return again.models[0] if again.models else None
+
+    models = []
+    for model in found.models:
+        mended, left = repaired(model, inputs.pairs.two_views, config, extend)
+        impossible |= left
+        models.append(mended)
+    kept = {image.name for model in models for image in model.images}
+    reasons = {name: reason for name, reason in impossible.items() if name not in kept}
+    return Reconstructions(tuple(models), reasons)
+
+
+def usable_pairs(pairs: VerifiedPairs, config: Config) -> list[tuple[Pair, TwoView]]:
+    """Pairs with enough verified matches."""
+    least = config.geometry.min_inliers
+    return [(p, view) for p, view in pairs.two_views.items() if len(view.inliers) >= least]
+
+
+def _checked(inputs: ScratchInputs, attempt: Attempt) -> Attempt:
+    """The attempt, with a verdict if its photos do not seem to be of one camera."""
+    if not attempt.models:
+        return attempt
+    config = inputs.config
+    try:
+        free = adjusted_with_own_cameras(attempt.models[0], config.mapping)
+    except (MappingError, FormatError) as error:
+        return replace(attempt, verdict=f"the cameras could not be set free: {error}")
+    apart = focal_disagreement(attempt.models[0], free, config.scratch.enough_points)
+    if apart <= config.scratch.max_focal_disagreement:
+        return attempt
+    return replace(
+        attempt,
+        verdict=f"the focal lengths of the photos differ by {100 * apart:.0f} %: "
+        f"they are not of one camera",
+    )
+
+
+def focal_disagreement(shared: SfmModel, free: SfmModel, min_points: int) -> float:
+    """Typical difference of focal lengths from the shared one, as a share of it.
+
+    Args:
+        shared: model whose images share cameras.
+        free: the same model after an adjustment in which each image has its own.
+        min_points: points that an image needs to count; fewer do not determine a focal length.
+
+    Returns:
+        Median over the images, 0 if none counts.
+    """
+    differences = []
+    for image in free.images:
+        before = shared.image_named(image.name)
+        if before is None or (image.point3D_idxs != NO_POINT).sum() < min_points:
+            continue
+        focal = focal_lengths(free.cameras[image.camera_id]).mean()
+        differences.append(
+            abs(np.log(focal / focal_lengths(shared.cameras[before.camera_id]).mean()))
+        )
+    return float(np.median(differences)) if differences else 0.0
+
+
+def attempt_records(attempts: Sequence[Attempt]) -> list[dict[str, object]]:
+    """Plain values about each attempt for the report of a map, in the order given."""
+    return [
+        {
+            "name": each.name,
+            "registered": each.num_registered,
+            "models": len(each.models),
+            "strength": round(each.strength, 2),
+            "seconds": round(each.seconds, 1),
+            **({"not_used": each.verdict} if each.verdict else {}),
+        }
+        for each in attempts
+    ]
