@@ -85,9 +85,7 @@ def _intrinsic_columns(model: SfmModel) -> tuple[dict[int, list[int]], int]:
     return columns, column
 
 
-def _residuals(
-    model: SfmModel, image: SfmImage, camera: Camera
-) -> tuple[Float64, Float64, Int64]:
+def _residuals(model: SfmModel, image: SfmImage, camera: Camera) -> tuple[Float64, Float64, Int64]:
     """(K, 2) residuals of an image, (K, 3) its points in the camera frame, and their rows."""
     seen = np.flatnonzero(image.point3D_idxs != NO_POINT)
     points = image.point3D_idxs[seen]
