@@ -68,12 +68,20 @@ def camera_uncertainty(model: SfmModel) -> CameraUncertainty | None:
     solve = _solver(normal, _gauge(model, size))
     if solve is None:
         return None
-    errors = _aligned_errors(model, size)
-    solved = solve(errors.T)
-    independent = variance * np.einsum("ij,ji->i", errors, solved)
-    by_image = _image_gradients(found, inverse, cross, len(model.images)) @ solved
-    deviation = np.sqrt(np.maximum(independent, 0) + np.square(by_image).sum(axis=0))
-    position, rotation = np.linalg.norm(deviation.reshape(2, -1, 3), axis=2)
+    gradients = _image_gradients(found, inverse, cross, len(model.images))
+
+    def deviations(weights: Float64) -> Float64:
+        errors = _aligned_errors(model, size, weights)
+        solved = solve(errors.T)
+        independent = variance * np.einsum("ij,ji->i", errors, solved)
+        by_image = np.square(gradients @ solved).sum(axis=0)
+        per_axis = np.sqrt(np.maximum(independent, 0) + by_image)
+        return np.asarray(np.linalg.norm(per_axis.reshape(2, -1, 3), axis=2), np.float64)
+
+    position, _ = deviations(np.ones(len(model.images)))
+    # uncertain cameras shall not move the others: a robust alignment would not let them either
+    weights = 1 / np.maximum(position, np.median(position)) ** 2
+    position, rotation = deviations(weights / weights.max())
     focal_share = {}
     for camera_id, columns in found.intrinsics.items():
         unit = np.zeros(size)
@@ -157,10 +165,11 @@ def _gauge(model: SfmModel, size: int) -> Float64:
     return gauge
 
 
-def _aligned_errors(model: SfmModel, size: int) -> Float64:
+def _aligned_errors(model: SfmModel, size: int, weights: Float64) -> Float64:
     """(6 I, P) errors of centres, then of rotations, by the unknowns, after alignment of centres.
 
-    To first order the alignment is the least-squares similarity of the camera centres.
+    To first order the alignment is the least-squares similarity of the camera centres, with (I,)
+    weights of their squares.
     """
     count = len(model.images)
     centres = np.array([image.cam_from_world.center for image in model.images])
@@ -177,5 +186,6 @@ def _aligned_errors(model: SfmModel, size: int) -> Float64:
         similarity[own, 3:6] = -cross_matrices(centres[row][None])[0]
         similarity[own, 6] = centres[row]
         turn[own, 3:6] = np.eye(3)
-    alignment = np.linalg.pinv(similarity, rcond=1e-9) @ moved
+    root = np.sqrt(np.repeat(weights, 3))[:, None]
+    alignment = np.linalg.pinv(root * similarity, rcond=1e-9) @ (root * moved)
     return np.concatenate([moved - similarity @ alignment, turned - turn @ alignment])
