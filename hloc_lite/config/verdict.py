@@ -30,6 +30,10 @@ class VerdictConfig(Section):
     """Smaller maps are doubtful: two images have no third to check them."""
     min_agreement: float = Field(0.5, ge=0, le=1)
     """A camera is doubtful if a smaller share of its verified matches agrees with its pose."""
+    min_link_points: int = Field(30, ge=1, le=10000)
+    """Images that share as many points or more are strongly linked. Groups of images that no strong
+    link joins to the largest one are doubtful: two sides of a street that nothing joins but chance
+    shared 21 points at most; right maps had 30 to 545."""
     rotation_pair_share: float = Field(0.8, ge=0, le=1)
     """Share of the pairs without parallax above which all cameras stand at one place."""
     max_rotation_modulus: float = Field(0.05, gt=0, le=1)

@@ -2,7 +2,7 @@
 
 Each check answers one way in which structure from motion goes wrong without an error: cameras that
 the observations hardly determine, cameras whose matches contradict their pose, places that look
-alike put on top of each other, cameras far from their GPS position, and photos from one place.
+alike put on top of each other, groups that hang together by few points, cameras far from their GPS position, and photos from one place.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from hloc_lite.mapping.pair_agreement import image_agreement
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.pure_rotation import rotation_pair_share
 from hloc_lite.mapping.unmatched_overlap import contradicting_share, flagged
+from hloc_lite.mapping.weak_links import weakly_linked
 from hloc_lite.scene import SfmModel, keypoints_of, visible_points
 from hloc_lite.types import Float64
 
@@ -41,6 +42,8 @@ class CameraVerdict:
     contradicting: int = 0
     """Images that see the same landmarks by their poses, but have no matches with it."""
     gps_error_m: float | None = None
+    link: int | None = None
+    """Most points shared with an image of the largest group, where the link to it is weak."""
     reasons: tuple[str, ...] = ()
     """Kinds of doubt, keys of ``verdict_text.KINDS``."""
 
@@ -99,6 +102,7 @@ def judge_map(
     agreement = image_agreement(model, inside, config.geometry)
     contradicting = contradicting_share(model, inside, rules)
     apart = flagged(contradicting, rules)
+    links = weakly_linked(model, rules.min_link_points)
     gps = compare_with_gps(model, positions or {}, rules)
     sigmas = _relative_uncertainty(model, rules)
     cameras = {}
@@ -112,11 +116,13 @@ def judge_map(
             rotation_sigma_deg=rotation,
             contradicting=contradicting[name][0],
             gps_error_m=None if gps is None else gps.errors_m.get(name),
+            link=links.get(name),
             reasons=_reasons(
                 position,
                 rotation,
                 agreement[name],
                 rules,
+                is_weak=name in links,
                 is_apart=name in apart,
                 is_far=gps is not None and name in gps.far,
             ),
@@ -150,6 +156,7 @@ def _reasons(
     agreement: float,
     rules: VerdictConfig,
     *,
+    is_weak: bool,
     is_apart: bool,
     is_far: bool,
 ) -> tuple[str, ...]:
@@ -160,6 +167,7 @@ def _reasons(
         "rotation": rotation is not None
         and rotation * rules.rotation_sigmas > rules.max_rotation_error_deg,
         "agreement": agreement < rules.min_agreement,
+        "link": is_weak,
         "look-alike": is_apart,
         "gps": is_far,
     }
@@ -203,6 +211,7 @@ def _camera_json(camera: CameraVerdict) -> dict[str, Any]:
     return {
         "points": camera.points,
         **{key: round(value, 5) for key, value in numbers.items() if value is not None},
+        **({} if camera.link is None else {"link": camera.link}),
         **({"contradicting": camera.contradicting} if camera.contradicting else {}),
         "reasons": list(camera.reasons),
     }

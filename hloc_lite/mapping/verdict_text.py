@@ -13,6 +13,7 @@ KINDS = {
     "position": "their position is uncertain (standard deviation in % of the cameras' spread)",
     "rotation": "their rotation is uncertain (standard deviation)",
     "agreement": "their matches contradict their pose (share that agrees)",
+    "link": "few points join them to the others (points shared with one of them)",
     "look-alike": "images at the same place do not match them: places that look alike may be "
     "merged (number)",
     "gps": "they lie far from their GPS position",
@@ -68,4 +69,4 @@ def _value(camera: Mapping[str, Any], kind: str) -> str:
         return f"{100 * camera['agreement']:.0f} %"
     if kind == "gps":
         return f"{camera['gps_error_m']:.0f} m"
-    return str(camera["contradicting"])
+    return str(camera["link"] if kind == "link" else camera["contradicting"])

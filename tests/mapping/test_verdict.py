@@ -136,6 +136,21 @@ def test_camera_far_from_its_gps_position_is_doubtful(model: SfmModel) -> None:
     assert "far from their GPS position: 5.jpg" in verdict_lines(verdict.to_json())[1]
 
 
+def test_group_that_few_points_join_to_the_others_is_doubtful() -> None:
+    model = observed_model(make_scene(num_cameras=8, num_points=600), 0)
+    images = []
+    for row, image in enumerate(model.images):
+        # two groups, of five and three images, that share the first 20 points only
+        other = (image.point3D_idxs % 2 == (row < 5)) & (image.point3D_idxs >= 20)
+        images.append(replace(image, point3D_idxs=np.where(other, -1, image.point3D_idxs)))
+    split = replace(model, images=tuple(images))
+    verdict = judge_map(split, true_pairs(model), Config())
+    doubted = [name for name, each in verdict.cameras.items() if "link" in each.reasons]
+    assert doubted == ["5.jpg", "6.jpg", "7.jpg"]
+    assert 0 < verdict.cameras["6.jpg"].link <= 20
+    assert any("few points join them" in line for line in verdict_lines(verdict.to_json()))
+
+
 def test_many_doubtful_cameras_take_few_lines(model: SfmModel) -> None:
     config = Config()
     strict = config.verdict.model_copy(update={"max_position_error": 1e-6})
