@@ -2,7 +2,8 @@
 
 Each check answers one way in which structure from motion goes wrong without an error: cameras that
 the observations hardly determine, cameras whose matches contradict their pose, places that look
-alike put on top of each other, groups that hang together by few points, cameras far from their GPS position, and photos from one place.
+alike put on top of each other, groups that hang together by few points, cameras far from their GPS
+position, and photos from one place.
 """
 
 from __future__ import annotations
