@@ -59,6 +59,10 @@ class MappingError(HlocLiteError):
     """No map can be built: nothing registered, nothing triangulated, or too few images."""
 
 
+class RegistrationError(MappingError):
+    """No image of a map from scratch could be registered."""
+
+
 class GeoreferenceError(HlocLiteError):
     """The given positions do not determine where on Earth a map lies."""
 

@@ -46,3 +46,6 @@ class ScratchConfig(Section):
     all pairs, the other mapper, other features."""
     fallback_s: float = Field(600.0, ge=0, le=10**6)
     """No other way is started later than this after the first one has ended."""
+    fallback_features: str = "aliked-n16"
+    """Features that are tried if too few images are registered with those asked for; none: never.
+    Of ten tourist photos of one church, XFeat registered two, ALIKED all."""

@@ -13,7 +13,7 @@ from hloc_lite.mapping.gps_check import exif_positions
 from hloc_lite.mapping.labels import label_map_points
 from hloc_lite.mapping.model_choice import localizing_strength
 from hloc_lite.mapping.pairs import PairedImages
-from hloc_lite.mapping.reconstruction import BuiltModels, color_points, min_verified
+from hloc_lite.mapping.reconstruction import BuiltModels
 from hloc_lite.mapping.report import map_report
 from hloc_lite.mapping.run import Run
 from hloc_lite.mapping.scratch import attempt_records
@@ -42,8 +42,6 @@ def assemble_maps(
     """
     common = _common_report(run, built)
     for number, model in enumerate(built.models):
-        with clock("reconstruction"):
-            model = color_points(model, features)
         report = map_report(
             model,
             [*paired.names, *skipped],
@@ -51,7 +49,7 @@ def assemble_maps(
             {name: len(rows) for name, rows in paired.keypoints.items()},
             {pair: len(view.inliers) for pair, view in built.pairs.two_views.items()},
             len(built.models) - 1,
-            min_verified(run),
+            built.min_verified,
             {**built.impossible, **_in_other_models(built, number)},
         )
         report |= _verdict(run, model, built, clock)
@@ -95,7 +93,7 @@ def _common_report(run: Run, built: BuiltModels) -> dict[str, Any]:
         "pairs_by_matcher": dict(built.pairs.matchers),
     }
     if run.inputs.reference is None:
-        report["attempts"] = attempt_records(built.attempts)
+        report["attempts"] = attempt_records(built.attempts, run.config.features.name)
         report["models"] = [
             _model_record(number, model, run) for number, model in enumerate(built.models)
         ]

@@ -10,6 +10,7 @@ import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -29,9 +30,10 @@ from hloc_lite.mapping.feature_extraction import (
     stored_image_hash,
     stored_keypoints,
 )
+from hloc_lite.mapping.other_features import make_with_fallback
 from hloc_lite.mapping.pairs import PairedImages, choose_image_pairs
 from hloc_lite.mapping.photo_matching import pair_and_match_photos
-from hloc_lite.mapping.reconstruction import BuiltModels, build_models
+from hloc_lite.mapping.reconstruction import BuiltModels, build_models, color_points
 from hloc_lite.mapping.retrieval import compute_global_descriptors
 from hloc_lite.mapping.run import (
     FIRST_PASS,
@@ -94,12 +96,15 @@ def build_map(
     if config.mapping.mapper == "global" and inputs.reference is None:
         require_global_mapper()
     folder = None if output is None else output_folder(output, source, inputs.masks)
-    models = load_models(config, Runtime(WeightsStore() if weights is None else weights, device))
+    weights = WeightsStore() if weights is None else weights
+    models = load_models(config, Runtime(weights, device))
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="hloc_lite_map_") as temporary:
-            run = Run(source, config, inputs, models, Path(temporary), progress, device)
+            run = Run(
+                source, config, inputs, models, Path(temporary), progress, device, weights=weights
+            )
             return in_memory(_build(run))
-    run = Run(source, config, inputs, models, folder, progress, device, overwrite)
+    run = Run(source, config, inputs, models, folder, progress, device, overwrite, weights)
     with _locked(folder):
         result = _build(run)
         if not keep_work:
@@ -114,22 +119,42 @@ def _build(run: Run) -> Map:
         logger.info("%s is already complete (fingerprint %s)", run.folder, made_from)
         return Map.open(run.folder)
     clock = StageClock()
-    with ExitStack() as stack:
-        features, passes = _open_stores(run, stack)
-        if run.overwrite:
-            _discard_changed(image_hashes, features, passes)
-        matcher = run.models.pair_matcher
-        if matcher is None:
-            paired = _extract_and_pair(run, image_hashes, skipped, features, clock)
-        else:
-            paired = pair_and_match_photos(
-                run, matcher, image_hashes, skipped, features, passes[-1], clock
-            )
-        built = _match_and_build(run, paired, features, passes, clock)
-        best, *others = assemble_maps(run, paired, built, features, skipped, made_from, clock)
+    with ExitStack() as stack:  # the maps read their features from the stores until they are saved
+
+        def make(each: Run) -> list[Map]:
+            return _make_maps(each, image_hashes, dict(skipped), made_from, stack, clock)
+
+        known_poses = run.inputs.reference is not None
+        best, *others = make(run) if known_poses else make_with_fallback(run, make)
         save_side_maps(run.folder, others)
         best.save(run.folder)
     return Map.open(run.folder)
+
+
+def _make_maps(
+    run: Run,
+    image_hashes: Mapping[str, str],
+    skipped: dict[str, str],
+    made_from: str,
+    stack: ExitStack,
+    clock: StageClock,
+) -> list[Map]:
+    """Make the maps of a run, best first; their features stay in stores that ``stack`` closes."""
+    features, passes = _open_stores(run, stack)
+    if run.overwrite:
+        _discard_changed(image_hashes, features, passes)
+    matcher = run.models.pair_matcher
+    if matcher is None:
+        paired = _extract_and_pair(run, image_hashes, skipped, features, clock)
+    else:
+        paired = pair_and_match_photos(
+            run, matcher, image_hashes, skipped, features, passes[-1], clock
+        )
+    built = _match_and_build(run, paired, features, passes, clock)
+    with clock("reconstruction"):
+        models = tuple(color_points(model, features) for model in built.models)
+    built = replace(built, models=models)
+    return list(assemble_maps(run, paired, built, features, skipped, made_from, clock))
 
 
 def _match_and_build(

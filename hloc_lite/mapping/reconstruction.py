@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hloc_lite.config import MappingConfig
-from hloc_lite.errors import MappingError, counted
+from hloc_lite.errors import MappingError, RegistrationError, counted
 from hloc_lite.formats.colmap.mappers import triangulate
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.io.sharded_store import ShardedStore
@@ -31,6 +31,8 @@ class BuiltModels:
     models: tuple[SfmModel, ...]
     pairs: VerifiedPairs
     """Verified pairs that the models were made from."""
+    min_verified: int
+    """Verified matches that a pair needed."""
     impossible: Mapping[str, str] = field(default_factory=dict)
     """Name -> reason of each image that left the models because no lens can have its camera."""
     attempts: Sequence[Attempt] = ()
@@ -59,7 +61,8 @@ def build_models(
     needed = min_verified(run)
     usable = [(p, view) for p, view in pairs.two_views.items() if len(view.inliers) >= needed]
     if not usable:
-        raise MappingError(
+        error = MappingError if run.inputs.reference is not None else RegistrationError
+        raise error(
             f"{counted(len(pairs.two_views), 'pair')} of images tried, none with {needed} or more "
             f"matches that agree with a geometry: the images do not overlap enough, or the given "
             f"poses are wrong"
@@ -70,15 +73,15 @@ def build_models(
         posed = replace(run.inputs.reference.with_images(id_of), cameras=by_id)
         model = triangulate(posed, keypoints, usable, config)
         _check_triangulated(model, usable, config)
-        return BuiltModels((model,), pairs)
+        return BuiltModels((model,), pairs, needed)
     attempts = attempt_models(ScratchInputs(run.config, pairs, keypoints, cameras, match_all))
     best = attempts[0]
     if not best.models:
-        raise MappingError(_nothing_registered(attempts, len(usable)))
+        raise RegistrationError(_nothing_registered(attempts, len(usable)))
     if len(best.models) > 1:
         sizes = ", ".join(str(len(model.images)) for model in best.models)
         logger.warning("%d separate models (%s images), best first", len(best.models), sizes)
-    return BuiltModels(best.models, best.pairs, best.impossible, attempts)
+    return BuiltModels(best.models, best.pairs, needed, best.impossible, attempts)
 
 
 def _nothing_registered(attempts: Sequence[Attempt], num_pairs: int) -> str:

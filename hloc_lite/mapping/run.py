@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,10 @@ from hloc_lite.formats.hloc_lists import read_pairs
 from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.image_sources import ImageSource, MemorySource, folder_source
 from hloc_lite.io.sharded_store import ShardedStore, delete_store
+from hloc_lite.io.weights import WeightsStore
 from hloc_lite.maps.folder import WORK
 from hloc_lite.models import Models
+from hloc_lite.protocols import Weights
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera
 
@@ -71,6 +73,10 @@ class Run:
     device: str = "cpu"
     overwrite: bool = False
     """Discard results of other settings instead of refusing to continue."""
+    weights: Weights = field(default_factory=WeightsStore)
+    """Source of the weights of networks that are loaded later."""
+    variant: str = ""
+    """Prefix of the stores of a second run with other features."""
 
     def store(self, name: str) -> ShardedStore:
         """Open intermediate results in MAP/work: ``features``, ``matches`` or ``verified``.
@@ -81,7 +87,8 @@ class Run:
         Raises:
             StaleArtefactError: they were made with other settings.
         """
-        folder, made_from = self.folder / WORK / name, fingerprint(*self._parts(name))
+        folder = self.folder / WORK / f"{self.variant}{name}"
+        made_from = fingerprint(*self._parts(name))
         try:
             return ShardedStore(folder, made_from, name)
         except (StaleArtefactError, FormatError):
@@ -122,7 +129,9 @@ class Run:
         parts: list[object] = [*map_values_for_fingerprint(self.config), self.models.weights]
         parts += [dict(image_hashes), poses, cameras, masks]
         if self.inputs.reference is None:
-            parts.append(values_for_fingerprint(self.config, Use.SCRATCH))
+            # only what differs from the defaults, as for queries: version 0.1 had no such settings
+            changed = self.config.scratch.model_dump(mode="json", exclude_defaults=True)
+            parts += [changed] if changed else []
         spec = _pair_spec(self.config, self.inputs, len(image_hashes))
         labels = label_file_hashes(self.config.semantics, image_hashes)
         if labels:

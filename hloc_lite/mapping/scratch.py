@@ -180,7 +180,7 @@ def _checked(inputs: ScratchInputs, attempt: Attempt) -> Attempt:
         return attempt
     config = inputs.config
     try:
-        free = adjusted_with_own_cameras(attempt.models[0], config.mapping)
+        free = adjusted_with_own_cameras(attempt.models[0])
     except (MappingError, FormatError) as error:
         return replace(attempt, verdict=f"the cameras could not be set free: {error}")
     apart = focal_disagreement(attempt.models[0], free, config.scratch.enough_points)
@@ -216,10 +216,15 @@ def focal_disagreement(shared: SfmModel, free: SfmModel, min_points: int) -> flo
     return float(np.median(differences)) if differences else 0.0
 
 
-def attempt_records(attempts: Sequence[Attempt]) -> list[dict[str, object]]:
-    """Plain values about each attempt for the report of a map, in the order given."""
+def attempt_records(attempts: Sequence[Attempt], features: str) -> list[dict[str, object]]:
+    """Plain values about each attempt for the report of a map, in the order given.
+
+    Args:
+        features: name of the local features.
+    """
     return [
         {
+            "features": features,
             "name": each.name,
             "registered": each.num_registered,
             "models": len(each.models),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hloc_lite import registry
-from hloc_lite.config import load_config
+from hloc_lite.config import ScratchConfig, load_config
 from hloc_lite.entries import Entry
 from hloc_lite.errors import MappingError
 from hloc_lite.mapping.build import build_map
@@ -55,6 +55,7 @@ def test_wrong_focal_length_is_reported(monkeypatch, caplog) -> None:
 def test_photos_without_parallax_give_one_error_and_no_output_of_colmap(exact_scene, capfd) -> None:
     scene, config = exact_scene
     # copies of one photo: matches agree with a rotation, and no pair can initialize
+    config = config.model_copy(update={"scratch": ScratchConfig(fallback_features="none")})
     arrays = {f"{number}.png": scene.image(0) for number in range(4)}
     with pytest.raises(MappingError, match="no image could be registered"):
         build_map(arrays, config, weights=NoWeights())

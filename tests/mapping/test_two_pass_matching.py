@@ -99,7 +99,8 @@ def test_second_pass_is_empty_where_nearest_neighbours_suffice(scene, tmp_path: 
 def test_two_passes_without_known_poses(scene, tmp_path: Path) -> None:
     world, config = scene
     matching = config.matching.model_copy(update={"name": "sign-blind"})
-    config = config.model_copy(update={"matching": matching})
+    scratch = config.scratch.model_copy(update={"two_pass_min_pairs": 0, "two_pass_pairs": 3})
+    config = config.model_copy(update={"matching": matching, "scratch": scratch})
     inputs = MapInputs(cameras=dict.fromkeys(NAMES, world.camera))
     built = build_map(tmp_path / "images", config, inputs=inputs, weights=NoWeights())
     assert len(built.model.images) == len(NAMES)

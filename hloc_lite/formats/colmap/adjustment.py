@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hloc_lite.config import MappingConfig
 from hloc_lite.formats.colmap.mappers import scratch_folder
 from hloc_lite.formats.colmap.model import read_model, write_model
 from hloc_lite.io.pycolmap_adapter import load_pycolmap
 from hloc_lite.scene import SfmModel
 
 
-def adjusted_with_own_cameras(model: SfmModel, config: MappingConfig) -> SfmModel:
+def adjusted_with_own_cameras(model: SfmModel) -> SfmModel:
     """Model after bundle adjustment in which no images share a camera.
 
     Raises:
@@ -29,7 +28,7 @@ def adjusted_with_own_cameras(model: SfmModel, config: MappingConfig) -> SfmMode
         options = pycolmap.BundleAdjustmentOptions()
         options.print_summary = False
         if hasattr(options, "ceres"):
-            options.ceres.solver_options.num_threads = config.threads
+            options.ceres.solver_options.num_threads = 1  # several sum in another order
             options.ceres.use_gpu = False
         pycolmap.bundle_adjustment(reconstruction, options)
         reconstruction.write_binary(str(folder / "out"))

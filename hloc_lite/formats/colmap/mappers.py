@@ -123,8 +123,7 @@ def reconstruct(
         (folder / "out").mkdir()
         arguments = (str(database), str(folder), str(folder / "out"))
         if config.mapper == "global":
-            options = _global_options(config)
-            _set(options, min_model_size=scratch.min_model_images)
+            options = _global_options(config, scratch)
             found = pycolmap.global_mapping(*arguments, options)
         else:
             options = _incremental_options(config, len(ids))
@@ -240,7 +239,12 @@ def _incremental_options(config: MappingConfig, num_images: int) -> Any:
 
 
 def _limit_models(options: Any, config: ScratchConfig) -> None:
-    _set(options, min_model_size=config.min_model_images)
+    never = 2**31 - 1  # Ceres sums in another order with several threads: no two runs are equal
+    _set(
+        options,
+        min_model_size=config.min_model_images,
+        ba_min_num_residuals_for_cpu_multi_threading=never,
+    )
     for part in (options, options.mapper, options.triangulation):
         _set(
             part,
@@ -249,12 +253,16 @@ def _limit_models(options: Any, config: ScratchConfig) -> None:
         )
 
 
-def _global_options(config: MappingConfig) -> Any:
+def _global_options(config: MappingConfig, scratch: ScratchConfig) -> Any:
     options = load_pycolmap().GlobalPipelineOptions()
-    _set(options, num_threads=config.threads, random_seed=config.seed)
-    _set(options.mapper, num_threads=config.threads, random_seed=config.seed)
+    # Ceres sums in another order with several threads: no two runs would be equal
+    _set(options, num_threads=1, random_seed=config.seed, min_model_size=scratch.min_model_images)
+    _set(options.mapper, num_threads=1, random_seed=config.seed)
+    _set(options.mapper.bundle_adjustment.ceres.solver_options, num_threads=1)
     _set(options.mapper.rotation_averaging, random_seed=config.seed)
     _set(options.mapper.global_positioning, random_seed=config.seed, use_gpu=False)
+    if hasattr(options.mapper.global_positioning, "solver_options"):
+        _set(options.mapper.global_positioning.solver_options, num_threads=1)
     _set(options.mapper.retriangulation, random_seed=config.seed)
     _set(options.mapper.bundle_adjustment.ceres, use_gpu=False)
     return options
