@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.mapping.verdict_text import verdict_lines
+
 if TYPE_CHECKING:
     from hloc_lite.maps.summary import MapSummary
 
@@ -26,9 +28,18 @@ def command(map_folder: Path, as_json: bool) -> None:
     kind = "compact" if summary.is_compact else "full"
     click.echo(f"{map_folder}: {kind} map ({summary.schema}, fingerprint {summary.fingerprint})")
     click.echo(describe(summary))
-    for line in describe_side_maps(map_folder):
+    for line in [*_verdict_lines(map_folder), *describe_side_maps(map_folder)]:
         click.echo(f"  {line}")
     click.echo(byte_table(summary))
+
+
+def _verdict_lines(map_folder: Path) -> list[str]:
+    """Lines of the verdict on a map from scratch; none for other maps."""
+    from hloc_lite.io.files import read_json
+
+    report = map_folder / "report.json"
+    verdict = read_json(report).get("verdict") if report.is_file() else None
+    return [] if verdict is None else verdict_lines(verdict)
 
 
 def describe(summary: MapSummary) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from hloc_lite.cli.options import (
 )
 from hloc_lite.config import PROFILES, load_config
 from hloc_lite.errors import ConfigError, HlocLiteError
+from hloc_lite.mapping.verdict_text import verdict_lines
 from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS
 
 if TYPE_CHECKING:
@@ -121,6 +123,7 @@ def command(
     """Build a map from the photos in the folder IMAGES.
 
     Photos in its subfolders are included. Run the same command again to resume an interrupted one.
+    The exit code is 1 if cameras of the map are doubtful; the map is written all the same.
     """
     _check_usage(reference, cameras_file, mapper, metric=metric)
     from hloc_lite.io.weights import WeightsStore
@@ -153,6 +156,8 @@ def command(
     print_summary(Path(output), sfm_map.report)
     if can_test_itself(sfm_map):
         _calibrate(Path(output), sfm_map, device=device, offline=offline)
+    if sfm_map.report.get("verdict", {}).get("doubtful", False):
+        sys.exit(1)
 
 
 def can_test_itself(sfm_map: Map) -> bool:
@@ -245,6 +250,8 @@ def print_summary(output: Path, report: Mapping[str, Any]) -> None:
         click.echo(f"  {problem}: {name}: {image['reason']}")
     if len(left_out) > SHOWN_FAILURES:
         click.echo(f"  and {len(left_out) - SHOWN_FAILURES} more, see {output / 'report.json'}")
+    for line in verdict_lines(report["verdict"]) if "verdict" in report else ():
+        click.echo(f"  {line}")
     if "landmarks" in report:
         counts = report["landmarks"]
         click.echo(f"  labels: {counts['labelled']} of {counts['landmarks']} points are labelled")

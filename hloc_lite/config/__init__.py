@@ -32,6 +32,7 @@ from hloc_lite.config.scratch import ScratchConfig
 from hloc_lite.config.section import Section, Use
 from hloc_lite.config.self_test import SelfTestConfig, VisibilityConfig
 from hloc_lite.config.semantics import Confusion, SemanticClass, SemanticsConfig
+from hloc_lite.config.verdict import VerdictConfig
 from hloc_lite.config.weighting import ConfidenceConfig, CueName, WeightingConfig
 from hloc_lite.deprecation import deprecated_names
 from hloc_lite.registry import FEATURES
@@ -62,6 +63,7 @@ __all__ = [
     "SemanticsConfig",
     "SequenceConfig",
     "Use",
+    "VerdictConfig",
     "VisibilityConfig",
     "WeightingConfig",
     "building_keys",

@@ -14,6 +14,7 @@ from hloc_lite.config.scratch import ScratchConfig
 from hloc_lite.config.section import Section
 from hloc_lite.config.self_test import SelfTestConfig, VisibilityConfig
 from hloc_lite.config.semantics import SemanticsConfig
+from hloc_lite.config.verdict import VerdictConfig
 from hloc_lite.config.weighting import ConfidenceConfig, WeightingConfig
 
 
@@ -28,6 +29,7 @@ class Config(Section):
     geometry: GeometryConfig = GeometryConfig()
     mapping: MappingConfig = MappingConfig()
     scratch: ScratchConfig = ScratchConfig()
+    verdict: VerdictConfig = VerdictConfig()
     pose: PoseConfig = PoseConfig()
     localize: LocalizeConfig = LocalizeConfig()
     cascade: CascadeConfig = CascadeConfig()

@@ -14,6 +14,14 @@ two_pass_matching.py   nearest neighbours for all pairs, then the learned matche
 pair_matching.py       matches of pairs, stored as they come
 reconstruction.py      verified matches -> SfM model, by a mapper or by triangulation
 labels.py              semantic labels of the points, where a segmenter is configured
+verdict.py             which cameras of a map from scratch are doubtful, and why
+verdict_text.py        that verdict in words
+camera_uncertainty.py  uncertainty of all cameras by the covariance of bundle adjustment
+reprojection_derivatives.py  derivatives that this needs
+weak_links.py          groups of cameras that few points join to the others
+unmatched_overlap.py   images that should match by the model but do not: merged look-alikes
+pure_rotation.py       pairs of images without parallax
+gps_check.py           EXIF's GPS positions against the cameras
 report.py              outcome of each image, and why it was left out
 
 map.py                 former module of ``Map``, which is in ``maps``

@@ -1,0 +1,38 @@
+"""Cameras that hang on the rest of a model by few common points.
+
+Where two groups of photos do not overlap, chance finds some matches that fit a geometry, and the
+groups come to lie anywhere. Inside each group everything is right: only the link is weak.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from hloc_lite.scene import SfmModel, visible_points
+
+
+def weakly_linked(model: SfmModel, min_points: int) -> dict[str, int]:
+    """Images outside the largest group that strong links hold together.
+
+    Args:
+        min_points: points that two images share, from which on they are strongly linked.
+
+    Returns:
+        Name -> most points that the image shares with an image of the largest group.
+    """
+    observed = [visible_points(image) for image in model.images]
+    rows = np.repeat(np.arange(len(observed)), [len(points) for points in observed])
+    columns = np.concatenate([np.empty(0, np.int64), *observed])
+    shape = (len(observed), max(1, model.num_points))
+    incidence = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
+    shared = incidence @ incidence.T
+    _, labels = connected_components(shared >= min_points, directed=False)
+    largest = labels == np.argmax(np.bincount(labels))
+    to_largest = shared[:, np.flatnonzero(largest)].max(axis=1).toarray().ravel()
+    return {
+        image.name: int(to_largest[row])
+        for row, image in enumerate(model.images)
+        if not largest[row]
+    }

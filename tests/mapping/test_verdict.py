@@ -1,0 +1,159 @@
+"""Verdict on maps from scratch: right cameras are not doubted, each kind of fault is noticed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hloc_lite.config import Config
+from hloc_lite.formats.colmap.adjustment import adjusted_with_own_cameras
+from hloc_lite.geometry.geodesy import Geodetic, geodetic_from_enu
+from hloc_lite.geometry.rotations import exp_so3
+from hloc_lite.io.pycolmap_adapter import TwoView
+from hloc_lite.mapping.verdict import judge_map
+from hloc_lite.mapping.verdict_text import verdict_lines
+from hloc_lite.scene import SfmModel
+from hloc_lite.types import Rigid3
+from tests.exact_scene import make_scene
+from tests.mapping.verdict_scene import observed_model, true_pairs
+
+
+@pytest.fixture(scope="module")
+def model() -> SfmModel:
+    return observed_model(make_scene(num_cameras=8, num_points=300), 0)
+
+
+def test_right_map_is_not_doubted(model: SfmModel) -> None:
+    verdict = judge_map(model, true_pairs(model), Config())
+    assert not verdict.is_doubtful and verdict.numbers["pairs_without_parallax"] == 0
+    (line,) = verdict_lines(verdict.to_json())
+    assert "no doubt about any of 8 cameras" in line and "least certain position" in line
+
+
+def test_camera_with_few_points_is_doubtful() -> None:
+    scene = make_scene(num_cameras=8, num_points=300)
+    seen = observed_model(scene, 0, noise_px=0.25, seen={3: 8})
+    model = adjusted_with_own_cameras(seen, Config().mapping)
+    verdict = judge_map(model, true_pairs(model), Config())
+    assert verdict.doubtful_names == ("3.jpg",)
+    assert "position" in verdict.cameras["3.jpg"].reasons
+
+
+def test_camera_at_a_wrong_place_is_doubtful(model: SfmModel) -> None:
+    moved = model.images[2]
+    pose = Rigid3(
+        exp_so3([0.0, 0.4, 0.0]) @ moved.cam_from_world.rotation,
+        np.add(moved.cam_from_world.translation, [0, 1.5, 0]),
+    )
+    # its own landmarks were triangulated for the wrong place; most matches contradict them
+    kept = np.where(np.arange(len(moved.point3D_idxs)) < 12, moved.point3D_idxs, -1)
+    images = list(model.images)
+    images[2] = replace(moved, cam_from_world=pose, point3D_idxs=kept)
+    verdict = judge_map(replace(model, images=tuple(images)), true_pairs(model), Config())
+    assert "agreement" in verdict.cameras["2.jpg"].reasons
+    lines = verdict_lines(verdict.to_json())
+    assert lines[0].startswith("verdict: DOUBTFUL") and any("2.jpg" in line for line in lines)
+
+
+def test_camera_that_only_turned_gives_no_positions() -> None:
+    scene = make_scene(num_cameras=6, num_points=300)
+    turned = [exp_so3([0.02 * i, 0.06 * i - 0.15, 0.01 * i]) for i in range(6)]
+    scene = replace(scene, poses=tuple(Rigid3(rotation, np.zeros(3)) for rotation in turned))
+    seen = observed_model(scene, 0)
+    pairs = true_pairs(seen)
+    # structure from motion finds some places for the cameras
+    images = tuple(
+        replace(image, cam_from_world=Rigid3(image.cam_from_world.rotation, [0.3 * row, 0, 0]))
+        for row, image in enumerate(seen.images)
+    )
+    verdict = judge_map(replace(seen, images=images), pairs, Config())
+    assert len(verdict.doubtful_names) == 6
+    assert "only turned about one place" in verdict.reasons[0]
+    assert verdict_lines(verdict.to_json())[0] == "verdict: DOUBTFUL, the whole map"
+
+
+def test_plane_seen_from_several_places_is_no_turned_camera() -> None:
+    scene = make_scene(num_cameras=6, num_points=300)
+    scene = replace(scene, points=scene.points * [1, 1, 0] + [0, 0, 7])
+    model = observed_model(scene, 0)
+    verdict = judge_map(model, true_pairs(model), Config())
+    assert verdict.numbers["pairs_without_parallax"] < 0.5 and not verdict.reasons
+
+
+def test_two_images_are_doubtful(model: SfmModel) -> None:
+    two = replace(model, images=model.images[:2])
+    assert judge_map(two, true_pairs(two), Config()).is_doubtful
+
+
+def test_streets_put_on_top_of_each_other_are_doubtful() -> None:
+    scene = make_scene(num_cameras=10, num_points=1200)
+    model = observed_model(scene, 0)
+    images = []
+    for row, image in enumerate(model.images):
+        # two streets: even and odd landmarks; the cameras of both share every sixth
+        other = (image.point3D_idxs % 2 != row % 2) & (image.point3D_idxs % 6 != 0)
+        images.append(replace(image, point3D_idxs=np.where(other, -1, image.point3D_idxs)))
+    merged = replace(model, images=tuple(images))
+    fine = judge_map(merged, {}, Config())
+    assert all("look-alike" not in each.reasons for each in fine.cameras.values())
+    apart = [
+        replace(
+            image,
+            point3D_idxs=np.where(
+                (image.point3D_idxs % 6 == 0) & (row not in (4, 5)), -1, image.point3D_idxs
+            ),
+        )
+        for row, image in enumerate(images)
+    ]
+    merged = replace(model, images=tuple(apart))
+    pairs = {
+        (a.name, b.name): TwoView(np.zeros((0, 2), np.int32), "DEGENERATE")
+        for a in apart
+        for b in apart
+        if a.name < b.name
+    }
+    verdict = judge_map(merged, pairs, Config())
+    doubted = [name for name, each in verdict.cameras.items() if "look-alike" in each.reasons]
+    assert len(doubted) >= 8
+
+
+def test_camera_far_from_its_gps_position_is_doubtful(model: SfmModel) -> None:
+    origin = Geodetic(55.0, 13.0, 50.0)
+    rng = np.random.default_rng(0)
+    centers = 40 * np.array([image.cam_from_world.center for image in model.images])
+    east_north_up = np.stack([centers[:, 0], centers[:, 2], -centers[:, 1]], axis=1)
+    measured = east_north_up + rng.normal(0, 1.0, centers.shape)
+    measured[5] += [0, 60, 0]
+    positions = {
+        image.name: Geodetic(*np.ravel(geodetic_from_enu(row[None], origin)).tolist())
+        for image, row in zip(model.images, measured, strict=True)
+    }
+    verdict = judge_map(model, true_pairs(model), Config(), positions)
+    assert verdict.doubtful_names == ("5.jpg",) and verdict.cameras["5.jpg"].reasons == ("gps",)
+    assert verdict.cameras["5.jpg"].gps_error_m == pytest.approx(60, abs=6)
+    assert "far from their GPS position: 5.jpg" in verdict_lines(verdict.to_json())[1]
+
+
+def test_group_that_few_points_join_to_the_others_is_doubtful() -> None:
+    model = observed_model(make_scene(num_cameras=8, num_points=600), 0)
+    images = []
+    for row, image in enumerate(model.images):
+        # two groups, of five and three images, that share the first 20 points only
+        other = (image.point3D_idxs % 2 == (row < 5)) & (image.point3D_idxs >= 20)
+        images.append(replace(image, point3D_idxs=np.where(other, -1, image.point3D_idxs)))
+    split = replace(model, images=tuple(images))
+    verdict = judge_map(split, true_pairs(model), Config())
+    doubted = [name for name, each in verdict.cameras.items() if "link" in each.reasons]
+    assert doubted == ["5.jpg", "6.jpg", "7.jpg"]
+    assert 0 < verdict.cameras["6.jpg"].link <= 20
+    assert any("few points join them" in line for line in verdict_lines(verdict.to_json()))
+
+
+def test_many_doubtful_cameras_take_few_lines(model: SfmModel) -> None:
+    config = Config()
+    strict = config.verdict.model_copy(update={"max_position_error": 1e-6})
+    verdict = judge_map(model, true_pairs(model), config.model_copy(update={"verdict": strict}))
+    lines = verdict_lines(verdict.to_json())
+    assert len(verdict.doubtful_names) == 8 and len(lines) == 2 and "and 2 more" in lines[1]
