@@ -15,7 +15,9 @@ from hloc_lite.config.root import Config
 ADDED_KEYS = frozenset(
     {
         "intrinsics",
+        "scratch",
         "self_test",
+        "verdict",
         "visibility",
         "localize.recalibrate",
         "localize.turn_failed",

@@ -50,8 +50,9 @@ class LocalizeConfig(Section):
     turn_below: float = Field(0.95, ge=0, le=1)
     """Confidence below which it may be tried. A door upside down was given at 0.78."""
     turn_min_gain: float = Field(0.06, ge=0, le=2)
-    """Gain in the cosine similarity of the best retrieved image that turning must bring. Photos on
-    their side gained 0.2 or more, those of other places at most 0.04."""
+    """Gain in the cosine similarity of the best retrieved image that turning must bring. The right
+    way up led by 0.04 to 0.37 for 36 photos of five places; of 108 photos of other places 5 gained
+    more than 0.06 by turning, at most 0.10."""
     focal_candidates: int = Field(16, ge=2, le=200)
     """Focal lengths tried for photos without EXIF focal length, between the two ratios below."""
     min_focal_ratio: float = Field(0.4, gt=0.05, le=10)
