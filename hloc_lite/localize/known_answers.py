@@ -155,9 +155,17 @@ def _group_to_json(group: AnswerGroup) -> dict[str, Any]:
 
 def _parse_group(value: Mapping[str, Any]) -> AnswerGroup:
     right, wrong = ([float(each) for each in value[key]] for key in ("right", "wrong"))
-    texts = [str(value[key]) for key in ("kind", "scene", "photos", "features", "condition")]
     outcomes = [False] * len(right) + [True] * len(wrong)
-    return AnswerGroup(*texts, int(value["num_photos"]), (*right, *wrong), tuple(outcomes))
+    return AnswerGroup(
+        kind=str(value["kind"]),
+        scene=str(value["scene"]),
+        photos=str(value["photos"]),
+        features=str(value["features"]),
+        condition=str(value["condition"]),
+        num_photos=int(value["num_photos"]),
+        confidences=(*right, *wrong),
+        is_wrong=tuple(outcomes),
+    )
 
 
 def _rounded(values: Any) -> list[float]:

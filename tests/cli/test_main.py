@@ -13,7 +13,9 @@ import pytest
 
 from hloc_lite.cli.main import VERBS, main
 from hloc_lite.errors import ConfigError
+from hloc_lite.formats.hloc_lists import write_poses
 from hloc_lite.registry import check_device
+from hloc_lite.types import Rigid3
 
 
 def commands():
@@ -116,9 +118,12 @@ def test_the_demo_passes_its_options_to_each_step(monkeypatch, capsys, tmp_path)
             calls.append((verb, "--overwrite" in rest, loud))
 
         monkeypatch.setattr(module, "command", stand_in)
+    for file in ("poses.txt", *(f"town/gt_{name}.txt" for name in ("day", "night", "changed"))):
+        write_poses(tmp_path / file, {f"{file}.jpg": Rigid3.identity(), "q.jpg": Rigid3.identity()})
     with pytest.raises(SystemExit) as stopped:
         main(["-q", "demo", "-o", str(tmp_path), "--overwrite"])
     assert stopped.value.code == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "given but wrong: 0 of 1"
     assert calls == [
         ("town", True, False), ("map", True, False), ("localize", False, False),
         ("evaluate", False, False),
