@@ -4,7 +4,8 @@
 
 Each scene is a folder with images/, map_images.txt and model/ (a rendered town, a real case). Its
 map is built without the poses, aligned to them by a robust similarity, and compared camera by
-camera. A camera is wrong beyond 5 % of the cameras' spread or 2 degrees. Maps in OUT are reused.
+camera. A camera is wrong beyond 5 % of the cameras' spread or 2 degrees.
+Maps that are in OUT already are used again.
 """
 
 from __future__ import annotations
