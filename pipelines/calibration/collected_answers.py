@@ -40,6 +40,8 @@ class Site:
     name: str
     dataset: Dataset
     correct: Threshold
+    is_metric: bool = False
+    """Its map is in metres."""
 
     @property
     def kind(self) -> str:
@@ -62,7 +64,7 @@ def read_site(folder: Path, *, is_metric: bool) -> Site:
         raise SystemExit(f"{folder} needs unit.txt, or must be given as a metric case")
     length = None if is_metric else dataset.unit_length
     unit = None if length is None else percent_of(length)
-    return Site(folder.resolve().name, dataset, correct_within(unit))
+    return Site(folder.resolve().name, dataset, correct_within(unit), is_metric)
 
 
 def open_map(site: Site, features: str, maps: Path) -> Map:
@@ -71,7 +73,11 @@ def open_map(site: Site, features: str, maps: Path) -> Map:
     if not (folder / "map.json").is_file():
         profile = "fast" if features == FAST else "balanced"
         config = load_config(profile, overrides={"features": {"name": features}})
-        inputs = MapInputs(reference=site.dataset.reference, names=site.dataset.map_image_names)
+        inputs = MapInputs(
+            reference=site.dataset.reference,
+            names=site.dataset.map_image_names,
+            metric=site.is_metric,
+        )
         build_map(site.dataset.image_folder, config, inputs=inputs, output=folder)
     return Map.open(folder)
 
