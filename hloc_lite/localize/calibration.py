@@ -175,12 +175,13 @@ def _typical(known: Sequence[SelfTestAnswer], config: SelfTestConfig) -> float:
 
 def _confused_images(known: Sequence[SelfTestAnswer]) -> tuple[tuple[str, str, float], ...]:
     """Photo, image of the place that it was taken for, and confidence, the highest first."""
-    found = [
-        (each.name, each.best_image, each.probability)
-        for each in known
+    found = {
+        (each.name, each.best_image): each.probability
+        for each in sorted(known, key=lambda each: each.probability)
         if each.is_wrong and each.probability >= SIMILAR_ABOVE
-    ]
-    return tuple(sorted(found, key=lambda pair: -pair[2])[:MAX_SIMILAR])
+    }
+    pairs = sorted(found.items(), key=lambda item: -item[1])[:MAX_SIMILAR]
+    return tuple((name, other, confidence) for (name, other), confidence in pairs)
 
 
 def _without_cues(config: Config) -> Config:

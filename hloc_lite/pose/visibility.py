@@ -51,8 +51,7 @@ def is_in_view(points_in_cam: Float64, camera: Camera) -> Bool:
     with np.errstate(invalid="ignore"):
         xy = img_from_cam(camera, points_in_cam)
         inside = ((xy >= 0) & (xy <= (camera.width, camera.height))).all(axis=1)
-    result: Bool = inside
-    return result
+    return np.asarray(inside)
 
 
 def _is_similar_view(observations: Observations, center: Float64, config: VisibilityConfig) -> Bool:
@@ -62,5 +61,4 @@ def _is_similar_view(observations: Observations, center: Float64, config: Visibi
     cosines = np.einsum("ij,ij->i", own, theirs) / products
     ratios = np.maximum(lengths[0], 1e-12) / np.maximum(lengths[1], 1e-12)
     near = np.maximum(ratios, 1 / ratios) <= config.max_distance_ratio
-    similar: Bool = near & (cosines >= np.cos(np.radians(config.max_angle_deg)))
-    return similar
+    return np.asarray(near & (cosines >= np.cos(np.radians(config.max_angle_deg))))
