@@ -32,7 +32,6 @@ from hloc_lite.io.results import write_results_jsonl
 from hloc_lite.io.versions import software_versions
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.georeference import Georeference
-from hloc_lite.maps.units import metres_per_unit
 from hloc_lite.types import Camera, LocalizationResult, Rigid3
 
 
@@ -195,7 +194,7 @@ def _report_input(
             return None
         return localizer.localize(photo, queries.cameras.get(name), name=name)
 
-    scale = metres_per_unit(sfm_map)
+    scale = sfm_map.metres_per_unit
     unit, thresholds = MAP_UNITS, parse_thresholds([WITHOUT_UNIT])
     if scale is not None:
         unit = DistanceUnit("m", 1 / scale)

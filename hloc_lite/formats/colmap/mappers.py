@@ -136,7 +136,8 @@ def reconstruct(
             if start is not None:
                 further["input_path"] = _write_start(folder, start)
             found = pycolmap.incremental_mapping(*arguments, options, **further)
-        models, impossible = [], {}
+        models: list[SfmModel] = []
+        impossible: dict[str, str] = {}
         min_images = min(scratch.min_model_images, len(ids))
         for number, reconstruction in found.items():
             impossible |= drop_impossible_images(reconstruction, cameras, scratch)
