@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from hloc_lite.config import MappingConfig
 from hloc_lite.formats.colmap.adjustment import adjusted_with_own_cameras
 from hloc_lite.geometry.similarity import fit_similarity
 from hloc_lite.mapping.camera_uncertainty import camera_uncertainty
@@ -20,7 +19,7 @@ def test_errors_are_as_large_as_the_uncertainty_says() -> None:
     true = np.array([pose.center for pose in scene.poses])
     ratios = []
     for seed in range(5):
-        model = adjusted_with_own_cameras(observed_model(scene, seed), MappingConfig())
+        model = adjusted_with_own_cameras(observed_model(scene, seed))
         found = camera_uncertainty(model)
         assert found is not None and 0.4 < found.sigma_px < 0.6
         centers = np.array([image.cam_from_world.center for image in model.images])
@@ -34,7 +33,7 @@ def test_errors_are_as_large_as_the_uncertainty_says() -> None:
 
 def test_camera_with_few_points_is_less_certain() -> None:
     scene = make_scene(num_cameras=6, num_points=150)
-    model = adjusted_with_own_cameras(observed_model(scene, 0, seen={2: 10}), MappingConfig())
+    model = adjusted_with_own_cameras(observed_model(scene, 0, seen={2: 10}))
     found = camera_uncertainty(model)
     assert found is not None
     assert found.position[2] > 2 * np.delete(found.position, 2).max()
@@ -42,7 +41,7 @@ def test_camera_with_few_points_is_less_certain() -> None:
 
 def test_the_frame_and_its_unit_do_not_matter() -> None:
     scene = make_scene(num_cameras=5, num_points=100)
-    model = adjusted_with_own_cameras(observed_model(scene, 1), MappingConfig())
+    model = adjusted_with_own_cameras(observed_model(scene, 1))
     found = camera_uncertainty(model)
     moved = camera_uncertainty(_scaled(model, 100.0))
     assert found is not None and moved is not None

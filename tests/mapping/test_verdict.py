@@ -35,7 +35,7 @@ def test_right_map_is_not_doubted(model: SfmModel) -> None:
 def test_camera_with_few_points_is_doubtful() -> None:
     scene = make_scene(num_cameras=8, num_points=300)
     seen = observed_model(scene, 0, noise_px=0.25, seen={3: 8})
-    model = adjusted_with_own_cameras(seen, Config().mapping)
+    model = adjusted_with_own_cameras(seen)
     verdict = judge_map(model, true_pairs(model), Config())
     assert verdict.doubtful_names == ("3.jpg",)
     assert "position" in verdict.cameras["3.jpg"].reasons
