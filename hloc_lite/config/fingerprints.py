@@ -34,6 +34,8 @@ def plain_for_fingerprint(model: BaseModel) -> dict[str, Any]:
     of version 0.1 (see ``renamed_keys``)."""
     values = model.model_dump()
     if isinstance(model, Config):
+        if model.scratch == Config().scratch:
+            del values["scratch"]  # version 0.1 had no such section
         return with_old_names(values)
     name = _SECTION_NAMES.get(type(model))
     return values if name is None else section_with_old_names(name, values)
