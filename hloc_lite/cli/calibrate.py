@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from hloc_lite.cli.options import runtime_options, show_progress
 
@@ -88,6 +87,8 @@ def describe(calibration: MapCalibration, min_confidence: float) -> list[str]:
         shown = ", ".join(f"{a} and {b} ({c:.2f})" for a, b, c in places[:SHOWN_PLACES])
         more = f", and {len(places) - SHOWN_PLACES} more" if len(places) > SHOWN_PLACES else ""
         lines.append(f"  places that look alike: {shown}{more}")
+    import numpy as np
+
     known = calibration.repeatability[np.isfinite(calibration.repeatability)]
     if len(known):
         lines.append(f"  landmarks: seen in {100 * float(known.mean()):.0f} % of the images that "

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -29,7 +30,13 @@ UNITS: Mapping[str, str] = {
     "depths": "median distances of the map's points from their cameras",
 }
 """Last word of a key -> its unit; other numbers are counts, shares or ratios."""
-_TYPE_NAMES = {str: "text", bool: "true | false", int: "whole number", float: "number"}
+_TYPE_NAMES = {
+    str: "text",
+    bool: "true | false",
+    int: "whole number",
+    float: "number",
+    NoneType: "none",
+}
 _BOUNDS = (("gt", "above"), ("ge", "from"), ("lt", "below"), ("le", "to"))
 
 
@@ -136,4 +143,6 @@ def _type_name(annotation: Any) -> str:
         return " | ".join(map(str, get_args(annotation)))
     if get_origin(annotation) is tuple:
         return f"list of {_type_name(get_args(annotation)[0])}"
+    if get_origin(annotation) is UnionType:
+        return " or ".join(map(_type_name, get_args(annotation)))
     return _TYPE_NAMES.get(annotation, annotation.__name__.lower())

@@ -156,7 +156,9 @@ def test_only_the_first_missing_names_are_quoted(layout: DatasetLayout) -> None:
 @pytest.mark.parametrize("name", ["../a.jpg", "/a.jpg"])
 def test_names_that_lead_out_of_the_image_folder(layout: DatasetLayout, name: str) -> None:
     layout.map_images.write_text(f"{name}\n")
-    assert f"map_images.txt: image name {name!r} leaves the image folder" in error_of(layout.root)
+    assert f"map_images.txt, line 1: image name {name!r} leaves the image folder" in error_of(
+        layout.root
+    )
 
 
 def test_too_long_names_are_missing(layout: DatasetLayout) -> None:

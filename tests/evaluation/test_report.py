@@ -118,7 +118,7 @@ def test_key_figures_match_the_scores(full_page: Page) -> None:
 
 def test_given_but_wrong_comes_first(full_page: Page) -> None:
     text = full_page.text
-    assert "given but wrong 5 of 10 wrong: beyond 0.25 m or 2°" in text
+    assert "given but wrong 5 of 10 wrong: beyond 0.25 map units or 2°" in text
     assert text.index("given but wrong") < text.index("localized")
 
 

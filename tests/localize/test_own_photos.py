@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hloc_lite.config import ImagesConfig
-from hloc_lite.io.image_sources import FolderSource
+from hloc_lite.io.image_sources import FileSource, FolderSource
 from hloc_lite.localize.batch import localize_all
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.own_photos import OwnPhotos, hash_file
@@ -38,7 +38,7 @@ def own(request, scene: ExactScene, sfm_map: Map, tmp_path: Path) -> tuple[Local
 def test_a_copy_of_a_map_photo_excludes_itself(own) -> None:
     localizer, name, copy = own
     assert name not in localizer.localize(copy).hits.names
-    source = FolderSource(Path(), (str(copy),))
+    source = FileSource((str(copy),))
     (result,) = localize_all(localizer, source, {str(copy): None})
     assert result.hits.names and name not in result.hits.names
 

@@ -20,7 +20,8 @@ HUB = "pipeline.py"
 """Calls all steps; the only file that a query may come back to."""
 LOOP = "cascade.py"
 """Begins each matching step."""
-MAX_FILES = 11
+MAX_FILES = 15
+"""The hub, ten steps, and what verification asks: limits, uncertainty, intrinsics, landmarks."""
 ALL_STEPS = (
     "confidence.min_confidence=1",
     "cascade.accept_above=1",

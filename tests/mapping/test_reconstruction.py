@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from hloc_lite import registry
@@ -56,7 +57,8 @@ def test_photos_without_parallax_give_one_error_and_no_output_of_colmap(exact_sc
     scene, config = exact_scene
     # copies of one photo: matches agree with a rotation, and no pair can initialize
     config = config.model_copy(update={"scratch": ScratchConfig(fallback_features="none")})
-    arrays = {f"{number}.png": scene.image(0) for number in range(4)}
+    photo = scene.image(0)
+    arrays = {f"{number}.png": np.minimum(photo, 255 - number) for number in range(4)}
     with pytest.raises(MappingError, match="no image could be registered"):
         build_map(arrays, config, weights=NoWeights())
     assert capfd.readouterr().err == ""

@@ -183,7 +183,7 @@ def test_images_that_are_not_in_the_reference_are_skipped(exact_scene, caplog) -
 
 def test_images_of_cameras_that_no_lens_has_are_skipped(exact_scene, caplog) -> None:
     scene, config = exact_scene
-    source = MemorySource({f"{name}.png": scene.image(0) for name in "abc"})
+    source = MemorySource({f"{name}.png": scene.image(row) for row, name in enumerate("abc")})
     run = replace(run_with(config, Path()), source=source)
     reference = scene.reference({"a.png": 0, "b.png": 1, "c.png": 2})
     folded = replace(scene.camera, params=np.array([300.0, 160, 120, 100]))

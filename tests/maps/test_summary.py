@@ -30,7 +30,7 @@ def test_full_and_compact_map(labelled_map: Map, tmp_path: Path) -> None:
     assert descriptors_bytes >= 2 * full.num_landmarks * DIM
 
 
-def test_json_keys_stay_those_of_version_0_1(exact_map, tmp_path: Path) -> None:
+def test_json_keys_of_version_0_1_stay(exact_map, tmp_path: Path) -> None:
     exact_map[1].save(tmp_path / "map")
     (tmp_path / "map/work").mkdir()
     for other in ("work/features", ".lock"):
@@ -40,7 +40,7 @@ def test_json_keys_stay_those_of_version_0_1(exact_map, tmp_path: Path) -> None:
         "is_compact", "schema", "fingerprint", "num_images", "num_landmarks", "of_landmarks",
         "num_observations", "num_keypoints", "least_landmarks", "features", "descriptor_dim",
         "coding", "retrieval", "retrieval_dim", "retrieval_coding", "labelled_share", "weights",
-        "bytes_of", "total_bytes",
+        "bytes_of", "metres_per_unit", "total_bytes",
     ]  # fmt: skip
     assert values["labelled_share"] is None
     assert sorted(values["bytes_of"]) == [
