@@ -11,7 +11,7 @@ from hloc_lite.types import Camera, Rigid3
 
 CAMERA = Camera("PINHOLE", 640, 480, np.array([500.0, 500.0, 320.0, 240.0]))
 AT_ORIGIN = Rigid3.identity()
-CONFIG = VisibilityConfig()
+CONFIG = VisibilityConfig(max_angle_deg=30, max_distance_ratio=2)
 
 
 def observed(xyz: list[list[float]], centers: list[list[float]]) -> Observations:
