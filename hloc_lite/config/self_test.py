@@ -35,6 +35,7 @@ class SelfTestConfig(Section):
     """Weight of the answers without neighbourhood among all. Fewer photos of users will show such
     places; a wrong answer costs more than one that is withheld."""
     seed: int = Field(0, ge=0, lt=2**31)
+    """Seed of the order in which photos are tested."""
 
 
 class VisibilityConfig(Section):

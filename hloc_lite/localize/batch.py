@@ -17,7 +17,7 @@ from hloc_lite.concurrency import prefetch
 from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.formats.cue_files import depth_file_hashes, label_file_hashes
-from hloc_lite.io.image_sources import FolderSource, ImageSource
+from hloc_lite.io.image_sources import FileSource, FolderSource, ImageSource
 from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.results import result_from_json, result_line
 from hloc_lite.localize.localizer import Localizer
@@ -131,7 +131,9 @@ def _image_hash(source: ImageSource, name: str) -> str | None:
 def _load(source: ImageSource, name: str) -> Photo | HlocLiteError:
     try:
         photo = source.load(name)
-        if isinstance(source, FolderSource):  # so that a map photo is not matched with itself
+        if isinstance(
+            source, FolderSource | FileSource
+        ):  # so that a map photo is not matched with itself
             photo = replace(photo, file_hash=source.fingerprint(name))
         return photo
     except HlocLiteError as error:

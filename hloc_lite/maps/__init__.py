@@ -6,7 +6,7 @@ map.py                   ``Map``: the same, with ``open`` and ``save``
 track_lifter.py          lifts keypoints of map images to the points of their tracks
 landmark_descriptors.py  one or more descriptors per map point
 mean_descriptors.py      computes them from the features of the map images
-units.py                 metres per map unit, where the scale is known
+units.py                 text of lengths: metres where the scale is known
 calibration.py           answers of the map about its own photos, and their file
 georeference.py          location on Earth: ENU coordinates, GeoPose, and its file
 georeference_fit.py      fits it to geodetic positions of map images
@@ -14,6 +14,7 @@ georeference_fit.py      fits it to geodetic positions of map images
 Full maps:
 storage.py               reads the folder of a map; opens compact ones, too
 saving.py                writes the folder of a map
+side_maps.py             other models of the same photos, in subfolders
 folder.py                names of the files in it; which folders may be written to
 config.py                restores the config of a map, for queries
 outside_names.py         its names of models, files and folders outside hloc_lite

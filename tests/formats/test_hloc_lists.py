@@ -24,6 +24,7 @@ from hloc_lite.formats.hloc_lists import (
 )
 from hloc_lite.geometry.cameras import CAMERA_MODELS, camera_from_focal
 from hloc_lite.geometry.rotations import exp_so3
+from hloc_lite.io.image_names import leads_out
 from hloc_lite.types import Camera, Rigid3
 
 characters = st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])
@@ -35,6 +36,7 @@ names = st.one_of(
 ).filter(
     lambda name: (
         name == name.strip()
+        and not leads_out(name)
         and not name.startswith(("#", "\ufeff"))
         and name == PurePosixPath(name).as_posix()
     )

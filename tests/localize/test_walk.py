@@ -20,8 +20,16 @@ HUB = "pipeline.py"
 """Calls all steps; the only file that a query may come back to."""
 LOOP = "cascade.py"
 """Begins each matching step."""
+TURNS = {
+    "verification.py", "error_limits.py", "intrinsics_check.py", "landmark_check.py",
+    "pose_uncertainty.py", "result.py", "localizer.py",
+}  # fmt: skip
+"""Verification asks each of its parts in turn, the result its threshold (``acceptance.py``); the
+localizer adds what could not be used."""
 MAX_FILES = 15
 """The hub, ten steps, and what verification asks: limits, uncertainty, intrinsics, landmarks."""
+UPRIGHT = "localize.turn_failed=false"
+"""A photo that is tried turned takes the same steps again."""
 ALL_STEPS = (
     "confidence.min_confidence=1",
     "cascade.accept_above=1",
@@ -68,26 +76,26 @@ def show(title: str, walk: list[str]) -> None:
 
 
 def test_a_query_enters_each_file_once(scene: ExactScene, sfm_map: Map) -> None:
-    walk = record_walk(localize_once(make_localizer(sfm_map), scene))
+    walk = record_walk(localize_once(make_localizer(sfm_map, UPRIGHT), scene))
     show("default query", walk)
     files = files_of("localize", walk, HUB)
     assert len(set(files)) < MAX_FILES, "with the hub these are MAX_FILES"
     before, *steps = steps_of(files)
     assert before == ["localizer.py", "query.py"]
     assert len(steps) == 2, "one matching step, and the end of the loop"
-    assert repeated([name for name in files if name != LOOP]) == []
+    assert TURNS.issuperset(repeated([name for name in files if name != LOOP]))
 
 
 def test_only_the_loop_over_matching_steps_repeats(scene: ExactScene, sfm_map: Map) -> None:
-    walk = record_walk(localize_once(make_localizer(sfm_map, *ALL_STEPS), scene))
+    walk = record_walk(localize_once(make_localizer(sfm_map, UPRIGHT, *ALL_STEPS), scene))
     show("query with all matching steps", walk)
     files = files_of("localize", walk, HUB)
     assert len(set(files)) < MAX_FILES, "with the hub these are MAX_FILES"
     before, *steps = steps_of(files)
     assert len(steps) > 4  # few landmarks, all landmarks, two images, one image; end of the loop
-    assert [repeated(part) for part in steps] == [[]] * len(steps)
+    assert all(TURNS.issuperset(repeated(part)) for part in steps)
     once = [name for name in files if name in before or name == "result.py"]
-    assert repeated(once) == [] and files[-1] == "result.py"
+    assert TURNS.issuperset(repeated(once)) and "result.py" in files[-3:]
 
 
 def test_a_return_to_a_file_is_found() -> None:

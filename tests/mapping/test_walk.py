@@ -16,15 +16,20 @@ HUB = "build.py"
 """Calls all steps; the only file that a run may come back to."""
 LOOP = {"two_pass_matching.py", "pair_matching.py"}
 """Matching and verification take turns, once for each pass."""
-FINISH = {"assembly.py", "report.py", "labels.py"}
-"""They take turns for each model."""
+FINISH = {"run.py", "assembly.py", "report.py", "labels.py", "verdict.py"}
+"""They take turns for each model; ``run.py`` opens the stores."""
 ATTEMPTS = {
     "cameras.py", "model_choice.py", "other_features.py", "pair_agreement.py", "reconstruction.py",
     "repair.py", "run.py", "scratch.py",
 }  # fmt: skip
 """They take turns in a map from scratch, once for each attempt."""
+JUDGES = {
+    "camera_uncertainty.py", "gps_check.py", "pure_rotation.py", "reprojection_derivatives.py",
+    "unmatched_overlap.py", "weak_links.py",
+}  # fmt: skip
+"""``verdict.py`` asks each of them in turn."""
 MAX_FILES = {True: 15, False: 26}
-"""With and without a reference model: structure from motion tries, repairs and judges its models."""
+"""With and without a reference: structure from motion tries, repairs and judges its models."""
 
 
 @pytest.mark.parametrize("with_reference", [False, True])
@@ -37,7 +42,7 @@ def test_a_run_enters_each_file_once(exact_scene, tmp_path: Path, with_reference
     assert len(Map.open(tmp_path / "map").model.images) == len(MAP_NAMES)
     assert len(set(files_of("mapping", walk))) <= MAX_FILES[with_reference]
     files = files_of("mapping", walk, HUB)
-    turns = LOOP | FINISH | (set() if with_reference else ATTEMPTS)
+    turns = LOOP | FINISH | (set() if with_reference else ATTEMPTS | JUDGES)
     assert turns.issuperset(repeated(files))
     first = min(files.index(name) for name in LOOP)
     last = max(len(files) - 1 - files[::-1].index(name) for name in LOOP)
