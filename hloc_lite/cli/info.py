@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.mapping.verdict_text import verdict_lines
+from hloc_lite.mapping.assessment_text import assessment_lines
 
 if TYPE_CHECKING:
     from hloc_lite.maps.summary import MapSummary
@@ -28,18 +28,18 @@ def command(map_folder: Path, as_json: bool) -> None:
     kind = "compact" if summary.is_compact else "full"
     click.echo(f"{map_folder}: {kind} map ({summary.schema}, fingerprint {summary.fingerprint})")
     click.echo(describe(summary))
-    for line in [*_verdict_lines(map_folder), *describe_side_maps(map_folder)]:
+    for line in [*_assessment_lines(map_folder), *describe_side_maps(map_folder)]:
         click.echo(f"  {line}")
     click.echo(byte_table(summary))
 
 
-def _verdict_lines(map_folder: Path) -> list[str]:
-    """Lines of the verdict on a map from scratch; none for other maps."""
+def _assessment_lines(map_folder: Path) -> list[str]:
+    """Lines of the assessment on a map from scratch; none for other maps."""
     from hloc_lite.io.files import read_json
 
     report = map_folder / "report.json"
-    verdict = read_json(report).get("verdict") if report.is_file() else None
-    return [] if verdict is None else verdict_lines(verdict)
+    assessment = read_json(report).get("assessment") if report.is_file() else None
+    return [] if assessment is None else assessment_lines(assessment)
 
 
 def describe(summary: MapSummary) -> str:

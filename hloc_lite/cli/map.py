@@ -22,7 +22,7 @@ from hloc_lite.cli.options import (
 )
 from hloc_lite.config import PROFILES, load_config
 from hloc_lite.errors import ConfigError, HlocLiteError
-from hloc_lite.mapping.verdict_text import verdict_lines
+from hloc_lite.mapping.assessment_text import assessment_lines
 from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def command(
     print_summary(Path(output), sfm_map.report)
     if can_test_itself(sfm_map):
         _calibrate(Path(output), sfm_map, device=device, offline=offline)
-    if sfm_map.report.get("verdict", {}).get("doubtful", False):
+    if sfm_map.report.get("assessment", {}).get("doubtful", False):
         sys.exit(1)
 
 
@@ -250,7 +250,7 @@ def print_summary(output: Path, report: Mapping[str, Any]) -> None:
         click.echo(f"  {problem}: {name}: {image['reason']}")
     if len(left_out) > SHOWN_FAILURES:
         click.echo(f"  and {len(left_out) - SHOWN_FAILURES} more, see {output / 'report.json'}")
-    for line in verdict_lines(report["verdict"]) if "verdict" in report else ():
+    for line in assessment_lines(report["assessment"]) if "assessment" in report else ():
         click.echo(f"  {line}")
     if "landmarks" in report:
         counts = report["landmarks"]

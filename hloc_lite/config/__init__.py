@@ -4,6 +4,7 @@ A run's ``Config`` is made from the defaults of a profile, then a TOML file, the
 settings (``load_config``). Unknown keys and values out of range are refused.
 """
 
+from hloc_lite.config.assessment import AssessmentConfig
 from hloc_lite.config.depth import DepthConfig
 from hloc_lite.config.features import FeaturesConfig, ImagesConfig
 from hloc_lite.config.fingerprints import fingerprint, plain_for_fingerprint
@@ -32,13 +33,13 @@ from hloc_lite.config.scratch import ScratchConfig
 from hloc_lite.config.section import Section, Use
 from hloc_lite.config.self_test import SelfTestConfig, VisibilityConfig
 from hloc_lite.config.semantics import Confusion, SemanticClass, SemanticsConfig
-from hloc_lite.config.verdict import VerdictConfig
 from hloc_lite.config.weighting import ConfidenceConfig, CueName, WeightingConfig
 from hloc_lite.deprecation import deprecated_names
 from hloc_lite.registry import FEATURES
 
 __all__ = [
     "PROFILES",
+    "AssessmentConfig",
     "CascadeConfig",
     "ConfidenceConfig",
     "Config",
@@ -63,7 +64,6 @@ __all__ = [
     "SemanticsConfig",
     "SequenceConfig",
     "Use",
-    "VerdictConfig",
     "VisibilityConfig",
     "WeightingConfig",
     "building_keys",

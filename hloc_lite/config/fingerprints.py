@@ -17,7 +17,7 @@ ADDED_KEYS = frozenset(
         "intrinsics",
         "scratch",
         "self_test",
-        "verdict",
+        "assessment",
         "visibility",
         "localize.recalibrate",
         "localize.turn_failed",

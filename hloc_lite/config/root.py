@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hloc_lite.config.assessment import AssessmentConfig
 from hloc_lite.config.depth import DepthConfig
 from hloc_lite.config.features import FeaturesConfig, ImagesConfig
 from hloc_lite.config.intrinsics import IntrinsicsConfig
@@ -14,7 +15,6 @@ from hloc_lite.config.scratch import ScratchConfig
 from hloc_lite.config.section import Section
 from hloc_lite.config.self_test import SelfTestConfig, VisibilityConfig
 from hloc_lite.config.semantics import SemanticsConfig
-from hloc_lite.config.verdict import VerdictConfig
 from hloc_lite.config.weighting import ConfidenceConfig, WeightingConfig
 
 
@@ -29,7 +29,7 @@ class Config(Section):
     geometry: GeometryConfig = GeometryConfig()
     mapping: MappingConfig = MappingConfig()
     scratch: ScratchConfig = ScratchConfig()
-    verdict: VerdictConfig = VerdictConfig()
+    assessment: AssessmentConfig = AssessmentConfig()
     pose: PoseConfig = PoseConfig()
     localize: LocalizeConfig = LocalizeConfig()
     cascade: CascadeConfig = CascadeConfig()

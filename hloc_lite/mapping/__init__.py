@@ -13,15 +13,15 @@ photo_matching.py      only for matchers that take photos: pairs first, then the
 two_pass_matching.py   nearest neighbours for all pairs, then the learned matcher where needed
 pair_matching.py       matches of pairs, stored as they come
 reconstruction.py      verified matches -> SfM models, by a mapper or by triangulation
-scratch.py             from scratch: several attempts, and the choice among them
+scratch.py             from scratch: several candidates, and the choice among them
 repair.py              images at a wrong place leave a model, and are registered again
 pair_agreement.py      which images these are: their verified matches contradict their pose
 model_choice.py        which of several separate models is the best
 other_features.py      second run with other features, where those asked for fail
 assembly.py            the map of each model: features, descriptors, labels, report
 labels.py              semantic labels of the points, where a segmenter is configured
-verdict.py             which cameras of a map from scratch are doubtful, and why
-verdict_text.py        that verdict in words
+assessment.py             which cameras of a map from scratch are doubtful, and why
+assessment_text.py        that assessment in words
 camera_uncertainty.py  uncertainty of all cameras by the covariance of bundle adjustment
 reprojection_derivatives.py  derivatives that this needs
 weak_links.py          groups of cameras that few points join to the others

@@ -10,6 +10,7 @@ from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.io.image_sources import FolderSource, ImageSource, photo_hashes
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.versions import software_versions
+from hloc_lite.mapping.assessment import assess_map
 from hloc_lite.mapping.gps_check import exif_positions
 from hloc_lite.mapping.labels import label_map_points
 from hloc_lite.mapping.model_choice import localizing_strength
@@ -17,8 +18,7 @@ from hloc_lite.mapping.pairs import PairedImages
 from hloc_lite.mapping.reconstruction import BuiltModels
 from hloc_lite.mapping.report import map_report
 from hloc_lite.mapping.run import Run
-from hloc_lite.mapping.scratch import attempt_records
-from hloc_lite.mapping.verdict import judge_map
+from hloc_lite.mapping.scratch import candidate_records
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.side_maps import side_map_name
 from hloc_lite.maps.storage import StoredFeatures
@@ -59,7 +59,7 @@ def assemble_maps(
         )
         for name, file_hash in image_hashes.items():  # tells a query that is a map photo itself
             report["images"][name]["file_hash"] = file_hash
-        report |= _verdict(run, model, built, clock)
+        report |= _assessment(run, model, built, clock)
         labels = None
         if run.models.segmenter is not None:
             with clock("labels"):
@@ -81,15 +81,15 @@ def assemble_maps(
         )
 
 
-def _verdict(run: Run, model: SfmModel, built: BuiltModels, clock: StageClock) -> dict[str, Any]:
-    """Entry of the report with the verdict on a model from scratch; none with known poses."""
-    if run.inputs.reference is not None or not run.config.verdict.enabled:
+def _assessment(run: Run, model: SfmModel, built: BuiltModels, clock: StageClock) -> dict[str, Any]:
+    """Entry of the report with the assessment on a model from scratch; none with known poses."""
+    if run.inputs.reference is not None or not run.config.assessment.enabled:
         return {}
-    with clock("verdict"):
+    with clock("assessment"):
         names = [image.name for image in model.images]
         positions = exif_positions(run.source, names, run.config.images)
-        verdict = judge_map(model, built.pairs.two_views, run.config, positions)
-    return {"verdict": verdict.to_json()}
+        assessment = assess_map(model, built.pairs.two_views, run.config, positions)
+    return {"assessment": assessment.to_json()}
 
 
 def _common_report(run: Run, built: BuiltModels) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _common_report(run: Run, built: BuiltModels) -> dict[str, Any]:
         "pairs_by_matcher": dict(built.pairs.matchers),
     }
     if run.inputs.reference is None:
-        report["attempts"] = attempt_records(built.attempts, run.config.features.name)
+        report["candidates"] = candidate_records(built.candidates, run.config.features.name)
         report["models"] = [
             _model_record(number, model, run) for number, model in enumerate(built.models)
         ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hloc_lite.config import ImagesConfig, VerdictConfig
+from hloc_lite.config import AssessmentConfig, ImagesConfig
 from hloc_lite.errors import GeoreferenceError, ImageError
 from hloc_lite.geometry.geodesy import Geodetic
 from hloc_lite.io.image_sources import FolderSource, ImageSource
@@ -24,7 +24,7 @@ class GpsCheck:
     """Distances of cameras from their GPS positions, after the best alignment of the map."""
 
     errors_m: Mapping[str, float]
-    """By image name, of the images that have a position."""
+    """Image name -> distance from its position; images without one are left out."""
     sigma_m: float
     """Standard deviation of the positions along each axis; outliers do not count."""
     far: frozenset[str]
@@ -49,7 +49,7 @@ def exif_positions(
 
 
 def compare_with_gps(
-    model: SfmModel, positions: Mapping[str, Geodetic], config: VerdictConfig
+    model: SfmModel, positions: Mapping[str, Geodetic], config: AssessmentConfig
 ) -> GpsCheck | None:
     """Compare a model with GPS positions; None if these are too few or do not determine it."""
     poses = {i.name: i.cam_from_world for i in model.images if i.name in positions}

@@ -21,7 +21,7 @@ MakeMaps = Callable[[Run], list[Map]]
 def make_with_fallback(run: Run, make: MakeMaps) -> list[Map]:
     """Make the maps of a run; if too few images are registered, also with other features.
 
-    The maps of the features that register more are returned. Their reports name all attempts.
+    The maps of the features that register more are returned. Their reports name all candidates.
 
     Raises:
         MappingError: as ``make``, of the first run.
@@ -49,7 +49,7 @@ def make_with_fallback(run: Run, make: MakeMaps) -> list[Map]:
     chosen = best[0].config.features.name
     if chosen != asked:
         logger.warning("the map has features %s instead of %s", chosen, asked)
-    return [_with_attempts_of(each, worse) for each in best]
+    return [_with_candidates_of(each, worse) for each in best]
 
 
 def with_fallback_features(config: Config) -> Config | None:
@@ -86,7 +86,7 @@ def _strength(maps: Sequence[Map]) -> float:
     return float(maps[0].report["models"][0]["strength"]) if maps else -1.0
 
 
-def _with_attempts_of(sfm_map: Map, worse: Sequence[Map]) -> Map:
-    attempts = [*sfm_map.report["attempts"]]
-    attempts += worse[0].report["attempts"] if worse else []
-    return replace(sfm_map, report={**sfm_map.report, "attempts": attempts})
+def _with_candidates_of(sfm_map: Map, worse: Sequence[Map]) -> Map:
+    candidates = [*sfm_map.report["candidates"]]
+    candidates += worse[0].report["candidates"] if worse else []
+    return replace(sfm_map, report={**sfm_map.report, "candidates": candidates})

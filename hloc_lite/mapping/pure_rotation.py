@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from hloc_lite.config import VerdictConfig
+from hloc_lite.config import AssessmentConfig
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.types import Float64
@@ -23,7 +23,7 @@ def rotation_pair_share(
     keypoints: Mapping[str, Float64],
     min_matches: int,
     max_error_px: float,
-    config: VerdictConfig,
+    config: AssessmentConfig,
 ) -> float:
     """Share of the pairs whose matches a turn of the camera about its centre explains.
 
@@ -48,7 +48,7 @@ def rotation_pair_share(
 
 
 def _is_rotation(
-    first: Float64, second: Float64, max_error_px: float, config: VerdictConfig
+    first: Float64, second: Float64, max_error_px: float, config: AssessmentConfig
 ) -> bool:
     """Return True if a homography explains the (K, 2) matches, and that of a turned camera."""
     import cv2

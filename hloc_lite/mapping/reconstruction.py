@@ -18,7 +18,7 @@ from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.run import Run
-from hloc_lite.mapping.scratch import Attempt, ScratchInputs, attempt_models
+from hloc_lite.mapping.scratch import Candidate, ScratchInputs, candidate_models
 from hloc_lite.mapping.two_pass_matching import VerifiedPairs
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import NO_POINT, Float64, Int32
@@ -39,8 +39,8 @@ class BuiltModels:
     """Verified matches that a pair needed."""
     impossible: Mapping[str, str] = field(default_factory=dict)
     """Name -> reason of each image that left the models because no lens can have its camera."""
-    attempts: Sequence[Attempt] = ()
-    """What was tried, best first; empty with known poses."""
+    candidates: Sequence[Candidate] = ()
+    """All reconstructions that were tried, best first; empty with known poses."""
 
 
 def build_models(
@@ -80,26 +80,28 @@ def build_models(
         return BuiltModels((model,), pairs, needed)
     with _shown_progress(len(id_of), run.progress) as progress:
         inputs = ScratchInputs(run.config, pairs, keypoints, cameras, match_all, progress)
-        attempts = attempt_models(inputs)
-    best = attempts[0]
+        candidates = candidate_models(inputs)
+    best = candidates[0]
     if not best.models and len(keypoints) < MIN_IMAGES:
         raise RegistrationError(
             f"no map could be made of {counted(len(keypoints), 'photo')}: without known poses "
             f"at least {MIN_IMAGES} that overlap and are taken from different positions are needed"
         )
     if not best.models:
-        raise RegistrationError(_nothing_registered(attempts, len(usable)))
+        raise RegistrationError(_nothing_registered(candidates, len(usable)))
     if len(best.models) > 1:
         sizes = ", ".join(str(len(model.images)) for model in best.models)
         logger.warning("%d separate models (%s images), best first", len(best.models), sizes)
-    return BuiltModels(best.models, best.pairs, needed, best.impossible, attempts)
+    return BuiltModels(best.models, best.pairs, needed, best.impossible, candidates)
 
 
-def _nothing_registered(attempts: Sequence[Attempt], num_pairs: int) -> str:
-    """Message for photos of which no attempt made a model."""
-    tried = ", ".join(attempt.name for attempt in attempts)
+def _nothing_registered(candidates: Sequence[Candidate], num_pairs: int) -> str:
+    """Message for photos of which no candidate made a model."""
+    tried = ", ".join(candidate.name for candidate in candidates)
     why = ""
-    impossible = {n: reason for attempt in attempts for n, reason in attempt.impossible.items()}
+    impossible = {
+        n: reason for candidate in candidates for n, reason in candidate.impossible.items()
+    }
     if impossible:
         name = min(impossible)
         count = counted(len(impossible), "image")

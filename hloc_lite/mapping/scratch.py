@@ -1,4 +1,4 @@
-"""Maps from scratch: several attempts at structure from motion, and the choice among them.
+"""Maps from scratch: several candidates at structure from motion, and the choice among them.
 
 Images of one size without EXIF data are first taken for photos of one camera. If their focal
 lengths disagree once they are free, each gets a camera of its own. If too few images are
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Attempt:
+class Candidate:
     """One way in which structure from motion was tried, and what came of it."""
 
     name: str
@@ -44,8 +44,8 @@ class Attempt:
     seconds: float
     strength: float
     """``localizing_strength`` of the best model; 0 without one."""
-    verdict: str = ""
-    """Reason why the attempt is not used, where it is not the best one."""
+    assessment: str = ""
+    """Reason why the candidate is not used, where it is not the best one."""
 
     @property
     def num_registered(self) -> int:
@@ -68,23 +68,24 @@ class ScratchInputs:
     clock: Callable[[], float] = time.monotonic
 
 
-def attempt_models(inputs: ScratchInputs) -> list[Attempt]:
-    """Try to build models, the best attempt first.
+def candidate_models(inputs: ScratchInputs) -> list[Candidate]:
+    """Try to build models, the best candidate first.
 
-    Attempts end when enough images are registered (``scratch.min_registered_share``), or no more
+    Candidates end when enough images are registered (``scratch.min_registered_share``), or no more
     is to be tried, or ``scratch.fallback_s`` have passed since the first one ended.
     """
-    config, attempts = inputs.config.scratch, []
+    config, candidates = inputs.config.scratch, []
     num_images = len(inputs.cameras[1])
     first_ended: float | None = None
-    for attempt in _attempts(inputs):
-        attempts.append(attempt)
-        best = max(attempts, key=_rank)
+    for candidate in _candidates(inputs):
+        candidates.append(candidate)
+        best = max(candidates, key=_rank)
         logger.info(
             "%s: %d of %s registered, %.0f s",
-            attempt.name, attempt.num_registered, counted(num_images, "image"), attempt.seconds,
+            candidate.name, candidate.num_registered, counted(num_images, "image"),
+            candidate.seconds,
         )  # fmt: skip
-        if not best.verdict and best.num_registered >= config.min_registered_share * num_images:
+        if not best.assessment and best.num_registered >= config.min_registered_share * num_images:
             break
         now = inputs.clock()
         first_ended = now if first_ended is None else first_ended
@@ -93,35 +94,37 @@ def attempt_models(inputs: ScratchInputs) -> list[Attempt]:
                 "no more is tried: %g s are over (scratch.fallback_s)", config.fallback_s
             )
             break
-    return sorted(attempts, key=_rank, reverse=True)
+    return sorted(candidates, key=_rank, reverse=True)
 
 
-def _rank(attempt: Attempt) -> tuple[bool, float, int]:
-    return not attempt.verdict, attempt.strength, attempt.num_registered
+def _rank(candidate: Candidate) -> tuple[bool, float, int]:
+    return not candidate.assessment, candidate.strength, candidate.num_registered
 
 
-def _attempts(inputs: ScratchInputs) -> Iterator[Attempt]:
-    """Yield one attempt after the other, cheap ones first."""
+def _candidates(inputs: ScratchInputs) -> Iterator[Candidate]:
+    """Yield one candidate after the other, cheap ones first."""
     mapper = inputs.config.mapping.mapper
     own = inputs
     shared = replace(inputs, cameras=with_shared_cameras(inputs.cameras))
     best = own
     if inputs.config.mapping.cameras == "auto" and len(shared.cameras[0]) < len(own.cameras[0]):
-        attempt = _checked(shared, _attempt(shared, "one camera for photos of equal size", mapper))
-        yield attempt
-        best = own if attempt.verdict or not attempt.models else shared
+        candidate = _checked(
+            shared, _candidate(shared, "one camera for photos of equal size", mapper)
+        )
+        yield candidate
+        best = own if candidate.assessment or not candidate.models else shared
     if best is own:
-        yield _attempt(own, "cameras as given", mapper)
+        yield _candidate(own, "cameras as given", mapper)
     if inputs.match_all is not None:
         best = replace(best, pairs=inputs.match_all(), match_all=None)
-        yield _attempt(best, "all pairs by the learned matcher", mapper)
+        yield _candidate(best, "all pairs by the learned matcher", mapper)
     other = "global" if mapper == "incremental" else "incremental"
     if other == "incremental" or has_global_mapper():
-        yield _attempt(best, f"{other} mapper", other)
+        yield _candidate(best, f"{other} mapper", other)
 
 
-def _attempt(inputs: ScratchInputs, name: str, mapper: str) -> Attempt:
-    """Run one mapper once; COLMAP's failure is an attempt without models."""
+def _candidate(inputs: ScratchInputs, name: str, mapper: str) -> Candidate:
+    """Run one mapper once; COLMAP's failure is an candidate without models."""
     config, (by_id, id_of) = inputs.config, inputs.cameras
     start = inputs.clock()
     settings = config.mapping.model_copy(update={"mapper": mapper})
@@ -132,12 +135,12 @@ def _attempt(inputs: ScratchInputs, name: str, mapper: str) -> Attempt:
         )  # fmt: skip
     except MappingError as error:
         logger.warning("%s: %s", name, error)
-        return Attempt(name, (), {}, inputs.pairs, inputs.clock() - start, 0.0)
+        return Candidate(name, (), {}, inputs.pairs, inputs.clock() - start, 0.0)
     found = _repaired(inputs, found, settings)
     models = tuple(rank_models(found.models, config.scratch))
     strength = localizing_strength(models[0], config.scratch) if models else 0.0
     seconds = inputs.clock() - start
-    return Attempt(name, models, found.impossible, inputs.pairs, seconds, strength)
+    return Candidate(name, models, found.impossible, inputs.pairs, seconds, strength)
 
 
 def _repaired(
@@ -176,21 +179,21 @@ def usable_pairs(pairs: VerifiedPairs, config: Config) -> list[tuple[Pair, TwoVi
     return [(p, view) for p, view in pairs.two_views.items() if len(view.inliers) >= least]
 
 
-def _checked(inputs: ScratchInputs, attempt: Attempt) -> Attempt:
-    """The attempt, with a verdict if its photos do not seem to be of one camera."""
-    if not attempt.models:
-        return attempt
+def _checked(inputs: ScratchInputs, candidate: Candidate) -> Candidate:
+    """The candidate, with an assessment if its photos do not seem to be of one camera."""
+    if not candidate.models:
+        return candidate
     config = inputs.config
     try:
-        free = adjusted_with_own_cameras(attempt.models[0])
+        free = adjusted_with_own_cameras(candidate.models[0])
     except (MappingError, FormatError) as error:
-        return replace(attempt, verdict=f"the cameras could not be set free: {error}")
-    apart = focal_disagreement(attempt.models[0], free, config.scratch.enough_points)
+        return replace(candidate, assessment=f"the cameras could not be set free: {error}")
+    apart = focal_disagreement(candidate.models[0], free, config.scratch.enough_points)
     if apart <= config.scratch.max_focal_disagreement:
-        return attempt
+        return candidate
     return replace(
-        attempt,
-        verdict=f"the focal lengths of the photos differ by {100 * apart:.0f} %: "
+        candidate,
+        assessment=f"the focal lengths of the photos differ by {100 * apart:.0f} %: "
         f"they are not of one camera",
     )
 
@@ -218,8 +221,8 @@ def focal_disagreement(shared: SfmModel, free: SfmModel, min_points: int) -> flo
     return float(np.median(differences)) if differences else 0.0
 
 
-def attempt_records(attempts: Sequence[Attempt], features: str) -> list[dict[str, object]]:
-    """Plain values about each attempt for the report of a map, in the order given.
+def candidate_records(candidates: Sequence[Candidate], features: str) -> list[dict[str, object]]:
+    """Plain values about each candidate for the report of a map, in the order given.
 
     Args:
         features: name of the local features.
@@ -232,7 +235,7 @@ def attempt_records(attempts: Sequence[Attempt], features: str) -> list[dict[str
             "models": len(each.models),
             "strength": round(each.strength, 2),
             "seconds": round(each.seconds, 1),
-            **({"not_used": each.verdict} if each.verdict else {}),
+            **({"not_used": each.assessment} if each.assessment else {}),
         }
-        for each in attempts
+        for each in candidates
     ]

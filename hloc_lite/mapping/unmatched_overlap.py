@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import KDTree
 
-from hloc_lite.config import VerdictConfig
+from hloc_lite.config import AssessmentConfig
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.scene import SfmImage, SfmModel, visible_points
@@ -42,7 +42,7 @@ class _View:
 
 
 def contradicting_share(
-    model: SfmModel, tried: Collection[Pair], config: VerdictConfig
+    model: SfmModel, tried: Collection[Pair], config: AssessmentConfig
 ) -> dict[str, tuple[int, int]]:
     """Name -> images that should match with each image but do not, and all that should.
 
@@ -68,7 +68,7 @@ def contradicting_share(
     return counts
 
 
-def flagged(counts: Mapping[str, tuple[int, int]], config: VerdictConfig) -> set[str]:
+def flagged(counts: Mapping[str, tuple[int, int]], config: AssessmentConfig) -> set[str]:
     """Names of images that too many others contradict; one of three could be chance."""
     return {
         name
@@ -90,25 +90,25 @@ def _view(model: SfmModel, image: SfmImage) -> _View | None:
     return _View(image, camera, rows, xyz, pixels, in_cam[:, 2], KDTree(pixels))
 
 
-def _overlap(seen: _View, by: _View) -> int:
+def _overlap(one_view: _View, other_view: _View) -> int:
     """Number of landmarks of one image at the same places as landmarks of another image."""
-    to_one = seen.image.cam_from_world.center - seen.xyz
-    to_other = by.image.cam_from_world.center - seen.xyz
+    to_one = one_view.image.cam_from_world.center - one_view.xyz
+    to_other = other_view.image.cam_from_world.center - one_view.xyz
     one, other = np.linalg.norm(to_one, axis=1), np.linalg.norm(to_other, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         cosine = (to_one * to_other).sum(axis=1) / (one * other)
         scale = np.abs(np.log(one / other))
     near = (cosine > np.cos(np.deg2rad(MAX_ANGLE_DEG))) & (scale < np.log(MAX_SCALE))
-    in_cam = by.image.cam_from_world.apply(seen.xyz[near])
-    pixels = img_from_cam(by.camera, in_cam)
-    size = np.array([by.camera.width, by.camera.height])
+    in_cam = other_view.image.cam_from_world.apply(one_view.xyz[near])
+    pixels = img_from_cam(other_view.camera, in_cam)
+    size = np.array([other_view.camera.width, other_view.camera.height])
     with np.errstate(invalid="ignore"):
         inside = ((pixels > 0) & (pixels < size)).all(axis=1)
     if not inside.any():
         return 0
     radius = SAME_PIXEL_SHARE * float(size.max())
-    distance, nearest = by.tree.query(pixels[inside], distance_upper_bound=radius)
+    distance, nearest = other_view.tree.query(pixels[inside], distance_upper_bound=radius)
     found = np.isfinite(distance)
     depth = in_cam[inside, 2][found]
-    apart = np.abs(by.depth[nearest[found]] / depth - 1)
+    apart = np.abs(other_view.depth[nearest[found]] / depth - 1)
     return int((apart < SAME_DEPTH).sum())

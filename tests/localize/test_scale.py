@@ -1,4 +1,4 @@
-"""The verdict on a pose is the same at any scale and place of the world."""
+"""The assessment on a pose is the same at any scale and place of the world."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from hloc_lite.geometry.similarity import fit_similarity
 from hloc_lite.mapping.camera_uncertainty import camera_uncertainty
 from hloc_lite.scene import SfmModel
 from tests.exact_scene import make_scene
-from tests.mapping.verdict_scene import observed_model
+from tests.mapping.assessment_scene import observed_model
 
 
 def test_errors_are_as_large_as_the_uncertainty_says() -> None:

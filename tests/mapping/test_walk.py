@@ -16,18 +16,18 @@ HUB = "build.py"
 """Calls all steps; the only file that a run may come back to."""
 LOOP = {"two_pass_matching.py", "pair_matching.py"}
 """Matching and verification take turns, once for each pass."""
-FINISH = {"run.py", "assembly.py", "report.py", "labels.py", "verdict.py"}
+FINISH = {"run.py", "assembly.py", "report.py", "labels.py", "assessment.py"}
 """They take turns for each model; ``run.py`` opens the stores."""
 ATTEMPTS = {
     "cameras.py", "model_choice.py", "other_features.py", "pair_agreement.py", "reconstruction.py",
     "repair.py", "run.py", "scratch.py",
 }  # fmt: skip
-"""They take turns in a map from scratch, once for each attempt."""
+"""They take turns in a map from scratch, once for each candidate."""
 JUDGES = {
     "camera_uncertainty.py", "gps_check.py", "pure_rotation.py", "reprojection_derivatives.py",
     "unmatched_overlap.py", "weak_links.py",
 }  # fmt: skip
-"""``verdict.py`` asks each of them in turn."""
+"""``assessment.py`` asks each of them in turn."""
 MAX_FILES = {True: 15, False: 26}
 """With and without a reference: structure from motion tries, repairs and judges its models."""
 

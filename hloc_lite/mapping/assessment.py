@@ -1,4 +1,4 @@
-"""Verdict on a map from scratch: which of its cameras are doubtful, and why.
+"""Assessment on a map from scratch: which of its cameras are doubtful, and why.
 
 Each check answers one way in which structure from motion goes wrong without an error: cameras that
 the observations hardly determine, cameras whose matches contradict their pose, places that look
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hloc_lite.config import Config, VerdictConfig
+from hloc_lite.config import AssessmentConfig, Config
 from hloc_lite.errors import counted
 from hloc_lite.geometry.geodesy import Geodetic
 from hloc_lite.io.pycolmap_adapter import TwoView
@@ -30,8 +30,8 @@ from hloc_lite.types import Float64
 
 
 @dataclass(frozen=True, eq=False)
-class CameraVerdict:
-    """What speaks for and against the pose of one camera."""
+class CameraAssessment:
+    """Evidence for and against the pose of one camera."""
 
     points: int
     """Landmarks that it observes."""
@@ -46,7 +46,7 @@ class CameraVerdict:
     link: int | None = None
     """Most points shared with an image of the largest group, where the link to it is weak."""
     reasons: tuple[str, ...] = ()
-    """Kinds of doubt, keys of ``verdict_text.KINDS``."""
+    """Kinds of doubt, keys of ``assessment_text.KINDS``."""
 
     @property
     def is_doubtful(self) -> bool:
@@ -54,11 +54,11 @@ class CameraVerdict:
 
 
 @dataclass(frozen=True, eq=False)
-class MapVerdict:
-    """Verdict on all cameras of a map, and on the map as a whole."""
+class MapAssessment:
+    """Assessment on all cameras of a map, and on the map as a whole."""
 
-    cameras: Mapping[str, CameraVerdict]
-    """By image name."""
+    cameras: Mapping[str, CameraAssessment]
+    """Image name -> assessment of its camera."""
     reasons: tuple[str, ...]
     """Doubts that concern all cameras, in words."""
     numbers: Mapping[str, float]
@@ -83,21 +83,21 @@ class MapVerdict:
         }
 
 
-def judge_map(
+def assess_map(
     model: SfmModel,
     two_views: Mapping[Pair, TwoView],
     config: Config,
     positions: Mapping[str, Geodetic] | None = None,
-) -> MapVerdict:
+) -> MapAssessment:
     """Judge a model that was made without known poses.
 
     Args:
         model: a model with keypoints, after its last bundle adjustment.
         two_views: verified matches of all pairs that were tried.
-        config: its section ``verdict`` holds the bounds.
+        config: its section ``assessment`` holds the bounds.
         positions: GPS positions of photos, by name.
     """
-    rules = config.verdict
+    rules = config.assessment
     keypoints = {image.name: keypoints_of(model, image) for image in model.images}
     inside = {p: v for p, v in two_views.items() if p[0] in keypoints and p[1] in keypoints}
     agreement = image_agreement(model, inside, config.geometry)
@@ -110,7 +110,7 @@ def judge_map(
     for row, image in enumerate(model.images):
         name = image.name
         position, rotation = (None, None) if sigmas is None else sigmas[row]
-        cameras[name] = CameraVerdict(
+        cameras[name] = CameraAssessment(
             points=len(visible_points(image)),
             agreement=agreement[name],
             position_sigma=position,
@@ -136,10 +136,10 @@ def judge_map(
         numbers |= {"largest_position_sigma": float(sigmas[:, 0].max())}
     if gps is not None:
         numbers |= {"gps_positions": len(gps.errors_m), "gps_sigma_m": gps.sigma_m}
-    return MapVerdict(cameras, reasons, numbers)
+    return MapAssessment(cameras, reasons, numbers)
 
 
-def _relative_uncertainty(model: SfmModel, rules: VerdictConfig) -> Float64 | None:
+def _relative_uncertainty(model: SfmModel, rules: AssessmentConfig) -> Float64 | None:
     """(I, 2) standard deviations: position as a share of the spread, rotation in degrees."""
     if len(model.images) > rules.max_images:
         return None
@@ -155,7 +155,7 @@ def _reasons(
     position: float | None,
     rotation: float | None,
     agreement: float,
-    rules: VerdictConfig,
+    rules: AssessmentConfig,
     *,
     is_weak: bool,
     is_apart: bool,
@@ -179,11 +179,11 @@ def _rotation_share(
     two_views: Mapping[Pair, TwoView], keypoints: Mapping[str, Float64], config: Config
 ) -> float:
     least, bound = config.geometry.min_inliers, config.geometry.max_epipolar_error_px
-    return rotation_pair_share(two_views, keypoints, least, bound, config.verdict)
+    return rotation_pair_share(two_views, keypoints, least, bound, config.assessment)
 
 
 def _map_reasons(
-    num_images: int, turned: float, rules: VerdictConfig, *, is_determined: bool
+    num_images: int, turned: float, rules: AssessmentConfig, *, is_determined: bool
 ) -> tuple[str, ...]:
     """Doubts about the map as a whole, in words."""
     reasons = []
@@ -202,7 +202,7 @@ def _map_reasons(
     return tuple(reasons)
 
 
-def _camera_json(camera: CameraVerdict) -> dict[str, Any]:
+def _camera_json(camera: CameraAssessment) -> dict[str, Any]:
     numbers = {
         "agreement": round(camera.agreement, 3),
         "position_sigma": camera.position_sigma,

@@ -1,4 +1,4 @@
-"""Config of the verdict on a map from scratch: which of its cameras are doubtful."""
+"""Config of the assessment on a map from scratch: which of its cameras are doubtful."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pydantic import Field
 from hloc_lite.config.section import Section, Use
 
 
-class VerdictConfig(Section):
+class AssessmentConfig(Section):
     """Bounds between right and doubtful cameras of maps without known poses."""
 
     use: ClassVar[Use] = Use.ACCEPTANCE
 
     enabled: bool = True
-    """False: maps are made without a verdict."""
+    """False: maps are made without an assessment."""
     max_position_error: float = Field(0.05, gt=0, le=1)
     """Position error up to which a camera counts as right, as a share of the spread of the cameras
     (their mean distance from their mean)."""

@@ -1,4 +1,4 @@
-"""Text of a map's verdict, from the plain values that report.json keeps."""
+"""Text of a map's assessment, from the plain values that report.json keeps."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ KINDS = {
 """Kind of doubt about a camera -> its text."""
 
 
-def verdict_lines(verdict: Mapping[str, Any]) -> list[str]:
-    """Lines that tell a verdict, at most one for each kind of doubt and two for each reason.
+def assessment_lines(assessment: Mapping[str, Any]) -> list[str]:
+    """Lines that tell an assessment, at most one for each kind of doubt and two for each reason.
 
     Args:
-        verdict: result of ``MapVerdict.to_json``.
+        assessment: result of ``MapAssessment.to_json``.
     """
-    cameras = verdict["cameras"]
+    cameras = assessment["cameras"]
     doubtful = [name for name, each in cameras.items() if each["reasons"]]
-    if not verdict["doubtful"]:
+    if not assessment["doubtful"]:
         return [
-            f"verdict: no doubt about any of {counted(len(cameras), 'camera')}{_worst(cameras)}"
+            f"assessment: no doubt about any of {counted(len(cameras), 'camera')}{_worst(cameras)}"
         ]
-    if verdict["reasons"]:
-        lines = ["verdict: DOUBTFUL, the whole map"]
-        lines += [f"  {reason}" for reason in verdict["reasons"]]
+    if assessment["reasons"]:
+        lines = ["assessment: DOUBTFUL, the whole map"]
+        lines += [f"  {reason}" for reason in assessment["reasons"]]
     else:
-        lines = [f"verdict: DOUBTFUL, {len(doubtful)} of {counted(len(cameras), 'camera')}"]
+        lines = [f"assessment: DOUBTFUL, {len(doubtful)} of {counted(len(cameras), 'camera')}"]
     for kind, text in KINDS.items():
         named = {name: each for name, each in cameras.items() if kind in each["reasons"]}
         if named:

@@ -1,6 +1,6 @@
-"""Verdicts on maps from scratch, against true poses: silent wrong cameras and false doubts.
+"""Assessments on maps from scratch, against true poses: silent wrong cameras and false doubts.
 
-    python -m pipelines.benchmarks.robustness.map_verdicts SCENE... -o OUT [--known-focal]
+    python -m pipelines.benchmarks.robustness.map_assessments SCENE... -o OUT [--known-focal]
 
 Each scene is a folder with images/, map_images.txt and model/ (a rendered town, a real case). Its
 map is built without the poses, aligned to them by a robust similarity, and compared camera by
@@ -39,7 +39,7 @@ MAX_ROTATION_DEG = 2.0
 @click.option("--known-focal", is_flag=True, help="Give the true focal lengths, as EXIF would.")
 @click.option("--features", default="aliked-n16", show_default=True)
 def main(scenes: tuple[Path, ...], output: Path, known_focal: bool, features: str) -> None:
-    """Build the maps of SCENES from scratch, and compare their verdicts with the truth."""
+    """Build the maps of SCENES from scratch, and compare their assessments with the truth."""
     config = load_config("balanced", None, (), {"features": {"name": features}})
     table: Counter[tuple[bool, bool]] = Counter()
     silent = 0
@@ -55,7 +55,7 @@ def main(scenes: tuple[Path, ...], output: Path, known_focal: bool, features: st
             click.echo(f"{name}: no map: {error}")
             continue
         wrong, worst = wrong_cameras(found.model, reference)
-        doubtful = set(found.report["verdict"]["doubtful_cameras"])
+        doubtful = set(found.report["assessment"]["doubtful_cameras"])
         table[bool(wrong), bool(doubtful)] += 1
         silent += len(wrong - doubtful)
         click.echo(

@@ -1,4 +1,4 @@
-"""Verdict on maps from scratch: right cameras are not doubted, each kind of fault is noticed."""
+"""Assessment on maps from scratch: right cameras are not doubted, each kind of fault is noticed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hloc_lite.formats.colmap.adjustment import adjusted_with_own_cameras
 from hloc_lite.geometry.geodesy import Geodetic, geodetic_from_enu
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.io.pycolmap_adapter import TwoView
-from hloc_lite.mapping.verdict import judge_map
-from hloc_lite.mapping.verdict_text import verdict_lines
+from hloc_lite.mapping.assessment import assess_map
+from hloc_lite.mapping.assessment_text import assessment_lines
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Rigid3
 from tests.exact_scene import make_scene
-from tests.mapping.verdict_scene import observed_model, true_pairs
+from tests.mapping.assessment_scene import observed_model, true_pairs
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,9 @@ def model() -> SfmModel:
 
 
 def test_right_map_is_not_doubted(model: SfmModel) -> None:
-    verdict = judge_map(model, true_pairs(model), Config())
-    assert not verdict.is_doubtful and verdict.numbers["pairs_without_parallax"] == 0
-    (line,) = verdict_lines(verdict.to_json())
+    assessment = assess_map(model, true_pairs(model), Config())
+    assert not assessment.is_doubtful and assessment.numbers["pairs_without_parallax"] == 0
+    (line,) = assessment_lines(assessment.to_json())
     assert "no doubt about any of 8 cameras" in line and "least certain position" in line
 
 
@@ -36,9 +36,9 @@ def test_camera_with_few_points_is_doubtful() -> None:
     scene = make_scene(num_cameras=8, num_points=300)
     seen = observed_model(scene, 0, noise_px=0.25, seen={3: 8})
     model = adjusted_with_own_cameras(seen)
-    verdict = judge_map(model, true_pairs(model), Config())
-    assert verdict.doubtful_names == ("3.jpg",)
-    assert "position" in verdict.cameras["3.jpg"].reasons
+    assessment = assess_map(model, true_pairs(model), Config())
+    assert assessment.doubtful_names == ("3.jpg",)
+    assert "position" in assessment.cameras["3.jpg"].reasons
 
 
 def test_camera_at_a_wrong_place_is_doubtful(model: SfmModel) -> None:
@@ -51,10 +51,10 @@ def test_camera_at_a_wrong_place_is_doubtful(model: SfmModel) -> None:
     kept = np.where(np.arange(len(moved.point3D_idxs)) < 12, moved.point3D_idxs, -1)
     images = list(model.images)
     images[2] = replace(moved, cam_from_world=pose, point3D_idxs=kept)
-    verdict = judge_map(replace(model, images=tuple(images)), true_pairs(model), Config())
-    assert "agreement" in verdict.cameras["2.jpg"].reasons
-    lines = verdict_lines(verdict.to_json())
-    assert lines[0].startswith("verdict: DOUBTFUL") and any("2.jpg" in line for line in lines)
+    assessment = assess_map(replace(model, images=tuple(images)), true_pairs(model), Config())
+    assert "agreement" in assessment.cameras["2.jpg"].reasons
+    lines = assessment_lines(assessment.to_json())
+    assert lines[0].startswith("assessment: DOUBTFUL") and any("2.jpg" in line for line in lines)
 
 
 def test_camera_that_only_turned_gives_no_positions() -> None:
@@ -68,23 +68,23 @@ def test_camera_that_only_turned_gives_no_positions() -> None:
         replace(image, cam_from_world=Rigid3(image.cam_from_world.rotation, [0.3 * row, 0, 0]))
         for row, image in enumerate(seen.images)
     )
-    verdict = judge_map(replace(seen, images=images), pairs, Config())
-    assert len(verdict.doubtful_names) == 6
-    assert "only turned about one place" in verdict.reasons[0]
-    assert verdict_lines(verdict.to_json())[0] == "verdict: DOUBTFUL, the whole map"
+    assessment = assess_map(replace(seen, images=images), pairs, Config())
+    assert len(assessment.doubtful_names) == 6
+    assert "only turned about one place" in assessment.reasons[0]
+    assert assessment_lines(assessment.to_json())[0] == "assessment: DOUBTFUL, the whole map"
 
 
 def test_plane_seen_from_several_places_is_no_turned_camera() -> None:
     scene = make_scene(num_cameras=6, num_points=300)
     scene = replace(scene, points=scene.points * [1, 1, 0] + [0, 0, 7])
     model = observed_model(scene, 0)
-    verdict = judge_map(model, true_pairs(model), Config())
-    assert verdict.numbers["pairs_without_parallax"] < 0.5 and not verdict.reasons
+    assessment = assess_map(model, true_pairs(model), Config())
+    assert assessment.numbers["pairs_without_parallax"] < 0.5 and not assessment.reasons
 
 
 def test_two_images_are_doubtful(model: SfmModel) -> None:
     two = replace(model, images=model.images[:2])
-    assert judge_map(two, true_pairs(two), Config()).is_doubtful
+    assert assess_map(two, true_pairs(two), Config()).is_doubtful
 
 
 def test_streets_put_on_top_of_each_other_are_doubtful() -> None:
@@ -96,7 +96,7 @@ def test_streets_put_on_top_of_each_other_are_doubtful() -> None:
         other = (image.point3D_idxs % 2 != row % 2) & (image.point3D_idxs % 6 != 0)
         images.append(replace(image, point3D_idxs=np.where(other, -1, image.point3D_idxs)))
     merged = replace(model, images=tuple(images))
-    fine = judge_map(merged, {}, Config())
+    fine = assess_map(merged, {}, Config())
     assert all("look-alike" not in each.reasons for each in fine.cameras.values())
     apart = [
         replace(
@@ -114,8 +114,8 @@ def test_streets_put_on_top_of_each_other_are_doubtful() -> None:
         for b in apart
         if a.name < b.name
     }
-    verdict = judge_map(merged, pairs, Config())
-    doubted = [name for name, each in verdict.cameras.items() if "look-alike" in each.reasons]
+    assessment = assess_map(merged, pairs, Config())
+    doubted = [name for name, each in assessment.cameras.items() if "look-alike" in each.reasons]
     assert len(doubted) >= 8
 
 
@@ -130,10 +130,12 @@ def test_camera_far_from_its_gps_position_is_doubtful(model: SfmModel) -> None:
         image.name: Geodetic(*np.ravel(geodetic_from_enu(row[None], origin)).tolist())
         for image, row in zip(model.images, measured, strict=True)
     }
-    verdict = judge_map(model, true_pairs(model), Config(), positions)
-    assert verdict.doubtful_names == ("5.jpg",) and verdict.cameras["5.jpg"].reasons == ("gps",)
-    assert verdict.cameras["5.jpg"].gps_error_m == pytest.approx(60, abs=6)
-    assert "far from their GPS position: 5.jpg" in verdict_lines(verdict.to_json())[1]
+    assessment = assess_map(model, true_pairs(model), Config(), positions)
+    assert assessment.doubtful_names == ("5.jpg",) and assessment.cameras["5.jpg"].reasons == (
+        "gps",
+    )
+    assert assessment.cameras["5.jpg"].gps_error_m == pytest.approx(60, abs=6)
+    assert "far from their GPS position: 5.jpg" in assessment_lines(assessment.to_json())[1]
 
 
 def test_group_that_few_points_join_to_the_others_is_doubtful() -> None:
@@ -144,16 +146,18 @@ def test_group_that_few_points_join_to_the_others_is_doubtful() -> None:
         other = (image.point3D_idxs % 2 == (row < 5)) & (image.point3D_idxs >= 20)
         images.append(replace(image, point3D_idxs=np.where(other, -1, image.point3D_idxs)))
     split = replace(model, images=tuple(images))
-    verdict = judge_map(split, true_pairs(model), Config())
-    doubted = [name for name, each in verdict.cameras.items() if "link" in each.reasons]
+    assessment = assess_map(split, true_pairs(model), Config())
+    doubted = [name for name, each in assessment.cameras.items() if "link" in each.reasons]
     assert doubted == ["5.jpg", "6.jpg", "7.jpg"]
-    assert 0 < verdict.cameras["6.jpg"].link <= 20
-    assert any("few points join them" in line for line in verdict_lines(verdict.to_json()))
+    assert 0 < assessment.cameras["6.jpg"].link <= 20
+    assert any("few points join them" in line for line in assessment_lines(assessment.to_json()))
 
 
 def test_many_doubtful_cameras_take_few_lines(model: SfmModel) -> None:
     config = Config()
-    strict = config.verdict.model_copy(update={"max_position_error": 1e-6})
-    verdict = judge_map(model, true_pairs(model), config.model_copy(update={"verdict": strict}))
-    lines = verdict_lines(verdict.to_json())
-    assert len(verdict.doubtful_names) == 8 and len(lines) == 2 and "and 2 more" in lines[1]
+    strict = config.assessment.model_copy(update={"max_position_error": 1e-6})
+    assessment = assess_map(
+        model, true_pairs(model), config.model_copy(update={"assessment": strict})
+    )
+    lines = assessment_lines(assessment.to_json())
+    assert len(assessment.doubtful_names) == 8 and len(lines) == 2 and "and 2 more" in lines[1]
