@@ -85,7 +85,8 @@ def test_a_promise_is_printed_and_stored(world, run) -> None:
     )  # fmt: skip
     assert code == 0 and "a promise of 0.01 % needs 23025" in err
     for result in read_results_jsonl(Path("all.jsonl")):
-        assert (result.max_wrong, result.min_confidence) == (0.0001, 0.9)
+        assert result.max_wrong == 0.0001
+        assert result.min_confidence >= 0.9  # higher where shipped answers are wrong above it
         assert result.promise in err
 
 
