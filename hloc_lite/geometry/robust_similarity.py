@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import chi
+from scipy.special import gammaincinv
 
 from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.types import Float64
@@ -43,7 +44,9 @@ def fit_similarity_robust(
     n = len(source)
     rank = min(n // 2 + (sample_size + 1) // 2, n)
     # expected error of that rank for unit noise, with a correction for overfitting of few points
-    expected = float(chi.ppf(rank / (n + 1), df=3)) / (1 + 5 / (n - sample_size + 1))
+    # (the quantile of the chi distribution with 3 degrees; scipy.stats takes a second to load)
+    quantile_of_rank = math.sqrt(2 * float(gammaincinv(1.5, rank / (n + 1))))
+    expected = quantile_of_rank / (1 + 5 / (n - sample_size + 1))
 
     def errors(similarity: Similarity3) -> Float64:
         return np.linalg.norm(similarity.apply(source) - target, axis=1)
