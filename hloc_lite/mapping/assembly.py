@@ -10,8 +10,6 @@ from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.io.image_sources import FolderSource, ImageSource, photo_hashes
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.versions import software_versions
-from hloc_lite.mapping.assessment import assess_map
-from hloc_lite.mapping.gps_check import exif_positions
 from hloc_lite.mapping.labels import label_map_points
 from hloc_lite.mapping.model_choice import localizing_strength
 from hloc_lite.mapping.pairs import PairedImages
@@ -85,6 +83,10 @@ def _assessment(run: Run, model: SfmModel, built: BuiltModels, clock: StageClock
     """Entry of the report with the assessment on a model from scratch; none with known poses."""
     if run.inputs.reference is not None or not run.config.assessment.enabled:
         return {}
+    # maps with known poses need neither: they take half a second to load
+    from hloc_lite.mapping.assessment import assess_map
+    from hloc_lite.mapping.gps_check import exif_positions
+
     with clock("assessment"):
         names = [image.name for image in model.images]
         positions = exif_positions(run.source, names, run.config.images)
