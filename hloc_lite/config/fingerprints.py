@@ -21,7 +21,7 @@ ADDED_KEYS = frozenset(
         "visibility",
         "localize.recalibrate",
         "localize.turn_failed",
-        "localize.turn_below",
+        "localize.turn_max_inlier_share",
         "localize.turn_min_gain",
         "confidence.max_wrong",
         "confidence.delta",

@@ -33,7 +33,7 @@ from hloc_lite.localize.result import make_failure, with_fallback
 from hloc_lite.localize.rig import make_rig_estimator, no_correspondences, photo_matches, solve_rig
 from hloc_lite.localize.sequence import Frame, Tracker
 from hloc_lite.localize.setup import build_pipeline
-from hloc_lite.localize.turned import retry_turned
+from hloc_lite.localize.turned import may_lie, retry_turned
 from hloc_lite.maps.map import Map
 from hloc_lite.models import Models
 from hloc_lite.protocols import Weights
@@ -203,8 +203,7 @@ class Localizer:
             "clock": clock,
         }
         result = self.pipeline.run(photo, intrinsics, **how)
-        sureness, turn = result.confidence or float(result.pose is not None), self.config.localize
-        if turn.turn_failed and sureness < turn.turn_below:
+        if may_lie(result, self.config.localize):
             result = retry_turned(self.pipeline, result, photo, intrinsics, **how)
         result = replace(
             result, peak_memory_mb=peak_memory_mb(), reason=self._reason(result.reason, prior)

@@ -10,11 +10,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hloc_lite.clock import StageClock
+from hloc_lite.config import LocalizeConfig
 from hloc_lite.localize.pipeline import QueryPipeline
 from hloc_lite.localize.quarter_turns import turned_back, turned_photo
 from hloc_lite.localize.query import Query
 from hloc_lite.localize.result import milliseconds
 from hloc_lite.types import Camera, LocalizationResult, Photo, Prior, RetrievalHits
+
+
+def may_lie(result: LocalizationResult, config: LocalizeConfig) -> bool:
+    """True if so few matches agree with the pose that the photo may lie on its side."""
+    num_matches = result.counts.get("correspondences", 0)
+    enough = config.turn_max_inlier_share * num_matches
+    return config.turn_failed and result.counts.get("inliers", 0) <= enough
 
 
 def retry_turned(

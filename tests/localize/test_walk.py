@@ -26,8 +26,9 @@ TURNS = {
 }  # fmt: skip
 """Verification asks each of its parts in turn, the result its threshold (``acceptance.py``); the
 localizer adds what could not be used."""
-MAX_FILES = 15
-"""The hub, ten steps, and what verification asks: limits, uncertainty, intrinsics, landmarks."""
+MAX_FILES = 16
+"""The hub, ten steps, what verification asks (limits, uncertainty, intrinsics, landmarks), and if
+the photo may lie on its side."""
 UPRIGHT = "localize.turn_failed=false"
 """A photo that is tried turned takes the same steps again."""
 ALL_STEPS = (
