@@ -27,6 +27,10 @@ class StageClock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent_s
             logger.debug("%s: %.3f s", stage, spent_s)
 
+    def is_late(self, budget_ms: float | None, next_s: float) -> bool:
+        """Return True if ``next_s`` more seconds would exceed a budget; None is no budget."""
+        return budget_ms is not None and 1000 * (sum(self.seconds.values()) + next_s) > budget_ms
+
 
 def peak_memory_mb() -> float | None:
     """Peak resident memory of this process, MB; None where the system does not report it."""

@@ -37,8 +37,8 @@ class IntrinsicsConfig(Section):
     """Standard deviation of k1 about 0 where it is unknown and not estimated."""
     exif_focal_sigma: float = Field(0.15, gt=0, le=10)
     """Standard deviation of the logarithm of a focal length from EXIF. Where the estimated one lies
-    farther away, all focal lengths are tried: crops, converters and the other lenses of a phone
-    make it wrong by a factor."""
+    more than two of them away, all focal lengths are tried: crops, converters and the other lenses
+    of a phone make it wrong by a factor."""
     min_exif_inlier_ratio: float = Field(0.5, ge=0, le=1)
     """Least share of inliers at which the focal length of EXIF is taken without trying others."""
     min_gain: float = Field(0.3, gt=0, le=100)

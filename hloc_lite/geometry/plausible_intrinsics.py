@@ -46,7 +46,7 @@ def check_given_camera(camera: Camera) -> Camera:
             f"and cy in pixels, about {width / 2:g} {height / 2:g} for this image"
         )
     if not (0 <= cx <= width and 0 <= cy <= height):
-        hint = "are cx and cy exchanged?" if width < cx <= height and 0 <= cy <= width else (
+        hint = "are cx and cy exchanged?" if 0 <= cx <= height and 0 <= cy <= width else (
             "do the intrinsics belong to another image size?"
         )  # fmt: skip
         raise FormatError(

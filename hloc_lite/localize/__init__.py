@@ -1,8 +1,8 @@
 """Localization: from a photo to its pose. Read the files in this order; pipeline.py calls each.
 
-localizer.py        ``Localizer``: the public class; reads photos, holds a ``QueryPipeline``
+localizer.py        ``Localizer``: the public class; holds a ``QueryPipeline``
 pipeline.py         ``QueryPipeline``: the steps of a query from top to bottom
-query.py            local features of the photo; matches with the images of a map
+query.py            reads the photo; its local features, its matches with the images of a map
 prior.py            pose priors: which map images to retrieve, which poses contradict them
 cascade.py          coarse-to-fine matching, a generator of matching steps
 map_matcher.py      matches a query with images or landmarks of one map

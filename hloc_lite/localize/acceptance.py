@@ -143,7 +143,8 @@ def check_max_wrong(max_wrong: float | None) -> float | None:
     Raises:
         ConfigError: it is not a number above 0 and up to 1.
     """
-    if max_wrong is None or (isinstance(max_wrong, Real) and 0 < max_wrong <= 1):
+    is_number = isinstance(max_wrong, Real) and not isinstance(max_wrong, bool)
+    if max_wrong is None or (is_number and 0 < max_wrong <= 1):
         return max_wrong
     raise ConfigError(
         f"max_wrong: expected a share above 0 and up to 1, such as 0.01 for 1 %, got {max_wrong!r}"
@@ -187,7 +188,7 @@ def _statement(
     others = f"{sum(map(len, shipped))} answers of other scenes" if shipped else ""
     if by_own is None:
         return (
-            f"at most {share} of the given answers are wrong: {count}, too few to show it alone, "
+            f"at most {share} of the given answers are wrong: {count}, which do not show it alone, "
             f"so it rests on {others}; {given}"
         )
     grounds = f"{num_own} answers of this map" + (f" and {others}" if others else "")

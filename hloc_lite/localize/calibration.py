@@ -36,7 +36,7 @@ from hloc_lite.localize.self_test import (
 from hloc_lite.logistic_regression import fit_logistic
 from hloc_lite.maps.calibration import CalibrationSet, MapCalibration, SelfTestKind
 from hloc_lite.maps.map import Map
-from hloc_lite.pose.confidence import Calibration, probability_within_limit
+from hloc_lite.pose.confidence import Calibration
 from hloc_lite.types import Bool, Float64
 
 NUM_FOLDS = 5
@@ -103,9 +103,7 @@ def fit_map(
         others, own = folds != fold, folds == fold
         found = fit_correction(log_odds[others], is_right[others], kinds[others], config)
         confidences[own] = expit(found.apply(log_odds[own]))
-    confidences *= [
-        probability_within_limit(each.features.get("certainty", np.nan)) for each in known
-    ]
+    confidences *= [_besides_location(each, calibration) for each in known]
     correction = fit_correction(log_odds, is_right, kinds, config)
     without = [each for each in answers if not each.has_pose]
     return MapCalibration(
@@ -152,6 +150,12 @@ def _log_odds(answer: SelfTestAnswer, calibration: Calibration, typical: float) 
     if LANDMARKS in features:
         features[LANDMARKS] = min(features[LANDMARKS] - typical, 0.0)
     return calibration.log_odds(features) + (calibration.learned if answer.is_learned else 0.0)
+
+
+def _besides_location(answer: SelfTestAnswer, calibration: Calibration) -> float:
+    """Factor of the confidence besides the location: by total covariance, and by intrinsics."""
+    location = expit(_log_odds(answer, calibration, 0.0))
+    return min(float(answer.probability / location), 1.0) if location > 0 else 1.0
 
 
 def _folds(names: Sequence[str]) -> np.ndarray:

@@ -8,6 +8,7 @@ the distance. What tells is that with free intrinsics the same matches agree far
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -93,29 +94,17 @@ def compare_intrinsics(
         is_calibrated: False where the focal length was estimated with the pose: then only a
             principal point far from the image centre, that of a cropped photo, is found.
     """
-    usable = usable_mask(correspondences)
-    kept = correspondences.subset(usable)
     if get_camera_model(pose.camera).num_focals == 0:
         return NOTHING_FOUND
+    usable = usable_mask(correspondences)
+    kept = correspondences.subset(usable)
     given_score = log_likelihood(kept, pose.camera, pose.cam_from_world, config.pose)
 
     def gain(fit: IntrinsicsFit) -> float:
         free_score = log_likelihood(kept, fit.camera, fit.cam_from_world, config.pose)
         return gain_by_inlier(free_score - given_score, fit.num_inliers)
 
-    camera = with_radial(pose.camera)
-    usual_lens = camera if is_calibrated else without_distortion(camera)
-    first = FREE_SIGMAS if is_calibrated else CROP_SIGMAS
-    free = fit_intrinsics(kept, camera, pose.cam_from_world, config.pose, first, usual_lens)
-    if free is None or gain(free) <= SUSPICIOUS * config.intrinsics.min_gain:
-        return NOTHING_FOUND
-    cameras = likely_cameras(free.camera, camera) if is_calibrated else [(free.camera, usual_lens)]
-    sigmas = LIKELY_SIGMAS if is_calibrated else CROP_SIGMAS
-    likely = [
-        fit_intrinsics(kept, each, free.cam_from_world, config.pose, sigmas, center)
-        for each, center in cameras
-    ]
-    fit = max((each for each in likely if each), key=gain, default=None)
+    fit = _likely_fit(kept, pose, gain, config, is_calibrated=is_calibrated)
     if fit is None or gain(fit) <= 0:
         return NOTHING_FOUND
     by_inlier = gain(fit)
@@ -134,7 +123,9 @@ def compare_intrinsics(
         return IntrinsicsTest(factor if matters else 1.0, np.zeros(6))
     if not matters:
         return IntrinsicsTest(1.0, SHIFT_SIGMAS * shift)
-    fitted = refine_on_inliers(kept, fit.camera, fit.cam_from_world, config.pose, pose.num_trials)
+    fitted = refine_on_inliers(  # with the focal length, so that the covariance contains its own
+        kept, fit.camera, fit.cam_from_world, config.pose, pose.num_trials, refine_focal=True
+    )
     if fitted is None:
         return IntrinsicsTest(factor, SHIFT_SIGMAS * shift)
     mask = np.zeros(len(correspondences), bool)
@@ -146,6 +137,30 @@ def compare_intrinsics(
         fitted,
         _sentence(pose, fitted, "given" if is_calibrated else "assumed"),
     )
+
+
+def _likely_fit(
+    kept: Correspondences,
+    pose: PoseEstimate,
+    gain: Callable[[IntrinsicsFit], float],
+    config: Config,
+    *,
+    is_calibrated: bool,
+) -> IntrinsicsFit | None:
+    """Fit with likely intrinsics that gains most; None if even free ones hardly gain."""
+    camera = with_radial(pose.camera)
+    usual_lens = camera if is_calibrated else without_distortion(camera)
+    first = FREE_SIGMAS if is_calibrated else CROP_SIGMAS
+    free = fit_intrinsics(kept, camera, pose.cam_from_world, config.pose, first, usual_lens)
+    if free is None or gain(free) <= SUSPICIOUS * config.intrinsics.min_gain:
+        return None
+    cameras = likely_cameras(free.camera, camera) if is_calibrated else [(free.camera, usual_lens)]
+    sigmas = LIKELY_SIGMAS if is_calibrated else CROP_SIGMAS
+    likely = [
+        fit_intrinsics(kept, each, free.cam_from_world, config.pose, sigmas, center)
+        for each, center in cameras
+    ]
+    return max((each for each in likely if each), key=gain, default=None)
 
 
 def likely_cameras(free: Camera, given: Camera) -> list[tuple[Camera, Camera]]:

@@ -16,7 +16,7 @@ from hloc_lite.config import Config
 from hloc_lite.geometry.cameras import img_from_cam, pixel_differences
 from hloc_lite.localize.correspondences import NearestMatches
 from hloc_lite.pose.inlier_model import max_error_px
-from hloc_lite.pose.visibility import Observations, expected_landmarks
+from hloc_lite.pose.visibility import expected_landmarks, observations
 from hloc_lite.protocols import Lifter
 from hloc_lite.scene import SfmModel, observed_points
 from hloc_lite.types import PoseEstimate, RetrievalHits
@@ -53,26 +53,16 @@ class LandmarkCheck:
         if len(nearest.scores) == 0:
             return {"landmarks": math.nan}
         config = self._config.visibility
-        expected = expected_landmarks(
-            self._observations(hits), pose.cam_from_world, pose.camera, config
-        )
+        names = self._lifter.image_names.intersection(hits.names)
+        points = {name: observed_points(self._lifter.points_of(name)) for name in sorted(names)}
+        seen = observations(points, self._lifter, self._model)
+        expected = expected_landmarks(seen, pose.cam_from_world, pose.camera, config)
         in_view = np.isin(nearest.point3D_idxs, expected)
         num_agreeing = int((in_view & self._agrees(pose, nearest)).sum())
         num_others = int(in_view.sum()) - num_agreeing
         share, count = config.expected_share, config.prior_matches
         log_odds = math.log((num_agreeing + share * count) / (num_others + (1 - share) * count))
         return {"landmarks": min(float(log_odds - logit(share)) - self._typical, 0.0)}
-
-    def _observations(self, hits: RetrievalHits) -> Observations:
-        points, centers = [np.zeros(0, np.int64)], [np.zeros((0, 3))]
-        for name in hits.names:
-            image = self._model.image_named(name)
-            if image is not None and name in self._lifter.image_names:
-                own = observed_points(self._lifter.points_of(name))
-                points.append(own)
-                centers.append(np.broadcast_to(image.cam_from_world.center, (len(own), 3)))
-        joined = np.concatenate(points)
-        return Observations(joined, self._lifter.xyz_of(joined), np.concatenate(centers))
 
     def _agrees(self, pose: PoseEstimate, nearest: NearestMatches) -> np.ndarray:
         """(R,) True for matches within the inlier bound of the pose."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from numbers import Real
@@ -11,26 +10,28 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from hloc_lite.clock import StageClock, peak_memory_mb
 from hloc_lite.concurrency import prefetch, sleeping_openmp_threads
 from hloc_lite.config import Config, load_config, query_profile
 from hloc_lite.deprecation import renamed_argument
 from hloc_lite.display import html_table
 from hloc_lite.errors import ConfigError, HlocLiteError, ShapeError
-from hloc_lite.geometry.cameras import guess_camera, rescaled
-from hloc_lite.geometry.distortion_check import check_distortion
-from hloc_lite.geometry.plausible_intrinsics import check_given_camera
-from hloc_lite.io.images import read_photo
 from hloc_lite.io.weights import WeightsStore
+from hloc_lite.localize.acceptance import check_max_wrong
 from hloc_lite.localize.map_confidence import calibration_in
 from hloc_lite.localize.multi_map import joint_model
-from hloc_lite.localize.own_photos import OwnPhotos, hash_file
+from hloc_lite.localize.own_photos import OwnPhotos
 from hloc_lite.localize.prior import ignored_parts
+from hloc_lite.localize.query import (
+    Image,
+    name_in_map,
+    name_of,
+    query_camera,
+    read_if_possible,
+    read_query,
+)
 from hloc_lite.localize.result import make_failure, with_fallback
-from hloc_lite.localize.rig import make_rig_estimator, no_correspondences, photo_matches, solve_rig
+from hloc_lite.localize.rig import localize_photos, make_rig_estimator
 from hloc_lite.localize.sequence import Frame, Tracker
 from hloc_lite.localize.setup import build_pipeline
 from hloc_lite.localize.turned import may_lie, retry_turned
@@ -41,7 +42,6 @@ from hloc_lite.registry import LIFTERS, Runtime, create
 from hloc_lite.scene import SfmModel, median_scene_distance
 from hloc_lite.types import (
     Camera,
-    Correspondences,
     LabelMap,
     LocalizationResult,
     Photo,
@@ -50,9 +50,6 @@ from hloc_lite.types import (
     RigLocalizationResult,
     Status,
 )
-
-Image = Photo | npt.NDArray[np.uint8] | Path | str
-"""Decoded photo, (H, W, 3) uint8 RGB pixels, or a file."""
 
 
 class Localizer:
@@ -184,19 +181,20 @@ class Localizer:
         Raises:
             ConfigError: an argument of another type or out of range.
         """
-        _check_arguments(prior, camera, budget_ms)
+        _check_arguments(prior, camera, budget_ms, max_wrong)
         clock = StageClock()
-        label = name if name is not None else _name_of(image)
+        label = name if name is not None else name_of(image)
         try:
             with clock("read"):
-                photo = _read(image, label, self.config)
-                intrinsics = self._intrinsics(photo, camera)
+                photo = read_query(image, label, self.config)
+                intrinsics = query_camera(photo, camera, self.config)
         except HlocLiteError as error:
             return make_failure(label, Status.UNREADABLE, str(error), clock)
+        known_as = name_in_map(image, name)
         how: dict[str, Any] = {
             "name": label,
             "calibrated": camera is not None and camera.has_prior_focal,
-            "exclude": self._map_image(image, photo, label, is_named=name is not None),
+            "exclude": known_as and self._own_photos.find(known_as, photo.file_hash),
             "prior": prior,
             "budget_ms": budget_ms,
             "max_wrong": max_wrong,
@@ -228,9 +226,9 @@ class Localizer:
         known = [None] * len(listed) if cameras is None else list(cameras)
         if len(known) != len(listed):
             raise ShapeError(f"{len(known)} cameras for {len(listed)} images")
-        photos = prefetch(lambda image: _read_if_possible(image, self.config), listed, ahead=2)
+        photos = prefetch(lambda image: read_if_possible(image, self.config), listed, ahead=2)
         for image, photo, camera in zip(listed, photos, known, strict=True):
-            yield self.localize(photo, camera, **{"name": _name_of(image), **options})
+            yield self.localize(photo, camera, **{"name": name_of(image), **options})
 
     def localize_sequence(self, frames: Iterable[Frame]) -> Iterator[LocalizationResult]:
         """Estimate the poses of a moving camera, frame by frame (``sequence.Tracker``)."""
@@ -258,22 +256,7 @@ class Localizer:
         _check_arguments(prior)
         if len(images) != len(rig):
             raise ShapeError(f"{len(images)} images for the {len(rig)} cameras of the rig")
-        clock, unreadable, found = StageClock(), dict[str, str](), list[Correspondences]()
-        names = [f"{index}: {_name_of(image)}" for index, image in enumerate(images)]
-        for name, image, each in zip(names, images, rig.cameras, strict=True):
-            try:
-                with clock("read"):
-                    photo = _read(image, name, self.config)
-                    camera = self._intrinsics(photo, each.camera)
-            except HlocLiteError as error:
-                unreadable[name] = str(error)
-                found.append(no_correspondences())
-                continue
-            query, hits = self.pipeline.describe(photo, camera, prior=prior, clock=clock)
-            found.append(photo_matches(self.pipeline, query, hits, clock))
-        result = solve_rig(
-            self._rig_estimator, names, found, rig, unreadable, self.config.pose, clock
-        )
+        result = localize_photos(self.pipeline, self._rig_estimator, images, rig, prior)
         return replace(result, reason=self._reason(result.reason, prior))
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:
@@ -291,22 +274,15 @@ class Localizer:
         ignored = "" if prior is None else ignored_parts(prior, down)
         return f"{reason} ({ignored})" if ignored and ignored not in reason else reason
 
-    def _map_image(self, image: Image, photo: Photo, label: str, *, is_named: bool) -> str | None:
-        """Name of the map image that the photo is; None if it is none."""
-        if is_named or isinstance(image, Photo):
-            return self._own_photos.find(label, photo.file_hash)
-        if isinstance(image, str | Path):  # a file of the same name may be another photo
-            return self._own_photos.find(str(Path(image).resolve()), photo.file_hash)
-        return None
 
-    def _intrinsics(self, photo: Photo, camera: Camera | None) -> Camera:
-        if camera is not None:
-            return rescaled(check_distortion(check_given_camera(camera)), photo.width, photo.height)
-        model = self.config.mapping.camera_model
-        return guess_camera(model, (photo.width, photo.height), photo.exif)
-
-
-def _check_arguments(prior: object, camera: object = None, budget_ms: float | None = None) -> None:
+def _check_arguments(
+    prior: object,
+    camera: object = None,
+    budget_ms: float | None = None,
+    max_wrong: float | None = None,
+) -> None:
+    if max_wrong is not None:
+        check_max_wrong(max_wrong)
     if not isinstance(prior, Prior | None):
         raise ConfigError(f"expected a Prior or None, got {prior!r}")
     if budget_ms is not None and not (isinstance(budget_ms, Real) and budget_ms >= 0):
@@ -316,25 +292,3 @@ def _check_arguments(prior: object, camera: object = None, budget_ms: float | No
             f"expected a Camera or None, got {camera!r}; formats.hloc_lists.parse_camera makes one "
             f"from 'MODEL W H params...'"
         )
-
-
-def _read_if_possible(image: Image, config: Config) -> Image:
-    """Decoded photo; the image itself if it cannot be read, so that ``localize`` says why."""
-    with suppress(HlocLiteError):
-        image = _read(image, _name_of(image), config)
-    return image
-
-
-def _read(image: Image, label: str, config: Config) -> Photo:
-    if isinstance(image, Photo):
-        return image
-    if isinstance(image, str | Path):
-        photo = read_photo(Path(image), label, config.images)
-        return replace(photo, file_hash=hash_file(Path(image), config.images))
-    return Photo(label, image)
-
-
-def _name_of(image: Image) -> str:
-    if isinstance(image, Photo):
-        return image.name
-    return Path(image).name if isinstance(image, str | Path) else "query"

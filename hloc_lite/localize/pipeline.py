@@ -28,7 +28,7 @@ from hloc_lite.localize.multi_map import CueSet, concatenate, first_rows, renumb
 from hloc_lite.localize.prior import PriorFilter
 from hloc_lite.localize.query import MapMatches, PhotoPredictor, Query, describe_query
 from hloc_lite.localize.result import Answer, make_result, nothing_to_match, result_counts
-from hloc_lite.localize.verification import PoseVerifier, VerifiedPose
+from hloc_lite.localize.verification import PoseVerifier, VerifiedPose, is_decided
 from hloc_lite.localize.weighting import MatchWeigher, weigh
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.pose.focal import RANKING_TRIALS
@@ -162,9 +162,9 @@ class QueryPipeline:
                 verified = self._verify(query, hits, step.matches, cues, nearest, clock)
                 if prior is not None:
                     verified = self._priors.check(verified, prior)
-            if self._is_decided(verified, step):
+            if is_decided(verified, step.accept_above, self.config):
                 break
-            if _is_late(clock, budget_ms, step.next_s):
+            if clock.is_late(budget_ms, step.next_s):
                 skipped = step.remaining
                 break
         return Answer(step, hits, num_clusters, verified, skipped)
@@ -281,7 +281,7 @@ class QueryPipeline:
         depth_map = query.predictions.depth_map
         solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated, depth_map)
         with clock("pose"):
-            weighted = weigh(cues.by_map, _keypoints(query), self.config)
+            weighted = weigh(cues.by_map, keypoints_of(query), self.config)
             hypotheses = estimate_hypotheses(weighted, solver)
             selected = select_hypothesis(hypotheses, solver)
         with clock("confidence"):
@@ -293,22 +293,7 @@ class QueryPipeline:
                 is_calibrated=query.calibrated,
             )  # fmt: skip
 
-    def _is_decided(self, verified: VerifiedPose | None, step: MatchingStep) -> bool:
-        """True if a pose is good enough, or so unlikely that more images will not help."""
-        if verified is not None and verified.intrinsics_doubt:
-            return True  # more matches do not mend them
-        is_accepted = verified is not None and verified.is_accepted
-        probability = None if verified is None else verified.probability
-        if step.accept_above is not None:  # without confidence any pose will do
-            return is_accepted if probability is None else probability >= step.accept_above
-        is_rejected = (probability or 0.0) < self.config.cascade.reject_below
-        return is_accepted or (self.config.confidence.enabled and is_rejected)
 
-
-def _keypoints(query: Query) -> Float32:
+def keypoints_of(query: Query) -> Float32:
     """(N, 2) keypoints of all kinds of features, one after the other."""
     return np.concatenate([features.keypoints for features in query.features])
-
-
-def _is_late(clock: StageClock, budget_ms: float | None, next_s: float) -> bool:
-    return budget_ms is not None and 1000 * (sum(clock.seconds.values()) + next_s) > budget_ms

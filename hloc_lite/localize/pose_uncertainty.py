@@ -51,7 +51,6 @@ def with_total_covariance(
             sigmas[CENTER] = config.unknown_center_sigma
             sigmas[RADIAL] = config.unknown_radial_sigma
         moved = pose_by_intrinsics(correspondences, pose, estimated)
-        if moved is None:
-            return pose
-        total = total + (moved * np.square(sigmas)) @ moved.T
+        if moved is not None:
+            total = total + (moved * np.square(sigmas)) @ moved.T
     return replace(pose, covariance=total)

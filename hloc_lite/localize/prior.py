@@ -41,13 +41,18 @@ class PriorFilter:
         return [images[row].name for row in np.flatnonzero(near)]
 
     def check(self, verified: VerifiedPose, prior: Prior) -> VerifiedPose:
-        """Reject an accepted pose that contradicts the prior."""
+        """Reject a pose that contradicts the prior.
+
+        One that is not accepted keeps its probability: the search for a surer one goes on.
+        """
         pose = verified.selected.hypothesis.pose
-        if pose is None or not verified.is_accepted:
+        if pose is None:
             return verified
         agrees, sentence = check_pose(prior, pose.cam_from_world, self._down)
         if agrees:
             return verified
+        if not verified.is_accepted:  # but a promise may have a lower threshold
+            return replace(verified, prior_conflict=sentence)
         return replace(verified, probability=0.0, is_accepted=False, prior_conflict=sentence)
 
     @cached_property

@@ -1,16 +1,26 @@
-"""A query photo with its local features, and its matches with the images of a map."""
+"""A query photo: read, described by local features, and matched with the images of a map."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from hloc_lite.clock import StageClock
-from hloc_lite.config import SemanticsConfig
+from hloc_lite.config import Config, SemanticsConfig
 from hloc_lite.consistency.labels import LabelWindows, label_windows
 from hloc_lite.errors import HlocLiteError
+from hloc_lite.geometry.cameras import guess_camera, rescaled
+from hloc_lite.geometry.distortion_check import check_distortion
+from hloc_lite.geometry.plausible_intrinsics import check_given_camera
+from hloc_lite.io.images import read_photo
+from hloc_lite.localize.own_photos import hash_file
 from hloc_lite.protocols import DepthModel, FeatureExtractor, Segmenter
 from hloc_lite.types import (
     Camera,
@@ -25,6 +35,8 @@ from hloc_lite.types import (
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+Image = Photo | npt.NDArray[np.uint8] | Path | str
+"""Decoded photo, (H, W, 3) uint8 RGB pixels, or a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +114,63 @@ class PhotoPredictor:
         if self._segmenter is None:
             return None
         return _predict_one(self._segmenter.segment, photo, "labels")
+
+
+def name_of(image: Image) -> str:
+    """Name of a photo or file; ``query`` for pixels."""
+    if isinstance(image, Photo):
+        return image.name
+    return Path(image).name if isinstance(image, str | Path) else "query"
+
+
+def name_in_map(image: Image, name: str | None) -> str | None:
+    """Name or path by which a photo is looked up among those of the map; None for pixels.
+
+    Args:
+        name: name that the caller gave; None if none was given.
+    """
+    if isinstance(image, str | Path) and name is None:
+        return str(Path(image).resolve())  # a file of the same name may be another photo
+    return image.name if isinstance(image, Photo) and name is None else name
+
+
+def read_query(image: Image, name: str, config: Config) -> Photo:
+    """Decode a file, or wrap pixels; a photo is returned as it is.
+
+    Args:
+        name: name of the photo.
+
+    Raises:
+        ImageError: the file is missing, too large or no image.
+        ShapeError: pixels of another shape or dtype.
+    """
+    if isinstance(image, Photo):
+        return image
+    if isinstance(image, str | Path):
+        photo = read_photo(Path(image), name, config.images)
+        return replace(photo, file_hash=hash_file(Path(image), config.images))
+    return Photo(name, image)
+
+
+def read_if_possible(image: Image, config: Config) -> Image:
+    """Decoded photo; the image itself if it cannot be read, so that ``localize`` says why."""
+    with suppress(HlocLiteError):
+        image = read_query(image, name_of(image), config)
+    return image
+
+
+def query_camera(photo: Photo, camera: Camera | None, config: Config) -> Camera:
+    """Intrinsics at the size of a photo.
+
+    Args:
+        camera: given intrinsics, of any resolution; None to take them from EXIF or estimate them.
+
+    Raises:
+        FormatError: no photo has the given intrinsics, or they are for another aspect ratio.
+    """
+    if camera is not None:
+        return rescaled(check_distortion(check_given_camera(camera)), photo.width, photo.height)
+    return guess_camera(config.mapping.camera_model, (photo.width, photo.height), photo.exif)
 
 
 def describe_query(

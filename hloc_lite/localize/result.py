@@ -181,8 +181,10 @@ def _status(
     num, needed = len(correspondences), config.pose.min_inliers
     best_image = f"(best retrieved: {hits.names[0]!r})"
     if pose is not None and _is_given(verified, acceptance):
-        return Status.LOCALIZED, _agreement(pose, num)
-    if pose is not None and verified.prior_conflict:
+        doubt = f"; {verified.intrinsics_doubt}" if verified.intrinsics_doubt else ""
+        return Status.LOCALIZED, _agreement(pose, num) + doubt
+    is_unsure = 0 < (verified.probability or 0) < acceptance.threshold
+    if pose is not None and verified.prior_conflict and not is_unsure:
         return Status.DOUBTFUL, f"{verified.prior_conflict}, although {_agreement(pose, num)}"
     if pose is not None and verified.intrinsics_doubt:
         return Status.DOUBTFUL, (
@@ -212,9 +214,9 @@ def _status(
 
 def _is_given(verified: VerifiedPose, acceptance: Acceptance) -> bool:
     """Return True if the pose is given; a promise has its own threshold."""
-    if acceptance.max_wrong is None or verified.probability is None or verified.prior_conflict:
+    if acceptance.max_wrong is None or verified.probability is None:
         return verified.is_accepted
-    return verified.probability >= acceptance.threshold
+    return verified.probability >= acceptance.threshold and not verified.prior_conflict
 
 
 def _required(acceptance: Acceptance) -> str:

@@ -8,16 +8,17 @@ import numpy as np
 
 from hloc_lite.clock import StageClock
 from hloc_lite.config import PoseConfig
-from hloc_lite.errors import counted
+from hloc_lite.errors import HlocLiteError, counted
 from hloc_lite.localize.cascade import match_landmarks
-from hloc_lite.localize.pipeline import QueryPipeline
-from hloc_lite.localize.query import Query
+from hloc_lite.localize.pipeline import QueryPipeline, keypoints_of
+from hloc_lite.localize.query import Image, Query, name_of, query_camera, read_query
 from hloc_lite.localize.result import milliseconds
 from hloc_lite.localize.weighting import weigh
 from hloc_lite.protocols import RigEstimator
 from hloc_lite.registry import Runtime, create_rig_estimator, rig_estimator_names
 from hloc_lite.types import (
     Correspondences,
+    Prior,
     RetrievalHits,
     Rig,
     RigLocalizationResult,
@@ -38,6 +39,30 @@ def make_rig_estimator(config: PoseConfig, runtime: Runtime) -> RigEstimator:
     return estimator
 
 
+def localize_photos(
+    pipeline: QueryPipeline,
+    estimator: RigEstimator,
+    images: Sequence[Image],
+    rig: Rig,
+    prior: Prior | None,
+) -> RigLocalizationResult:
+    """Localize a rig by a photo of each camera; arguments as for ``Localizer.localize_rig``."""
+    clock, unreadable, found = StageClock(), dict[str, str](), list[Correspondences]()
+    names = [f"{index}: {name_of(image)}" for index, image in enumerate(images)]
+    for name, image, each in zip(names, images, rig.cameras, strict=True):
+        try:
+            with clock("read"):
+                photo = read_query(image, name, pipeline.config)
+                camera = query_camera(photo, each.camera, pipeline.config)
+        except HlocLiteError as error:
+            unreadable[name] = str(error)
+            found.append(no_correspondences())
+        else:
+            query, hits = pipeline.describe(photo, camera, prior=prior, clock=clock)
+            found.append(photo_matches(pipeline, query, hits, clock))
+    return solve_rig(estimator, names, found, rig, unreadable, pipeline.config.pose, clock)
+
+
 def photo_matches(
     pipeline: QueryPipeline, query: Query, hits: RetrievalHits, clock: StageClock
 ) -> Correspondences:
@@ -47,9 +72,8 @@ def photo_matches(
         return no_correspondences()
     cues = pipeline.compute_cues(query, hits, matches, clock)
     with clock("cues"):
-        keypoints = np.concatenate([features.keypoints for features in query.features])
         every = np.arange(len(hits.names))
-        (weighted,) = weigh([(0, cues.joined, [every])], keypoints, pipeline.config)
+        (weighted,) = weigh([(0, cues.joined, [every])], keypoints_of(query), pipeline.config)
     return weighted.correspondences
 
 

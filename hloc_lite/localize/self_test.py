@@ -22,7 +22,7 @@ from hloc_lite.localize.query import Predictions, Query
 from hloc_lite.localize.result import Answer
 from hloc_lite.maps.calibration import SelfTestKind
 from hloc_lite.maps.map import Map
-from hloc_lite.pose.visibility import Observations, expected_landmarks
+from hloc_lite.pose.visibility import expected_landmarks, observations
 from hloc_lite.protocols import Lifter
 from hloc_lite.scene import SfmImage, SfmModel, observed_points
 from hloc_lite.types import Float32, Photo, RetrievalHits, Rigid3
@@ -191,8 +191,7 @@ def landmark_repeatability(
     for name in sorted(lifter.image_names):
         image = model.image_named(name)
         assert image is not None
-        others = [other for other in landmarks.shared[name] if model.image_named(other)]
-        found = _observations(model, lifter, {other: points[other] for other in others})
+        found = observations({each: points[each] for each in landmarks.shared[name]}, lifter, model)
         camera = model.cameras[image.camera_id]
         in_view = expected_landmarks(found, image.cam_from_world, camera, config)
         expected[in_view] += 1
@@ -211,18 +210,6 @@ def is_within(pose: Rigid3, truth: Rigid3, limits: tuple[float, float]) -> bool:
     """True if a pose is within (distance in map units, angle in deg) of the true one."""
     distance, angle_deg = pose_errors(pose, truth)
     return distance <= limits[0] and angle_deg <= limits[1]
-
-
-def _observations(
-    model: SfmModel, lifter: Lifter, points: Mapping[str, np.ndarray]
-) -> Observations:
-    joined = np.concatenate([np.zeros(0, np.int64), *points.values()])
-    centers = [np.zeros((0, 3))]
-    for name, own in points.items():
-        image = model.image_named(name)
-        assert image is not None
-        centers.append(np.broadcast_to(image.cam_from_world.center, (len(own), 3)))
-    return Observations(joined, lifter.xyz_of(joined), np.concatenate(centers))
 
 
 def _best_image(found: Answer) -> str:

@@ -97,6 +97,7 @@ def build_pipeline(
         check_weights(weights, each.weights)
         matchers.append(make_matcher(each, its_config, extractor, matcher, *own_points))
         weighers.append(_extra_weigher(make_weigher, each, own_points[0], its_config))
+    known = load_calibration(config.confidence)
     return QueryPipeline(
         config,
         models.global_descriptor,
@@ -105,9 +106,11 @@ def build_pipeline(
         weighers,
         predictor,
         create(ESTIMATORS, config.pose.estimator, config.pose, runtime),
-        _make_verifier([lifter for lifter, _ in points], weighers, calibration, config, sfm_map),
+        _make_verifier(
+            [lifter for lifter, _ in points], weighers, calibration, known, config, maps
+        ),
         PriorFilter(sfm_map, config.prior),
-        _make_promises(sfm_map, config),
+        _make_promises(sfm_map, known, config),
     )
 
 
@@ -191,25 +194,26 @@ def _make_verifier(
     lifters: Sequence[Lifter],
     weighers: Sequence[MatchWeigher],
     calibration: Calibration | None,
+    known: Calibration | None,
     config: Config,
-    sfm_map: Map,
+    maps: Sequence[Map],
 ) -> PoseVerifier:
+    """Verifier of poses in all maps; ``known`` is the global confidence model."""
     lifter = lifters[0] if len(lifters) == 1 else JointLifter(lifters)
-    known = load_calibration(config.confidence)
-    typical = typical_landmarks(known, config, [sfm_map] * len(lifters))
+    typical = typical_landmarks(known, config, maps)
     return PoseVerifier(
         lifter,
         concatenate_point_values([each.point_labels for each in weighers]),
         calibration,
         config,
-        LandmarkCheck(lifter, sfm_map.model, config, typical),
-        metres_per_unit=sfm_map.metres_per_unit,
+        LandmarkCheck(lifter, maps[0].model, config, typical),
+        metres_per_unit=maps[0].metres_per_unit,
     )
 
 
-def _make_promises(sfm_map: Map, config: Config) -> Promises:
+def _make_promises(sfm_map: Map, known: Calibration | None, config: Config) -> Promises:
     # shipped answers are of the global model, also where a map corrects it
-    shipped = partial(load_known_answers, load_calibration(config.confidence))
+    shipped = partial(load_known_answers, known)
     return Promises(config.confidence, own_answers(sfm_map.calibration), shipped)
 
 

@@ -25,6 +25,11 @@ def may_lie(result: LocalizationResult, config: LocalizeConfig) -> bool:
     return config.turn_failed and result.counts.get("inliers", 0) <= enough
 
 
+def sureness(result: LocalizationResult) -> float:
+    """Confidence of a result; without confidences 1 with a pose, else 0."""
+    return float(result.pose is not None) if result.confidence is None else result.confidence
+
+
 def retry_turned(
     pipeline: QueryPipeline,
     result: LocalizationResult,
@@ -50,13 +55,13 @@ def retry_turned(
     hits = result.hits
     if not hits.names:
         return result
-    if budget_ms is not None and _expected_ms(clock, "retrieval", 3) > budget_ms:
+    if clock.is_late(budget_ms, 3 * clock.seconds.get("retrieval", 0.0)):
         return result
     with clock("retrieval"):
         turns, turned_hits = _find_up(pipeline, photo, hits, exclude, prior)
     if turns == 0:
         return replace(result, timings_ms=milliseconds(clock))
-    if budget_ms is not None and _expected_ms(clock, "features", 1) > budget_ms:
+    if clock.is_late(budget_ms, clock.seconds.get("features", 0.0)):
         skipped = (*result.skipped, f"the photo turned by {_degrees(turns)}")
         return replace(result, timings_ms=milliseconds(clock), skipped=skipped)
     query = _describe_turned(pipeline, photo, camera, turns, clock, calibrated=calibrated)
@@ -110,19 +115,15 @@ def _surer(
 ) -> LocalizationResult:
     """The result of the turned photo if it has a surer pose, else that of the photo as it is."""
     lies = "is upside down" if turns == 2 else "lies on its side"
-    if turned.pose is not None and (turned.confidence or 1.0) > (upright.confidence or 0.0):
+    if turned.pose is not None and sureness(turned) > sureness(upright):
         reason = f"{turned.reason}; the photo {lies}: turned by {_degrees(turns)} for matching"
         return replace(turned, reason=reason)
     reason = upright.reason
     if upright.pose is None:
         reason += f"; if the photo {lies}, turned by {_degrees(turns)} it fails, too"
-    return replace(upright, reason=reason, timings_ms=turned.timings_ms, skipped=turned.skipped)
+    skipped = tuple(dict.fromkeys((*upright.skipped, *turned.skipped)))
+    return replace(upright, reason=reason, timings_ms=turned.timings_ms, skipped=skipped)
 
 
 def _degrees(turns: int) -> str:
     return {1: "90 degrees counter-clockwise", 2: "180 degrees", 3: "90 degrees clockwise"}[turns]
-
-
-def _expected_ms(clock: StageClock, stage: str, times: int) -> float:
-    """Time after a stage was repeated some times, ms."""
-    return 1000 * (sum(clock.seconds.values()) + times * clock.seconds.get(stage, 0.0))

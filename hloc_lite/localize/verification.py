@@ -44,9 +44,11 @@ class VerifiedPose:
     confidence: Confidence | None
     """None without a pose, or if ``confidence.enabled`` is false."""
     probability: float | None
-    """Probability that the pose is correct; 0 if it contradicts the prior, None if unknown."""
+    """Probability that the pose is correct; 0 if it was accepted but contradicts the prior, None if
+    unknown."""
     is_accepted: bool
-    """True if the pose is given to the user."""
+    """True if the pose agrees with the prior, and is sure enough without a promise
+    (``confidence.min_confidence``)."""
     intrinsics_doubt: str = ""
     """Sentence on intrinsics that fit better than those given; empty if none do."""
     prior_conflict: str = ""
@@ -118,7 +120,6 @@ class PoseVerifier:
             is_learned: True if some matches come from a learned matcher.
             is_calibrated: the intrinsics were given, not estimated.
         """
-
         if selected.hypothesis.pose is None:
             return VerifiedPose(selected, None, None, is_accepted=False)
 
@@ -248,6 +249,23 @@ class PoseVerifier:
             self._config.semantics,
         )
         return agreement.share if agreement.num_compared >= MIN_LABELLED else math.nan
+
+
+def is_decided(verified: VerifiedPose | None, accept_above: float | None, config: Config) -> bool:
+    """Return True if a pose is good enough, or so unlikely that more images will not help.
+
+    Args:
+        verified: None if there was nothing to match.
+        accept_above: confidence that is good enough; None for that of any pose that is given.
+    """
+    if verified is not None and verified.intrinsics_doubt:
+        return True  # more matches do not mend them
+    is_accepted = verified is not None and verified.is_accepted
+    probability = None if verified is None else verified.probability
+    if accept_above is not None:  # without confidence any pose will do
+        return is_accepted if probability is None else probability >= accept_above
+    is_rejected = (probability or 0.0) < config.cascade.reject_below
+    return is_accepted or (config.confidence.enabled and is_rejected)
 
 
 def _with_total_uncertainty(

@@ -78,14 +78,15 @@ def estimate_with_focal(
         return sorted([each for each in tried if each], key=lambda each: -each.score)
 
     from_exif: list[_Candidate] = []
+    of_exif: PoseEstimate | None = None
     if camera.has_prior_focal:
         from_exif = search([camera], config.pose.max_num_trials)
-        estimate = refine(from_exif[0]) if from_exif else None
-        if estimate is not None and _agrees_with_exif(estimate, camera, config):
-            return estimate
+        of_exif = refine(from_exif[0]) if from_exif else None
+        if of_exif is not None and _agrees_with_exif(of_exif, camera, config):
+            return of_exif
     candidates = candidate_cameras(camera, config.localize)
     found = search(candidates if camera.has_prior_focal else [camera, *candidates], RANKING_TRIALS)
-    refined = [each for each in map(refine, [*from_exif, *found[:NUM_REFINED]]) if each]
+    refined = [each for each in [of_exif, *map(refine, found[:NUM_REFINED])] if each]
     if not refined:
         return None
     num_trials = sum(each.num_trials for each in [*from_exif, *found])
@@ -94,9 +95,8 @@ def estimate_with_focal(
         return _msac_score(correspondences, each, config.pose, depth_scorer)
 
     best = max(refined, key=score_of)
-    first = refined[0]
-    if from_exif and score_of(best) < CLEARLY_MORE * score_of(first):
-        best = first  # as good as any, and EXIF is for it
+    if of_exif is not None and score_of(best) < CLEARLY_MORE * score_of(of_exif):
+        best = of_exif  # as good as any, and EXIF is for it
     return replace(best, num_trials=num_trials)
 
 

@@ -6,12 +6,15 @@ other landmarks in view were not found.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from hloc_lite.config import VisibilityConfig
 from hloc_lite.geometry.cameras import img_from_cam
+from hloc_lite.protocols import Lifter
+from hloc_lite.scene import SfmModel
 from hloc_lite.types import Bool, Camera, Float64, Int64, Rigid3, freeze_field
 
 
@@ -30,6 +33,23 @@ class Observations:
         freeze_field(self, "point3D_idxs", np.int64, None)
         freeze_field(self, "xyz", np.float64, len(self.point3D_idxs), 3)
         freeze_field(self, "centers", np.float64, len(self.point3D_idxs), 3)
+
+
+def observations(points: Mapping[str, Int64], lifter: Lifter, model: SfmModel) -> Observations:
+    """Observations of landmarks by some images of a map.
+
+    Args:
+        points: name of an image -> (K,) landmarks that it observes; images that ``model`` lacks are
+            left out.
+    """
+    idxs, centers = [np.zeros(0, np.int64)], [np.zeros((0, 3))]
+    for name, own in points.items():
+        image = model.image_named(name)
+        if image is not None:
+            idxs.append(own)
+            centers.append(np.broadcast_to(image.cam_from_world.center, (len(own), 3)))
+    joined = np.concatenate(idxs)
+    return Observations(joined, lifter.xyz_of(joined), np.concatenate(centers))
 
 
 def expected_landmarks(

@@ -21,7 +21,7 @@ from hloc_lite.localize.known_answers import (
 from hloc_lite.maps.calibration import CalibrationSet, MapCalibration, SelfTestKind
 from hloc_lite.maps.map import Map
 from hloc_lite.risk_control import KnownAnswers
-from hloc_lite.types import Status
+from hloc_lite.types import Prior, Status
 from tests.exact_scene import ExactScene
 from tests.localize.localizers import make_localizer
 
@@ -124,7 +124,7 @@ def test_answers_of_a_map_are_those_with_a_pose() -> None:
     assert own_answers(None) is None
 
 
-@pytest.mark.parametrize("share", [0, -0.1, 1.5, "x", float("nan")])
+@pytest.mark.parametrize("share", [0, -0.1, 1.5, True, "x", float("nan")])
 def test_other_shares_are_refused(share: float) -> None:
     with pytest.raises(ConfigError, match="max_wrong: expected a share above 0"):
         Promises(CONFIG, None, lambda: ()).acceptance(share)
@@ -156,6 +156,27 @@ def test_a_withheld_pose_says_which_promise_it_misses(scene: ExactScene, sfm_map
     result = make_localizer(sfm_map, *settings).localize(scene.image(3), scene.camera, name="q")
     if result.status is Status.DOUBTFUL:
         assert "is required for at most 1 % wrong answers" in result.reason
+
+
+def test_no_promise_gives_a_pose_that_contradicts_the_prior(
+    scene: ExactScene, sfm_map: Map
+) -> None:
+    """Nor one of less confidence than is required without a promise."""
+    localizer = make_localizer(sfm_map, "confidence.min_confidence=1")
+    sideways = Prior(gravity_in_cam=np.array([1.0, 0, 0]), gravity_in_world=np.array([0, 1.0, 0]))
+    free = localizer.localize(scene.image(3), scene.camera, max_wrong=1)
+    withheld = localizer.localize(scene.image(3), scene.camera, max_wrong=1, prior=sideways)
+    assert free.pose is not None and free.confidence is not None and free.confidence < 1
+    assert withheld.status is Status.DOUBTFUL and withheld.pose is None
+    assert "against gravity" in withheld.reason
+
+
+def test_an_impossible_promise_is_refused_whatever_the_photo_shows(
+    scene: ExactScene, sfm_map: Map
+) -> None:
+    blank = np.zeros_like(scene.image(3))
+    with pytest.raises(ConfigError, match="above 0 and up to 1"):
+        make_localizer(sfm_map).localize(blank, scene.camera, max_wrong=1.5)
 
 
 GROUPS = (

@@ -12,7 +12,8 @@ from hloc_lite.geometry.cameras import focal_lengths
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.intrinsics_check import gain_by_inlier
 from hloc_lite.maps.map import Map
-from hloc_lite.types import Camera, LocalFeatures, Status
+from hloc_lite.pose.quality import standard_deviations
+from hloc_lite.types import Camera, LocalFeatures, PoseEstimate, Status
 from tests.exact_scene import SIZE, ExactScene
 from tests.localize.localizers import localizer_with
 
@@ -24,6 +25,11 @@ def seen_with(scene: ExactScene, camera: Camera) -> LocalFeatures:
     exact = replace(scene, camera=camera).features(3, 1000)
     noise = np.random.default_rng(0).normal(0, 0.3, exact.keypoints.shape)
     return replace(exact, keypoints=exact.keypoints + noise)
+
+
+def position_sigma(pose: PoseEstimate | None) -> float:
+    assert pose is not None and pose.covariance is not None
+    return standard_deviations(pose.covariance)[0]
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.8, 1.25, 2.0])
@@ -62,6 +68,10 @@ def test_recalibrate_uses_the_intrinsics_that_fit(
     assert focal_lengths(result.pose.camera)[0] == pytest.approx(300, rel=0.03)
     distance, angle_deg = pose_errors(result.pose.cam_from_world, scene.poses[3])
     assert distance < 0.1 and angle_deg < 1
+    # a focal length from the matches is less certain than one that was given
+    assert position_sigma(result.pose) > position_sigma(
+        localizer_with(sfm_map, features).localize(scene.image(3), TRUE).pose
+    )
 
 
 def test_right_intrinsics_change_nothing(scene: ExactScene, sfm_map: Map) -> None:
@@ -83,12 +93,24 @@ def test_uncertain_intrinsics_widen_the_covariance(scene: ExactScene, sfm_map: M
     for focal_sigma in (0.0, 0.003, 0.03):
         localizer = localizer_with(sfm_map, features, f"intrinsics.focal_sigma={focal_sigma}",
                                    "confidence.min_confidence=0")  # fmt: skip
-        pose = localizer.localize(scene.image(3), TRUE).pose
-        sigmas.append(np.sqrt(np.linalg.eigvalsh(pose.covariance[3:, 3:])[-1]))
+        sigmas.append(position_sigma(localizer.localize(scene.image(3), TRUE).pose))
     assert sigmas[0] < sigmas[1] < sigmas[2]
     # a focal length that is 3 % off moves the camera by 3 % of the distance
     seen = np.median(np.linalg.norm(scene.poses[3].apply(scene.points), axis=1))
     assert sigmas[2] == pytest.approx(0.03 * seen, rel=0.5)
+
+
+def test_the_map_is_uncertain_also_where_the_effect_of_intrinsics_is_unknown(
+    scene: ExactScene, sfm_map: Map, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hloc_lite.localize.pose_uncertainty.pose_by_intrinsics", lambda *_: None)
+    settings = ("intrinsics.map_sigma=0.1", "confidence.min_confidence=0")
+    pose = localizer_with(sfm_map, seen_with(scene, TRUE), *settings).localize(
+        scene.image(3), TRUE
+    ).pose  # fmt: skip
+    assert pose is not None
+    seen = np.median(np.linalg.norm(scene.poses[3].apply(scene.points), axis=1))
+    assert position_sigma(pose) > 0.05 * seen
 
 
 def test_significance_alone_is_no_gain() -> None:

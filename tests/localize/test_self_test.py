@@ -103,9 +103,11 @@ def answer(name: str, kind: SelfTestKind, evidence: float, *, is_wrong: bool) ->
 def fitted(localizer: Localizer, wrong_evidence: float, count: int = 40):
     answers = [answer(f"{i}", SELF, 6.0, is_wrong=False) for i in range(count)]
     answers += [answer(f"{i}", NEIGHBOURHOOD, wrong_evidence, is_wrong=True) for i in range(count)]
-    assert localizer.calibration is not None
+    base = localizer.calibration
+    assert base is not None
+    answers = [replace(each, probability=base.probability(each.features)) for each in answers]
     known = np.ones(3, np.float32)
-    return fit_map(answers, localizer.calibration, localizer.config.self_test, known)
+    return fit_map(answers, base, localizer.config.self_test, known)
 
 
 def test_a_map_of_places_that_look_alike_is_less_sure(localizer: Localizer) -> None:
@@ -132,6 +134,18 @@ def test_confidences_of_the_set_are_those_of_other_folds(localizer: Localizer) -
     assert len(found.answers) == 80
     assert found.answers.is_wrong.sum() == 40
     assert found.answers.of_kind(SELF).confidences.min() > 0.5
+
+
+def test_confidences_of_the_set_contain_what_queries_lose(localizer: Localizer) -> None:
+    """Doubts on intrinsics and the total covariance lower them as those of queries."""
+    base = localizer.calibration
+    assert base is not None
+    sure = answer("a", SELF, 6.0, is_wrong=False)
+    sure = replace(sure, probability=base.probability(sure.features))
+    halved = replace(sure, name="b", probability=0.5 * sure.probability)
+    found = fit_map([sure, halved], base, localizer.config.self_test, np.ones(3, np.float32))
+    first, second = found.answers.confidences
+    assert second == pytest.approx(0.5 * first, rel=0.01)
 
 
 def test_a_compact_map_cannot_test_itself(sfm_map: Map) -> None:

@@ -134,3 +134,19 @@ def test_derivative_by_distortion_agrees_with_finite_differences() -> None:
     step[7] = 1e-3
     expected = (fit.updated(step).projected - fit.projected) / 1e-3
     np.testing.assert_allclose(fit.jacobian()[7].T, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_best_is_taken_where_the_pose_by_exif_does_not_survive_its_refinement(
+    estimator: PoseLibEstimator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, _ = matches(60, 60)
+    estimate = estimate_with_focal(estimator, found, camera(1750), Config())
+    assert estimate is not None
+    others = [replace(estimate, camera=camera(focal)) for focal in (1000.0, 1050.0, 1020.0)]
+    refined = iter([None, *others])
+    monkeypatch.setattr("hloc_lite.pose.focal.refine_on_inliers", lambda *_, **__: next(refined))
+    monkeypatch.setattr(
+        "hloc_lite.pose.focal._msac_score", lambda _, each, *__: focal_lengths(each.camera)[0]
+    )
+    best = estimate_with_focal(estimator, found, camera(1750), Config())
+    assert best is not None and focal_lengths(best.camera)[0] == 1050
