@@ -34,16 +34,19 @@ def repaired(
     Args:
         extend: registers the images again that have left the model.
     """
-    for _ in range(config.scratch.max_repairs):
-        consistent, left = without_contradicting_images(model, two_views, config)
-        if not left:
-            return model, {}
+    reasons: dict[str, str] = {}
+    for attempt in range(config.scratch.max_repairs + 1):
+        model, left = without_contradicting_images(model, two_views, config)
+        reasons |= left
+        if not left or attempt == config.scratch.max_repairs:
+            break
         logger.info("%s at a wrong place: registering again", counted(len(left), "image"))
-        extended = extend(consistent)
-        model = consistent if extended is None else extended
+        extended = extend(model)
         if extended is None:
             break
-    return without_contradicting_images(model, two_views, config)
+        model = extended
+    kept = {image.name for image in model.images}
+    return model, {name: reason for name, reason in reasons.items() if name not in kept}
 
 
 def without_contradicting_images(
