@@ -132,8 +132,10 @@ def _build(run: Run) -> Map:
         def make(each: Run) -> list[Map]:
             return _make_maps(each, image_hashes, dict(skipped), made_from, stack, clock)
 
-        known_poses = run.inputs.reference is not None
-        best, *others = make(run) if known_poses else make_with_fallback(run, make)
+        if run.inputs.reference is not None:
+            best, *others = make(run)
+        else:
+            best, *others = make_with_fallback(run, make, len(image_hashes))
         save_side_maps(run.folder, others)
         write_map(run.folder, best)  # it is locked already
     return Map.open(run.folder, trust=True)

@@ -96,16 +96,17 @@ class Run:
             return ShardedStore(folder, made_from, name, settings=self._settings(name))
         except (StaleArtefactError, FormatError) as error:
             if not self.overwrite:
-                self._check_worthless(folder, error)
+                self._check_worthless(folder, self._settings(name), error)
             delete_store(folder)
             return ShardedStore(folder, made_from, name, settings=self._settings(name))
 
-    def _check_worthless(self, folder: Path, error: HlocLiteError) -> None:
+    @staticmethod
+    def _check_worthless(folder: Path, settings: Mapping[str, Any], error: HlocLiteError) -> None:
         """Raise the error, with the settings that differ, unless nothing of value would be lost."""
         header = read_json_object(folder / "store.json")
         recorded = header.get("settings")
         there = recorded if isinstance(recorded, Mapping) else {}
-        differences = explain_differences(there, self._settings(folder.name))
+        differences = explain_differences(there, settings)
         reason = failure_of(folder)
         if isinstance(error, StaleArtefactError) and (reason is not None or is_empty(folder)):
             if reason is not None:
