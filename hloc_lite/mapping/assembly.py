@@ -50,9 +50,8 @@ def assemble_maps(
             skipped,
             {name: len(rows) for name, rows in paired.keypoints.items()},
             {pair: len(view.inliers) for pair, view in built.pairs.two_views.items()},
-            len(built.models) - 1,
             built.min_verified,
-            {**built.impossible, **_in_other_models(built, number)},
+            {**built.left_out, **_in_other_models(built, number)},
             hashes,
         )
         for name, file_hash in image_hashes.items():  # tells a query that is a map photo itself
@@ -125,7 +124,7 @@ def _in_other_models(built: BuiltModels, number: int) -> dict[str, str]:
     found: dict[str, str] = {}
     for other, model in enumerate(built.models):
         if other != number:
-            where = f"models/{other} of the map" if other else "the best model"
+            where = f"{side_map_name(other)} of the map" if other else "the best model"
             for image in model.images:
                 found.setdefault(
                     image.name, f"it is in a separate model of {len(model.images)} images: {where}"

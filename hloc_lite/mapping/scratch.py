@@ -1,4 +1,4 @@
-"""Maps from scratch: several candidates at structure from motion, and the choice among them.
+"""Maps from scratch: several attempts at structure from motion, and the choice among them.
 
 Images of one size without EXIF data are first taken for photos of one camera. If their focal
 lengths disagree once they are free, each gets a camera of its own. If too few images are
@@ -38,8 +38,9 @@ class Candidate:
     name: str
     models: tuple[SfmModel, ...]
     """Best first."""
-    impossible: Mapping[str, str]
-    """Name -> reason of each image whose camera no lens can have."""
+    left_out: Mapping[str, str]
+    """Name -> reason of each image that had to leave the models: no lens can have its camera, or
+    its matches contradict its pose."""
     pairs: VerifiedPairs
     seconds: float
     strength: float
@@ -124,7 +125,7 @@ def _candidates(inputs: ScratchInputs) -> Iterator[Candidate]:
 
 
 def _candidate(inputs: ScratchInputs, name: str, mapper: str) -> Candidate:
-    """Run one mapper once; COLMAP's failure is an candidate without models."""
+    """Run one mapper once; COLMAP's failure is a candidate without models."""
     config, (by_id, id_of) = inputs.config, inputs.cameras
     start = inputs.clock()
     settings = config.mapping.model_copy(update={"mapper": mapper})
@@ -140,17 +141,17 @@ def _candidate(inputs: ScratchInputs, name: str, mapper: str) -> Candidate:
     models = tuple(rank_models(found.models, config.scratch))
     strength = localizing_strength(models[0], config.scratch) if models else 0.0
     seconds = inputs.clock() - start
-    return Candidate(name, models, found.impossible, inputs.pairs, seconds, strength)
+    return Candidate(name, models, found.left_out, inputs.pairs, seconds, strength)
 
 
 def _repaired(
     inputs: ScratchInputs, found: Reconstructions, settings: MappingConfig
 ) -> Reconstructions:
-    """Models without images at a wrong place; those that stay out are among the impossible."""
+    """Models without images at a wrong place; those that stay out are among ``left_out``."""
     config, (by_id, id_of) = inputs.config, inputs.cameras
     pairs = usable_pairs(inputs.pairs, config)
     incremental = settings.model_copy(update={"mapper": "incremental"})
-    impossible = dict(found.impossible)
+    left_out = dict(found.left_out)
 
     def extend(model: SfmModel) -> SfmModel | None:
         try:
@@ -160,16 +161,16 @@ def _repaired(
         except MappingError as error:
             logger.warning("the model could not be extended: %s", error)
             return None
-        impossible.update(again.impossible)
+        left_out.update(again.left_out)
         return again.models[0] if again.models else None
 
     models = []
     for model in found.models:
         mended, left = repaired(model, inputs.pairs.two_views, config, extend)
-        impossible |= left
+        left_out |= left
         models.append(mended)
     kept = {image.name for model in models for image in model.images}
-    reasons = {name: reason for name, reason in impossible.items() if name not in kept}
+    reasons = {name: reason for name, reason in left_out.items() if name not in kept}
     return Reconstructions(tuple(models), reasons)
 
 

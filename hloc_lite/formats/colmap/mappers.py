@@ -36,7 +36,7 @@ class Reconstructions:
 
     models: tuple[SfmModel, ...]
     """Those with most registered images first."""
-    impossible: Mapping[str, str]
+    left_out: Mapping[str, str]
     """Name -> reason of each image whose camera no lens can have."""
 
 
@@ -137,16 +137,16 @@ def reconstruct(
                 further["input_path"] = _write_start(folder, start)
             found = pycolmap.incremental_mapping(*arguments, options, **further)
         models: list[SfmModel] = []
-        impossible: dict[str, str] = {}
+        left_out: dict[str, str] = {}
         min_images = min(scratch.min_model_images, len(ids))
         for reconstruction in found.values():
-            impossible |= drop_impossible_images(reconstruction, cameras, scratch)
+            left_out |= drop_impossible_images(reconstruction, cameras, scratch)
             model = _usable_model(reconstruction, min_images)
             models += [] if model is None else [model]
     kept = {image.name for model in models for image in model.images}
     return Reconstructions(
         tuple(sorted(models, key=lambda m: (len(m.images), m.num_points), reverse=True)),
-        {name: reason for name, reason in impossible.items() if name not in kept},
+        {name: reason for name, reason in left_out.items() if name not in kept},
     )
 
 
