@@ -37,7 +37,7 @@ def assemble_maps(
 
     Args:
         skipped: name -> reason for each image that was not used at all.
-        image_hashes: name -> hash of the file of each image.
+        image_hashes: name -> fingerprint of each image and its mask.
         made_from: fingerprint of the maps.
         clock: receives the time of ``labels``.
     """
@@ -54,8 +54,6 @@ def assemble_maps(
             {**built.left_out, **_in_other_models(built, number)},
             hashes,
         )
-        for name, file_hash in image_hashes.items():  # tells a query that is a map photo itself
-            report["images"][name]["file_hash"] = file_hash
         report |= _assessment(run, model, built, clock)
         labels = None
         if run.models.segmenter is not None:

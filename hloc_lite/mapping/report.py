@@ -37,7 +37,8 @@ def map_report(
         num_verified: matched pair -> number of verified matches.
         min_inliers: verified matches that a pair needs.
         left_out: name -> reason of each image that had to leave the model, or is in another one.
-        photo_hashes: name -> hash of its file (``io.image_sources``); empty without files.
+        photo_hashes: name -> hash of its photo (``io.image_sources.photo_hashes``), by which a
+            query that is the same photo is recognized.
     """
     tried: Counter[str] = Counter()
     verified: Counter[str] = Counter()
