@@ -77,7 +77,7 @@ def assemble_maps(
 
 
 def _assessment(run: Run, model: SfmModel, built: BuiltModels, clock: StageClock) -> dict[str, Any]:
-    """Entry of the report with the assessment on a model from scratch; none with known poses."""
+    """Entry of the report with the assessment of a model from scratch; none with known poses."""
     if run.inputs.reference is not None or not run.config.assessment.enabled:
         return {}
     # maps with known poses need neither: they take half a second to load

@@ -41,7 +41,7 @@ class _View:
     tree: KDTree
 
 
-def contradicting_share(
+def contradicting_counts(
     model: SfmModel, tried: Collection[Pair], config: AssessmentConfig
 ) -> dict[str, tuple[int, int]]:
     """Name -> images that should match with each image but do not, and all that should.

@@ -1,4 +1,4 @@
-"""Assessments on maps from scratch, against true poses: silent wrong cameras and false doubts.
+"""Assessments of maps from scratch, against true poses: silent wrong cameras and false doubts.
 
     python -m pipelines.benchmarks.robustness.map_assessments SCENE... -o OUT [--known-focal]
 
