@@ -18,7 +18,7 @@ from hloc_lite.errors import counted
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.pair_agreement import image_agreement
 from hloc_lite.mapping.pairs import Pair
-from hloc_lite.scene import SfmModel
+from hloc_lite.scene import SfmModel, visible_points
 from hloc_lite.types import NO_POINT
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def with_images_only(model: SfmModel, names: set[str]) -> SfmModel:
     images = [image for image in model.images if image.name in names]
     seen = np.zeros(model.num_points, int)
     for image in images:
-        np.add.at(seen, np.unique(image.point3D_idxs[image.point3D_idxs != NO_POINT]), 1)
+        seen[visible_points(image)] += 1
     kept = seen >= 2
     # one entry more for NO_POINT, which is -1
     new_row = np.append(np.where(kept, np.cumsum(kept) - 1, NO_POINT), NO_POINT)
