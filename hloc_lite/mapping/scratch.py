@@ -103,25 +103,34 @@ def _rank(candidate: Candidate) -> tuple[bool, float, int]:
 
 
 def _candidates(inputs: ScratchInputs) -> Iterator[Candidate]:
-    """Yield one candidate after the other, cheap ones first."""
-    mapper = inputs.config.mapping.mapper
-    own = inputs
-    shared = replace(inputs, cameras=with_shared_cameras(inputs.cameras))
-    best = own
-    if inputs.config.mapping.cameras == "auto" and len(shared.cameras[0]) < len(own.cameras[0]):
-        candidate = _checked(
-            shared, _candidate(shared, "one camera for photos of equal size", mapper)
-        )
-        yield candidate
-        best = own if candidate.assessment or not candidate.models else shared
-    if best is own:
-        yield _candidate(own, "cameras as given", mapper)
+    """Yield one candidate after the other, cheap ones first.
+
+    Once the photos do not seem to be of one camera, cameras are those given.
+    """
+    config = inputs.config.mapping
+    shared = with_shared_cameras(inputs.cameras)
+    is_shared = config.cameras == "auto" and len(shared[0]) < len(inputs.cameras[0])
+
+    def attempts(pairs: VerifiedPairs, way: str, mapper: str) -> Iterator[Candidate]:
+        nonlocal is_shared
+        given = replace(inputs, pairs=pairs)
+        if is_shared:
+            name = f"{way}one camera for photos of equal size"
+            one = replace(given, cameras=shared)
+            candidate = _checked(one, _candidate(one, name, mapper))
+            is_shared = bool(candidate.models) and not candidate.assessment
+            yield candidate
+        if not is_shared:
+            yield _candidate(given, f"{way}cameras as given", mapper)
+
+    yield from attempts(inputs.pairs, "", config.mapper)
+    pairs = inputs.pairs
     if inputs.match_all is not None:
-        best = replace(best, pairs=inputs.match_all(), match_all=None)
-        yield _candidate(best, "all pairs by the learned matcher", mapper)
-    other = "global" if mapper == "incremental" else "incremental"
+        pairs = inputs.match_all()
+        yield from attempts(pairs, "all pairs by the learned matcher, ", config.mapper)
+    other = "global" if config.mapper == "incremental" else "incremental"
     if other == "incremental" or has_global_mapper():
-        yield _candidate(best, f"{other} mapper", other)
+        yield from attempts(pairs, f"{other} mapper, ", other)
 
 
 def _candidate(inputs: ScratchInputs, name: str, mapper: str) -> Candidate:
