@@ -97,7 +97,9 @@ def build_models(
 
 def _nothing_registered(candidates: Sequence[Candidate], num_pairs: int) -> str:
     """Message for photos of which no candidate made a model."""
-    tried = ", ".join(candidate.name for candidate in candidates)
+    tried = ", ".join(
+        f"{each.name}: {each.rejected}" if each.rejected else each.name for each in candidates
+    )
     why = ""
     left_out = {n: reason for candidate in candidates for n, reason in candidate.left_out.items()}
     if left_out:

@@ -45,8 +45,8 @@ class Candidate:
     seconds: float
     strength: float
     """``localizing_strength`` of the best model; 0 without one."""
-    assessment: str = ""
-    """Reason why the candidate is not used, where it is not the best one."""
+    rejected: str = ""
+    """Reason why the candidate is not used, although it may have models; empty if it may be."""
 
     @property
     def num_registered(self) -> int:
@@ -86,7 +86,7 @@ def candidate_models(inputs: ScratchInputs) -> list[Candidate]:
             candidate.name, candidate.num_registered, counted(num_images, "image"),
             candidate.seconds,
         )  # fmt: skip
-        if not best.assessment and best.num_registered >= config.min_registered_share * num_images:
+        if not best.rejected and best.num_registered >= config.min_registered_share * num_images:
             break
         now = inputs.clock()
         first_ended = now if first_ended is None else first_ended
@@ -99,7 +99,7 @@ def candidate_models(inputs: ScratchInputs) -> list[Candidate]:
 
 
 def _rank(candidate: Candidate) -> tuple[bool, float, int]:
-    return not candidate.assessment, candidate.strength, candidate.num_registered
+    return not candidate.rejected, candidate.strength, candidate.num_registered
 
 
 def _candidates(inputs: ScratchInputs) -> Iterator[Candidate]:
@@ -118,7 +118,7 @@ def _candidates(inputs: ScratchInputs) -> Iterator[Candidate]:
             name = f"{way}one camera for photos of equal size"
             one = replace(given, cameras=shared)
             candidate = _checked(one, _candidate(one, name, mapper))
-            is_shared = bool(candidate.models) and not candidate.assessment
+            is_shared = bool(candidate.models) and not candidate.rejected
             yield candidate
         if not is_shared:
             yield _candidate(given, f"{way}cameras as given", mapper)
@@ -190,20 +190,20 @@ def usable_pairs(pairs: VerifiedPairs, config: Config) -> list[tuple[Pair, TwoVi
 
 
 def _checked(inputs: ScratchInputs, candidate: Candidate) -> Candidate:
-    """The candidate, with an assessment if its photos do not seem to be of one camera."""
+    """The candidate, rejected if its photos do not seem to be of one camera."""
     if not candidate.models:
         return candidate
     config = inputs.config
     try:
         free = adjusted_with_own_cameras(candidate.models[0])
     except (MappingError, FormatError) as error:
-        return replace(candidate, assessment=f"the cameras could not be set free: {error}")
+        return replace(candidate, rejected=f"the cameras could not be set free: {error}")
     apart = focal_disagreement(candidate.models[0], free, config.scratch.enough_points)
     if apart <= config.scratch.max_focal_disagreement:
         return candidate
     return replace(
         candidate,
-        assessment=f"the focal lengths of the photos differ by {100 * apart:.0f} %: "
+        rejected=f"the focal lengths of the photos differ by {100 * apart:.0f} %: "
         f"they are not of one camera",
     )
 
@@ -245,7 +245,7 @@ def candidate_records(candidates: Sequence[Candidate], features: str) -> list[di
             "models": len(each.models),
             "strength": round(each.strength, 2),
             "seconds": round(each.seconds, 1),
-            **({"not_used": each.assessment} if each.assessment else {}),
+            **({"not_used": each.rejected} if each.rejected else {}),
         }
         for each in candidates
     ]

@@ -56,11 +56,11 @@ def test_one_camera_is_enough_where_it_registers_the_photos(tried) -> None:
 def test_photos_that_are_not_of_one_camera_get_their_own(tried, first) -> None:
     found, used = tried([first, (5, 0.0)])
     assert used == [1, 5] and found[0].name == "cameras as given"
-    assert bool(found[1].assessment) == (first[0] == 5)
+    assert bool(found[1].rejected) == (first[0] == 5)
 
 
 def test_one_camera_is_checked_again_where_few_photos_could_not_tell(tried) -> None:
     found, used = tried([(3, 0.0), (5, 0.1), (5, 0.0)], match_all=lambda: NO_PAIRS)
     assert used == [1, 1, 5]
-    assert found[0].name.endswith("cameras as given") and not found[0].assessment
-    assert "not of one camera" in found[-1].assessment
+    assert found[0].name.endswith("cameras as given") and not found[0].rejected
+    assert "not of one camera" in found[-1].rejected

@@ -24,7 +24,7 @@ Errors = Mapping[str, tuple[float, float]]
 def camera_errors(poses: Poses, true: Poses) -> Errors:
     """Error of each registered camera that has a true pose, after a robust similarity alignment.
 
-    All are infinite if no similarity aligns the cameras with the truth.
+    Position errors are infinite if no similarity aligns them, or there are fewer than three.
     """
     names = [name for name in poses if name in true]
     centers = np.array([pose.center for pose in true.values()])
