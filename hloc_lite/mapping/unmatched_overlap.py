@@ -57,7 +57,9 @@ def contradicting_counts(
         if first not in views or second not in views:
             continue
         one, other = views[first], views[second]
-        overlap = min(_overlap(one, other), _overlap(other, one))
+        overlap = _overlap(one, other)
+        if overlap >= config.min_overlap:
+            overlap = min(overlap, _overlap(other, one))
         if overlap < config.min_overlap:
             continue
         shared = len(np.intersect1d(one.rows, other.rows, assume_unique=True))
