@@ -39,7 +39,7 @@ def assemble_maps(
         skipped: name -> reason for each image that was not used at all.
         image_hashes: name -> fingerprint of each image and its mask.
         made_from: fingerprint of the maps.
-        clock: receives the time of ``labels``.
+        clock: receives the time of ``assessment`` and ``labels``.
     """
     common = _common_report(run, built)
     hashes = photo_hashes(run.source, image_hashes)
