@@ -1,4 +1,4 @@
-"""Config of the assessment on a map from scratch: which of its cameras are doubtful."""
+"""Config of the assessment of a map from scratch: which of its cameras are doubtful."""
 
 from __future__ import annotations
 

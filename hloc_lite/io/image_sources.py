@@ -78,7 +78,7 @@ class FolderSource:
 
 
 def photo_hashes(source: ImageSource, fingerprints: Mapping[str, str]) -> dict[str, str]:
-    """Name -> fingerprint of each photo's file without its mask; empty if photos have no files.
+    """Name -> fingerprint of each photo without its mask: that of its file, if it has one.
 
     Args:
         source: the photos.
@@ -87,13 +87,10 @@ def photo_hashes(source: ImageSource, fingerprints: Mapping[str, str]) -> dict[s
     Raises:
         ImageError: a file cannot be read.
     """
-    if not isinstance(source, FolderSource):
-        return {}
+    if not isinstance(source, FolderSource) or source.mask_dir is None:
+        return dict(fingerprints)
     unmasked = FolderSource(source.root, source.names, source.config)
-    return {
-        name: known if source.mask_dir is None else unmasked.fingerprint(name)
-        for name, known in fingerprints.items()
-    }
+    return {name: unmasked.fingerprint(name) for name in fingerprints}
 
 
 @dataclass(frozen=True)

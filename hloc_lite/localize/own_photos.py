@@ -27,8 +27,8 @@ class OwnPhotos:
         images = sfm_map.report.get("images")
         self._by_hash: dict[str, str] = {}
         for name, entry in images.items() if isinstance(images, Mapping) else ():
-            if isinstance(entry, Mapping) and isinstance(entry.get("file_hash"), str):
-                self._by_hash[entry["file_hash"]] = name
+            if isinstance(entry, Mapping) and isinstance(entry.get("photo"), str):
+                self._by_hash[entry["photo"]] = name
 
     def find(self, name: str, file_hash: str | None) -> str | None:
         """Name of the map image that a photo is; None if it is none, or that is unknown.

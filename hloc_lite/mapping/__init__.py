@@ -3,7 +3,7 @@
 build.py               ``build_map``: the whole pipeline
 run.py                 inputs and settings of a run; fingerprints of what its steps store
 differences.py         settings in which a map or intermediate results differ from a run
-known_cameras.py       known intrinsics that no lens can have
+usable_images.py       which photos can be used, and why the others cannot
 copies.py              the same photo twice, and folders of smaller versions
 feature_extraction.py  local features of all images
 cameras.py             intrinsics: known, from EXIF, or guessed; which images share a camera
@@ -20,8 +20,8 @@ model_choice.py        which of several separate models is the best
 other_features.py      second run with other features, where those asked for fail
 assembly.py            the map of each model: features, descriptors, labels, report
 labels.py              semantic labels of the points, where a segmenter is configured
-assessment.py             which cameras of a map from scratch are doubtful, and why
-assessment_text.py        that assessment in words
+assessment.py          which cameras of a map from scratch are doubtful, and why
+assessment_text.py     that assessment in words
 camera_uncertainty.py  uncertainty of all cameras by the covariance of bundle adjustment
 reprojection_derivatives.py  derivatives that this needs
 weak_links.py          groups of cameras that few points join to the others

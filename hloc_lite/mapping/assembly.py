@@ -37,9 +37,9 @@ def assemble_maps(
 
     Args:
         skipped: name -> reason for each image that was not used at all.
-        image_hashes: name -> hash of the file of each image.
+        image_hashes: name -> fingerprint of each image and its mask.
         made_from: fingerprint of the maps.
-        clock: receives the time of ``labels``.
+        clock: receives the time of ``assessment`` and ``labels``.
     """
     common = _common_report(run, built)
     hashes = photo_hashes(run.source, image_hashes)
@@ -50,13 +50,10 @@ def assemble_maps(
             skipped,
             {name: len(rows) for name, rows in paired.keypoints.items()},
             {pair: len(view.inliers) for pair, view in built.pairs.two_views.items()},
-            len(built.models) - 1,
             built.min_verified,
-            {**built.impossible, **_in_other_models(built, number)},
+            {**built.left_out, **_in_other_models(built, number)},
             hashes,
         )
-        for name, file_hash in image_hashes.items():  # tells a query that is a map photo itself
-            report["images"][name]["file_hash"] = file_hash
         report |= _assessment(run, model, built, clock)
         labels = None
         if run.models.segmenter is not None:
@@ -80,7 +77,7 @@ def assemble_maps(
 
 
 def _assessment(run: Run, model: SfmModel, built: BuiltModels, clock: StageClock) -> dict[str, Any]:
-    """Entry of the report with the assessment on a model from scratch; none with known poses."""
+    """Entry of the report with the assessment of a model from scratch; none with known poses."""
     if run.inputs.reference is not None or not run.config.assessment.enabled:
         return {}
     # maps with known poses need neither: they take half a second to load
@@ -125,7 +122,7 @@ def _in_other_models(built: BuiltModels, number: int) -> dict[str, str]:
     found: dict[str, str] = {}
     for other, model in enumerate(built.models):
         if other != number:
-            where = f"models/{other} of the map" if other else "the best model"
+            where = f"{side_map_name(other)} of the map" if other else "the best model"
             for image in model.images:
                 found.setdefault(
                     image.name, f"it is in a separate model of {len(model.images)} images: {where}"

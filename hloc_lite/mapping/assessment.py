@@ -1,4 +1,4 @@
-"""Assessment on a map from scratch: which of its cameras are doubtful, and why.
+"""Assessment of a map from scratch: which of its cameras are doubtful, and why.
 
 Each check answers one way in which structure from motion goes wrong without an error: cameras that
 the observations hardly determine, cameras whose matches contradict their pose, places that look
@@ -23,8 +23,9 @@ from hloc_lite.mapping.gps_check import compare_with_gps
 from hloc_lite.mapping.pair_agreement import image_agreement
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.pure_rotation import rotation_pair_share
-from hloc_lite.mapping.unmatched_overlap import contradicting_share, flagged
+from hloc_lite.mapping.unmatched_overlap import contradicting_counts, flagged
 from hloc_lite.mapping.weak_links import weakly_linked
+from hloc_lite.matching.geometric_verification import max_epipolar_error_px
 from hloc_lite.scene import SfmModel, keypoints_of, visible_points
 from hloc_lite.types import Float64
 
@@ -55,7 +56,7 @@ class CameraAssessment:
 
 @dataclass(frozen=True, eq=False)
 class MapAssessment:
-    """Assessment on all cameras of a map, and on the map as a whole."""
+    """Assessment of all cameras of a map, and of the map as a whole."""
 
     cameras: Mapping[str, CameraAssessment]
     """Image name -> assessment of its camera."""
@@ -101,7 +102,7 @@ def assess_map(
     keypoints = {image.name: keypoints_of(model, image) for image in model.images}
     inside = {p: v for p, v in two_views.items() if p[0] in keypoints and p[1] in keypoints}
     agreement = image_agreement(model, inside, config.geometry)
-    contradicting = contradicting_share(model, inside, rules)
+    contradicting = contradicting_counts(model, inside, rules)
     apart = flagged(contradicting, rules)
     links = weakly_linked(model, rules.min_link_points)
     gps = compare_with_gps(model, positions or {}, rules)
@@ -128,7 +129,7 @@ def assess_map(
                 is_far=gps is not None and name in gps.far,
             ),
         )
-    turned = _rotation_share(inside, keypoints, config)
+    turned = _rotation_share(model, inside, keypoints, config)
     determined = sigmas is not None or len(model.images) > rules.max_images
     reasons = _map_reasons(len(model.images), turned, rules, is_determined=determined)
     numbers = {"pairs_without_parallax": turned}
@@ -176,10 +177,19 @@ def _reasons(
 
 
 def _rotation_share(
-    two_views: Mapping[Pair, TwoView], keypoints: Mapping[str, Float64], config: Config
+    model: SfmModel,
+    two_views: Mapping[Pair, TwoView],
+    keypoints: Mapping[str, Float64],
+    config: Config,
 ) -> float:
-    least, bound = config.geometry.min_inliers, config.geometry.max_epipolar_error_px
-    return rotation_pair_share(two_views, keypoints, least, bound, config.assessment)
+    """Share of the pairs without parallax; inlier bounds grow with the photos, as elsewhere."""
+    rules = config.geometry
+    bounds_px = {
+        image.name: max_epipolar_error_px(model.cameras[image.camera_id], rules)
+        for image in model.images
+    }
+    least = rules.min_inliers
+    return rotation_pair_share(two_views, keypoints, least, bounds_px, config.assessment)
 
 
 def _map_reasons(

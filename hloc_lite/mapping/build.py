@@ -25,6 +25,7 @@ from hloc_lite.io.staging import LOCK
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.assembly import assemble_maps
 from hloc_lite.mapping.cameras import find_cameras
+from hloc_lite.mapping.differences import check_finished
 from hloc_lite.mapping.feature_extraction import (
     check_usable,
     extract_features,
@@ -42,12 +43,11 @@ from hloc_lite.mapping.run import (
     MapInputs,
     Run,
     check_config,
-    check_finished,
     check_pair_spec,
-    find_usable_images,
     open_source,
 )
 from hloc_lite.mapping.two_pass_matching import MatchingPass, VerifiedPairs, match_and_verify
+from hloc_lite.mapping.usable_images import find_usable_images
 from hloc_lite.maps.folder import check_ours, delete_work, mark_work_failed, output_folder
 from hloc_lite.maps.map import Map, in_memory
 from hloc_lite.maps.saving import write_map
@@ -132,8 +132,10 @@ def _build(run: Run) -> Map:
         def make(each: Run) -> list[Map]:
             return _make_maps(each, image_hashes, dict(skipped), made_from, stack, clock)
 
-        known_poses = run.inputs.reference is not None
-        best, *others = make(run) if known_poses else make_with_fallback(run, make)
+        if run.inputs.reference is not None:
+            best, *others = make(run)
+        else:
+            best, *others = make_with_fallback(run, make, len(image_hashes))
         save_side_maps(run.folder, others)
         write_map(run.folder, best)  # it is locked already
     return Map.open(run.folder, trust=True)

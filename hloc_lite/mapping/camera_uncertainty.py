@@ -12,7 +12,6 @@ transform that aligns all camera centres with the truth.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +40,6 @@ class CameraUncertainty:
     """(I,) map units, all three axes together."""
     rotation_deg: Float64
     """(I,)."""
-    focal_share: Mapping[int, float]
-    """Camera id -> standard deviation of its focal length, as a share of it."""
     sigma_px: float
     """Standard deviation of the keypoints that the residuals show."""
 
@@ -82,13 +79,7 @@ def camera_uncertainty(model: SfmModel) -> CameraUncertainty | None:
     # uncertain cameras shall not move the others: a robust alignment would not let them either
     weights = 1 / np.maximum(position, np.median(position)) ** 2
     position, rotation = deviations(weights / weights.max())
-    focal_share = {}
-    for camera_id, columns in found.intrinsics.items():
-        unit = np.zeros(size)
-        unit[columns[0]] = 1.0
-        focal_variance = max(0.0, variance * float(unit @ solve(unit)))
-        focal_share[camera_id] = np.sqrt(focal_variance) / abs(model.cameras[camera_id].params[0])
-    return CameraUncertainty(position, np.rad2deg(rotation), focal_share, float(np.sqrt(variance)))
+    return CameraUncertainty(position, np.rad2deg(rotation), float(np.sqrt(variance)))
 
 
 def _dense(matrix: Any) -> Float64:
@@ -129,6 +120,8 @@ def _solver(normal: Float64, gauge: Float64) -> Any:
     fixed = np.linalg.qr(gauge / scale[:, None])[0]
     scaled = normal * scale[:, None] * scale + fixed @ fixed.T
     scaled[np.diag_indices(len(scaled))] += 1e-12  # no direction is without any information
+    if not np.isfinite(scaled).all():
+        return None
     try:
         factor = cho_factor(scaled, lower=True)
     except np.linalg.LinAlgError:

@@ -1,14 +1,48 @@
-"""Names the settings in which a map, or intermediate results, differ from those asked for."""
+"""A finished map, or intermediate results, against a run: the settings in which they differ."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from hloc_lite.config import Config, config_of_another_version, differing_keys
-from hloc_lite.errors import ConfigError
+from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
+from hloc_lite.io.files import read_json
+from hloc_lite.io.staging import HEADER, current_file
 
 MAX_NAMED = 5
+
+
+def check_finished(
+    folder: Path, made_from: str, config: Config, weights: Mapping[str, str]
+) -> bool:
+    """Return True if the folder holds the finished map with this fingerprint.
+
+    Args:
+        made_from: fingerprint of this run.
+        config: config of this run, for the message.
+        weights: name -> sha256 of its networks, for the message.
+
+    Raises:
+        StaleArtefactError: it holds another map.
+    """
+    path = current_file(folder, HEADER)
+    if not path.is_file():
+        return False
+    try:
+        header: Any = read_json(path)
+    except FormatError as error:
+        raise FormatError(f"{error}. Use --overwrite to replace the map") from None
+    found = header.get("fingerprint") if isinstance(header, dict) else None
+    if found == made_from:
+        return True
+    difference = explain_other_map(header, config, weights) if found is not None else "unknown"
+    raise StaleArtefactError(
+        f"{folder} holds a map made with other settings, weights or images ({difference}): its "
+        f"fingerprint is {found}, this run's is {made_from}. Use --overwrite to replace it, or "
+        f"choose another output folder"
+    )
 
 
 def explain_differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:

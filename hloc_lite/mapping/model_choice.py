@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from hloc_lite.config import ScratchConfig
-from hloc_lite.scene import SfmModel
-from hloc_lite.types import NO_POINT, Bool, Float64
+from hloc_lite.scene import SfmModel, visible_points
+from hloc_lite.types import Bool, Float64
 
 
 def localizing_strength(model: SfmModel, config: ScratchConfig) -> float:
@@ -18,7 +18,7 @@ def localizing_strength(model: SfmModel, config: ScratchConfig) -> float:
     ``enough_points`` on. So six images of a blank wall count less than five of a house.
     """
     good = well_conditioned_points(model, config.good_triangulation_angle_deg)
-    counts = [int(good[_points(image.point3D_idxs)].sum()) for image in model.images]
+    counts = [int(good[visible_points(image)].sum()) for image in model.images]
     return float(np.minimum(1.0, np.array(counts) / config.enough_points).sum())
 
 
@@ -67,7 +67,7 @@ def well_conditioned_points(model: SfmModel, min_angle_deg: float) -> Bool:
 
 def _viewing_directions(model: SfmModel) -> tuple[np.ndarray, Float64]:
     """Point rows of all observations, and (K, 3) unit vectors from the points to the cameras."""
-    rows = [_points(image.point3D_idxs) for image in model.images]
+    rows = [visible_points(image) for image in model.images]
     towards = [
         image.cam_from_world.center - model.xyz[points]
         for image, points in zip(model.images, rows, strict=True)
@@ -82,8 +82,3 @@ def _angles_from(directions: Float64, starts: Float64, lengths: np.ndarray) -> F
     chords = np.linalg.norm(directions - np.repeat(starts, lengths, axis=0), axis=1)
     angles: Float64 = 2 * np.arcsin(np.clip(chords / 2, 0, 1))
     return angles
-
-
-def _points(point3D_idxs: np.ndarray) -> np.ndarray:
-    observed: np.ndarray = point3D_idxs[point3D_idxs != NO_POINT]
-    return observed

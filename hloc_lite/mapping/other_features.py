@@ -18,10 +18,14 @@ MakeMaps = Callable[[Run], list[Map]]
 """Makes the maps of a run, best first; raises RegistrationError if there are none."""
 
 
-def make_with_fallback(run: Run, make: MakeMaps) -> list[Map]:
+def make_with_fallback(run: Run, make: MakeMaps, num_images: int) -> list[Map]:
     """Make the maps of a run; if too few images are registered, also with other features.
 
-    The maps of the features that register more are returned. Their reports name all candidates.
+    The maps whose best model is stronger (``localizing_strength``) are returned. Their reports name
+    the candidates of all features that made a map.
+
+    Args:
+        num_images: images that can be used; copies and damaged files do not count.
 
     Raises:
         MappingError: as ``make``, of the first run.
@@ -31,8 +35,9 @@ def make_with_fallback(run: Run, make: MakeMaps) -> list[Map]:
         maps = make(run)
     except RegistrationError as error:
         failure, maps = error, []
-    if _is_enough(run, maps):
-        return _made(maps, failure)
+    enough = run.config.scratch.min_registered_share * num_images
+    if maps and maps[0].report["registered"] >= enough:
+        return maps
     config = with_fallback_features(run.config)
     if config is None:
         return _made(maps, failure)
@@ -69,17 +74,10 @@ def with_fallback_features(config: Config) -> Config | None:
 
 
 def _made(maps: list[Map], failure: RegistrationError | None) -> list[Map]:
+    """Maps of the first run; raises the error that ended it."""
     if failure is not None:
         raise failure
     return maps
-
-
-def _is_enough(run: Run, maps: Sequence[Map]) -> bool:
-    if not maps:
-        return False
-    report = maps[0].report
-    needed = run.config.scratch.min_registered_share * report["images_given"]
-    return bool(report["registered"] >= needed)
 
 
 def _strength(maps: Sequence[Map]) -> float:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from hloc_lite.config import GeometryConfig
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.pairs import Pair
-from hloc_lite.matching.geometric_verification import epipolar_errors_px, posed_image
+from hloc_lite.matching.geometric_verification import agree_with_poses, posed_image
 from hloc_lite.scene import SfmModel, keypoints_of
 
 
@@ -31,10 +29,7 @@ def image_agreement(
     for (first, second), view in two_views.items():
         if first not in posed or second not in posed or len(view.inliers) < config.min_inliers:
             continue
-        both = posed[first], posed[second]
-        errors = epipolar_errors_px(both, view.inliers)
-        with np.errstate(invalid="ignore"):
-            good = (errors[0] <= both[0].max_error_px) & (errors[1] <= both[1].max_error_px)
+        good = agree_with_poses((posed[first], posed[second]), view.inliers)
         for name in (first, second):
             agree[name] += int(good.sum())
             total[name] += len(good)

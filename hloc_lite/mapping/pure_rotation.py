@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 
 import numpy as np
 
@@ -22,7 +21,7 @@ def rotation_pair_share(
     two_views: Mapping[Pair, TwoView],
     keypoints: Mapping[str, Float64],
     min_matches: int,
-    max_error_px: float,
+    max_errors_px: Mapping[str, float],
     config: AssessmentConfig,
 ) -> float:
     """Share of the pairs whose matches a turn of the camera about its centre explains.
@@ -31,18 +30,21 @@ def rotation_pair_share(
     unit circle, whatever the intrinsics K are. A plane seen from two places has others.
 
     Args:
+        two_views: verified matches of pairs.
         keypoints: (N, 2) pixels of each image.
         min_matches: verified matches that a pair needs to count.
-        max_error_px: inlier bound of a homography.
+        max_errors_px: inlier bound of each image at its resolution.
     """
     strong = [(pair, v) for pair, v in two_views.items() if len(v.inliers) >= min_matches]
     strong.sort(key=lambda item: (-len(item[1].inliers), item[0]))
     results = [
         _is_rotation(
-            keypoints[a][view.inliers[:, 0]], keypoints[b][view.inliers[:, 1]], max_error_px, config
+            keypoints[a][view.inliers[:, 0]],
+            keypoints[b][view.inliers[:, 1]],
+            max_errors_px[b],
+            config,
         )
-        for (a, b), view in islice(strong, MAX_PAIRS)
-        if a in keypoints and b in keypoints
+        for (a, b), view in strong[:MAX_PAIRS]
     ]
     return float(np.mean(results)) if results else 0.0
 
@@ -50,7 +52,11 @@ def rotation_pair_share(
 def _is_rotation(
     first: Float64, second: Float64, max_error_px: float, config: AssessmentConfig
 ) -> bool:
-    """Return True if a homography explains the (K, 2) matches, and that of a turned camera."""
+    """Return True if a homography explains the (K, 2) matches, and that of a turned camera.
+
+    Args:
+        max_error_px: inlier bound in the second image.
+    """
     import cv2
 
     homography, mask = cv2.findHomography(

@@ -37,8 +37,8 @@ class BuiltModels:
     """Verified pairs that the models were made from."""
     min_verified: int
     """Verified matches that a pair needed."""
-    impossible: Mapping[str, str] = field(default_factory=dict)
-    """Name -> reason of each image that left the models because no lens can have its camera."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Name -> reason of each image that had to leave the models (``Candidate.left_out``)."""
     candidates: Sequence[Candidate] = ()
     """All reconstructions that were tried, best first; empty with known poses."""
 
@@ -92,20 +92,20 @@ def build_models(
     if len(best.models) > 1:
         sizes = ", ".join(str(len(model.images)) for model in best.models)
         logger.warning("%d separate models (%s images), best first", len(best.models), sizes)
-    return BuiltModels(best.models, best.pairs, needed, best.impossible, candidates)
+    return BuiltModels(best.models, best.pairs, needed, best.left_out, candidates)
 
 
 def _nothing_registered(candidates: Sequence[Candidate], num_pairs: int) -> str:
     """Message for photos of which no candidate made a model."""
-    tried = ", ".join(candidate.name for candidate in candidates)
+    tried = ", ".join(
+        f"{each.name}: {each.rejected}" if each.rejected else each.name for each in candidates
+    )
     why = ""
-    impossible = {
-        n: reason for candidate in candidates for n, reason in candidate.impossible.items()
-    }
-    if impossible:
-        name = min(impossible)
-        count = counted(len(impossible), "image")
-        why = f". {count} left the model, for example {name!r}: {impossible[name]}"
+    left_out = {n: reason for candidate in candidates for n, reason in candidate.left_out.items()}
+    if left_out:
+        name = min(left_out)
+        count = counted(len(left_out), "image")
+        why = f". {count} left the model, for example {name!r}: {left_out[name]}"
     return (
         f"no image could be registered ({counted(num_pairs, 'verified pair')}; tried: {tried})"
         f"{why}. Take more photos with more overlap and from more positions, or give the focal "

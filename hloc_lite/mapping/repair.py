@@ -18,7 +18,7 @@ from hloc_lite.errors import counted
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.pair_agreement import image_agreement
 from hloc_lite.mapping.pairs import Pair
-from hloc_lite.scene import SfmModel
+from hloc_lite.scene import SfmModel, visible_points
 from hloc_lite.types import NO_POINT
 
 logger = logging.getLogger(__name__)
@@ -34,16 +34,19 @@ def repaired(
     Args:
         extend: registers the images again that have left the model.
     """
-    for _ in range(config.scratch.max_repairs):
-        consistent, left = without_contradicting_images(model, two_views, config)
-        if not left:
-            return model, {}
+    reasons: dict[str, str] = {}
+    for attempt in range(config.scratch.max_repairs + 1):
+        model, left = without_contradicting_images(model, two_views, config)
+        reasons |= left
+        if not left or attempt == config.scratch.max_repairs:
+            break
         logger.info("%s at a wrong place: registering again", counted(len(left), "image"))
-        extended = extend(consistent)
-        model = consistent if extended is None else extended
+        extended = extend(model)
         if extended is None:
             break
-    return without_contradicting_images(model, two_views, config)
+        model = extended
+    kept = {image.name for image in model.images}
+    return model, {name: reason for name, reason in reasons.items() if name not in kept}
 
 
 def without_contradicting_images(
@@ -70,7 +73,7 @@ def with_images_only(model: SfmModel, names: set[str]) -> SfmModel:
     images = [image for image in model.images if image.name in names]
     seen = np.zeros(model.num_points, int)
     for image in images:
-        np.add.at(seen, np.unique(image.point3D_idxs[image.point3D_idxs != NO_POINT]), 1)
+        seen[visible_points(image)] += 1
     kept = seen >= 2
     # one entry more for NO_POINT, which is -1
     new_row = np.append(np.where(kept, np.cumsum(kept) - 1, NO_POINT), NO_POINT)

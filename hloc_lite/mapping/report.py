@@ -21,9 +21,8 @@ def map_report(
     skipped: Mapping[str, str],
     num_keypoints: Mapping[str, int],
     num_verified: Mapping[Pair, int],
-    num_other_models: int,
     min_inliers: int,
-    impossible: Mapping[str, str] | None = None,
+    left_out: Mapping[str, str] = MappingProxyType({}),
     photo_hashes: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Report the counts of the whole map, and the outcome of each image.
@@ -36,10 +35,10 @@ def map_report(
         skipped: name -> reason why an image was not used at all.
         num_keypoints: name -> number of keypoints.
         num_verified: matched pair -> number of verified matches.
-        num_other_models: separate models that were dropped.
         min_inliers: verified matches that a pair needs.
-        photo_hashes: name -> hash of its file (``io.image_sources``); empty without files.
-        impossible: name -> reason of each image whose camera came out as one that no lens can have.
+        left_out: name -> reason of each image that had to leave the model, or is in another one.
+        photo_hashes: name -> hash of its photo (``io.image_sources.photo_hashes``), by which a
+            query that is the same photo is recognized.
     """
     tried: Counter[str] = Counter()
     verified: Counter[str] = Counter()
@@ -64,10 +63,10 @@ def map_report(
             entry["photo"] = photo_hashes[name]
         if name in skipped:
             entry["reason"] = skipped[name]
-        elif name not in points and name in (impossible or {}):
-            entry["reason"] = (impossible or {})[name]
+        elif name not in points and name in left_out:
+            entry["reason"] = left_out[name]
         elif points.get(name, 0) == 0:
-            entry["reason"] = _reason(entry, best.get(name), min_inliers, num_other_models)
+            entry["reason"] = _reason(entry, best.get(name), min_inliers)
         images[name] = entry
     observations = sum(points.values())
     errors = model.errors_px[model.errors_px >= 0]
@@ -80,17 +79,11 @@ def map_report(
         "mean_reprojection_error_px": float(np.mean(errors)) if len(errors) else None,
         "pairs_tried": len(num_verified),
         "pairs_verified": sum(count >= min_inliers for count in num_verified.values()),
-        "models_dropped": num_other_models,
         "images": images,
     }
 
 
-def _reason(
-    entry: Mapping[str, Any],
-    best: tuple[int, str] | None,
-    min_inliers: int,
-    num_other_models: int,
-) -> str:
+def _reason(entry: Mapping[str, Any], best: tuple[int, str] | None, min_inliers: int) -> str:
     """Reason why an image is not registered, or has no points.
 
     Args:
@@ -116,8 +109,4 @@ def _reason(
         return (
             f"{verified}, but no point was found: the others are too near, or see too little of it"
         )
-    reason = f"{verified}, but its pose could not be found with enough points"
-    if num_other_models == 0:
-        return reason
-    dropped = f"one of the {num_other_models} smaller models that were dropped"
-    return f"{reason}; it may belong to {dropped}"
+    return f"{verified}, but its pose could not be found with enough points"

@@ -26,20 +26,15 @@ from hloc_lite.errors import (
     FormatError,
     HlocLiteError,
     ImageError,
-    MappingError,
     StaleArtefactError,
-    counted,
 )
 from hloc_lite.formats.cue_files import label_file_hashes
 from hloc_lite.formats.hloc_lists import read_pairs
-from hloc_lite.io.files import file_sha256, read_json, read_json_object
+from hloc_lite.io.files import file_sha256, read_json_object
 from hloc_lite.io.image_sources import ImageSource, MemorySource, folder_source
 from hloc_lite.io.sharded_store import ShardedStore, delete_store, failure_of, is_empty
-from hloc_lite.io.staging import HEADER, current_file
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.mapping.copies import find_copies
-from hloc_lite.mapping.differences import explain_differences, explain_other_map
-from hloc_lite.mapping.known_cameras import distortion_faults
+from hloc_lite.mapping.differences import explain_differences
 from hloc_lite.maps.folder import WORK
 from hloc_lite.models import Models
 from hloc_lite.protocols import Weights
@@ -101,16 +96,17 @@ class Run:
             return ShardedStore(folder, made_from, name, settings=self._settings(name))
         except (StaleArtefactError, FormatError) as error:
             if not self.overwrite:
-                self._check_worthless(folder, error)
+                self._check_worthless(folder, self._settings(name), error)
             delete_store(folder)
             return ShardedStore(folder, made_from, name, settings=self._settings(name))
 
-    def _check_worthless(self, folder: Path, error: HlocLiteError) -> None:
+    @staticmethod
+    def _check_worthless(folder: Path, settings: Mapping[str, Any], error: HlocLiteError) -> None:
         """Raise the error, with the settings that differ, unless nothing of value would be lost."""
         header = read_json_object(folder / "store.json")
         recorded = header.get("settings")
         there = recorded if isinstance(recorded, Mapping) else {}
-        differences = explain_differences(there, self._settings(folder.name))
+        differences = explain_differences(there, settings)
         reason = failure_of(folder)
         if isinstance(error, StaleArtefactError) and (reason is not None or is_empty(folder)):
             if reason is not None:
@@ -208,77 +204,6 @@ def _pair_spec(config: Config, inputs: MapInputs, num_images: int) -> PairSpec:
     return parse_pair_spec(config.pairs, num_images, num_points)
 
 
-def check_finished(
-    folder: Path, made_from: str, config: Config, weights: Mapping[str, str]
-) -> bool:
-    """Return True if the folder holds the finished map with this fingerprint.
-
-    Args:
-        made_from: fingerprint of this run.
-        config: config of this run, for the message.
-        weights: name -> sha256 of its networks, for the message.
-
-    Raises:
-        StaleArtefactError: it holds another map.
-    """
-    path = current_file(folder, HEADER)
-    if not path.is_file():
-        return False
-    try:
-        header: Any = read_json(path)
-    except FormatError as error:
-        raise FormatError(f"{error}. Use --overwrite to replace the map") from None
-    found = header.get("fingerprint") if isinstance(header, dict) else None
-    if found == made_from:
-        return True
-    difference = explain_other_map(header, config, weights) if found is not None else "unknown"
-    raise StaleArtefactError(
-        f"{folder} holds a map made with other settings, weights or images ({difference}): its "
-        f"fingerprint is {found}, this run's is {made_from}. Use --overwrite to replace it, or "
-        f"choose another output folder"
-    )
-
-
-def find_usable_images(run: Run) -> tuple[dict[str, str], dict[str, str]]:
-    """Find the images that can be used.
-
-    Returns:
-        Name -> fingerprint of each image with a file (and a pose, if poses are given), and name ->
-        reason for each of the others.
-    """
-    names, skipped, reference = list(run.source.names), {}, run.inputs.reference
-    if reference is not None:
-        names = _common_names(reference, names)
-        posed = {image.name for image in reference.images}
-        skipped = {n: "not in the reference model" for n in run.source.names if n not in posed}
-        absent = posed.difference(names)
-        if absent:
-            first = min(absent)
-            count = counted(len(absent), "image")
-            logger.warning("%s of the reference not found, first %r", count, first)
-    faults = distortion_faults(reference, run.inputs.cameras)
-    image_hashes = {}
-    for name in names:
-        if name in faults:
-            skipped[name] = faults[name]
-            logger.warning("skipped %r: %s", name, faults[name])
-            continue
-        try:
-            image_hashes[name] = run.source.fingerprint(name)
-        except ImageError as error:
-            skipped[name] = str(error)
-            logger.warning("skipped %r: %s", name, error)
-    if reference is None:
-        copies = find_copies(image_hashes, run.source)
-        skipped |= copies
-        image_hashes = {n: value for n, value in image_hashes.items() if n not in copies}
-        if copies:
-            name, reason = next(iter(copies.items()))
-            count = counted(len(copies), "copied photo")
-            logger.warning("left out: %s, first %r: %s", count, name, reason)
-    return image_hashes, skipped
-
-
 def check_config(config: Config | None) -> Config:
     """Return the config, or the default one for None; raise ConfigError for other types."""
     if config is None or isinstance(config, Config):
@@ -305,25 +230,6 @@ def open_source(images: Images, config: Config, inputs: MapInputs) -> ImageSourc
         f"images: expected a folder, a mapping from names to arrays or an ImageSource, got "
         f"{type(images).__name__}"
     )
-
-
-def _common_names(reference: SfmModel, names: Sequence[str]) -> list[str]:
-    """Names that the reference has a pose for, in order.
-
-    Raises:
-        MappingError: there are none.
-    """
-    posed = {image.name for image in reference.images}
-    if not posed:
-        raise MappingError("the reference model has no images, so there are no poses to map with")
-    common = [name for name in names if name in posed]
-    if not common:
-        raise MappingError(
-            f"none of the {len(names)} images is in the reference model: it has "
-            f"{sorted(posed)[:3]}..., the folder {list(names)[:3]}... Names must be the same "
-            f"paths, relative to the image folder"
-        )
-    return common
 
 
 def _intrinsics(cameras: Mapping[str, Camera] | None) -> dict[str, list[object]]:

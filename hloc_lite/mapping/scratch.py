@@ -1,4 +1,4 @@
-"""Maps from scratch: several candidates at structure from motion, and the choice among them.
+"""Maps from scratch: several attempts at structure from motion, and the choice among them.
 
 Images of one size without EXIF data are first taken for photos of one camera. If their focal
 lengths disagree once they are free, each gets a camera of its own. If too few images are
@@ -38,14 +38,15 @@ class Candidate:
     name: str
     models: tuple[SfmModel, ...]
     """Best first."""
-    impossible: Mapping[str, str]
-    """Name -> reason of each image whose camera no lens can have."""
+    left_out: Mapping[str, str]
+    """Name -> reason of each image that had to leave the models: no lens can have its camera, or
+    its matches contradict its pose."""
     pairs: VerifiedPairs
     seconds: float
     strength: float
     """``localizing_strength`` of the best model; 0 without one."""
-    assessment: str = ""
-    """Reason why the candidate is not used, where it is not the best one."""
+    rejected: str = ""
+    """Reason why the candidate is not used, although it may have models; empty if it may be."""
 
     @property
     def num_registered(self) -> int:
@@ -85,7 +86,7 @@ def candidate_models(inputs: ScratchInputs) -> list[Candidate]:
             candidate.name, candidate.num_registered, counted(num_images, "image"),
             candidate.seconds,
         )  # fmt: skip
-        if not best.assessment and best.num_registered >= config.min_registered_share * num_images:
+        if not best.rejected and best.num_registered >= config.min_registered_share * num_images:
             break
         now = inputs.clock()
         first_ended = now if first_ended is None else first_ended
@@ -98,33 +99,42 @@ def candidate_models(inputs: ScratchInputs) -> list[Candidate]:
 
 
 def _rank(candidate: Candidate) -> tuple[bool, float, int]:
-    return not candidate.assessment, candidate.strength, candidate.num_registered
+    return not candidate.rejected, candidate.strength, candidate.num_registered
 
 
 def _candidates(inputs: ScratchInputs) -> Iterator[Candidate]:
-    """Yield one candidate after the other, cheap ones first."""
-    mapper = inputs.config.mapping.mapper
-    own = inputs
-    shared = replace(inputs, cameras=with_shared_cameras(inputs.cameras))
-    best = own
-    if inputs.config.mapping.cameras == "auto" and len(shared.cameras[0]) < len(own.cameras[0]):
-        candidate = _checked(
-            shared, _candidate(shared, "one camera for photos of equal size", mapper)
-        )
-        yield candidate
-        best = own if candidate.assessment or not candidate.models else shared
-    if best is own:
-        yield _candidate(own, "cameras as given", mapper)
+    """Yield one candidate after the other, cheap ones first.
+
+    Once the photos do not seem to be of one camera, cameras are those given.
+    """
+    config = inputs.config.mapping
+    shared = with_shared_cameras(inputs.cameras)
+    is_shared = config.cameras == "auto" and len(shared[0]) < len(inputs.cameras[0])
+
+    def attempts(pairs: VerifiedPairs, way: str, mapper: str) -> Iterator[Candidate]:
+        nonlocal is_shared
+        given = replace(inputs, pairs=pairs)
+        if is_shared:
+            name = f"{way}one camera for photos of equal size"
+            one = replace(given, cameras=shared)
+            candidate = _checked(one, _candidate(one, name, mapper))
+            is_shared = bool(candidate.models) and not candidate.rejected
+            yield candidate
+        if not is_shared:
+            yield _candidate(given, f"{way}cameras as given", mapper)
+
+    yield from attempts(inputs.pairs, "", config.mapper)
+    pairs = inputs.pairs
     if inputs.match_all is not None:
-        best = replace(best, pairs=inputs.match_all(), match_all=None)
-        yield _candidate(best, "all pairs by the learned matcher", mapper)
-    other = "global" if mapper == "incremental" else "incremental"
+        pairs = inputs.match_all()
+        yield from attempts(pairs, "all pairs by the learned matcher, ", config.mapper)
+    other = "global" if config.mapper == "incremental" else "incremental"
     if other == "incremental" or has_global_mapper():
-        yield _candidate(best, f"{other} mapper", other)
+        yield from attempts(pairs, f"{other} mapper, ", other)
 
 
 def _candidate(inputs: ScratchInputs, name: str, mapper: str) -> Candidate:
-    """Run one mapper once; COLMAP's failure is an candidate without models."""
+    """Run one mapper once; COLMAP's failure is a candidate without models."""
     config, (by_id, id_of) = inputs.config, inputs.cameras
     start = inputs.clock()
     settings = config.mapping.model_copy(update={"mapper": mapper})
@@ -140,17 +150,17 @@ def _candidate(inputs: ScratchInputs, name: str, mapper: str) -> Candidate:
     models = tuple(rank_models(found.models, config.scratch))
     strength = localizing_strength(models[0], config.scratch) if models else 0.0
     seconds = inputs.clock() - start
-    return Candidate(name, models, found.impossible, inputs.pairs, seconds, strength)
+    return Candidate(name, models, found.left_out, inputs.pairs, seconds, strength)
 
 
 def _repaired(
     inputs: ScratchInputs, found: Reconstructions, settings: MappingConfig
 ) -> Reconstructions:
-    """Models without images at a wrong place; those that stay out are among the impossible."""
+    """Models without images at a wrong place; those that stay out are among ``left_out``."""
     config, (by_id, id_of) = inputs.config, inputs.cameras
     pairs = usable_pairs(inputs.pairs, config)
     incremental = settings.model_copy(update={"mapper": "incremental"})
-    impossible = dict(found.impossible)
+    left_out = dict(found.left_out)
 
     def extend(model: SfmModel) -> SfmModel | None:
         try:
@@ -160,16 +170,16 @@ def _repaired(
         except MappingError as error:
             logger.warning("the model could not be extended: %s", error)
             return None
-        impossible.update(again.impossible)
+        left_out.update(again.left_out)
         return again.models[0] if again.models else None
 
     models = []
     for model in found.models:
         mended, left = repaired(model, inputs.pairs.two_views, config, extend)
-        impossible |= left
+        left_out |= left
         models.append(mended)
     kept = {image.name for model in models for image in model.images}
-    reasons = {name: reason for name, reason in impossible.items() if name not in kept}
+    reasons = {name: reason for name, reason in left_out.items() if name not in kept}
     return Reconstructions(tuple(models), reasons)
 
 
@@ -180,20 +190,20 @@ def usable_pairs(pairs: VerifiedPairs, config: Config) -> list[tuple[Pair, TwoVi
 
 
 def _checked(inputs: ScratchInputs, candidate: Candidate) -> Candidate:
-    """The candidate, with an assessment if its photos do not seem to be of one camera."""
+    """The candidate, rejected if its photos do not seem to be of one camera."""
     if not candidate.models:
         return candidate
     config = inputs.config
     try:
         free = adjusted_with_own_cameras(candidate.models[0])
     except (MappingError, FormatError) as error:
-        return replace(candidate, assessment=f"the cameras could not be set free: {error}")
+        return replace(candidate, rejected=f"the cameras could not be set free: {error}")
     apart = focal_disagreement(candidate.models[0], free, config.scratch.enough_points)
     if apart <= config.scratch.max_focal_disagreement:
         return candidate
     return replace(
         candidate,
-        assessment=f"the focal lengths of the photos differ by {100 * apart:.0f} %: "
+        rejected=f"the focal lengths of the photos differ by {100 * apart:.0f} %: "
         f"they are not of one camera",
     )
 
@@ -235,7 +245,7 @@ def candidate_records(candidates: Sequence[Candidate], features: str) -> list[di
             "models": len(each.models),
             "strength": round(each.strength, 2),
             "seconds": round(each.seconds, 1),
-            **({"not_used": each.assessment} if each.assessment else {}),
+            **({"not_used": each.rejected} if each.rejected else {}),
         }
         for each in candidates
     ]

@@ -41,7 +41,7 @@ class _View:
     tree: KDTree
 
 
-def contradicting_share(
+def contradicting_counts(
     model: SfmModel, tried: Collection[Pair], config: AssessmentConfig
 ) -> dict[str, tuple[int, int]]:
     """Name -> images that should match with each image but do not, and all that should.
@@ -57,7 +57,9 @@ def contradicting_share(
         if first not in views or second not in views:
             continue
         one, other = views[first], views[second]
-        overlap = min(_overlap(one, other), _overlap(other, one))
+        overlap = _overlap(one, other)
+        if overlap >= config.min_overlap:
+            overlap = min(overlap, _overlap(other, one))
         if overlap < config.min_overlap:
             continue
         shared = len(np.intersect1d(one.rows, other.rows, assume_unique=True))

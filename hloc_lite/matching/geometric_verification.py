@@ -10,7 +10,7 @@ from hloc_lite.config import GeometryConfig
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.geometry.rotations import cross_matrices
 from hloc_lite.io.pycolmap_adapter import TwoView, verify_pair
-from hloc_lite.types import Camera, Float64, Int32, Matches, Rigid3
+from hloc_lite.types import Bool, Camera, Float64, Int32, Matches, Rigid3
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +36,20 @@ def posed_image(
 
 def verify_with_poses(images: tuple[PosedImage, PosedImage], matches: Matches) -> TwoView:
     """Keep the matches whose points lie on each other's epipolar lines under the known poses."""
-    errors = epipolar_errors_px(images, matches.indices)
-    with np.errstate(invalid="ignore"):
-        good = (errors[0] <= images[0].max_error_px) & (errors[1] <= images[1].max_error_px)
+    good = agree_with_poses(images, matches.indices)
     return TwoView(matches.indices[good], "CALIBRATED" if good.any() else "DEGENERATE")
+
+
+def agree_with_poses(images: tuple[PosedImage, PosedImage], indices: Int32) -> Bool:
+    """(K,) True for matches whose points lie on each other's epipolar lines.
+
+    Args:
+        indices: (K, 2) rows of the two images' keypoints.
+    """
+    errors = epipolar_errors_px(images, indices)
+    with np.errstate(invalid="ignore"):
+        good: Bool = (errors[0] <= images[0].max_error_px) & (errors[1] <= images[1].max_error_px)
+    return good
 
 
 def verify_without_poses(

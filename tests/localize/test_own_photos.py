@@ -28,7 +28,7 @@ def own(request, scene: ExactScene, sfm_map: Map, tmp_path: Path) -> tuple[Local
     copy.parent.mkdir()
     shutil.copy(folder / name, copy)
     if request.param == "recorded":
-        images = {name: {"file_hash": hash_file(copy, ImagesConfig())}}
+        images = {name: {"photo": hash_file(copy, ImagesConfig())}}
         changed = replace(sfm_map, photos=None, report={**sfm_map.report, "images": images})
     else:
         changed = replace(sfm_map, photos=FolderSource(folder, (name,)))

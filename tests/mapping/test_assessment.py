@@ -1,4 +1,4 @@
-"""Assessment on maps from scratch: right cameras are not doubted, each kind of fault is noticed."""
+"""Assessment of maps from scratch: right cameras are not doubted, each kind of fault is noticed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from hloc_lite.config import Config
 from hloc_lite.formats.colmap.adjustment import adjusted_with_own_cameras
+from hloc_lite.geometry.cameras import rescaled
 from hloc_lite.geometry.geodesy import Geodetic, geodetic_from_enu
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.io.pycolmap_adapter import TwoView
@@ -57,18 +58,24 @@ def test_camera_at_a_wrong_place_is_doubtful(model: SfmModel) -> None:
     assert lines[0].startswith("assessment: DOUBTFUL") and any("2.jpg" in line for line in lines)
 
 
-def test_camera_that_only_turned_gives_no_positions() -> None:
+@pytest.mark.parametrize(("size", "noise_px"), [(1, 0.5), (12, 0.2)])
+def test_camera_that_only_turned_gives_no_positions(size: int, noise_px: float) -> None:
     scene = make_scene(num_cameras=6, num_points=300)
     turned = [exp_so3([0.02 * i, 0.06 * i - 0.15, 0.01 * i]) for i in range(6)]
     scene = replace(scene, poses=tuple(Rigid3(rotation, np.zeros(3)) for rotation in turned))
-    seen = observed_model(scene, 0)
+    seen = observed_model(scene, 0, noise_px)
     pairs = true_pairs(seen)
+    camera = rescaled(scene.camera, size * scene.camera.width, size * scene.camera.height)
     # structure from motion finds some places for the cameras
     images = tuple(
-        replace(image, cam_from_world=Rigid3(image.cam_from_world.rotation, [0.3 * row, 0, 0]))
+        replace(
+            image,
+            cam_from_world=Rigid3(image.cam_from_world.rotation, [0.3 * row, 0, 0]),
+            keypoints=size * image.keypoints,
+        )
         for row, image in enumerate(seen.images)
     )
-    assessment = assess_map(replace(seen, images=images), pairs, Config())
+    assessment = assess_map(replace(seen, images=images, cameras={1: camera}), pairs, Config())
     assert len(assessment.doubtful_names) == 6
     assert "only turned about one place" in assessment.reasons[0]
     assert assessment_lines(assessment.to_json())[0] == "assessment: DOUBTFUL, the whole map"

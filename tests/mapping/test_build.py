@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from hloc_lite.config import Config
+from hloc_lite.config import Config, ImagesConfig
 from hloc_lite.errors import HlocLiteError, MappingError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.pycolmap_adapter import has_global_mapper
 from hloc_lite.localize.localizer import Localizer
+from hloc_lite.localize.own_photos import hash_file
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.map import Map
@@ -82,6 +84,17 @@ def test_two_images_make_a_map(exact_scene) -> None:
     for inputs in (MapInputs(reference=reference), MapInputs(cameras=cameras)):
         built = build_map(arrays, config, inputs=inputs, weights=NoWeights())
         assert len(built.model.images) == 2 and built.model.num_points > 200
+
+
+def test_photos_of_a_map_with_masks_are_recorded_by_their_files(
+    build, exact_scene, tmp_path
+) -> None:
+    (tmp_path / "masks").mkdir()
+    white = np.full(exact_scene[0].image(0).shape[:2], 255, np.uint8)
+    Image.fromarray(white).save(tmp_path / "masks/q.png.png")
+    inputs = MapInputs(reference=exact_scene[0].reference(NAMES), masks=tmp_path / "masks")
+    recorded = build(inputs=inputs).report["images"]["q.png"]["photo"]
+    assert recorded == hash_file(tmp_path / "images/q.png", ImagesConfig())
 
 
 def test_arrays_give_the_same_map_as_files(build, exact_scene) -> None:

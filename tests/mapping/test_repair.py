@@ -81,6 +81,15 @@ def test_an_image_that_never_fits_is_left_out_with_the_reason() -> None:
     assert list(left) == ["c.png"] and "min_agreement" in left["c.png"]
 
 
+@pytest.mark.parametrize("extended", [None, "as it is"])
+def test_an_image_that_is_not_registered_again_keeps_its_reason(extended: str | None) -> None:
+    exact = exact_model()
+    extend = (lambda start: None) if extended is None else (lambda start: start)
+    model, left = repaired(moved(exact, "c.png"), all_matches(exact), CONFIG, extend)
+    assert len(model.images) == 4
+    assert list(left) == ["c.png"] and "min_agreement" in left["c.png"]
+
+
 def test_a_consistent_model_stays_as_it_is() -> None:
     exact = exact_model()
     model, left = repaired(exact, all_matches(exact), CONFIG, pytest.fail)

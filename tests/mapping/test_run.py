@@ -15,7 +15,8 @@ from hloc_lite.io.files import read_json
 from hloc_lite.io.image_sources import MemorySource
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.retrieval import descriptor_store
-from hloc_lite.mapping.run import MapInputs, Run, find_usable_images
+from hloc_lite.mapping.run import MapInputs, Run
+from hloc_lite.mapping.usable_images import find_usable_images
 from hloc_lite.models import Models, load_models
 from hloc_lite.registry import Runtime
 from hloc_lite.scene import SfmModel

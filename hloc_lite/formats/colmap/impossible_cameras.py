@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,6 @@ from hloc_lite.config import ScratchConfig
 from hloc_lite.geometry.cameras import bearings, focal_lengths, get_camera_model
 from hloc_lite.types import Camera
 
-logger = logging.getLogger(__name__)
 GRID = 9
 """Rows and columns of the pixels at which a distortion is inverted."""
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from hloc_lite.config import MappingConfig, ScratchConfig
 from hloc_lite.errors import FormatError, MappingError
 from hloc_lite.formats.colmap.impossible_cameras import drop_impossible_images
 from hloc_lite.formats.colmap.model import read_model, write_model
+from hloc_lite.formats.colmap.reconstruction import from_pycolmap_reconstruction, scratch_folder
 from hloc_lite.io.image_names import natural_key
 from hloc_lite.io.pycolmap_adapter import (
     TwoView,
@@ -36,7 +36,7 @@ class Reconstructions:
 
     models: tuple[SfmModel, ...]
     """Those with most registered images first."""
-    impossible: Mapping[str, str]
+    left_out: Mapping[str, str]
     """Name -> reason of each image whose camera no lens can have."""
 
 
@@ -137,19 +137,16 @@ def reconstruct(
                 further["input_path"] = _write_start(folder, start)
             found = pycolmap.incremental_mapping(*arguments, options, **further)
         models: list[SfmModel] = []
-        impossible: dict[str, str] = {}
+        left_out: dict[str, str] = {}
         min_images = min(scratch.min_model_images, len(ids))
-        for number, reconstruction in found.items():
-            impossible |= drop_impossible_images(reconstruction, cameras, scratch)
-            target = folder / f"model{number}"
-            target.mkdir()
-            reconstruction.write_binary(str(target))
-            model = _read_usable(target, reconstruction, min_images)
+        for reconstruction in found.values():
+            left_out |= drop_impossible_images(reconstruction, cameras, scratch)
+            model = _usable_model(reconstruction, min_images)
             models += [] if model is None else [model]
     kept = {image.name for model in models for image in model.images}
     return Reconstructions(
         tuple(sorted(models, key=lambda m: (len(m.images), m.num_points), reverse=True)),
-        {name: reason for name, reason in impossible.items() if name not in kept},
+        {name: reason for name, reason in left_out.items() if name not in kept},
     )
 
 
@@ -159,10 +156,10 @@ def _write_start(folder: Path, start: SfmModel) -> str:
     return str(folder / "start")
 
 
-def _read_usable(folder: Path, reconstruction: Any, min_images: int) -> SfmModel | None:
-    """Read a model that a mapper wrote; None if it is too small or not finite."""
+def _usable_model(reconstruction: Any, min_images: int) -> SfmModel | None:
+    """Model that a mapper found; None if it is too small or not finite."""
     try:
-        model = _registered_only(read_model(folder), reconstruction)
+        model = from_pycolmap_reconstruction(reconstruction)
     except FormatError as error:
         logger.warning("a separate model is dropped: %s", error)
         return None
@@ -188,19 +185,6 @@ def _progress_callbacks(
         progress(registered)
 
     return {"initial_image_pair_callback": begin_model, "next_image_callback": add_image}
-
-
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Yield a temporary folder for COLMAP's files; COLMAP's failures become MappingError."""
-    with tempfile.TemporaryDirectory(prefix="hloc_lite_") as folder:
-        try:
-            yield Path(folder)
-        except RuntimeError as error:
-            raise MappingError(
-                f"COLMAP failed in {folder}: {error}. If that disk is full, free some space or set "
-                f"TMPDIR to a folder elsewhere, then run again"
-            ) from error
 
 
 def _write_database(
@@ -313,10 +297,3 @@ def _with_keypoints(image: SfmImage, keypoints: Float64) -> SfmImage:
 def _without_points(model: SfmModel, images: Sequence[SfmImage]) -> SfmModel:
     no_ids, no_xyz, no_rgb = np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros((0, 3), np.uint8)
     return SfmModel(model.cameras, tuple(images), no_ids, no_xyz, no_rgb, np.zeros(0))
-
-
-def _registered_only(model: SfmModel, reconstruction: Any) -> SfmModel:
-    """Return the model without images that have no pose: some versions write them, too."""
-    registered = set(reconstruction.reg_image_ids())
-    images = tuple(image for image in model.images if image.image_id in registered)
-    return SfmModel(model.cameras, images, model.point3D_ids, model.xyz, model.rgb, model.errors_px)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -25,9 +24,6 @@ from hloc_lite.datasets.dataset_folder import read_dataset_folder
 from hloc_lite.errors import MappingError
 from hloc_lite.formats.colmap import read_model
 from hloc_lite.geometry.cameras import guess_camera
-from hloc_lite.geometry.robust_similarity import fit_similarity_robust
-from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.geometry.similarity import fit_similarity
 from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.io.pycolmap_adapter import load_pycolmap, to_pycolmap_camera
 from hloc_lite.io.weights import WeightsStore
@@ -35,13 +31,17 @@ from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
 from hloc_lite.models import load_extractor_and_matcher
 from hloc_lite.registry import Runtime
-from hloc_lite.types import Rigid3
+from pipelines.benchmarks.accuracy.aligned_cameras import (
+    MAX_ANGLE_DEG,
+    MAX_ERROR_PERCENT,
+    Poses,
+    camera_errors,
+    wrong_cameras,
+)
 from pipelines.benchmarks.table import Table, results_option
 
-MAX_ERROR_PERCENT, MAX_ANGLE_DEG = 5.0, 2.0
 MIN_MATCHES = 15
 """Matches of a pair that hloc's way passes on (COLMAP's default)."""
-Poses = Mapping[str, Rigid3]
 
 
 @click.command()
@@ -77,7 +77,7 @@ def main(
             poses = map_by(method, dataset, settings)
             seconds = time.monotonic() - start
             errors = camera_errors(poses, true)
-            right = sum(e <= MAX_ERROR_PERCENT and a <= MAX_ANGLE_DEG for e, a in errors.values())
+            right = len(errors) - len(wrong_cameras(errors))
             worst = max((error for error, _ in errors.values()), default=float("nan"))
             table.add(
                 case.name, len(true), method, len(poses), right, round(worst, 1), round(seconds)
@@ -100,27 +100,6 @@ def map_by(method: str, dataset: Dataset, settings: tuple[str, ...]) -> Poses:
         write = _write_colmap if method == "colmap" else _write_hloc
         write(database, dataset)
         return _incremental_defaults(database, dataset.image_folder, Path(folder) / "out")
-
-
-def camera_errors(poses: Poses, true: Poses) -> dict[str, tuple[float, float]]:
-    """Error of each registered camera: percent of the mean camera spread, and degrees."""
-    names = [name for name in poses if name in true]
-    centers = np.array([pose.center for pose in true.values()])
-    spread = float(np.linalg.norm(centers - centers.mean(axis=0), axis=1).mean())
-    if len(names) < 3:
-        return {name: (float("inf"), 180.0) for name in names}
-    found = fit_similarity_robust(
-        np.array([poses[name].center for name in names]),
-        np.array([true[name].center for name in names]),
-        fit_similarity, 3, 2000, 1e-4 * spread,
-    )  # fmt: skip
-    if found is None:
-        return {name: (float("inf"), 180.0) for name in names}
-    errors = {}
-    for name in names:
-        distance, angle = pose_errors(found[0].pose_in_a(poses[name]), true[name])
-        errors[name] = (100 * distance / spread, angle)
-    return errors
 
 
 def _true_poses(dataset: Dataset) -> Poses:

@@ -1,4 +1,4 @@
-"""Assessments on maps from scratch, against true poses: silent wrong cameras and false doubts.
+"""Assessments of maps from scratch, against true poses: silent wrong cameras and false doubts.
 
     python -m pipelines.benchmarks.robustness.map_assessments SCENE... -o OUT [--known-focal]
 
@@ -14,23 +14,16 @@ from collections import Counter
 from pathlib import Path
 
 import click
-import numpy as np
 
-from hloc_lite.config import Config, load_config
+from hloc_lite.config import load_config
 from hloc_lite.datasets.dataset_folder import read_dataset_folder
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.geometry.cameras import camera_from_focal, focal_lengths
-from hloc_lite.geometry.robust_similarity import fit_similarity_robust
-from hloc_lite.geometry.rotations import rotation_angle_deg
-from hloc_lite.geometry.similarity import fit_similarity
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
-from hloc_lite.maps.map import Map
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera
-
-MAX_ERROR = 0.05
-MAX_ROTATION_DEG = 2.0
+from pipelines.benchmarks.accuracy.aligned_cameras import Poses, camera_errors, wrong_cameras
 
 
 @click.command()
@@ -40,27 +33,34 @@ MAX_ROTATION_DEG = 2.0
 @click.option("--features", default="aliked-n16", show_default=True)
 def main(scenes: tuple[Path, ...], output: Path, known_focal: bool, features: str) -> None:
     """Build the maps of SCENES from scratch, and compare their assessments with the truth."""
-    config = load_config("balanced", None, (), {"features": {"name": features}})
+    config = load_config(overrides={"features": {"name": features}})
     table: Counter[tuple[bool, bool]] = Counter()
     silent = 0
     for scene in scenes:
         name = f"{scene.name}-{features}{'-focal' if known_focal else ''}"
-        reference = read_dataset_folder(scene).reference
-        if reference is None:
+        dataset = read_dataset_folder(scene)
+        if dataset.reference is None:
             click.echo(f"{name}: no true poses, left out")
             continue
+        reference = dataset.reference.with_images(dataset.map_image_names)
+        cameras = _cameras(reference) if known_focal else None
+        inputs = MapInputs(names=dataset.map_image_names, cameras=cameras)
         try:
-            found = _map(scene, reference, output / name, config, known_focal)
+            found = build_map(
+                dataset.image_folder, config, inputs=inputs, output=output / name, keep_work=True
+            )
         except HlocLiteError as error:
             click.echo(f"{name}: no map: {error}")
             continue
-        wrong, worst = wrong_cameras(found.model, reference)
+        errors = camera_errors(_poses(found.model), _poses(reference))
+        wrong = wrong_cameras(errors)
+        worst = max((error for error, _ in errors.values()), default=float("nan"))
         doubtful = set(found.report["assessment"]["doubtful_cameras"])
         table[bool(wrong), bool(doubtful)] += 1
         silent += len(wrong - doubtful)
         click.echo(
             f"{name}: {found.report['registered']} of {found.report['images_given']} registered, "
-            f"worst {100 * worst:.1f} %, {len(wrong)} wrong, {len(doubtful)} doubtful, "
+            f"worst {worst:.1f} %, {len(wrong)} wrong, {len(doubtful)} doubtful, "
             f"{len(wrong - doubtful)} silent"
         )
     right = table[False, False] + table[False, True]
@@ -72,13 +72,8 @@ def main(scenes: tuple[Path, ...], output: Path, known_focal: bool, features: st
     click.echo(f"silent wrong cameras: {silent}")
 
 
-def _map(scene: Path, reference: SfmModel, folder: Path, config: Config, known: bool) -> Map:
-    if (folder / "map.json").is_file():
-        return Map.open(folder)
-    names = [image.name for image in reference.images]
-    cameras = _cameras(reference) if known else None
-    inputs = MapInputs(names=names, cameras=cameras)
-    return build_map(scene / "images", config, inputs=inputs, output=folder, keep_work=True)
+def _poses(model: SfmModel) -> Poses:
+    return {image.name: image.cam_from_world for image in model.images}
 
 
 def _cameras(reference: SfmModel) -> dict[str, Camera]:
@@ -89,34 +84,6 @@ def _cameras(reference: SfmModel) -> dict[str, Camera]:
         size = (camera.width, camera.height)
         by_id[key] = camera_from_focal("SIMPLE_RADIAL", *size, focal, has_prior_focal=True)
     return {image.name: by_id[image.camera_id] for image in reference.images}
-
-
-def wrong_cameras(model: SfmModel, reference: SfmModel) -> tuple[set[str], float]:
-    """Names of wrong cameras, and the largest position error as a share of the true spread.
-
-    All cameras are wrong if no similarity aligns them with the truth.
-    """
-    true = {image.name: image.cam_from_world for image in reference.images}
-    names = [image.name for image in model.images if image.name in true]
-    everywhere = np.array([pose.center for pose in true.values()])
-    spread = float(np.linalg.norm(everywhere - everywhere.mean(axis=0), axis=1).mean())
-    poses = {image.name: image.cam_from_world for image in model.images}
-    if len(names) < 3:
-        return set(names), float("inf")
-    source = np.array([poses[name].center for name in names])
-    target = np.array([true[name].center for name in names])
-    found = fit_similarity_robust(source, target, fit_similarity, 3, 1000, 1e-4 * spread)
-    if found is None:
-        return set(names), float("inf")
-    wrong, worst = set(), 0.0
-    for name in names:
-        pose = found[0].pose_in_a(poses[name])
-        error = float(np.linalg.norm(pose.center - true[name].center)) / spread
-        turn = rotation_angle_deg(pose.rotation, true[name].rotation)
-        worst = max(worst, error)
-        if error > MAX_ERROR or turn > MAX_ROTATION_DEG:
-            wrong.add(name)
-    return wrong, worst
 
 
 if __name__ == "__main__":
