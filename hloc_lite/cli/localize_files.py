@@ -198,8 +198,7 @@ def _report_input(
     unit, thresholds = MAP_UNITS, parse_thresholds([WITHOUT_UNIT])
     if scale is not None:
         unit = DistanceUnit("m", 1 / scale)
-        in_metres = parse_thresholds(["aachen"])
-        thresholds = tuple(replace(t, max_distance=t.max_distance / scale) for t in in_metres)
+        thresholds = parse_thresholds(["aachen"], metre=unit.length)
     report = report_input_from_results(
         results,
         title=f"Localization of {len(results)} queries",
