@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hloc_lite.cli.options import runtime_options, show_progress
+from hloc_lite.cli.options import runtime_options, show_progress, trust_option
 
 if TYPE_CHECKING:
     from hloc_lite.maps.calibration import MapCalibration
@@ -25,8 +25,11 @@ SHOWN_PLACES = 5
     type=click.FloatRange(min=0, min_open=True),
     help="Test no further photo after this time.  [default: until self_test.max_images]",
 )
+@trust_option
 @runtime_options
-def command(map_folder: Path, seconds: float | None, device: str, offline: bool) -> None:
+def command(
+    map_folder: Path, seconds: float | None, trust: bool, device: str, offline: bool
+) -> None:
     """Test MAP on its own photos, and learn how sure it may be.
 
     Each photo is localized in the map without itself, which should give its known pose, and in the
@@ -35,7 +38,7 @@ def command(map_folder: Path, seconds: float | None, device: str, offline: bool)
     """
     from hloc_lite.maps.map import Map
 
-    sfm_map = Map.open(map_folder)
+    sfm_map = Map.open(map_folder, trust=trust)
     calibrate(map_folder, sfm_map, seconds, device=device, offline=offline)
 
 
@@ -67,6 +70,8 @@ def describe(calibration: MapCalibration, min_confidence: float) -> list[str]:
     Args:
         min_confidence: confidence from which a pose is given.
     """
+    import numpy as np
+
     from hloc_lite.maps.calibration import SelfTestKind
 
     lines = []
@@ -87,12 +92,10 @@ def describe(calibration: MapCalibration, min_confidence: float) -> list[str]:
         shown = ", ".join(f"{a} and {b} ({c:.2f})" for a, b, c in places[:SHOWN_PLACES])
         more = f", and {len(places) - SHOWN_PLACES} more" if len(places) > SHOWN_PLACES else ""
         lines.append(f"  places that look alike: {shown}{more}")
-    import numpy as np
-
     known = calibration.repeatability[np.isfinite(calibration.repeatability)]
     if len(known):
-        lines.append(f"  landmarks: seen in {100 * float(known.mean()):.0f} % of the images that "
-                     f"should see them")  # fmt: skip
+        share = f"{100 * float(known.mean()):.0f} %"
+        lines.append(f"  landmarks: seen in {share} of the images that should see them")
     return lines
 
 

@@ -19,27 +19,22 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print all values as JSON.")
 def command(map_folder: Path, as_json: bool) -> None:
     """Show what MAP (full or compact) contains, and check it."""
+    from hloc_lite.maps.map import Map
     from hloc_lite.maps.summary import summarize_map
 
-    summary = summarize_map(map_folder)
+    sfm_map = Map.open(map_folder)
+    summary = summarize_map(map_folder, sfm_map)
     if as_json:
         click.echo(json.dumps(summary.to_json(), indent=1, ensure_ascii=False))
         return
     kind = "compact" if summary.is_compact else "full"
     click.echo(f"{map_folder}: {kind} map ({summary.schema}, fingerprint {summary.fingerprint})")
     click.echo(describe(summary))
-    for line in [*_assessment_lines(map_folder), *describe_side_maps(map_folder)]:
+    assessment = sfm_map.report.get("assessment")  # of maps from scratch
+    lines = [] if assessment is None else assessment_lines(assessment)
+    for line in [*lines, *describe_side_maps(map_folder)]:
         click.echo(f"  {line}")
     click.echo(byte_table(summary))
-
-
-def _assessment_lines(map_folder: Path) -> list[str]:
-    """Lines of the assessment on a map from scratch; none for other maps."""
-    from hloc_lite.io.files import read_json
-
-    report = map_folder / "report.json"
-    assessment = read_json(report).get("assessment") if report.is_file() else None
-    return [] if assessment is None else assessment_lines(assessment)
 
 
 def describe(summary: MapSummary) -> str:

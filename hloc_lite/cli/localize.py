@@ -169,7 +169,9 @@ def command(
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.maps.map import Map
 
-    overrides = _overrides(profile, labels, depth, max_wrong, recalibrate=recalibrate)
+    overrides = _overrides(profile, labels, depth, max_wrong)
+    if recalibrate:
+        settings = (*settings, "localize.recalibrate=true")
     cameras = read_query_cameras(photos, images, query_lists, camera)
     sfm_map = Map.open(map_folder, trust=trust)
     if geopose is not None:
@@ -241,17 +243,10 @@ def _input_files(
 
 
 def _overrides(
-    profile: str | None,
-    labels: str | None,
-    depth: str | None,
-    max_wrong: float | None,
-    *,
-    recalibrate: bool,
+    profile: str | None, labels: str | None, depth: str | None, max_wrong: float | None
 ) -> dict[str, Any]:
     """Config values of the options: section -> key -> value."""
     overrides = {} if profile is None else query_profile(profile)
-    if recalibrate:
-        overrides["localize"] = {**overrides.get("localize", {}), "recalibrate": True}
     return overrides | nested_settings(
         {
             "semantics.source": parse_cue_source(labels, "--labels", SEGMENTERS),
@@ -283,7 +278,7 @@ def _localize(
         for name, error in queries.rejected.items():
             by_name[name] = localizer.unreadable(name, error)
         results = [by_name[name] for name in queries.cameras]
-        write_outputs(outputs, results, localizer, queries)
+        write_outputs(outputs, results, localizer, queries, options)
         if progress_file is not None:
             progress_file.unlink(missing_ok=True)
     return results

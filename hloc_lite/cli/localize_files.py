@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -145,8 +146,9 @@ def write_outputs(
     results: Sequence[LocalizationResult],
     localizer: Localizer,
     queries: QuerySet,
+    options: Mapping[str, Any],
 ) -> None:
-    """Write the requested files."""
+    """Write the requested files; ``options`` are those of ``Localizer.localize``."""
     if outputs.poses is not None:
         found = ((r, r.pose.cam_from_world if r.pose else r.fallback) for r in results)
         poses = {outputs.shown_name(r.query_name): pose for r, pose in found if pose}
@@ -157,7 +159,7 @@ def write_outputs(
     if outputs.geopose is not None and georeference is not None:
         write_text_atomic(outputs.geopose, "".join(_geopose_lines(results, georeference)))
     if outputs.report is not None:
-        report = _report_input(outputs, results, localizer, queries)
+        report = _report_input(outputs, results, localizer, queries, options)
         click.echo(f"report: {write_report(outputs.report, report)}")
 
 
@@ -179,6 +181,7 @@ def _report_input(
     results: Sequence[LocalizationResult],
     localizer: Localizer,
     queries: QuerySet,
+    options: Mapping[str, Any],
 ) -> ReportInput:
     config, sfm_map = localizer.config, localizer.map
     map_photos = sfm_map.photos
@@ -192,14 +195,13 @@ def _report_input(
         photo = load_query(name) if name in queries.cameras else None
         if photo is None:
             return None
-        return localizer.localize(photo, queries.cameras.get(name), name=name)
+        return localizer.localize(photo, queries.cameras.get(name), name=name, **options)
 
     scale = sfm_map.metres_per_unit
     unit, thresholds = MAP_UNITS, parse_thresholds([WITHOUT_UNIT])
     if scale is not None:
         unit = DistanceUnit("m", 1 / scale)
-        in_metres = parse_thresholds(["aachen"])
-        thresholds = tuple(replace(t, max_distance=t.max_distance / scale) for t in in_metres)
+        thresholds = parse_thresholds(["aachen"], metre=unit.length)
     report = report_input_from_results(
         results,
         title=f"Localization of {len(results)} queries",

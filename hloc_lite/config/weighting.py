@@ -68,7 +68,7 @@ class ConfidenceConfig(Section):
     is learned from answers whose correctness is known, in place of ``min_confidence``. None: no
     promise; 1: every pose is given."""
     delta: float = Field(0.1, gt=0, lt=0.5)
-    """Probability that a promise is broken, over sets of known answers. A promise of 1 % needs 229
+    """Probability that a promise is broken, over sets of known answers. A promise of 1 % needs 230
     given answers, all right, at 0.1, and 299 at 0.05."""
     unmapped_share: float = Field(0.25, gt=0, lt=1)
     """Share of photos that show places which the map lacks, as a promise assumes. As in the

@@ -23,7 +23,7 @@ class ScoredAnswers:
     """Given poses that have a confidence, and whether they are right."""
 
     confidences: Float64
-    """(G,)."""
+    """(G,) stated probability that the pose is correct."""
     is_right: Bool
     """(G,) True if the pose is correct."""
     num_queries: int

@@ -99,7 +99,7 @@ def evaluate(
         estimated: query name -> estimated cam_from_world.
         conditions: condition -> query name -> true cam_from_world.
         thresholds: accuracy thresholds of the recalls.
-        unit: unit of the distances shown; default: metres.
+        unit: unit of the distances shown; default: map units.
         bootstrap: settings of the confidence intervals.
         query_names: all queries of the run, with or without a pose. With them, a run that localized
             nothing still shows whether its names match those of the ground truth.

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from hloc_lite.evaluation.figures import data_uri
-from hloc_lite.evaluation.shared_view import SharedView, inlier_mask
+from hloc_lite.evaluation.shared_view import SharedView, inlier_mask, spread_rows
 from hloc_lite.types import Float64, LocalizationResult, Photo, UInt8
 
 HEIGHT_PX, MAX_WIDTH_PX = 440, 800
@@ -85,8 +85,7 @@ def draw_matches(
 
 
 def _draw_lines(axes: Axes, starts: Float64, ends: Float64, color: str) -> None:
-    order = np.argsort(starts[:, 1], kind="stable")
-    chosen = order[np.linspace(0, len(order) - 1, min(len(order), MAX_LINES)).astype(int)]
+    chosen = spread_rows(starts, MAX_LINES)
     segments = np.stack([starts[chosen], ends[chosen]], axis=1)
     # neighbouring lines differ in hue, so that the eye can follow one
     colors = colormaps["viridis"](np.linspace(0.25, 1.0, len(chosen)))

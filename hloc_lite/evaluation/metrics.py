@@ -185,9 +185,7 @@ def recall_interval(num_within: int, num_queries: int, bootstrap: BootstrapConfi
     all are misses the bootstrap has no spread, however few they are; then the exact interval of
     Clopper and Pearson 1934 is used.
     """
-    from scipy.stats import (
-        binomtest,  # loads for a quarter of a second, and most runs score nothing
-    )
+    from scipy.stats import binomtest  # loads for 0.25 s, and most runs score nothing
 
     fraction = num_within / num_queries
     tail = (1 - bootstrap.confidence) / 2

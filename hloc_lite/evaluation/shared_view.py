@@ -46,6 +46,13 @@ def best_map_image(result: LocalizationResult, model: SfmModel) -> SharedView | 
     return SharedView(image.name, lines[:, 0], keypoints_of(model, image)[lines[:, 1]])
 
 
+def spread_rows(points2D: Float64, max_count: int) -> Int64:
+    """(min(L, max_count),) rows of (L, 2) pixels, evenly chosen from the top of the image down."""
+    order = np.argsort(points2D[:, 1], kind="stable")
+    chosen: Int64 = order[np.linspace(0, len(order) - 1, min(len(order), max_count)).astype(int)]
+    return chosen
+
+
 def inlier_mask(result: LocalizationResult) -> Bool:
     """(K,) inliers of the pose among the correspondences; all False without a pose."""
     assert result.correspondences is not None

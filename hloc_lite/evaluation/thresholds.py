@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hloc_lite.errors import ConfigError
 
 METRES: Mapping[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001, "": 1.0}
-"""Unit of a threshold's distance -> length in map units; without a unit: map units."""
+"""Unit of a threshold's distance -> its length in metres; without a unit: map units."""
 
 PRESETS: Mapping[str, str] = {
     "aachen": "0.25m,2deg 0.5m,5deg 5m,10deg",  # also RobotCar Seasons and Extended CMU
@@ -100,8 +100,12 @@ def is_threshold(text: str) -> bool:
     return text.lower() in PRESETS or _PATTERN.fullmatch(text.strip()) is not None
 
 
-def parse_threshold(text: str, unit_length: float | None = None) -> Threshold:
+def parse_threshold(text: str, unit_length: float | None = None, metre: float = 1.0) -> Threshold:
     """Parse ``0.25m,2deg`` (m, cm, mm; no unit: map units) or ``1%,0.5deg`` of ``unit_length``.
+
+    Args:
+        unit_length: length that percents refer to, map units.
+        metre: length of a metre, map units.
 
     Raises:
         ConfigError: the text has another form, a number is not above zero, or percent are given
@@ -116,7 +120,7 @@ def parse_threshold(text: str, unit_length: float | None = None) -> Threshold:
             raise ConfigError(f"{text!r} is relative: give the reference length with --unit-length")
         factor = percent_of(unit_length).length
     else:
-        factor = METRES[unit]
+        factor = METRES[unit] * (metre if unit else 1.0)
     distance, angle = float(found["distance"]), float(found["angle"])
     return Threshold(distance * factor, angle, f"{distance:g}{unit},{angle:g}deg")
 
@@ -133,13 +137,14 @@ def correct_within(unit: DistanceUnit | None = None, text: str | None = None) ->
     """
     unit = unit or DistanceUnit()
     default = CORRECT.get(unit.symbol, CORRECT["map units"])
-    return parse_threshold(default if text is None else text, unit.reference_length)
+    metre = unit.length if unit.symbol == "m" else 1.0
+    return parse_threshold(default if text is None else text, unit.reference_length, metre)
 
 
 def parse_thresholds(
-    texts: Iterable[str], unit_length: float | None = None
+    texts: Iterable[str], unit_length: float | None = None, metre: float = 1.0
 ) -> tuple[Threshold, ...]:
-    """Parse texts of presets and thresholds, separated by spaces or ';'.
+    """Parse texts of presets and thresholds, separated by spaces or ';', like ``parse_threshold``.
 
     Raises:
         ConfigError: as ``parse_threshold``, or no threshold is given.
@@ -148,4 +153,4 @@ def parse_thresholds(
     if not words:
         raise ConfigError(f"no threshold given: expected {_EXPECTED}")
     expanded = " ".join(PRESETS.get(word.lower(), word) for word in words).split()
-    return tuple(dict.fromkeys(parse_threshold(word, unit_length) for word in expanded))
+    return tuple(dict.fromkeys(parse_threshold(word, unit_length, metre) for word in expanded))

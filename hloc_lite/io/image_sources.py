@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -61,7 +61,7 @@ class FolderSource:
         mask = read_mask(mask_path, (photo.width, photo.height), self.config)
         if photo.mask is not None:
             mask = mask & photo.mask
-        return Photo(photo.name, photo.pixels, mask, photo.exif)
+        return replace(photo, mask=mask)
 
     def fingerprint(self, name: str) -> str:
         digest = hashlib.sha256(

@@ -116,7 +116,7 @@ def absolute_pose(
     )
     if found is None:
         return None
-    return _to_rigid3(found["cam_from_world"]), np.asarray(found["inlier_mask"], bool)
+    return from_pycolmap_rigid(found["cam_from_world"]), np.asarray(found["inlier_mask"], bool)
 
 
 def rig_pose(
@@ -153,13 +153,13 @@ def rig_pose(
         np.concatenate(points2D),
         np.concatenate(points3D),
         np.repeat(np.arange(len(rig)), [len(points) for points in points2D]).tolist(),
-        [_from_rigid3(each.cam_from_rig) for each in rig.cameras],
+        [to_pycolmap_rigid(each.cam_from_rig) for each in rig.cameras],
         [to_pycolmap_camera(each.camera, 1 + i) for i, each in enumerate(rig.cameras)],
         options,
     )
     if found is None:
         return None
-    return _to_rigid3(found["rig_from_world"]), np.asarray(found["inlier_mask"], bool)
+    return from_pycolmap_rigid(found["rig_from_world"]), np.asarray(found["inlier_mask"], bool)
 
 
 def load_pycolmap() -> Any:
@@ -194,12 +194,14 @@ def to_pycolmap_camera(camera: Camera, camera_id: int) -> Any:
 
 def to_pycolmap_rigid(a_from_b: Rigid3) -> Any:
     """``pycolmap.Rigid3d`` of a transform; ``cam_from_world`` stays ``cam_from_world``."""
-    return _from_rigid3(a_from_b)
+    matrix = np.column_stack([a_from_b.rotation, a_from_b.translation])
+    return load_pycolmap().Rigid3d(matrix)
 
 
 def from_pycolmap_rigid(a_from_b: Any) -> Rigid3:
     """Transform of a ``pycolmap.Rigid3d``."""
-    return _to_rigid3(a_from_b)
+    matrix = np.asarray(a_from_b.matrix())
+    return Rigid3(matrix[:, :3], matrix[:, 3])
 
 
 def from_pycolmap_camera(camera: Any) -> Camera:
@@ -211,15 +213,6 @@ def from_pycolmap_camera(camera: Any) -> Camera:
         np.asarray(camera.params),
         bool(camera.has_prior_focal_length),
     )
-
-
-def _to_rigid3(pose: Any) -> Rigid3:
-    matrix = np.asarray(pose.matrix())
-    return Rigid3(matrix[:, :3], matrix[:, 3])
-
-
-def _from_rigid3(pose: Rigid3) -> Any:
-    return load_pycolmap().Rigid3d(np.column_stack([pose.rotation, pose.translation]))
 
 
 def _kind_name(geometry: Any) -> str:

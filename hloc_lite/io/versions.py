@@ -19,14 +19,18 @@ def software_versions() -> dict[str, str]:
     for package in PACKAGES:
         with suppress(PackageNotFoundError):
             found[package] = version(package)
-    return {**found, "system": platform.platform(), "processor": processor()}
+    return {
+        **found,
+        "system": platform.platform(),
+        "processor": f"{processor()}, {os.cpu_count()} cores",
+    }
 
 
 def processor() -> str:
-    """Name of the processor as the system tells it, and the number of its cores."""
-    name = platform.processor() or platform.machine()
+    """Name of the processor as the system tells it; ``unknown`` if it does not."""
     with suppress(OSError):  # only Linux has the file
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        name = names[0] if names else name
-    return f"{name}, {os.cpu_count()} cores"
+        if names:
+            return names[0]
+    return platform.processor() or platform.machine() or "unknown"

@@ -156,6 +156,7 @@ class Localizer:
         prior: Prior | None = None,
         budget_ms: float | None = None,
         max_wrong: float | None = None,
+        recalibrate: bool | None = None,
     ) -> LocalizationResult:
         """Estimate the pose of a photo.
 
@@ -173,6 +174,8 @@ class Localizer:
             budget_ms: wall time after which no further step of the cascade begins; ``skipped`` of
                 the result names what was left.
             max_wrong: promised share of wrong answers (0.01 for 1 %); None for the config's.
+            recalibrate: where given intrinsics do not fit, use those that do; None for the config's
+                ``localize.recalibrate``.
 
         Returns:
             A result whose reason says why there is no pose. Unreadable images and intrinsics that
@@ -200,9 +203,10 @@ class Localizer:
             "max_wrong": max_wrong,
             "clock": clock,
         }
-        result = self.pipeline.run(photo, intrinsics, **how)
+        pipeline = self.pipeline.recalibrating(recalibrate)
+        result = pipeline.run(photo, intrinsics, **how)
         if may_lie(result, self.config.localize):
-            result = retry_turned(self.pipeline, result, photo, intrinsics, **how)
+            result = retry_turned(pipeline, result, photo, intrinsics, **how)
         result = replace(
             result, peak_memory_mb=peak_memory_mb(), reason=self._reason(result.reason, prior)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from copy import copy
 
 import numpy as np
 
@@ -259,6 +260,14 @@ class QueryPipeline:
             self.predictor, self._estimator, self.verifier.with_points(lifter), self._priors,
             self._promises,
         )  # fmt: skip
+
+    def recalibrating(self, recalibrate: bool | None) -> QueryPipeline:
+        """Pipeline with another value of ``localize.recalibrate``; itself for None."""
+        if recalibrate is None:
+            return self
+        other = copy(self)
+        other.verifier = self.verifier.recalibrating(recalibrate)
+        return other
 
     def _steps(
         self, query: Query, hits: RetrievalHits, clock: StageClock

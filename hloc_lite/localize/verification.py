@@ -96,6 +96,13 @@ class PoseVerifier:
         )
         return other
 
+    def recalibrating(self, recalibrate: bool) -> PoseVerifier:
+        """Verifier with another value of ``localize.recalibrate``."""
+        other, changed = copy(self), {"recalibrate": recalibrate}
+        localize = self._config.localize.model_copy(update=changed)
+        other._config = self._config.model_copy(update={"localize": localize})
+        return other
+
     def verify(
         self,
         selected: SelectedHypothesis,

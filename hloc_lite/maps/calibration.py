@@ -169,7 +169,9 @@ def read_calibration(folder: Path, fingerprint: str, num_points: int) -> MapCali
         if path.stat().st_size > MAX_FILE_BYTES:
             raise FormatError(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
         found, belongs_to = _read(path)
-    except (HlocLiteError, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (
+        HlocLiteError, OSError, AttributeError, KeyError, OverflowError, TypeError, ValueError
+    ) as error:  # fmt: skip
         logger.warning("%s is ignored: %s; `hloc-lite calibrate` writes it anew", path, error)
         return None
     if belongs_to == fingerprint and len(found.repeatability) in (0, num_points):

@@ -27,12 +27,13 @@ class Map(MapData):
         return html_table("Map", self._facts())
 
     def _facts(self) -> dict[str, str]:
+        scale = self.metres_per_unit
         return {
             "images": str(len(self.model.images)),
             "points": str(self.model.num_points),
             "features": self.config.features.name,
             "retrieval": self.config.retrieval.name,
-            "units": "map units" if self.georeference is None else "georeferenced",
+            "map unit": "of unknown length" if scale is None else f"{scale:.6g} m",
             "fingerprint": self.fingerprint,
         }
 

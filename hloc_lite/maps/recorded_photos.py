@@ -36,7 +36,7 @@ class RecordedPhotos:
 
     def fingerprint(self, name: str) -> str:
         """Return the hash of the photo's file. Raises ImageError if it is not the recorded one."""
-        if name not in self.names:
+        if name not in self.hashes:
             raise ImageError(f"the map records no photo {name!r}")
         found = self.folder.fingerprint(name)
         if found != self.hashes[name]:

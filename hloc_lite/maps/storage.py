@@ -28,11 +28,7 @@ from hloc_lite.formats.colmap import read_files
 from hloc_lite.io.bank import Bank
 from hloc_lite.io.files import file_sha256, read_json
 from hloc_lite.io.sharded_store import ShardedStore
-from hloc_lite.io.staging import (
-    HEADER,
-    content_state,
-    current_file,
-)
+from hloc_lite.io.staging import HEADER, content_state, current_file
 from hloc_lite.maps.calibration import MapCalibration, read_calibration
 from hloc_lite.maps.compact import read_compact
 from hloc_lite.maps.config import config_fields
@@ -43,13 +39,9 @@ from hloc_lite.maps.folder import (
     MODEL_FILES,
     REMEDY,
 )
-from hloc_lite.maps.georeference import (
-    read_georeference,
-)
+from hloc_lite.maps.georeference import read_georeference
 from hloc_lite.maps.recorded_photos import recorded_photos
-from hloc_lite.maps.stored_descriptors import (
-    open_landmark_descriptors,
-)
+from hloc_lite.maps.stored_descriptors import open_landmark_descriptors
 from hloc_lite.types import LocalFeatures
 
 MAX_REPLACEMENTS = 10

@@ -29,12 +29,14 @@ def localize_in_maps(
     prior_for: Callable[[ServedMap], Prior | None],
     budget_ms: float | None,
     max_wrong: float | None = None,
+    recalibrate: bool | None = None,
 ) -> MultiMapResult:
     """Localize a photo in each map and rank the results by status, confidence and inliers.
 
     The budget covers all maps together. Once it is spent, the remaining maps are skipped; the first
-    map is always tried. ``max_wrong`` is promised for each map. ``photo`` must not have the name of
-    a map image: it would be taken for it.
+    map is always tried. ``max_wrong`` is promised for each map. ``recalibrate`` is that of
+    ``Localizer.localize``. ``photo`` must not have the name of a map image: it would be taken for
+    it.
     """
     start = time.perf_counter()
     results: dict[str, LocalizationResult] = {}
@@ -50,6 +52,7 @@ def localize_in_maps(
             prior=prior_for(served_map),
             budget_ms=None if left_ms is None else max(left_ms, 1.0),
             max_wrong=max_wrong,
+            recalibrate=recalibrate,
         )
         results[served_map.name] = result
         skipped += [f"{served_map.name}: {step}" for step in result.skipped]

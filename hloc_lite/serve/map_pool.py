@@ -43,6 +43,7 @@ class Localizes(Protocol):
         prior: Prior | None = None,
         budget_ms: float | None = None,
         max_wrong: float | None = None,
+        recalibrate: bool | None = None,
     ) -> LocalizationResult: ...
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from hloc_lite.evaluation.shared_view import best_map_image, inlier_mask
+from hloc_lite.evaluation.shared_view import best_map_image, inlier_mask, spread_rows
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Float64, LocalizationResult
 
@@ -45,18 +44,17 @@ def match_view(result: LocalizationResult, model: SfmModel) -> MatchView | None:
         return None
     image = model.image_named(shared.name)
     assert image is not None
-    count = len(shared.rows)
-    order = np.argsort(result.correspondences.points2D[shared.rows, 1], kind="stable")
-    chosen = order[np.linspace(0, count - 1, min(count, MAX_MATCHES)).astype(int)]
+    points = result.correspondences.points2D[shared.rows]
+    chosen = spread_rows(points, MAX_MATCHES)
     camera = model.cameras[image.camera_id]
     return MatchView(
         image=shared.name,
         rank=1 + result.hits.names.index(shared.name),
         width=camera.width,
         height=camera.height,
-        query_points=_pixels(result.correspondences.points2D[shared.rows[chosen]]),
+        query_points=_pixels(points[chosen]),
         map_points=_pixels(shared.keypoints[chosen]),
-        num_shared=count,
+        num_shared=len(shared.rows),
         are_inliers=bool(inlier_mask(result).any()),
     )
 

@@ -30,12 +30,14 @@ async function start() {
     const frame = $("frame").value;
     $("frame").replaceChildren(...Object.keys(frames).map((name) => new Option(name, name)));
     if (frame) $("frame").value = frame;
+    const isReady = (await fetch("/ready")).ok;  // asked first: a map may open meanwhile
     const list = (await fetchJson("/v1/maps")).maps;
     for (const map of list) maps.set(map.name, map);
     const selected = $("map").value;
     $("map").replaceChildren($("map").options[0], ...list.map((m) => new Option(`${m.name} (${m.images} photos)`, m.name)));
     $("map").value = selected;
-    if (!list.length) { $("about").textContent = "The maps are being opened."; setTimeout(start, 1500); return; }
+    if (!isReady) setTimeout(start, 1500);
+    if (!list.length) { $("about").textContent = "The maps are being opened."; return; }
     $("about").textContent = list.map((m) => `${m.name}: ${m.images} photos, ${m.points.toLocaleString("en")} points.`).join(" ");
     if (!plan) await showPlan(list[0].name);
   } catch (error) {

@@ -4,9 +4,12 @@ const CHI2_95 = 5.991;     // 95 % quantile of chi-square with two degrees of fr
 const MIN_ELLIPSE_PX = 6;  // smaller ellipses vanish under the camera symbol
 const plans = new Map();   // by map name
 let plan = null;           // the plan being drawn
+let wanted = null;         // name of its map; answers to earlier requests may come later
 
 async function showPlan(name) {
+  wanted = name;
   if (!plans.has(name)) plans.set(name, await fetchJson(`/v1/maps/${encodeURIComponent(name)}/plan`));
+  if (name !== wanted) return;
   plan = plans.get(name);
   $("plan-title").textContent = `Plan of map ${name}`;
   draw();

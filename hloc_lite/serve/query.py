@@ -73,6 +73,9 @@ class Query(BaseModel):
     max_wrong: float | None = Field(None, gt=0, le=1)
     """Promise: largest share of given answers that may be wrong, 0.01 for 1 %. It sets the
     confidence from which poses are given. Default: as the server was started."""
+    recalibrate: bool | None = None
+    """Where the given intrinsics do not fit, use those that do instead of withholding the pose.
+    Default: as the server was started."""
     matches: bool = False
     """Also return the matches with the map image that shares most inliers with the photo."""
     budget_ms: float | None = Field(None, gt=0, le=600000)

@@ -85,6 +85,7 @@ class Service:
                 lambda served_map: prior_for(query, served_map),
                 query.budget_ms,
                 query.max_wrong,
+                query.recalibrate,
             )
         except ConfigError as error:
             raise Problem(422, "bad_field", str(error)) from None

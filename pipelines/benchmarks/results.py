@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import os
-import platform
 import shlex
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import read_json, write_json_atomic
+from hloc_lite.io.versions import processor
 
 SCHEMA = "hloc_lite.results/1"
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,17 +160,6 @@ def machine_description() -> str:
     used = torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized()
     parts.append(torch.cuda.get_device_name() if torch is not None and used else "no GPU used")
     return ", ".join(parts)
-
-
-def processor() -> str:
-    """Name of the processor; ``unknown`` if the system does not tell."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux
-    return platform.processor() or platform.machine() or "unknown"
 
 
 def _shown(argument: str) -> str:

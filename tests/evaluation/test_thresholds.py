@@ -8,6 +8,7 @@ from hloc_lite.errors import ConfigError
 from hloc_lite.evaluation.thresholds import (
     DistanceUnit,
     Threshold,
+    correct_within,
     is_threshold,
     parse_threshold,
     parse_thresholds,
@@ -43,6 +44,14 @@ def test_percent_of_a_reference_length() -> None:
         parse_threshold("1%,0.5deg")
     with pytest.raises(ConfigError, match="above zero, got 0"):
         percent_of(0)
+
+
+def test_metres_in_a_map_of_another_unit() -> None:
+    unit = DistanceUnit("m", 0.05)  # a map unit is 20 m
+    assert correct_within(unit).max_distance == pytest.approx(0.0125)
+    assert correct_within(unit, "0.5,2deg").max_distance == 0.5
+    limits = parse_thresholds(["aachen"], metre=unit.length)
+    assert [unit.convert(limit.max_distance) for limit in limits] == pytest.approx([0.25, 0.5, 5])
 
 
 @pytest.mark.parametrize(

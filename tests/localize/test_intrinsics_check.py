@@ -61,9 +61,13 @@ def test_recalibrate_uses_the_intrinsics_that_fit(
     scene: ExactScene, sfm_map: Map, given: Camera
 ) -> None:
     features = seen_with(scene, TRUE)
-    result = localizer_with(sfm_map, features, "localize.recalibrate=true").localize(
-        scene.image(3), given
-    )
+    localizer = localizer_with(sfm_map, features, "localize.recalibrate=true")
+    result = localizer.localize(scene.image(3), given)
+    assert localizer.localize(scene.image(3), given, recalibrate=False).pose is None
+    other = localizer_with(sfm_map, features)
+    asked = other.localize(scene.image(3), given, recalibrate=True)
+    assert asked.confidence == result.confidence
+    assert other.localize(scene.image(3), given).pose is None
     assert result.pose is not None, result.reason
     assert focal_lengths(result.pose.camera)[0] == pytest.approx(300, rel=0.03)
     distance, angle_deg = pose_errors(result.pose.cam_from_world, scene.poses[3])

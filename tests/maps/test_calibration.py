@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hloc_lite.maps.calibration import (
     MapCalibration,
     SelfTestKind,
     calibration_bytes,
+    calibration_to_json,
     read_calibration,
     write_calibration,
 )
@@ -71,6 +73,14 @@ def test_that_of_another_map_is_ignored(tmp_path, caplog, fingerprint, num_point
 )
 def test_a_damaged_file_is_ignored(tmp_path: Path, caplog, content: bytes) -> None:
     (tmp_path / CALIBRATION).write_bytes(content)
+    assert read_calibration(tmp_path, "map", 3) is None
+    assert "is ignored" in caplog.text
+
+
+@pytest.mark.parametrize("change", [{"kinds": [0, 1, 300]}, {"confidences": [10**400, 0, 0]}])
+def test_numbers_out_of_range_are_ignored(tmp_path: Path, caplog, change) -> None:
+    value = calibration_to_json(calibration(), "map")
+    (tmp_path / CALIBRATION).write_text(json.dumps({**value, **change}))
     assert read_calibration(tmp_path, "map", 3) is None
     assert "is ignored" in caplog.text
 

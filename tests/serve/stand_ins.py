@@ -66,6 +66,7 @@ class FakeLocalizer:
         self.cameras: list[Camera | None] = []
         self.priors: list[Prior | None] = []
         self.budgets: list[float | None] = []
+        self.recalibrations: list[bool | None] = []
 
     def localize(
         self,
@@ -75,11 +76,13 @@ class FakeLocalizer:
         prior: Prior | None = None,
         budget_ms: float | None = None,
         max_wrong: float | None = None,
+        recalibrate: bool | None = None,
     ) -> LocalizationResult:
         self.photos.append(image)
         self.cameras.append(camera)
         self.priors.append(prior)
         self.budgets.append(budget_ms)
+        self.recalibrations.append(recalibrate)
         self.started.release()
         assert self.gate.wait(20)
         used = camera or Camera("PINHOLE", image.width, image.height, np.array([60.0, 60, 1, 1]))

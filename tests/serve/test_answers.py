@@ -232,3 +232,13 @@ def test_a_promise_is_passed_on_and_shown(connect: Connect) -> None:
     assert (body["max_wrong"], body["promise"]) == (None, "")
     refused = client.post("/v1/localize", files=IMAGE, data={"max_wrong": "1.5"})
     assert refused.status_code == 422 and "max_wrong" in refused.json()["error"]["reason"]
+
+
+def test_recalibration_is_asked_for_by_request(connect: Connect) -> None:
+    localizer = FakeLocalizer()
+    client = connect(localizer)
+    for data in ({}, {"recalibrate": "true"}, {"recalibrate": "false"}):
+        assert client.post("/v1/localize", files=IMAGE, data=data).status_code == 200
+    assert localizer.recalibrations == [None, True, False]
+    refused = client.post("/v1/localize", files=IMAGE, data={"recalibrate": "maybe"})
+    assert refused.status_code == 422 and "recalibrate" in refused.json()["error"]["reason"]

@@ -26,8 +26,8 @@ from typing import Any
 import click
 import numpy as np
 
+from hloc_lite.io.versions import processor
 from pipelines.benchmarks.checkouts import Checkout
-from pipelines.benchmarks.results import processor
 
 TIMED_QUERIES = Path(__file__).with_name("timed_queries.py")
 FEATURES = {
