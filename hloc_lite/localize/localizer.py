@@ -240,7 +240,8 @@ class Localizer:
             return self.localize(frame.image, frame.camera, prior=prior)
 
         distance = median_scene_distance(self.map.model)
-        tracker = Tracker(localize, self._rig_estimator, distance, self.config.sequence)
+        verifier, config = self.pipeline.verifier, self.config
+        tracker = Tracker(localize, self._rig_estimator, verifier, distance, config)
         return (tracker.next(frame) for frame in frames)
 
     @sleeping_openmp_threads()
@@ -255,13 +256,15 @@ class Localizer:
 
         Raises:
             ShapeError: the numbers of images and cameras differ.
+            ConfigError: ``confidence.max_wrong`` is set, for poses without confidence.
         """
         _check_arguments(prior)
         if len(images) != len(rig):
             raise ShapeError(f"{len(images)} images for the {len(rig)} cameras of the rig")
         clock, unreadable, found = StageClock(), dict[str, str](), list[Correspondences]()
+        mounted = list(rig.cameras)
         names = [f"{index}: {_name_of(image)}" for index, image in enumerate(images)]
-        for name, image, each in zip(names, images, rig.cameras, strict=True):
+        for index, (name, image, each) in enumerate(zip(names, images, rig.cameras, strict=True)):
             try:
                 with clock("read"):
                     photo = _read(image, name, self.config)
@@ -270,11 +273,13 @@ class Localizer:
                 unreadable[name] = str(error)
                 found.append(no_correspondences())
                 continue
+            mounted[index] = replace(each, camera=camera)
             query, hits = self.pipeline.describe(photo, camera, prior=prior, clock=clock)
             found.append(photo_matches(self.pipeline, query, hits, clock))
         result = solve_rig(
-            self._rig_estimator, names, found, rig, unreadable, self.config.pose, clock
-        )
+            self._rig_estimator, self.pipeline.verifier, names, found, Rig(tuple(mounted)),
+            unreadable, self.config, clock,
+        )  # fmt: skip
         return replace(result, reason=self._reason(result.reason, prior))
 
     def unreadable(self, name: str, error: HlocLiteError) -> LocalizationResult:

@@ -89,7 +89,7 @@ class MapCalibration:
     """Pairs of images that show different places and were confused, with the confidence in the
     wrong pose, the highest first."""
     fitted_to: str = ""
-    """Fingerprint of the confidence settings and the model of the map that it holds for."""
+    """Fingerprint of the global confidence model that it holds for."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "repeatability", np.float32, None)
@@ -169,7 +169,8 @@ def read_calibration(folder: Path, fingerprint: str, num_points: int) -> MapCali
         if path.stat().st_size > MAX_FILE_BYTES:
             raise FormatError(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
         found, belongs_to = _read(path)
-    except (HlocLiteError, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (HlocLiteError, OSError, AttributeError, KeyError, TypeError, ValueError,
+            OverflowError) as error:  # fmt: skip
         logger.warning("%s is ignored: %s; `hloc-lite calibrate` writes it anew", path, error)
         return None
     if belongs_to == fingerprint and len(found.repeatability) in (0, num_points):
