@@ -227,8 +227,11 @@ class Photo:
             freeze_field(self, "mask", np.bool_, *self.pixels.shape[:2])
         for name in ("pixels", "mask"):
             array = getattr(self, name)
-            if array is not None and not array.flags.c_contiguous:  # torch refuses negative strides
-                array = np.ascontiguousarray(array)
+            if array is None:
+                continue
+            # torch refuses negative strides, which contiguous arrays of one row or column may have
+            if not array.flags.c_contiguous or min(array.strides) < 0:
+                array = array.copy()
                 array.flags.writeable = False
                 object.__setattr__(self, name, array)
 

@@ -21,6 +21,8 @@ from hloc_lite.io.image_sources import FileSource, FolderSource, ImageSource
 from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.results import result_from_json, result_line
 from hloc_lite.localize.localizer import Localizer
+from hloc_lite.maps.calibration import calibration_to_json
+from hloc_lite.maps.map import Map
 from hloc_lite.types import Camera, LocalizationResult, Photo, Prior
 
 logger = logging.getLogger(__name__)
@@ -103,13 +105,20 @@ def _run_fingerprint(
         for name, c in cameras.items()
     }
     hashes = {name: _image_hash(source, name) for name in cameras}
-    maps = [each.fingerprint for each in localizer.maps]
+    maps = [_map_state(each) for each in localizer.maps]
     cue_files = [
         label_file_hashes(localizer.config.semantics, cameras),
         depth_file_hashes(localizer.config.depth, cameras),
     ]
     how = (localizer.config, localizer.calibration)  # the coefficients' file may change
     return fingerprint("1", maps, *how, intrinsics, hashes, cue_files, dict(asked))
+
+
+def _map_state(sfm_map: Map) -> list[object]:
+    """Plain values of a map that answers depend on; scale and calibration may change later."""
+    known, made = sfm_map.calibration, sfm_map.fingerprint
+    learned = None if known is None else calibration_to_json(known, made)
+    return [made, sfm_map.metres_per_unit, learned]
 
 
 def _plain(prior: Prior | None) -> dict[str, object] | None:

@@ -241,7 +241,8 @@ class Localizer:
             return self.localize(frame.image, frame.camera, prior=prior)
 
         distance = median_scene_distance(self.map.model)
-        tracker = Tracker(localize, self._rig_estimator, distance, self.config.sequence)
+        verifier, config = self.pipeline.verifier, self.config
+        tracker = Tracker(localize, self._rig_estimator, verifier, distance, config)
         return (tracker.next(frame) for frame in frames)
 
     @sleeping_openmp_threads()
@@ -256,6 +257,7 @@ class Localizer:
 
         Raises:
             ShapeError: the numbers of images and cameras differ.
+            ConfigError: ``confidence.max_wrong`` is set, for poses without confidence.
         """
         _check_arguments(prior)
         if len(images) != len(rig):

@@ -9,6 +9,7 @@ import numpy as np
 
 from hloc_lite.config import Config, fingerprint
 from hloc_lite.localize.confidence import load_calibration
+from hloc_lite.maps.calibration import MapCalibration
 from hloc_lite.maps.map import Map
 from hloc_lite.pose.confidence import Calibration
 from hloc_lite.types import Float64
@@ -54,13 +55,21 @@ def typical_landmarks(
     return _coefficients(calibration, config, maps).get(TYPICAL, 0.0)
 
 
+def fitting_calibration(calibration: Calibration | None, sfm_map: Map) -> MapCalibration | None:
+    """Calibration of a map if it was made with this global model; else None."""
+    known = sfm_map.calibration
+    if calibration is None or known is None:
+        return None
+    return known if known.fitted_to == base_fingerprint(calibration) else None
+
+
 def _coefficients(
     calibration: Calibration | None, config: Config, maps: Sequence[Map]
 ) -> Mapping[str, float]:
-    known = maps[0].calibration
-    if calibration is None or known is None or len(maps) > 1 or not config.self_test.for_queries:
+    known = fitting_calibration(calibration, maps[0])
+    if known is None or len(maps) > 1 or not config.self_test.for_queries:
         return {}
-    return known.coefficients if known.fitted_to == base_fingerprint(calibration) else {}
+    return known.coefficients
 
 
 def corrected(calibration: Calibration, coefficients: Mapping[str, float]) -> Calibration:

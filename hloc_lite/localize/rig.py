@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from hloc_lite.clock import StageClock
-from hloc_lite.config import PoseConfig
-from hloc_lite.errors import HlocLiteError, counted
+from hloc_lite.config import Config, PoseConfig
+from hloc_lite.errors import ConfigError, HlocLiteError, counted
 from hloc_lite.localize.cascade import match_landmarks
 from hloc_lite.localize.pipeline import QueryPipeline, keypoints_of
 from hloc_lite.localize.query import Image, Query, name_of, query_camera, read_query
 from hloc_lite.localize.result import milliseconds
+from hloc_lite.localize.verification import PoseVerifier
 from hloc_lite.localize.weighting import weigh
+from hloc_lite.pose.inlier_model import usable_mask
+from hloc_lite.pose.refine import refine_on_inliers
 from hloc_lite.protocols import RigEstimator
 from hloc_lite.registry import Runtime, create_rig_estimator, rig_estimator_names
 from hloc_lite.types import (
@@ -22,6 +26,7 @@ from hloc_lite.types import (
     RetrievalHits,
     Rig,
     RigLocalizationResult,
+    RigPoseEstimate,
     Status,
 )
 
@@ -48,8 +53,9 @@ def localize_photos(
 ) -> RigLocalizationResult:
     """Localize a rig by a photo of each camera; arguments as for ``Localizer.localize_rig``."""
     clock, unreadable, found = StageClock(), dict[str, str](), list[Correspondences]()
+    mounted = list(rig.cameras)
     names = [f"{index}: {name_of(image)}" for index, image in enumerate(images)]
-    for name, image, each in zip(names, images, rig.cameras, strict=True):
+    for index, (name, image, each) in enumerate(zip(names, images, rig.cameras, strict=True)):
         try:
             with clock("read"):
                 photo = read_query(image, name, pipeline.config)
@@ -58,9 +64,13 @@ def localize_photos(
             unreadable[name] = str(error)
             found.append(no_correspondences())
         else:
+            mounted[index] = replace(each, camera=camera)
             query, hits = pipeline.describe(photo, camera, prior=prior, clock=clock)
             found.append(photo_matches(pipeline, query, hits, clock))
-    return solve_rig(estimator, names, found, rig, unreadable, pipeline.config.pose, clock)
+    return solve_rig(
+        estimator, pipeline.verifier, names, found, Rig(tuple(mounted)), unreadable,
+        pipeline.config, clock,
+    )  # fmt: skip
 
 
 def photo_matches(
@@ -77,13 +87,35 @@ def photo_matches(
     return weighted.correspondences
 
 
+def intrinsics_doubts(
+    verifier: PoseVerifier,
+    correspondences: Sequence[Correspondences],
+    rig: Rig,
+    pose: RigPoseEstimate,
+    config: PoseConfig,
+) -> list[str]:
+    """For each camera, the sentence on intrinsics that fit better; empty if none do.
+
+    Each camera is tested at a pose of its own, so that errors of extrinsics or of odometry are not
+    taken for errors of intrinsics.
+    """
+    doubts = []
+    poses = rig.cams_from_world(pose.rig_from_world)
+    for matches, each, cam_from_world in zip(correspondences, rig.cameras, poses, strict=True):
+        kept = matches.subset(usable_mask(matches))
+        alone = refine_on_inliers(kept, each.camera, cam_from_world, config, pose.num_trials)
+        doubts.append("" if alone is None else verifier.test_intrinsics(kept, alone).sentence)
+    return doubts
+
+
 def solve_rig(
     estimator: RigEstimator,
+    verifier: PoseVerifier,
     names: Sequence[str],
     correspondences: Sequence[Correspondences],
     rig: Rig,
     unreadable: Mapping[str, str],
-    config: PoseConfig,
+    config: Config,
     clock: StageClock,
 ) -> RigLocalizationResult:
     """Solve one pose on the correspondences of all cameras.
@@ -91,12 +123,30 @@ def solve_rig(
     Args:
         names: names of the photos, in the rig's order.
         correspondences: correspondences of each photo, in the same order.
+        rig: cameras with the intrinsics of their photos, as these were read.
         unreadable: name -> reason for each photo that could not be read.
+
+    Raises:
+        ConfigError: a share of wrong answers is promised, for poses without confidence.
     """
+    if (config.confidence.max_wrong or 1) < 1:
+        raise ConfigError(
+            "a promise (max_wrong) needs a confidence, which rigs do not have: localize the photos "
+            "one by one, or leave it out"
+        )
     with clock("pose"):
         pose = estimator.estimate(correspondences, rig)
-    number, needed = sum(map(len, correspondences)), config.rig_min_inliers
+    doubts = [""]
     if pose is not None:
+        with clock("confidence"):
+            doubts = intrinsics_doubts(verifier, correspondences, rig, pose, config.pose)
+    number, needed = sum(map(len, correspondences)), config.pose.rig_min_inliers
+    if any(doubts):
+        pose, status = None, Status.DOUBTFUL
+        reason = "; ".join(
+            f"{name}: {doubt}" for name, doubt in zip(names, doubts, strict=True) if doubt
+        )
+    elif pose is not None:
         status = Status.LOCALIZED
         seeing = counted(len(rig) - len(unreadable), "camera")
         reason = f"{pose.num_inliers} of {number} correspondences of {seeing} agree"

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hloc_lite.config import SequenceConfig
+from hloc_lite.config import Config
 from hloc_lite.errors import ConfigError, ShapeError
+from hloc_lite.geometry.cameras import rescaled
+from hloc_lite.localize.rig import intrinsics_doubts
+from hloc_lite.localize.verification import PoseVerifier
 from hloc_lite.protocols import RigEstimator
 from hloc_lite.types import (
     Camera,
@@ -74,6 +77,7 @@ class Tracker:
     Args:
         localize: localizes one frame by itself.
         estimator: solves several frames together, as the cameras of a rig.
+        verifier: tests the intrinsics of frames that were solved together.
         scene_distance: median distance of the map's points from their cameras, map units.
     """
 
@@ -81,16 +85,18 @@ class Tracker:
         self,
         localize: Localize,
         estimator: RigEstimator,
+        verifier: PoseVerifier,
         scene_distance: float,
-        config: SequenceConfig,
+        config: Config,
     ) -> None:
-        self._localize, self._estimator = localize, estimator
-        self._scene_distance, self._config = scene_distance, config
+        self._localize, self._estimator, self._verifier = localize, estimator, verifier
+        self._scene_distance, self._config = scene_distance, config.sequence
+        self._pose_config = config.pose
         self._expected: Rigid3 | None = None
         """cam_from_world of the last frame, by its own pose or by odometry since."""
         self._travelled = 0.0
         """Distance travelled since the last pose, map units."""
-        self._window: deque[_PastFrame] = deque(maxlen=config.window - 1)
+        self._window: deque[_PastFrame] = deque(maxlen=config.sequence.window - 1)
 
     def next(self, frame: Frame) -> LocalizationResult:
         """Localize the next frame.
@@ -150,16 +156,22 @@ class Tracker:
 
     def _solve_together(self, result: LocalizationResult, frame: Frame) -> LocalizationResult:
         """Result with the pose that the last frames give together, if there is one."""
-        camera, own = frame.camera, result.correspondences
-        if camera is None or own is None or len(own) == 0:
+        own, features = result.correspondences, result.features
+        if frame.camera is None or own is None or features is None or len(own) == 0:
             return result
+        if result.max_wrong is not None:  # nothing is promised for poses without confidence
+            return result
+        camera = rescaled(frame.camera, *features.image_size)
         self._remember(camera, own)
         frames = list(self._window)
         if len(frames) < self._config.min_frames:
             return result
         rig = Rig(tuple(RigCamera(each.camera, each.from_current) for each in frames))
-        found = self._estimator.estimate([each.correspondences for each in frames], rig)
+        matches = [each.correspondences for each in frames]
+        found = self._estimator.estimate(matches, rig)
         if found is None:
+            return result
+        if any(intrinsics_doubts(self._verifier, matches, rig, found, self._pose_config)):
             return result
         counts = [int(mask.sum()) for mask in found.inlier_masks]
         agreeing = sum(count >= self._config.min_inliers_of_frame for count in counts)
@@ -175,5 +187,6 @@ class Tracker:
             reason=reason,
             pose=pose,
             confidence=None,
+            min_confidence=None,
             counts={**result.counts, "frames": agreeing, "inliers": pose.num_inliers},
         )

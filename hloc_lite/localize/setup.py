@@ -22,7 +22,7 @@ from hloc_lite.localize.compatibility import (
 from hloc_lite.localize.confidence import load_calibration
 from hloc_lite.localize.known_answers import load_known_answers
 from hloc_lite.localize.landmark_check import LandmarkCheck
-from hloc_lite.localize.map_confidence import typical_landmarks
+from hloc_lite.localize.map_confidence import fitting_calibration, typical_landmarks
 from hloc_lite.localize.map_matcher import MapMatcher
 from hloc_lite.localize.multi_map import JointLifter, concatenate_point_values
 from hloc_lite.localize.pipeline import QueryPipeline
@@ -213,8 +213,8 @@ def _make_verifier(
 
 def _make_promises(sfm_map: Map, known: Calibration | None, config: Config) -> Promises:
     # shipped answers are of the global model, also where a map corrects it
-    shipped = partial(load_known_answers, known)
-    return Promises(config.confidence, own_answers(sfm_map.calibration), shipped)
+    own = own_answers(fitting_calibration(known, sfm_map))
+    return Promises(config.confidence, own, partial(load_known_answers, known))
 
 
 def _make_index(sfm_map: Map, image_names: frozenset[str]) -> RetrievalIndex:

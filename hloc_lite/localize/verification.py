@@ -20,14 +20,26 @@ from hloc_lite.localize.error_limits import (
     uncertainty_in_words,
 )
 from hloc_lite.localize.estimation import PoseHypothesis, SelectedHypothesis
-from hloc_lite.localize.intrinsics_check import compare_intrinsics
+from hloc_lite.localize.intrinsics_check import (
+    NOTHING_FOUND,
+    IntrinsicsTest,
+    compare_intrinsics,
+)
 from hloc_lite.localize.landmark_check import LandmarkCheck
 from hloc_lite.localize.pose_uncertainty import with_total_covariance
 from hloc_lite.pose.confidence import Calibration, Confidence, probability_within_limit
 from hloc_lite.pose.quality import QUALITY_FEATURES, log_uncertainty, quality_features
 from hloc_lite.protocols import Lifter
 from hloc_lite.scene import observed_points
-from hloc_lite.types import Float64, Int64, PoseEstimate, PutativeMatches, RetrievalHits, UInt8
+from hloc_lite.types import (
+    Correspondences,
+    Float64,
+    Int64,
+    PoseEstimate,
+    PutativeMatches,
+    RetrievalHits,
+    UInt8,
+)
 
 NO_SHIFT = np.zeros(6)
 CLEARLY_WITHIN = 0.95
@@ -138,8 +150,6 @@ class PoseVerifier:
             return self._score(each, total, agreement, hits, nearest, is_learned=is_learned)
 
         verified = score(selected, is_calibrated=is_calibrated)
-        if not self._config.intrinsics.check:
-            return verified
         return self._check_intrinsics(selected, verified, score, is_calibrated=is_calibrated)
 
     def _check_intrinsics(
@@ -155,15 +165,12 @@ class PoseVerifier:
         Poses that are hopeless anyway are not checked: most of them show another place.
         """
         hypothesis, config = selected.hypothesis, self._config
-        pose, calibration = hypothesis.pose, self._calibration
-        if pose is None or calibration is None or verified.probability is None:
+        if hypothesis.pose is None or verified.probability is None:
             return verified
-        if verified.probability < config.cascade.reject_below:
+        if not config.intrinsics.check or verified.probability < config.cascade.reject_below:
             return verified
-        correspondences = hypothesis.correspondences
-        limits = error_limits(correspondences, pose, calibration.bounds, self._metres_per_unit)
-        test = compare_intrinsics(
-            correspondences, pose, limits.pair, config, is_calibrated=is_calibrated
+        test = self.test_intrinsics(
+            hypothesis.correspondences, hypothesis.pose, is_calibrated=is_calibrated
         )
         if test.fitted is not None and config.localize.recalibrate:
             better = replace(selected, hypothesis=replace(hypothesis, pose=test.fitted))
@@ -178,6 +185,18 @@ class PoseVerifier:
             probability=probability,
             is_accepted=probability >= config.confidence.min_confidence,
             intrinsics_doubt=test.sentence,
+        )
+
+    def test_intrinsics(
+        self, correspondences: Correspondences, pose: PoseEstimate, *, is_calibrated: bool = True
+    ) -> IntrinsicsTest:
+        """Test the intrinsics of a pose against others, unless that or confidence is disabled."""
+        if self._calibration is None or not self._config.intrinsics.check:
+            return NOTHING_FOUND
+        bounds = self._calibration.bounds
+        limits = error_limits(correspondences, pose, bounds, self._metres_per_unit)
+        return compare_intrinsics(
+            correspondences, pose, limits.pair, self._config, is_calibrated=is_calibrated
         )
 
     def _with_total_covariance(

@@ -89,7 +89,7 @@ class MapCalibration:
     """Pairs of images that show different places and were confused, with the confidence in the
     wrong pose, the highest first."""
     fitted_to: str = ""
-    """Fingerprint of the confidence settings and the model of the map that it holds for."""
+    """Fingerprint of the global confidence model that it holds for."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "repeatability", np.float32, None)

@@ -176,7 +176,7 @@ def read_georeference(map_folder: Path | str) -> Georeference | None:
         )
     try:
         return georeference_from_json(value)
-    except (KeyError, TypeError, ValueError, HlocLiteError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, HlocLiteError) as error:
         raise DamagedMapError(f"{path} is damaged: {error!r}: {_REMEDY}") from None
 
 

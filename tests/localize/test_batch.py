@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hloc_lite.io.image_sources import MemorySource
 from hloc_lite.localize.batch import localize_all
 from hloc_lite.localize.confidence import write_calibration
 from hloc_lite.localize.localizer import Localizer
+from hloc_lite.maps.calibration import CalibrationSet, MapCalibration
 from hloc_lite.maps.map import Map
 from hloc_lite.types import Camera, LocalizationResult, Photo, Status
 from tests.exact_scene import ExactScene
@@ -128,6 +129,23 @@ def test_other_coefficients_of_confidence_start_over(finished: Finished, tmp_pat
         localize_all(localizer, source, finished.cameras, finished.path)
         loaded.append(source.loaded)
     assert loaded == [list(QUERIES), list(QUERIES)]
+
+
+@pytest.mark.parametrize("change", ["calibration", "scale"])
+def test_a_map_that_learned_meanwhile_starts_over(
+    finished: Finished, sfm_map: Map, change: str
+) -> None:
+    """By ``hloc-lite calibrate`` or ``georeference`` between the runs."""
+    nothing = np.zeros(0)
+    known = MapCalibration(CalibrationSet(nothing, nothing, nothing, nothing), nothing)
+    changed = replace(
+        sfm_map,
+        calibration=known if change == "calibration" else None,
+        report={**sfm_map.report, "metric": change == "scale"},
+    )
+    assert change == "calibration" or changed.metres_per_unit != sfm_map.metres_per_unit
+    source, _ = replace(finished, localizer=make_localizer(changed)).run_again()
+    assert source.loaded == list(QUERIES)
 
 
 def test_other_depth_maps_in_the_same_folder_start_over(

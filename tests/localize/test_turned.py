@@ -116,6 +116,15 @@ def test_the_time_budget_holds(mapped: tuple[ExactScene, Map]) -> None:
     assert result.pose is None and stand_in.num_extracted == 1
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 7, 3), (7, 1, 3)])
+def test_turned_photos_of_one_row_or_column_suit_torch(shape: tuple[int, int, int]) -> None:
+    photo = Photo("line", np.zeros(shape, np.uint8), np.ones(shape[:2], bool))
+    for turns in range(4):
+        turned = turned_photo(photo, turns)
+        assert turned.mask is not None
+        assert min(*turned.pixels.strides, *turned.mask.strides) > 0
+
+
 @given(st.integers(0, 7), st.integers(1, 9), st.integers(1, 9))
 def test_keypoints_turn_with_the_pixels(turns: int, width: int, height: int) -> None:
     pixels = np.arange(width * height * 3, dtype=np.uint8).reshape(height, width, 3)

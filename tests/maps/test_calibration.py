@@ -69,7 +69,16 @@ def test_that_of_another_map_is_ignored(tmp_path, caplog, fingerprint, num_point
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not JSON", b"[]", b"{}", b'{"schema": "hloc_lite.calibration/1"}', b"\xff"]
+    "content",
+    [
+        b"",
+        b"not JSON",
+        b"[]",
+        b"{}",
+        b'{"schema": "hloc_lite.calibration/1"}',
+        b"\xff",
+        b'{"schema": "hloc_lite.calibration/1", "coefficients": {"shift": 1%s}}' % (b"0" * 400),
+    ],
 )
 def test_a_damaged_file_is_ignored(tmp_path: Path, caplog, content: bytes) -> None:
     (tmp_path / CALIBRATION).write_bytes(content)
