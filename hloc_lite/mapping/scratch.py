@@ -1,4 +1,4 @@
-"""Maps from scratch: several attempts at structure from motion, and the choice among them.
+"""Maps from scratch: several ways of structure from motion, and the choice among them.
 
 Images of one size without EXIF data are first taken for photos of one camera. If their focal
 lengths disagree once they are free, each gets a camera of its own. If too few images are
@@ -111,7 +111,7 @@ def _candidates(inputs: ScratchInputs) -> Iterator[Candidate]:
     shared = with_shared_cameras(inputs.cameras)
     is_shared = config.cameras == "auto" and len(shared[0]) < len(inputs.cameras[0])
 
-    def attempts(pairs: VerifiedPairs, way: str, mapper: str) -> Iterator[Candidate]:
+    def candidates_of(pairs: VerifiedPairs, way: str, mapper: str) -> Iterator[Candidate]:
         nonlocal is_shared
         given = replace(inputs, pairs=pairs)
         if is_shared:
@@ -123,14 +123,14 @@ def _candidates(inputs: ScratchInputs) -> Iterator[Candidate]:
         if not is_shared:
             yield _candidate(given, f"{way}cameras as given", mapper)
 
-    yield from attempts(inputs.pairs, "", config.mapper)
+    yield from candidates_of(inputs.pairs, "", config.mapper)
     pairs = inputs.pairs
     if inputs.match_all is not None:
         pairs = inputs.match_all()
-        yield from attempts(pairs, "all pairs by the learned matcher, ", config.mapper)
+        yield from candidates_of(pairs, "all pairs by the learned matcher, ", config.mapper)
     other = "global" if config.mapper == "incremental" else "incremental"
     if other == "incremental" or has_global_mapper():
-        yield from attempts(pairs, f"{other} mapper, ", other)
+        yield from candidates_of(pairs, f"{other} mapper, ", other)
 
 
 def _candidate(inputs: ScratchInputs, name: str, mapper: str) -> Candidate:
