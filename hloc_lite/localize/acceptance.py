@@ -108,6 +108,7 @@ def choose_acceptance(
     by_shipped = [lowest_safe_threshold(each, *rule) for each in shipped if len(each) >= needed]
     shown = [threshold for threshold in by_shipped if threshold is not None]
     is_shown = len(shown) == len(by_shipped) and bool(shown or (by_own and not shipped))
+    is_shown &= own is None or len(own) < needed or by_own is not None
     floor = config.promise_floor if is_shown else config.cautious_confidence
     threshold = max(floor, by_own or 0.0, *shown)
     for each in () if is_shown else shipped:

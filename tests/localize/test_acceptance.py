@@ -71,6 +71,13 @@ def test_a_small_map_borrows_from_the_shipped_answers() -> None:
     assert "it rests on 1100 answers of other scenes" in chosen.statement
 
 
+def test_enough_own_answers_that_fail_are_not_outvoted_by_shipped_ones() -> None:
+    """Two of 52 own answers are wrong with the highest confidences: 5 % cannot be shown there."""
+    own = answers(50, 0.9996, 0.9996)
+    chosen = choose_acceptance(promise(0.05), own, (answers(1000),))
+    assert not chosen.is_shown and chosen.threshold >= CONFIG.cautious_confidence
+
+
 def test_own_wrong_answers_raise_the_threshold() -> None:
     """A look-alike place: the map was sure of answers about its own photos that are wrong."""
     shipped = answers(1000, *[0.6] * 100)
