@@ -87,7 +87,7 @@ def photo_matches(
     return weighted.correspondences
 
 
-def intrinsics_doubts(
+def better_intrinsics(
     verifier: PoseVerifier,
     correspondences: Sequence[Correspondences],
     rig: Rig,
@@ -139,7 +139,7 @@ def solve_rig(
     doubts = [""]
     if pose is not None:
         with clock("confidence"):
-            doubts = intrinsics_doubts(verifier, correspondences, rig, pose, config.pose)
+            doubts = better_intrinsics(verifier, correspondences, rig, pose, config.pose)
     number, needed = sum(map(len, correspondences)), config.pose.rig_min_inliers
     if any(doubts):
         pose, status = None, Status.DOUBTFUL

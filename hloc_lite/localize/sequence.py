@@ -16,7 +16,7 @@ import numpy as np
 from hloc_lite.config import Config
 from hloc_lite.errors import ConfigError, ShapeError
 from hloc_lite.geometry.cameras import rescaled
-from hloc_lite.localize.rig import intrinsics_doubts
+from hloc_lite.localize.rig import better_intrinsics
 from hloc_lite.localize.verification import PoseVerifier
 from hloc_lite.protocols import RigEstimator
 from hloc_lite.types import (
@@ -171,7 +171,7 @@ class Tracker:
         found = self._estimator.estimate(matches, rig)
         if found is None:
             return result
-        if any(intrinsics_doubts(self._verifier, matches, rig, found, self._pose_config)):
+        if any(better_intrinsics(self._verifier, matches, rig, found, self._pose_config)):
             return result
         counts = [int(mask.sum()) for mask in found.inlier_masks]
         agreeing = sum(count >= self._config.min_inliers_of_frame for count in counts)
