@@ -120,7 +120,7 @@ def test_only_photos_that_the_map_was_made_of_are_read(exact_map, tmp_path: Path
     names = [image.name for image in sfm_map.model.images]
     private = tmp_path / "private"
     scene.write_images(private, {names[0]: 4, names[1]: 5, names[2]: 6})
-    report = {**sfm_map.report, "images_folder": str(private)}
+    report = {**sfm_map.report, "images_folder": str(private), "images": {}}
     replace(sfm_map, report=report).save(tmp_path / "map")
     assert Map.open(tmp_path / "map").photos is None
     assert Map.open(tmp_path / "map", trust=True).photos.load(names[0])
