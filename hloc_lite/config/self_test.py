@@ -31,6 +31,12 @@ class SelfTestConfig(Section):
     that could look alike."""
     prior_answers: float = Field(30.0, gt=0, le=10**6)
     """Answers at which the map's own calibration counts as much as the global one."""
+    map_error_ratio: float = Field(2.5, gt=0, le=100)
+    """Standard deviation of queries along each axis over the median error of the map's own photos
+    without themselves: these have helped to place its landmarks, and were taken on the same day."""
+    prior_map_errors: float = Field(5.0, gt=0, le=10**6)
+    """Right answers at which the errors of a map's own photos count as much as those of all maps;
+    a median settles sooner than the odds of rare wrong answers."""
     look_alike_share: float = Field(0.3, gt=0, lt=1)
     """Weight of the answers without neighbourhood among all. Fewer photos of users will show such
     places; a wrong answer costs more than one that is withheld."""

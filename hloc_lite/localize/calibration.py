@@ -19,6 +19,8 @@ from scipy.special import expit
 from hloc_lite.config import Config, SelfTestConfig
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.map_confidence import (
+    ANGLE_ERROR,
+    DISTANCE_ERROR,
     LANDMARKS,
     SHIFT,
     SLOPE,
@@ -27,6 +29,7 @@ from hloc_lite.localize.map_confidence import (
     Correction,
     base_fingerprint,
 )
+from hloc_lite.localize.pose_uncertainty import MapErrors
 from hloc_lite.localize.self_test import (
     SelfTest,
     SelfTestAnswer,
@@ -77,13 +80,13 @@ def calibrate_map(
         max_seconds -= time.perf_counter() - start
     answers = run_self_test(test, config.self_test, max_seconds, progress)
     assert localizer.calibration is not None  # SelfTest has checked it
-    return fit_map(answers, localizer.calibration, config.self_test, repeatability)
+    return fit_map(answers, localizer.calibration, config, repeatability)
 
 
 def fit_map(
     answers: Sequence[SelfTestAnswer],
     calibration: Calibration,
-    config: SelfTestConfig,
+    config: Config,
     repeatability: np.ndarray,
 ) -> MapCalibration:
     """Fit the coefficients of a map, and the confidence of each answer without its own influence.
@@ -93,7 +96,8 @@ def fit_map(
         repeatability: (M,) share of the images that should see each landmark and do.
     """
     known = [each for each in answers if each.has_pose]
-    typical = _typical(known, config)
+    typical = _typical(known, config.self_test)
+    errors = fit_map_errors(known, config)
     log_odds = np.array([_log_odds(each, calibration, typical) for each in known])
     is_right = np.array([not each.is_wrong for each in known], bool)
     kinds = np.array([each.kind for each in known], np.uint8)
@@ -101,10 +105,10 @@ def fit_map(
     confidences = np.zeros(len(known))
     for fold in range(NUM_FOLDS):
         others, own = folds != fold, folds == fold
-        found = fit_correction(log_odds[others], is_right[others], kinds[others], config)
+        found = fit_correction(log_odds[others], is_right[others], kinds[others], config.self_test)
         confidences[own] = expit(found.apply(log_odds[own]))
     confidences *= [_besides_location(each, calibration) for each in known]
-    correction = fit_correction(log_odds, is_right, kinds, config)
+    correction = fit_correction(log_odds, is_right, kinds, config.self_test)
     without = [each for each in answers if not each.has_pose]
     return MapCalibration(
         CalibrationSet(
@@ -114,10 +118,34 @@ def fit_map(
             np.array([each.has_pose for each in (*known, *without)], bool),
         ),
         repeatability,
-        {SHIFT: correction.shift, SLOPE: correction.slope, TYPICAL: typical},
+        {
+            SHIFT: correction.shift,
+            SLOPE: correction.slope,
+            TYPICAL: typical,
+            DISTANCE_ERROR: errors.distance,
+            ANGLE_ERROR: errors.angle_deg,
+        },
         _confused_images(known),
         base_fingerprint(calibration),
     )
+
+
+def fit_map_errors(known: Sequence[SelfTestAnswer], config: Config) -> MapErrors:
+    """Errors of the map around queries, from those about its own photos without themselves.
+
+    They are shrunk towards those of all maps, in the logarithm.
+
+    Args:
+        known: answers with a pose.
+    """
+    right = [each for each in known if not each.is_wrong]
+    of_all = np.array([config.intrinsics.map_sigma, config.intrinsics.map_sigma_deg])
+    if not right or not of_all.all():
+        return MapErrors(*of_all)
+    found = np.median([(each.relative_error, each.angle_error_deg) for each in right], axis=0)
+    found = np.maximum(config.self_test.map_error_ratio * found, np.finfo(float).tiny)
+    share = len(right) / (len(right) + config.self_test.prior_map_errors)
+    return MapErrors(*(float(each) for each in of_all ** (1 - share) * found**share))
 
 
 def fit_correction(

@@ -12,7 +12,7 @@ import numpy as np
 
 from hloc_lite.config import ConfidenceConfig
 from hloc_lite.pose.confidence import ErrorBounds
-from hloc_lite.pose.quality import standard_deviations
+from hloc_lite.pose.quality import median_inlier_distance, standard_deviations
 from hloc_lite.types import Correspondences, Float64, PoseEstimate
 
 
@@ -58,9 +58,7 @@ def error_limits(
     Args:
         metres_per_unit: see ``metres_of_unit``.
     """
-    inliers = correspondences.points3D[pose.inlier_mask]
-    seen = float(np.median(np.linalg.norm(pose.cam_from_world.apply(inliers), axis=1)))
-    seen = max(seen, np.finfo(float).tiny)
+    seen = median_inlier_distance(correspondences, pose)
     if metres_per_unit is None:
         distance = bounds.relative_distance * seen
     else:

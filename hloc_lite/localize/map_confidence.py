@@ -9,6 +9,7 @@ import numpy as np
 
 from hloc_lite.config import Config, fingerprint
 from hloc_lite.localize.confidence import load_calibration
+from hloc_lite.localize.pose_uncertainty import MapErrors
 from hloc_lite.maps.calibration import MapCalibration
 from hloc_lite.maps.map import Map
 from hloc_lite.pose.confidence import Calibration
@@ -18,6 +19,8 @@ LANDMARKS = "landmarks"
 """Pose-quality feature whose typical value a map knows."""
 SHIFT, SLOPE, TYPICAL = "shift", "slope", "typical_landmarks"
 """Names of the coefficients of a map."""
+DISTANCE_ERROR, ANGLE_ERROR = "map_sigma", "map_sigma_deg"
+"""The same for ``MapErrors``."""
 SLOPES = (0.5, 2.0)
 """Bounds of the slope."""
 
@@ -53,6 +56,19 @@ def typical_landmarks(
         calibration: the global model, as ``load_calibration`` gives it.
     """
     return _coefficients(calibration, config, maps).get(TYPICAL, 0.0)
+
+
+def map_errors(calibration: Calibration | None, config: Config, maps: Sequence[Map]) -> MapErrors:
+    """Errors of a map around a query: those of all maps, or those that it has found if larger.
+
+    Args:
+        calibration: the global model, as ``load_calibration`` gives it.
+    """
+    known = _coefficients(calibration, config, maps)
+    return MapErrors(
+        max(config.intrinsics.map_sigma, known.get(DISTANCE_ERROR, 0.0)),
+        max(config.intrinsics.map_sigma_deg, known.get(ANGLE_ERROR, 0.0)),
+    )
 
 
 def fitting_calibration(calibration: Calibration | None, sfm_map: Map) -> MapCalibration | None:

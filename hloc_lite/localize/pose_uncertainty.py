@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hloc_lite.config import IntrinsicsConfig
 from hloc_lite.geometry.camera_models import get_camera_model
 from hloc_lite.pose.intrinsics_fit import CENTER, FOCAL, RADIAL, pose_by_intrinsics
+from hloc_lite.pose.quality import median_inlier_distance
 from hloc_lite.pose.refine import estimates_distortion
 from hloc_lite.types import Correspondences, PoseEstimate
+
+
+@dataclass(frozen=True)
+class MapErrors:
+    """Standard deviations of a map around a query, along each axis.
+
+    They are errors of its poses and landmarks that neighbours share, so that more matches do not
+    average them out.
+    """
+
+    distance: float
+    """Of the position, over the median distance of the inliers."""
+    angle_deg: float
+    """Of the orientation."""
 
 
 def with_total_covariance(
     correspondences: Correspondences,
     pose: PoseEstimate,
     config: IntrinsicsConfig,
+    map_errors: MapErrors,
     *,
     is_calibrated: bool,
 ) -> PoseEstimate:
@@ -32,11 +48,10 @@ def with_total_covariance(
     covariance = pose.covariance
     if covariance is None or not np.isfinite(covariance).all():
         return pose
-    inliers = correspondences.points3D[pose.inlier_mask]
-    seen = float(np.median(np.linalg.norm(pose.cam_from_world.apply(inliers), axis=1)))
+    seen = median_inlier_distance(correspondences, pose)
     if not is_calibrated:
         covariance = covariance * (1 + pose.num_inliers / config.independent_matches)
-    of_map = [np.radians(config.map_sigma_deg)] * 3 + [config.map_sigma * seen] * 3
+    of_map = [np.radians(map_errors.angle_deg)] * 3 + [map_errors.distance * seen] * 3
     total = covariance + np.diag(np.square(of_map))
     if get_camera_model(pose.camera).num_focals > 0:
         estimated: tuple[int, ...] = ()

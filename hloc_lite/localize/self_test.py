@@ -6,6 +6,7 @@ images that share landmarks with it, where any pose is at a place that looks ali
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from hloc_lite.localize.query import Predictions, Query
 from hloc_lite.localize.result import Answer
 from hloc_lite.maps.calibration import SelfTestKind
 from hloc_lite.maps.map import Map
+from hloc_lite.pose.quality import median_inlier_distance
 from hloc_lite.pose.visibility import expected_landmarks, observations
 from hloc_lite.protocols import Lifter
 from hloc_lite.scene import SfmImage, SfmModel, observed_points
@@ -49,6 +51,9 @@ class SelfTestAnswer:
     """Pose-quality features."""
     best_image: str
     """Map image with most inliers; empty without a pose."""
+    relative_error: float = math.nan
+    """Position error over the median distance of the inliers; NaN without a pose or its truth."""
+    angle_error_deg: float = math.nan
 
 
 class SelfTest:
@@ -136,10 +141,14 @@ class SelfTest:
             return SelfTestAnswer(name, kind, False, False, 0.0, is_learned, {}, "")
         pose = verified.selected.hypothesis.pose
         assert pose is not None  # there is no confidence without a pose
-        is_right = truth is not None and is_within(pose.cam_from_world, truth, self._limits)
+        distance, angle_deg = (
+            (math.nan, math.nan) if truth is None else pose_errors(pose.cam_from_world, truth)
+        )
+        is_right = distance <= self._limits[0] and angle_deg <= self._limits[1]
+        seen = median_inlier_distance(verified.selected.hypothesis.correspondences, pose)
         return SelfTestAnswer(
             name, kind, True, not is_right, confidence.probability, is_learned,
-            confidence.features, _best_image(found),
+            confidence.features, _best_image(found), distance / seen, angle_deg,
         )  # fmt: skip
 
 
@@ -204,12 +213,6 @@ def camera_spread(model: SfmModel) -> float:
     """Mean distance of the cameras from their centre, map units."""
     centers = np.array([image.cam_from_world.center for image in model.images])
     return float(np.linalg.norm(centers - centers.mean(axis=0), axis=1).mean())
-
-
-def is_within(pose: Rigid3, truth: Rigid3, limits: tuple[float, float]) -> bool:
-    """True if a pose is within (distance in map units, angle in deg) of the true one."""
-    distance, angle_deg = pose_errors(pose, truth)
-    return distance <= limits[0] and angle_deg <= limits[1]
 
 
 def _best_image(found: Answer) -> str:

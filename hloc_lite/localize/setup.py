@@ -22,7 +22,11 @@ from hloc_lite.localize.compatibility import (
 from hloc_lite.localize.confidence import load_calibration
 from hloc_lite.localize.known_answers import load_known_answers
 from hloc_lite.localize.landmark_check import LandmarkCheck
-from hloc_lite.localize.map_confidence import fitting_calibration, typical_landmarks
+from hloc_lite.localize.map_confidence import (
+    fitting_calibration,
+    map_errors,
+    typical_landmarks,
+)
 from hloc_lite.localize.map_matcher import MapMatcher
 from hloc_lite.localize.multi_map import JointLifter, concatenate_point_values
 from hloc_lite.localize.pipeline import QueryPipeline
@@ -206,6 +210,7 @@ def _make_verifier(
         concatenate_point_values([each.point_labels for each in weighers]),
         calibration,
         config,
+        map_errors(known, config, maps),
         LandmarkCheck(lifter, maps[0].model, config, typical),
         metres_per_unit=maps[0].metres_per_unit,
     )

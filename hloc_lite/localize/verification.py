@@ -26,7 +26,7 @@ from hloc_lite.localize.intrinsics_check import (
     compare_intrinsics,
 )
 from hloc_lite.localize.landmark_check import LandmarkCheck
-from hloc_lite.localize.pose_uncertainty import with_total_covariance
+from hloc_lite.localize.pose_uncertainty import MapErrors, with_total_covariance
 from hloc_lite.pose.confidence import Calibration, Confidence, probability_within_limit
 from hloc_lite.pose.quality import QUALITY_FEATURES, log_uncertainty, quality_features
 from hloc_lite.protocols import Lifter
@@ -75,6 +75,7 @@ class PoseVerifier:
         point_labels: (M,) trusted labels of these points; None if labels are not in use.
         calibration: coefficients of the confidence model; None if it is disabled.
         config: config of the queries.
+        map_errors: errors of the map around a query.
         landmark_check: compares landmarks with the pose; None to leave these features out.
         metres_per_unit: scale of the map; None if unknown (``MapData.metres_per_unit``).
     """
@@ -85,6 +86,7 @@ class PoseVerifier:
         point_labels: UInt8 | None,
         calibration: Calibration | None,
         config: Config,
+        map_errors: MapErrors,
         landmark_check: LandmarkCheck | None = None,
         *,
         metres_per_unit: float | None,
@@ -92,7 +94,7 @@ class PoseVerifier:
         self._lifter, self._point_labels, self._config = lifter, point_labels, config
         self._calibration = calibration
         self._metres_per_unit = metres_of_unit(config.confidence, metres_per_unit)
-        self._landmark_check = landmark_check
+        self._map_errors, self._landmark_check = map_errors, landmark_check
 
     @property
     def metres_per_unit(self) -> float | None:
@@ -207,7 +209,7 @@ class PoseVerifier:
         assert hypothesis.pose is not None
         total = with_total_covariance(
             hypothesis.correspondences, hypothesis.pose, self._config.intrinsics,
-            is_calibrated=is_calibrated,
+            self._map_errors, is_calibrated=is_calibrated,
         )  # fmt: skip
         if total.covariance is None or not shift.any():
             return total

@@ -145,6 +145,13 @@ def log_uncertainty(covariance: Float64 | None, limits: tuple[float, float]) -> 
     return min(max(log_sigma, MIN_LOG_SIGMA), MAX_LOG_SIGMA)
 
 
+def median_inlier_distance(correspondences: Correspondences, pose: PoseEstimate) -> float:
+    """Median distance of a pose's inliers from its camera, map units, > 0."""
+    inliers = correspondences.points3D[pose.inlier_mask]
+    distance = np.median(np.linalg.norm(pose.cam_from_world.apply(inliers), axis=1))
+    return max(float(distance), np.finfo(float).tiny)
+
+
 def standard_deviations(covariance: Float64) -> tuple[float, float]:
     """Largest standard deviations of position (map units) and angle (deg) in any direction.
 

@@ -13,6 +13,7 @@ from hloc_lite.localize.cascade import MatchingStep
 from hloc_lite.localize.compatibility import landmark_matching_config, query_matching_config
 from hloc_lite.localize.confidence import load_calibration
 from hloc_lite.localize.localizer import Localizer
+from hloc_lite.localize.map_confidence import map_errors
 from hloc_lite.localize.map_matcher import MapMatcher
 from hloc_lite.localize.pipeline import QueryPipeline
 from hloc_lite.localize.prior import PriorFilter
@@ -136,7 +137,15 @@ def make_pipeline(
         [MatchWeigher(sfm_map, lifter, config, with_labels=False)],
         PhotoPredictor(None, None, config.semantics),
         create(ESTIMATORS, config.pose.estimator, config.pose, Runtime(NoWeights())),
-        verifier or PoseVerifier(lifter, None, calibration, config, metres_per_unit=1.0),
+        verifier
+        or PoseVerifier(
+            lifter,
+            None,
+            calibration,
+            config,
+            map_errors(calibration, config, [sfm_map]),
+            metres_per_unit=1.0,
+        ),
         PriorFilter(sfm_map, config.prior),
         Promises(config.confidence, None, lambda: ()),
     )

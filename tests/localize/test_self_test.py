@@ -11,14 +11,15 @@ from hloc_lite.errors import ConfigError
 from hloc_lite.localize.calibration import fit_map
 from hloc_lite.localize.left_out import LeftOutLifter, ObservedLandmarks
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.localize.map_confidence import base_fingerprint, corrected
+from hloc_lite.localize.map_confidence import base_fingerprint, corrected, map_errors
+from hloc_lite.localize.pose_uncertainty import MapErrors
 from hloc_lite.localize.self_test import (
     SelfTest,
     SelfTestAnswer,
     landmark_repeatability,
     run_self_test,
 )
-from hloc_lite.maps.calibration import SelfTestKind
+from hloc_lite.maps.calibration import MapCalibration, SelfTestKind
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.mean_descriptors import mean_descriptors
 from hloc_lite.maps.track_lifter import TrackLifter
@@ -97,7 +98,8 @@ def test_landmarks_of_an_exact_scene_are_repeatable(sfm_map: Map, landmarks) -> 
 
 def answer(name: str, kind: SelfTestKind, evidence: float, *, is_wrong: bool) -> SelfTestAnswer:
     features = {"evidence": evidence, "certainty": 1.5, "spread": 0.6, "uniqueness": 0.9}
-    return SelfTestAnswer(name, kind, True, is_wrong, 0.5, False, features, "other")
+    errors = (1.0, 90.0) if is_wrong else (0.01, 0.4)
+    return SelfTestAnswer(name, kind, True, is_wrong, 0.5, False, features, "other", *errors)
 
 
 def fitted(localizer: Localizer, wrong_evidence: float, count: int = 40):
@@ -107,7 +109,7 @@ def fitted(localizer: Localizer, wrong_evidence: float, count: int = 40):
     assert base is not None
     answers = [replace(each, probability=base.probability(each.features)) for each in answers]
     known = np.ones(3, np.float32)
-    return fit_map(answers, base, localizer.config.self_test, known)
+    return fit_map(answers, base, localizer.config, known)
 
 
 def test_a_map_of_places_that_look_alike_is_less_sure(localizer: Localizer) -> None:
@@ -129,6 +131,27 @@ def test_few_answers_change_little(localizer: Localizer) -> None:
     assert many.coefficients["shift"] < few.coefficients["shift"] <= 0
 
 
+def test_errors_of_a_maps_own_photos_widen_those_of_queries(localizer: Localizer) -> None:
+    many, few = fitted(localizer, 5.5, count=400), fitted(localizer, 5.5, count=2)
+    of_queries = map_errors_with(localizer, many.coefficients)
+    assert of_queries.distance == pytest.approx(2.5 * 0.01, rel=0.05)
+    assert of_queries.angle_deg == pytest.approx(2.5 * 0.4, rel=0.05)
+    intrinsics = localizer.config.intrinsics
+    assert 1.5 < map_errors_with(localizer, few.coefficients).distance / intrinsics.map_sigma < 3
+    exact = map_errors_with(localizer, {"map_sigma": 1e-6, "map_sigma_deg": 1e-6})
+    assert exact == MapErrors(intrinsics.map_sigma, intrinsics.map_sigma_deg)
+
+
+def map_errors_with(localizer: Localizer, coefficients) -> MapErrors:
+    base = localizer.calibration
+    assert base is not None
+    answers = fitted(localizer, 5.5, count=1).answers
+    known = MapCalibration(
+        answers, np.ones(3, np.float32), coefficients, (), base_fingerprint(base)
+    )
+    return map_errors(base, localizer.config, [replace(localizer.map, calibration=known)])
+
+
 def test_confidences_of_the_set_are_those_of_other_folds(localizer: Localizer) -> None:
     found = fitted(localizer, 5.5)
     assert len(found.answers) == 80
@@ -143,7 +166,7 @@ def test_confidences_of_the_set_contain_what_queries_lose(localizer: Localizer) 
     sure = answer("a", SELF, 6.0, is_wrong=False)
     sure = replace(sure, probability=base.probability(sure.features))
     halved = replace(sure, name="b", probability=0.5 * sure.probability)
-    found = fit_map([sure, halved], base, localizer.config.self_test, np.ones(3, np.float32))
+    found = fit_map([sure, halved], base, localizer.config, np.ones(3, np.float32))
     first, second = found.answers.confidences
     assert second == pytest.approx(0.5 * first, rel=0.01)
 

@@ -9,6 +9,7 @@ import pytest
 
 from hloc_lite.clock import StageClock
 from hloc_lite.localize.cascade import MatchingStep, match_images, match_landmarks
+from hloc_lite.localize.pose_uncertainty import MapErrors
 from hloc_lite.localize.verification import PoseVerifier, VerifiedPose
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.track_lifter import TrackLifter
@@ -61,7 +62,9 @@ class FixedVerifier(PoseVerifier):
 
 def test_a_probability_below_the_limit_is_rounded_down(scene: ExactScene, sfm_map: Map) -> None:
     lifter = TrackLifter(sfm_map.model)
-    verifier = FixedVerifier(lifter, None, None, sfm_map.config, metres_per_unit=1.0)
+    verifier = FixedVerifier(
+        lifter, None, None, sfm_map.config, MapErrors(0.003, 0.05), metres_per_unit=1.0
+    )
     result = run(make_pipeline(sfm_map, verifier=verifier), scene.image(3), scene.camera)
     assert result.status is Status.DOUBTFUL
     assert "with a probability of only 0.74; 0.75 is required" in result.reason
