@@ -6,14 +6,22 @@ unit of a map makes no difference.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hloc_lite.config import ConfidenceConfig
-from hloc_lite.pose.confidence import ErrorBounds
-from hloc_lite.pose.quality import median_inlier_distance, standard_deviations
+from hloc_lite.pose.confidence import Confidence, ErrorBounds, probability_within_limit
+from hloc_lite.pose.quality import (
+    QUALITY_FEATURES,
+    log_uncertainty,
+    median_inlier_distance,
+    standard_deviations,
+)
 from hloc_lite.types import Correspondences, Float64, PoseEstimate
+
+CLEARLY_WITHIN = 0.95
+"""Probability to be within the limits below which the uncertainty is named as a reason."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +97,23 @@ def uncertainty_in_words(covariance: Float64 | None, limits: ErrorLimits) -> str
         exceeds = distance > limits.distance
     compared = "exceeds" if exceeds else "comes near"
     return f"the pose's own uncertainty of {sigma} {compared} the {limit} {required}"
+
+
+def with_total_uncertainty(
+    confidence: Confidence, pose: PoseEstimate, total: PoseEstimate, limits: ErrorLimits
+) -> Confidence:
+    """Confidence that the pose is within its limits by its total covariance.
+
+    The feature ``certainty`` stays that of the keypoints alone, on which the coefficients were
+    fitted. The reason about it says by how much the uncertainty exceeds a limit.
+    """
+    keypoints, both = (
+        probability_within_limit(-log_uncertainty(each.covariance, limits.pair))
+        for each in (pose, total)
+    )
+    probability = confidence.probability * (both / keypoints if keypoints > 0 else 1.0)
+    general, reasons = QUALITY_FEATURES["certainty"].reason, confidence.reasons
+    if general in reasons or both < CLEARLY_WITHIN:
+        in_words = uncertainty_in_words(total.covariance, limits)
+        reasons = (in_words, *(each for each in reasons if each != general))
+    return replace(confidence, probability=probability, reasons=reasons)

@@ -8,11 +8,12 @@ lie where the right pose says, and few where a wrong one says.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from scipy.special import logit
 
-from hloc_lite.config import Config
+from hloc_lite.config import Config, VisibilityConfig
 from hloc_lite.geometry.cameras import img_from_cam, pixel_differences
 from hloc_lite.localize.correspondences import NearestMatches
 from hloc_lite.pose.inlier_model import max_error_px
@@ -71,3 +72,15 @@ class LandmarkCheck:
             projected = img_from_cam(camera, pose.cam_from_world.apply(nearest.xyz))
             errors = np.linalg.norm(pixel_differences(camera, projected, nearest.points2D), axis=1)
         return np.asarray(errors <= max_error_px(camera, config))
+
+
+def keypoint_growth(features: Mapping[str, float], config: VisibilityConfig) -> float:
+    """Factor of the standard deviations that come from keypoints, from 1 on.
+
+    Args:
+        features: pose-quality features; without ``landmarks`` the factor is 1.
+    """
+    log_odds = features.get("landmarks", math.nan)
+    if math.isnan(log_odds):
+        return 1.0
+    return 1 - config.error_growth * math.expm1(log_odds / config.error_growth_scale)

@@ -35,6 +35,7 @@ def with_total_covariance(
     map_errors: MapErrors,
     *,
     is_calibrated: bool,
+    keypoint_growth: float = 1.0,
 ) -> PoseEstimate:
     """Pose whose covariance also accounts for uncertain intrinsics and for the map.
 
@@ -44,6 +45,7 @@ def with_total_covariance(
     Args:
         is_calibrated: intrinsics were given; else focal length (and distortion, where the matches
             suffice) were estimated with the pose, and its covariance contains theirs.
+        keypoint_growth: factor of the standard deviations that come from the keypoints.
     """
     covariance = pose.covariance
     if covariance is None or not np.isfinite(covariance).all():
@@ -52,7 +54,7 @@ def with_total_covariance(
     if not is_calibrated:
         covariance = covariance * (1 + pose.num_inliers / config.independent_matches)
     of_map = [np.radians(map_errors.angle_deg)] * 3 + [map_errors.distance * seen] * 3
-    total = covariance + np.diag(np.square(of_map))
+    total = keypoint_growth**2 * covariance + np.diag(np.square(of_map))
     if get_camera_model(pose.camera).num_focals > 0:
         estimated: tuple[int, ...] = ()
         sigmas = np.zeros(4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 
@@ -14,10 +14,9 @@ from hloc_lite.consistency.labels import LabelWindows
 from hloc_lite.consistency.view_semantics import pose_label_agreement
 from hloc_lite.localize.correspondences import NearestMatches
 from hloc_lite.localize.error_limits import (
-    ErrorLimits,
     error_limits,
     metres_of_unit,
-    uncertainty_in_words,
+    with_total_uncertainty,
 )
 from hloc_lite.localize.estimation import PoseHypothesis, SelectedHypothesis
 from hloc_lite.localize.intrinsics_check import (
@@ -25,10 +24,10 @@ from hloc_lite.localize.intrinsics_check import (
     IntrinsicsTest,
     compare_intrinsics,
 )
-from hloc_lite.localize.landmark_check import LandmarkCheck
+from hloc_lite.localize.landmark_check import LandmarkCheck, keypoint_growth
 from hloc_lite.localize.pose_uncertainty import MapErrors, with_total_covariance
-from hloc_lite.pose.confidence import Calibration, Confidence, probability_within_limit
-from hloc_lite.pose.quality import QUALITY_FEATURES, log_uncertainty, quality_features
+from hloc_lite.pose.confidence import Calibration, Confidence
+from hloc_lite.pose.quality import quality_features
 from hloc_lite.protocols import Lifter
 from hloc_lite.scene import observed_points
 from hloc_lite.types import (
@@ -42,8 +41,6 @@ from hloc_lite.types import (
 )
 
 NO_SHIFT = np.zeros(6)
-CLEARLY_WITHIN = 0.95
-"""Probability to be within the limits below which the uncertainty is named as a reason."""
 MIN_LABELLED = 8
 """Landmarks in view that must have labels for their agreement to count."""
 
@@ -148,8 +145,9 @@ class PoseVerifier:
             each: SelectedHypothesis, shift: Float64 = NO_SHIFT, *, is_calibrated: bool
         ) -> VerifiedPose:
             agreement = self._label_agreement(each.hypothesis, matches, windows, hits)
-            total = self._with_total_covariance(each, shift, is_calibrated=is_calibrated)
-            return self._score(each, total, agreement, hits, nearest, is_learned=is_learned)
+            landmarks = self._landmark_features(each, nearest, hits)
+            total = self._with_total_covariance(each, shift, landmarks, is_calibrated=is_calibrated)
+            return self._score(each, total, agreement, landmarks, is_learned=is_learned)
 
         verified = score(selected, is_calibrated=is_calibrated)
         return self._check_intrinsics(selected, verified, score, is_calibrated=is_calibrated)
@@ -201,8 +199,22 @@ class PoseVerifier:
             correspondences, pose, limits.pair, self._config, is_calibrated=is_calibrated
         )
 
+    def _landmark_features(
+        self, selected: SelectedHypothesis, nearest: NearestMatches | None, hits: RetrievalHits
+    ) -> Mapping[str, float]:
+        """Pose-quality features of the landmarks in view; none if they are not checked."""
+        pose = selected.hypothesis.pose
+        if pose is None or nearest is None or self._landmark_check is None:
+            return {}
+        return self._landmark_check.features(pose, nearest, hits)
+
     def _with_total_covariance(
-        self, selected: SelectedHypothesis, shift: Float64, *, is_calibrated: bool
+        self,
+        selected: SelectedHypothesis,
+        shift: Float64,
+        landmarks: Mapping[str, float],
+        *,
+        is_calibrated: bool,
     ) -> PoseEstimate:
         """Pose of a hypothesis with its total covariance, widened by a (6,) shift."""
         hypothesis = selected.hypothesis
@@ -210,6 +222,7 @@ class PoseVerifier:
         total = with_total_covariance(
             hypothesis.correspondences, hypothesis.pose, self._config.intrinsics,
             self._map_errors, is_calibrated=is_calibrated,
+            keypoint_growth=keypoint_growth(landmarks, self._config.visibility),
         )  # fmt: skip
         if total.covariance is None or not shift.any():
             return total
@@ -220,8 +233,7 @@ class PoseVerifier:
         selected: SelectedHypothesis,
         total: PoseEstimate,
         label_agreement: float,
-        hits: RetrievalHits,
-        nearest: NearestMatches | None,
+        landmarks: Mapping[str, float],
         *,
         is_learned: bool,
     ) -> VerifiedPose:
@@ -243,10 +255,8 @@ class PoseVerifier:
             limits.pair,
             self._config.pose,
         )
-        if nearest is not None and self._landmark_check is not None:
-            features |= self._landmark_check.features(pose, nearest, hits)
-        confidence = calibration.assess(features, learned=is_learned)
-        confidence = _with_total_uncertainty(confidence, pose, total, limits)
+        confidence = calibration.assess({**features, **landmarks}, learned=is_learned)
+        confidence = with_total_uncertainty(confidence, pose, total, limits)
         is_accepted = confidence.probability >= self._config.confidence.min_confidence
         return VerifiedPose(selected, confidence, confidence.probability, is_accepted)
 
@@ -294,26 +304,6 @@ def is_decided(verified: VerifiedPose | None, accept_above: float | None, config
         return is_accepted if probability is None else probability >= accept_above
     is_rejected = (probability or 0.0) < config.cascade.reject_below
     return is_accepted or (config.confidence.enabled and is_rejected)
-
-
-def _with_total_uncertainty(
-    confidence: Confidence, pose: PoseEstimate, total: PoseEstimate, limits: ErrorLimits
-) -> Confidence:
-    """Confidence that the pose is within its limits by its total covariance.
-
-    The feature ``certainty`` stays that of the keypoints alone, on which the coefficients were
-    fitted. The reason about it says by how much the uncertainty exceeds a limit.
-    """
-    keypoints, both = (
-        probability_within_limit(-log_uncertainty(each.covariance, limits.pair))
-        for each in (pose, total)
-    )
-    probability = confidence.probability * (both / keypoints if keypoints > 0 else 1.0)
-    general, reasons = QUALITY_FEATURES["certainty"].reason, confidence.reasons
-    if general in reasons or both < CLEARLY_WITHIN:
-        in_words = uncertainty_in_words(total.covariance, limits)
-        reasons = (in_words, *(each for each in reasons if each != general))
-    return replace(confidence, probability=probability, reasons=reasons)
 
 
 def _images_with_inliers(hypothesis: PoseHypothesis, matches: PutativeMatches) -> Int64:

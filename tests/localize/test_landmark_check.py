@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from hloc_lite.config import VisibilityConfig
 from hloc_lite.localize.correspondences import NearestMatches
-from hloc_lite.localize.landmark_check import LandmarkCheck
+from hloc_lite.localize.landmark_check import LandmarkCheck, keypoint_growth
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.track_lifter import TrackLifter
 from hloc_lite.types import NO_POINT, PoseEstimate, RetrievalHits
@@ -62,6 +63,14 @@ def test_maps_with_few_agreeing_landmarks_lower_the_bar(sfm_map, evidence) -> No
         for each in (evidence, lower, higher)
     )
     assert low == pytest.approx(min(value + 1, 0)) and high == value
+
+
+def test_errors_grow_where_few_landmarks_agree() -> None:
+    config = VisibilityConfig(error_growth=2.0, error_growth_scale=0.3)
+    assert keypoint_growth({"landmarks": 0.0}, config) == 1.0
+    assert keypoint_growth({}, config) == keypoint_growth({"landmarks": np.nan}, config) == 1.0
+    assert keypoint_growth({"landmarks": -0.3}, config) == pytest.approx(1 + 2 * (1 - 1 / np.e))
+    assert keypoint_growth({"landmarks": -9.0}, config) == pytest.approx(3.0)
 
 
 def test_without_nearest_neighbours_it_is_unknown(sfm_map, evidence) -> None:
