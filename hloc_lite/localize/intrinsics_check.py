@@ -22,6 +22,7 @@ from hloc_lite.pose.intrinsics_fit import (
     RADIAL_MODELS,
     IntrinsicsFit,
     fit_intrinsics,
+    with_intrinsics,
     with_principal_point,
     with_radial,
 )
@@ -41,6 +42,9 @@ CROP_SIGMAS = np.array([1.0, 0.3, 0.3, 0.05])
 """Same about the intrinsics of a photo that may have been cropped, taken with a usual lens."""
 SUSPICIOUS = 0.5
 """Share of the least gain from which on likely intrinsics are tried."""
+OTHER_FOCALS = (0.8, 1.25)
+"""Factors of the focal length from which a search starts that found nothing from the given one: a
+wrong focal length has inliers of its own, which hold a fit where it is."""
 OTHER_LENS = {
     "OPENCV": "OPENCV_FISHEYE",
     "OPENCV_FISHEYE": "OPENCV",
@@ -151,8 +155,16 @@ def _likely_fit(
     camera = with_radial(pose.camera)
     usual_lens = camera if is_calibrated else without_distortion(camera)
     first = FREE_SIGMAS if is_calibrated else CROP_SIGMAS
+    least = SUSPICIOUS * config.intrinsics.min_gain
     free = fit_intrinsics(kept, camera, pose.cam_from_world, config.pose, first, usual_lens)
-    if free is None or gain(free) <= SUSPICIOUS * config.intrinsics.min_gain:
+    is_sure = pose.num_inliers >= config.intrinsics.sure_inlier_share * len(kept)
+    for factor in () if is_sure or not is_calibrated else OTHER_FOCALS:
+        if free is not None and gain(free) > least:
+            break
+        start, moved = _with_other_focal(camera, pose.cam_from_world, kept, factor)
+        other = fit_intrinsics(kept, start, moved, config.pose, first, usual_lens)
+        free = max((each for each in (free, other) if each), key=gain, default=None)
+    if free is None or gain(free) <= least:
         return None
     cameras = likely_cameras(free.camera, camera) if is_calibrated else [(free.camera, usual_lens)]
     sigmas = LIKELY_SIGMAS if is_calibrated else CROP_SIGMAS
@@ -161,6 +173,18 @@ def _likely_fit(
         for each, center in cameras
     ]
     return max((each for each in likely if each), key=gain, default=None)
+
+
+def _with_other_focal(
+    camera: Camera, pose: Rigid3, kept: Correspondences, factor: float
+) -> tuple[Camera, Rigid3]:
+    """Camera of another focal length, and a pose along the optical axis that keeps the size of what
+    is seen at the median depth."""
+    errors = reprojection_errors(kept.points2D, kept.points3D, camera, pose)
+    agreeing = kept.points3D[np.argsort(errors)[: max(1, len(errors) // 4)]]
+    depth = float(np.median(pose.apply(agreeing)[:, 2]))
+    moved = Rigid3(pose.rotation, pose.translation + np.array([0.0, 0.0, (factor - 1) * depth]))
+    return with_intrinsics(camera, np.array([math.log(factor), 0.0, 0.0, 0.0])), moved
 
 
 def likely_cameras(free: Camera, given: Camera) -> list[tuple[Camera, Camera]]:

@@ -10,8 +10,10 @@ import pytest
 
 from hloc_lite.geometry.cameras import focal_lengths
 from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.localize import intrinsics_check
 from hloc_lite.localize.intrinsics_check import gain_by_inlier
 from hloc_lite.maps.map import Map
+from hloc_lite.pose.intrinsics_fit import fit_intrinsics
 from hloc_lite.pose.quality import standard_deviations
 from hloc_lite.types import Camera, LocalFeatures, PoseEstimate, Status
 from tests.exact_scene import SIZE, ExactScene
@@ -46,6 +48,29 @@ def test_a_wrong_focal_length_is_named_and_the_pose_withheld(
     assert found, result.reason
     assert int(found[1]) == round(300 * factor)
     assert int(found[2]) == pytest.approx(300, rel=0.03)
+
+
+def test_other_focal_lengths_are_tried_where_few_matches_agree(
+    scene: ExactScene, sfm_map: Map, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if a fit from the wrong focal length were held where it is by inliers of its own."""
+    wrong = replace(TRUE, params=TRUE.params * (1.25, 1, 1))
+    starts = []
+
+    def held(correspondences, camera, *args):
+        starts.append(float(focal_lengths(camera)[0]))
+        if starts[-1] == pytest.approx(375.0):
+            return None
+        return fit_intrinsics(correspondences, camera, *args)
+
+    monkeypatch.setattr(intrinsics_check, "fit_intrinsics", held)
+    for sure_share, status in ((1.0, Status.DOUBTFUL), (0.0, Status.LOCALIZED)):
+        localizer = localizer_with(
+            sfm_map, seen_with(scene, TRUE), f"intrinsics.sure_inlier_share={sure_share}"
+        )
+        result = localizer.localize(scene.image(3), wrong)
+        assert result.status is status, result.reason
+    assert pytest.approx(300.0) in starts
 
 
 @pytest.mark.parametrize(
