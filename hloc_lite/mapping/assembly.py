@@ -8,7 +8,7 @@ from typing import Any
 from hloc_lite.clock import StageClock
 from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.io.image_sources import FolderSource, ImageSource, photo_hashes
-from hloc_lite.io.sharded_store import ShardedStore
+from hloc_lite.io.partial_store import PartialStore
 from hloc_lite.io.versions import software_versions
 from hloc_lite.mapping.labels import label_map_points
 from hloc_lite.mapping.model_choice import localizing_strength
@@ -27,7 +27,7 @@ def assemble_maps(
     run: Run,
     paired: PairedImages,
     built: BuiltModels,
-    features: ShardedStore,
+    features: PartialStore,
     skipped: Mapping[str, str],
     image_hashes: Mapping[str, str],
     made_from: str,
@@ -53,6 +53,7 @@ def assemble_maps(
             built.min_verified,
             {**built.left_out, **_in_other_models(built, number)},
             hashes,
+            {name: len(rows) for name, rows in features.dropped.items()},
         )
         report |= _assessment(run, model, built, clock)
         labels = None

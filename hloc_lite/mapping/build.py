@@ -19,6 +19,7 @@ from hloc_lite.concurrency import sleeping_openmp_threads
 from hloc_lite.config import Config
 from hloc_lite.errors import BusyMapError, MappingError
 from hloc_lite.io.locks import exclusive_lock
+from hloc_lite.io.partial_store import PartialStore
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import LOCK
@@ -47,6 +48,10 @@ from hloc_lite.mapping.run import (
     open_source,
 )
 from hloc_lite.mapping.two_pass_matching import MatchingPass, VerifiedPairs, match_and_verify
+from hloc_lite.mapping.unmarked_features import (
+    discard_other_matches,
+    without_marks,
+)
 from hloc_lite.mapping.usable_images import find_usable_images
 from hloc_lite.maps.folder import check_ours, delete_work, mark_work_failed, output_folder
 from hloc_lite.maps.map import Map, in_memory
@@ -150,15 +155,16 @@ def _make_maps(
     clock: StageClock,
 ) -> list[Map]:
     """Make the maps of a run, best first; their features stay in stores that ``stack`` closes."""
-    features, passes = _open_stores(run, stack)
+    store, passes = _open_stores(run, stack)
     if run.overwrite:
-        _discard_changed(image_hashes, features, passes)
-    matcher = run.models.pair_matcher
+        _discard_changed(image_hashes, store, passes)
+    matcher, features = run.models.pair_matcher, PartialStore(store, (), {})
     if matcher is None:
-        paired = _extract_and_pair(run, image_hashes, skipped, features, clock)
+        features = _extract(run, image_hashes, skipped, store, passes, clock)
+        paired = _pair(run, image_hashes, skipped, features, clock)
     else:
         paired = pair_and_match_photos(
-            run, matcher, image_hashes, skipped, features, passes[-1], clock
+            run, matcher, image_hashes, skipped, store, passes[-1], clock
         )
     built = _match_and_build(run, paired, features, passes, clock)
     with clock("reconstruction"):
@@ -172,7 +178,7 @@ def _make_maps(
 def _match_and_build(
     run: Run,
     paired: PairedImages,
-    features: ShardedStore,
+    features: PartialStore,
     passes: Sequence[MatchingPass],
     clock: StageClock,
 ) -> BuiltModels:
@@ -192,20 +198,33 @@ def _match_and_build(
         return build_models(run, verified, keypoints, cameras, match_all)
 
 
-def _extract_and_pair(
+def _extract(
     run: Run,
     image_hashes: Mapping[str, str],
     skipped: dict[str, str],
-    features: ShardedStore,
+    store: ShardedStore,
+    passes: Sequence[MatchingPass],
     clock: StageClock,
-) -> PairedImages:
-    """Extract features, then choose the pairs of images."""
+) -> PartialStore:
+    """Extract features, and leave out those in burned-in marks."""
     with clock("features"):
         batch = run.config.features.batch_size
         skipped |= extract_features(
-            run.source, image_hashes, run.models.extractor, features, batch,
-            progress=run.progress,
-        )  # fmt: skip
+            run.source, image_hashes, run.models.extractor, store, batch, progress=run.progress
+        )
+        features = without_marks(store, [n for n in image_hashes if n in store], run.config)
+    discard_other_matches(features, passes)
+    return features
+
+
+def _pair(
+    run: Run,
+    image_hashes: Mapping[str, str],
+    skipped: Mapping[str, str],
+    features: PartialStore,
+    clock: StageClock,
+) -> PairedImages:
+    """Choose the pairs of images."""
     names = [name for name in image_hashes if name in features]
     keypoints = stored_keypoints(features, names)
     check_usable(keypoints, skipped)

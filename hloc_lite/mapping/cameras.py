@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from hloc_lite.config import MappingConfig
 from hloc_lite.errors import FormatError
 from hloc_lite.geometry.cameras import Exif, guess_camera, rescaled
-from hloc_lite.io.sharded_store import ShardedStore
+from hloc_lite.io.bank import ArrayReader
 from hloc_lite.mapping.run import Run
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera
@@ -20,7 +20,7 @@ Cameras = tuple[Mapping[int, Camera], Mapping[str, int]]
 """Camera id -> camera, and image name -> camera id."""
 
 
-def find_cameras(run: Run, names: Sequence[str], features: ShardedStore) -> Cameras:
+def find_cameras(run: Run, names: Sequence[str], features: ArrayReader) -> Cameras:
     """Find the intrinsics of each image: those of the reference, given ones, or guesses from EXIF.
 
     Raises:
@@ -143,6 +143,6 @@ def _sharing_key(name: str, size: tuple[int, int], exif: Exif, config: MappingCo
     return ("image", name)
 
 
-def _size(features: ShardedStore, name: str) -> tuple[int, int]:
+def _size(features: ArrayReader, name: str) -> tuple[int, int]:
     width, height = features.read(name, ["image_size"])["image_size"]
     return int(width), int(height)

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from hloc_lite.config import MappingConfig
 from hloc_lite.errors import MappingError, RegistrationError, counted
 from hloc_lite.formats.colmap.mappers import triangulate
+from hloc_lite.io.bank import ArrayReader
 from hloc_lite.io.pycolmap_adapter import TwoView
-from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.run import Run
@@ -174,7 +174,7 @@ def min_verified(run: Run) -> int:
     return 1 if run.inputs.reference is not None else run.config.geometry.min_inliers
 
 
-def color_points(model: SfmModel, features: ShardedStore) -> SfmModel:
+def color_points(model: SfmModel, features: ArrayReader) -> SfmModel:
     """Model whose points have the mean colour of their keypoints."""
     total = np.zeros((model.num_points, 3))
     count = np.zeros(model.num_points)
