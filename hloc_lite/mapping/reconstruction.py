@@ -143,7 +143,8 @@ def _check_pose_agreement(
             f"the given poses do not fit the images: only {100 * typical:.0f} % of the matches of "
             f"an image's best pair agree with them, {100 * needed:.0f} % are needed "
             f"(geometry.min_pose_agreement). Check that the reference model belongs to these "
-            f"images, and that its poses are cam_from_world"
+            f"images, that its poses are cam_from_world, and that its photos were turned by "
+            f"EXIF, as here (else set images.exif_rotation=false)"
         )
 
 
