@@ -65,12 +65,13 @@ def build_models(
     needed = min_verified(run)
     usable = [(p, view) for p, view in pairs.two_views.items() if len(view.inliers) >= needed]
     if not usable:
-        error = MappingError if run.inputs.reference is not None else RegistrationError
-        raise error(
+        tried = (
             f"{counted(len(pairs.two_views), 'pair')} of images tried, none with {needed} or more "
-            f"matches that agree with a geometry: the images do not overlap enough, or the given "
-            f"poses are wrong"
+            f"matches that agree with a geometry: the images do not overlap enough"
         )
+        if run.inputs.reference is not None:
+            raise MappingError(f"{tried}, or the given poses are wrong")
+        raise RegistrationError(tried + _too_few(len(keypoints)))
     config = run.config.mapping
     if run.inputs.reference is not None:
         _check_pose_agreement(run, usable, pairs.num_matches)
@@ -84,8 +85,7 @@ def build_models(
     best = candidates[0]
     if not best.models and len(keypoints) < MIN_IMAGES:
         raise RegistrationError(
-            f"no map could be made of {counted(len(keypoints), 'photo')}: without known poses "
-            f"at least {MIN_IMAGES} that overlap and are taken from different positions are needed"
+            f"no map could be made of {counted(len(keypoints), 'photo')}{_too_few(len(keypoints))}"
         )
     if not best.models:
         raise RegistrationError(_nothing_registered(candidates, len(usable)))
@@ -93,6 +93,16 @@ def build_models(
         sizes = ", ".join(str(len(model.images)) for model in best.models)
         logger.warning("%d separate models (%s images), best first", len(best.models), sizes)
     return BuiltModels(best.models, best.pairs, needed, best.left_out, candidates)
+
+
+def _too_few(num_photos: int) -> str:
+    """Sentence on a map of two photos, which works only if these are well taken."""
+    if num_photos >= MIN_IMAGES:
+        return ""
+    return (
+        f". Without known poses {num_photos} photos make a map only if they overlap much and are "
+        f"taken from different positions: take {MIN_IMAGES} or more"
+    )
 
 
 def _nothing_registered(candidates: Sequence[Candidate], num_pairs: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.map import Map
 from hloc_lite.types import Status
-from tests.exact_scene import NoWeights
+from tests.exact_scene import ExactScene, NoWeights
 
 NAMES = {
     "straße 1/bild (1).png": 0, "straße 1/bild (2).png": 1, "b/x.png": 2, "c/x.png": 3,
@@ -222,3 +223,17 @@ def test_the_work_of_an_interrupted_run_is_kept(
     with pytest.raises(StaleArtefactError, match=r"features.max_keypoints: .* there, 100 asked"):
         build(with_fewer_keypoints(config), output=tmp_path / "map")
     assert build(output=tmp_path / "map").model.num_points > 0
+
+
+def test_two_photos_that_do_not_overlap_are_told_to_be_too_few(exact_scene, monkeypatch) -> None:
+    scene, config = exact_scene
+    scratch = config.scratch.model_copy(update={"fallback_features": "none"})
+    behind = replace(scene, descriptors=-scene.descriptors)
+    arrays = {"a.png": scene.image(0), "b.png": scene.image(4)}
+    original = ExactScene.features
+    monkeypatch.setattr(
+        ExactScene, "features",
+        lambda self, index, number: original(behind if index == 4 else scene, index, number),
+    )  # fmt: skip
+    with pytest.raises(MappingError, match=r"2 photos make a map only if.*take 3 or more"):
+        build_map(arrays, config.model_copy(update={"scratch": scratch}), weights=NoWeights())
