@@ -74,6 +74,7 @@ def assemble_maps(
             weights=run.models.weights,
             report={**report, "timings_s": clock.seconds, **common},
             landmark_labels=labels,
+            georeference=run.inputs.georeference,
         )
 
 

@@ -12,11 +12,13 @@ from PIL import Image
 from hloc_lite.config import Config, ImagesConfig
 from hloc_lite.errors import HlocLiteError, MappingError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.io.pycolmap_adapter import has_global_mapper
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.own_photos import hash_file
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.georeference import FitQuality, Georeference
 from hloc_lite.maps.map import Map
 from hloc_lite.types import Status
 from tests.exact_scene import ExactScene, NoWeights
@@ -237,3 +239,14 @@ def test_two_photos_that_do_not_overlap_are_told_to_be_too_few(exact_scene, monk
     )  # fmt: skip
     with pytest.raises(MappingError, match=r"2 photos make a map only if.*take 3 or more"):
         build_map(arrays, config.model_copy(update={"scratch": scratch}), weights=NoWeights())
+
+
+def test_a_map_made_of_a_georeferenced_one_has_its_georeference(
+    build, exact_scene, tmp_path
+) -> None:
+    quality = FitQuality(3, 3, 0.1, 0.1, 0.1, 0.01, 1.0, 1.0, "positions", (0.0, 1.0))
+    known = Georeference(48.0, 11.0, 5.0, Similarity3(0.5, np.eye(3), np.zeros(3)), quality)
+    inputs = MapInputs(reference=exact_scene[0].reference(NAMES), georeference=known)
+    assert build(inputs=inputs).metres_per_unit == 0.5
+    build(inputs=inputs, output=tmp_path / "map")
+    assert Map.open(tmp_path / "map").metres_per_unit == 0.5
