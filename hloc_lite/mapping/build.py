@@ -56,7 +56,7 @@ from hloc_lite.mapping.usable_images import find_usable_images
 from hloc_lite.maps.folder import check_ours, delete_work, mark_work_failed, output_folder
 from hloc_lite.maps.map import Map, in_memory
 from hloc_lite.maps.saving import write_map
-from hloc_lite.maps.side_maps import save_side_maps
+from hloc_lite.maps.side_maps import add_side_maps, replace_side_maps
 from hloc_lite.models import FIRST_PASS_MATCHER, load_models, matcher_name
 from hloc_lite.protocols import Weights
 from hloc_lite.registry import Runtime
@@ -83,7 +83,8 @@ def build_map(
         images: a folder, name -> (H, W, 3) uint8 RGB arrays, or an ``ImageSource``.
         config: None for the defaults of profile ``balanced``.
         inputs: known poses, intrinsics, masks, image list.
-        output: folder of the map: new, empty, or with a map in it. None keeps nothing on disk.
+        output: folder of the map: new, empty, or with a map in it. None keeps nothing on disk, and
+            only the best of several models.
         weights: source of network weights; None for the default store, which fetches missing ones.
         device: torch device that the networks run on.
         overwrite: replace a map of another config or other images in ``output`` once the new map
@@ -109,8 +110,9 @@ def build_map(
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="hloc_lite_map_") as temporary:
             run = Run(
-                source, config, inputs, models, Path(temporary), progress, device, weights=weights
-            )
+                source, config, inputs, models, Path(temporary), progress, device,
+                weights=weights, keeps_side_maps=False,
+            )  # fmt: skip
             return in_memory(_build(run))
     run = Run(source, config, inputs, models, folder, progress, device, overwrite, weights)
     with _locked(folder):
@@ -141,8 +143,9 @@ def _build(run: Run) -> Map:
             best, *others = make(run)
         else:
             best, *others = make_with_fallback(run, make, len(image_hashes))
-        save_side_maps(run.folder, others)
+        added = add_side_maps(run.folder, others if run.keeps_side_maps else [])
         write_map(run.folder, best)  # it is locked already
+        replace_side_maps(run.folder, added)
     return Map.open(run.folder, trust=True)
 
 

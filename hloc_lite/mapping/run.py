@@ -81,6 +81,8 @@ class Run:
     """Discard results of other settings instead of refusing to continue."""
     weights: Weights = field(default_factory=WeightsStore)
     """Source of the weights of networks that are loaded later."""
+    keeps_side_maps: bool = True
+    """False if only the best of several models is kept."""
     variant: str = ""
     """Prefix of the stores of a second run with other features."""
 

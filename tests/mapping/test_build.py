@@ -250,3 +250,28 @@ def test_a_map_made_of_a_georeferenced_one_has_its_georeference(
     assert build(inputs=inputs).metres_per_unit == 0.5
     build(inputs=inputs, output=tmp_path / "map")
     assert Map.open(tmp_path / "map").metres_per_unit == 0.5
+
+
+def test_other_models_are_named_only_where_they_are_kept(
+    exact_scene, monkeypatch, tmp_path
+) -> None:
+    scene, config = exact_scene
+    elsewhere = replace(scene, descriptors=-scene.descriptors)
+    original = ExactScene.features
+    monkeypatch.setattr(
+        ExactScene, "features",
+        lambda self, index, number: original(elsewhere if index > 5 else scene, index, number),
+    )  # fmt: skip
+    off = config.scratch.model_copy(update={"fallback_features": "none"})
+    arrays = {f"{index}.png": scene.image(index) for index in range(10)}
+    inputs = MapInputs(cameras=dict.fromkeys(arrays, scene.camera))
+    options = {"inputs": inputs, "weights": NoWeights()}
+    built = build_map(arrays, config.model_copy(update={"scratch": off}), **options)
+    assert [each["folder"] for each in built.report["models"]] == [".", None]
+    assert "kept if the map has an output folder" in built.report["images"]["9.png"]["reason"]
+    built = build_map(
+        arrays, config.model_copy(update={"scratch": off}), output=tmp_path / "map", **options
+    )
+    assert [each["folder"] for each in built.report["models"]] == [".", "models/1"]
+    assert len(Map.open(tmp_path / "map/models/1").model.images) == 4
+    assert "models/1 of the map" in built.report["images"]["9.png"]["reason"]
