@@ -20,6 +20,7 @@ ADDED_KEYS = frozenset(
         "self_test",
         "assessment",
         "visibility",
+        "mapping.low_pose_agreement",
         "localize.recalibrate",
         "localize.turn_failed",
         "localize.turn_max_inlier_share",

@@ -74,10 +74,10 @@ def build_models(
         raise RegistrationError(tried + _too_few(len(keypoints)))
     config = run.config.mapping
     if run.inputs.reference is not None:
-        _check_pose_agreement(run, usable, pairs.num_matches)
+        agreement = _check_pose_agreement(run, usable, pairs.num_matches)
         posed = replace(run.inputs.reference.with_images(id_of), cameras=by_id)
         model = triangulate(posed, keypoints, usable, config)
-        _check_triangulated(model, usable, config)
+        _check_triangulated(model, usable, agreement, config)
         return BuiltModels((model,), pairs, needed)
     with _shown_progress(len(id_of), run.progress) as progress:
         inputs = ScratchInputs(run.config, pairs, keypoints, cameras, match_all, progress)
@@ -138,8 +138,12 @@ def _shown_progress(num_images: int, enabled: bool) -> Iterator[Callable[[int], 
 
 def _check_pose_agreement(
     run: Run, usable: Sequence[tuple[Pair, TwoView]], num_matches: Mapping[Pair, int]
-) -> None:
-    """Raise MappingError if too few matches of each image's best pair agree with the poses."""
+) -> float:
+    """Share of matches that agree with the poses, in the best pair of the median image.
+
+    Raises:
+        MappingError: it is too small.
+    """
     best: dict[str, float] = {}
     for pair, view in usable:
         tried = num_matches[pair]
@@ -156,12 +160,20 @@ def _check_pose_agreement(
             f"images, that its poses are cam_from_world, and that its photos were turned by "
             f"EXIF, as here (else set images.exif_rotation=false)"
         )
+    return typical
 
 
 def _check_triangulated(
-    model: SfmModel, usable: Sequence[tuple[Pair, TwoView]], config: MappingConfig
+    model: SfmModel,
+    usable: Sequence[tuple[Pair, TwoView]],
+    agreement: float,
+    config: MappingConfig,
 ) -> None:
-    """Raise MappingError if too few of the matched keypoints could be triangulated."""
+    """Raise MappingError if too few of the matched keypoints could be triangulated.
+
+    Args:
+        agreement: share of matches that agree with the poses, in the best pair of the median image.
+    """
     matched: dict[str, list[Int32]] = {}
     for pair, view in usable:
         for name, rows in zip(pair, view.inliers.T, strict=True):
@@ -176,7 +188,17 @@ def _check_triangulated(
             f"{100 * config.min_triangulated_share:g} % are needed "
             f"(mapping.min_triangulated_share). {remedy}"
         )
-    if num_found < config.low_triangulated_share * num_matched:
+    is_low = num_found < config.low_triangulated_share * num_matched
+    if agreement < config.low_pose_agreement:
+        reason = (
+            f"only {100 * agreement:.0f} % of the matches of an image's best pair agree with them "
+            f"(mapping.low_pose_agreement). They may be world_from_cam, or of a mirrored "
+            f"(left-handed) world: expected are cam_from_world, x right, y down, z forward"
+        )
+        if is_low:
+            raise MappingError(f"the given poses do not fit the images: {found}, and {reason}")
+        logger.warning("the given poses may be wrong: %s", reason)
+    elif is_low:
         logger.warning("the given poses or intrinsics may be wrong: %s. %s", found, remedy)
 
 
