@@ -12,7 +12,7 @@ from hloc_lite.errors import FormatError
 from hloc_lite.types import Float64, Rigid3
 
 MAX_LENGTH_ERROR = 0.05
-"""Of a unit quaternion in a file: two decimals give 0.01."""
+"""Largest error of the length of a unit quaternion in a file: two decimals give 0.01."""
 
 
 def rotation_from_quat_wxyz(quat_wxyz: npt.ArrayLike) -> Float64:

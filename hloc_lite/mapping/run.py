@@ -63,7 +63,7 @@ class MapInputs:
     metric: bool = False
     """True if one map unit is a metre, as far as the reference or the user knows."""
     georeference: Georeference | None = None
-    """That of the reference, where this is a georeferenced map; it holds for the new map, too."""
+    """Georeference of the reference, if it has one; it holds for the new map, too."""
 
 
 @dataclass(frozen=True, eq=False)
