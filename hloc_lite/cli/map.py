@@ -21,7 +21,7 @@ from hloc_lite.cli.options import (
     show_progress,
 )
 from hloc_lite.config import PROFILES, load_config
-from hloc_lite.errors import ConfigError, HlocLiteError
+from hloc_lite.errors import ConfigError, FormatError, HlocLiteError
 from hloc_lite.mapping.assessment_text import assessment_lines
 from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS
 
@@ -212,13 +212,18 @@ def _read_inputs(
     from hloc_lite.formats.hloc_lists import read_image_list, read_queries
     from hloc_lite.mapping.run import MapInputs
 
+    cameras = None if cameras_file is None else read_queries(cameras_file)
+    if cameras is not None and not cameras:
+        raise FormatError(
+            f"no intrinsics in {cameras_file}: expected lines 'NAME MODEL W H params'"
+        )
     model, georeference = None, None
     if reference is not None:
         model, is_known_metric, georeference = _read_reference(reference)
         metric = metric or is_known_metric
     return MapInputs(
         reference=model,
-        cameras=None if cameras_file is None else read_queries(cameras_file),
+        cameras=cameras,
         masks=masks,
         names=None if image_list is None else read_image_list(image_list),
         metric=metric,

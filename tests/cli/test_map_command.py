@@ -34,6 +34,15 @@ def test_options_that_do_not_fit_are_refused(options, message, tmp_path: Path, c
     assert not output.exists()
 
 
+def test_a_file_without_intrinsics_is_refused(tmp_path: Path, capsys) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "cameras.txt").write_text("# cut off")
+    command = ["map", str(tmp_path / "images"), "-o", str(tmp_path / "map")]
+    with pytest.raises(SystemExit) as stop:
+        main([*command, "--cameras", str(tmp_path / "cameras.txt")])
+    assert stop.value.code == 2 and "no intrinsics in" in capsys.readouterr().err
+
+
 def test_summary_counts_the_labelled_points(capsys) -> None:
     report = {
         "images": {}, "images_given": 2, "registered": 2, "points": 9, "mean_track_length": 2.0,
