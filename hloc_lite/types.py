@@ -215,7 +215,8 @@ class Photo:
     mask: Bool | None = None
     """(H, W), False where features are ignored."""
     exif: Mapping[str, float | str] = field(default_factory=dict)
-    """EXIF data about the camera: any of ``focal_px``, ``make``, ``model``, ``focal_mm``."""
+    """EXIF data about the camera: any of ``focal_px``, ``make``, ``model``, ``focal_mm``; and
+    ``orientation`` (2 to 8) if the photo was turned upright by it."""
     file_hash: str | None = None
     """16 hex digits that identify the file that the image was read from; None if unknown."""
 

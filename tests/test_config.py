@@ -258,7 +258,7 @@ def test_keys_that_queries_share_with_the_map() -> None:
 
 
 def test_keys_that_only_building_reads() -> None:
-    names = ("pairs", "geometry", "mapping", "scratch", "assessment", "self_test")
+    names = ("burned_in", "pairs", "geometry", "mapping", "scratch", "assessment", "self_test")
     sections = {name: getattr(Config(), name) for name in names}
     whole = {f"{name}.{key}" for name, each in sections.items() for key in type(each).model_fields}
     two_pass = {
@@ -274,7 +274,7 @@ def test_only_what_queries_do_not_read_alone_identifies_a_map() -> None:
     kept = without_query_keys(plain)
     assert set(kept) == {
         "images", "features", "matching", "retrieval", "pairs", "geometry", "mapping", "semantics",
-        "scratch", "assessment", "self_test", "unknown",
+        "scratch", "assessment", "self_test", "burned_in", "unknown",
     }  # fmt: skip
     assert set(kept["semantics"]) == {
         "source", "table", "revision", "max_side_px", "max_aspect", "window_px",
@@ -289,6 +289,9 @@ def test_fingerprints_of_stores_read_only_their_own_keys() -> None:
     assert set(found) == {"matching"}
     assert set(found["matching"]) == {"max_ratio", "even_ratio", "ratio_slope", "min_similarity"}
     assert set(values_for_fingerprint(Config(), Use.FEATURES)) == {"images", "features"}
+    assert "burned_in" not in values_for_fingerprint(Config(), Use.MODEL)  # a later section
+    changed = load_config(settings=["burned_in.min_share=0.4"])
+    assert values_for_fingerprint(changed, Use.MODEL)["burned_in"] == {"min_share": 0.4}
     assert set(values_for_fingerprint(Config(), Use.ACCEPTANCE)["mapping"]) == {
         "min_triangulated_share",
         "low_triangulated_share",

@@ -87,7 +87,12 @@ def command(
     from hloc_lite.evaluation.conditions import group_by_first_folder, read_conditions
     from hloc_lite.evaluation.evaluate import evaluate
     from hloc_lite.evaluation.metrics import BootstrapConfig, merge_conditions
-    from hloc_lite.evaluation.records import check_same_run, confidences_of, promises_of
+    from hloc_lite.evaluation.records import (
+        check_same_run,
+        confidences_of,
+        fallbacks_of,
+        promises_of,
+    )
     from hloc_lite.evaluation.tables import confidence_lines, evaluation_to_json, text_table
     from hloc_lite.evaluation.thresholds import (
         MAP_UNITS,
@@ -127,6 +132,7 @@ def command(
         names,
         confidences,
         is_correct,
+        () if results is None else fallbacks_of(results),
     )
     counted = evaluation.given_but_wrong
     click.echo(f"{counted} ({counted.definition})")

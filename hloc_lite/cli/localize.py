@@ -169,9 +169,7 @@ def command(
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.maps.map import Map
 
-    overrides = _overrides(profile, labels, depth, max_wrong)
-    if recalibrate:
-        settings = (*settings, "localize.recalibrate=true")
+    overrides = _overrides(profile, labels, depth, max_wrong, recalibrate=recalibrate)
     cameras = read_query_cameras(photos, images, query_lists, camera)
     sfm_map = Map.open(map_folder, trust=trust)
     if geopose is not None:
@@ -243,7 +241,12 @@ def _input_files(
 
 
 def _overrides(
-    profile: str | None, labels: str | None, depth: str | None, max_wrong: float | None
+    profile: str | None,
+    labels: str | None,
+    depth: str | None,
+    max_wrong: float | None,
+    *,
+    recalibrate: bool,
 ) -> dict[str, Any]:
     """Config values of the options: section -> key -> value."""
     overrides = {} if profile is None else query_profile(profile)
@@ -252,6 +255,7 @@ def _overrides(
             "semantics.source": parse_cue_source(labels, "--labels", SEGMENTERS),
             "depth.source": parse_cue_source(depth, "--depth", DEPTH_MODELS),
             "confidence.max_wrong": max_wrong,
+            "localize.recalibrate": recalibrate or None,
         }
     )
 

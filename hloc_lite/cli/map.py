@@ -21,12 +21,13 @@ from hloc_lite.cli.options import (
     show_progress,
 )
 from hloc_lite.config import PROFILES, load_config
-from hloc_lite.errors import ConfigError, HlocLiteError
+from hloc_lite.errors import ConfigError, FormatError, HlocLiteError
 from hloc_lite.mapping.assessment_text import assessment_lines
 from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS
 
 if TYPE_CHECKING:
     from hloc_lite.mapping.run import MapInputs
+    from hloc_lite.maps.georeference import Georeference
     from hloc_lite.maps.map import Map
     from hloc_lite.scene import SfmModel
 
@@ -211,29 +212,39 @@ def _read_inputs(
     from hloc_lite.formats.hloc_lists import read_image_list, read_queries
     from hloc_lite.mapping.run import MapInputs
 
-    model = None
+    cameras = None if cameras_file is None else read_queries(cameras_file)
+    if cameras is not None and not cameras:
+        raise FormatError(
+            f"no intrinsics in {cameras_file}: expected lines 'NAME MODEL W H params'"
+        )
+    model, georeference = None, None
     if reference is not None:
-        model, is_known_metric = _read_reference(reference)
+        model, is_known_metric, georeference = _read_reference(reference)
         metric = metric or is_known_metric
     return MapInputs(
         reference=model,
-        cameras=None if cameras_file is None else read_queries(cameras_file),
+        cameras=cameras,
         masks=masks,
         names=None if image_list is None else read_image_list(image_list),
         metric=metric,
+        georeference=georeference,
     )
 
 
-def _read_reference(folder: Path) -> tuple[SfmModel, bool]:
-    """Read the COLMAP model in a folder, or that of the map in it, and if it is in metres."""
+def _read_reference(folder: Path) -> tuple[SfmModel, bool, Georeference | None]:
+    """Read the COLMAP model in a folder, or that of the map in it with its georeference.
+
+    Returns:
+        The model, True if it is known to be in metres, and the georeference.
+    """
     from hloc_lite.formats.colmap import read_model
     from hloc_lite.io.staging import HEADER, current_file
     from hloc_lite.maps.map import Map
 
     if not current_file(folder, HEADER).is_file():
-        return read_model(folder), False
+        return read_model(folder), False, None
     reference = Map.open(folder)
-    return reference.model, reference.metres_per_unit == 1.0
+    return reference.model, reference.metres_per_unit == 1.0, reference.georeference
 
 
 def print_summary(output: Path, report: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from hloc_lite.cli.options import (
     F,
     config_options,
     max_wrong_option,
+    nested_settings,
     runtime_options,
     trust_option,
     validate_section,
@@ -22,6 +24,7 @@ from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.serve.config import ServeConfig
 
 if TYPE_CHECKING:
+    from hloc_lite.config import Config
     from hloc_lite.serve.map_pool import Localizes, OpenLocalizer
 
 TOKEN_VARIABLE = "HLOC_LITE_TOKEN"
@@ -105,6 +108,7 @@ def command(
     are finished first.
     """
     require_extra("serve", "the service")
+    from hloc_lite.config import load_config
     from hloc_lite.serve.map_photos import parse_photo_arguments
     from hloc_lite.serve.map_pool import check_map_folders, parse_map_arguments
     from hloc_lite.serve.server import serve
@@ -126,9 +130,13 @@ def command(
     folders = parse_map_arguments(maps)
     check_map_folders(folders)
     photos = parse_photo_arguments(photo_arguments, folders)
-    if max_wrong is not None:
-        settings = (*settings, f"confidence.max_wrong={max_wrong!r}")
-    open_localizer = _localizer_opener(trust, config_file, settings, device, offline)
+    load = partial(
+        load_config,
+        file=config_file,
+        settings=settings,
+        overrides=nested_settings({"confidence.max_wrong": max_wrong}),
+    )
+    open_localizer = _localizer_opener(trust, load, device, offline)
     serve(folders, config, open_localizer, token, photos)
 
 
@@ -155,19 +163,19 @@ def read_token(file: Path | None) -> str | None:
 
 
 def _localizer_opener(
-    trust: bool, config_file: Path | None, settings: tuple[str, ...], device: str, offline: bool
+    trust: bool, load: Callable[..., Config], device: str, offline: bool
 ) -> OpenLocalizer:
+    """Function that opens a localizer; ``load`` makes its config from that of the map."""
+
     def open_localizer(folder: Path) -> Localizes:
-        from hloc_lite.config import load_config
         from hloc_lite.io.weights import WeightsStore
         from hloc_lite.localize.localizer import Localizer
         from hloc_lite.maps.map import Map
         from hloc_lite.serve.server import warm_up
 
         sfm_map = Map.open(folder, trust=trust)
-        config = load_config(file=config_file, settings=settings, base=sfm_map.config)
         weights = WeightsStore(offline=offline)
-        localizer = Localizer(sfm_map, config, weights=weights, device=device)
+        localizer = Localizer(sfm_map, load(base=sfm_map.config), weights=weights, device=device)
         warm_up(localizer)
         return localizer
 

@@ -5,6 +5,7 @@ settings (``load_config``). Unknown keys and values out of range are refused.
 """
 
 from hloc_lite.config.assessment import AssessmentConfig
+from hloc_lite.config.burned_in import BurnedInConfig
 from hloc_lite.config.depth import DepthConfig
 from hloc_lite.config.features import FeaturesConfig, ImagesConfig
 from hloc_lite.config.fingerprints import fingerprint, plain_for_fingerprint
@@ -40,6 +41,7 @@ from hloc_lite.registry import FEATURES
 __all__ = [
     "PROFILES",
     "AssessmentConfig",
+    "BurnedInConfig",
     "CascadeConfig",
     "ConfidenceConfig",
     "Config",

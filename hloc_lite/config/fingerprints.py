@@ -14,11 +14,13 @@ from hloc_lite.config.root import Config
 
 ADDED_KEYS = frozenset(
     {
+        "burned_in",
         "intrinsics",
         "scratch",
         "self_test",
         "assessment",
         "visibility",
+        "mapping.low_pose_agreement",
         "localize.recalibrate",
         "localize.turn_failed",
         "localize.turn_max_inlier_share",
@@ -55,16 +57,21 @@ def plain_for_fingerprint(model: BaseModel) -> dict[str, Any]:
     of version 0.1 (see ``renamed_keys``)."""
     values = model.model_dump()
     if isinstance(model, Config):
-        kept = {name: _without_new_defaults(name, keys) for name, keys in values.items()}
+        kept = {name: without_new_defaults(name, keys) for name, keys in values.items()}
         return with_old_names({name: keys for name, keys in kept.items() if keys})
     name = _SECTION_NAMES.get(type(model))
     if name is None:
         return values
-    return section_with_old_names(name, _without_new_defaults(name, values))
+    return section_with_old_names(name, without_new_defaults(name, values))
 
 
-def _without_new_defaults(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of a section without those keys of later versions that have their defaults."""
+def without_new_defaults(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a section without those keys of later versions that have their defaults.
+
+    Args:
+        section: its name.
+        values: key -> value; some keys may be absent.
+    """
     defaults = Config.model_fields[section].get_default().model_dump()
     return {
         key: value

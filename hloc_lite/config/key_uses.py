@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from hloc_lite.config.fingerprints import without_new_defaults
 from hloc_lite.config.renamed_keys import with_old_names
 from hloc_lite.config.root import Config
 from hloc_lite.config.section import Section, Use
@@ -57,9 +58,11 @@ def building_keys() -> list[str]:
 def values_for_fingerprint(config: Config, use: Use) -> dict[str, dict[str, Any]]:
     """Section -> key -> value of all keys with one of these uses, under the names that are hashed.
 
-    Sections without such a key are left out.
+    Sections without such a key are left out, and so are keys of later versions with their defaults.
     """
-    return with_old_names(_filtered(config.model_dump(), lambda found: bool(found & use)))
+    values = _filtered(config.model_dump(), lambda found: bool(found & use))
+    kept = {name: without_new_defaults(name, keys) for name, keys in values.items()}
+    return with_old_names({name: keys for name, keys in kept.items() if keys})
 
 
 def map_values_for_fingerprint(config: Config) -> list[dict[str, Any]]:

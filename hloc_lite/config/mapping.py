@@ -64,6 +64,11 @@ class MappingConfig(Section):
     low_triangulated_share: Annotated[float, Use.ACCEPTANCE] = Field(0.15, ge=0, le=1)
     """A smaller share causes a warning. 1.1 to 1.25 times the correct focal length gave 0.02 to
     0.13 on rendered streets, twice the correct one 0.1 on a textured wall."""
+    low_pose_agreement: Annotated[float, Use.ACCEPTANCE] = Field(0.5, ge=0, le=1)
+    """A smaller share of matches that agree with given poses (``geometry.min_pose_agreement``)
+    causes a warning; with a low share of triangulated keypoints besides, mapping fails. Mirrored
+    and inverse poses of two courtyards gave 0.27 to 0.40 and shares of 0.09 to 0.11; right ones of
+    five scenes 0.80 or more."""
     threads: int = Field(-1, ge=-1, le=1024)
     """-1: all cores."""
     seed: int = Field(0, ge=0, lt=2**31)

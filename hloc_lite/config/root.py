@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hloc_lite.config.assessment import AssessmentConfig
+from hloc_lite.config.burned_in import BurnedInConfig
 from hloc_lite.config.depth import DepthConfig
 from hloc_lite.config.features import FeaturesConfig, ImagesConfig
 from hloc_lite.config.intrinsics import IntrinsicsConfig
@@ -23,6 +24,7 @@ class Config(Section):
 
     images: ImagesConfig = ImagesConfig()
     features: FeaturesConfig = FeaturesConfig()
+    burned_in: BurnedInConfig = BurnedInConfig()
     matching: MatchingConfig = MatchingConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
     pairs: PairsConfig = PairsConfig()

@@ -114,8 +114,8 @@ class GivenButWrong:
 
 
 def given_but_wrong(errors: Sequence[QueryError], correct: Threshold) -> GivenButWrong:
-    """Count the given poses, and those of them that are wrong."""
-    given = [error for error in errors if error.localized]
+    """Count the given poses, and those of them that are wrong; fallbacks are not given ones."""
+    given = [error for error in errors if error.localized and not error.is_fallback]
     return GivenButWrong(sum(not error.within(correct) for error in given), len(given), correct)
 
 

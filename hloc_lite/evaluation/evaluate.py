@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hloc_lite.evaluation.confidence_scores import (
     GivenButWrong,
@@ -61,10 +61,21 @@ class Evaluation:
 
     @property
     def failures(self) -> list[str]:
-        """One sentence on the queries without a pose; empty if all have one."""
+        """Sentences on the queries without a pose, or with a fallback only; empty if none are."""
         failed = self.overall.failed_names
-        count = f"{len(failed)} of {self.overall.num_queries} queries"
-        return [f"{count} have no pose and count as failures: {_some(failed)}"] if failed else []
+        fallbacks = [error.name for error in self.overall.errors if error.is_fallback]
+        of_all = f"of {self.overall.num_queries} queries"
+        notes = []
+        if failed:
+            notes.append(
+                f"{len(failed)} {of_all} have no pose and count as failures: {_some(failed)}"
+            )
+        if fallbacks:
+            notes.append(
+                f"{len(fallbacks)} {of_all} have a fallback only, the pose of a map image: it "
+                f"counts in the recalls, and not as given: {_some(fallbacks)}"
+            )
+        return notes
 
     @property
     def caveats(self) -> list[str]:
@@ -92,6 +103,7 @@ def evaluate(
     query_names: Collection[str] | None = None,
     confidences: Mapping[str, float] | None = None,
     correct: Threshold | None = None,
+    fallbacks: Collection[str] = (),
 ) -> Evaluation:
     """Score estimated ``cam_from_world`` poses (name -> pose) against the true ones.
 
@@ -105,6 +117,8 @@ def evaluate(
             nothing still shows whether its names match those of the ground truth.
         confidences: query name -> confidence in its pose, where known.
         correct: errors within which a given pose is correct; default: ``correct_within`` the unit.
+        fallbacks: queries whose estimated pose is that of the most similar map image
+            (``LocalizationResult.fallback``).
 
     Raises:
         HlocLiteError: no true poses, names that match none or several true ones, or conditions with
@@ -113,7 +127,13 @@ def evaluate(
     true = merge_conditions(conditions)
     names = align_names(estimated if query_names is None else query_names, true)
     renamed = {names.true_names[n]: pose for n, pose in estimated.items() if n in names.true_names}
-    rows = score_conditions(renamed, conditions, thresholds, bootstrap)
+    known_fallbacks = {names.true_names[n] for n in fallbacks if n in names.true_names}
+    rows = {
+        condition: _with_fallbacks(scores, known_fallbacks)
+        for condition, scores in score_conditions(
+            renamed, conditions, thresholds, bootstrap
+        ).items()
+    }
     recalls = list(rows.values())[-1].recalls
     suspicious = bool(recalls) and recalls[-1].value < SUSPICIOUS_RECALL
     hint = diagnose(renamed, true) if suspicious else None
@@ -123,6 +143,12 @@ def evaluate(
     unit = unit or MAP_UNITS
     correct = correct_within(unit) if correct is None else correct
     return Evaluation(rows, conditions, names, unit, hint, correct, known)
+
+
+def _with_fallbacks(scores: Scores, fallbacks: Collection[str]) -> Scores:
+    """Scores whose errors tell which poses are fallbacks."""
+    errors = [replace(error, is_fallback=error.name in fallbacks) for error in scores.errors]
+    return replace(scores, errors=tuple(errors))
 
 
 def _some(names: Sequence[str], count: int = 5) -> str:

@@ -37,6 +37,9 @@ class QueryError:
     distance: float
     """Distance between the camera centres, map units."""
     angle_deg: float
+    is_fallback: bool = False
+    """True if the pose is that of the most similar map image, for a photo that was not localized.
+    It counts in recalls, but was not given as the pose of the photo."""
 
     @property
     def localized(self) -> bool:

@@ -97,6 +97,11 @@ def confidences_of(results: Sequence[LocalizationResult]) -> dict[str, float]:
     }
 
 
+def fallbacks_of(results: Sequence[LocalizationResult]) -> list[str]:
+    """Names of the queries that were not localized and have the pose of a map image instead."""
+    return [r.query_name for r in results if r.pose is None and r.fallback is not None]
+
+
 def promises_of(results: Sequence[LocalizationResult]) -> list[str]:
     """Promises that the poses were given under, one sentence each."""
     return list(dict.fromkeys(result.promise for result in results if result.promise))

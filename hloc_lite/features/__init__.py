@@ -1,1 +1,1 @@
-"""Extractors of local features, one adapter per file."""
+"""Extractors of local features, one adapter per file; and where photos have burned-in marks."""

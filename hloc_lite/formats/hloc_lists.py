@@ -18,7 +18,11 @@ import numpy as np
 from hloc_lite.errors import FormatError, ShapeError
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
-from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
+from hloc_lite.geometry.rotations import (
+    check_unit_quaternion,
+    quat_wxyz_from_rotation,
+    rotation_from_quat_wxyz,
+)
 from hloc_lite.io.files import read_text, write_text_atomic
 from hloc_lite.io.image_names import leads_out, normalize_name
 from hloc_lite.types import Camera, Rigid3
@@ -33,8 +37,8 @@ def read_poses(path: Path) -> dict[str, Rigid3]:
         Image name -> pose, in the order of the file.
 
     Raises:
-        FormatError: a bad line (with its number), a name listed twice, or a pose that is not
-            finite.
+        FormatError: a bad line (with its number), a name listed twice, a quaternion whose length is
+            not 1, or a pose that is not finite.
     """
     poses: dict[str, Rigid3] = {}
     for number, line in _content_lines(path):
@@ -47,6 +51,7 @@ def read_poses(path: Path) -> dict[str, Rigid3]:
             raise FormatError(f"{where}: {name!r} is listed twice")
         try:
             rotation = rotation_from_quat_wxyz(values[:4])
+            check_unit_quaternion(values[:4])
         except FormatError as error:
             raise FormatError(f"{where}: {error}") from None
         poses[name] = Rigid3(rotation, np.array(values[4:]))

@@ -36,6 +36,7 @@ __all__ = [
     "cam_from_img",
     "camera_from_focal",
     "check_camera",
+    "depends_on_turn",
     "focal_lengths",
     "get_camera_model",
     "guess_camera",
@@ -44,6 +45,7 @@ __all__ = [
     "principal_point",
     "projection_jacobian",
     "rescaled",
+    "same_size_turned",
     "with_focal",
 ]
 
@@ -180,6 +182,28 @@ def rescaled(camera: Camera, width: int, height: int) -> Camera:
     params = camera.params.copy()
     params[: len(scales)] *= scales
     return replace(camera, width=width, height=height, params=params)
+
+
+def same_size_turned(exif: Exif, size: tuple[int, int]) -> bool:
+    """Return True if a photo was turned by EXIF, and had the same size before.
+
+    Then the size of given intrinsics does not tell which of the two they are for. A square photo is
+    so, and any that was turned by 180 degrees or mirrored.
+
+    Args:
+        exif: ``Photo.exif``.
+        size: (width, height) of the photo as turned.
+    """
+    return "orientation" in exif and (size[0] == size[1] or float(exif["orientation"]) <= 4)
+
+
+def depends_on_turn(camera: Camera) -> bool:
+    """Return True if turning the photo would change the intrinsics by a pixel or more."""
+    center = np.array([camera.width, camera.height]) / 2
+    off = np.abs(principal_point(camera) - center).max()
+    has_focal = get_camera_model(camera).num_focals > 0
+    stretch = np.ptp(focal_lengths(camera)) / focal_lengths(camera)[0] if has_focal else 0.0
+    return bool(max(off, stretch * max(camera.width, camera.height) / 2) >= 1)
 
 
 def camera_from_focal(

@@ -11,6 +11,9 @@ from scipy.spatial.transform import Rotation
 from hloc_lite.errors import FormatError
 from hloc_lite.types import Float64, Rigid3
 
+MAX_LENGTH_ERROR = 0.05
+"""Largest error of the length of a unit quaternion in a file: two decimals give 0.01."""
+
 
 def rotation_from_quat_wxyz(quat_wxyz: npt.ArrayLike) -> Float64:
     """(3, 3) rotation of a (4,) Hamilton quaternion of any length.
@@ -23,6 +26,21 @@ def rotation_from_quat_wxyz(quat_wxyz: npt.ArrayLike) -> Float64:
         raise FormatError(f"a quaternion needs four finite numbers, not all zero; got {quat}")
     w, x, y, z = quat
     return Rotation.from_quat([x, y, z, w]).as_matrix()
+
+
+def check_unit_quaternion(quat_wxyz: npt.ArrayLike) -> None:
+    """Check a quaternion from a file: of another length, it is most likely something else.
+
+    Raises:
+        FormatError: its length is not finite, or differs from 1 by more than 0.05.
+    """
+    with np.errstate(over="ignore"):
+        length = float(np.linalg.norm(np.asarray(quat_wxyz, np.float64)))
+    if not abs(length - 1) <= MAX_LENGTH_ERROR:
+        raise FormatError(
+            f"{np.asarray(quat_wxyz)} is not a unit quaternion, its length is {length:.3g}: the "
+            f"columns may be in another order"
+        )
 
 
 def quat_wxyz_from_rotation(rotation: Float64) -> Float64:

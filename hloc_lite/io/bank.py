@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -23,6 +23,21 @@ from hloc_lite.io.error_deferring_file import ErrorDeferringFile
 from hloc_lite.io.files import atomic_path
 
 Arrays = Mapping[str, np.ndarray]
+
+
+class ArrayReader(Protocol):
+    """Items of arrays that are read one field at a time: a bank, a store, or a part of one."""
+
+    def read(self, key: str, fields: Iterable[str]) -> dict[str, np.ndarray]:
+        """Some of an item's arrays."""
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def __len__(self) -> int: ...
+
+    def __contains__(self, key: object, /) -> bool: ...
+
+
 BANK_SCHEMA = "hloc_lite.bank/1"
 FILE_VERSION = ("v110", "v110")
 """HDF5's layout since 1.10, the first to have checksums of its own structures."""

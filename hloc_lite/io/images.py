@@ -126,6 +126,9 @@ def _decode(source: Path | BinaryIO, what: str, config: ImagesConfig) -> _Decode
             check_pixels(image, what, config)
             _check_mode(image, what)
             exif = read_exif(image)
+            orientation = read_orientation(image)
+            if config.exif_rotation and orientation in _TRANSPOSE:
+                exif["orientation"] = orientation
             turned = _load_turned(image, upright=config.exif_rotation)
             return _Decoded(_to_rgb8(turned), _opacity(turned), exif)
     except ImageError:

@@ -196,18 +196,25 @@ def _result_from_json(value: Mapping[str, Any]) -> LocalizationResult:
         fallback=None if fallback is None else _pose_from_json(fallback["pose"]),
         fallback_name=None if fallback is None else fallback["name"],
         ambiguity=_number_or_none(value.get("ambiguity")),
-        confidence=_number_or_none(value.get("confidence")),
+        confidence=_share_or_none(value.get("confidence")),
         grounds={key: float(number) for key, number in value.get("grounds", {}).items()},
         skipped=tuple(_text(step) for step in value.get("skipped", ())),
         peak_memory_mb=_number_or_none(value.get("peak_memory_mb")),
         min_confidence=_number_or_none(value.get("min_confidence")),
-        max_wrong=_number_or_none(value.get("max_wrong")),
+        max_wrong=_share_or_none(value.get("max_wrong")),
         promise=_text(value.get("promise", "")),
     )
 
 
 def _number_or_none(value: Any) -> float | None:
     return None if value is None else float(value)
+
+
+def _share_or_none(value: Any) -> float | None:
+    share = _number_or_none(value)
+    if share is not None and not 0 <= share <= 1:
+        raise FormatError(f"expected a number from 0 to 1, got {value}")
+    return share
 
 
 def _parse_line(line: str, where: str) -> LocalizationResult:

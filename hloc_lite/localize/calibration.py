@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import expit
 
 from hloc_lite.config import Config, SelfTestConfig
+from hloc_lite.localize.confidence import model_fingerprint
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.map_confidence import (
     ANGLE_ERROR,
@@ -27,7 +28,6 @@ from hloc_lite.localize.map_confidence import (
     SLOPES,
     TYPICAL,
     Correction,
-    base_fingerprint,
 )
 from hloc_lite.localize.pose_uncertainty import MapErrors
 from hloc_lite.localize.self_test import (
@@ -126,7 +126,7 @@ def fit_map(
             ANGLE_ERROR: errors.angle_deg,
         },
         _confused_images(known),
-        base_fingerprint(calibration),
+        model_fingerprint(calibration),
     )
 
 

@@ -105,6 +105,27 @@ def warn_of_unused_names(config: Config, maps: Sequence[Map]) -> None:
         logger.warning("%s", notice(names))
 
 
+def check_recalibrate(config: Config, recalibrate: bool) -> None:
+    """Raise ConfigError if intrinsics shall be replaced where they do not fit, but are not tested.
+
+    Args:
+        recalibrate: the value asked for, of ``localize.recalibrate`` or of a query.
+    """
+    if recalibrate and not (config.confidence.enabled and config.intrinsics.check):
+        raise ConfigError(
+            "recalibrate needs the test of intrinsics: set confidence.enabled=true and "
+            "intrinsics.check=true"
+        )
+
+
+def warn_of_untested_intrinsics(config: Config) -> None:
+    """Log that nothing tests given intrinsics where the confidence is disabled."""
+    if config.intrinsics.check and not config.confidence.enabled:
+        logger.warning(
+            "confidence.enabled=false: every pose is given, and given intrinsics are not tested"
+        )
+
+
 def check_trusted(map_config: Config) -> None:
     """Refuse an opened map that needs models of another package.
 

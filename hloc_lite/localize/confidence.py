@@ -9,7 +9,7 @@ from pathlib import Path
 import tomli_w
 from pydantic import ValidationError
 
-from hloc_lite.config import ConfidenceConfig
+from hloc_lite.config import ConfidenceConfig, fingerprint
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.pose.confidence import Calibration
@@ -33,6 +33,11 @@ def load_calibration(config: ConfidenceConfig) -> Calibration | None:
     return parse_calibration(
         files("hloc_lite.localize").joinpath(SHIPPED).read_text("utf-8"), SHIPPED
     )
+
+
+def model_fingerprint(calibration: Calibration) -> str:
+    """Fingerprint of the coefficients of a confidence model: what was learned with it names it."""
+    return fingerprint(calibration.model_dump(mode="json"))
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import write_text_atomic
+from hloc_lite.localize.confidence import model_fingerprint
 from hloc_lite.pose.confidence import Calibration
 from hloc_lite.risk_control import KnownAnswers
 
@@ -66,11 +66,6 @@ def load_known_answers(calibration: Calibration | None) -> tuple[KnownAnswers, .
         return ()
     groups, model = parse_answers(file.read_text("utf-8"), SHIPPED)
     return answers_by_kind(groups) if model == model_fingerprint(calibration) else ()
-
-
-def model_fingerprint(calibration: Calibration) -> str:
-    """Fingerprint of the coefficients of a confidence model."""
-    return fingerprint("confidence model", calibration)
 
 
 def answers_by_kind(groups: Sequence[AnswerGroup]) -> tuple[KnownAnswers, ...]:

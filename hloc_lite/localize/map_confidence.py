@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hloc_lite.config import Config, fingerprint
-from hloc_lite.localize.confidence import load_calibration
+from hloc_lite.config import Config
+from hloc_lite.localize.confidence import load_calibration, model_fingerprint
 from hloc_lite.localize.pose_uncertainty import MapErrors
 from hloc_lite.maps.calibration import MapCalibration
 from hloc_lite.maps.map import Map
@@ -76,7 +76,7 @@ def fitting_calibration(calibration: Calibration | None, sfm_map: Map) -> MapCal
     known = sfm_map.calibration
     if calibration is None or known is None:
         return None
-    return known if known.fitted_to == base_fingerprint(calibration) else None
+    return known if known.fitted_to == model_fingerprint(calibration) else None
 
 
 def _coefficients(
@@ -102,8 +102,3 @@ def corrected(calibration: Calibration, coefficients: Mapping[str, float]) -> Ca
         "terms": terms,
     }
     return calibration.model_copy(update=update)
-
-
-def base_fingerprint(calibration: Calibration) -> str:
-    """Fingerprint of a global model."""
-    return fingerprint(calibration.model_dump(mode="json"))

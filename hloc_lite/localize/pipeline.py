@@ -17,6 +17,7 @@ from hloc_lite.localize.cascade import (
     match_landmarks,
     matching_steps,
 )
+from hloc_lite.localize.compatibility import check_recalibrate
 from hloc_lite.localize.correspondences import (
     NearestMatches,
     cluster_images,
@@ -134,12 +135,14 @@ class QueryPipeline:
         """
         answer = self.answer(query, hits, clock, prior, budget_ms, steps)
         hits, step, skipped = answer.hits, answer.step, answer.skipped
+        acceptance = self._promises.acceptance(max_wrong)
         if answer.verified is None:
-            return nothing_to_match(name, query, hits, step.num_images, skipped, clock)
+            found = (name, query, hits, step.num_images, skipped, clock)
+            return nothing_to_match(*found, self.config, acceptance)
         features = [matcher.map.config.features.name for matcher in self.matchers]
         counts = result_counts(query, answer, features)
         known = (name, query, hits, answer.verified, counts, skipped, clock)
-        return make_result(*known, self.config, self._promises.acceptance(max_wrong))
+        return make_result(*known, self.config, acceptance)
 
     def answer(
         self,
@@ -265,6 +268,7 @@ class QueryPipeline:
         """Pipeline with another value of ``localize.recalibrate``; itself for None."""
         if recalibrate is None:
             return self
+        check_recalibrate(self.config, recalibrate)
         other = copy(self)
         other.verifier = self.verifier.recalibrating(recalibrate)
         return other

@@ -16,7 +16,12 @@ from hloc_lite.clock import StageClock
 from hloc_lite.config import Config, SemanticsConfig
 from hloc_lite.consistency.labels import LabelWindows, label_windows
 from hloc_lite.errors import HlocLiteError
-from hloc_lite.geometry.cameras import guess_camera, rescaled
+from hloc_lite.geometry.cameras import (
+    depends_on_turn,
+    guess_camera,
+    rescaled,
+    same_size_turned,
+)
 from hloc_lite.geometry.distortion_check import check_distortion
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.io.images import read_photo
@@ -169,7 +174,15 @@ def query_camera(photo: Photo, camera: Camera | None, config: Config) -> Camera:
         FormatError: no photo has the given intrinsics, or they are for another aspect ratio.
     """
     if camera is not None:
-        return rescaled(check_distortion(check_given_camera(camera)), photo.width, photo.height)
+        size = photo.width, photo.height
+        own = rescaled(check_distortion(check_given_camera(camera)), *size)
+        if same_size_turned(photo.exif, size) and depends_on_turn(own):
+            logger.warning(
+                "%r was turned by EXIF: the given intrinsics are taken for the turned photo. If "
+                "they are for the photo as stored, set images.exif_rotation=false",
+                photo.name,
+            )
+        return own
     return guess_camera(config.mapping.camera_model, (photo.width, photo.height), photo.exif)
 
 

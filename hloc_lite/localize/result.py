@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -78,9 +79,7 @@ def make_result(
         grounds={} if verified.confidence is None else verified.confidence.features,
         cues=hypothesis.cues,
         skipped=skipped,
-        min_confidence=acceptance.threshold if config.confidence.enabled else None,
-        max_wrong=acceptance.max_wrong,
-        promise=acceptance.statement,
+        **_promised(config, acceptance),
     )
 
 
@@ -106,12 +105,15 @@ def nothing_to_match(
     num_images: int | None,
     skipped: tuple[str, ...],
     clock: StageClock,
+    config: Config,
+    acceptance: Acceptance,
 ) -> LocalizationResult:
     """Make the result of a query without keypoints, or without retrieved images.
 
     Args:
         num_images: images matched one by one; None outside the cascade.
         skipped: steps that were left out for lack of time, in words.
+        acceptance: confidence from which a pose would be given.
     """
     num_keypoints = sum(map(len, query.features))
     if num_keypoints > 0 and not hits.names:
@@ -124,7 +126,16 @@ def nothing_to_match(
     if num_images is not None:
         counts["images_matched"] = num_images
     failure = make_failure(name, status, reason, clock, counts, query.features[0], hits)
-    return replace(failure, skipped=skipped)
+    return replace(failure, skipped=skipped, **_promised(config, acceptance))
+
+
+def _promised(config: Config, acceptance: Acceptance) -> dict[str, Any]:
+    """Fields of a result that tell the confidence from which poses are given, and why."""
+    return {
+        "min_confidence": acceptance.threshold if config.confidence.enabled else None,
+        "max_wrong": acceptance.max_wrong,
+        "promise": acceptance.statement,
+    }
 
 
 def result_counts(query: Query, answer: Answer, feature_names: Sequence[str]) -> dict[str, int]:
@@ -182,7 +193,7 @@ def _status(
     best_image = f"(best retrieved: {hits.names[0]!r})"
     if pose is not None and _is_given(verified, acceptance):
         doubt = f"; {verified.intrinsics_doubt}" if verified.intrinsics_doubt else ""
-        return Status.LOCALIZED, _agreement(pose, num) + doubt
+        return Status.LOCALIZED, _agreement(pose, num) + doubt + _replaced(verified)
     is_unsure = 0 < (verified.probability or 0) < acceptance.threshold
     if pose is not None and verified.prior_conflict and not is_unsure:
         return Status.DOUBTFUL, f"{verified.prior_conflict}, although {_agreement(pose, num)}"
@@ -198,7 +209,7 @@ def _status(
             f"probability of only {_rounded_down(verified.confidence.probability)}; "
             f"{_required(acceptance)}"
             + (f": {' and '.join(reasons)}" if reasons else "")
-            + f" {best_image}"
+            + f" {best_image}{_replaced(verified)}"
         )
     num_distinct = len(np.unique(correspondences.keypoint_idxs))
     if num_distinct < needed:
@@ -227,6 +238,13 @@ def _required(acceptance: Acceptance) -> str:
     if acceptance.threshold > 1:
         return f"no probability suffices {share}"
     return f"{shown_threshold(acceptance.threshold)} is required {share}"
+
+
+def _replaced(verified: VerifiedPose) -> str:
+    """Clause that other intrinsics were used than those given; empty if they were not."""
+    if not verified.intrinsics_used:
+        return ""
+    return f"; recalibrated, as {verified.intrinsics_used}: the pose has the fitted ones"
 
 
 def _agreement(pose: PoseEstimate, num_correspondences: int) -> str:

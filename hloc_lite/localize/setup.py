@@ -14,9 +14,11 @@ from hloc_lite.localize.acceptance import Promises, own_answers
 from hloc_lite.localize.compatibility import (
     check_config,
     check_extra_maps,
+    check_recalibrate,
     check_weights,
     landmark_matching_config,
     query_matching_config,
+    warn_of_untested_intrinsics,
     warn_of_unused_names,
 )
 from hloc_lite.localize.confidence import load_calibration
@@ -77,6 +79,8 @@ def build_pipeline(
     """
     check_config(config, sfm_map.config)
     check_extra_maps(sfm_map, extra_maps)
+    check_recalibrate(config, config.localize.recalibrate)
+    warn_of_untested_intrinsics(config)
     warn_of_unused_names(config, (sfm_map, *extra_maps))
     if models is None:
         models = load_models(query_matching_config(config), runtime)

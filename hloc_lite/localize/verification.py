@@ -60,6 +60,8 @@ class VerifiedPose:
     (``confidence.min_confidence``)."""
     intrinsics_doubt: str = ""
     """Sentence on intrinsics that fit better than those given; empty if none do."""
+    intrinsics_used: str = ""
+    """The same where they took the place of those given (``localize.recalibrate``)."""
     prior_conflict: str = ""
     """Sentence on how the pose contradicts the prior; empty if it does not."""
 
@@ -174,7 +176,7 @@ class PoseVerifier:
         )
         if test.fitted is not None and config.localize.recalibrate:
             better = replace(selected, hypothesis=replace(hypothesis, pose=test.fitted))
-            return score(better, is_calibrated=False)
+            return replace(score(better, is_calibrated=False), intrinsics_used=test.sentence)
         if test.shift.any():
             verified = score(selected, test.shift, is_calibrated=is_calibrated)
         assert verified.confidence is not None

@@ -6,6 +6,7 @@ differences.py         settings in which a map or intermediate results differ fr
 usable_images.py       which photos can be used, and why the others cannot
 copies.py              the same photo twice, and folders of smaller versions
 feature_extraction.py  local features of all images
+unmarked_features.py   these without those in burned-in marks (features/burned_in.py)
 cameras.py             intrinsics: known, from EXIF, or guessed; which images share a camera
 retrieval.py           global descriptors of all images
 pairs.py               which pairs of images to match

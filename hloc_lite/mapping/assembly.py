@@ -8,7 +8,7 @@ from typing import Any
 from hloc_lite.clock import StageClock
 from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.io.image_sources import FolderSource, ImageSource, photo_hashes
-from hloc_lite.io.sharded_store import ShardedStore
+from hloc_lite.io.partial_store import PartialStore
 from hloc_lite.io.versions import software_versions
 from hloc_lite.mapping.labels import label_map_points
 from hloc_lite.mapping.model_choice import localizing_strength
@@ -27,7 +27,7 @@ def assemble_maps(
     run: Run,
     paired: PairedImages,
     built: BuiltModels,
-    features: ShardedStore,
+    features: PartialStore,
     skipped: Mapping[str, str],
     image_hashes: Mapping[str, str],
     made_from: str,
@@ -51,8 +51,9 @@ def assemble_maps(
             {name: len(rows) for name, rows in paired.keypoints.items()},
             {pair: len(view.inliers) for pair, view in built.pairs.two_views.items()},
             built.min_verified,
-            {**built.left_out, **_in_other_models(built, number)},
+            {**built.left_out, **_in_other_models(built, number, run)},
             hashes,
+            {name: len(rows) for name, rows in features.dropped.items()},
         )
         report |= _assessment(run, model, built, clock)
         labels = None
@@ -73,6 +74,7 @@ def assemble_maps(
             weights=run.models.weights,
             report={**report, "timings_s": clock.seconds, **common},
             landmark_labels=labels,
+            georeference=run.inputs.georeference,
         )
 
 
@@ -109,20 +111,24 @@ def _common_report(run: Run, built: BuiltModels) -> dict[str, Any]:
 
 
 def _model_record(number: int, model: SfmModel, run: Run) -> dict[str, Any]:
+    beside = side_map_name(number) if run.keeps_side_maps else None
     return {
-        "folder": side_map_name(number) if number else ".",
+        "folder": beside if number else ".",
         "images": len(model.images),
         "points": model.num_points,
         "strength": round(localizing_strength(model, run.config.scratch), 2),
     }
 
 
-def _in_other_models(built: BuiltModels, number: int) -> dict[str, str]:
+def _in_other_models(built: BuiltModels, number: int, run: Run) -> dict[str, str]:
     """Name -> in which of the other models each image is."""
     found: dict[str, str] = {}
     for other, model in enumerate(built.models):
         if other != number:
-            where = f"{side_map_name(other)} of the map" if other else "the best model"
+            beside = f"{side_map_name(other)} of the map"
+            if not run.keeps_side_maps:
+                beside = "it is kept if the map has an output folder"
+            where = beside if other else "the best model"
             for image in model.images:
                 found.setdefault(
                     image.name, f"it is in a separate model of {len(model.images)} images: {where}"

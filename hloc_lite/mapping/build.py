@@ -19,6 +19,7 @@ from hloc_lite.concurrency import sleeping_openmp_threads
 from hloc_lite.config import Config
 from hloc_lite.errors import BusyMapError, MappingError
 from hloc_lite.io.locks import exclusive_lock
+from hloc_lite.io.partial_store import PartialStore
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import LOCK
@@ -47,11 +48,15 @@ from hloc_lite.mapping.run import (
     open_source,
 )
 from hloc_lite.mapping.two_pass_matching import MatchingPass, VerifiedPairs, match_and_verify
+from hloc_lite.mapping.unmarked_features import (
+    discard_other_matches,
+    without_marks,
+)
 from hloc_lite.mapping.usable_images import find_usable_images
 from hloc_lite.maps.folder import check_ours, delete_work, mark_work_failed, output_folder
 from hloc_lite.maps.map import Map, in_memory
 from hloc_lite.maps.saving import write_map
-from hloc_lite.maps.side_maps import save_side_maps
+from hloc_lite.maps.side_maps import add_side_maps, replace_side_maps
 from hloc_lite.models import FIRST_PASS_MATCHER, load_models, matcher_name
 from hloc_lite.protocols import Weights
 from hloc_lite.registry import Runtime
@@ -78,7 +83,8 @@ def build_map(
         images: a folder, name -> (H, W, 3) uint8 RGB arrays, or an ``ImageSource``.
         config: None for the defaults of profile ``balanced``.
         inputs: known poses, intrinsics, masks, image list.
-        output: folder of the map: new, empty, or with a map in it. None keeps nothing on disk.
+        output: folder of the map: new, empty, or with a map in it. None keeps nothing on disk, and
+            only the best of several models.
         weights: source of network weights; None for the default store, which fetches missing ones.
         device: torch device that the networks run on.
         overwrite: replace a map of another config or other images in ``output`` once the new map
@@ -104,8 +110,9 @@ def build_map(
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="hloc_lite_map_") as temporary:
             run = Run(
-                source, config, inputs, models, Path(temporary), progress, device, weights=weights
-            )
+                source, config, inputs, models, Path(temporary), progress, device,
+                weights=weights, keeps_side_maps=False,
+            )  # fmt: skip
             return in_memory(_build(run))
     run = Run(source, config, inputs, models, folder, progress, device, overwrite, weights)
     with _locked(folder):
@@ -136,8 +143,9 @@ def _build(run: Run) -> Map:
             best, *others = make(run)
         else:
             best, *others = make_with_fallback(run, make, len(image_hashes))
-        save_side_maps(run.folder, others)
+        added = add_side_maps(run.folder, others if run.keeps_side_maps else [])
         write_map(run.folder, best)  # it is locked already
+        replace_side_maps(run.folder, added)
     return Map.open(run.folder, trust=True)
 
 
@@ -150,15 +158,16 @@ def _make_maps(
     clock: StageClock,
 ) -> list[Map]:
     """Make the maps of a run, best first; their features stay in stores that ``stack`` closes."""
-    features, passes = _open_stores(run, stack)
+    store, passes = _open_stores(run, stack)
     if run.overwrite:
-        _discard_changed(image_hashes, features, passes)
-    matcher = run.models.pair_matcher
+        _discard_changed(image_hashes, store, passes)
+    matcher, features = run.models.pair_matcher, PartialStore(store, (), {})
     if matcher is None:
-        paired = _extract_and_pair(run, image_hashes, skipped, features, clock)
+        features = _extract(run, image_hashes, skipped, store, passes, clock)
+        paired = _pair(run, image_hashes, skipped, features, clock)
     else:
         paired = pair_and_match_photos(
-            run, matcher, image_hashes, skipped, features, passes[-1], clock
+            run, matcher, image_hashes, skipped, store, passes[-1], clock
         )
     built = _match_and_build(run, paired, features, passes, clock)
     with clock("reconstruction"):
@@ -172,7 +181,7 @@ def _make_maps(
 def _match_and_build(
     run: Run,
     paired: PairedImages,
-    features: ShardedStore,
+    features: PartialStore,
     passes: Sequence[MatchingPass],
     clock: StageClock,
 ) -> BuiltModels:
@@ -192,20 +201,33 @@ def _match_and_build(
         return build_models(run, verified, keypoints, cameras, match_all)
 
 
-def _extract_and_pair(
+def _extract(
     run: Run,
     image_hashes: Mapping[str, str],
     skipped: dict[str, str],
-    features: ShardedStore,
+    store: ShardedStore,
+    passes: Sequence[MatchingPass],
     clock: StageClock,
-) -> PairedImages:
-    """Extract features, then choose the pairs of images."""
+) -> PartialStore:
+    """Extract features, and leave out those in burned-in marks."""
     with clock("features"):
         batch = run.config.features.batch_size
         skipped |= extract_features(
-            run.source, image_hashes, run.models.extractor, features, batch,
-            progress=run.progress,
-        )  # fmt: skip
+            run.source, image_hashes, run.models.extractor, store, batch, progress=run.progress
+        )
+        features = without_marks(store, [n for n in image_hashes if n in store], run.config)
+    discard_other_matches(features, passes)
+    return features
+
+
+def _pair(
+    run: Run,
+    image_hashes: Mapping[str, str],
+    skipped: Mapping[str, str],
+    features: PartialStore,
+    clock: StageClock,
+) -> PairedImages:
+    """Choose the pairs of images."""
     names = [name for name in image_hashes if name in features]
     keypoints = stored_keypoints(features, names)
     check_usable(keypoints, skipped)

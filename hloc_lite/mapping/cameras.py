@@ -8,9 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from hloc_lite.config import MappingConfig
-from hloc_lite.errors import FormatError
-from hloc_lite.geometry.cameras import Exif, guess_camera, rescaled
-from hloc_lite.io.sharded_store import ShardedStore
+from hloc_lite.errors import FormatError, counted
+from hloc_lite.geometry.cameras import (
+    Exif,
+    depends_on_turn,
+    guess_camera,
+    rescaled,
+    same_size_turned,
+)
+from hloc_lite.io.bank import ArrayReader
 from hloc_lite.mapping.run import Run
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera
@@ -20,20 +26,39 @@ Cameras = tuple[Mapping[int, Camera], Mapping[str, int]]
 """Camera id -> camera, and image name -> camera id."""
 
 
-def find_cameras(run: Run, names: Sequence[str], features: ShardedStore) -> Cameras:
+def find_cameras(run: Run, names: Sequence[str], features: ArrayReader) -> Cameras:
     """Find the intrinsics of each image: those of the reference, given ones, or guesses from EXIF.
 
     Raises:
         FormatError: intrinsics do not fit the size of an image, or are for none of the images.
     """
     sizes = {name: _size(features, name) for name in names}
-    if run.inputs.reference is not None:
-        return _reference_cameras(run.inputs.reference, sizes)
     exifs = {name: json.loads(bytes(features.read(name, ["exif"])["exif"])) for name in names}
+    if run.inputs.reference is not None:
+        _warn_of_turned(names, sizes, exifs, "the reference model is")
+        return _reference_cameras(run.inputs.reference, sizes)
     _check_given(run, names)
     known = run.inputs.cameras or {}
     given = {name: _rescaled(name, known[name], sizes) for name in known if name in sizes}
+    off_center = [name for name, camera in given.items() if depends_on_turn(camera)]
+    _warn_of_turned(off_center, sizes, exifs, "the given intrinsics are")
     return assign_cameras(sizes, exifs, given, run.config.mapping)
+
+
+def _warn_of_turned(
+    names: Sequence[str],
+    sizes: Mapping[str, tuple[int, int]],
+    exifs: Mapping[str, Exif],
+    what: str,
+) -> None:
+    """Warn of photos that EXIF turned, and whose size does not tell if they were given so."""
+    turned = [name for name in names if same_size_turned(exifs[name], sizes[name])]
+    if turned:
+        logger.warning(
+            "%s, first %r, turned by EXIF: %s taken for the turned photos. If made without EXIF "
+            "rotation, as COLMAP does, set images.exif_rotation=false",
+            counted(len(turned), "photo"), turned[0], what,
+        )  # fmt: skip
 
 
 def _reference_cameras(
@@ -143,6 +168,6 @@ def _sharing_key(name: str, size: tuple[int, int], exif: Exif, config: MappingCo
     return ("image", name)
 
 
-def _size(features: ShardedStore, name: str) -> tuple[int, int]:
+def _size(features: ArrayReader, name: str) -> tuple[int, int]:
     width, height = features.read(name, ["image_size"])["image_size"]
     return int(width), int(height)

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from hloc_lite.concurrency import prefetch
 from hloc_lite.errors import HlocLiteError, MappingError, StaleArtefactError, counted
+from hloc_lite.io.bank import ArrayReader
 from hloc_lite.io.image_sources import ImageSource
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.protocols import FeatureExtractor
@@ -86,7 +87,7 @@ def check_usable(keypoints: Mapping[str, Float64], skipped: Mapping[str, str]) -
         )
 
 
-def stored_keypoints(features: ShardedStore, names: Iterable[str]) -> dict[str, Float64]:
+def stored_keypoints(features: ArrayReader, names: Iterable[str]) -> dict[str, Float64]:
     """Read the (N, 2) keypoints of each image, in pixels."""
     read = ((name, features.read(name, ["keypoints"])) for name in names)
     return {name: arrays["keypoints"].astype(np.float64) for name, arrays in read}

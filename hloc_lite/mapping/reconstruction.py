@@ -13,8 +13,8 @@ from tqdm import tqdm
 from hloc_lite.config import MappingConfig
 from hloc_lite.errors import MappingError, RegistrationError, counted
 from hloc_lite.formats.colmap.mappers import triangulate
+from hloc_lite.io.bank import ArrayReader
 from hloc_lite.io.pycolmap_adapter import TwoView
-from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.run import Run
@@ -65,18 +65,19 @@ def build_models(
     needed = min_verified(run)
     usable = [(p, view) for p, view in pairs.two_views.items() if len(view.inliers) >= needed]
     if not usable:
-        error = MappingError if run.inputs.reference is not None else RegistrationError
-        raise error(
+        tried = (
             f"{counted(len(pairs.two_views), 'pair')} of images tried, none with {needed} or more "
-            f"matches that agree with a geometry: the images do not overlap enough, or the given "
-            f"poses are wrong"
+            f"matches that agree with a geometry: the images do not overlap enough"
         )
+        if run.inputs.reference is not None:
+            raise MappingError(f"{tried}, or the given poses are wrong")
+        raise RegistrationError(tried + _too_few(len(keypoints)))
     config = run.config.mapping
     if run.inputs.reference is not None:
-        _check_pose_agreement(run, usable, pairs.num_matches)
+        agreement = _check_pose_agreement(run, usable, pairs.num_matches)
         posed = replace(run.inputs.reference.with_images(id_of), cameras=by_id)
         model = triangulate(posed, keypoints, usable, config)
-        _check_triangulated(model, usable, config)
+        _check_triangulated(model, usable, agreement, config)
         return BuiltModels((model,), pairs, needed)
     with _shown_progress(len(id_of), run.progress) as progress:
         inputs = ScratchInputs(run.config, pairs, keypoints, cameras, match_all, progress)
@@ -84,8 +85,7 @@ def build_models(
     best = candidates[0]
     if not best.models and len(keypoints) < MIN_IMAGES:
         raise RegistrationError(
-            f"no map could be made of {counted(len(keypoints), 'photo')}: without known poses "
-            f"at least {MIN_IMAGES} that overlap and are taken from different positions are needed"
+            f"no map could be made of {counted(len(keypoints), 'photo')}{_too_few(len(keypoints))}"
         )
     if not best.models:
         raise RegistrationError(_nothing_registered(candidates, len(usable)))
@@ -93,6 +93,16 @@ def build_models(
         sizes = ", ".join(str(len(model.images)) for model in best.models)
         logger.warning("%d separate models (%s images), best first", len(best.models), sizes)
     return BuiltModels(best.models, best.pairs, needed, best.left_out, candidates)
+
+
+def _too_few(num_photos: int) -> str:
+    """Sentence on a map of two photos, which works only if these are well taken."""
+    if num_photos >= MIN_IMAGES:
+        return ""
+    return (
+        f". Without known poses {num_photos} photos make a map only if they overlap much and are "
+        f"taken from different positions: take {MIN_IMAGES} or more"
+    )
 
 
 def _nothing_registered(candidates: Sequence[Candidate], num_pairs: int) -> str:
@@ -128,8 +138,12 @@ def _shown_progress(num_images: int, enabled: bool) -> Iterator[Callable[[int], 
 
 def _check_pose_agreement(
     run: Run, usable: Sequence[tuple[Pair, TwoView]], num_matches: Mapping[Pair, int]
-) -> None:
-    """Raise MappingError if too few matches of each image's best pair agree with the poses."""
+) -> float:
+    """Share of matches that agree with the poses, in the best pair of the median image.
+
+    Raises:
+        MappingError: it is too small.
+    """
     best: dict[str, float] = {}
     for pair, view in usable:
         tried = num_matches[pair]
@@ -143,14 +157,23 @@ def _check_pose_agreement(
             f"the given poses do not fit the images: only {100 * typical:.0f} % of the matches of "
             f"an image's best pair agree with them, {100 * needed:.0f} % are needed "
             f"(geometry.min_pose_agreement). Check that the reference model belongs to these "
-            f"images, and that its poses are cam_from_world"
+            f"images, that its poses are cam_from_world, and that its photos were turned by "
+            f"EXIF, as here (else set images.exif_rotation=false)"
         )
+    return typical
 
 
 def _check_triangulated(
-    model: SfmModel, usable: Sequence[tuple[Pair, TwoView]], config: MappingConfig
+    model: SfmModel,
+    usable: Sequence[tuple[Pair, TwoView]],
+    agreement: float,
+    config: MappingConfig,
 ) -> None:
-    """Raise MappingError if too few of the matched keypoints could be triangulated."""
+    """Raise MappingError if too few of the matched keypoints could be triangulated.
+
+    Args:
+        agreement: share of matches that agree with the poses, in the best pair of the median image.
+    """
     matched: dict[str, list[Int32]] = {}
     for pair, view in usable:
         for name, rows in zip(pair, view.inliers.T, strict=True):
@@ -165,7 +188,17 @@ def _check_triangulated(
             f"{100 * config.min_triangulated_share:g} % are needed "
             f"(mapping.min_triangulated_share). {remedy}"
         )
-    if num_found < config.low_triangulated_share * num_matched:
+    is_low = num_found < config.low_triangulated_share * num_matched
+    if agreement < config.low_pose_agreement:
+        reason = (
+            f"only {100 * agreement:.0f} % of the matches of an image's best pair agree with them "
+            f"(mapping.low_pose_agreement). They may be world_from_cam, or of a mirrored "
+            f"(left-handed) world: expected are cam_from_world, x right, y down, z forward"
+        )
+        if is_low:
+            raise MappingError(f"the given poses do not fit the images: {found}, and {reason}")
+        logger.warning("the given poses may be wrong: %s", reason)
+    elif is_low:
         logger.warning("the given poses or intrinsics may be wrong: %s. %s", found, remedy)
 
 
@@ -174,7 +207,7 @@ def min_verified(run: Run) -> int:
     return 1 if run.inputs.reference is not None else run.config.geometry.min_inliers
 
 
-def color_points(model: SfmModel, features: ShardedStore) -> SfmModel:
+def color_points(model: SfmModel, features: ArrayReader) -> SfmModel:
     """Model whose points have the mean colour of their keypoints."""
     total = np.zeros((model.num_points, 3))
     count = np.zeros(model.num_points)

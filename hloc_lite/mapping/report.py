@@ -24,6 +24,7 @@ def map_report(
     min_inliers: int,
     left_out: Mapping[str, str] = MappingProxyType({}),
     photo_hashes: Mapping[str, str] = MappingProxyType({}),
+    num_burned_in: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Report the counts of the whole map, and the outcome of each image.
 
@@ -39,6 +40,7 @@ def map_report(
         left_out: name -> reason of each image that had to leave the model, or is in another one.
         photo_hashes: name -> hash of its photo (``io.image_sources.photo_hashes``), by which a
             query that is the same photo is recognized.
+        num_burned_in: name -> number of features in burned-in marks, which were left out.
     """
     tried: Counter[str] = Counter()
     verified: Counter[str] = Counter()
@@ -59,6 +61,8 @@ def map_report(
         }
         if name in points:
             entry["points"] = points[name]
+        if name in num_burned_in:
+            entry["burned_in"] = num_burned_in[name]
         if name in photo_hashes:
             entry["photo"] = photo_hashes[name]
         if name in skipped:

@@ -36,6 +36,7 @@ from hloc_lite.io.sharded_store import ShardedStore, delete_store, failure_of, i
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.differences import explain_differences
 from hloc_lite.maps.folder import WORK
+from hloc_lite.maps.georeference import Georeference
 from hloc_lite.models import Models
 from hloc_lite.protocols import Weights
 from hloc_lite.scene import SfmModel
@@ -61,6 +62,8 @@ class MapInputs:
     """Only these images of a folder."""
     metric: bool = False
     """True if one map unit is a metre, as far as the reference or the user knows."""
+    georeference: Georeference | None = None
+    """Georeference of the reference, if it has one; it holds for the new map, too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,8 @@ class Run:
     """Discard results of other settings instead of refusing to continue."""
     weights: Weights = field(default_factory=WeightsStore)
     """Source of the weights of networks that are loaded later."""
+    keeps_side_maps: bool = True
+    """False if only the best of several models is kept."""
     variant: str = ""
     """Prefix of the stores of a second run with other features."""
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from hloc_lite.clock import StageClock
 from hloc_lite.concurrency import prefetch
 from hloc_lite.config import Config, MatchingConfig
+from hloc_lite.io.bank import ArrayReader
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.mapping.cameras import Cameras
@@ -80,7 +81,7 @@ class VerifiedPairs:
 def match_and_verify(
     run: Run,
     pairs: Sequence[Pair],
-    features: ShardedStore,
+    features: ArrayReader,
     keypoints: Mapping[str, Float64],
     cameras: Cameras,
     passes: Sequence[MatchingPass],

@@ -223,6 +223,20 @@ def delete_stale_georeference(map_folder: Path) -> None:
         )
 
 
+def replace_georeference(map_folder: Path, georeference: Georeference | None) -> None:
+    """Write the georeference of a map that has just been written.
+
+    None keeps the one that is there, as long as the poses are the same (``georeference``).
+
+    Raises:
+        HlocLiteError: the file cannot be written.
+    """
+    if georeference is None:
+        delete_stale_georeference(map_folder)
+    else:
+        write_georeference(map_folder, georeference)
+
+
 def replaced_header(map_folder: Path) -> dict[str, Any]:
     """Entry ``replaced`` for the header of a map that replaces a georeferenced one; else nothing.
 

@@ -25,7 +25,7 @@ from hloc_lite.io.staging import (
 )
 from hloc_lite.maps.calibration import replace_calibration
 from hloc_lite.maps.folder import FILES, FILES_WITHOUT_CHECKSUMS, MAP_SCHEMA, check_ours
-from hloc_lite.maps.georeference import delete_stale_georeference, replaced_header
+from hloc_lite.maps.georeference import replace_georeference, replaced_header
 from hloc_lite.maps.map_data import MapData
 from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
 from hloc_lite.maps.outside_names import recorded_config
@@ -69,7 +69,7 @@ def write_map(folder: Path, sfm_map: MapData) -> None:
         delete_files(staged, FILES)  # of a run that was killed while writing
         _write_files(staged, sfm_map, replaced_header(folder))
         move_staged_files(folder, FILES)
-        delete_stale_georeference(folder)
+        replace_georeference(folder, sfm_map.georeference)
         replace_calibration(folder, sfm_map.calibration, sfm_map.fingerprint)
     except OSError as error:
         raise HlocLiteError(f"cannot write {folder}: {error}") from error

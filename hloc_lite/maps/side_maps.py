@@ -21,16 +21,34 @@ def side_map_name(number: int) -> str:
     return f"{SIDE_MAPS}/{number}"
 
 
-def save_side_maps(folder: Path, maps: Sequence[Map]) -> None:
-    """Replace the side maps in a map folder by these, best first.
+def add_side_maps(folder: Path, maps: Sequence[Map]) -> list[Path]:
+    """Write side maps beside those of the map that is still there, best first.
+
+    Returns:
+        Their folders, for ``replace_side_maps`` once their own map is written. Whenever a process
+        is killed, each map has its side maps: they are told by their fingerprint.
 
     Raises:
-        MappingError: a subfolder holds other files than a map.
         HlocLiteError: the folder cannot be written.
     """
-    delete_side_maps(folder)
-    for number, each in enumerate(maps, start=1):
-        each.save(folder / side_map_name(number))
+    last = max((int(each.name) for each in _numbered(folder)), default=0)
+    added = [folder / side_map_name(last + 1 + number) for number in range(len(maps))]
+    for each, path in zip(maps, added, strict=True):
+        each.save(path)
+    return added
+
+
+def replace_side_maps(folder: Path, added: Sequence[Path]) -> None:
+    """Delete all side maps in a map folder but those added, and number these from 1."""
+    for each in _numbered(folder):
+        if each not in added:
+            delete_files(each / STAGED, FILES)
+            delete_files(each, ["map.json", *FILES, GEOREFERENCE, CALIBRATION])
+    for number, each in enumerate(added, start=1):
+        with suppress(OSError):  # a folder with files of the user is in the way
+            each.rename(folder / side_map_name(number))
+    with suppress(OSError):  # there is none, or it holds other files
+        (folder / SIDE_MAPS).rmdir()
 
 
 def side_map_folders(folder: Path) -> list[Path]:
@@ -41,15 +59,6 @@ def side_map_folders(folder: Path) -> list[Path]:
         for each in _numbered(folder)
         if own is not None and read_json_object(each / "map.json").get("fingerprint") == own
     ]
-
-
-def delete_side_maps(folder: Path) -> None:
-    """Delete the side maps in a map folder, and no other files."""
-    for each in _numbered(folder):
-        delete_files(each / STAGED, FILES)
-        delete_files(each, ["map.json", *FILES, GEOREFERENCE, CALIBRATION])
-    with suppress(OSError):  # there is none, or it holds other files
-        (folder / SIDE_MAPS).rmdir()
 
 
 def _numbered(folder: Path) -> list[Path]:

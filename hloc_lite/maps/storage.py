@@ -25,9 +25,8 @@ from hloc_lite.config import fingerprint
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
 from hloc_lite.errors import BusyMapError, DamagedMapError, FormatError, HlocLiteError
 from hloc_lite.formats.colmap import read_files
-from hloc_lite.io.bank import Bank
+from hloc_lite.io.bank import ArrayReader, Bank
 from hloc_lite.io.files import file_sha256, read_json
-from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import HEADER, content_state, current_file
 from hloc_lite.maps.calibration import MapCalibration, read_calibration
 from hloc_lite.maps.compact import read_compact
@@ -52,7 +51,7 @@ _FEATURE_FIELDS = ("keypoints", "descriptors", "scores", "image_size")
 class StoredFeatures(Mapping[str, LocalFeatures]):
     """Features of images, read from disk one image at a time."""
 
-    def __init__(self, bank: Bank | ShardedStore) -> None:
+    def __init__(self, bank: ArrayReader) -> None:
         self._bank = bank
 
     def __getitem__(self, name: str) -> LocalFeatures:

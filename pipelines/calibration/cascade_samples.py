@@ -107,7 +107,7 @@ def _localize(
     name, pipeline = each.name, localizer.pipeline
     photo = read_photo(town / "images" / name, name, localizer.config.images)
     query, hits = pipeline.describe(photo, each.camera, exclude=name)
-    found = []
+    found: list[Result] = []
     for scenario, matches, nearest in _scenarios(localizer, query, hits):
         steps = [MatchingStep(matches, with_landmarks=nearest)]
         result = pipeline.localize(query, matches[0].hits, name, StageClock(), steps=steps)

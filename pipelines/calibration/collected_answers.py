@@ -21,7 +21,8 @@ from hloc_lite.datasets.dataset_folder import read_dataset_folder
 from hloc_lite.evaluation.thresholds import Threshold, correct_within, percent_of
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.files import read_json, write_text_atomic
-from hloc_lite.localize.known_answers import AnswerGroup, model_fingerprint
+from hloc_lite.localize.confidence import model_fingerprint
+from hloc_lite.localize.known_answers import AnswerGroup
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs

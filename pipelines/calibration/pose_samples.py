@@ -185,7 +185,7 @@ def _localize(
 ) -> list[tuple[str, str, bool, bool, Mapping[str, float]]]:
     """Condition, name, has_pose, is_correct and quality of each query."""
     localizer = Localizer(town.sfm_map, config)
-    found = []
+    found: list[tuple[str, str, bool, bool, Mapping[str, float]]] = []
     for each in tqdm(town.queries, desc=scenario.name, leave=False, disable=None):
         query = each.first_hits(scenario.num_retrieved)
         if scenario.hard:

@@ -208,7 +208,10 @@ def _read(file: Path, matcher: MapMatcher, photo: Photo) -> MapMatches:
         raise SystemExit(f"{file} is damaged ({error}): delete it and run again") from None
     n = len(arrays["keypoints"])
     features = LocalFeatures(
-        arrays["keypoints"], np.zeros((n, 1)), np.zeros(n), (photo.width, photo.height)
+        arrays["keypoints"],
+        np.zeros((n, 1), np.float32),
+        np.zeros(n, np.float32),
+        (photo.width, photo.height),
     )
     names = tuple(str(name) for name in arrays["names"])
     ends = np.cumsum(arrays["counts"])

@@ -80,7 +80,7 @@ def write_noisy_depth(town: Path, names: Sequence[str], out: Path) -> None:
     for name in tqdm(names, desc=f"{town.name} noisy depth", disable=None):
         if not (out / f"{name}.png").is_file():
             rng = np.random.default_rng([2, *name.encode()])
-            metres = _read_png(town, "depth", name).astype(np.float32) / 1000
+            metres = _read_png(town, "depth", name).astype(np.float32) / np.float32(1000)
             noisy = np.where(metres > 0, noisy_depth(metres, rng), 0)
             _write_png(out / f"{name}.png", np.clip(noisy * 500, 0, 65535).astype(np.uint16))
 

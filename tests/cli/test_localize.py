@@ -90,6 +90,23 @@ def test_a_promise_is_printed_and_stored(world, run) -> None:
         assert result.promise in err
 
 
+def test_set_comes_after_the_options(world, run) -> None:
+    root, asked = world[0], ("--max-wrong", "0.2", "--recalibrate")
+    folder = (
+        "--images",
+        root / "images",
+        "--queries",
+        root / "queries.txt",
+        "--jsonl",
+        "all.jsonl",
+    )
+    for settings, expected in ((), 0.2), (("--set", "confidence.max_wrong=0.3"), 0.3):
+        code, _, err = run(*folder, "-o", "p.txt", *asked, *settings)
+        assert code == 0, err
+        found = {result.max_wrong for result in read_results_jsonl(Path("all.jsonl"))}
+        assert found == {expected}
+
+
 @pytest.mark.parametrize("share", ["0", "-0.5", "1.01", "some"])
 def test_other_promises_are_refused(world, run, nothing_is_computed, share: str) -> None:
     code, _, err = run(world[0] / "images" / "a/x.png", "--max-wrong", share)

@@ -243,3 +243,20 @@ def test_confidences_of_the_results_are_scored(run: Run) -> None:
     assert found["confidence"]["reliability"]["counts"][9] == 5
     _, out, _ = run(*arguments, "--correct", "0.5m,2deg")
     assert out.startswith("given but wrong: 0 of 5 (wrong: beyond 0.5m or 2deg)")
+
+
+def test_fallback_poses_count_in_recalls_but_were_not_given(run: Run) -> None:
+    names, model = list(DAY), ring_model()
+    given = localized_result(names[0], model, DAY[names[0]], moved(DAY[names[0]], 0.1, 0.1))
+    far = replace(failed_result(names[1]), fallback=moved(DAY[names[1]], 3, 1), fallback_name="m")
+    near = replace(failed_result(names[2]), fallback=DAY[names[2]], fallback_name="m")
+    write_results_jsonl(Path("day.jsonl"), [given, far, near])
+    poses = {names[0]: given.pose.cam_from_world, names[1]: far.fallback, names[2]: near.fallback}
+    write_poses(Path("day.txt"), poses)
+    _, out, _ = run("day.txt", "gt_day.txt", "--results", "day.jsonl", "--json", "out.json")
+    assert out.startswith("given but wrong: 0 of 1 ")
+    assert "2 of 5 queries have a fallback only" in out
+    found = json.loads(Path("out.json").read_text())
+    assert found["given_but_wrong"]["num_given"] == 1
+    assert found["conditions"]["day"]["num_localized"] == 3
+    assert found["conditions"]["day"]["num_wrong"] == 0

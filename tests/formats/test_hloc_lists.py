@@ -117,6 +117,7 @@ def test_pose_lines_have_the_documented_order(tmp_path: Path) -> None:
         ("a 1 0 0 0 0 0 nan\n", "line 1: all numbers must be finite"),
         ("a inf 0 0 0 0 0 0\n", "line 1: all numbers must be finite"),
         ("# c\n\na 0 0 0 0 0 0 0\n", "line 3: a quaternion needs"),
+        ("a 1 2 3 1 0 0 0\n", "line 1: .*not a unit quaternion, its length is 3.87.*order"),
         ("a 1 0 0 0 0 0 0\na 1 0 0 0 0 0 1\n", "line 2: 'a' is listed twice"),
     ],
 )

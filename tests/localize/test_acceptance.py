@@ -11,7 +11,7 @@ import pytest
 from hloc_lite.config import ConfidenceConfig, load_config
 from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.localize.acceptance import Promises, choose_acceptance, own_answers
-from hloc_lite.localize.confidence import load_calibration, write_calibration
+from hloc_lite.localize.confidence import load_calibration, model_fingerprint, write_calibration
 from hloc_lite.localize.known_answers import (
     AnswerGroup,
     joined_answers,
@@ -19,7 +19,6 @@ from hloc_lite.localize.known_answers import (
     parse_answers,
     write_answers,
 )
-from hloc_lite.localize.map_confidence import base_fingerprint
 from hloc_lite.maps.calibration import CalibrationSet, MapCalibration, SelfTestKind
 from hloc_lite.maps.map import Map
 from hloc_lite.risk_control import KnownAnswers
@@ -240,7 +239,7 @@ def test_own_answers_of_another_confidence_model_show_nothing(
     write_calibration(file, model.model_copy(update={"intercept": 9.0}))
     right, none = np.full(500, 0.95), np.zeros(500, bool)
     own = CalibrationSet(right, none, (np.arange(500) % 2).astype(np.uint8), ~none)
-    calibration = MapCalibration(own, np.zeros(0, np.float32), fitted_to=base_fingerprint(model))
+    calibration = MapCalibration(own, np.zeros(0, np.float32), fitted_to=model_fingerprint(model))
     calibrated = replace(sfm_map, calibration=calibration)
     localizer = make_localizer(calibrated, f"confidence.file={file}")
     result = localizer.localize(scene.image(3), scene.camera, max_wrong=0.05)

@@ -142,3 +142,20 @@ def test_maps_that_do_not_fit_together_are_refused(two_maps: TwoMaps) -> None:
     labels = load_config(settings=["semantics.source=files:x"], base=two_maps.maps["exact"].config)
     with pytest.raises(HlocLiteError):
         Localizer(two_maps.maps["exact"], labels, extra_maps=[other], weights=NoWeights())
+
+
+@pytest.mark.parametrize("setting", ["confidence.enabled=false", "intrinsics.check=false"])
+def test_recalibration_needs_the_test_of_intrinsics(
+    scene: ExactScene, sfm_map: Map, setting: str
+) -> None:
+    with pytest.raises(ConfigError, match="recalibrate needs the test of intrinsics"):
+        make_localizer(sfm_map, setting, "localize.recalibrate=true")
+    with pytest.raises(ConfigError, match="recalibrate needs the test of intrinsics"):
+        make_localizer(sfm_map, setting).localize(scene.image(3), scene.camera, recalibrate=True)
+
+
+def test_without_confidence_untested_intrinsics_are_said(sfm_map: Map, caplog) -> None:
+    make_localizer(sfm_map)
+    assert "not tested" not in caplog.text
+    make_localizer(sfm_map, "confidence.enabled=false")
+    assert "given intrinsics are not tested" in caplog.text

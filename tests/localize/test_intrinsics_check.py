@@ -94,6 +94,7 @@ def test_recalibrate_uses_the_intrinsics_that_fit(
     assert asked.confidence == result.confidence
     assert other.localize(scene.image(3), given).pose is None
     assert result.pose is not None, result.reason
+    assert "recalibrated, as the intrinsics do not fit: " in result.reason
     assert focal_lengths(result.pose.camera)[0] == pytest.approx(300, rel=0.03)
     distance, angle_deg = pose_errors(result.pose.cam_from_world, scene.poses[3])
     assert distance < 0.1 and angle_deg < 1

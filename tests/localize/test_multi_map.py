@@ -11,6 +11,7 @@ import pytest
 from hloc_lite.cli.main import main
 from hloc_lite.clock import StageClock
 from hloc_lite.formats.hloc_lists import read_poses, write_queries
+from hloc_lite.geometry.cameras import with_focal
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.image_sources import MemorySource
 from hloc_lite.io.results import read_results_jsonl
@@ -62,6 +63,16 @@ def test_the_inliers_of_both_maps_are_joined(two_maps: TwoMaps) -> None:
     assert len(result.features) == alone[0].counts["keypoints"]
     # that of the intrinsics and of the map does not shrink with the number of matches
     assert np.trace(result.pose.covariance) < 1.01 * min(np.trace(r.pose.covariance) for r in alone)
+
+
+def test_wrong_intrinsics_are_noticed_in_several_maps_too(two_maps: TwoMaps) -> None:
+    wrong = with_focal(two_maps.camera, 1.5 * two_maps.camera.params[0])
+    result = two_maps.localizer().localize(two_maps.pixels, wrong)
+    assert result.status is Status.DOUBTFUL and result.pose is None
+    assert "the intrinsics do not fit: f = 450 px given, 300 px fits" in result.reason
+    found = two_maps.localizer().localize(two_maps.pixels, wrong, recalibrate=True)
+    assert found.pose is not None and "recalibrated" in found.reason
+    assert pose_errors(found.pose.cam_from_world, two_maps.pose)[0] < 0.1
 
 
 def test_keypoints_and_points_of_the_second_map_follow_those_of_the_first(

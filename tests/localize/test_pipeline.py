@@ -27,6 +27,9 @@ def test_a_photo_without_keypoints(scene: ExactScene, sfm_map: Map) -> None:
     result = localizer.localize(scene.image(3), scene.camera)
     assert result.status is Status.TOO_FEW_MATCHES and "no keypoints" in result.reason
     assert result.pose is None and result.fallback is None
+    promised = localizer.localize(scene.image(3), scene.camera, max_wrong=0.1)
+    assert promised.max_wrong == 0.1 and "10 %" in promised.promise
+    assert promised.min_confidence is not None and result.promise == ""
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])

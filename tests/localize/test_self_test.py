@@ -9,9 +9,10 @@ import pytest
 
 from hloc_lite.errors import ConfigError
 from hloc_lite.localize.calibration import fit_map
+from hloc_lite.localize.confidence import model_fingerprint
 from hloc_lite.localize.left_out import LeftOutLifter, ObservedLandmarks
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.localize.map_confidence import base_fingerprint, corrected, map_errors
+from hloc_lite.localize.map_confidence import corrected, map_errors
 from hloc_lite.localize.pose_uncertainty import MapErrors
 from hloc_lite.localize.self_test import (
     SelfTest,
@@ -123,7 +124,7 @@ def test_a_map_of_places_that_look_alike_is_less_sure(localizer: Localizer) -> N
     assert 1 - in_alike > 10 * (1 - sure)
     assert in_distinct == pytest.approx(sure, abs=0.05)
     assert alike.confused_images[0][1] == "other"
-    assert alike.fitted_to == base_fingerprint(base)
+    assert alike.fitted_to == model_fingerprint(base)
 
 
 def test_few_answers_change_little(localizer: Localizer) -> None:
@@ -147,7 +148,7 @@ def map_errors_with(localizer: Localizer, coefficients) -> MapErrors:
     assert base is not None
     answers = fitted(localizer, 5.5, count=1).answers
     known = MapCalibration(
-        answers, np.ones(3, np.float32), coefficients, (), base_fingerprint(base)
+        answers, np.ones(3, np.float32), coefficients, (), model_fingerprint(base)
     )
     return map_errors(base, localizer.config, [replace(localizer.map, calibration=known)])
 

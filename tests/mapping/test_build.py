@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,16 @@ from PIL import Image
 from hloc_lite.config import Config, ImagesConfig
 from hloc_lite.errors import HlocLiteError, MappingError, StaleArtefactError
 from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.io.pycolmap_adapter import has_global_mapper
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.localize.own_photos import hash_file
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.georeference import FitQuality, Georeference
 from hloc_lite.maps.map import Map
 from hloc_lite.types import Status
-from tests.exact_scene import NoWeights
+from tests.exact_scene import ExactScene, NoWeights
 
 NAMES = {
     "straße 1/bild (1).png": 0, "straße 1/bild (2).png": 1, "b/x.png": 2, "c/x.png": 3,
@@ -222,3 +225,53 @@ def test_the_work_of_an_interrupted_run_is_kept(
     with pytest.raises(StaleArtefactError, match=r"features.max_keypoints: .* there, 100 asked"):
         build(with_fewer_keypoints(config), output=tmp_path / "map")
     assert build(output=tmp_path / "map").model.num_points > 0
+
+
+def test_two_photos_that_do_not_overlap_are_told_to_be_too_few(exact_scene, monkeypatch) -> None:
+    scene, config = exact_scene
+    scratch = config.scratch.model_copy(update={"fallback_features": "none"})
+    behind = replace(scene, descriptors=-scene.descriptors)
+    arrays = {"a.png": scene.image(0), "b.png": scene.image(4)}
+    original = ExactScene.features
+    monkeypatch.setattr(
+        ExactScene, "features",
+        lambda self, index, number: original(behind if index == 4 else scene, index, number),
+    )  # fmt: skip
+    with pytest.raises(MappingError, match=r"2 photos make a map only if.*take 3 or more"):
+        build_map(arrays, config.model_copy(update={"scratch": scratch}), weights=NoWeights())
+
+
+def test_a_map_made_of_a_georeferenced_one_has_its_georeference(
+    build, exact_scene, tmp_path
+) -> None:
+    quality = FitQuality(3, 3, 0.1, 0.1, 0.1, 0.01, 1.0, 1.0, "positions", (0.0, 1.0))
+    known = Georeference(48.0, 11.0, 5.0, Similarity3(0.5, np.eye(3), np.zeros(3)), quality)
+    inputs = MapInputs(reference=exact_scene[0].reference(NAMES), georeference=known)
+    assert build(inputs=inputs).metres_per_unit == 0.5
+    build(inputs=inputs, output=tmp_path / "map")
+    assert Map.open(tmp_path / "map").metres_per_unit == 0.5
+
+
+def test_other_models_are_named_only_where_they_are_kept(
+    exact_scene, monkeypatch, tmp_path
+) -> None:
+    scene, config = exact_scene
+    elsewhere = replace(scene, descriptors=-scene.descriptors)
+    original = ExactScene.features
+    monkeypatch.setattr(
+        ExactScene, "features",
+        lambda self, index, number: original(elsewhere if index > 5 else scene, index, number),
+    )  # fmt: skip
+    off = config.scratch.model_copy(update={"fallback_features": "none"})
+    arrays = {f"{index}.png": scene.image(index) for index in range(10)}
+    inputs = MapInputs(cameras=dict.fromkeys(arrays, scene.camera))
+    options = {"inputs": inputs, "weights": NoWeights()}
+    built = build_map(arrays, config.model_copy(update={"scratch": off}), **options)
+    assert [each["folder"] for each in built.report["models"]] == [".", None]
+    assert "kept if the map has an output folder" in built.report["images"]["9.png"]["reason"]
+    built = build_map(
+        arrays, config.model_copy(update={"scratch": off}), output=tmp_path / "map", **options
+    )
+    assert [each["folder"] for each in built.report["models"]] == [".", "models/1"]
+    assert len(Map.open(tmp_path / "map/models/1").model.images) == 4
+    assert "models/1 of the map" in built.report["images"]["9.png"]["reason"]

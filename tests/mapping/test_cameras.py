@@ -18,6 +18,7 @@ from hloc_lite.mapping.cameras import assign_cameras, find_cameras
 from hloc_lite.mapping.run import MapInputs, Run
 from hloc_lite.models import load_models
 from hloc_lite.registry import Runtime
+from hloc_lite.types import Camera
 from tests.exact_scene import NoWeights
 
 SIZE = (4032, 3024)
@@ -70,3 +71,20 @@ def test_given_and_reference_cameras_are_rescaled(exact_scene, tmp_path: Path, c
         mixed = replace(run, inputs=MapInputs(reference=scene.reference({"a.png": 0, "d.png": 1})))
         with pytest.raises(FormatError, match=r"'d.png' has 320 x 240 pixels, others"):
             find_cameras(mixed, ["a.png", "d.png"], store)
+
+
+@pytest.mark.parametrize(("cx", "said"), [(40.0, True), (32.0, False)])
+def test_maps_say_for_which_frame_intrinsics_of_turned_photos_are_taken(
+    exact_scene, tmp_path: Path, caplog, cx: float, said: bool
+) -> None:
+    _, config = exact_scene
+    models = load_models(config, Runtime(NoWeights()))
+    camera = Camera("PINHOLE", 64, 64, np.array([60.0, 60.0, cx, 32.0]))
+    inputs = MapInputs(cameras={"turned": camera, "upright": camera})
+    run = Run(MemorySource({}), config, inputs, models, tmp_path, False)
+    with closing(ShardedStore(tmp_path / "features", "made from", "features")) as store:
+        for name, exif in (("turned", {"orientation": 6}), ("upright", {})):
+            text = np.frombuffer(json.dumps(exif).encode(), np.uint8)
+            store.add(name, {"image_size": np.array([64, 64], np.int32), "exif": text})
+        find_cameras(run, ["turned", "upright"], store)
+    assert ("1 photo, first 'turned', turned by EXIF" in caplog.text) == said

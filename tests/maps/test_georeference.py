@@ -25,6 +25,7 @@ from hloc_lite.maps.georeference import (
     read_georeference,
     write_georeference,
 )
+from hloc_lite.maps.map import Map
 from hloc_lite.types import Rigid3
 
 ORIGIN = Geodetic(48.1, 11.6, 520.0)
@@ -163,3 +164,13 @@ def test_folder_without_a_map_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HlocLiteError, match=r"map.json does not exist"):
         write_georeference(tmp_path, axis_aligned())
     assert not (tmp_path / GEOREFERENCE).exists()
+
+
+def test_a_map_saved_to_another_folder_keeps_its_georeference(exact_map, tmp_path: Path) -> None:
+    full = replace(exact_map[1], georeference=axis_aligned(scale=2.0))
+    full.save(tmp_path / "a")
+    Map.open(tmp_path / "a").save(tmp_path / "b")
+    found = Map.open(tmp_path / "b")
+    assert found.georeference is not None and found.metres_per_unit == 2.0
+    replace(found, georeference=None).save(tmp_path / "b")  # its poses are the same
+    assert Map.open(tmp_path / "b").metres_per_unit == 2.0

@@ -12,7 +12,10 @@ import pytest
 from hloc_lite.cli.main import main
 from hloc_lite.cli.serve import read_token
 from hloc_lite.errors import ConfigError
+from hloc_lite.maps.map import Map
+from hloc_lite.serve import map_pool, server
 from hloc_lite.serve.map_pool import parse_map_arguments
+from tests.exact_scene import NoWeights, mapped_scene
 
 PACKAGE = Path(__file__).parents[2] / "hloc_lite"
 EXTRA = {"fastapi", "uvicorn", "starlette", "python_multipart", "prometheus_client", "h11"}
@@ -89,3 +92,32 @@ def test_token_sources_and_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             read_token(file)
     with pytest.raises(ConfigError, match="cannot read"):
         read_token(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("options", "max_wrong", "recalibrate"),
+    [
+        (["--max-wrong", "0.05"], 0.05, False),
+        (["--max-wrong", "0.05", "--set", "confidence.max_wrong=0.2"], 0.2, False),
+        (["--set", "localize.recalibrate=true"], None, True),
+    ],
+)
+def test_set_comes_after_the_options(
+    monkeypatch: pytest.MonkeyPatch, options: list[str], max_wrong: float, recalibrate: bool
+) -> None:
+    """As for every verb (``load_config``)."""
+    configs = []
+    with mapped_scene() as (_, sfm_map):
+        monkeypatch.setattr(Map, "open", lambda folder, trust: sfm_map)
+        monkeypatch.setattr(map_pool, "check_map_folders", lambda folders: None)
+        monkeypatch.setattr(server, "warm_up", lambda each: configs.append(each.config))
+        monkeypatch.setattr(
+            server, "serve", lambda folders, config, opener, *others: opener(folders["map"])
+        )
+        monkeypatch.setattr("hloc_lite.io.weights.WeightsStore", lambda offline: NoWeights())
+        with pytest.raises(SystemExit) as end:
+            main(["serve", "map=nowhere", *options])
+    assert end.value.code in (0, None)
+    (config,) = configs
+    assert config.confidence.max_wrong == max_wrong
+    assert config.localize.recalibrate is recalibrate

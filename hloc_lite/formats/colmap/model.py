@@ -16,7 +16,7 @@ import numpy as np
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap import binary, text
 from hloc_lite.formats.colmap.raw import MAX_IMAGE_ID, NO_POINT_ID, RawImage, empty_points
-from hloc_lite.geometry.rotations import rotation_from_quat_wxyz
+from hloc_lite.geometry.rotations import check_unit_quaternion, rotation_from_quat_wxyz
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.image_names import leads_out
 from hloc_lite.scene import SfmImage, SfmModel
@@ -149,9 +149,8 @@ def _check_image(raw: RawImage, cameras: dict[int, Camera], ids: Int64, path: Pa
         raise FormatError(f"{where} has a pose that is not finite")
     if not _is_valid(raw.xy):
         raise FormatError(f"{where} has keypoints that are not finite")
-    if not _is_valid(raw.quat_wxyz) or abs(np.linalg.norm(raw.quat_wxyz) - 1) > 0.05:
-        raise FormatError(f"{where}: {raw.quat_wxyz} is not a unit quaternion")
     try:
+        check_unit_quaternion(raw.quat_wxyz)
         rotation = rotation_from_quat_wxyz(raw.quat_wxyz)
     except FormatError as error:
         raise FormatError(f"{where}: {error}") from None

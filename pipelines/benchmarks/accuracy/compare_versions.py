@@ -113,7 +113,8 @@ def _rows(key: tuple[str, str], paths: list[Path | None]) -> list[Row]:
     scenario, item = key
     present = [path for path in paths if path is not None]
     if len(present) < len(paths):
-        missing = Difference("", *("there" if paths[i] else "missing" for i in (0, 2)))
+        old, new = ("there" if paths[i] else "missing" for i in (0, 2))
+        missing = Difference("", old, new)
         return [Row(scenario, item or "results", "DIFFERENT", [missing], [])]
     if item:
         if len({path.read_bytes() for path in present}) == 1:

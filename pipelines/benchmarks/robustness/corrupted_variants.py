@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -200,6 +201,16 @@ def config_variants() -> Iterator[Variant]:
     )
 
 
+def _map_is_a_file(root: Path, _: np.random.Generator) -> None:
+    shutil.rmtree(root / "map")
+    write_bytes(root / "map", b"x")
+
+
+def _map_is_empty(root: Path, _: np.random.Generator) -> None:
+    shutil.rmtree(root / "map")
+    (root / "map").mkdir()
+
+
 def map_file_variants() -> Iterator[Variant]:
     """Yield variants with corrupted map folders."""
     for file in MAP_FILES:
@@ -211,8 +222,8 @@ def map_file_variants() -> Iterator[Variant]:
         }.items():  # fmt: skip
             yield Variant("map folder", f"{file} {name}", corrupt, "localize", "map")
     for name, corrupt in {
-        "is a file": lambda root, _: (shutil.rmtree(root / "map"), write_bytes(root / "map", b"x")),
-        "is empty": lambda root, _: (shutil.rmtree(root / "map"), (root / "map").mkdir()),
+        "is a file": _map_is_a_file,
+        "is empty": _map_is_empty,
         "has no model": lambda root, _: shutil.rmtree(root / "map/sfm"),
         "other schema": edit("map/map.json", "hloc_lite.map/1", "hloc_lite.map/99"),
         "weights by hand": edit("map/map.json", '"weights"', '"weight"'),

@@ -151,7 +151,7 @@ def run(
         for attempt in range(MAX_ATTEMPTS):
             folder = workspace / f"round{number:02d}_{attempt}"
             _log(folder)
-            moments_s = rng.uniform(0, clean_s, size=2 if number % 4 == 3 else 1)
+            moments_s = rng.uniform(0, clean_s, size=2 if number % 4 == 3 else 1).tolist()
             found = kill_and_resume(command(folder / "map"), folder / "map", moments_s, clean)
             if found.killed_at_s or found.problems:
                 break  # else the map was finished before the kill

@@ -80,9 +80,11 @@ def send_request(target: Target, parts: Parts, timeout_s: float = 90.0) -> Reply
     if "json" not in (response.getheader("Content-Type") or ""):
         return Reply(response.status, "text", body.decode(errors="replace"), ms, wait)
     value = json.loads(body)
-    error = value.get("error", {})
+    problem = value.get("error", {})
     found = bool(value.get("found"))
-    return Reply(response.status, error.get("code", ""), error.get("reason", ""), ms, wait, found)
+    return Reply(
+        response.status, problem.get("code", ""), problem.get("reason", ""), ms, wait, found
+    )
 
 
 def good_parts(target: Target) -> Parts:
@@ -125,7 +127,7 @@ def _bomb(_: Target) -> Parts:
 
 def _too_long(_: Target) -> Parts:
     yield _head("Content-Length: 5000000000")
-    for _ in range(60):
+    for _number in range(60):
         yield bytes(1_000_000)
 
 

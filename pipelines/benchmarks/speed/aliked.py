@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -146,7 +146,7 @@ def time_in_turn(
 ) -> list[tuple[float, float]]:
     """Wall and CPU seconds of each extractor; the first one alternates."""
     seconds = [(0.0, 0.0)] * len(extractors)
-    for index in np.roll(np.arange(len(extractors)), turn):
+    for index in np.roll(np.arange(len(extractors)), turn).tolist():
         wall, cpu = time.perf_counter(), time.process_time()
         extractors[index](photo)
         seconds[index] = time.perf_counter() - wall, time.process_time() - cpu
@@ -225,9 +225,10 @@ def profile_ours(name: str, keypoints: int, side: int, photo: Photo) -> dict[str
     """CPU seconds of each block; rest: conversion, selection of keypoints."""
     extractor = our_extractor(name, keypoints, side)
     extractor.extract([photo])
-    with hooked(extractor._network, BLOCKS[:4]) as seconds, mock.patch.multiple(
-        aliked, **{stage: clocked(getattr(aliked, stage), stage, seconds) for stage in STAGES}
-    ):  # fmt: skip
+    with hooked(extractor._network, BLOCKS[:4]) as seconds, ExitStack() as stages:
+        for stage in STAGES:
+            timed = clocked(getattr(aliked, stage), stage, seconds)
+            stages.enter_context(mock.patch.object(aliked, stage, timed))
         start = time.process_time()
         extractor.extract([photo])
         total = time.process_time() - start

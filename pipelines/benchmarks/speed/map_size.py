@@ -122,6 +122,7 @@ class _Features(dict[str, LocalFeatures]):
     def __init__(self, model: SfmModel) -> None:
         super().__init__()
         for image in model.images:
+            assert image.keypoints is not None  # the street has some
             n = len(image.keypoints)
             nothing = np.zeros((n, 1), np.float32)
             self[image.name] = LocalFeatures(

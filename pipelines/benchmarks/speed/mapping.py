@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -53,6 +54,11 @@ EVERY_PAIR = {"matching": {"two_pass": False}}
 Seconds = dict[str, float]
 """Stage -> seconds, with the stages "total" and "CPU"."""
 TWO_PASS, BASELINE = "two-pass matching", "kornia's ALIKED, LightGlue on every pair"
+
+
+def _rows_of(descriptors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some rows of the descriptors of a photo."""
+    return descriptors[rows]
 
 
 class KorniaAliked:
@@ -91,7 +97,7 @@ class KorniaAliked:
             Candidates(
                 each.keypoints.numpy(),
                 each.keypoint_scores.numpy(),
-                lambda rows, each=each: each.descriptors.numpy()[rows],
+                partial(_rows_of, each.descriptors.numpy()),
             )
             for each in found
         ]

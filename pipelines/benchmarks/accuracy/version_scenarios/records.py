@@ -76,14 +76,16 @@ def _features(found: Any) -> Record | None:
     names = ("keypoints", "descriptors", "scores", "scales", "orientations_rad")
     arrays = {} if found is None else {name: getattr(found, name) for name in names}
     return {
-        name: None if array is None else hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+        name: None
+        if array is None
+        else hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
         for name, array in arrays.items()
     }
 
 
 def write_records(path: Path, records: list[Record]) -> None:
     """PATH.npz with the arrays, PATH.json with all else and ``{"array": key}`` in their place."""
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
 
     def plain(value: Any) -> Any:
         if isinstance(value, np.ndarray):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,9 @@ def scenarios(session: Session) -> dict[str, Callable[[], list[Record] | None]]:
         found[name] = run
 
     for name in MAPS:
-        found[f"maps/{name}"] = lambda name=name: session.map(name) and None
+        found[f"maps/{name}"] = partial(_build, session, name)
     for name in COMMANDS:
-        found[f"cli/{name}"] = lambda name=name: session.commands(name)
+        found[f"cli/{name}"] = partial(session.commands, name)
     for name in FEATURES:
         town = [f"town/{name}"]
         add(f"case/{name}", [f"case/{name}"], (), lambda: session.queries("case"))
@@ -60,7 +61,7 @@ def scenarios(session: Session) -> dict[str, Callable[[], list[Record] | None]]:
         settings = (*NO_LABELS, f"pose.estimator={estimator}")
         add(f"estimator-{estimator}/rootsift", sift, settings)
         if estimator != "opencv":
-            found[f"rigs/{estimator}"] = lambda given=settings: rigs(session, given)
+            found[f"rigs/{estimator}"] = partial(rigs, session, settings)
     without = (*NO_LABELS, "confidence.enabled=false", "pose.min_inliers=12")
     add("no-confidence/rootsift", sift, without)
     add("uncalibrated/rootsift", sift, NO_LABELS,
@@ -141,9 +142,15 @@ def rigs(session: Session, settings: Sequence[str]) -> list[Record]:
     return records
 
 
+def _build(session: Session, name: str) -> None:
+    """Build a map of ``MAPS``."""
+    session.map(name)
+
+
 def sequence(session: Session) -> list[Record]:
     """Frames one after another, with true odometry between them."""
-    frames, last = [], None
+    frames: list[Any] = []
+    last: Any = None
     for query in session.all_queries(6):
         pose = query.cam_from_world
         moved = None if last is None else pose.compose(last.inverse())
