@@ -68,7 +68,7 @@ class IntrinsicsTest:
     """Factor of the confidence in the pose; 1 where nothing speaks against its intrinsics."""
     shift: Float64
     """(6,) standard deviation of the pose along its way to that with free intrinsics, as
-    ``PoseEstimate.covariance`` counts; zero where these do not fit clearly better."""
+    ``PoseEstimate.covariance`` counts; zero where these do not fit better."""
     fitted: PoseEstimate | None = None
     """Pose with intrinsics that fit clearly better; None if those given will do."""
     sentence: str = ""
@@ -91,7 +91,7 @@ def compare_intrinsics(
     Those given do not fit if free ones gain clearly (``confidence_factor``), and if it matters:
     they move the pose by more than its limits, explain ``intrinsics.min_more_matches`` more, or
     gain ``intrinsics.clear_gain``.
-    With a clear gain that does not matter, the pose is only more uncertain.
+    With any other gain the pose is only more uncertain.
 
     Args:
         limits: (distance in map units, angle in deg) within which a pose counts as correct.
@@ -108,7 +108,13 @@ def compare_intrinsics(
         free_score = log_likelihood(kept, fit.camera, fit.cam_from_world, config.pose)
         return gain_by_inlier(free_score - given_score, fit.num_inliers)
 
-    fit = _likely_fit(kept, pose, gain, config, is_calibrated=is_calibrated)
+    free = _free_fit(kept, pose, gain, config, is_calibrated=is_calibrated)
+    if free is None or gain(free) <= 0:
+        return NOTHING_FOUND
+    if gain(free) <= SUSPICIOUS * config.intrinsics.min_gain:  # a little off, if at all
+        shift = pose_difference(free.cam_from_world, pose.cam_from_world)
+        return IntrinsicsTest(1.0, SHIFT_SIGMAS * shift) if is_calibrated else NOTHING_FOUND
+    fit = _likely_fit(kept, pose, free, gain, config, is_calibrated=is_calibrated)
     if fit is None or gain(fit) <= 0:
         return NOTHING_FOUND
     by_inlier = gain(fit)
@@ -123,10 +129,8 @@ def compare_intrinsics(
     )
     slope = math.log(9) / config.intrinsics.gain_scale
     factor = 0.5 * (1 - math.tanh(0.5 * slope * (by_inlier - config.intrinsics.min_gain)))
-    if factor >= 0.5:
-        return IntrinsicsTest(factor if matters else 1.0, np.zeros(6))
-    if not matters:
-        return IntrinsicsTest(1.0, SHIFT_SIGMAS * shift)
+    if factor >= 0.5 or not matters:
+        return IntrinsicsTest(factor if matters else 1.0, SHIFT_SIGMAS * shift)
     fitted = refine_on_inliers(  # with the focal length, so that the covariance contains its own
         kept, fit.camera, fit.cam_from_world, config.pose, pose.num_trials, refine_focal=True
     )
@@ -143,7 +147,7 @@ def compare_intrinsics(
     )
 
 
-def _likely_fit(
+def _free_fit(
     kept: Correspondences,
     pose: PoseEstimate,
     gain: Callable[[IntrinsicsFit], float],
@@ -151,7 +155,7 @@ def _likely_fit(
     *,
     is_calibrated: bool,
 ) -> IntrinsicsFit | None:
-    """Fit with likely intrinsics that gains most; None if even free ones hardly gain."""
+    """Fit with free intrinsics that gains most; None if none succeeds."""
     camera = with_radial(pose.camera)
     usual_lens = camera if is_calibrated else without_distortion(camera)
     first = FREE_SIGMAS if is_calibrated else CROP_SIGMAS
@@ -164,8 +168,21 @@ def _likely_fit(
         start, moved = _with_other_focal(camera, pose.cam_from_world, kept, factor)
         other = fit_intrinsics(kept, start, moved, config.pose, first, usual_lens)
         free = max((each for each in (free, other) if each), key=gain, default=None)
-    if free is None or gain(free) <= least:
-        return None
+    return free
+
+
+def _likely_fit(
+    kept: Correspondences,
+    pose: PoseEstimate,
+    free: IntrinsicsFit,
+    gain: Callable[[IntrinsicsFit], float],
+    config: Config,
+    *,
+    is_calibrated: bool,
+) -> IntrinsicsFit | None:
+    """Fit with likely intrinsics that gains most, from one with free ones; None if all fail."""
+    camera = with_radial(pose.camera)
+    usual_lens = camera if is_calibrated else without_distortion(camera)
     cameras = likely_cameras(free.camera, camera) if is_calibrated else [(free.camera, usual_lens)]
     sigmas = LIKELY_SIGMAS if is_calibrated else CROP_SIGMAS
     likely = [
