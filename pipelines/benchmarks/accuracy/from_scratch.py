@@ -1,36 +1,30 @@
 """Maps from scratch against the truth, beside plain COLMAP and hloc's way on the same photos.
 
-    python -m pipelines.benchmarks.accuracy.from_scratch CASE ... --method ours --method colmap
+    python -m pipelines.benchmarks.accuracy.from_scratch CASE ... --work WORK --results FILE
 
 CASE holds images/, model/ (COLMAP, true poses of the map images) and map_images.txt; rendered towns
 have this form. hloc's way is ALIKED with LightGlue on all pairs, and COLMAP's incremental mapper
 with its defaults. A camera is right within 5 % of the mean camera spread and 2 degrees, after a
 robust similarity alignment.
+
+Each map is made in a process of its own, within a time limit. Rows that FILE has already are kept,
+so that a benchmark that was interrupted goes on where it ended. WORK keeps the maps and their logs.
 """
 
 from __future__ import annotations
 
-import tempfile
+import json
+import os
+import subprocess
+import sys
 import time
-from itertools import combinations
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
-import numpy as np
 
-from hloc_lite.config import load_config
-from hloc_lite.datasets.dataset import Dataset
 from hloc_lite.datasets.dataset_folder import read_dataset_folder
-from hloc_lite.errors import MappingError
-from hloc_lite.formats.colmap import read_model
-from hloc_lite.geometry.cameras import guess_camera
-from hloc_lite.io.image_sources import FolderSource
-from hloc_lite.io.pycolmap_adapter import load_pycolmap, to_pycolmap_camera
-from hloc_lite.io.weights import WeightsStore
-from hloc_lite.mapping.build import build_map
-from hloc_lite.mapping.run import MapInputs
-from hloc_lite.models import load_extractor_and_matcher
-from hloc_lite.registry import Runtime
+from hloc_lite.formats.hloc_lists import read_poses
 from pipelines.benchmarks.accuracy.aligned_cameras import (
     MAX_ANGLE_DEG,
     MAX_ERROR_PERCENT,
@@ -38,136 +32,148 @@ from pipelines.benchmarks.accuracy.aligned_cameras import (
     camera_errors,
     wrong_cameras,
 )
+from pipelines.benchmarks.accuracy.scratch_methods import METHODS
+from pipelines.benchmarks.results import Cell, read_results
 from pipelines.benchmarks.table import Table, results_option
 
-MIN_MATCHES = 15
-"""Matches of a pair that hloc's way passes on (COLMAP's default)."""
+COLUMNS = (
+    "case", "photos", "focal length", "method", "registered", "right", "wrong", "doubtful",
+    "silent wrong", "exit code", "worst error, %", "seconds",
+)  # fmt: skip
+KEY = ("case", "focal length", "method")
 
 
 @click.command()
 @click.argument("cases", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder of the maps.")
 @click.option(
-    "--method",
-    "methods",
-    multiple=True,
-    type=click.Choice(["ours", "colmap", "hloc"]),
-    default=("ours", "colmap", "hloc"),
+    "--method", "methods", multiple=True, type=click.Choice(METHODS), default=METHODS,
     show_default=True,
-)
+)  # fmt: skip
+@click.option("--known-focal", is_flag=True, help="Give the true focal lengths, as EXIF would.")
+@click.option("--threads", default=1, show_default=True, help="Threads of each method.")
+@click.option("--time-limit", default=900.0, show_default=True, help="Seconds for each map.")
 @click.option("--set", "settings", multiple=True, help="Settings of ours.")
 @results_option
 def main(
     cases: tuple[Path, ...],
+    work: Path,
     methods: tuple[str, ...],
+    known_focal: bool,
+    threads: int,
+    time_limit: float,
     settings: tuple[str, ...],
     results: Path | None,
 ) -> None:
     """Map the photos of each CASE from scratch by each method."""
-    table = Table(
-        "Maps from scratch",
-        ["case", "photos", "method", "registered", "right", "worst error, %", "seconds"],
-        f"Right: within {MAX_ERROR_PERCENT:g} % of the mean camera spread and "
-        f"{MAX_ANGLE_DEG:g} degrees, after robust alignment.",
-    )
+    rows = _earlier_rows(results)
+    focal = "known" if known_focal else "not given"
+    options = ["--threads", str(threads), *(["--known-focal"] if known_focal else [])]
+    options += [part for each in settings for part in ("--set", each)]
     for case in cases:
-        dataset = read_dataset_folder(case)
-        true = _true_poses(dataset)
         for method in methods:
-            start = time.monotonic()
-            poses = map_by(method, dataset, settings)
-            seconds = time.monotonic() - start
-            errors = camera_errors(poses, true)
-            right = len(errors) - len(wrong_cameras(errors))
-            worst = max((error for error, _ in errors.values()), default=float("nan"))
-            table.add(
-                case.name, len(true), method, len(poses), right, round(worst, 1), round(seconds)
-            )
-    table.write(results)
+            key = (case.name, focal, method)
+            if any(_key(row) == key for row in rows):
+                continue
+            folder = work / "-".join(key).replace(" ", "-")
+            rows.append(measured_row(case, method, focal, folder, options, time_limit))
+            print(*rows[-1], sep=" | ", flush=True)
+            _table(rows, threads, time_limit).write(results)
+    for line in summary(rows):
+        print(line)
 
 
-def map_by(method: str, dataset: Dataset, settings: tuple[str, ...]) -> Poses:
-    """Poses of the registered images; none if the method fails."""
-    if method == "ours":
-        inputs = MapInputs(names=dataset.map_image_names)
+def measured_row(
+    case: Path, method: str, focal: str, folder: Path, options: Sequence[str], time_limit: float
+) -> list[Cell]:
+    """Map one case by one method, and compare the cameras with the truth."""
+    folder.mkdir(parents=True, exist_ok=True)
+    true = _true_poses(case)
+    module = "pipelines.benchmarks.accuracy.scratch_methods"
+    command = [sys.executable, "-m", module, str(case), method, str(folder), *options]
+    threads = options[options.index("--threads") + 1]
+    start = time.monotonic()
+    with (folder / "log.txt").open("w", encoding="utf-8") as log:
         try:
-            model = build_map(dataset.image_folder, load_config(settings=settings), inputs=inputs)
-        except MappingError as error:
-            click.echo(f"{dataset.name}: {error}", err=True)
-            return {}
-        return {image.name: image.cam_from_world for image in model.model.images}
-    with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder) / "database.db"
-        write = _write_colmap if method == "colmap" else _write_hloc
-        write(database, dataset)
-        return _incremental_defaults(database, dataset.image_folder, Path(folder) / "out")
+            code = subprocess.run(
+                command, stdout=log, stderr=log, timeout=time_limit, check=False,
+                env={**os.environ, "OMP_NUM_THREADS": threads},
+            ).returncode  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return [case.name, len(true), focal, method, *[None] * 7, f"over {time_limit:g}"]
+    seconds = round(time.monotonic() - start)
+    if not (folder / "poses.txt").is_file():
+        raise SystemExit(f"{case.name}, {method}: exit code {code}, see {folder / 'log.txt'}")
+    poses = read_poses(folder / "poses.txt")
+    errors = camera_errors(poses, true)
+    wrong = wrong_cameras(errors)
+    worst = max((error for error, _ in errors.values()), default=float("inf"))
+    doubts: list[Cell] = [None, None, None]
+    if method == "ours":
+        doubtful = set(json.loads((folder / "doubtful.json").read_text(encoding="utf-8")))
+        doubts = [len(doubtful), len(wrong - doubtful), code]
+    return [
+        case.name, len(true), focal, method, len(poses), len(errors) - len(wrong), len(wrong),
+        *doubts, round(worst, 1) if worst < float("inf") else None, seconds,
+    ]  # fmt: skip
 
 
-def _true_poses(dataset: Dataset) -> Poses:
+def summary(rows: Iterable[Sequence[Cell]]) -> list[str]:
+    """What the rows show together: silent wrong cameras, false doubts, and cases lost to a peer."""
+    named = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    ours = [each for each in named if each["method"] == "ours" and each["registered"] is not None]
+    maps = [each for each in ours if each["registered"]]
+    right = [each for each in maps if not each["wrong"]]
+    doubted = sum(each["exit code"] != 0 for each in right)
+    silent = sum(int(each["silent wrong"] or 0) for each in maps)
+    lost = []
+    for each in ours:
+        peers = [
+            int(other["right"] or 0)
+            for other in named
+            if other["method"] != "ours"
+            and (other["case"], other["focal length"]) == (each["case"], each["focal length"])
+        ]
+        if peers and int(each["right"] or 0) < max(peers):
+            lost.append(f"{each['case']} (focal length {each['focal length']})")
+    return [
+        f"Ours: {len(maps)} maps of {len(ours)} cases. Silent wrong cameras: {silent}.",
+        f"Maps whose cameras are all right: {len(right)}, of these called doubtful: {doubted}.",
+        f"Fewer right images than the better peer: {', '.join(lost) or 'none'}.",
+    ]
+
+
+def _table(rows: Iterable[Sequence[Cell]], threads: int, time_limit: float) -> Table:
+    notes = (
+        f"Right: within {MAX_ERROR_PERCENT:g} % of the mean camera spread and {MAX_ANGLE_DEG:g} "
+        f"degrees, after robust alignment. Silent wrong: wrong, and not called doubtful. Known "
+        f"focal length: the true one, as EXIF would give it. Threads: {threads}; at most "
+        f"{time_limit:g} s for a map. "
+    )
+    table = Table("Maps from scratch", COLUMNS, notes + " ".join(summary(rows)))
+    table.rows = [list(row) for row in rows]
+    return table
+
+
+def _earlier_rows(results: Path | None) -> list[Sequence[Cell]]:
+    if results is None or not results.exists():
+        return []
+    found = read_results(results)
+    if found.columns != COLUMNS:
+        raise SystemExit(f"{results} has other columns: give another file")
+    return list(found.rows)
+
+
+def _key(row: Sequence[Cell]) -> tuple[Cell, ...]:
+    return tuple(row[COLUMNS.index(column)] for column in KEY)
+
+
+def _true_poses(case: Path) -> Poses:
+    dataset = read_dataset_folder(case)
     if dataset.reference is None:
-        raise SystemExit(f"{dataset.name} needs model/ with the true poses")
+        raise SystemExit(f"{case.name} needs model/ with the true poses")
     wanted = set(dataset.map_image_names)
     return {i.name: i.cam_from_world for i in dataset.reference.images if i.name in wanted}
-
-
-def _write_colmap(database: Path, dataset: Dataset) -> None:
-    """Extract and match SIFT by COLMAP's defaults."""
-    pycolmap = load_pycolmap()
-    names = list(dataset.map_image_names)
-    pycolmap.extract_features(str(database), str(dataset.image_folder), image_names=names)
-    pycolmap.match_exhaustive(str(database))
-
-
-def _write_hloc(database: Path, dataset: Dataset) -> None:
-    """Extract ALIKED, match all pairs by LightGlue, and verify them by COLMAP's defaults."""
-    pycolmap, config = load_pycolmap(), load_config()
-    extractor, matcher, _ = load_extractor_and_matcher(config, Runtime(WeightsStore(), "cpu"))
-    names = dataset.map_image_names
-    source = FolderSource(dataset.image_folder, names, config.images)
-    file = pycolmap.Database.open(str(database))
-    features, ids = {}, {}
-    for number, name in enumerate(names, start=1):
-        photo = source.load(name)
-        (features[name],) = extractor.extract([photo])
-        size = (photo.width, photo.height)
-        camera = guess_camera("SIMPLE_RADIAL", size, photo.exif)
-        native = to_pycolmap_camera(camera, number)
-        file.write_camera(native, use_camera_id=True)
-        rig = pycolmap.Rig(rig_id=number)
-        rig.add_ref_sensor(native.sensor_id)
-        file.write_rig(rig, use_rig_id=True)
-        image = pycolmap.Image(
-            name=name, keypoints=np.zeros((0, 2)), camera_id=number, image_id=number
-        )
-        frame = pycolmap.Frame(frame_id=number, rig_id=number)
-        frame.add_data_id(image.data_id)
-        ids[name] = file.write_image(image, use_image_id=True)
-        file.write_frame(frame, use_frame_id=True)
-        file.write_keypoints(number, np.asarray(features[name].keypoints, np.float32))
-    lines = []
-    for first, second in combinations(names, 2):
-        (found,) = matcher.match([(features[first], features[second])])
-        if len(found.indices) >= MIN_MATCHES:
-            file.write_matches(ids[first], ids[second], found.indices.astype(np.uint32))
-            lines.append(f"{first} {second}\n")
-    file.close()
-    pairs = database.with_suffix(".txt")
-    pairs.write_text("".join(lines), encoding="utf-8")
-    pycolmap.verify_matches(str(database), str(pairs))
-
-
-def _incremental_defaults(database: Path, images: Path, output: Path) -> Poses:
-    """Poses of the largest model of COLMAP's incremental mapper with its defaults."""
-    output.mkdir()
-    found = load_pycolmap().incremental_mapping(str(database), str(images), str(output))
-    if not found:
-        return {}
-    number = max(found, key=lambda each: found[each].num_reg_images())
-    target = output / "best"
-    target.mkdir()
-    found[number].write_binary(str(target))
-    registered = set(found[number].reg_image_ids())
-    images_of = read_model(target).images
-    return {i.name: i.cam_from_world for i in images_of if i.image_id in registered}
 
 
 if __name__ == "__main__":
