@@ -24,7 +24,7 @@ class AssessmentConfig(Section):
     position_sigmas: float = Field(4.0, gt=0, le=20)
     """A camera is doubtful if this many standard deviations of its position exceed the bound. Set
     on 19 maps of seven scenes: at 4, no wrong camera of theirs is called right."""
-    rotation_sigmas: float = Field(2.0, gt=0, le=20)
+    rotation_sigmas: float = Field(1.5, gt=0, le=20)
     """The same for its rotation; most of its uncertainty is that of the principal point, which lies
     within two of its standard deviations (2 % of the image) unless a photo was cropped."""
     min_images: int = Field(3, ge=2, le=1000)

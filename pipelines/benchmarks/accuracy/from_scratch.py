@@ -75,12 +75,28 @@ def main(
             key = (case.name, focal, method)
             if any(_key(row) == key for row in rows):
                 continue
-            folder = work / "-".join(key).replace(" ", "-")
-            rows.append(measured_row(case, method, focal, folder, options, time_limit))
+            folder = work / _name(key)
+            stored = _stored_options(work, case, method)
+            rows.append(measured_row(case, method, focal, folder, options + stored, time_limit))
             print(*rows[-1], sep=" | ", flush=True)
             _table(rows, threads, time_limit).write(results)
     for line in summary(rows):
         print(line)
+
+
+def _stored_options(work: Path, case: Path, method: str) -> list[str]:
+    """Options by which a method uses the features and matches that a map of ours has stored."""
+    if method == "colmap":
+        return []
+    for focal in ("not given", "known"):
+        stored = work / _name((case.name, focal, "ours")) / "map" / "work"
+        if (stored / "matches").exists():
+            return ["--stored", str(stored)]
+    return []
+
+
+def _name(key: tuple[str, str, str]) -> str:
+    return "-".join(key).replace(" ", "-")
 
 
 def measured_row(
@@ -148,7 +164,8 @@ def _table(rows: Iterable[Sequence[Cell]], threads: int, time_limit: float) -> T
         f"Right: within {MAX_ERROR_PERCENT:g} % of the mean camera spread and {MAX_ANGLE_DEG:g} "
         f"degrees, after robust alignment. Silent wrong: wrong, and not called doubtful. Known "
         f"focal length: the true one, as EXIF would give it. Threads: {threads}; at most "
-        f"{time_limit:g} s for a map. "
+        f"{time_limit:g} s for a map. Features and matches of ALIKED and LightGlue are made once "
+        f"for each case: only the first row that uses them has their time. "
     )
     table = Table("Maps from scratch", COLUMNS, notes + " ".join(summary(rows)))
     table.rows = [list(row) for row in rows]

@@ -8,8 +8,10 @@ method itself calls doubtful). The exit code is that of ``hloc-lite map``; peers
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -25,15 +27,22 @@ from hloc_lite.formats.colmap import read_model
 from hloc_lite.formats.hloc_lists import write_poses, write_queries
 from hloc_lite.geometry.cameras import camera_from_focal, focal_lengths, guess_camera
 from hloc_lite.io.files import write_json_atomic
+from hloc_lite.io.image_names import natural_key
 from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.io.pycolmap_adapter import load_pycolmap, to_pycolmap_camera
+from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.weights import WeightsStore
+from hloc_lite.mapping.pair_matching import pair_key, stored_matches
+from hloc_lite.mapping.pairs import Pair
 from hloc_lite.maps.map import Map
+from hloc_lite.maps.storage import StoredFeatures
 from hloc_lite.models import load_extractor_and_matcher
 from hloc_lite.registry import Runtime
-from hloc_lite.types import Camera
+from hloc_lite.types import Camera, LocalFeatures, Matches, Photo
 from pipelines.benchmarks.accuracy.aligned_cameras import Poses
 
+Extract = Callable[[Photo], LocalFeatures]
+Match = Callable[[Pair, tuple[LocalFeatures, LocalFeatures]], Matches]
 METHODS = ("ours", "colmap", "hloc")
 MIN_MATCHES = 15
 """Matches of a pair that hloc's way passes on (COLMAP's default)."""
@@ -46,6 +55,11 @@ MIN_MATCHES = 15
 @click.option("--known-focal", is_flag=True, help="Give the true focal lengths, as EXIF would.")
 @click.option("--threads", default=1, show_default=True, help="Threads of COLMAP.")
 @click.option("--set", "settings", multiple=True, help="Settings of ours.")
+@click.option(
+    "--stored",
+    type=click.Path(path_type=Path, exists=True),
+    help="Folder work of a map of ours of the same photos: its features and matches are used.",
+)
 def main(
     case: Path,
     method: str,
@@ -53,18 +67,21 @@ def main(
     known_focal: bool,
     threads: int,
     settings: tuple[str, ...],
+    stored: Path | None,
 ) -> None:
     """Map the photos of CASE from scratch by METHOD, and write the result into FOLDER."""
     dataset = read_dataset_folder(case)
     cameras = true_focal_lengths(dataset) if known_focal else {}
     folder.mkdir(parents=True, exist_ok=True)
     if method == "ours":
-        code, poses, doubtful = _ours(dataset, folder, cameras, threads, settings)
+        code, poses, doubtful = _ours(dataset, folder, cameras, threads, settings, stored)
     else:
         database = folder / "database.db"
         database.unlink(missing_ok=True)
-        write = _write_colmap if method == "colmap" else _write_hloc
-        write(database, dataset, cameras, threads)
+        if method == "colmap":
+            _write_colmap(database, dataset, cameras, threads)
+        else:
+            _write_hloc(database, dataset, cameras, stored)
         poses = _incremental_defaults(database, dataset.image_folder, folder / "models", threads)
         code, doubtful = (0 if poses else 2), []
     write_poses(folder / "poses.txt", poses)
@@ -91,6 +108,7 @@ def _ours(
     cameras: Mapping[str, Camera],
     threads: int,
     settings: tuple[str, ...],
+    stored: Path | None,
 ) -> tuple[int, Poses, list[str]]:
     """Exit code of ``hloc-lite map``, poses of the map, and names of its doubtful cameras."""
     names, output = folder / "map_images.txt", folder / "map"
@@ -101,6 +119,9 @@ def _ours(
         arguments += ["--cameras", str(folder / "cameras.txt")]
     given = (f"mapping.threads={threads}", "self_test.enabled=false", *settings)
     arguments += ["--keep-work", *(part for each in given for part in ("--set", each))]
+    for name in ("features", "matches"):
+        if stored is not None and not (output / "work" / name).exists():
+            shutil.copytree(stored / name, output / "work" / name)
     try:
         run_command_line(arguments)
     except SystemExit as ended:
@@ -140,24 +161,26 @@ def _set_cameras(path: Path, cameras: Mapping[str, Camera]) -> None:
     database.close()
 
 
-def _write_hloc(path: Path, dataset: Dataset, cameras: Mapping[str, Camera], threads: int) -> None:
+def _write_hloc(
+    path: Path, dataset: Dataset, cameras: Mapping[str, Camera], stored: Path | None
+) -> None:
     """Extract ALIKED, match all pairs by LightGlue, and verify them by COLMAP's defaults."""
     pycolmap, config = load_pycolmap(), load_config()
-    extractor, matcher, _ = load_extractor_and_matcher(config, Runtime(WeightsStore(), "cpu"))
     names = dataset.map_image_names
     source = FolderSource(dataset.image_folder, names, config.images)
     file = pycolmap.Database.open(str(path))
+    extract, match = _features_and_matches(source, stored)
     features, ids = {}, {}
     for number, name in enumerate(names, start=1):
         photo = source.load(name)
-        (features[name],) = extractor.extract([photo])
+        features[name] = extract(photo)
         size = (photo.width, photo.height)
         camera = cameras.get(name) or guess_camera("SIMPLE_RADIAL", size, photo.exif)
         ids[name] = _write_image(file, number, name, camera)
         file.write_keypoints(number, np.asarray(features[name].keypoints, np.float32))
     lines = []
-    for first, second in combinations(names, 2):
-        (found,) = matcher.match([(features[first], features[second])])
+    for first, second in combinations(sorted(names, key=natural_key), 2):
+        found = match((first, second), (features[first], features[second]))
         if len(found.indices) >= MIN_MATCHES:
             file.write_matches(ids[first], ids[second], found.indices.astype(np.uint32))
             lines.append(f"{first} {second}\n")
@@ -165,6 +188,32 @@ def _write_hloc(path: Path, dataset: Dataset, cameras: Mapping[str, Camera], thr
     pairs = path.with_suffix(".txt")
     pairs.write_text("".join(lines), encoding="utf-8")
     pycolmap.verify_matches(str(path), str(pairs))
+
+
+def _features_and_matches(source: FolderSource, stored: Path | None) -> tuple[Extract, Match]:
+    """Functions that extract and match, or read what a map of the same photos has stored."""
+    extractor, matcher, _ = load_extractor_and_matcher(
+        load_config(), Runtime(WeightsStore(), "cpu")
+    )
+    features = None if stored is None else StoredFeatures(_store(stored / "features"))
+    matches = None if stored is None else _store(stored / "matches")
+
+    def extract(photo: Photo) -> LocalFeatures:
+        if features is not None and photo.name in features:
+            return features[photo.name]
+        return extractor.extract([photo])[0]
+
+    def match(pair: Pair, both: tuple[LocalFeatures, LocalFeatures]) -> Matches:
+        if matches is not None and pair_key(pair) in matches:
+            return stored_matches(matches, pair)
+        return matcher.match([both])[0]
+
+    return extract, match
+
+
+def _store(folder: Path) -> ShardedStore:
+    fingerprint = json.loads((folder / "store.json").read_text(encoding="utf-8"))["fingerprint"]
+    return ShardedStore(folder, fingerprint, folder.name)
 
 
 def _write_image(file: Any, number: int, name: str, camera: Camera) -> int:
