@@ -38,6 +38,14 @@ class ScratchConfig(Section):
     max_repairs: int = Field(2, ge=0, le=20)
     """Times that a model is extended again after images have left it. Images that contradict it
     still are then left out."""
+    min_link_points: int = Field(30, ge=1, le=10000)
+    """Groups of images that share no more points with each other become separate models. Two sides
+    of a street that nothing joins but chance shared 21 points at most, and neighbours in right
+    models far more than 30."""
+    max_known_focal_change: float = Field(0.1, ge=0, le=1)
+    """Known focal lengths are kept while images are registered, then adjusted. If they change by
+    more in the median image, the way without keeping them is tried, too: EXIF data were 41 % off
+    in a phone that states 35 mm for 26 mm. Rounded ones of right EXIF data are 2 to 5 % off."""
     max_focal_disagreement: float = Field(0.03, ge=0, le=1)
     """Photos of equal size count as of one camera if their focal lengths, set free, differ from the
     common one by less in the median image."""

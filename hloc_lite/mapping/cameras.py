@@ -143,15 +143,19 @@ def assign_cameras(
 
 
 def with_shared_cameras(cameras: Cameras) -> Cameras:
-    """Cameras in which images of equal size share one, where their focal lengths were guessed."""
+    """Cameras in which images of equal size share one, if their focal lengths do not differ.
+
+    Guessed focal lengths never differ. Equal ones from EXIF data that do not name the camera may be
+    of one camera, or of two.
+    """
     by_id, id_of = cameras
-    shared: dict[tuple[str, int, int], int] = {}
+    shared: dict[object, int] = {}
     new_id_of = dict(id_of)
     for name, camera_id in id_of.items():
         camera = by_id[camera_id]
-        if not camera.has_prior_focal:
-            key = (camera.model, camera.width, camera.height)
-            new_id_of[name] = shared.setdefault(key, camera_id)
+        known = tuple(camera.params) if camera.has_prior_focal else None
+        key = (camera.model, camera.width, camera.height, known)
+        new_id_of[name] = shared.setdefault(key, camera_id)
     used = set(new_id_of.values())
     return {key: camera for key, camera in by_id.items() if key in used}, new_id_of
 

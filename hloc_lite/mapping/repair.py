@@ -3,12 +3,14 @@
 The incremental mapper may register an image early, when few points exist, by those of another
 place that looks alike. Most verified matches of the image then contradict its pose. Once all other
 images are in the model, the same image is registered at the right place.
+
+Groups of images that hang together by few points become separate models.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,12 +20,13 @@ from hloc_lite.errors import counted
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.pair_agreement import image_agreement
 from hloc_lite.mapping.pairs import Pair
+from hloc_lite.mapping.weak_links import strongly_linked_groups
 from hloc_lite.scene import SfmModel, visible_points
 from hloc_lite.types import NO_POINT
 
 logger = logging.getLogger(__name__)
-Extend = Callable[[SfmModel], SfmModel | None]
-"""Registers further images in a model; None if that fails."""
+Extend = Callable[[SfmModel, Collection[str]], SfmModel | None]
+"""Registers further images in a model, but none of these names; None if that fails."""
 
 
 def repaired(
@@ -41,12 +44,34 @@ def repaired(
         if not left or attempt == config.scratch.max_repairs:
             break
         logger.info("%s at a wrong place: registering again", counted(len(left), "image"))
-        extended = extend(model)
+        extended = extend(model, ())
         if extended is None:
             break
         model = extended
     kept = {image.name for image in model.images}
     return model, {name: reason for name, reason in reasons.items() if name not in kept}
+
+
+def separated(model: SfmModel, config: Config, extend: Extend) -> list[SfmModel]:
+    """Models of the groups of images that strong links hold together, the largest first.
+
+    Photos that do not overlap are joined by chance matches, and their groups come to lie anywhere.
+    Groups of fewer than ``scratch.min_model_images`` images leave the model. Images may be
+    registered again in a group, if they are strongly linked to it.
+    """
+    rules = config.scratch
+    groups = strongly_linked_groups(model, rules.min_link_points)
+    if len(groups) == 1:
+        return [model]
+    large = [group for group in groups if len(group) >= rules.min_model_images]
+    found = []
+    for group in large:
+        others = set[str]().union(*(each for each in large if each is not group))
+        alone = with_images_only(model, group)
+        extended = extend(alone, others) or alone
+        kept = strongly_linked_groups(extended, rules.min_link_points)[0]
+        found.append(with_images_only(extended, kept))
+    return found
 
 
 def without_contradicting_images(

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hloc_lite.config import Config, MappingConfig
+from hloc_lite.config import Config, MappingConfig, ScratchConfig
 from hloc_lite.errors import FormatError, MappingError, counted
 from hloc_lite.formats.colmap.adjustment import adjusted_with_own_cameras
 from hloc_lite.formats.colmap.mappers import Reconstructions, reconstruct
@@ -23,10 +23,10 @@ from hloc_lite.io.pycolmap_adapter import TwoView, has_global_mapper
 from hloc_lite.mapping.cameras import Cameras, with_shared_cameras
 from hloc_lite.mapping.model_choice import localizing_strength, rank_models
 from hloc_lite.mapping.pairs import Pair
-from hloc_lite.mapping.repair import repaired
+from hloc_lite.mapping.repair import repaired, separated, without_contradicting_images
 from hloc_lite.mapping.two_pass_matching import VerifiedPairs
 from hloc_lite.scene import SfmModel
-from hloc_lite.types import NO_POINT, Float64
+from hloc_lite.types import NO_POINT, Camera, Float64
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,9 @@ class Candidate:
     seconds: float
     strength: float
     """``localizing_strength`` of the best model; 0 without one."""
+    focal_change: float = 0.0
+    """Typical change of known focal lengths from those that were kept while images were registered,
+    as a share."""
     rejected: str = ""
     """Reason why the candidate is not used, although it may have models; empty if it may be."""
 
@@ -80,13 +83,12 @@ def candidate_models(inputs: ScratchInputs) -> list[Candidate]:
     first_ended: float | None = None
     for candidate in _candidates(inputs):
         candidates.append(candidate)
-        best = max(candidates, key=_rank)
         logger.info(
             "%s: %d of %s registered, %.0f s",
             candidate.name, candidate.num_registered, counted(num_images, "image"),
             candidate.seconds,
         )  # fmt: skip
-        if not best.rejected and best.num_registered >= config.min_registered_share * num_images:
+        if any(_is_enough(each, config, num_images) for each in candidates):
             break
         now = inputs.clock()
         first_ended = now if first_ended is None else first_ended
@@ -98,8 +100,19 @@ def candidate_models(inputs: ScratchInputs) -> list[Candidate]:
     return sorted(candidates, key=_rank, reverse=True)
 
 
-def _rank(candidate: Candidate) -> tuple[bool, float, int]:
-    return not candidate.rejected, candidate.strength, candidate.num_registered
+def _is_enough(candidate: Candidate, config: ScratchConfig, num_images: int) -> bool:
+    """Return True if no other candidate needs to be tried."""
+    return (
+        not candidate.rejected
+        and candidate.num_registered >= config.min_registered_share * num_images
+        and candidate.focal_change <= config.max_known_focal_change
+    )
+
+
+def _rank(candidate: Candidate) -> tuple[bool, float, int, int]:
+    """Strength, and of equally strong ones the number of points: right cameras find more."""
+    points = candidate.models[0].num_points if candidate.models else 0
+    return not candidate.rejected, round(candidate.strength, 1), candidate.num_registered, points
 
 
 def _candidates(inputs: ScratchInputs) -> Iterator[Candidate]:
@@ -117,11 +130,12 @@ def _candidates(inputs: ScratchInputs) -> Iterator[Candidate]:
         if is_shared:
             name = f"{way}one camera for photos of equal size"
             one = replace(given, cameras=shared)
-            candidate = _checked(one, _candidate(one, name, mapper))
-            is_shared = bool(candidate.models) and not candidate.rejected
-            yield candidate
+            for found in _with_known_focal_lengths(one, name, mapper):
+                candidate = _checked(one, found)
+                is_shared = bool(candidate.models) and not candidate.rejected
+                yield candidate
         if not is_shared:
-            yield _candidate(given, f"{way}cameras as given", mapper)
+            yield from _with_known_focal_lengths(given, f"{way}cameras as given", mapper)
 
     yield from candidates_of(inputs.pairs, "", config.mapper)
     pairs = inputs.pairs
@@ -133,39 +147,71 @@ def _candidates(inputs: ScratchInputs) -> Iterator[Candidate]:
         yield from candidates_of(pairs, f"{other} mapper, ", other)
 
 
-def _candidate(inputs: ScratchInputs, name: str, mapper: str) -> Candidate:
-    """Run one mapper once; COLMAP's failure is a candidate without models."""
+def _with_known_focal_lengths(inputs: ScratchInputs, name: str, mapper: str) -> Iterator[Candidate]:
+    """Yield the candidate that keeps known focal lengths at first, if any, then the other one.
+
+    The first two images determine their focal lengths badly: adjusted from the start, even right
+    ones were lost in a narrow street.
+    """
+    if mapper == "incremental" and any(c.has_prior_focal for c in inputs.cameras[0].values()):
+        yield _candidate(inputs, f"{name}, known focal lengths kept at first", mapper, keep=True)
+    yield _candidate(inputs, name, mapper)
+
+
+def _candidate(inputs: ScratchInputs, name: str, mapper: str, *, keep: bool = False) -> Candidate:
+    """Run one mapper once; COLMAP's failure is a candidate without models.
+
+    Args:
+        keep: keep known intrinsics until all images are registered.
+    """
     config, (by_id, id_of) = inputs.config, inputs.cameras
     start = inputs.clock()
     settings = config.mapping.model_copy(update={"mapper": mapper})
+    constant = {key for key, camera in by_id.items() if keep and camera.has_prior_focal}
     try:
         found = reconstruct(
             by_id, id_of, inputs.keypoints, usable_pairs(inputs.pairs, config), settings,
-            config.scratch, progress=inputs.progress,
+            config.scratch, progress=inputs.progress, constant_cameras=constant,
         )  # fmt: skip
     except MappingError as error:
         logger.warning("%s: %s", name, error)
         return Candidate(name, (), {}, inputs.pairs, inputs.clock() - start, 0.0)
-    found = _repaired(inputs, found, settings)
+    found = _repaired(inputs, found, settings, adjust=bool(constant))
     models = tuple(rank_models(found.models, config.scratch))
     strength = localizing_strength(models[0], config.scratch) if models else 0.0
+    change = _focal_change(models[0], by_id, constant) if models else 0.0
     seconds = inputs.clock() - start
-    return Candidate(name, models, found.left_out, inputs.pairs, seconds, strength)
+    return Candidate(name, models, found.left_out, inputs.pairs, seconds, strength, change)
+
+
+def _focal_change(model: SfmModel, known: Mapping[int, Camera], kept: Collection[int]) -> float:
+    """Median over the images with kept cameras of the change of their focal length, as a share."""
+    changes = [
+        abs(np.log(focal_lengths(model.cameras[key]).mean() / focal_lengths(known[key]).mean()))
+        for key in (image.camera_id for image in model.images)
+        if key in kept
+    ]
+    return float(np.median(changes)) if changes else 0.0
 
 
 def _repaired(
-    inputs: ScratchInputs, found: Reconstructions, settings: MappingConfig
+    inputs: ScratchInputs, found: Reconstructions, settings: MappingConfig, *, adjust: bool
 ) -> Reconstructions:
-    """Models without images at a wrong place; those that stay out are among ``left_out``."""
+    """Models without images at a wrong place; those that stay out are among ``left_out``.
+
+    Args:
+        adjust: adjust all intrinsics first.
+    """
     config, (by_id, id_of) = inputs.config, inputs.cameras
     pairs = usable_pairs(inputs.pairs, config)
     incremental = settings.model_copy(update={"mapper": "incremental"})
     left_out = dict(found.left_out)
 
-    def extend(model: SfmModel) -> SfmModel | None:
+    def extend(model: SfmModel, without: Collection[str] = ()) -> SfmModel | None:
+        wanted = [(p, view) for p, view in pairs if p[0] not in without and p[1] not in without]
         try:
             again = reconstruct(
-                by_id, id_of, inputs.keypoints, pairs, incremental, config.scratch, model
+                by_id, id_of, inputs.keypoints, wanted, incremental, config.scratch, model
             )
         except MappingError as error:
             logger.warning("the model could not be extended: %s", error)
@@ -175,9 +221,18 @@ def _repaired(
 
     models = []
     for model in found.models:
-        mended, left = repaired(model, inputs.pairs.two_views, config, extend)
+        adjusted = (extend(model) if adjust else None) or model
+        mended, left = repaired(adjusted, inputs.pairs.two_views, config, extend)
         left_out |= left
-        models.append(mended)
+        for group in separated(mended, config, extend):
+            fitting, left = without_contradicting_images(group, inputs.pairs.two_views, config)
+            left_out |= left
+            models.append(fitting)
+        left_out |= dict.fromkeys(
+            (image.name for image in mended.images),
+            f"fewer than {config.scratch.min_link_points} points join it to a group of other "
+            f"images (scratch.min_link_points)",
+        )
     kept = {image.name for model in models for image in model.images}
     reasons = {name: reason for name, reason in left_out.items() if name not in kept}
     return Reconstructions(tuple(models), reasons)

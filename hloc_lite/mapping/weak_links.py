@@ -6,11 +6,14 @@ groups come to lie anywhere. Inside each group everything is right: only the lin
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from hloc_lite.scene import SfmModel, visible_points
+from hloc_lite.types import Int64
 
 
 def weakly_linked(model: SfmModel, min_points: int) -> dict[str, int]:
@@ -22,13 +25,8 @@ def weakly_linked(model: SfmModel, min_points: int) -> dict[str, int]:
     Returns:
         Name -> most points that the image shares with an image of the largest group.
     """
-    observed = [visible_points(image) for image in model.images]
-    rows = np.repeat(np.arange(len(observed)), [len(points) for points in observed])
-    columns = np.concatenate([np.empty(0, np.int64), *observed])
-    shape = (len(observed), max(1, model.num_points))
-    incidence = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
-    shared = incidence @ incidence.T
-    _, labels = connected_components(shared >= min_points, directed=False)
+    shared = _shared_points(model)
+    labels = _groups(shared, min_points)
     largest = labels == np.argmax(np.bincount(labels))
     to_largest = shared[:, np.flatnonzero(largest)].max(axis=1).toarray().ravel()
     return {
@@ -36,3 +34,32 @@ def weakly_linked(model: SfmModel, min_points: int) -> dict[str, int]:
         for row, image in enumerate(model.images)
         if not largest[row]
     }
+
+
+def strongly_linked_groups(model: SfmModel, min_points: int) -> list[set[str]]:
+    """Names of the images of each group that strong links hold together, the largest group first.
+
+    Args:
+        min_points: as in ``weakly_linked``.
+    """
+    groups: dict[int, set[str]] = {}
+    labels = _groups(_shared_points(model), min_points)
+    for image, label in zip(model.images, labels.tolist(), strict=True):
+        groups.setdefault(label, set()).add(image.name)
+    return sorted(groups.values(), key=lambda names: (-len(names), min(names)))
+
+
+def _shared_points(model: SfmModel) -> Any:
+    """(I, I) sparse numbers of points that two images share."""
+    observed = [visible_points(image) for image in model.images]
+    rows = np.repeat(np.arange(len(observed)), [len(points) for points in observed])
+    columns = np.concatenate([np.empty(0, np.int64), *observed])
+    shape = (len(observed), max(1, model.num_points))
+    incidence = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
+    return incidence @ incidence.T
+
+
+def _groups(shared: Any, min_points: int) -> Int64:
+    """(I,) number of the group of each image."""
+    labels: Int64 = connected_components(shared >= min_points, directed=False)[1]
+    return labels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +94,7 @@ def reconstruct(
     scratch: ScratchConfig | None = None,
     start: SfmModel | None = None,
     progress: Callable[[int], None] | None = None,
+    constant_cameras: Collection[int] = (),
 ) -> Reconstructions:
     """Run structure from motion on verified matches.
 
@@ -109,6 +110,7 @@ def reconstruct(
         scratch: bounds of focal lengths, and of the size of a model; None for the defaults.
         start: a model of some of the images with the same ids, which the incremental mapper
             extends; None to begin anew.
+        constant_cameras: ids of cameras whose intrinsics the incremental mapper keeps.
         progress: called by the incremental mapper with the number of images that are registered in
             the model it works on.
 
@@ -132,6 +134,7 @@ def reconstruct(
         else:
             options = _incremental_options(config, len(ids))
             _limit_models(options, scratch)
+            options.constant_cameras = set(constant_cameras)
             further: dict[str, Any] = {**_progress_callbacks(progress)}
             if start is not None:
                 further["input_path"] = _write_start(folder, start)
