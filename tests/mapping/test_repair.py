@@ -19,7 +19,7 @@ from hloc_lite.mapping.model_choice import (
     well_conditioned_points,
 )
 from hloc_lite.mapping.pair_agreement import image_agreement
-from hloc_lite.mapping.repair import repaired, with_images_only
+from hloc_lite.mapping.repair import repaired, separated, with_images_only
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import Camera, Rigid3
 from tests.exact_scene import make_scene
@@ -64,7 +64,7 @@ def test_an_image_at_a_wrong_place_is_registered_again() -> None:
     assert agreement["c.png"] < 0.2 and min(v for n, v in agreement.items() if n != "c.png") > 0.7
     extended = []
 
-    def extend(start: SfmModel) -> SfmModel:
+    def extend(start: SfmModel, without: object) -> SfmModel:
         extended.append([image.name for image in start.images])
         return exact
 
@@ -76,7 +76,7 @@ def test_an_image_at_a_wrong_place_is_registered_again() -> None:
 def test_an_image_that_never_fits_is_left_out_with_the_reason() -> None:
     exact = exact_model()
     wrong = moved(exact, "c.png")
-    model, left = repaired(wrong, all_matches(exact), CONFIG, lambda start: wrong)
+    model, left = repaired(wrong, all_matches(exact), CONFIG, lambda start, without: wrong)
     assert [image.name for image in model.images] == ["a.png", "b.png", "d.png", "e.png"]
     assert list(left) == ["c.png"] and "min_agreement" in left["c.png"]
 
@@ -84,7 +84,7 @@ def test_an_image_that_never_fits_is_left_out_with_the_reason() -> None:
 @pytest.mark.parametrize("extended", [None, "as it is"])
 def test_an_image_that_is_not_registered_again_keeps_its_reason(extended: str | None) -> None:
     exact = exact_model()
-    extend = (lambda start: None) if extended is None else (lambda start: start)
+    extend = (lambda *start: None) if extended is None else (lambda *start: start[0])
     model, left = repaired(moved(exact, "c.png"), all_matches(exact), CONFIG, extend)
     assert len(model.images) == 4
     assert list(left) == ["c.png"] and "min_agreement" in left["c.png"]
@@ -94,6 +94,48 @@ def test_a_consistent_model_stays_as_it_is() -> None:
     exact = exact_model()
     model, left = repaired(exact, all_matches(exact), CONFIG, pytest.fail)
     assert model is exact and left == {}
+
+
+def two_groups(common: int) -> SfmModel:
+    """Model of seven images: ``f`` and ``g`` share this number of points with the other five."""
+    exact = exact_model(NAMES | {"f.png": 1, "g.png": 3})
+    images = []
+    for row, image in enumerate(exact.images):
+        other = (image.point3D_idxs % 2 == (row < 5)) & (image.point3D_idxs >= common)
+        images.append(replace(image, point3D_idxs=np.where(other, -1, image.point3D_idxs)))
+    return replace(exact, images=tuple(images))
+
+
+def test_groups_that_few_points_join_become_separate_models() -> None:
+    asked = []
+
+    def extend(start: SfmModel, without: object) -> SfmModel:
+        asked.append((len(start.images), without))
+        return start
+
+    config = CONFIG.model_copy(update={"scratch": ScratchConfig(min_model_images=3)})
+    (large,) = separated(two_groups(common=20), config, extend)  # two images are no model
+    assert [image.name for image in large.images] == list(NAMES)
+    assert asked == [(5, set())]
+    asked.clear()
+    three = two_groups(common=20)
+    moved_over = replace(three.images[4], point3D_idxs=three.images[5].point3D_idxs)
+    three = replace(three, images=(*three.images[:4], moved_over, *three.images[5:]))
+    first, second = separated(three, config, extend)
+    assert [image.name for image in first.images] == ["a.png", "b.png", "c.png", "d.png"]
+    assert [image.name for image in second.images] == ["e.png", "f.png", "g.png"]
+    assert asked == [(4, {"e.png", "f.png", "g.png"}), (3, {"a.png", "b.png", "c.png", "d.png"})]
+
+
+def test_images_that_chance_joins_again_do_not_come_back() -> None:
+    model = two_groups(common=20)
+    (kept,) = separated(model, CONFIG, lambda *start: model)
+    assert [image.name for image in kept.images] == list(NAMES)
+
+
+def test_a_model_with_strong_links_stays_as_it_is() -> None:
+    model = two_groups(common=60)
+    assert separated(model, CONFIG, pytest.fail) == [model]
 
 
 def test_points_that_one_image_alone_sees_leave_with_the_others() -> None:
@@ -139,6 +181,15 @@ def test_impossible_cameras_have_a_reason(focal: float, distortion: float, reaso
     camera = Camera("SIMPLE_RADIAL", 640, 480, np.array([focal, 320, 240, distortion]))
     found = impossible_reason(camera, ScratchConfig())
     assert found is None if reason is None else reason in str(found)
+
+
+def test_known_cameras_are_shared_where_their_focal_lengths_are_equal() -> None:
+    known = Camera("SIMPLE_RADIAL", 640, 480, np.array([500.0, 320, 240, 0]))
+    zoomed = replace(known, params=np.array([900.0, 320, 240, 0]))
+    cameras, camera_of = with_shared_cameras(
+        ({1: known, 2: known, 3: zoomed}, {"a": 1, "b": 2, "c": 3})
+    )
+    assert camera_of == {"a": 1, "b": 1, "c": 3} and set(cameras) == {1, 3}
 
 
 def test_guessed_cameras_of_one_size_are_shared_and_known_ones_are_not() -> None:
