@@ -26,7 +26,8 @@ class AssessmentConfig(Section):
     on 19 maps of seven scenes: at 4, no wrong camera of theirs is called right."""
     rotation_sigmas: float = Field(1.5, gt=0, le=20)
     """The same for its rotation; most of its uncertainty is that of the principal point, which lies
-    within two of its standard deviations (2 % of the image) unless a photo was cropped."""
+    within two of its standard deviations (2 % of the image) unless a photo was cropped. Photos of a
+    facade do not tell it, and are right all the same: 1.1 degrees must not cause doubt."""
     min_images: int = Field(3, ge=2, le=1000)
     """Smaller maps are doubtful: two images have no third to check them."""
     min_agreement: float = Field(0.5, ge=0, le=1)
@@ -35,6 +36,8 @@ class AssessmentConfig(Section):
     """Images that share as many points or more are strongly linked. Groups of images that no strong
     link joins to the largest one are doubtful: two sides of a street that nothing joins but chance
     shared 21 points at most; the weakest link in right maps of real photos was far above 30."""
+    min_link_agreement: float = Field(0.7, ge=0, le=1)
+    """Only pairs of which a larger share of the verified matches agrees with the map are links."""
     rotation_pair_share: float = Field(0.8, ge=0, le=1)
     """Share of the pairs without parallax above which all cameras stand at one place."""
     max_rotation_modulus: float = Field(0.05, gt=0, le=1)
@@ -47,6 +50,10 @@ class AssessmentConfig(Section):
     this share of them or less has matches."""
     max_contradicting_share: float = Field(0.3, ge=0, le=1)
     """A camera is doubtful if a larger share of the images that should match with it does not."""
+    max_displaced_share: float = Field(0.3, ge=0, le=1)
+    """If a larger share of the cameras may be at a wrong place, all are doubtful: nothing tells any
+    more which part is right. Half of the cameras of two walks along a street, at a wrong place to
+    each other, had no doubt of their own."""
     gps_min_images: int = Field(4, ge=3, le=1000)
     """Images with a GPS position that are needed to compare the map with them."""
     gps_sigmas: float = Field(6.0, gt=0, le=100)

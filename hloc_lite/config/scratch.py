@@ -42,6 +42,10 @@ class ScratchConfig(Section):
     """Groups of images that share no more points with each other become separate models. Two sides
     of a street that nothing joins but chance shared 21 points at most, and neighbours in right
     models far more than 30."""
+    min_link_agreement: float = Field(0.7, ge=0, le=1)
+    """Only pairs of which a larger share of the verified matches agrees with the model can join
+    groups: none did between the opposite walks along four rendered streets that chance matches had
+    joined, but many in every part of right maps."""
     max_known_focal_change: float = Field(0.1, ge=0, le=1)
     """Known focal lengths are kept while images are registered, then adjusted. If they change by
     more in the median image, the way without keeping them is tried, too: EXIF data were 41 % off

@@ -20,7 +20,7 @@ from hloc_lite.geometry.geodesy import Geodetic
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.camera_uncertainty import camera_uncertainty
 from hloc_lite.mapping.gps_check import compare_with_gps
-from hloc_lite.mapping.pair_agreement import image_agreement
+from hloc_lite.mapping.pair_agreement import agreeing_pairs, image_agreement
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.pure_rotation import rotation_pair_share
 from hloc_lite.mapping.unmatched_overlap import contradicting_counts, flagged
@@ -28,6 +28,9 @@ from hloc_lite.mapping.weak_links import weakly_linked
 from hloc_lite.matching.geometric_verification import max_epipolar_error_px
 from hloc_lite.scene import SfmModel, keypoints_of, visible_points
 from hloc_lite.types import Float64
+
+DISPLACED = frozenset({"agreement", "link", "look-alike"})
+"""Kinds of doubt about cameras that may be far from their place, together with others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +107,8 @@ def assess_map(
     agreement = image_agreement(model, inside, config.geometry)
     contradicting = contradicting_counts(model, inside, rules)
     apart = flagged(contradicting, rules)
-    links = weakly_linked(model, rules.min_link_points)
+    agreeing = agreeing_pairs(model, inside, config.geometry, rules.min_link_agreement)
+    links = weakly_linked(model, agreeing, rules.min_link_points)
     gps = compare_with_gps(model, positions or {}, rules)
     sigmas = _relative_uncertainty(model, rules)
     cameras = {}
@@ -131,7 +135,7 @@ def assess_map(
         )
     turned = _rotation_share(model, inside, keypoints, config)
     determined = sigmas is not None or len(model.images) > rules.max_images
-    reasons = _map_reasons(len(model.images), turned, rules, is_determined=determined)
+    reasons = _map_reasons(cameras, turned, rules, is_determined=determined)
     numbers = {"pairs_without_parallax": turned}
     if sigmas is not None:
         numbers |= {"largest_position_sigma": float(sigmas[:, 0].max())}
@@ -193,10 +197,14 @@ def _rotation_share(
 
 
 def _map_reasons(
-    num_images: int, turned: float, rules: AssessmentConfig, *, is_determined: bool
+    cameras: Mapping[str, CameraAssessment],
+    turned: float,
+    rules: AssessmentConfig,
+    *,
+    is_determined: bool,
 ) -> tuple[str, ...]:
     """Doubts about the map as a whole, in words."""
-    reasons = []
+    reasons, num_images = [], len(cameras)
     if num_images < rules.min_images:
         reasons.append(
             f"it has only {counted(num_images, 'image')}; with fewer than {rules.min_images} "
@@ -209,6 +217,12 @@ def _map_reasons(
         )
     if not is_determined:
         reasons.append("its observations do not determine all of its cameras")
+    displaced = sum(not DISPLACED.isdisjoint(each.reasons) for each in cameras.values())
+    if displaced > rules.max_displaced_share * num_images:
+        reasons.append(
+            f"{displaced} of its {counted(num_images, 'camera')} may be at a wrong place: nothing "
+            f"tells which part of it is right"
+        )
     return tuple(reasons)
 
 

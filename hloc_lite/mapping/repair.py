@@ -18,7 +18,7 @@ import numpy as np
 from hloc_lite.config import Config
 from hloc_lite.errors import counted
 from hloc_lite.io.pycolmap_adapter import TwoView
-from hloc_lite.mapping.pair_agreement import image_agreement
+from hloc_lite.mapping.pair_agreement import agreeing_pairs, image_agreement
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.weak_links import strongly_linked_groups
 from hloc_lite.scene import SfmModel, visible_points
@@ -52,7 +52,9 @@ def repaired(
     return model, {name: reason for name, reason in reasons.items() if name not in kept}
 
 
-def separated(model: SfmModel, config: Config, extend: Extend) -> list[SfmModel]:
+def separated(
+    model: SfmModel, two_views: Mapping[Pair, TwoView], config: Config, extend: Extend
+) -> list[SfmModel]:
     """Models of the groups of images that strong links hold together, the largest first.
 
     Photos that do not overlap are joined by chance matches, and their groups come to lie anywhere.
@@ -60,7 +62,7 @@ def separated(model: SfmModel, config: Config, extend: Extend) -> list[SfmModel]
     registered again in a group, if they are strongly linked to it.
     """
     rules = config.scratch
-    groups = strongly_linked_groups(model, rules.min_link_points)
+    groups = _groups(model, two_views, config)
     if len(groups) == 1:
         return [model]
     large = [group for group in groups if len(group) >= rules.min_model_images]
@@ -69,9 +71,15 @@ def separated(model: SfmModel, config: Config, extend: Extend) -> list[SfmModel]
         others = set[str]().union(*(each for each in large if each is not group))
         alone = with_images_only(model, group)
         extended = extend(alone, others) or alone
-        kept = strongly_linked_groups(extended, rules.min_link_points)[0]
+        kept = _groups(extended, two_views, config)[0]
         found.append(with_images_only(extended, kept))
     return found
+
+
+def _groups(model: SfmModel, two_views: Mapping[Pair, TwoView], config: Config) -> list[set[str]]:
+    rules = config.scratch
+    agreeing = agreeing_pairs(model, two_views, config.geometry, rules.min_link_agreement)
+    return strongly_linked_groups(model, agreeing, rules.min_link_points)
 
 
 def without_contradicting_images(

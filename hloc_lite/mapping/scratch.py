@@ -224,14 +224,14 @@ def _repaired(
         adjusted = (extend(model) if adjust else None) or model
         mended, left = repaired(adjusted, inputs.pairs.two_views, config, extend)
         left_out |= left
-        for group in separated(mended, config, extend):
+        for group in separated(mended, inputs.pairs.two_views, config, extend):
             fitting, left = without_contradicting_images(group, inputs.pairs.two_views, config)
             left_out |= left
             models.append(fitting)
         left_out |= dict.fromkeys(
             (image.name for image in mended.images),
-            f"fewer than {config.scratch.min_link_points} points join it to a group of other "
-            f"images (scratch.min_link_points)",
+            f"too few points of pairs that agree with the model join it to a group of other images "
+            f"({config.scratch.min_link_points} are needed, scratch.min_link_points)",
         )
     kept = {image.name for model in models for image in model.images}
     reasons = {name: reason for name, reason in left_out.items() if name not in kept}
@@ -245,8 +245,12 @@ def usable_pairs(pairs: VerifiedPairs, config: Config) -> list[tuple[Pair, TwoVi
 
 
 def _checked(inputs: ScratchInputs, candidate: Candidate) -> Candidate:
-    """The candidate, rejected if its photos do not seem to be of one camera."""
-    if not candidate.models:
+    """The candidate, rejected if its photos do not seem to be of one camera.
+
+    Equal known focal lengths need no check: even of two cameras they are equal.
+    """
+    is_guessed = any(not camera.has_prior_focal for camera in inputs.cameras[0].values())
+    if not candidate.models or not is_guessed:
         return candidate
     config = inputs.config
     try:

@@ -145,19 +145,45 @@ def test_camera_far_from_its_gps_position_is_doubtful(model: SfmModel) -> None:
     assert "far from their GPS position: 5.jpg" in assessment_lines(assessment.to_json())[1]
 
 
-def test_group_that_few_points_join_to_the_others_is_doubtful() -> None:
-    model = observed_model(make_scene(num_cameras=8, num_points=600), 0)
+def two_groups(num_cameras: int, num_apart: int) -> SfmModel:
+    """Model whose last images share the first 20 points only with the others."""
+    model = observed_model(make_scene(num_cameras=num_cameras, num_points=600), 0)
     images = []
     for row, image in enumerate(model.images):
-        # two groups, of five and three images, that share the first 20 points only
-        other = (image.point3D_idxs % 2 == (row < 5)) & (image.point3D_idxs >= 20)
+        is_first = row < num_cameras - num_apart
+        other = (image.point3D_idxs % 2 == is_first) & (image.point3D_idxs >= 20)
         images.append(replace(image, point3D_idxs=np.where(other, -1, image.point3D_idxs)))
-    split = replace(model, images=tuple(images))
-    assessment = assess_map(split, true_pairs(model), Config())
-    doubted = [name for name, each in assessment.cameras.items() if "link" in each.reasons]
-    assert doubted == ["5.jpg", "6.jpg", "7.jpg"]
-    assert 0 < assessment.cameras["6.jpg"].link <= 20
+    return replace(model, images=tuple(images))
+
+
+def test_group_that_few_points_join_to_the_others_is_doubtful() -> None:
+    split = two_groups(12, 3)
+    pairs = true_pairs(observed_model(make_scene(num_cameras=12, num_points=600), 0))
+    assessment = assess_map(split, pairs, Config())
+    assert set(assessment.doubtful_names) == {image.name for image in split.images[-3:]}
+    assert 0 < assessment.cameras["9.jpg"].link <= 20 and not assessment.reasons
     assert any("few points join them" in line for line in assessment_lines(assessment.to_json()))
+
+
+def test_all_cameras_are_doubtful_where_nothing_tells_which_group_is_right() -> None:
+    split = two_groups(8, 3)
+    pairs = true_pairs(observed_model(make_scene(num_cameras=8, num_points=600), 0))
+    assessment = assess_map(split, pairs, Config())
+    assert len(assessment.doubtful_names) == 8 and "nothing tells" in assessment.reasons[0]
+
+
+def test_points_do_not_link_where_the_matches_contradict_the_poses() -> None:
+    model = observed_model(make_scene(num_cameras=8, num_points=600), 0)
+    last, rng = model.images[-1].name, np.random.default_rng(0)
+    pairs = {
+        pair: TwoView(
+            np.stack([view.inliers[:, 0], rng.permutation(view.inliers[:, 1])], axis=1), view.kind
+        )
+        if last in pair
+        else view
+        for pair, view in true_pairs(model).items()
+    }
+    assert "link" in assess_map(model, pairs, Config()).cameras[last].reasons
 
 
 def test_many_doubtful_cameras_take_few_lines(model: SfmModel) -> None:

@@ -114,14 +114,15 @@ def test_groups_that_few_points_join_become_separate_models() -> None:
         return start
 
     config = CONFIG.model_copy(update={"scratch": ScratchConfig(min_model_images=3)})
-    (large,) = separated(two_groups(common=20), config, extend)  # two images are no model
+    few = two_groups(common=20)
+    (large,) = separated(few, all_matches(few), config, extend)  # two images are no model
     assert [image.name for image in large.images] == list(NAMES)
     assert asked == [(5, set())]
     asked.clear()
     three = two_groups(common=20)
     moved_over = replace(three.images[4], point3D_idxs=three.images[5].point3D_idxs)
     three = replace(three, images=(*three.images[:4], moved_over, *three.images[5:]))
-    first, second = separated(three, config, extend)
+    first, second = separated(three, all_matches(three), config, extend)
     assert [image.name for image in first.images] == ["a.png", "b.png", "c.png", "d.png"]
     assert [image.name for image in second.images] == ["e.png", "f.png", "g.png"]
     assert asked == [(4, {"e.png", "f.png", "g.png"}), (3, {"a.png", "b.png", "c.png", "d.png"})]
@@ -129,13 +130,28 @@ def test_groups_that_few_points_join_become_separate_models() -> None:
 
 def test_images_that_chance_joins_again_do_not_come_back() -> None:
     model = two_groups(common=20)
-    (kept,) = separated(model, CONFIG, lambda *start: model)
+    (kept,) = separated(model, all_matches(model), CONFIG, lambda *start: model)
     assert [image.name for image in kept.images] == list(NAMES)
 
 
 def test_a_model_with_strong_links_stays_as_it_is() -> None:
     model = two_groups(common=60)
-    assert separated(model, CONFIG, pytest.fail) == [model]
+    assert separated(model, all_matches(model), CONFIG, pytest.fail) == [model]
+
+
+def test_links_whose_matches_contradict_the_model_do_not_join() -> None:
+    model = two_groups(common=60)
+    turned = moved(model, "f.png").images[5].cam_from_world
+    images = [
+        replace(i, cam_from_world=turned.compose(i.cam_from_world))
+        if i.name in "f.png g.png"
+        else i
+        for i in model.images
+    ]
+    wrong = replace(model, images=tuple(images))
+    config = CONFIG.model_copy(update={"scratch": ScratchConfig(min_model_images=3)})
+    (large,) = separated(wrong, all_matches(wrong), config, lambda start, without: start)
+    assert [image.name for image in large.images] == list(NAMES)
 
 
 def test_points_that_one_image_alone_sees_leave_with_the_others() -> None:
