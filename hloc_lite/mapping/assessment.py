@@ -166,10 +166,14 @@ def _reasons(
     is_apart: bool,
     is_far: bool,
 ) -> tuple[str, ...]:
-    """Kinds of doubt about one camera."""
+    """Kinds of doubt about one camera.
+
+    Where many matches contradict a pose, some of those that agree are wrong as well: the position
+    is less certain in that proportion.
+    """
     doubts = {
         "position": position is not None
-        and position * rules.position_sigmas > rules.max_position_error,
+        and position * rules.position_sigmas > rules.max_position_error * agreement,
         "rotation": rotation is not None
         and rotation * rules.rotation_sigmas > rules.max_rotation_error_deg,
         "agreement": agreement < rules.min_agreement,
