@@ -22,6 +22,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
+import numpy as np
 
 from hloc_lite.datasets.dataset_folder import read_dataset_folder
 from hloc_lite.formats.hloc_lists import read_poses
@@ -37,7 +38,7 @@ from pipelines.benchmarks.results import Cell, read_results
 from pipelines.benchmarks.table import Table, results_option
 
 COLUMNS = (
-    "case", "photos", "focal length", "method", "registered", "right", "wrong", "doubtful",
+    "case", "photos", "focal length", "method", "registered", "within 5 %", "right", "wrong", "doubtful",
     "silent wrong", "exit code", "worst error, %", "seconds",
 )  # fmt: skip
 KEY = ("case", "focal length", "method")
@@ -116,20 +117,22 @@ def measured_row(
                 env={**os.environ, "OMP_NUM_THREADS": threads},
             ).returncode  # fmt: skip
         except subprocess.TimeoutExpired:
-            return [case.name, len(true), focal, method, *[None] * 7, f"over {time_limit:g}"]
+            return [case.name, len(true), focal, method, *[None] * 8, f"over {time_limit:g}"]
     seconds = round(time.monotonic() - start)
     if not (folder / "poses.txt").is_file():
         raise SystemExit(f"{case.name}, {method}: exit code {code}, see {folder / 'log.txt'}")
     poses = read_poses(folder / "poses.txt")
     errors = camera_errors(poses, true)
     wrong = wrong_cameras(errors)
-    worst = max((error for error, _ in errors.values()), default=float("inf"))
+    distances = [error for error, _ in errors.values()]
+    worst, near = max(distances, default=float("inf")), np.less_equal(distances, MAX_ERROR_PERCENT)
     doubts: list[Cell] = [None, None, None]
     if method == "ours":
         doubtful = set(json.loads((folder / "doubtful.json").read_text(encoding="utf-8")))
         doubts = [len(doubtful), len(wrong - doubtful), code]
     return [
-        case.name, len(true), focal, method, len(poses), len(errors) - len(wrong), len(wrong),
+        case.name, len(true), focal, method, len(poses), int(near.sum()),
+        len(errors) - len(wrong), len(wrong),
         *doubts, round(worst, 1) if worst < float("inf") else None, seconds,
     ]  # fmt: skip
 
@@ -145,17 +148,17 @@ def summary(rows: Iterable[Sequence[Cell]]) -> list[str]:
     lost = []
     for each in ours:
         peers = [
-            int(other["right"] or 0)
+            int(other["within 5 %"] or 0)
             for other in named
             if other["method"] != "ours"
             and (other["case"], other["focal length"]) == (each["case"], each["focal length"])
         ]
-        if peers and int(each["right"] or 0) < max(peers):
+        if peers and int(each["within 5 %"] or 0) < max(peers):
             lost.append(f"{each['case']} (focal length {each['focal length']})")
     return [
         f"Ours: {len(maps)} maps of {len(ours)} cases. Silent wrong cameras: {silent}.",
         f"Maps whose cameras are all right: {len(right)}, of these called doubtful: {doubted}.",
-        f"Fewer right images than the better peer: {', '.join(lost) or 'none'}.",
+        f"Fewer images within 5 % than the better peer: {', '.join(lost) or 'none'}.",
     ]
 
 
