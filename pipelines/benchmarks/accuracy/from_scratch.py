@@ -38,8 +38,8 @@ from pipelines.benchmarks.results import Cell, read_results
 from pipelines.benchmarks.table import Table, results_option
 
 COLUMNS = (
-    "case", "photos", "focal length", "method", "registered", "within 5 %", "right", "wrong", "doubtful",
-    "silent wrong", "exit code", "worst error, %", "seconds",
+    "case", "photos", "focal length", "method", "registered", "within 5 %", "right", "wrong",
+    "doubtful", "silent wrong", "exit code", "worst error, %", "seconds",
 )  # fmt: skip
 KEY = ("case", "focal length", "method")
 
@@ -105,6 +105,7 @@ def measured_row(
 ) -> list[Cell]:
     """Map one case by one method, and compare the cameras with the truth."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "poses.txt").unlink(missing_ok=True)
     true = _true_poses(case)
     module = "pipelines.benchmarks.accuracy.scratch_methods"
     command = [sys.executable, "-m", module, str(case), method, str(folder), *options]
