@@ -15,7 +15,8 @@ two_pass_matching.py   nearest neighbours for all pairs, then the learned matche
 pair_matching.py       matches of pairs, stored as they come
 reconstruction.py      verified matches -> SfM models, by a mapper or by triangulation
 scratch.py             from scratch: several candidates, and the choice among them
-repair.py              images at a wrong place leave a model, and are registered again
+focal_changes.py       how far focal lengths change: photos of one camera, known cameras
+repair.py              images at a wrong place leave a model, and are registered again; groups become models
 pair_agreement.py      which images these are: their verified matches contradict their pose
 model_choice.py        which of several separate models is the best
 other_features.py      second run with other features, where those asked for fail
@@ -25,7 +26,7 @@ assessment.py          which cameras of a map from scratch are doubtful, and why
 assessment_text.py     that assessment in words
 camera_uncertainty.py  uncertainty of all cameras by the covariance of bundle adjustment
 reprojection_derivatives.py  derivatives that this needs
-weak_links.py          groups of cameras that few points join to the others
+weak_links.py          groups of cameras that few or contradicted points join to the others
 unmatched_overlap.py   images that should match by the model but do not: merged look-alikes
 pure_rotation.py       pairs of images without parallax
 gps_check.py           EXIF's GPS positions against the cameras

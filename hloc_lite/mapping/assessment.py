@@ -25,7 +25,6 @@ from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.pure_rotation import rotation_pair_share
 from hloc_lite.mapping.unmatched_overlap import contradicting_counts, flagged
 from hloc_lite.mapping.weak_links import weakly_linked
-from hloc_lite.matching.geometric_verification import max_epipolar_error_px
 from hloc_lite.scene import SfmModel, keypoints_of, visible_points
 from hloc_lite.types import Float64
 
@@ -133,7 +132,8 @@ def assess_map(
                 is_far=gps is not None and name in gps.far,
             ),
         )
-    turned = _rotation_share(model, inside, keypoints, config)
+    camera_of = {image.name: model.cameras[image.camera_id] for image in model.images}
+    turned = rotation_pair_share(inside, keypoints, camera_of, config)
     determined = sigmas is not None or len(model.images) > rules.max_images
     reasons = _map_reasons(cameras, turned, rules, is_determined=determined)
     numbers = {"pairs_without_parallax": turned}
@@ -182,22 +182,6 @@ def _reasons(
         "gps": is_far,
     }
     return tuple(kind for kind, holds in doubts.items() if holds)
-
-
-def _rotation_share(
-    model: SfmModel,
-    two_views: Mapping[Pair, TwoView],
-    keypoints: Mapping[str, Float64],
-    config: Config,
-) -> float:
-    """Share of the pairs without parallax; inlier bounds grow with the photos, as elsewhere."""
-    rules = config.geometry
-    bounds_px = {
-        image.name: max_epipolar_error_px(model.cameras[image.camera_id], rules)
-        for image in model.images
-    }
-    least = rules.min_inliers
-    return rotation_pair_share(two_views, keypoints, least, bounds_px, config.assessment)
 
 
 def _map_reasons(

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hloc_lite.config import AssessmentConfig
+from hloc_lite.config import AssessmentConfig, Config
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.pairs import Pair
-from hloc_lite.types import Float64
+from hloc_lite.matching.geometric_verification import max_epipolar_error_px
+from hloc_lite.types import Camera, Float64
 
 MAX_PAIRS = 60
 """Pairs that are looked at, those with most matches first."""
@@ -20,9 +21,8 @@ INLIER_SHARE = 0.9
 def rotation_pair_share(
     two_views: Mapping[Pair, TwoView],
     keypoints: Mapping[str, Float64],
-    min_matches: int,
-    max_errors_px: Mapping[str, float],
-    config: AssessmentConfig,
+    cameras: Mapping[str, Camera],
+    config: Config,
 ) -> float:
     """Share of the pairs whose matches a turn of the camera about its centre explains.
 
@@ -30,19 +30,20 @@ def rotation_pair_share(
     unit circle, whatever the intrinsics K are. A plane seen from two places has others.
 
     Args:
-        two_views: verified matches of pairs.
+        two_views: verified matches of pairs; those with fewer than ``geometry.min_inliers`` do not
+            count.
         keypoints: (N, 2) pixels of each image.
-        min_matches: verified matches that a pair needs to count.
-        max_errors_px: inlier bound of each image at its resolution.
+        cameras: camera of each image; inlier bounds grow with its size.
     """
-    strong = [(pair, v) for pair, v in two_views.items() if len(v.inliers) >= min_matches]
+    least = config.geometry.min_inliers
+    strong = [(pair, v) for pair, v in two_views.items() if len(v.inliers) >= least]
     strong.sort(key=lambda item: (-len(item[1].inliers), item[0]))
     results = [
         _is_rotation(
             keypoints[a][view.inliers[:, 0]],
             keypoints[b][view.inliers[:, 1]],
-            max_errors_px[b],
-            config,
+            max_epipolar_error_px(cameras[b], config.geometry),
+            config.assessment,
         )
         for (a, b), view in strong[:MAX_PAIRS]
     ]

@@ -17,6 +17,7 @@ from hloc_lite.io.bank import ArrayReader
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.pairs import Pair
+from hloc_lite.mapping.pure_rotation import rotation_pair_share
 from hloc_lite.mapping.run import Run
 from hloc_lite.mapping.scratch import Candidate, ScratchInputs, candidate_models
 from hloc_lite.mapping.two_pass_matching import VerifiedPairs
@@ -80,7 +81,12 @@ def build_models(
         _check_triangulated(model, usable, agreement, config)
         return BuiltModels((model,), pairs, needed)
     with _shown_progress(len(id_of), run.progress) as progress:
-        inputs = ScratchInputs(run.config, pairs, keypoints, cameras, match_all, progress)
+        camera_of = {name: by_id[key] for name, key in id_of.items()}
+        turned = rotation_pair_share(dict(usable), keypoints, camera_of, run.config)
+        only_turned = turned >= run.config.assessment.rotation_pair_share
+        inputs = ScratchInputs(
+            run.config, pairs, keypoints, cameras, match_all, only_turned, progress
+        )
         candidates = candidate_models(inputs)
     best = candidates[0]
     if not best.models and len(keypoints) < MIN_IMAGES:
@@ -88,6 +94,12 @@ def build_models(
             f"no map could be made of {counted(len(keypoints), 'photo')}{_too_few(len(keypoints))}"
         )
     if not best.models:
+        if only_turned:
+            raise MappingError(
+                f"no map could be made: the camera only turned about one place, "
+                f"{100 * turned:.0f} % of the pairs show no parallax. Take photos from different "
+                f"places"
+            )
         raise RegistrationError(_nothing_registered(candidates, len(usable)))
     if len(best.models) > 1:
         sizes = ", ".join(str(len(model.images)) for model in best.models)

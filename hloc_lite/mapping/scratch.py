@@ -12,21 +12,19 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from hloc_lite.config import Config, MappingConfig, ScratchConfig
 from hloc_lite.errors import FormatError, MappingError, counted
 from hloc_lite.formats.colmap.adjustment import adjusted_with_own_cameras
 from hloc_lite.formats.colmap.mappers import Reconstructions, reconstruct
-from hloc_lite.geometry.cameras import focal_lengths
 from hloc_lite.io.pycolmap_adapter import TwoView, has_global_mapper
 from hloc_lite.mapping.cameras import Cameras, with_shared_cameras
+from hloc_lite.mapping.focal_changes import focal_change, focal_disagreement
 from hloc_lite.mapping.model_choice import localizing_strength, rank_models
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.repair import repaired, separated, without_contradicting_images
 from hloc_lite.mapping.two_pass_matching import VerifiedPairs
 from hloc_lite.scene import SfmModel
-from hloc_lite.types import NO_POINT, Camera, Float64
+from hloc_lite.types import Float64
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +65,8 @@ class ScratchInputs:
     cameras: Cameras
     match_all: Callable[[], VerifiedPairs] | None
     """Matches all pairs by the learned matcher; None if that has been done."""
+    only_turned: bool = False
+    """Photos show no parallax: where the first way finds no model, no other does."""
     progress: Callable[[int], None] | None = None
     """Called with the number of images that are registered so far."""
     clock: Callable[[], float] = time.monotonic
@@ -89,6 +89,8 @@ def candidate_models(inputs: ScratchInputs) -> list[Candidate]:
             candidate.seconds,
         )  # fmt: skip
         if any(_is_enough(each, config, num_images) for each in candidates):
+            break
+        if inputs.only_turned and not candidate.models:
             break
         now = inputs.clock()
         first_ended = now if first_ended is None else first_ended
@@ -179,19 +181,9 @@ def _candidate(inputs: ScratchInputs, name: str, mapper: str, *, keep: bool = Fa
     found = _repaired(inputs, found, settings, adjust=bool(constant))
     models = tuple(rank_models(found.models, config.scratch))
     strength = localizing_strength(models[0], config.scratch) if models else 0.0
-    change = _focal_change(models[0], by_id, constant) if models else 0.0
+    change = focal_change(models[0], by_id, constant) if models else 0.0
     seconds = inputs.clock() - start
     return Candidate(name, models, found.left_out, inputs.pairs, seconds, strength, change)
-
-
-def _focal_change(model: SfmModel, known: Mapping[int, Camera], kept: Collection[int]) -> float:
-    """Median over the images with kept cameras of the change of their focal length, as a share."""
-    changes = [
-        abs(np.log(focal_lengths(model.cameras[key]).mean() / focal_lengths(known[key]).mean()))
-        for key in (image.camera_id for image in model.images)
-        if key in kept
-    ]
-    return float(np.median(changes)) if changes else 0.0
 
 
 def _repaired(
@@ -265,29 +257,6 @@ def _checked(inputs: ScratchInputs, candidate: Candidate) -> Candidate:
         rejected=f"the focal lengths of the photos differ by {100 * apart:.0f} %: "
         f"they are not of one camera",
     )
-
-
-def focal_disagreement(shared: SfmModel, free: SfmModel, min_points: int) -> float:
-    """Typical difference of focal lengths from the shared one, as a share of it.
-
-    Args:
-        shared: model whose images share cameras.
-        free: the same model after an adjustment in which each image has its own.
-        min_points: points that an image needs to count; fewer do not determine a focal length.
-
-    Returns:
-        Median over the images, 0 if none counts.
-    """
-    differences = []
-    for image in free.images:
-        before = shared.image_named(image.name)
-        if before is None or (image.point3D_idxs != NO_POINT).sum() < min_points:
-            continue
-        focal = focal_lengths(free.cameras[image.camera_id]).mean()
-        differences.append(
-            abs(np.log(focal / focal_lengths(shared.cameras[before.camera_id]).mean()))
-        )
-    return float(np.median(differences)) if differences else 0.0
 
 
 def candidate_records(candidates: Sequence[Candidate], features: str) -> list[dict[str, object]]:

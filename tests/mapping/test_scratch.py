@@ -27,7 +27,7 @@ def tried(monkeypatch: pytest.MonkeyPatch):
     """Function that tries candidates: (images, disagreement of their focal lengths) of each."""
 
     def try_candidates(
-        outcomes: list[tuple[int, float]], match_all=None, cameras=OWN
+        outcomes: list[tuple[int, float]], match_all=None, cameras=OWN, **further
     ) -> tuple[list, list]:
         used, left = [], list(outcomes)
         kept.clear()
@@ -49,7 +49,7 @@ def tried(monkeypatch: pytest.MonkeyPatch):
             scratch, "without_contradicting_images", lambda model, *rest: (model, {})
         )
         monkeypatch.setattr(scratch, "has_global_mapper", lambda: False)
-        inputs = ScratchInputs(Config(), NO_PAIRS, {}, cameras, match_all)
+        inputs = ScratchInputs(Config(), NO_PAIRS, {}, cameras, match_all, **further)
         return candidate_models(inputs), used
 
     return try_candidates
@@ -98,3 +98,8 @@ def test_known_focal_lengths_that_do_not_fit_are_tried_free_as_well(tried, monke
     found, used = tried([(5, 0.0), (5, 0.0)], cameras=known_cameras(1.4 * true))
     assert used == [1, 1] and kept == [[1], []]
     assert len(found) == 2
+
+
+def test_photos_without_parallax_are_not_tried_in_further_ways(tried) -> None:
+    found, used = tried([(0, 0.0)], match_all=lambda: NO_PAIRS, only_turned=True)
+    assert used == [1] and not found[0].models

@@ -139,7 +139,7 @@ def measured_row(
 
 
 def summary(rows: Iterable[Sequence[Cell]]) -> list[str]:
-    """What the rows show together: silent wrong cameras, false doubts, and cases lost to a peer."""
+    """Lines about all rows: silent wrong cameras, false doubts, and cases lost to a peer."""
     named = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
     ours = [each for each in named if each["method"] == "ours" and each["registered"] is not None]
     maps = [each for each in ours if each["registered"]]
