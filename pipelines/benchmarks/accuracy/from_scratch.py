@@ -121,7 +121,8 @@ def measured_row(
             return [case.name, len(true), focal, method, *[None] * 8, f"over {time_limit:g}"]
     seconds = round(time.monotonic() - start)
     if not (folder / "poses.txt").is_file():
-        raise SystemExit(f"{case.name}, {method}: exit code {code}, see {folder / 'log.txt'}")
+        print(f"{case.name}, {method}: exit code {code}, see {folder / 'log.txt'}", file=sys.stderr)
+        return [case.name, len(true), focal, method, *[None] * 8, "failed"]
     poses = read_poses(folder / "poses.txt")
     errors = camera_errors(poses, true)
     wrong = wrong_cameras(errors)

@@ -23,7 +23,6 @@ from hloc_lite.cli.main import main as run_command_line
 from hloc_lite.config import load_config
 from hloc_lite.datasets.dataset import Dataset
 from hloc_lite.datasets.dataset_folder import read_dataset_folder
-from hloc_lite.formats.colmap import read_model
 from hloc_lite.formats.hloc_lists import write_poses, write_queries
 from hloc_lite.geometry.cameras import camera_from_focal, focal_lengths, guess_camera
 from hloc_lite.io.files import write_json_atomic
@@ -38,7 +37,7 @@ from hloc_lite.maps.map import Map
 from hloc_lite.maps.storage import StoredFeatures
 from hloc_lite.models import load_extractor_and_matcher
 from hloc_lite.registry import Runtime
-from hloc_lite.types import Camera, LocalFeatures, Matches, Photo
+from hloc_lite.types import Camera, LocalFeatures, Matches, Photo, Rigid3
 from pipelines.benchmarks.accuracy.aligned_cameras import Poses
 
 Extract = Callable[[Photo], LocalFeatures]
@@ -241,13 +240,13 @@ def _incremental_defaults(path: Path, images: Path, output: Path, threads: int) 
     found = pycolmap.incremental_mapping(str(path), str(images), str(output), options)
     if not found:
         return {}
-    number = max(found, key=lambda each: found[each].num_reg_images())
-    target = output / "best"
-    target.mkdir(exist_ok=True)
-    found[number].write_binary(str(target))
-    registered = set(found[number].reg_image_ids())
-    images_of = read_model(target).images
-    return {i.name: i.cam_from_world for i in images_of if i.image_id in registered}
+    best = max(found.values(), key=lambda each: each.num_reg_images())
+    poses = {}
+    for number in best.reg_image_ids():
+        image = best.image(number)
+        native = image.cam_from_world()
+        poses[image.name] = Rigid3(native.rotation.matrix(), native.translation)
+    return poses
 
 
 if __name__ == "__main__":
