@@ -15,7 +15,6 @@ two_pass_matching.py   nearest neighbours for all pairs, then the learned matche
 pair_matching.py       matches of pairs, stored as they come
 reconstruction.py      verified matches -> SfM models, by a mapper or by triangulation
 scratch.py             from scratch: several candidates, and the choice among them
-focal_changes.py       how far focal lengths change: photos of one camera, known cameras
 repair.py              images at a wrong place leave a model, and are registered again; groups become models
 pair_agreement.py      which images these are: their verified matches contradict their pose
 model_choice.py        which of several separate models is the best

@@ -17,8 +17,12 @@ from hloc_lite.errors import FormatError, MappingError, counted
 from hloc_lite.formats.colmap.adjustment import adjusted_with_own_cameras
 from hloc_lite.formats.colmap.mappers import Reconstructions, reconstruct
 from hloc_lite.io.pycolmap_adapter import TwoView, has_global_mapper
-from hloc_lite.mapping.cameras import Cameras, with_shared_cameras
-from hloc_lite.mapping.focal_changes import focal_change, focal_disagreement
+from hloc_lite.mapping.cameras import (
+    Cameras,
+    focal_change,
+    focal_disagreement,
+    with_shared_cameras,
+)
 from hloc_lite.mapping.model_choice import localizing_strength, rank_models
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.repair import repaired, separated, without_contradicting_images
