@@ -15,7 +15,7 @@ two_pass_matching.py   nearest neighbours for all pairs, then the learned matche
 pair_matching.py       matches of pairs, stored as they come
 reconstruction.py      verified matches -> SfM models, by a mapper or by triangulation
 scratch.py             from scratch: several candidates, and the choice among them
-repair.py              images at a wrong place leave a model, and are registered again; groups become models
+repair.py              images at a wrong place are registered again; loose groups become models
 pair_agreement.py      which images these are: their verified matches contradict their pose
 model_choice.py        which of several separate models is the best
 other_features.py      second run with other features, where those asked for fail
