@@ -32,8 +32,8 @@ class AssessmentConfig(Section):
     min_images: int = Field(3, ge=2, le=1000)
     """Smaller maps are doubtful: two images have no third to check them."""
     min_agreement: float = Field(0.6, ge=0, le=1)
-    """A camera is doubtful if a smaller share of its verified matches agrees with its pose: 0.51 and
-    0.56 were those of cameras turned by 3 degrees, 0.69 or more those in most right maps."""
+    """A camera is doubtful if a smaller share of its verified matches agrees with its pose. Cameras
+    turned by 3 degrees had 0.51 and 0.56, those of most right maps 0.69 or more."""
     min_link_points: int = Field(30, ge=1, le=10000)
     """Images that share as many points or more are strongly linked. Groups of images that no strong
     link joins to the largest one are doubtful: two sides of a street that nothing joins but chance
