@@ -170,7 +170,7 @@ def _table(rows: Iterable[Sequence[Cell]], threads: int, time_limit: float) -> T
         f"degrees, after robust alignment. Silent wrong: wrong, and not called doubtful. Known "
         f"focal length: the true one, as EXIF would give it. Threads: {threads}; at most "
         f"{time_limit:g} s for a map. Features and matches of ALIKED and LightGlue are made once "
-        f"for each case: only the first row that uses them has their time. "
+        f"for each case. Only the first row that uses them has their time. "
     )
     table = Table("Maps from scratch", COLUMNS, notes + " ".join(summary(rows)))
     table.rows = [list(row) for row in rows]
