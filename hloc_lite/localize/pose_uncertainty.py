@@ -23,9 +23,9 @@ class MapErrors:
     """
 
     distance: float
-    """Of the position, over the median distance of the inliers."""
+    """Standard deviation of the position, over the median distance of the inliers."""
     angle_deg: float
-    """Of the orientation."""
+    """Standard deviation of the orientation."""
 
 
 def with_total_covariance(
