@@ -52,9 +52,12 @@ class KnownAnswers:
 
     def weights(self, unmapped_share: float) -> Float64:
         """(K,) weights under which at most ``unmapped_share`` of the photos are of other places."""
+        return np.where(self.is_unmapped, self.unmapped_weight(unmapped_share), 1.0)
+
+    def unmapped_weight(self, unmapped_share: float) -> float:
+        """Weight of a photo of another place, as in ``weights``."""
         wanted = unmapped_share / (1 - unmapped_share) * self.num_mapped
-        weight = min(1.0, wanted / max(1, self.num_unmapped))
-        return np.where(self.is_unmapped, weight, 1.0)
+        return min(1.0, wanted / max(1, self.num_unmapped))
 
 
 def wrong_share_p_value(num_wrong: float, num_given: float, max_wrong: float) -> float:
@@ -97,8 +100,9 @@ def lowest_safe_threshold(
 ) -> float | None:
     """Lowest confidence that keeps the promise; None if these answers cannot show it.
 
-    The walk begins at the strictest threshold that a quarter of the answers exceed, and as many as
-    the promise needs. That depends on confidences alone, so it does not spoil the test.
+    The walk begins at the strictest threshold that the answers to a quarter of the photos exceed,
+    and as many as the promise needs. That depends on confidences alone, so it does not spoil the
+    test. Answers of little confidence may be left out: they change nothing.
 
     Args:
         answers: known answers.
@@ -107,7 +111,8 @@ def lowest_safe_threshold(
         unmapped_share: assumed share of photos of places that the map lacks.
     """
     weights = answers.weights(unmapped_share)
-    start = max(answers_needed(max_wrong, delta), weights.sum() / 4)
+    num_photos = answers.num_mapped + answers.unmapped_weight(unmapped_share) * answers.num_unmapped
+    start = max(answers_needed(max_wrong, delta), num_photos / 4)
     safe: float | None = None
     for threshold in THRESHOLDS[::-1]:
         wrong, given = _weighted_counts(answers, weights, threshold)

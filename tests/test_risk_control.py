@@ -137,6 +137,21 @@ def test_the_known_answers_keep_the_promise_themselves(
     assert stricter is None or stricter >= threshold
 
 
+def test_answers_of_little_confidence_may_be_left_out() -> None:
+    """Files of known answers keep those from 0.5 on; all photos are counted."""
+    rng = np.random.default_rng(0)
+    confidences = np.concatenate([rng.uniform(0.9, 1, 300), rng.uniform(0, 0.4, 500)])
+    is_wrong = np.concatenate([rng.random(300) < 0.005, np.ones(500, bool)])
+    is_wrong[np.argmax(confidences)] = True
+    found = []
+    for kept in (np.full(800, True), confidences >= 0.5):
+        count = int(kept.sum())
+        nothing, scene = np.zeros(count, bool), np.zeros(count, int)
+        answers = KnownAnswers(confidences[kept], is_wrong[kept], nothing, scene, 800, 0)
+        found.append(lowest_safe_threshold(answers, 0.05, 0.1, 0.1))
+    assert found[0] is not None and found[0] == found[1]
+
+
 def test_too_few_answers_show_nothing() -> None:
     certain = known(np.ones(40), np.zeros(40, bool))
     assert lowest_safe_threshold(certain, 0.01, 0.1, SHARE) is None
