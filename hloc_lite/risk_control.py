@@ -134,12 +134,19 @@ def lowest_empirical_threshold(
     This is no promise: the share wrong of other answers may be larger. Just above the most
     confident wrong answer if no threshold of the grid is strict enough.
     """
-    weights = answers.weights(unmapped_share)
     for threshold in [floor, *THRESHOLDS[floor < THRESHOLDS]]:
-        wrong, given = _weighted_counts(answers, weights, threshold)
-        if wrong.sum() <= max_wrong * given.sum():
+        num_wrong, num_given = wrong_and_given(answers, threshold, unmapped_share)
+        if num_wrong <= max_wrong * num_given:
             return float(threshold)
     return float(np.nextafter(answers.confidences[answers.is_wrong].max(), 2.0))
+
+
+def wrong_and_given(
+    answers: KnownAnswers, threshold: float, unmapped_share: float
+) -> tuple[float, float]:
+    """Weighted numbers of wrong and of given answers at a threshold."""
+    wrong, given = _weighted_counts(answers, answers.weights(unmapped_share), threshold)
+    return float(wrong.sum()), float(given.sum())
 
 
 def contradicts(
@@ -149,9 +156,7 @@ def contradicts(
 
     It is the test of the other side, "at most ``max_wrong`` are wrong", at the level ``delta``.
     """
-    weights = answers.weights(unmapped_share)
-    wrong, given = _weighted_counts(answers, weights, threshold)
-    num_wrong, num_given = float(wrong.sum()), float(given.sum())
+    num_wrong, num_given = wrong_and_given(answers, threshold, unmapped_share)
     if num_wrong == 0:
         return False
     at_least = 1 - wrong_share_p_value(num_wrong - min(1.0, num_wrong), num_given, max_wrong)

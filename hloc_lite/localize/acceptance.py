@@ -24,6 +24,7 @@ from hloc_lite.risk_control import (
     contradicts,
     lowest_empirical_threshold,
     lowest_safe_threshold,
+    wrong_and_given,
 )
 
 
@@ -88,10 +89,11 @@ def choose_acceptance(
     """Choose the threshold of ``config.max_wrong``.
 
     It keeps the promise both on the map's own answers and on those of other scenes: a map's own
-    photos know its look-alike places, but neither another light nor another season. Where the own
-    answers are too few to show the promise, they may still contradict it, and raise the threshold.
-    Where they cannot show it, only answers from ``config.cautious_confidence`` on are given, or
-    from where the share wrong of the shipped answers is small enough.
+    photos know its look-alike places, but neither another light nor another season. The others show
+    the promise. If enough of the own answers are given and break it, they must show it, too; fewer
+    may contradict it, and raise the threshold. Where it cannot be shown, only answers from
+    ``config.cautious_confidence`` on are given, or from where the share wrong of the shipped
+    answers is small enough.
 
     Args:
         own: answers about the map's own photos; None if the map was not calibrated.
@@ -108,9 +110,12 @@ def choose_acceptance(
     by_shipped = [lowest_safe_threshold(each, *rule) for each in shipped if len(each) >= needed]
     shown = [threshold for threshold in by_shipped if threshold is not None]
     is_shown = len(shown) == len(by_shipped) and bool(shown or (by_own and not shipped))
-    is_shown &= own is None or len(own) < needed or by_own is not None
-    floor = config.promise_floor if is_shown else config.cautious_confidence
-    threshold = max(floor, by_own or 0.0, *shown)
+    threshold = max([config.promise_floor, *shown])
+    if own is not None and (not shown or _breaks(own, threshold, config)):
+        is_shown &= by_own is not None
+        threshold = max(threshold, by_own or 0.0)
+    if not is_shown:
+        threshold = max(threshold, config.cautious_confidence)
     for each in () if is_shown else shipped:
         threshold = lowest_empirical_threshold(
             each, config.max_wrong, config.unmapped_share, threshold
@@ -119,6 +124,14 @@ def choose_acceptance(
         threshold = _least_uncontradicted(own, threshold, rule)
     statement = _statement(config, own, shipped, by_own, threshold, is_shown=is_shown)
     return Acceptance(threshold, config.max_wrong, is_shown, statement)
+
+
+def _breaks(own: KnownAnswers, threshold: float, config: ConfidenceConfig) -> bool:
+    """Return True if enough own answers are given, and too large a share of them is wrong."""
+    assert config.max_wrong is not None
+    num_wrong, num_given = wrong_and_given(own, threshold, config.unmapped_share)
+    is_enough = num_given >= answers_needed(config.max_wrong, config.delta)
+    return is_enough and num_wrong > config.max_wrong * num_given
 
 
 def own_answers(calibration: MapCalibration | None) -> KnownAnswers | None:

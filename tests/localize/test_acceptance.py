@@ -71,10 +71,23 @@ def test_a_small_map_borrows_from_the_shipped_answers() -> None:
 
 
 def test_enough_own_answers_that_fail_are_not_outvoted_by_shipped_ones() -> None:
-    """Two of 52 own answers are wrong with the highest confidences: 5 % cannot be shown there."""
-    own = answers(50, 0.9996, 0.9996)
+    """Three of 53 own answers are wrong with the highest confidences: that is more than 5 %."""
+    own = answers(50, *[0.9996] * 3)
     chosen = choose_acceptance(promise(0.05), own, (answers(1000),))
     assert not chosen.is_shown and chosen.threshold >= CONFIG.cautious_confidence
+
+
+@pytest.mark.parametrize(("count", "wrong"), [(34, 0), (60, 1)])
+@pytest.mark.parametrize("share", [0.05, 0.1])
+def test_own_answers_that_keep_a_promise_need_not_show_it(
+    count: int, wrong: int, share: float
+) -> None:
+    """A self-test without a fault must not make the map more cautious than none at all."""
+    shipped = (answers(1000, *[0.6] * 150),)
+    own = answers(count, *[0.9996] * wrong, *[0.3] * 30)
+    chosen = choose_acceptance(promise(share), own, shipped)
+    without = choose_acceptance(promise(share), None, shipped)
+    assert chosen.is_shown and chosen.threshold == without.threshold
 
 
 def test_own_wrong_answers_raise_the_threshold() -> None:
