@@ -97,7 +97,7 @@ def main(
                 for mapped, scene in by_scene.items()
             ]
             add_row(table, "unseen towns", name, promise, outcomes)
-    for name in dict.fromkeys(group.features for group in known):
+    for name in dict.fromkeys(group.features for group in known if group.kind == "real"):
         for promise in PROMISES:
             add_row(table, REAL, name, promise, left_out_outcomes(known, name, promise))
     table.write(results)
