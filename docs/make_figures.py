@@ -43,7 +43,20 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Match weights", ("ablation", "ablation-retrieved")),
     ("Confidence and covariance", ("confidence", "covariance")),
     ("Pose estimation", ("estimators", "estimator-weights", "rigs", "p3p")),
-    ("Robustness", ("demo", "service", "kill-and-resume", "corrupted-inputs", "memory")),
+    (
+        "Robustness",
+        (
+            "promises",
+            "look-alikes",
+            "foreign-photos-rootsift",
+            "foreign-photos-aliked",
+            "demo",
+            "service",
+            "kill-and-resume",
+            "corrupted-inputs",
+            "memory",
+        ),
+    ),
     ("Versions compared", ("version-equality", "version-speed")),
 )
 """Heading and the results files below it, by stem."""
