@@ -115,10 +115,13 @@ def _is_enough(candidate: Candidate, config: ScratchConfig, num_images: int) -> 
     )
 
 
-def _rank(candidate: Candidate) -> tuple[bool, float, int, int]:
-    """Strength, and of equally strong ones the number of points: right cameras find more."""
+def _rank(candidate: Candidate) -> tuple[bool, float, int, int, int]:
+    """Strength; of equally strong ones the number of images in all models, then that of points of
+    the best one: right cameras find more."""
     points = candidate.models[0].num_points if candidate.models else 0
-    return not candidate.rejected, round(candidate.strength, 1), candidate.num_registered, points
+    in_all = sum(len(model.images) for model in candidate.models)
+    strength = round(candidate.strength, 1)
+    return not candidate.rejected, strength, candidate.num_registered, in_all, points
 
 
 def _candidates(inputs: ScratchInputs) -> Iterator[Candidate]:

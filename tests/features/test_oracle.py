@@ -67,7 +67,8 @@ def test_equals_kornia(name, oracle, shape, runtime):
     nearest = distances.argmin(axis=1)
     assert distances.min(axis=1).max() < 0.05
     assert len(set(nearest)) == len(ours)
-    assert np.allclose(ours.scores, scores.numpy()[nearest], rtol=1e-3, atol=1e-4)
+    # convolutions sum in another order on other machines: up to 5e-4 of scores from 0 to 100
+    assert np.allclose(ours.scores, scores.numpy()[nearest], rtol=1e-3, atol=1e-3)
     differences = np.abs(ours.descriptors - descriptors.numpy()[nearest]).max(axis=1)
     # ALIKED cuts patches at the pixel below a keypoint; exactly on a pixel, rounding decides
     at_step = np.abs(theirs - 0.5 - np.round(theirs - 0.5)).min(axis=1)[nearest] < 1e-3
