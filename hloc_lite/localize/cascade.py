@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hloc_lite.clock import StageClock
-from hloc_lite.config import CascadeConfig
+from hloc_lite.config import CascadeConfig, Config
 from hloc_lite.localize.map_matcher import MapMatcher
 from hloc_lite.localize.quarter_turns import turned_back
 from hloc_lite.localize.query import ImageMatches, MapMatches, Query
+from hloc_lite.localize.verification import VerifiedPose
 from hloc_lite.scene import covisibility_clusters
 from hloc_lite.types import Float64, Int64, LocalFeatures, Matches, RetrievalHits
 
@@ -203,3 +204,20 @@ def _concatenated(first: ImageMatches, second: ImageMatches) -> ImageMatches:
     scores = np.concatenate([first.matches.scores, second.matches.scores])
     points = np.concatenate([first.point3D_idxs, second.point3D_idxs])
     return ImageMatches(Matches(indices, scores), points)
+
+
+def is_decided(verified: VerifiedPose | None, accept_above: float | None, config: Config) -> bool:
+    """Return True if a pose is good enough, or so unlikely that more images will not help.
+
+    Args:
+        verified: None if there was nothing to match.
+        accept_above: confidence that is good enough; None for that of any pose that is given.
+    """
+    if verified is not None and verified.intrinsics_doubt:
+        return True  # more matches do not mend them
+    is_accepted = verified is not None and verified.is_accepted
+    probability = None if verified is None else verified.probability
+    if accept_above is not None:  # without confidence any pose will do
+        return is_accepted if probability is None else probability >= accept_above
+    is_rejected = (probability or 0.0) < config.cascade.reject_below
+    return is_accepted or (config.confidence.enabled and is_rejected)

@@ -108,10 +108,7 @@ def compare_intrinsics(
         free_score = log_likelihood(kept, fit.camera, fit.cam_from_world, config.pose)
         return gain_by_inlier(free_score - given_score, fit.num_inliers)
 
-    free = _free_fit(kept, pose, gain, config, is_calibrated=is_calibrated)
-    if free is None or gain(free) <= SUSPICIOUS * config.intrinsics.min_gain:
-        return NOTHING_FOUND
-    fit = _likely_fit(kept, pose, free, gain, config, is_calibrated=is_calibrated)
+    fit = _likely_fit(kept, pose, gain, config, is_calibrated=is_calibrated)
     if fit is None or gain(fit) <= 0:
         return NOTHING_FOUND
     by_inlier = gain(fit)
@@ -154,7 +151,7 @@ def _shift_sigma(gain: float, config: Config) -> float:
     return SHIFT_SIGMAS * min(1.0, gain / config.intrinsics.min_gain)
 
 
-def _free_fit(
+def _likely_fit(
     kept: Correspondences,
     pose: PoseEstimate,
     gain: Callable[[IntrinsicsFit], float],
@@ -162,7 +159,7 @@ def _free_fit(
     *,
     is_calibrated: bool,
 ) -> IntrinsicsFit | None:
-    """Fit with free intrinsics that gains most; None if none succeeds."""
+    """Fit with likely intrinsics that gains most; None if even free ones hardly gain."""
     camera = with_radial(pose.camera)
     usual_lens = camera if is_calibrated else without_distortion(camera)
     first = FREE_SIGMAS if is_calibrated else CROP_SIGMAS
@@ -175,21 +172,8 @@ def _free_fit(
         start, moved = _with_other_focal(camera, pose.cam_from_world, kept, factor)
         other = fit_intrinsics(kept, start, moved, config.pose, first, usual_lens)
         free = max((each for each in (free, other) if each), key=gain, default=None)
-    return free
-
-
-def _likely_fit(
-    kept: Correspondences,
-    pose: PoseEstimate,
-    free: IntrinsicsFit,
-    gain: Callable[[IntrinsicsFit], float],
-    config: Config,
-    *,
-    is_calibrated: bool,
-) -> IntrinsicsFit | None:
-    """Fit with likely intrinsics that gains most, from one with free ones; None if all fail."""
-    camera = with_radial(pose.camera)
-    usual_lens = camera if is_calibrated else without_distortion(camera)
+    if free is None or gain(free) <= least:
+        return None
     cameras = likely_cameras(free.camera, camera) if is_calibrated else [(free.camera, usual_lens)]
     sigmas = LIKELY_SIGMAS if is_calibrated else CROP_SIGMAS
     likely = [
@@ -202,8 +186,15 @@ def _likely_fit(
 def _with_other_focal(
     camera: Camera, pose: Rigid3, kept: Correspondences, factor: float
 ) -> tuple[Camera, Rigid3]:
-    """Camera of another focal length, and a pose along the optical axis that keeps the size of what
-    is seen at the median depth."""
+    """Start of a fit from another focal length.
+
+    Args:
+        factor: the other focal length over that of ``camera``.
+
+    Returns:
+        The camera with it, and ``pose`` moved along the optical axis so that what the quarter of
+        the points with the smallest errors shows keeps its size in the image.
+    """
     errors = reprojection_errors(kept.points2D, kept.points3D, camera, pose)
     agreeing = kept.points3D[np.argsort(errors)[: max(1, len(errors) // 4)]]
     depth = float(np.median(pose.apply(agreeing)[:, 2]))

@@ -13,6 +13,7 @@ from hloc_lite.localize.acceptance import Promises
 from hloc_lite.localize.cascade import (
     ImageTiming,
     MatchingStep,
+    is_decided,
     match_images,
     match_landmarks,
     matching_steps,
@@ -30,7 +31,7 @@ from hloc_lite.localize.multi_map import CueSet, concatenate, first_rows, renumb
 from hloc_lite.localize.prior import PriorFilter
 from hloc_lite.localize.query import MapMatches, PhotoPredictor, Query, describe_query
 from hloc_lite.localize.result import Answer, make_result, nothing_to_match, result_counts
-from hloc_lite.localize.verification import PoseVerifier, VerifiedPose, is_decided
+from hloc_lite.localize.verification import PoseVerifier, VerifiedPose
 from hloc_lite.localize.weighting import MatchWeigher, weigh
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.pose.focal import RANKING_TRIALS

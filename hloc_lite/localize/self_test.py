@@ -54,6 +54,7 @@ class SelfTestAnswer:
     relative_error: float = math.nan
     """Position error over the median distance of the inliers; NaN without a pose or its truth."""
     angle_error_deg: float = math.nan
+    """Angle between the estimated and the true orientation; NaN where ``relative_error`` is."""
 
 
 class SelfTest:

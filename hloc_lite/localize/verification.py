@@ -291,23 +291,6 @@ class PoseVerifier:
         return agreement.share if agreement.num_compared >= MIN_LABELLED else math.nan
 
 
-def is_decided(verified: VerifiedPose | None, accept_above: float | None, config: Config) -> bool:
-    """Return True if a pose is good enough, or so unlikely that more images will not help.
-
-    Args:
-        verified: None if there was nothing to match.
-        accept_above: confidence that is good enough; None for that of any pose that is given.
-    """
-    if verified is not None and verified.intrinsics_doubt:
-        return True  # more matches do not mend them
-    is_accepted = verified is not None and verified.is_accepted
-    probability = None if verified is None else verified.probability
-    if accept_above is not None:  # without confidence any pose will do
-        return is_accepted if probability is None else probability >= accept_above
-    is_rejected = (probability or 0.0) < config.cascade.reject_below
-    return is_accepted or (config.confidence.enabled and is_rejected)
-
-
 def _images_with_inliers(hypothesis: PoseHypothesis, matches: PutativeMatches) -> Int64:
     """Retrieved images that have a match among the inliers."""
     assert hypothesis.pose is not None
