@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hloc_lite.cli.options import runtime_options, show_progress, trust_option
+from hloc_lite.errors import ConfigError, HlocLiteError
 
 if TYPE_CHECKING:
     from hloc_lite.maps.calibration import MapCalibration
@@ -38,6 +40,8 @@ def command(
     """
     from hloc_lite.maps.map import Map
 
+    if seconds is not None and math.isnan(seconds):
+        raise ConfigError("--seconds: expected a number above 0, got nan")
     sfm_map = Map.open(map_folder, trust=trust)
     calibrate(map_folder, sfm_map, seconds, device=device, offline=offline)
 
@@ -58,6 +62,12 @@ def calibrate(
         weights=WeightsStore(offline=offline),
         device=device,
     )
+    known = sfm_map.calibration
+    if known is not None and known.fitted_to == found.fitted_to and not len(found.answers):
+        raise HlocLiteError(
+            f"no photo was tested, so {folder} keeps the calibration that it has: give more "
+            f"--seconds, or lower self_test.min_images_left"
+        )
     write_calibration(folder, found, sfm_map.fingerprint)
     for line in describe(found, sfm_map.config.confidence.min_confidence):
         click.echo(line)

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from hloc_lite.config.section import Section
 
+LEAST_PROMISE = 1e-6
+"""Smallest promised share of wrong answers: less would need millions of known answers."""
 CueName = Literal["score", "retrieval", "view_semantics", "semantics", "depth", "track"]
 
 
@@ -63,7 +65,7 @@ class ConfidenceConfig(Section):
     """Poses with less confidence are returned as not localized; 0: none. Of 720 queries of another
     town none is accepted at 0.75, and 14 at 0.5; of the correct poses at 20 retrieved images 3.2 %
     and 1.6 % are rejected (RootSIFT, cross-validated on the towns of the fit)."""
-    max_wrong: float | None = Field(None, gt=0, le=1)
+    max_wrong: float | None = Field(None, ge=LEAST_PROMISE, le=1)
     """Largest share of given answers that may be wrong, as a promise (0.01 for 1 %): the threshold
     is learned from answers whose correctness is known, in place of ``min_confidence``. None: no
     promise; 1: every pose is given."""

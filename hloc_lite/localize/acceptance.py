@@ -15,6 +15,7 @@ from numbers import Real
 import numpy as np
 
 from hloc_lite.config import ConfidenceConfig
+from hloc_lite.config.weighting import LEAST_PROMISE
 from hloc_lite.errors import ConfigError
 from hloc_lite.maps.calibration import MapCalibration, SelfTestKind
 from hloc_lite.risk_control import (
@@ -71,7 +72,7 @@ class Promises:
             max_wrong: share of given answers that may be wrong; None for that of the config.
 
         Raises:
-            ConfigError: a share that is not above 0 and up to 1, or confidence is disabled.
+            ConfigError: a share that is not from ``LEAST_PROMISE`` to 1, or confidence is disabled.
         """
         share = self._config.max_wrong if max_wrong is None else max_wrong
         if share not in self._chosen:
@@ -155,13 +156,14 @@ def check_max_wrong(max_wrong: float | None) -> float | None:
     """Return a promised share as it is.
 
     Raises:
-        ConfigError: it is not a number above 0 and up to 1.
+        ConfigError: it is not a number from ``LEAST_PROMISE`` to 1.
     """
     is_number = isinstance(max_wrong, Real) and not isinstance(max_wrong, bool)
-    if max_wrong is None or (is_number and 0 < max_wrong <= 1):
+    if max_wrong is None or (is_number and LEAST_PROMISE <= max_wrong <= 1):
         return max_wrong
     raise ConfigError(
-        f"max_wrong: expected a share above 0 and up to 1, such as 0.01 for 1 %, got {max_wrong!r}"
+        f"max_wrong: expected a share from {LEAST_PROMISE:g} to 1, such as 0.01 for 1 %, got "
+        f"{max_wrong!r}"
     )
 
 

@@ -21,6 +21,8 @@ SHIFT, SLOPE, TYPICAL = "shift", "slope", "typical_landmarks"
 """Names of the coefficients of a map."""
 DISTANCE_ERROR, ANGLE_ERROR = "map_sigma", "map_sigma_deg"
 """The same for ``MapErrors``."""
+MAX_DISTANCE_ERROR, MAX_ANGLE_ERROR_DEG = 1.0, 10.0
+"""Bounds of the errors that a map may state: with larger ones it would give no pose at all."""
 SLOPES = (0.5, 2.0)
 """Bounds of the slope."""
 
@@ -66,8 +68,8 @@ def map_errors(calibration: Calibration | None, config: Config, maps: Sequence[M
     """
     known = _coefficients(calibration, config, maps)
     return MapErrors(
-        max(config.intrinsics.map_sigma, known.get(DISTANCE_ERROR, 0.0)),
-        max(config.intrinsics.map_sigma_deg, known.get(ANGLE_ERROR, 0.0)),
+        max(config.intrinsics.map_sigma, min(known.get(DISTANCE_ERROR, 0.0), MAX_DISTANCE_ERROR)),
+        max(config.intrinsics.map_sigma_deg, min(known.get(ANGLE_ERROR, 0.0), MAX_ANGLE_ERROR_DEG)),
     )
 
 

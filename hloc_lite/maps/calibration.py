@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 SCHEMA = "hloc_lite.calibration/1"
 MAX_FILE_BYTES = 1 << 27
 """Size limit; a map of a million landmarks has 1.4 MB."""
+MAX_COEFFICIENT = 1000.0
+"""Largest absolute value of a coefficient; log odds of 1000 are certainty."""
 UNKNOWN_PERCENT = 255
 """Stored repeatability of a landmark where it is unknown."""
 
@@ -183,23 +185,47 @@ def read_calibration(folder: Path, fingerprint: str, num_points: int) -> MapCali
 def _read(path: Path) -> tuple[MapCalibration, str]:
     """Calibration in a file, and the fingerprint of its map."""
     value = read_json(path)
-    if value["schema"] != SCHEMA:
-        raise FormatError(f"expected schema {SCHEMA}, got {value['schema']!r}")
-    coefficients = {str(name): float(number) for name, number in value["coefficients"].items()}
-    if not np.isfinite(list(coefficients.values())).all():
-        raise FormatError("it has coefficients that are not finite")
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        raise FormatError(f"expected an object of schema {SCHEMA}")
     percent = np.frombuffer(b64decode(value["repeatability"], validate=True), np.uint8)
     shares = np.where(percent == UNKNOWN_PERCENT, np.nan, percent / 100)
     calibration = MapCalibration(
         CalibrationSet(
             np.array(value["confidences"], np.float64),
-            np.array(value["is_wrong"], np.float64) > 0,
-            np.array(value["kinds"], np.uint8),
-            np.array(value["has_pose"], np.float64) > 0,
+            _whole_numbers(value, "is_wrong", 1).astype(np.bool_),
+            _whole_numbers(value, "kinds", max(SelfTestKind)).astype(np.uint8),
+            _whole_numbers(value, "has_pose", 1).astype(np.bool_),
         ),
         shares.astype(np.float32),
-        coefficients,
-        tuple((str(a), str(b), float(c)) for a, b, c in value["confused_images"]),
+        dict(_coefficient(*each) for each in value["coefficients"].items()),
+        tuple(_confused(*each) for each in value["confused_images"]),
         str(value["fitted_to"]),
     )
     return calibration, str(value["fingerprint"])
+
+
+def _whole_numbers(value: Mapping[str, Any], key: str, largest: int) -> Float64:
+    """Whole numbers from 0 to ``largest``: NaN and the like must not count as right answers."""
+    found = np.array(value[key], np.float64)
+    if not ((found >= 0) & (found <= largest) & (found == np.floor(found))).all():
+        raise FormatError(f"{key!r} has values other than whole numbers from 0 to {largest}")
+    return found
+
+
+def _coefficient(name: str, number: object) -> tuple[str, float]:
+    name.encode()  # a lone surrogate could not be written again
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    if not is_number or not abs(float(number)) <= MAX_COEFFICIENT:  # type: ignore[arg-type]
+        raise FormatError(
+            f"coefficient {name!r}: expected a number up to {MAX_COEFFICIENT:g}, got {number!r}"
+        )
+    return name, float(number)  # type: ignore[arg-type]
+
+
+def _confused(first: str, second: str, confidence: float) -> tuple[str, str, float]:
+    """Names of two images, and the confidence in the wrong pose."""
+    if not 0 <= confidence <= 1:
+        raise FormatError(f"confidence of two confused images: got {confidence!r}")
+    for name in (first, second):
+        name.encode()  # a lone surrogate could not be written again
+    return first, second, float(confidence)

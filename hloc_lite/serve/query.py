@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from hloc_lite.config.weighting import LEAST_PROMISE
 from hloc_lite.geometry.frames import FRAMES
 from hloc_lite.serve.intrinsics import Intrinsics, parse_intrinsics
 from hloc_lite.serve.problems import Problem
@@ -70,7 +71,7 @@ class Query(BaseModel):
     world: Literal["map", "enu"] = "map"
     """World coordinates: map (the map's own) or enu (metres east, north, up of the origin of a
     geo-referenced map)."""
-    max_wrong: float | None = Field(None, gt=0, le=1)
+    max_wrong: float | None = Field(None, ge=LEAST_PROMISE, le=1)
     """Promise: largest share of given answers that may be wrong, 0.01 for 1 %. It sets the
     confidence from which poses are given. Default: as the server was started."""
     recalibrate: bool | None = None

@@ -31,6 +31,11 @@ def test_a_map_is_calibrated_and_its_compact_copy_too(tmp_path: Path, capsys) ->
         assert f"{count} photos in the map without themselves: {count} right, 0 given but" in shown
         found = Map.open(full).calibration
         assert found is not None and not found.answers.is_wrong[found.answers.kinds == 0].any()
+        assert run("calibrate", full, "--trust-map", "--seconds", "1e-9") == 2
+        assert "keeps the calibration" in capsys.readouterr().err
+        assert run("calibrate", full, "--trust-map", "--seconds", "nan") == 2
+        again = Map.open(full).calibration
+        assert again is not None and len(again.answers) == len(found.answers)
         assert run("compress", full, "-o", small) == 0
         kept = Map.open(small).calibration
         assert kept is not None and kept.coefficients == found.coefficients

@@ -86,7 +86,24 @@ def test_a_damaged_file_is_ignored(tmp_path: Path, caplog, content: bytes) -> No
     assert "is ignored" in caplog.text
 
 
-@pytest.mark.parametrize("change", [{"kinds": [0, 1, 300]}, {"confidences": [10**400, 0, 0]}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kinds": [0, 1, 300]},
+        {"kinds": [0, 0.5, 1]},
+        {"confidences": [10**400, 0, 0]},
+        {"is_wrong": [float("nan"), 0, 0]},
+        {"is_wrong": [-1, 0, 0]},
+        {"has_pose": [None, 1, 1]},
+        {"coefficients": {"map_sigma": 1e300}},
+        {"coefficients": {"map_sigma": True}},
+        {"coefficients": {"shift": "0.01"}},
+        {"coefficients": {"\ud800": 0.0}},
+        {"confused_images": [["a", "b", float("nan")]]},
+        {"confused_images": [["\ud800", "b", 0.5]]},
+        {"confused_images": [[1, 2, 0.5]]},
+    ],
+)
 def test_numbers_out_of_range_are_ignored(tmp_path: Path, caplog, change) -> None:
     value = calibration_to_json(calibration(), "map")
     (tmp_path / CALIBRATION).write_text(json.dumps({**value, **change}))
