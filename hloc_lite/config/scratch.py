@@ -42,6 +42,12 @@ class ScratchConfig(Section):
     """Groups of images that share no more points with each other become separate models. Two sides
     of a street that nothing joins but chance shared 21 points at most, and neighbours in right
     models far more than 30."""
+    link_share: float = Field(0.22, ge=0, le=1)
+    """In maps of more points, groups need this share of the points that typical neighbours share:
+    walks along one street in opposite directions, joined the wrong way round by chance, had up to
+    0.20 in three rendered towns, and the weakest link of right maps 0.24 or more."""
+    max_link_points: int = Field(60, ge=1, le=10000)
+    """But no more than so many points: the chance links of those towns had 10 to 52."""
     min_link_agreement: float = Field(0.7, ge=0, le=1)
     """Only pairs of which a larger share of the verified matches agrees with the model can join
     groups: none did between the opposite walks along four rendered streets that chance matches had

@@ -24,7 +24,7 @@ from hloc_lite.mapping.pair_agreement import agreeing_pairs, image_agreement
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.pure_rotation import rotation_pair_share
 from hloc_lite.mapping.unmatched_overlap import contradicting_counts, flagged
-from hloc_lite.mapping.weak_links import weakly_linked
+from hloc_lite.mapping.weak_links import link_bound, weakly_linked
 from hloc_lite.scene import SfmModel, keypoints_of, visible_points
 from hloc_lite.types import Float64
 
@@ -107,7 +107,8 @@ def assess_map(
     contradicting = contradicting_counts(model, inside, rules)
     apart = flagged(contradicting, rules)
     agreeing = agreeing_pairs(model, inside, config.geometry, rules.min_link_agreement)
-    links = weakly_linked(model, agreeing, rules.min_link_points)
+    needed = link_bound(model, rules.min_link_points, config.scratch)
+    links = weakly_linked(model, agreeing, needed)
     gps = compare_with_gps(model, positions or {}, rules)
     sigmas = _relative_uncertainty(model, rules)
     cameras = {}

@@ -20,7 +20,7 @@ from hloc_lite.errors import counted
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.pair_agreement import agreeing_pairs, image_agreement
 from hloc_lite.mapping.pairs import Pair
-from hloc_lite.mapping.weak_links import strongly_linked_groups
+from hloc_lite.mapping.weak_links import link_bound, strongly_linked_groups
 from hloc_lite.scene import SfmModel, visible_points
 from hloc_lite.types import NO_POINT
 
@@ -79,7 +79,8 @@ def separated(
 def _groups(model: SfmModel, two_views: Mapping[Pair, TwoView], config: Config) -> list[set[str]]:
     rules = config.scratch
     agreeing = agreeing_pairs(model, two_views, config.geometry, rules.min_link_agreement)
-    return strongly_linked_groups(model, agreeing, rules.min_link_points)
+    needed = link_bound(model, rules.min_link_points, rules)
+    return strongly_linked_groups(model, agreeing, needed)
 
 
 def without_contradicting_images(

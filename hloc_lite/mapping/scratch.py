@@ -229,8 +229,8 @@ def _repaired(
             models.append(fitting)
         left_out |= dict.fromkeys(
             (image.name for image in mended.images),
-            f"too few points of pairs that agree with the model join it to a group of other images "
-            f"({config.scratch.min_link_points} are needed, scratch.min_link_points)",
+            "too few points of pairs that agree with the model join it to a group of other images "
+            "(scratch.min_link_points, scratch.link_share)",
         )
     kept = {image.name for model in models for image in model.images}
     reasons = {name: reason for name, reason in left_out.items() if name not in kept}

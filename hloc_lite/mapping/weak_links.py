@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
+from hloc_lite.config import ScratchConfig
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.scene import SfmModel, visible_points
 from hloc_lite.types import Int64
@@ -54,6 +55,20 @@ def strongly_linked_groups(
     for image, label in zip(model.images, labels.tolist(), strict=True):
         groups.setdefault(label, set()).add(image.name)
     return sorted(groups.values(), key=lambda names: (-len(names), min(names)))
+
+
+def link_bound(model: SfmModel, min_points: int, rules: ScratchConfig) -> int:
+    """Points that a strong link needs in this model.
+
+    The more points neighbours share, the more of them chance finds between places that look alike.
+
+    Args:
+        min_points: points that it needs in any model.
+    """
+    shared = _shared_points(model).tolil()
+    shared.setdiag(0)
+    typical = float(np.median(shared.tocsr().max(axis=1).toarray()))
+    return max(min_points, min(round(rules.link_share * typical), rules.max_link_points))
 
 
 def _shared_points(model: SfmModel) -> Any:

@@ -20,6 +20,7 @@ from hloc_lite.mapping.model_choice import (
 )
 from hloc_lite.mapping.pair_agreement import image_agreement
 from hloc_lite.mapping.repair import repaired, separated, with_images_only
+from hloc_lite.mapping.weak_links import link_bound
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import Camera, Rigid3
 from tests.exact_scene import make_scene
@@ -137,6 +138,17 @@ def test_images_that_chance_joins_again_do_not_come_back() -> None:
 def test_a_model_with_strong_links_stays_as_it_is() -> None:
     model = two_groups(common=60)
     assert separated(model, all_matches(model), CONFIG, pytest.fail) == [model]
+
+
+def test_the_more_points_neighbours_share_the_more_a_link_needs() -> None:
+    model = two_groups(common=45)
+    assert link_bound(model, 30, ScratchConfig(link_share=0.0)) == 30
+    assert link_bound(model, 30, ScratchConfig(link_share=1.0, max_link_points=50)) == 50
+    config = CONFIG.model_copy(
+        update={"scratch": ScratchConfig(min_model_images=3, link_share=1.0)}
+    )
+    (large,) = separated(model, all_matches(model), config, lambda start, without: start)
+    assert [image.name for image in large.images] == list(NAMES)
 
 
 def test_links_whose_matches_contradict_the_model_do_not_join() -> None:
