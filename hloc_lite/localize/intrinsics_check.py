@@ -54,6 +54,10 @@ OTHER_LENS = {
     "RADIAL_FISHEYE": "RADIAL",
 }
 """Models of the other kind of lens, perspective or fisheye, with the same first parameters."""
+MAX_OTHER_K1 = 1 / 6
+"""Distortion up to which such a fit shows the other kind of lens. tan(x) is x + x^3 / 3 + ...: with
+k1 near 1/3 a fisheye model describes a perspective lens, and with -1/3 a perspective one a fisheye.
+It then only has distortion that the given kind of lens lacks, and explained errors of a map."""
 
 SHIFT_SIGMAS = 0.5
 """Standard deviation over the shift to the pose with free intrinsics: the true pose then lies
@@ -180,7 +184,15 @@ def _likely_fit(
         fit_intrinsics(kept, each, free.cam_from_world, config.pose, sigmas, center)
         for each, center in cameras
     ]
-    return max((each for each in likely if each), key=gain, default=None)
+    lenses = [each for each in likely if each and is_lens_of_its_kind(each.camera, camera)]
+    return max(lenses, key=gain, default=None)
+
+
+def is_lens_of_its_kind(fitted: Camera, given: Camera) -> bool:
+    """Return False for a lens of the other kind that its distortion turns into the given kind."""
+    if fitted.model == given.model:
+        return True
+    return abs(float(fitted.params[get_camera_model(fitted).extra_start])) <= MAX_OTHER_K1
 
 
 def _with_other_focal(

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hloc_lite.geometry.cameras import focal_lengths
+from hloc_lite.geometry.cameras import focal_lengths, img_from_cam
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize import intrinsics_check
-from hloc_lite.localize.intrinsics_check import gain_by_inlier
+from hloc_lite.localize.intrinsics_check import gain_by_inlier, is_lens_of_its_kind
 from hloc_lite.maps.map import Map
 from hloc_lite.pose.intrinsics_fit import fit_intrinsics
 from hloc_lite.pose.quality import standard_deviations
@@ -102,6 +102,21 @@ def test_recalibrate_uses_the_intrinsics_that_fit(
     assert position_sigma(result.pose) > position_sigma(
         localizer_with(sfm_map, features).localize(scene.image(3), TRUE).pose
     )
+
+
+def test_a_fisheye_model_of_a_perspective_lens_is_no_other_lens() -> None:
+    """tan(x) is x + x^3 / 3 + ..., so that k1 = 1/3 makes a fisheye model perspective."""
+    given = Camera("SIMPLE_RADIAL", *SIZE, np.array([300.0, 160, 120, 0]))
+    same = Camera("SIMPLE_RADIAL_FISHEYE", *SIZE, np.array([300.0, 160, 120, 1 / 3]))
+    other = replace(same, params=np.array([300.0, 160, 120, 0.02]))
+    points = np.random.default_rng(0).uniform((-2, -1.5, 4), (2, 1.5, 6), (50, 3))
+    apart = [
+        np.abs(img_from_cam(each, points) - img_from_cam(given, points)).max()
+        for each in (same, other)
+    ]
+    assert apart[0] < 1.5 < 5 < apart[1]
+    assert is_lens_of_its_kind(other, given) and not is_lens_of_its_kind(same, given)
+    assert is_lens_of_its_kind(replace(given, params=np.array([300.0, 160, 120, 0.4])), given)
 
 
 def test_right_intrinsics_change_nothing(scene: ExactScene, sfm_map: Map) -> None:
