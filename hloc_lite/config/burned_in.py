@@ -21,8 +21,9 @@ class BurnedInConfig(Section):
 
     enabled: bool = True
     """Drop such features before matching."""
-    min_photos: int = Field(6, ge=3, le=1000)
-    """Different photos in which a feature must stay. By chance some stay in four of twelve."""
+    min_photos: int = Field(8, ge=3, le=1000)
+    """Different photos in which a feature must stay. Of 2048 features of XFeat in each of twelve
+    small photos some stay in seven by chance; 8 still finds nearly all that 6 does."""
     min_share: float = Field(0.33, gt=0, le=1)
     """Share of the different photos in which a feature must stay. Features of the scene stayed in
     at most 6 of 24. Of those in the marks this finds 40 to 80 %, and 0.5 half as many."""
@@ -38,5 +39,8 @@ class BurnedInConfig(Section):
     max_area_share: float = Field(0.25, gt=0, le=1)
     """Larger marks are none: the whole picture stays, so the camera stood still. Share of 64 fields
     of the photo, of those with features. A line of text and a logo take up 0.16."""
+    min_field_share: float = Field(0.3, ge=0, le=1)
+    """Two photos show one picture in a field where this share of its features stays. With thousands
+    of features some stay by chance in every field of different photos."""
     max_sample: int = Field(32, ge=3, le=1000)
     """Photos of a folder that are compared, evenly spaced: 0.1 to 0.7 s."""

@@ -16,6 +16,9 @@ from hloc_lite.types import Bool, Float64, Int64, LocalFeatures
 
 FIELDS_PER_SIDE = 8
 """Fields of a photo, per side, by which the area of marks is measured."""
+NEARLY = 0.75
+"""Share of the photos that a mark needs from which on a feature counts for that area: where light
+changes, features of a webcam's picture stay in few photos each, but all over it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +54,13 @@ def find_marks(
     together = _join(photos)
     radius = config.max_shift_px * detector_scale(photos[0].image_size, max_side_px)
     pairs = _staying_pairs(together, radius, config.min_similarity)
-    different = _different_photos(together, pairs, config.max_area_share)
+    different = _different_photos(together, pairs, config)
     needed = max(config.min_photos, config.min_share * different.sum())
     if different.sum() < needed:
         return none
-    stays = (_num_photos(together, pairs, different) >= needed) & different[together.photo]
-    if _area_share(together, stays, different) > config.max_area_share:
+    num_photos = np.where(different[together.photo], _num_photos(together, pairs, different), 0)
+    stays, nearly = num_photos >= needed, num_photos >= NEARLY * needed
+    if _area_share(together, nearly, different) > config.max_area_share:
         return none
     return together.keypoints[stays]
 
@@ -109,18 +113,24 @@ def _staying_pairs(together: _Features, radius_px: float, min_similarity: float)
     return np.concatenate([alike, alike[:, ::-1]])
 
 
-def _different_photos(together: _Features, pairs: Int64, max_area_share: float) -> Bool:
-    """(K,) True for photos whose picture is not that of an earlier one that is True."""
+def _different_photos(together: _Features, pairs: Int64, config: BurnedInConfig) -> Bool:
+    """(K,) True for photos whose picture is not that of an earlier one that is True.
+
+    A field of a photo is that of another one if enough of its features stay
+    (``config.min_field_share``).
+    """
     num_photos, num_fields = int(together.photo.max(initial=-1)) + 1, FIELDS_PER_SIDE**2
-    with_features = np.zeros((num_photos, num_fields), bool)
-    with_features[together.photo, together.field] = True
-    staying = np.zeros((num_photos, num_photos, num_fields), bool)
-    first, second = pairs.T
-    staying[together.photo[first], together.photo[second], together.field[first]] = True
-    share = staying.sum(axis=2) / np.maximum(1, with_features.sum(axis=1))[:, None]
+    count = np.zeros((num_photos, num_fields), int)
+    np.add.at(count, (together.photo, together.field), 1)
+    staying = np.zeros((num_photos, num_photos, num_fields), int)
+    # a feature may have several of the other photo near it
+    first, other = np.unique(np.stack([pairs[:, 0], together.photo[pairs[:, 1]]], axis=1), axis=0).T
+    np.add.at(staying, (together.photo[first], other, together.field[first]), 1)
+    is_same = staying >= np.maximum(1, config.min_field_share * count[:, None])
+    share = is_same.sum(axis=2) / np.maximum(1, (count > 0).sum(axis=1))[:, None]
     different = np.zeros(num_photos, bool)
     for photo in range(num_photos):
-        different[photo] = not (share[photo, different] > max_area_share).any()
+        different[photo] = not (share[photo, different] > config.max_area_share).any()
     return different
 
 

@@ -49,6 +49,28 @@ def test_a_time_stamp_is_found_and_the_scene_is_kept() -> None:
         assert not found[:300][far].any() and far.sum() > 250
 
 
+def test_marks_are_found_though_dense_features_coincide_by_chance() -> None:
+    """With 5000 small descriptors, one seems to stay in most fields of two photos."""
+    rng = np.random.default_rng(4)
+    looks = unit(rng.normal(size=(30, 8)))
+    dense = []
+    for _ in range(12):
+        scene = rng.uniform((0, 0), SIZE, (5000, 2))
+        keypoints = np.concatenate([scene, STAMP + rng.normal(0, 0.2, STAMP.shape)])
+        descriptors = np.concatenate([unit(rng.normal(size=(5000, 8))), looks])
+        dense.append(
+            LocalFeatures(
+                keypoints.astype(np.float32),
+                descriptors.astype(np.float32),
+                np.ones(len(keypoints), np.float32),
+                SIZE,
+            )
+        )
+    marks = find_marks(dense, CONFIG, 640)
+    assert len(marks) > 0
+    assert np.linalg.norm(marks[:, None] - STAMP, axis=2).min(axis=1).max() < 3
+
+
 def test_features_of_the_scene_that_move_are_no_marks() -> None:
     rng = np.random.default_rng(1)
     looks = unit(rng.normal(size=(30, 32)))
