@@ -37,7 +37,8 @@ class AssessmentConfig(Section):
     min_link_points: int = Field(30, ge=1, le=10000)
     """Images that share as many points or more are strongly linked. Groups of images that no strong
     link joins to the largest one are doubtful: two sides of a street that nothing joins but chance
-    shared 21 points at most; the weakest link in right maps of real photos was far above 30."""
+    shared 21 points at most; the weakest link in right maps of real photos was far above 30. Where
+    neighbours share many, ``scratch.link_share`` asks for more."""
     min_link_agreement: float = Field(0.7, ge=0, le=1)
     """Only pairs of which a larger share of the verified matches agrees with the map are links."""
     rotation_pair_share: float = Field(0.8, ge=0, le=1)

@@ -142,7 +142,7 @@ def _build(run: Run) -> Map:
         if run.inputs.reference is not None:
             best, *others = make(run)
         else:
-            best, *others = make_with_fallback(run, make, len(image_hashes))
+            best, *others = make_with_fallback(run, make)
         added = add_side_maps(run.folder, others if run.keeps_side_maps else [])
         write_map(run.folder, best)  # it is locked already
         replace_side_maps(run.folder, added)

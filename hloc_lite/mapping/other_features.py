@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from hloc_lite.config import Config, load_config
 from hloc_lite.errors import HlocLiteError, RegistrationError
@@ -18,14 +19,11 @@ MakeMaps = Callable[[Run], list[Map]]
 """Makes the maps of a run, best first; raises RegistrationError if there are none."""
 
 
-def make_with_fallback(run: Run, make: MakeMaps, num_images: int) -> list[Map]:
+def make_with_fallback(run: Run, make: MakeMaps) -> list[Map]:
     """Make the maps of a run; if too few images are registered, also with other features.
 
     The maps whose best model is stronger (``localizing_strength``) are returned. Their reports name
     the candidates of all features that made a map.
-
-    Args:
-        num_images: images that can be used; copies and damaged files do not count.
 
     Raises:
         MappingError: as ``make``, of the first run.
@@ -35,8 +33,7 @@ def make_with_fallback(run: Run, make: MakeMaps, num_images: int) -> list[Map]:
         maps = make(run)
     except RegistrationError as error:
         failure, maps = error, []
-    enough = run.config.scratch.min_registered_share * num_images
-    if maps and maps[0].report["registered"] >= enough:
+    if maps and _is_enough(maps[0].report, run.config):
         return maps
     config = with_fallback_features(run.config)
     if config is None:
@@ -71,6 +68,15 @@ def with_fallback_features(config: Config) -> Config | None:
     tuned = {section for entry in entries if entry is not None for section in entry.defaults}
     sections = {"features", "matching", *tuned}
     return config.model_copy(update={section: getattr(fresh, section) for section in sections})
+
+
+def _is_enough(report: Mapping[str, Any], config: Config) -> bool:
+    """Return True if enough of the images that could be used are registered.
+
+    Copies and damaged files have no keypoints, and do not count.
+    """
+    usable = sum(each["keypoints"] > 0 for each in report["images"].values())
+    return bool(report["registered"] >= config.scratch.min_registered_share * usable)
 
 
 def _made(maps: list[Map], failure: RegistrationError | None) -> list[Map]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags
 from scipy.sparse.csgraph import connected_components
 
 from hloc_lite.config import ScratchConfig
@@ -64,10 +64,11 @@ def link_bound(model: SfmModel, min_points: int, rules: ScratchConfig) -> int:
 
     Args:
         min_points: points that it needs in any model.
+        rules: ``link_share`` and ``max_link_points``.
     """
-    shared = _shared_points(model).tolil()
-    shared.setdiag(0)
-    typical = float(np.median(shared.tocsr().max(axis=1).toarray()))
+    shared = _shared_points(model)
+    with_others = shared - diags(shared.diagonal())
+    typical = float(np.median(with_others.max(axis=1).toarray()))
     return max(min_points, min(round(rules.link_share * typical), rules.max_link_points))
 
 

@@ -45,7 +45,9 @@ def make_by(registered: dict[str, int]):
             raise RegistrationError(f"none by {name}")
         strength = float(registered[name])
         report = {
-            "registered": registered[name], "images_given": 30,
+            "registered": registered[name],
+            # 20 of the 30 given images are copies or damaged
+            "images": {f"{row}.png": {"keypoints": 100 * (row < 10)} for row in range(30)},
             "candidates": [{"features": name}], "models": [{"strength": strength}],
         }  # fmt: skip
         return [StandInMap(run.config, report)]
@@ -56,7 +58,6 @@ def make_by(registered: dict[str, int]):
 @pytest.mark.parametrize(
     ("registered", "chosen", "tried"),
     [
-        # 20 of the 30 given images are copies
         ({"rootsift": 8}, "rootsift", ["rootsift"]),
         ({"rootsift": 7, "aliked-n16": 9}, "aliked-n16", ["aliked-n16", "rootsift"]),
         ({"rootsift": 7, "aliked-n16": 6}, "rootsift", ["rootsift", "aliked-n16"]),
@@ -65,11 +66,11 @@ def make_by(registered: dict[str, int]):
     ],
 )
 def test_the_better_features_make_the_map(run: Run, registered, chosen: str, tried) -> None:
-    (found,) = make_with_fallback(run, make_by(registered), num_images=10)
+    (found,) = make_with_fallback(run, make_by(registered))
     assert found.config.features.name == chosen
     assert [each["features"] for each in found.report["candidates"]] == tried
 
 
 def test_without_any_map_the_error_is_that_of_the_features_asked_for(run: Run) -> None:
     with pytest.raises(RegistrationError, match="none by rootsift"):
-        make_with_fallback(run, make_by({"rootsift": 0, "aliked-n16": 0}), num_images=10)
+        make_with_fallback(run, make_by({"rootsift": 0, "aliked-n16": 0}))
