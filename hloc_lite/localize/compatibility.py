@@ -118,6 +118,14 @@ def check_recalibrate(config: Config, recalibrate: bool) -> None:
         )
 
 
+def warn_of_another_confidence_model() -> None:
+    """Warn that a calibration of the map is left out: it holds for other coefficients."""
+    logger.warning(
+        "what the map learned about itself belongs to another confidence model and is not used: "
+        "run `hloc-lite calibrate`"
+    )
+
+
 def warn_of_untested_intrinsics(config: Config) -> None:
     """Log that nothing tests given intrinsics where the confidence is disabled."""
     if config.intrinsics.check and not config.confidence.enabled:

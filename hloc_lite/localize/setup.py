@@ -18,6 +18,7 @@ from hloc_lite.localize.compatibility import (
     check_weights,
     landmark_matching_config,
     query_matching_config,
+    warn_of_another_confidence_model,
     warn_of_untested_intrinsics,
     warn_of_unused_names,
 )
@@ -222,7 +223,10 @@ def _make_verifier(
 
 def _make_promises(sfm_map: Map, known: Calibration | None, config: Config) -> Promises:
     # shipped answers are of the global model, also where a map corrects it
-    own = own_answers(fitting_calibration(known, sfm_map))
+    fitting = fitting_calibration(known, sfm_map)
+    if fitting is None and known is not None and sfm_map.calibration is not None:
+        warn_of_another_confidence_model()
+    own = own_answers(fitting)
     return Promises(config.confidence, own, partial(load_known_answers, known))
 
 

@@ -129,11 +129,14 @@ def write_calibration(folder: Path, calibration: MapCalibration, fingerprint: st
     """Write the calibration into the folder of a map.
 
     Args:
+        folder: no other process writes into it.
         fingerprint: that of the map.
 
     Raises:
         HlocLiteError: the file cannot be written.
     """
+    for left in folder.glob(f".{CALIBRATION}.*.partial"):  # by a process that was killed
+        left.unlink(missing_ok=True)
     write_json_atomic(folder / CALIBRATION, calibration_to_json(calibration, fingerprint))
 
 

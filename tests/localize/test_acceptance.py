@@ -245,7 +245,7 @@ def test_promises_of_the_shipped_answers() -> None:
 
 
 def test_own_answers_of_another_confidence_model_show_nothing(
-    scene: ExactScene, sfm_map: Map, tmp_path: Path
+    scene: ExactScene, sfm_map: Map, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = load_calibration(CONFIG)
     assert model is not None
@@ -256,6 +256,7 @@ def test_own_answers_of_another_confidence_model_show_nothing(
     calibration = MapCalibration(own, np.zeros(0, np.float32), fitted_to=model_fingerprint(model))
     calibrated = replace(sfm_map, calibration=calibration)
     localizer = make_localizer(calibrated, f"confidence.file={file}")
+    assert "belongs to another confidence model" in caplog.text
     result = localizer.localize(scene.image(3), scene.camera, max_wrong=0.05)
     assert "this map has 0 calibration answers" in result.promise
     assert "not shown" in result.promise
