@@ -1,0 +1,130 @@
+"""Points and observations of kapture: ``points3d.txt`` and ``observations.txt``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hloc_lite.errors import FormatError
+from hloc_lite.formats.kapture.tables import (
+    column_header,
+    finite_number,
+    read_rows,
+    relative_name,
+    whole_number,
+    write_rows,
+)
+from hloc_lite.types import Float64, Int64, UInt8, freeze_field
+
+XYZ_COLUMNS = "X, Y, Z"
+XYZ_RGB_COLUMNS = "X, Y, Z, R, G, B"
+OBSERVATION_COLUMNS = "point3d_id, keypoints_type, [image_path, feature_id]*"
+Observations = Mapping[str, Mapping[str, Int64]]
+"""Type of keypoints -> image -> (K, 2) keypoint and point, both counted from 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Points3d:
+    """Points of a reconstruction; a point's number is its row."""
+
+    xyz: Float64
+    """(M, 3) world."""
+    rgb: UInt8 | None = None
+    """(M, 3); None without colours."""
+
+    def __post_init__(self) -> None:
+        freeze_field(self, "xyz", np.float64, None, 3)
+        if self.rgb is not None:
+            freeze_field(self, "rgb", np.uint8, len(self.xyz), 3)
+
+
+def read_points3d(path: Path) -> Points3d:
+    """Read points; all lines have 3 or all have 6 values, as the column header says if it is clear.
+
+    Raises:
+        FormatError: a bad line (with its number), or colours that are no bytes.
+    """
+    header = column_header(path).replace(" ", "")
+    stated = {XYZ_COLUMNS.replace(" ", ""): 3, XYZ_RGB_COLUMNS.replace(" ", ""): 6}.get(header)
+    count = stated
+    values: list[list[float]] = []
+    for cells, where in read_rows(path, XYZ_RGB_COLUMNS, 3, 6):
+        count = count or len(cells)
+        if len(cells) != count or count not in (3, 6):
+            source = "the header" if stated else "the first point"
+            raise FormatError(f"{where}: expected {count} values as {source}, got {len(cells)}")
+        values.append([finite_number(cell, "each value of a point", where) for cell in cells])
+    table = np.array(values, np.float64).reshape(len(values), count or 3)
+    if table.shape[1] == 3:
+        return Points3d(table)
+    rgb = table[:, 3:]
+    if ((rgb < 0) | (rgb > 255) | (rgb != np.floor(rgb))).any():
+        raise FormatError(f"{path}: colours are whole numbers from 0 to 255")
+    return Points3d(np.ascontiguousarray(table[:, :3]), rgb.astype(np.uint8))
+
+
+def write_points3d(path: Path, points: Points3d) -> None:
+    """Write points, with colours if they have any."""
+    if points.rgb is None:
+        write_rows(path, XYZ_COLUMNS, points.xyz.tolist())
+        return
+    rows = zip(points.xyz.tolist(), points.rgb.tolist(), strict=True)
+    write_rows(path, XYZ_RGB_COLUMNS, ([*xyz, *rgb] for xyz, rgb in rows))
+
+
+def read_observations(path: Path, num_points: int) -> dict[str, dict[str, Int64]]:
+    """Read which keypoints observe which point.
+
+    Lines of format 1.0 have no type of keypoints: theirs is empty.
+
+    Args:
+        path: ``observations.txt``.
+        num_points: number of points in ``points3d.txt``.
+
+    Returns:
+        Type of keypoints -> image -> (K, 2) keypoint and point, in ascending order.
+
+    Raises:
+        FormatError: a bad line (with its number), a point that does not exist, or a keypoint that
+            observes two points.
+    """
+    found: dict[str, dict[str, dict[int, int]]] = {}
+    for (number, *rest), where in read_rows(path, OBSERVATION_COLUMNS, 1):
+        point = whole_number(number, "point3d_id", where)
+        if not 0 <= point < num_points:
+            raise FormatError(f"{where}: point {point} does not exist, there are {num_points}")
+        keypoints_type = rest.pop(0) if len(rest) % 2 else ""
+        images = found.setdefault(keypoints_type, {})
+        for name, index in zip(rest[::2], rest[1::2], strict=True):
+            keypoint = whole_number(index, "feature_id", where)
+            observed = images.setdefault(relative_name(name, where), {})
+            if keypoint < 0 or observed.setdefault(keypoint, point) != point:
+                raise FormatError(
+                    f"{where}: keypoint {keypoint} of {name!r} is negative or observes point "
+                    f"{observed.get(keypoint, point)}, too"
+                )
+    return {
+        keypoints_type: {name: _pairs(observed) for name, observed in images.items()}
+        for keypoints_type, images in found.items()
+    }
+
+
+def write_observations(path: Path, observations: Observations) -> None:
+    """Write observations, sorted by point; raises as ``write_rows``."""
+    rows: list[tuple[object, ...]] = []
+    for keypoints_type, images in observations.items():
+        by_point: dict[int, list[object]] = {}
+        for name in sorted(images):
+            for keypoint, point in images[name].tolist():
+                by_point.setdefault(point, []).extend([name, keypoint])
+        # an empty type is how format 1.0 writes them
+        named = [keypoints_type] if keypoints_type else []
+        rows += [(point, *named, *by_point[point]) for point in sorted(by_point)]
+    write_rows(path, OBSERVATION_COLUMNS, rows)
+
+
+def _pairs(observed: Mapping[int, int]) -> Int64:
+    return np.array(sorted(observed.items()), np.int64).reshape(-1, 2)
