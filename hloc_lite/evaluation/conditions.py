@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hloc_lite.errors import HlocLiteError
+from hloc_lite.evaluation.metrics import merge_conditions
 from hloc_lite.formats.hloc_lists import read_poses
 from hloc_lite.types import Rigid3
 
@@ -50,6 +51,71 @@ def group_by_first_folder(true: Mapping[str, Rigid3]) -> dict[str, dict[str, Rig
                 grouped.setdefault(labels[name], {})[name] = pose
             return grouped
     return {"all": dict(true)}
+
+
+def grouped_conditions(
+    conditions: Mapping[str, Mapping[str, Rigid3]], groups: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, Rigid3]]:
+    """Conditions, followed by groups of them, as further rows of a table.
+
+    Args:
+        conditions: condition -> image name -> true cam_from_world.
+        groups: group -> conditions in it, as for RobotCar Seasons ``{"day all": all_but(conditions,
+            ["night", "night-rain"]), "night all": ["night", "night-rain"]}``.
+
+    Raises:
+        HlocLiteError: a group is empty, has the name of a condition or an unknown condition, or its
+            conditions have different true poses of one query.
+    """
+    rows = {condition: dict(poses) for condition, poses in conditions.items()}
+    for group, members in groups.items():
+        if group in conditions or group == "all":
+            raise HlocLiteError(f"a group cannot be named {group!r}: there is such a row already")
+        if not members:
+            raise HlocLiteError(f"the group {group!r} has no conditions")
+        _check_known(members, conditions)
+        rows[group] = merge_conditions({member: conditions[member] for member in members})
+    return rows
+
+
+def all_but(conditions: Iterable[str], left_out: Collection[str]) -> list[str]:
+    """Return the names of all conditions but some, for a group.
+
+    Raises:
+        HlocLiteError: one to leave out is not a condition.
+    """
+    names = list(conditions)
+    _check_known(left_out, names)
+    return [name for name in names if name not in left_out]
+
+
+def parse_groups(texts: Sequence[str], conditions: Collection[str]) -> dict[str, list[str]]:
+    """Parse groups of conditions, ``NAME=A,B`` or, for all conditions but these, ``NAME=!A,B``.
+
+    Raises:
+        HlocLiteError: another form, a group given twice, or an unknown condition.
+    """
+    groups: dict[str, list[str]] = {}
+    for text in texts:
+        name, separator, listed = text.partition("=")
+        members = [member.strip() for member in listed.removeprefix("!").split(",")]
+        if not (separator and name.strip() and all(members)):
+            raise HlocLiteError(
+                f"a group is NAME=CONDITION,CONDITION, or NAME=!CONDITION,CONDITION for all but "
+                f"these; got {text!r}"
+            )
+        if name.strip() in groups:
+            raise HlocLiteError(f"the group {name.strip()!r} is given twice")
+        _check_known(members, conditions)
+        is_rest = listed.startswith("!")
+        groups[name.strip()] = all_but(conditions, members) if is_rest else members
+    return groups
+
+
+def _check_known(members: Collection[str], conditions: Collection[str]) -> None:
+    unknown = [member for member in members if member not in conditions]
+    if unknown:
+        raise HlocLiteError(f"{unknown[0]!r} is not a condition; there are {', '.join(conditions)}")
 
 
 def parse_condition_file(argument: str, *, is_only_file: bool = False) -> tuple[str, Path]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hloc_lite.evaluation.metrics import QueryError
+from hloc_lite.evaluation.query_error import QueryError
 from hloc_lite.evaluation.thresholds import Threshold
 from hloc_lite.types import Bool, Float64, Int64, freeze_field
 
@@ -110,7 +110,8 @@ class GivenButWrong:
     def definition(self) -> str:
         """Definition of wrong, in words."""
         distance, _, angle = self.correct.label.partition(",")
-        return f"wrong: beyond {distance} or {angle}" if angle else f"wrong: beyond {distance}"
+        beyond = "wrong: at or beyond" if self.correct.strict else "wrong: beyond"
+        return f"{beyond} {distance} or {angle}" if angle else f"{beyond} {distance}"
 
 
 def given_but_wrong(errors: Sequence[QueryError], correct: Threshold) -> GivenButWrong:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from hloc_lite.evaluation.conditions import grouped_conditions
 from hloc_lite.evaluation.confidence_scores import (
     GivenButWrong,
     ScoredAnswers,
@@ -19,7 +20,13 @@ from hloc_lite.evaluation.metrics import (
     score_conditions,
 )
 from hloc_lite.evaluation.names import NameAlignment, align_names
-from hloc_lite.evaluation.thresholds import MAP_UNITS, DistanceUnit, Threshold, correct_within
+from hloc_lite.evaluation.thresholds import (
+    MAP_UNITS,
+    DistanceUnit,
+    Threshold,
+    correct_within,
+    strict_thresholds,
+)
 from hloc_lite.types import Rigid3
 
 SUSPICIOUS_RECALL = 0.1
@@ -31,7 +38,7 @@ class Evaluation:
     """Scores by condition, with caveats."""
 
     rows: Mapping[str, Scores]
-    """Condition -> scores; the last row is all conditions together."""
+    """Condition or group of conditions -> scores; the last row is all conditions together."""
     conditions: Mapping[str, Mapping[str, Rigid3]]
     """Condition -> true cam_from_world poses."""
     names: NameAlignment
@@ -104,6 +111,9 @@ def evaluate(
     confidences: Mapping[str, float] | None = None,
     correct: Threshold | None = None,
     fallbacks: Collection[str] = (),
+    *,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    strict: bool = False,
 ) -> Evaluation:
     """Score estimated ``cam_from_world`` poses (name -> pose) against the true ones.
 
@@ -119,11 +129,18 @@ def evaluate(
         correct: errors within which a given pose is correct; default: ``correct_within`` the unit.
         fallbacks: queries whose estimated pose is that of the most similar map image
             (``LocalizationResult.fallback``).
+        groups: group -> conditions in it, for further rows (see ``grouped_conditions``).
+        strict: take errors below the thresholds and ``correct`` only, as hloc and LaMAR do, instead
+            of at most these.
 
     Raises:
-        HlocLiteError: no true poses, names that match none or several true ones, or conditions with
-            different true poses of one query.
+        HlocLiteError: no true poses, names that match none or several true ones, conditions with
+            different true poses of one query, or a bad group.
     """
+    unit = unit or MAP_UNITS
+    correct = correct_within(unit) if correct is None else correct
+    if strict:
+        thresholds, (correct,) = strict_thresholds(thresholds), strict_thresholds([correct])
     true = merge_conditions(conditions)
     names = align_names(estimated if query_names is None else query_names, true)
     renamed = {names.true_names[n]: pose for n, pose in estimated.items() if n in names.true_names}
@@ -131,7 +148,7 @@ def evaluate(
     rows = {
         condition: _with_fallbacks(scores, known_fallbacks)
         for condition, scores in score_conditions(
-            renamed, conditions, thresholds, bootstrap
+            renamed, grouped_conditions(conditions, groups or {}), thresholds, bootstrap
         ).items()
     }
     recalls = list(rows.values())[-1].recalls
@@ -140,8 +157,6 @@ def evaluate(
     known = {
         names.true_names[n]: c for n, c in (confidences or {}).items() if n in names.true_names
     }
-    unit = unit or MAP_UNITS
-    correct = correct_within(unit) if correct is None else correct
     return Evaluation(rows, conditions, names, unit, hint, correct, known)
 
 

@@ -216,7 +216,8 @@ def _fallback_text(record: QueryRecord) -> str:
 
 
 def _definition(counted: GivenButWrong) -> str:
-    return f"wrong: beyond {threshold_text(counted.correct).replace(', ', ' or ')}"
+    beyond = "at or beyond" if counted.correct.strict else "beyond"
+    return f"wrong: {beyond} {threshold_text(counted.correct).replace(', ', ' or ')}"
 
 
 def _tile(label: str, value: str, detail: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from hloc_lite.evaluation.confidence_scores import (
@@ -15,6 +15,8 @@ from hloc_lite.evaluation.confidence_scores import (
 )
 from hloc_lite.evaluation.evaluate import Evaluation
 from hloc_lite.evaluation.metrics import Interval, Scores
+from hloc_lite.evaluation.query_error import QueryError
+from hloc_lite.evaluation.table_text import TextTable, plain_table
 from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold
 
 SCHEMA_VERSION = 1
@@ -29,21 +31,19 @@ def text_table(rows: Mapping[str, Scores], unit: DistanceUnit, correct: Threshol
     first = next(iter(rows.values()))
     labels = [threshold.label for threshold in first.thresholds]
     header = ["", "queries", "localized", "wrong", *labels, "median", "median"]
-    lines = [header]
-    for condition, scores in rows.items():
-        recalls = [percent_text(recall) for recall in scores.recalls]
-        lines.append(
-            [
-                condition,
-                str(scores.num_queries),
-                str(scores.num_localized),
-                str(given_but_wrong(scores.errors, correct).num_wrong),
-                *recalls,
-                distance_text(scores.median_distance.value, unit),
-                angle_text(scores.median_angle_deg.value),
-            ]
+    lines = [
+        (
+            condition,
+            str(scores.num_queries),
+            str(scores.num_localized),
+            str(given_but_wrong(scores.errors, correct).num_wrong),
+            *(percent_text(recall) for recall in scores.recalls),
+            distance_text(scores.median_distance.value, unit),
+            angle_text(scores.median_angle_deg.value),
         )
-    return _align_columns(lines)
+        for condition, scores in rows.items()
+    ]
+    return plain_table(TextTable(tuple(header), tuple(lines)))
 
 
 def confidence_lines(answers: ScoredAnswers) -> list[str]:
@@ -67,6 +67,11 @@ def percent_text(recall: Interval) -> str:
 def distance_text(distance: float, unit: DistanceUnit) -> str:
     """Format a distance with three digits and its unit; an infinite one as ``no pose``."""
     return f"{unit.convert(distance):.3g} {unit.symbol}" if math.isfinite(distance) else "no pose"
+
+
+def error_text(error: float) -> str:
+    """Format an error with three digits, without its unit; an infinite one as ``no pose``."""
+    return f"{error:.3g}" if math.isfinite(error) else "no pose"
 
 
 def angle_text(angle_deg: float) -> str:
@@ -123,8 +128,8 @@ def _confidence_to_json(answers: ScoredAnswers) -> dict[str, Any] | None:
         "reliability": {
             "edges": diagram.edges.tolist(),
             "counts": diagram.counts.tolist(),
-            "mean_confidence": [_finite_or_none(value) for value in diagram.mean_confidence],
-            "share_right": [_finite_or_none(value) for value in diagram.share_right],
+            "mean_confidence": [finite_or_none(value) for value in diagram.mean_confidence],
+            "share_right": [finite_or_none(value) for value in diagram.share_right],
         },
     }
 
@@ -135,43 +140,45 @@ def _scores_to_json(scores: Scores) -> dict[str, Any]:
         "num_localized": scores.num_localized,
         "recalls": [
             {
-                "threshold": threshold.label,
-                "max_distance": threshold.max_distance,
-                "max_angle_deg": threshold.max_angle_deg,
+                **threshold_to_json(threshold),
                 "num_within": scores.num_within(threshold),
-                **_interval_to_json(recall),
+                **interval_to_json(recall),
             }
             for threshold, recall in zip(scores.thresholds, scores.recalls, strict=True)
         ],
-        "median_distance": _interval_to_json(scores.median_distance),
-        "median_angle_deg": _interval_to_json(scores.median_angle_deg),
-        "errors": {
-            error.name: {
-                "distance": _finite_or_none(error.distance),
-                "angle_deg": _finite_or_none(error.angle_deg),
-            }
-            for error in scores.errors
-        },
+        "median_distance": interval_to_json(scores.median_distance),
+        "median_angle_deg": interval_to_json(scores.median_angle_deg),
+        "errors": {error.name: error_to_json(error) for error in scores.errors},
     }
 
 
-def _interval_to_json(interval: Interval) -> dict[str, float | None]:
+def threshold_to_json(threshold: Threshold) -> dict[str, Any]:
+    """Convert a threshold to JSON values; distances are in map units."""
     return {
-        "value": _finite_or_none(interval.value),
-        "low": _finite_or_none(interval.low),
-        "high": _finite_or_none(interval.high),
+        "threshold": threshold.label,
+        "max_distance": threshold.max_distance,
+        "max_angle_deg": threshold.max_angle_deg,
+        "strict": threshold.strict,
     }
 
 
-def _finite_or_none(value: float) -> float | None:
+def error_to_json(error: QueryError) -> dict[str, float | None]:
+    """Convert errors to JSON values; those of a failure are null."""
+    return {
+        "distance": finite_or_none(error.distance),
+        "angle_deg": finite_or_none(error.angle_deg),
+    }
+
+
+def interval_to_json(interval: Interval) -> dict[str, float | None]:
+    """Convert to JSON values; what is not finite is null."""
+    return {
+        "value": finite_or_none(interval.value),
+        "low": finite_or_none(interval.low),
+        "high": finite_or_none(interval.high),
+    }
+
+
+def finite_or_none(value: float) -> float | None:
+    """Return a finite number as it is, and None for others, which JSON lacks."""
     return float(value) if math.isfinite(value) else None
-
-
-def _align_columns(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    texts = []
-    for line in lines:
-        cells = [line[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
-        texts.append("  ".join(cells).rstrip())
-    return "\n".join(texts)

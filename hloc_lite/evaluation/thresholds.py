@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hloc_lite.errors import ConfigError
 
@@ -43,6 +43,8 @@ class Threshold:
     max_angle_deg: float
     label: str = ""
     """Text shown for it; made from the numbers if empty."""
+    strict: bool = False
+    """True if errors must be below the limits, as in hloc and LaMAR; False: at most."""
 
     def __post_init__(self) -> None:
         positive = self.max_distance > 0 and self.max_angle_deg > 0
@@ -98,6 +100,11 @@ def states_metres(texts: Iterable[str]) -> bool:
 def is_threshold(text: str) -> bool:
     """Return True if the text is a threshold or names a preset."""
     return text.lower() in PRESETS or _PATTERN.fullmatch(text.strip()) is not None
+
+
+def strict_thresholds(thresholds: Iterable[Threshold]) -> tuple[Threshold, ...]:
+    """Return the same thresholds, for errors below them only (``Threshold.strict``)."""
+    return tuple(replace(threshold, strict=True) for threshold in thresholds)
 
 
 def parse_threshold(text: str, unit_length: float | None = None, metre: float = 1.0) -> Threshold:
