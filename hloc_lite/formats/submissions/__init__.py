@@ -1,0 +1,1 @@
+"""Submissions to localization benchmarks: forms, writer, reader and check before the upload."""
