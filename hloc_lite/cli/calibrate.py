@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hloc_lite.cli.options import runtime_options, show_progress, trust_option
-from hloc_lite.errors import BusyMapError, ConfigError, HlocLiteError
+from hloc_lite.errors import ConfigError
 
 if TYPE_CHECKING:
     from hloc_lite.maps.calibration import MapCalibration
@@ -53,56 +52,23 @@ def calibrate(
     """Calibrate an open map, store the calibration in its folder, and print a summary.
 
     Raises:
-        BusyMapError: another process writes the map.
-        HlocLiteError: the folder cannot be written, or holds another map by now.
+        HlocLiteError: see ``calibrate_stored_map``.
     """
     from hloc_lite.io.weights import WeightsStore
-    from hloc_lite.localize.calibration import calibrate_map
-    from hloc_lite.maps.calibration import write_calibration
+    from hloc_lite.localize.stored_calibration import calibrate_stored_map
 
     start = time.perf_counter()
-    _check_is_there(folder, sfm_map)  # a lock would make a folder that is missing
-    with _locked(folder):
-        found = calibrate_map(
-            sfm_map,
-            max_seconds=seconds,
-            progress=_progress if show_progress() else None,
-            weights=WeightsStore(offline=offline),
-            device=device,
-        )
-        known = sfm_map.calibration
-        if known is not None and known.fitted_to == found.fitted_to and not len(found.answers):
-            raise HlocLiteError(
-                f"no photo was tested, so {folder} keeps the calibration that it has: give more "
-                f"--seconds, or lower self_test.min_images_left"
-            )
-        _check_is_there(folder, sfm_map)
-        write_calibration(folder, found, sfm_map.fingerprint)
+    found = calibrate_stored_map(
+        folder,
+        sfm_map,
+        seconds,
+        progress=_progress if show_progress() else None,
+        weights=WeightsStore(offline=offline),
+        device=device,
+    )
     for line in describe(found, sfm_map.config.confidence.min_confidence):
         click.echo(line)
     click.echo(f"  time: self-test {time.perf_counter() - start:.1f} s")
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from replacing the map."""
-    from hloc_lite.io.locks import exclusive_lock
-    from hloc_lite.io.staging import LOCK
-
-    def unwritable(error: OSError) -> HlocLiteError:
-        return HlocLiteError(f"cannot write into {folder}: {error.strerror or error}")
-
-    busy = f"another process is writing {folder}; wait for it, then calibrate the map"
-    with exclusive_lock(folder / LOCK, BusyMapError(busy), unwritable):
-        yield
-
-
-def _check_is_there(folder: Path, sfm_map: Map) -> None:
-    """Raise an error if the folder does not hold this map any more."""
-    from hloc_lite.maps.georeference import map_identity
-
-    if map_identity(folder)["fingerprint"] != sfm_map.fingerprint:
-        raise HlocLiteError(f"{folder} holds another map by now: calibrate that one")
 
 
 def describe(calibration: MapCalibration, min_confidence: float) -> list[str]:

@@ -122,7 +122,7 @@ def command(
         states_metres,
         strict_thresholds,
     )
-    from hloc_lite.formats.hloc_lists import read_poses
+    from hloc_lite.formats.pseudo_truth import read_pseudo_truth_estimates
     from hloc_lite.io.files import write_json_atomic, write_text_atomic
 
     files, trailing = _result_files(results, bool(thresholds))
@@ -138,9 +138,10 @@ def command(
         conditions = group_by_first_folder(merge_conditions(conditions))
     rows = parse_groups(groups, conditions)
     bootstrap = BootstrapConfig(seed=seed)
+    estimated = {method: read_pseudo_truth_estimates(file) for method, file in files.items()}
     evaluations = {
-        method: evaluate(read_poses(file), conditions, limits, unit, bootstrap, groups=rows)
-        for method, file in files.items()
+        method: evaluate(poses, conditions, limits, unit, bootstrap, groups=rows)
+        for method, poses in estimated.items()
     }
     comparisons = compare_all(evaluations, bootstrap)
     tables = _tables(evaluations, comparisons, limits, unit)

@@ -44,6 +44,18 @@ if TYPE_CHECKING:
     help="Group queries by the first folder in which their names differ.",
 )
 @click.option(
+    "--strict",
+    is_flag=True,
+    help="Count errors below the thresholds only, as hloc and LaMAR do, not those equal to them.",
+)
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="NAME=A,B",
+    help="Further row of several conditions; NAME=!A,B for all but these.",
+)
+@click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
@@ -70,6 +82,8 @@ def command(
     unit_length: float | None,
     correct: str | None,
     by_folder: bool,
+    strict: bool,
+    groups: tuple[str, ...],
     seed: int,
     json_file: Path | None,
     report_dir: Path | None,
@@ -84,7 +98,11 @@ def command(
     night=FILE. A true pose without an estimate counts as a failure. Recalls and medians have 95 %
     bootstrap intervals.
     """
-    from hloc_lite.evaluation.conditions import group_by_first_folder, read_conditions
+    from hloc_lite.evaluation.conditions import (
+        group_by_first_folder,
+        parse_groups,
+        read_conditions,
+    )
     from hloc_lite.evaluation.evaluate import evaluate
     from hloc_lite.evaluation.metrics import BootstrapConfig, merge_conditions
     from hloc_lite.evaluation.records import (
@@ -103,7 +121,7 @@ def command(
         percent_of,
         states_metres,
     )
-    from hloc_lite.formats.hloc_lists import read_poses
+    from hloc_lite.formats.pseudo_truth import read_pseudo_truth_estimates
     from hloc_lite.io.files import write_json_atomic
     from hloc_lite.io.results import read_results_jsonl
 
@@ -117,7 +135,7 @@ def command(
     conditions = read_conditions(truth_files)
     if by_folder:
         conditions = group_by_first_folder(merge_conditions(conditions))
-    estimated = read_poses(poses)
+    estimated = read_pseudo_truth_estimates(poses)
     results = None if results_file is None else read_results_jsonl(results_file)
     if results is not None:
         check_same_run(results, estimated)
@@ -133,6 +151,8 @@ def command(
         confidences,
         is_correct,
         () if results is None else fallbacks_of(results),
+        groups=parse_groups(groups, conditions),
+        strict=strict,
     )
     counted = evaluation.given_but_wrong
     click.echo(f"{counted} ({counted.definition})")

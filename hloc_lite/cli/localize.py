@@ -53,8 +53,9 @@ if TYPE_CHECKING:
     "query_lists",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Query list with intrinsics, lines 'NAME MODEL W H params...'. May be given several "
-    "times.  [default: all images of the folder]",
+    help="Query list with intrinsics, lines 'NAME MODEL W H params...', or a COLMAP database, "
+    "kapture or other folder that names images with intrinsics. May be given several times.  "
+    "[default: all images of the folder]",
 )
 @click.option(
     "--camera",

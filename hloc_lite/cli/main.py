@@ -22,9 +22,12 @@ EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 VERBS: Mapping[str, str] = {
+    "benchmark": "hloc_lite.cli.benchmark",
     "calibrate": "hloc_lite.cli.calibrate",
+    "compare": "hloc_lite.cli.compare",
     "compress": "hloc_lite.cli.compress",
     "config": "hloc_lite.cli.config",
+    "dataset": "hloc_lite.cli.dataset",
     "demo": "hloc_lite.cli.demo",
     "doctor": "hloc_lite.cli.doctor",
     "evaluate": "hloc_lite.cli.evaluate",
@@ -33,7 +36,9 @@ VERBS: Mapping[str, str] = {
     "localize": "hloc_lite.cli.localize",
     "map": "hloc_lite.cli.map",
     "serve": "hloc_lite.cli.serve",
+    "submission": "hloc_lite.cli.submission",
     "town": "hloc_lite.cli.town",
+    "video": "hloc_lite.cli.video",
     "weights": "hloc_lite.cli.weights",
 }
 """Verb -> module with a click command named ``command``."""

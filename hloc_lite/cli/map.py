@@ -27,9 +27,7 @@ from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTER
 
 if TYPE_CHECKING:
     from hloc_lite.mapping.run import MapInputs
-    from hloc_lite.maps.georeference import Georeference
     from hloc_lite.maps.map import Map
-    from hloc_lite.scene import SfmModel
 
 logger = logging.getLogger(__name__)
 SHOWN_FAILURES = 10
@@ -41,8 +39,11 @@ SHOWN_FAILURES = 10
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
-    help="COLMAP model with known poses (.bin or .txt, points optional), or an existing MAP: its "
-    "poses are kept, and only points are triangulated.",
+    help="Known poses, which are kept, so that only points are triangulated: a COLMAP model "
+    "(points optional), an existing MAP, or a file or folder of kapture, LaMAR, nerfstudio, "
+    "instant-ngp, NVM, Bundler, 7-Scenes, 12-Scenes, Cambridge Landmarks, 4Seasons, RIO10, EuRoC, "
+    "KITTI, 3D Scanner App or Stray Scanner. Lists 'NAME qw qx qy qz tx ty tz', TUM RGB-D and "
+    "SILDa also need --cameras.",
 )
 @click.option(
     "--metric",
@@ -59,7 +60,8 @@ SHOWN_FAILURES = 10
     "--cameras",
     "cameras_file",
     type=click.Path(path_type=Path),
-    help="File with known intrinsics, lines 'NAME MODEL W H params...'.",
+    help="File with known intrinsics, lines 'NAME MODEL W H params...' (NAME * for all other "
+    "photos), a COLMAP database, or any other kind that --reference takes.",
 )
 @click.option(
     "--masks",
@@ -126,7 +128,7 @@ def command(
     Photos in its subfolders are included. Run the same command again to resume an interrupted one.
     The exit code is 1 if cameras of the map are doubtful; the map is written all the same.
     """
-    _check_usage(reference, cameras_file, mapper, metric=metric)
+    _check_usage(reference, mapper, metric=metric)
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.mapping.build import build_map
 
@@ -141,7 +143,7 @@ def command(
         }
     )
     config = load_config(profile, config_file, settings, overrides)
-    inputs = _read_inputs(reference, cameras_file, masks, image_list, metric=metric)
+    inputs = _read_inputs(images, reference, cameras_file, masks, image_list, metric=metric)
     mark_resumable()
     sfm_map = build_map(
         images,
@@ -155,46 +157,31 @@ def command(
         progress=show_progress(),
     )
     print_summary(Path(output), sfm_map.report)
-    if can_test_itself(sfm_map):
-        _calibrate(Path(output), sfm_map, device=device, offline=offline)
+    _calibrate(Path(output), sfm_map, device=device, offline=offline)
     if sfm_map.report.get("assessment", {}).get("doubtful", False):
         sys.exit(1)
-
-
-def can_test_itself(sfm_map: Map) -> bool:
-    """True for a new map that shall be tested on its own photos, with enough of them."""
-    config = sfm_map.config
-    return (
-        config.self_test.enabled
-        and config.confidence.enabled
-        and sfm_map.calibration is None
-        and len(sfm_map.model.images) > config.self_test.min_images_left
-    )
 
 
 def _calibrate(folder: Path, sfm_map: Map, *, device: str, offline: bool) -> None:
     """Calibrate a new map within its share of the mapping time; a failure leaves the map as is."""
     from hloc_lite.cli.calibrate import calibrate
+    from hloc_lite.localize.stored_calibration import can_test_itself, seconds_for_test
 
-    mapping_s = sum(sfm_map.report["timings_s"].values())
-    seconds = sfm_map.config.self_test.max_time_share * mapping_s
+    if not can_test_itself(sfm_map):
+        return
     try:
-        calibrate(folder, sfm_map, seconds, device=device, offline=offline)
+        calibrate(folder, sfm_map, seconds_for_test(sfm_map), device=device, offline=offline)
     except HlocLiteError as error:
         logger.warning("the map is finished, but was not tested on its own photos: %s", error)
 
 
-def _check_usage(
-    reference: Path | None, cameras_file: Path | None, mapper: str | None, *, metric: bool
-) -> None:
+def _check_usage(reference: Path | None, mapper: str | None, *, metric: bool) -> None:
     """Refuse options that do not go together."""
     if metric and reference is None:
         raise ConfigError(
             "--metric is about the units of known poses: give them with --reference. A map from "
             "photos alone has no scale; `hloc-lite georeference` gives it one from positions"
         )
-    if reference is not None and cameras_file is not None:
-        raise ConfigError("--reference already has the cameras: omit --cameras")
     if reference is not None and mapper is not None:
         raise ConfigError(
             "--reference already has the poses, so no mapper runs: omit --mapper, or --reference"
@@ -202,6 +189,7 @@ def _check_usage(
 
 
 def _read_inputs(
+    images: Path,
     reference: Path | None,
     cameras_file: Path | None,
     masks: Path | None,
@@ -209,18 +197,20 @@ def _read_inputs(
     *,
     metric: bool,
 ) -> MapInputs:
-    from hloc_lite.formats.hloc_lists import read_image_list, read_queries
+    from hloc_lite.cli.references import read_cameras, read_reference
+    from hloc_lite.formats.hloc_lists import read_image_list
     from hloc_lite.mapping.run import MapInputs
 
-    cameras = None if cameras_file is None else read_queries(cameras_file)
-    if cameras is not None and not cameras:
-        raise FormatError(
-            f"no intrinsics in {cameras_file}: expected lines 'NAME MODEL W H params'"
-        )
-    model, georeference = None, None
+    cameras, model, georeference = None, None, None
     if reference is not None:
-        model, is_known_metric, georeference = _read_reference(reference)
+        model, is_known_metric, georeference = read_reference(reference, images, cameras_file)
         metric = metric or is_known_metric
+    elif cameras_file is not None:
+        cameras = read_cameras(cameras_file, images)
+        if not cameras:
+            raise FormatError(
+                f"no intrinsics in {cameras_file}: expected lines 'NAME MODEL W H params'"
+            )
     return MapInputs(
         reference=model,
         cameras=cameras,
@@ -229,22 +219,6 @@ def _read_inputs(
         metric=metric,
         georeference=georeference,
     )
-
-
-def _read_reference(folder: Path) -> tuple[SfmModel, bool, Georeference | None]:
-    """Read the COLMAP model in a folder, or that of the map in it with its georeference.
-
-    Returns:
-        The model, True if it is known to be in metres, and the georeference.
-    """
-    from hloc_lite.formats.colmap import read_model
-    from hloc_lite.io.staging import HEADER, current_file
-    from hloc_lite.maps.map import Map
-
-    if not current_file(folder, HEADER).is_file():
-        return read_model(folder), False, None
-    reference = Map.open(folder)
-    return reference.model, reference.metres_per_unit == 1.0, reference.georeference
 
 
 def print_summary(output: Path, report: Mapping[str, Any]) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hloc_lite.cli.references import read_cameras
 from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import HlocLiteError
-from hloc_lite.formats.hloc_lists import parse_camera, read_queries
+from hloc_lite.formats.hloc_lists import parse_camera
 from hloc_lite.io.image_names import check_relative, is_unicode, list_images
 from hloc_lite.io.image_sources import (
     FileSource,
@@ -73,7 +74,7 @@ def read_query_cameras(
                 raise HlocLiteError(f"the file name {str(photo)!r} is not UTF-8: rename it")
         return dict.fromkeys((str(photo) for photo in photos), intrinsics)
     check_image_folder(images)
-    cameras = _read_lists(lists) if lists else dict.fromkeys(list_images(images))
+    cameras = _read_lists(lists, images) if lists else dict.fromkeys(list_images(images))
     check_relative(cameras)
     if not cameras:
         raise HlocLiteError(f"no queries in {', '.join(map(str, lists)) or images}")
@@ -85,12 +86,12 @@ def read_query_cameras(
     return cameras
 
 
-def _read_lists(files: Sequence[Path]) -> dict[str, Camera | None]:
+def _read_lists(files: Sequence[Path], images: Path) -> dict[str, Camera | None]:
     """Join query lists; a query may be in several, with the same intrinsics."""
     cameras: dict[str, Camera | None] = {}
     values: dict[str, list[object]] = {}
     for file in files:
-        for name, camera in read_queries(file).items():
+        for name, camera in read_cameras(file, images).items():
             given = [camera.model, camera.width, camera.height, *camera.params.tolist()]
             if values.setdefault(name, given) != given:
                 raise HlocLiteError(

@@ -47,6 +47,14 @@ def command() -> None:
     "--jobs", type=int, default=None, help="Number of processes.  [default: one per core]"
 )
 @click.option("--overwrite", is_flag=True, help="Replace a town with another config in DIR.")
+@click.option(
+    "--layout",
+    "layouts",
+    multiple=True,
+    metavar="BENCHMARK",
+    help="Also write the town as this benchmark is distributed, into DIR/BENCHMARK "
+    "(`hloc-lite dataset list`). May be given several times.",
+)
 def render(
     output: Path,
     num_map: int,
@@ -58,15 +66,19 @@ def render(
     no_labels: bool,
     jobs: int | None,
     overwrite: bool,
+    layouts: tuple[str, ...],
 ) -> None:
     """Render a town into the folder DIR.
 
     Images that are finished already are kept. DIR will contain images/, model/ (COLMAP),
     map_images.txt, queries_CONDITION.txt, gt_CONDITION.txt, depth/ and labels/.
     """
+    from hloc_lite.datasets.benchmarks import check_benchmark_name
     from hloc_lite.synthetic.config import CONDITIONS, TownConfig
     from hloc_lite.synthetic.dataset import write_dataset
 
+    for layout in layouts:
+        check_benchmark_name(layout)
     width, height = _parse_size(size)
     names = tuple(name.strip() for name in conditions.split(",") if name.strip())
     config = validate_section(
@@ -107,6 +119,20 @@ def render(
         f"{output}: {num_map} map images, "
         f"{num_queries} queries for each of {', '.join(config.conditions)}"
     )
+    for layout in layouts:
+        _write_layout(output, layout)
+
+
+def _write_layout(town: Path, layout: str) -> None:
+    """Write a town as a benchmark is distributed, with a list of the names that images got."""
+    from hloc_lite.datasets.benchmarks import write_benchmark
+    from hloc_lite.datasets.dataset_folder import read_dataset_folder
+    from hloc_lite.io.files import write_json_atomic
+
+    folder = town / layout
+    names = write_benchmark(layout, read_dataset_folder(town), folder)
+    write_json_atomic(town / f"{layout}-names.json", names)
+    click.echo(f"{folder}: {len(names)} images in the layout of {layout}")
 
 
 def _parse_size(text: str) -> tuple[int, int]:

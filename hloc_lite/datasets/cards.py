@@ -9,9 +9,17 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from hloc_lite.config import Section
+from hloc_lite.datasets.card_parts import (
+    Counts,
+    PublishedConfig,
+    PublishedScore,
+    Source,
+    TreeEntry,
+    Truth,
+)
 from hloc_lite.errors import FormatError, UnknownNameError
 
 _FOLDER = files("hloc_lite.datasets").joinpath("card_files")
@@ -34,6 +42,42 @@ class Card(Section):
     """Query conditions in the order of tables; empty if queries are not divided."""
     thresholds: tuple[str, ...] = Field(min_length=1)
     """Accuracy thresholds of recalls, such as ``0.25m,2deg``."""
+    title: str = ""
+    """Name of the data set as its authors write it."""
+    url: str = ""
+    """Home page."""
+    size: str = ""
+    """Size of the downloads, for people; empty if it is not known."""
+    sources: tuple[Source, ...] = ()
+    tree: tuple[TreeEntry, ...] = ()
+    """Files that a complete data set has."""
+    counts: Counts = Counts()
+    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Columns of published tables and the conditions they join."""
+    strict: bool = False
+    """True if errors must be below a threshold; equal ones count, too, otherwise."""
+    submission: str = ""
+    """Name of the form in which poses are handed in; empty if there is none."""
+    truth: Truth = ""
+    recipe: str = ""
+    """Settings with which published scores were reached."""
+    configs: dict[str, PublishedConfig] = Field(default_factory=dict)
+    """Settings of published runs by the name that ``hloc-lite benchmark --config`` takes."""
+    published: tuple[PublishedScore, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Traps of the data set, one sentence or two each."""
+
+    @model_validator(mode="after")
+    def _check_conditions(self) -> Card:
+        for group, members in self.groups.items():
+            unknown = [each for each in members if each not in self.conditions]
+            if unknown:
+                raise ValueError(f"the group {group!r} joins {unknown[0]!r}, which is no condition")
+        known = {"all", *self.conditions, *self.groups}
+        for condition in self.counts.queries:
+            if condition not in known:
+                raise ValueError(f"queries are counted for {condition!r}, which is no condition")
+        return self
 
 
 def card_names() -> tuple[str, ...]:
@@ -76,6 +120,8 @@ def parse_card(name: str, text: str, where: str) -> Card:
     except ValidationError as error:
         found = error.errors()[0]
         key = ".".join(str(part) for part in found["loc"])
+        if not key:
+            raise FormatError(f"{where}: {found['msg']}") from None
         if found["type"] == "missing":
             raise FormatError(f"{where}: the key {key!r} is missing") from None
         raise FormatError(f"{where}: key {key!r}: {found['msg']}, got {found['input']!r}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +20,18 @@ class DatasetQuery:
     camera: Camera
     cam_from_world: Rigid3 | None
     """True pose; None if it is not public."""
+
+
+@dataclass(frozen=True)
+class RelativeQuery:
+    """Query whose pose is asked for relative to a map image."""
+
+    name: str
+    """Name in a submission."""
+    query: str
+    """Name of the query image."""
+    reference: str
+    """Name of the map image; the pose asked for is query_from_reference."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,6 +59,16 @@ class Dataset:
     citation: str = ""
     label_folder: Path | None = None
     depth_folder: Path | None = None
+    is_metric: bool = False
+    """True if the unit of the poses is the metre."""
+    submission_names: Mapping[str, str] = field(default_factory=dict)
+    """Query (or rig) name -> its name for ``formats.submissions``; others keep their own name."""
+    rigs: Mapping[str, Mapping[str, Rigid3]] = field(default_factory=dict)
+    """Rig name -> query name -> cam_from_rig, where a pose is asked for rigs of several queries."""
+    relative_queries: tuple[RelativeQuery, ...] = ()
+    """Poses that a submission asks for relative to map images; empty if all are absolute."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user on what was left out or assumed."""
 
     @property
     def query_names(self) -> tuple[str, ...]:

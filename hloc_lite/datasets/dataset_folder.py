@@ -55,6 +55,7 @@ def read_dataset_folder(root: Path, card: Card | None = None) -> Dataset:
     for condition, path in lists.items():
         _check_on_disk(queries[condition], path, layout.images)
     reference = read_model(layout.model) if layout.model.is_dir() else None
+    unit_length = _read_unit_length(layout.unit_length)
     return Dataset(
         name=root.resolve().name if card is None else card.name,
         image_folder=layout.images,
@@ -62,7 +63,8 @@ def read_dataset_folder(root: Path, card: Card | None = None) -> Dataset:
         reference=reference,
         queries=queries,
         ground_truth=_read_ground_truth(layout, lists, queries),
-        unit_length=_read_unit_length(layout.unit_length),
+        unit_length=unit_length,
+        is_metric=reference is not None and unit_length is None,
         thresholds=() if card is None else card.thresholds,
         source="" if card is None else card.source,
         licence="" if card is None else card.licence,

@@ -50,7 +50,7 @@ HEADER = "# Bundle file v0.3"
 _CAMERA_NUMBERS = 15
 """f k1 k2, nine of the rotation, three of the translation."""
 _FOCAL_GUESS = re.compile(r"\s+0\s+[0-9.eE+-]+$")
-"""What Bundler's own list has behind a name: 0 and a focal length from EXIF."""
+"""Numbers that Bundler's own list has behind a name: 0 and a focal length from EXIF."""
 
 
 def read_bundler(

@@ -42,7 +42,7 @@ from hloc_lite.io.files import write_text_atomic
 from hloc_lite.types import Camera, Float64, Rigid3
 
 IMAGE_FOLDER = "undistorted_images"
-_CALIBRATION_FOLDERS = ("Calibration", "calib")
+_CALIBRATION_FOLDERS = ("Calibration", "calib", "calibration")
 _TIMESTAMP = re.compile(r"\d{1,19}", re.ASCII)
 
 
@@ -68,7 +68,7 @@ def read_four_seasons(recording: Path, *, stereo: bool = True) -> PosedImages:
     Raises:
         FormatError: a missing or bad file.
     """
-    folder = _calibration_folder(recording)
+    folder = calibration_folder(recording)
     by_camera = {"cam0": read_four_seasons_calib(folder / "undistorted_calib_0.txt")}
     from_cam0 = {"cam0": Rigid3.identity()}
     if stereo:
@@ -246,11 +246,19 @@ def _add_half_pixel(params: Float64, half: float) -> Float64:
     return np.asarray(params + np.array([0.0, 0.0, half, half]), np.float64)
 
 
-def _calibration_folder(recording: Path) -> Path:
-    folders = [recording / name for name in _CALIBRATION_FOLDERS]
-    found = [folder for folder in folders if folder.is_dir()]
+def calibration_folder(recording: Path) -> Path:
+    """Folder of the calibration, in the recording or beside it.
+
+    Raises:
+        FormatError: there is none.
+    """
+    parents = (recording, recording.absolute().parent)
+    folders = [parent / name for parent in parents for name in _CALIBRATION_FOLDERS]
+    found = [each for each in folders if (each / "undistorted_calib_0.txt").is_file()]
     if not found:
-        raise FormatError(f"{recording}: expected a folder Calibration or calib")
+        raise FormatError(
+            f"{recording}: expected a folder Calibration or calib with undistorted_calib_0.txt"
+        )
     return found[0]
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError
+from hloc_lite.formats.pose_text import content_lines, finite_numbers
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.geometry.rotations import (
@@ -23,7 +24,7 @@ from hloc_lite.geometry.rotations import (
     quat_wxyz_from_rotation,
     rotation_from_quat_wxyz,
 )
-from hloc_lite.io.files import read_text, write_text_atomic
+from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.image_names import leads_out, normalize_name
 from hloc_lite.types import Camera, Rigid3
 
@@ -41,12 +42,12 @@ def read_poses(path: Path) -> dict[str, Rigid3]:
             not 1, or a pose that is not finite.
     """
     poses: dict[str, Rigid3] = {}
-    for number, line in _content_lines(path):
+    for number, line in content_lines(path):
         where = f"{path}, line {number}"
         parts = line.rsplit(maxsplit=7)
         if len(parts) != 8:
             raise FormatError(f"{where}: expected 'name qw qx qy qz tx ty tz', got {line[:80]!r}")
-        name, values = normalize_name(parts[0]), _floats(parts[1:], where)
+        name, values = normalize_name(parts[0]), finite_numbers(parts[1:], where)
         if name in poses:
             raise FormatError(f"{where}: {name!r} is listed twice")
         try:
@@ -85,7 +86,7 @@ def read_queries(path: Path) -> dict[str, Camera]:
             image folder, or invalid intrinsics.
     """
     queries: dict[str, Camera] = {}
-    for number, line in _content_lines(path):
+    for number, line in content_lines(path):
         where = f"{path}, line {number}"
         name, camera = _parse_query(line, where)
         name = _inside(normalize_name(name), where)
@@ -126,7 +127,7 @@ def read_image_list(path: Path) -> list[str]:
     """
     names = [
         _inside(normalize_name(line), f"{path}, line {number}")
-        for number, line in _content_lines(path)
+        for number, line in content_lines(path)
     ]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
@@ -149,7 +150,7 @@ def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
     """
     known = set(names)
     pairs = []
-    for number, line in _content_lines(path):
+    for number, line in content_lines(path):
         gaps = [(gap.start(), gap.end()) for gap in re.finditer(r"\s+", line)]
         splits = [(normalize_name(line[:start]), normalize_name(line[end:])) for start, end in gaps]
         found = [(a, b) for a, b in splits if a in known and b in known and a != b]
@@ -196,7 +197,7 @@ def _parse_query(line: str, where: str, *, has_name: bool = True) -> tuple[str, 
             continue
         # the name may contain any white space
         name = line.rsplit(maxsplit=len(words) - i)[0]
-        values = _floats(words[i + 1 :], where)
+        values = finite_numbers(words[i + 1 :], where)
         if not (values[0].is_integer() and values[1].is_integer()):
             raise FormatError(f"{where}: width and height are whole pixels, got {words[i + 1 :]}")
         try:
@@ -213,26 +214,3 @@ def _parse_query(line: str, where: str, *, has_name: bool = True) -> tuple[str, 
         f"{where}: expected '{name_and}MODEL W H params...' with a COLMAP camera model "
         f"({', '.join(CAMERA_MODELS)}), got {line[:120]!r}"
     )
-
-
-def _floats(words: Sequence[str], where: str) -> list[float]:
-    try:
-        values = [float(word) for word in words]
-    except ValueError as error:
-        raise FormatError(f"{where}: {error}") from None
-    if not np.isfinite(values).all():
-        raise FormatError(f"{where}: all numbers must be finite, got {' '.join(words)}")
-    return values
-
-
-def _content_lines(path: Path) -> list[tuple[int, str]]:
-    # not splitlines(): it also splits at characters that names may contain (such as U+2028)
-    numbered = enumerate(read_text(path).split("\n"), start=1)
-    stripped = ((number, line.strip()) for number, line in numbered)
-    lines = [(number, line) for number, line in stripped if line and not line.startswith("#")]
-    for number, line in lines:
-        if "\0" in line:  # not possible in file names, and Python's file functions fail on it
-            raise FormatError(
-                f"{path}, line {number}: expected text, got NUL bytes: it is damaged or binary"
-            )
-    return lines

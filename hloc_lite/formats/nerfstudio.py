@@ -69,26 +69,26 @@ def read_transforms(
         FormatError: another layout, no image found, a name listed twice or that leads out of the
             folder, a matrix that is no pose, implausible intrinsics, or an image of another shape.
     """
-    content = read_json(path)
-    frames = content.get("frames") if isinstance(content, dict) else None
+    fields = read_json(path)
+    frames = fields.get("frames") if isinstance(fields, dict) else None
     if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
         raise FormatError(f"{path}: expected an object with a list 'frames' of objects")
     files = find_files(frames, path, image_folder, check_images=check_images)
-    undone = _undone_transform(content, str(path))
+    undone = _undone_transform(fields, str(path))
     cameras: dict[str, Camera] = {}
     poses: dict[str, Rigid3] = {}
     scaled: list[str] = []
     other_angle = False
     for index, name in files.names.items():
         where = f"{path}, frame {index + 1}"
-        keys = {**content, **frames[index]}
+        keys = {**fields, **frames[index]}
         camera = parse_camera(keys, files.sizes.get(name), where, pixel_shift)
         other_angle |= _contradicts_angle(keys, camera, where)
         cameras[name] = _in_size_on_disk(camera, files.sizes.get(name), where)
         if cameras[name] is not camera:
             scaled.append(name)
         poses[name] = _pose(frames[index].get("transform_matrix"), undone, where)
-    notes = [*files.notes, *_world_notes(content)]
+    notes = [*files.notes, *_world_notes(fields)]
     if scaled:
         first = cameras[scaled[0]]
         notes.append(
@@ -128,13 +128,13 @@ def _pose(value: object, undone: tuple[Float64, Float64], where: str) -> Rigid3:
     return Rigid3(rotation, -rotation @ center)
 
 
-def _undone_transform(content: Mapping[str, Any], where: str) -> tuple[Float64, Float64]:
+def _undone_transform(fields: Mapping[str, Any], where: str) -> tuple[Float64, Float64]:
     """(3, 3) linear part and (3,) origin: x_before = linear @ (x - origin)."""
-    factor = number(content, "applied_scale", where)
+    factor = number(fields, "applied_scale", where)
     factor = 1.0 if factor is None else factor
     if not 1e-12 < factor < 1e12:
         raise FormatError(f"{where}: 'applied_scale' must be above 0 and finite, got {factor:g}")
-    value = content.get("applied_transform")
+    value = fields.get("applied_transform")
     if value is None:
         return np.eye(3) / factor, np.zeros(3)
     matrix = _matrix(value, "applied_transform", where)
@@ -180,15 +180,15 @@ def _contradicts_angle(keys: Mapping[str, Any], camera: Camera, where: str) -> b
     return bool(abs(from_angle / focal - 1) > MAX_ANGLE_DIFFERENCE)
 
 
-def _world_notes(content: Mapping[str, Any]) -> list[str]:
+def _world_notes(fields: Mapping[str, Any]) -> list[str]:
     notes = []
-    if content.get("applied_transform") is not None or content.get("applied_scale") is not None:
+    if fields.get("applied_transform") is not None or fields.get("applied_scale") is not None:
         notes.append("applied_transform and applied_scale were undone")
-    shown = [key for key in ("scale", "offset") if content.get(key) is not None]
+    shown = [key for key in ("scale", "offset") if fields.get(key) is not None]
     if shown:
         notes.append(
             f"{' and '.join(shown)} of instant-ngp only show the world: poses are as written"
         )
-    if content.get("rolling_shutter") is not None:
+    if fields.get("rolling_shutter") is not None:
         notes.append("rolling_shutter is ignored: poses are those of the frame's matrix")
     return notes

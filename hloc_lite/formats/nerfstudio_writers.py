@@ -34,7 +34,7 @@ def write_nerfstudio(path: Path, model: SfmModel, *, prefix: str = "") -> None:
     Raises:
         FormatError: a lens that nerfstudio does not have, or a name that leads out of the folder.
     """
-    write_json_atomic(path, _content(model, nerfstudio_keys, prefix))
+    write_json_atomic(path, _fields(model, nerfstudio_keys, prefix))
 
 
 def write_instant_ngp(path: Path, model: SfmModel, *, prefix: str = "") -> None:
@@ -51,7 +51,7 @@ def write_instant_ngp(path: Path, model: SfmModel, *, prefix: str = "") -> None:
     Raises:
         FormatError: a lens that instant-ngp does not have, or a name that leads out of the folder.
     """
-    content = _content(model, instant_ngp_keys, prefix)
+    fields = _fields(model, instant_ngp_keys, prefix)
     centers = np.array([image.cam_from_world.center for image in model.images]).reshape(-1, 3)
     center = centers.mean(axis=0) if len(centers) else np.zeros(3)
     distance = np.linalg.norm(centers - center, axis=1).mean() if len(centers) else 0.0
@@ -61,10 +61,10 @@ def write_instant_ngp(path: Path, model: SfmModel, *, prefix: str = "") -> None:
         "scale": float(scale),
         "offset": (0.5 - scale * center).tolist(),
     }
-    write_json_atomic(path, {**placed, **content})
+    write_json_atomic(path, {**placed, **fields})
 
 
-def _content(
+def _fields(
     model: SfmModel, keys_of: Callable[[Camera], Mapping[str, Any]], prefix: str
 ) -> dict[str, Any]:
     """Frames, with intrinsics at the top if they are equal for all."""

@@ -18,7 +18,6 @@ recording of either app was available to test this module.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +63,7 @@ def read_stray_scanner(folder: Path, image_size: tuple[int, int]) -> PosedImages
 
     The video is not read. Extract its frames under these names without turning them, for example
     with ``ffmpeg -noautorotate -i rgb.mp4 -start_number 0 -fps_mode passthrough %06d.jpg``.
+    ``recording_folders.read_stray_folder`` takes the names of ``hloc-lite video``.
 
     Args:
         folder: recording of Stray Scanner.
@@ -138,7 +138,7 @@ def read_stray_matrix(path: Path) -> Float64:
     Raises:
         FormatError: another layout.
     """
-    rows = list(csv.reader(line for _, line in content_lines(path)))
+    rows = [line.split(",") for _, line in content_lines(path)]
     cells = [cell.strip() for row in rows for cell in row]
     if [len(row) for row in rows] != [3, 3, 3]:
         raise FormatError(f"{path}: expected 3 lines of 3 numbers, got {len(cells)} numbers")

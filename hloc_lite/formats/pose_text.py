@@ -133,7 +133,9 @@ def matrix_text(a_from_b: Rigid3) -> str:
     return "".join(number_text(row) + "\n" for row in a_from_b.matrix)
 
 
-def direction_notes(worlds_from_cam: Sequence[Rigid3], what: str) -> tuple[str, ...]:
+def direction_notes(
+    worlds_from_cam: Sequence[Rigid3], what: str, *, other: str = "cam_from_world"
+) -> tuple[str, ...]:
     """Warn if poses in order of time move much less when read as cam_from_world.
 
     Cameras move steadily, so the right reading mostly has the shorter path. Cameras that circle
@@ -142,6 +144,7 @@ def direction_notes(worlds_from_cam: Sequence[Rigid3], what: str) -> tuple[str, 
     Args:
         worlds_from_cam: world_from_cam in order of time.
         what: what the poses are from, for the sentence.
+        other: the other reading of the file, for the sentence.
 
     Returns:
         One sentence, or nothing.
@@ -151,12 +154,12 @@ def direction_notes(worlds_from_cam: Sequence[Rigid3], what: str) -> tuple[str, 
     rotations = np.array([pose.rotation for pose in worlds_from_cam])
     positions = np.array([pose.translation for pose in worlds_from_cam])
     others = -np.einsum("nji,nj->ni", rotations, positions)
-    given, other = _path_length(positions), _path_length(others)
-    if other >= _MUCH_SHORTER * given:
+    length, other_length = _path_length(positions), _path_length(others)
+    if other_length >= _MUCH_SHORTER * length:
         return ()
     return (
-        f"{what}: the path of the camera is {given:.4g} long, but {other:.4g} if the poses were "
-        f"cam_from_world: check the direction of the poses",
+        f"{what}: the path of the camera is {length:.4g} long, but {other_length:.4g} if the poses "
+        f"were {other}: check the direction of the poses",
     )
 
 

@@ -40,7 +40,7 @@ def posed_model(cameras: Mapping[str, Camera], poses: Mapping[str, Rigid3]) -> S
     """
     ids: dict[tuple[object, ...], int] = {}
     by_id: dict[int, Camera] = {}
-    images = []
+    images: list[SfmImage] = []
     for name, pose in poses.items():
         camera = cameras[name]
         key = (

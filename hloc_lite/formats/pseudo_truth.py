@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError
-from hloc_lite.formats.hloc_lists import check_names, write_poses
+from hloc_lite.formats.hloc_lists import check_names, read_poses, write_poses
 from hloc_lite.formats.pose_text import (
     content_lines,
     finite_numbers,
@@ -36,7 +36,8 @@ SEVEN_SCENES_SIZE = (640, 480)
 """(width, height) of the images of 7-Scenes, pixels."""
 TWELVE_SCENES_SIZE = (1296, 968)
 """(width, height) of the images of 12-Scenes, pixels."""
-_NUM_ERRORS = 2
+MAX_FURTHER_COLUMNS = 2
+"""Most columns after a pose: the focal length of a truth file, or two errors of an estimate."""
 
 
 def read_pseudo_truth(path: Path, image_size: tuple[int, int]) -> PosedImages:
@@ -91,7 +92,9 @@ def write_pseudo_truth(path: Path, posed: PosedImages) -> None:
 
 
 def read_pseudo_truth_estimates(path: Path) -> dict[str, Rigid3]:
-    """Read estimated poses; the two columns of errors that DSAC* adds are ignored.
+    """Read poses of a file of estimates, of a truth file, or of hloc.
+
+    Columns after the pose are ignored: the focal length of a truth file, the errors of DSAC*.
 
     Returns:
         Image name -> cam_from_world, in the order of the file. Images that are not listed were not
@@ -100,13 +103,15 @@ def read_pseudo_truth_estimates(path: Path) -> dict[str, Rigid3]:
     Raises:
         FormatError: a bad line (with its number), or a name listed twice.
     """
+    lines = content_lines(path)
+    further = _count_further(lines[0][1]) if lines else 0
+    if not further:
+        return read_poses(path)
     poses: dict[str, Rigid3] = {}
-    num_errors: int | None = None
-    for number, line in content_lines(path):
+    for number, line in lines:
         where = f"{path}, line {number}"
-        num_errors = _count_errors(line) if num_errors is None else num_errors
-        words = line.rsplit(maxsplit=7 + num_errors)
-        if len(words) != 8 + num_errors:
+        words = line.rsplit(maxsplit=7 + further)
+        if len(words) != 8 + further:
             raise FormatError(f"{where}: expected 'name qw qx qy qz tx ty tz', got {line[:80]!r}")
         name, values = image_name(words[0], where), finite_numbers(words[1:], where)
         if name in poses:
@@ -124,16 +129,18 @@ def write_pseudo_truth_estimates(path: Path, cam_from_world: Mapping[str, Rigid3
     write_poses(path, cam_from_world)
 
 
-def _count_errors(line: str) -> int:
-    """Number of columns after the pose in a line of estimates, by where the quaternion stands."""
+def _count_further(line: str) -> int:
+    """Number of columns after the pose in a line, by where the unit quaternion stands."""
     words = line.split()
-    if len(words) < 8 + _NUM_ERRORS:
-        return 0
-    try:
-        check_unit_quaternion([float(word) for word in words[-9:-5]])
-    except (FormatError, ValueError):
-        return 0
-    return _NUM_ERRORS
+    for further in range(MAX_FURTHER_COLUMNS + 1):
+        if len(words) < 8 + further:
+            break
+        try:
+            check_unit_quaternion([float(word) for word in words[-7 - further :][:4]])
+        except (FormatError, ValueError):
+            continue
+        return further
+    return 0
 
 
 def _camera(focal_px: float, image_size: tuple[int, int], where: str) -> Camera:

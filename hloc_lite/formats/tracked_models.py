@@ -52,11 +52,11 @@ def choose_pixels(
     Raises:
         FormatError: no reading is in the images, or the poses hold translations as centres.
     """
-    seen = _has_camera(images)[tracks.image_rows]
+    observed = _has_camera(images)[tracks.image_rows]
     first = next(iter(candidates))
-    if not seen.any():
+    if not observed.any():
         return candidates[first], first, None
-    inside = {name: _share_inside(images, tracks, xy, seen) for name, xy in candidates.items()}
+    inside = {name: _share_inside(images, tracks, xy, observed) for name, xy in candidates.items()}
     possible = [name for name, share in inside.items() if share >= MIN_SHARE_INSIDE]
     if not possible:
         raise FormatError(
@@ -64,12 +64,13 @@ def choose_pixels(
             f"the images or intrinsics have another size than those that the model was made from"
         )
     medians = {
-        name: _median_share(images, tracks, candidates[name], seen, swap=False) for name in possible
+        name: _median_share(images, tracks, candidates[name], observed, swap=False)
+        for name in possible
     }
     best = min(possible, key=lambda name: medians[name])
     if medians[best] <= MAX_MEDIAN_SHARE:
         return candidates[best], best, None
-    if _median_share(images, tracks, candidates[best], seen, swap=True) <= MAX_MEDIAN_SHARE:
+    if _median_share(images, tracks, candidates[best], observed, swap=True) <= MAX_MEDIAN_SHARE:
         raise FormatError(
             f"{where}: its points project to their measurements only if the positions of the "
             f"cameras are read as translations, or translations as positions: it is not written "
@@ -106,11 +107,11 @@ def tracked_model(images: Sequence[FileImage], tracks: Tracks, xy: Float64) -> S
         )
         for image in bare.images
     ]  # fmt: skip
-    seen = _has_camera(images)[tracks.image_rows]
-    errors = _errors_px(images, tracks, xy, seen, swap=False)
+    observed = _has_camera(images)[tracks.image_rows]
+    errors = _errors_px(images, tracks, xy, observed, swap=False)
     num_points = len(tracks.xyz)
-    counts = np.bincount(tracks.point_rows[seen], minlength=num_points)
-    sums = np.bincount(tracks.point_rows[seen], errors[seen], minlength=num_points)
+    counts = np.bincount(tracks.point_rows[observed], minlength=num_points)
+    sums = np.bincount(tracks.point_rows[observed], errors[observed], minlength=num_points)
     with np.errstate(invalid="ignore", divide="ignore"):
         means = sums / counts
     ids = np.arange(1, num_points + 1)
@@ -186,27 +187,29 @@ def _has_camera(images: Sequence[FileImage]) -> Bool:
     return np.array([image.camera is not None for image in images], np.bool_)
 
 
-def _share_inside(images: Sequence[FileImage], tracks: Tracks, xy: Float64, seen: Bool) -> float:
+def _share_inside(
+    images: Sequence[FileImage], tracks: Tracks, xy: Float64, observed: Bool
+) -> float:
     """Share of measurements within a pixel of their images."""
     sizes = np.array(
         [(i.camera.width, i.camera.height) if i.camera else (0, 0) for i in images], np.float64
     )
-    limits = sizes[tracks.image_rows[seen]]
-    chosen = xy[seen]
+    limits = sizes[tracks.image_rows[observed]]
+    chosen = xy[observed]
     return float(((chosen >= -1) & (chosen <= limits + 1)).all(axis=1).mean())
 
 
 def _median_share(
-    images: Sequence[FileImage], tracks: Tracks, xy: Float64, seen: Bool, *, swap: bool
+    images: Sequence[FileImage], tracks: Tracks, xy: Float64, observed: Bool, *, swap: bool
 ) -> float:
     """Median reprojection error over the longer side of its image."""
     sides = np.array([max(i.camera.width, i.camera.height) if i.camera else 1 for i in images])
-    errors = _errors_px(images, tracks, xy, seen, swap=swap) / sides[tracks.image_rows]
-    return float(np.median(np.where(np.isnan(errors[seen]), np.inf, errors[seen])))
+    errors = _errors_px(images, tracks, xy, observed, swap=swap) / sides[tracks.image_rows]
+    return float(np.median(np.where(np.isnan(errors[observed]), np.inf, errors[observed])))
 
 
 def _errors_px(
-    images: Sequence[FileImage], tracks: Tracks, xy: Float64, seen: Bool, *, swap: bool
+    images: Sequence[FileImage], tracks: Tracks, xy: Float64, observed: Bool, *, swap: bool
 ) -> Float64:
     """(K,) reprojection errors in pixels; NaN without a camera or where it cannot see the point."""
     errors = np.full(len(xy), np.nan)
@@ -214,7 +217,7 @@ def _errors_px(
     ends = np.searchsorted(tracks.image_rows[order], np.arange(len(images) + 1))
     for index, image in enumerate(images):
         rows = order[ends[index] : ends[index + 1]]
-        if image.camera is None or not seen[rows].any():
+        if image.camera is None or not observed[rows].any():
             continue
         pose = image.misread if swap and image.misread else image.cam_from_world
         in_cam = pose.apply(tracks.xyz[tracks.point_rows[rows]])

@@ -27,6 +27,7 @@ batch.py            many queries, resumable
 left_out.py         the map without some of its images
 self_test.py        test of a map on its own photos, from their stored features
 calibration.py      what the test says about how sure the map may be
+stored_calibration.py  a map in its folder, tested and calibrated there
 map_confidence.py   the confidence model with what the map has learned
 confidence.py       files of coefficients of the confidence model
 known_answers.py    answers whose correctness is known, shipped with the package

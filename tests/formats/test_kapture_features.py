@@ -71,7 +71,7 @@ def descriptors(draw: st.DrawFn) -> tuple[FeatureHeader, dict[str, np.ndarray]]:
     shape = st.tuples(st.integers(0, 4), st.just(dsize))
     arrays = npst.arrays(np.dtype(dtype), shape)
     header = FeatureHeader("net", dtype, dsize, "r2d2_WASF", "L2")
-    found = draw(st.dictionaries(names, arrays, max_size=3))
+    found = draw(st.dictionaries(names, arrays.map(np.nan_to_num), max_size=3))
     # a file cannot be a folder, too
     kept = {n: a for n, a in found.items() if not any(m.startswith(n + "/") for m in found)}
     return header, kept
@@ -97,7 +97,7 @@ def test_descriptors_round_trip_bit_by_bit(
 
 
 rows = st.lists(
-    st.tuples(st.integers(0, 10**6), st.integers(0, 10**6), st.floats(allow_nan=False)),
+    st.tuples(*[st.integers(0, 10**6)] * 2, st.floats(allow_nan=False, allow_infinity=False)),
     max_size=4,
 ).map(lambda each: np.array(each, np.float64).reshape(-1, 3))
 
@@ -223,6 +223,21 @@ def test_bad_headers_are_named(text: str, message: str, tmp_path: Path) -> None:
         open_features(tmp_path, "keypoints", "s")
 
 
+@pytest.mark.parametrize("kind", ["descriptors", "global_features"])
+def test_descriptors_must_be_finite(kind: str, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, kind, "net")
+    suffix = {"descriptors": ".desc", "global_features": ".gfeat"}[kind]
+    keypoints = "sift, " if kind == "descriptors" else ""
+    (folder / f"{kind}.txt").write_text(f"net, float32, 2, {keypoints}L2\n")
+    for values, is_good in (((1.0, 2.0), True), ((1.0, float("inf")), False)):
+        (folder / f"a.jpg{suffix}").write_bytes(struct.pack("<2f", *values))
+        if is_good:
+            assert read_features(tmp_path, kind, "net", "a.jpg").ravel().tolist() == list(values)
+        else:
+            with pytest.raises(FormatError, match=f"{kind.replace('_', ' ')} must be finite"):
+                read_features(tmp_path, kind, "net", "a.jpg")
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -260,6 +275,7 @@ def test_matches_have_the_smaller_name_first(tmp_path: Path) -> None:
         (struct.pack("<3d", 0.5, 0, 0), "whole numbers from 0"),
         (struct.pack("<3d", 0, float("inf"), 0), "whole numbers from 0"),
         (struct.pack("<3d", float("nan"), 0, 0), "whole numbers from 0"),
+        (struct.pack("<3d", 0, 0, float("nan")), "scores must be finite"),
     ]:
         file.write_bytes(data)
         with pytest.raises(FormatError, match=message):

@@ -124,7 +124,6 @@ def test_bad_truth_lines_are_named(text: str, message: str, tmp_path: Path) -> N
     ("text", "message"),
     [
         ("a 1 0 0 0 1 2\n", "line 1: expected 'name qw qx qy qz tx ty tz'"),
-        (DSLAM, "line 1: .*not a unit quaternion"),  # truth, with its focal length
         (DSAC * 2, "line 2: .*twice"),
         (DSAC + DSLAM, "line 2"),
     ],
@@ -133,6 +132,14 @@ def test_bad_estimate_lines_are_named(text: str, message: str, tmp_path: Path) -
     (tmp_path / "estimates.txt").write_text(text)
     with pytest.raises(FormatError, match=message):
         read_pseudo_truth_estimates(tmp_path / "estimates.txt")
+
+
+def test_truth_is_read_as_estimates_without_its_focal_length(tmp_path: Path) -> None:
+    (tmp_path / "truth.txt").write_text(DSLAM)
+    truth = read_pseudo_truth(tmp_path / "truth.txt", SEVEN_SCENES_SIZE).model.images[0]
+    (pose,) = read_pseudo_truth_estimates(tmp_path / "truth.txt").values()
+    np.testing.assert_array_equal(pose.rotation, truth.cam_from_world.rotation)
+    np.testing.assert_array_equal(pose.translation, truth.cam_from_world.translation)
 
 
 def test_only_a_focal_length_can_be_written(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ ONE_KIND: dict[str, tuple[FindingKind, Edit, tuple[int, ...]]] = {
 @pytest.mark.parametrize("mistake", ONE_KIND)
 @pytest.mark.parametrize("origin", [NEAR, FAR], ids=["near", "far"])
 def test_seeded_mistakes(mistake: str, origin: tuple[float, ...], tmp_path: Path) -> None:
-    kind, edit, places = ONE_KIND[mistake]
+    kind, edit, locations = ONE_KIND[mistake]
     model, queries = world(origin)
     path = tmp_path / "cmu.txt"
     text = edit(lines_of(queries, CMU, path))
@@ -146,8 +146,8 @@ def test_seeded_mistakes(mistake: str, origin: tuple[float, ...], tmp_path: Path
     names = [f"slice2/query/{name}" for name in queries]
     findings = check_submission(path, CMU, expected_names=names, map_model=model)
     assert kinds(findings) == {kind}
-    assert findings[0].lines == places
-    assert findings[0].count >= len(places) and findings[0].consequence in str(findings[0])
+    assert findings[0].lines == locations
+    assert findings[0].count >= len(locations) and findings[0].consequence in str(findings[0])
 
 
 @pytest.mark.parametrize("origin", [NEAR, FAR], ids=["near", "far"])
@@ -370,7 +370,7 @@ def test_mapfree_zips(tmp_path: Path) -> None:
     assert check_submission(zipped(path, mapfree_texts()), form) == ()
     few = dict(list(mapfree_texts().items())[:64])
     in_folder = {f"sub/{name}": text for name, text in mapfree_texts().items()}
-    for texts, kind, place in (
+    for texts, kind, location in (
         (few, K.WRONG_FILES, ""),
         (in_folder, K.WRONG_FILES, ""),
         (mapfree_texts(notes="hello"), K.WRONG_FILES, ""),
@@ -384,7 +384,7 @@ def test_mapfree_zips(tmp_path: Path) -> None:
     ):
         (found,) = check_submission(zipped(path, texts), form)
         assert found.kind is kind
-        assert place in "".join(map(str, found.places))
+        assert location in "".join(map(str, found.locations))
     path.write_text("no zip")
     assert kinds(check_submission(path, form)) == {K.NOT_A_ZIP}
     path.write_bytes(zipped(tmp_path / "y.zip", mapfree_texts()).read_bytes()[:-40])
@@ -395,11 +395,11 @@ def test_mapfree_zips(tmp_path: Path) -> None:
 def test_lamar_zips(tmp_path: Path) -> None:
     form, path = SUBMISSION_FORMS["lamar"], tmp_path / "x.zip"
     maps, poses = {}, {}
-    for index, place in enumerate(("CAB", "HGE", "LIN")):
-        maps[place], queries = world((100.0 * index, 0, 0), index)
+    for index, location in enumerate(("CAB", "HGE", "LIN")):
+        maps[location], queries = world((100.0 * index, 0, 0), index)
         for row, pose in enumerate(queries.values()):
             kind = ("phone", "hololens")[row % 2]
-            poses[f"{place}_query_{kind}/{1000 + row}/ios/cam{row}"] = pose
+            poses[f"{location}_query_{kind}/{1000 + row}/ios/cam{row}"] = pose
     write_submission(poses, form, path, description="d")
     assert check_submission(path, form, expected_names=poses, map_model=maps) == ()
     with pytest.raises(ConfigError, match="several maps"):
@@ -476,12 +476,12 @@ def test_real_aachen_submission(tmp_path: Path) -> None:
     assert check_submission(real, AACHEN) == ()
     lines = real.read_text().splitlines()
     path = tmp_path / "seeded.txt"
-    for kind, edit, places in ONE_KIND.values():
+    for kind, edit, locations in ONE_KIND.values():
         text = edit(lines)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         findings = check_submission(path, AACHEN, expected_names=names)
         assert kinds(findings) == {kind}
-        assert findings[0].lines == places or kind is K.DOUBLE_NAMES
+        assert findings[0].lines == locations or kind is K.DOUBLE_NAMES
     # half of the poses as the map of the others
     poses = read_submission(real, AACHEN).poses
     images = {name: pose for name, pose in poses.items() if name in list(poses)[::2]}

@@ -97,6 +97,20 @@ def _find_model(folder: Path) -> Path:
     return below[0]
 
 
+def has_model(folder: Path) -> bool:
+    """Return True if ``read_model`` finds a model in the folder or below it.
+
+    Text files need ``cameras.txt`` beside ``images.txt``, as other programs write an images.txt.
+    """
+    if not folder.is_dir():
+        return False
+    if (folder / "images.bin").is_file() or all(
+        (folder / f"{part}.txt").is_file() for part in PARTS[:2]
+    ):
+        return True
+    return next(_image_files_below(folder), None) is not None
+
+
 def _image_files_below(folder: Path) -> Iterator[Path]:
     """Images files of models up to ``MAX_DEPTH`` folders down."""
     for depth in range(1, MAX_DEPTH + 1):

@@ -23,8 +23,8 @@ MAX_DEPTH = 64
 """Largest number of folders of an image name."""
 MAX_COMPRESSION = 1100
 """Largest ratio of values to stored bytes; deflate reaches 1032."""
-MAX_DATASET_BYTES = 4 << 30
-"""Larger datasets of one image are not read."""
+MAX_DATASET_BYTES = 512 << 20
+"""Larger datasets of one image are not read: 250,000 descriptors of 512 numbers."""
 H5_ERRORS = (
     OSError, RuntimeError, KeyError, IndexError, ValueError, TypeError, OverflowError, MemoryError,
 )  # fmt: skip
@@ -199,7 +199,7 @@ def finite_float32(
         FormatError: a value that is not finite, or too large.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        converted = values.astype(np.float32)
+        converted = values.astype(np.float32, copy=False)
     if not np.isfinite(converted).all():
         raise FormatError(f"{where}: all numbers must be finite")
     return converted

@@ -76,8 +76,8 @@ class Features:
         Keypoints begin with x and y; ``keypoint_shift_px`` makes them COLMAP's pixels.
 
         Raises:
-            FormatError: missing, a size that fits no whole number of rows, or keypoints that are
-                not finite.
+            FormatError: missing, a size that fits no whole number of rows, or values that are not
+                finite; of keypoints only x and y must be.
         """
         file = image + SUFFIXES[self.kind]
         data, where = self.files.read(file), self.files.describe(file)
@@ -89,13 +89,11 @@ class Features:
                 f"{where}: expected {'' if one else 'a multiple of '}{row} bytes "
                 f"({self.header.dsize} x {self.header.dtype}), got {len(data)}"
             )
-        array = np.frombuffer(data, dtype)
-        if one:
-            return array
-        rows = array.reshape(-1, self.header.dsize)
-        if self.kind == "keypoints" and not np.isfinite(rows[:, :2]).all():
-            raise FormatError(f"{where}: keypoints must be finite")
-        return rows
+        rows = np.frombuffer(data, dtype).reshape(-1, self.header.dsize)
+        checked = rows[:, :2] if self.kind == "keypoints" else rows
+        if not np.isfinite(checked).all():
+            raise FormatError(f"{where}: {self.kind.replace('_', ' ')} must be finite")
+        return rows[0] if one else rows
 
 
 def open_features(folder: Path, kind: Kind, feature_type: str) -> Features:

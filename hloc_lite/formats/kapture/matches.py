@@ -53,8 +53,8 @@ class Matches:
             (N, 3) keypoint of the first image, keypoint of the second one, score.
 
         Raises:
-            FormatError: missing; no whole number of rows; or indices that are negative or not
-                whole.
+            FormatError: missing; no whole number of rows; indices that are negative or not whole;
+                or scores that are not finite.
         """
         swapped = _file(second, first)
         if not self.files.has(_file(first, second)) and self.files.has(swapped):
@@ -159,3 +159,5 @@ def _check_indices(rows: Float64, where: str) -> None:
         valid = (indices >= 0) & (indices < _MAX_INDEX) & (indices == np.floor(indices))
     if not valid.all():
         raise FormatError(f"{where}: keypoint indices must be whole numbers from 0 on")
+    if not np.isfinite(rows[:, 2]).all():
+        raise FormatError(f"{where}: scores must be finite")

@@ -20,7 +20,7 @@ class Severity(StrEnum):
 
 
 class FindingKind(StrEnum):
-    """What a finding is about."""
+    """Subject of a finding."""
 
     EMPTY_FILE = "empty-file"
     NOT_TEXT = "not-text"
@@ -105,7 +105,7 @@ CONSEQUENCES: Mapping[FindingKind, str] = {
     FindingKind.NON_UNIT_QUATERNION: "The site may take them for another rotation; most likely the "
     "numbers are no quaternion.",
     FindingKind.COLUMN_ORDER: _ALL_WRONG,
-    FindingKind.ALL_POSES_EQUAL: "All queries but those at that place count as failures.",
+    FindingKind.ALL_POSES_EQUAL: "All queries but those at that location count as failures.",
     FindingKind.CONFIDENCE_MISSING: _LINES_LOST,
     FindingKind.CONFIDENCE_NEGATIVE: "The site refuses negative confidences.",
     FindingKind.QUATERNION_ORDER: _ALL_WRONG,
@@ -118,11 +118,11 @@ CONSEQUENCES: Mapping[FindingKind, str] = {
     FindingKind.FAR_FROM_MAP: "If the poses are in the coordinates of a map of your own, all "
     "scores are 0.",
 }
-"""What the site most likely makes of each kind, if it is uploaded so."""
+"""Result that the site most likely gives for each kind, if it is uploaded so."""
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class Location:
     """Line of a text file of a submission."""
 
     file: str
@@ -141,21 +141,21 @@ class Finding:
     severity: Severity
     kind: FindingKind
     message: str
-    """What was expected and what came, in one or two sentences."""
+    """Expected and found values, in one or two sentences."""
     count: int = 0
     """Lines, names or files that have it."""
-    places: tuple[Place, ...] = ()
+    locations: tuple[Location, ...] = ()
     """The first ``NUM_FIRST`` lines; empty if it concerns the file as a whole."""
 
     @property
     def consequence(self) -> str:
-        """What the site most likely makes of it."""
+        """Result that the site most likely gives for it."""
         return CONSEQUENCES[self.kind]
 
     @property
     def lines(self) -> tuple[int, ...]:
         """Numbers of the first lines."""
-        return tuple(place.line for place in self.places)
+        return tuple(location.line for location in self.locations)
 
     def __str__(self) -> str:
         return f"{self.severity} {self.kind}: {self.message} {self.consequence}"
@@ -163,22 +163,24 @@ class Finding:
 
 def line_finding(
     kind: FindingKind,
-    places: Sequence[Place],
+    locations: Sequence[Location],
     what: str,
     severity: Severity = Severity.ERROR,
 ) -> Finding:
     """Finding on lines; its message starts with their numbers.
 
     Args:
-        places: at least one, in order.
+        locations: at least one, in order.
         what: what is the matter with them, as the end of a sentence, without the full stop.
     """
-    first = tuple(places[:NUM_FIRST])
-    shown = ", ".join(str(place) for place in first) + (", ..." if len(places) > NUM_FIRST else "")
-    noun = "1 line" if len(places) == 1 else f"{len(places)} lines"
+    first = tuple(locations[:NUM_FIRST])
+    shown = ", ".join(str(location) for location in first) + (
+        ", ..." if len(locations) > NUM_FIRST else ""
+    )
+    noun = "1 line" if len(locations) == 1 else f"{len(locations)} lines"
     return Finding(
-        severity=severity, kind=kind, message=f"{noun} ({shown}): {what}.", count=len(places),
-        places=first,
+        severity=severity, kind=kind, message=f"{noun} ({shown}): {what}.", count=len(locations),
+        locations=first,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from hloc_lite.errors import UnknownNameError
 
 
 class NameStyle(StrEnum):
-    """What a benchmark calls an image."""
+    """Names that a benchmark gives to images."""
 
     BASENAME = auto()
     """``IMG_1.jpg``, without folders."""
@@ -27,7 +27,7 @@ class NameStyle(StrEnum):
 
 
 class Direction(StrEnum):
-    """What the rotation and the three position numbers of a line mean."""
+    """Meaning of the rotation and the three position numbers of a line mean."""
 
     CAM_FROM_WORLD = auto()
     """World to camera: x_cam = R x_world + t."""
@@ -129,7 +129,9 @@ _CONDITIONS = (
 
 
 def _session_groups(locations: str, devices: str) -> tuple[str, ...]:
-    return tuple(f"{place}_query_{kind}" for place in locations.split() for kind in devices.split())
+    return tuple(
+        f"{location}_query_{kind}" for location in locations.split() for kind in devices.split()
+    )
 
 
 def _capture_form(data_set: str, groups: tuple[str, ...], needs_all_groups: bool) -> SubmissionForm:

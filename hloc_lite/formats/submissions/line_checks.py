@@ -9,7 +9,7 @@ import numpy as np
 from hloc_lite.formats.submissions.findings import (
     Finding,
     FindingKind,
-    Place,
+    Location,
     Severity,
     line_finding,
 )
@@ -35,8 +35,8 @@ def layout_findings(lines: PoseLines, form: SubmissionForm) -> list[Finding]:
         FindingKind.CONFIDENCE_MISSING: f"the last column is missing; expected {form.line_text!r}",
     }
     return [
-        line_finding(kind, places, f"{texts[kind]}; got {lines.examples[kind][:100]!r}")
-        for kind, places in lines.complaints.items()
+        line_finding(kind, locations, f"{texts[kind]}; got {lines.examples[kind][:100]!r}")
+        for kind, locations in lines.complaints.items()
     ]
 
 
@@ -129,7 +129,7 @@ def _confidences(lines: PoseLines, form: SubmissionForm) -> list[Finding]:
     values = lines.values[:, form.numbers.index("confidence")]
     without = lines.complaints.get(FindingKind.CONFIDENCE_MISSING, ())
     missing = set(without)
-    given = np.array([place not in missing for place in lines.places], bool)
+    given = np.array([location not in missing for location in lines.locations], bool)
     findings = []
     is_unknown = given & ~np.isfinite(values)
     if is_unknown.any():
@@ -143,8 +143,8 @@ def _confidences(lines: PoseLines, form: SubmissionForm) -> list[Finding]:
 
 
 def _at(lines: PoseLines, where: Bool, kind: FindingKind, what: str) -> Finding:
-    places: list[Place] = [lines.places[row] for row in np.flatnonzero(where)]
-    return line_finding(kind, places, what)
+    locations: list[Location] = [lines.locations[row] for row in np.flatnonzero(where)]
+    return line_finding(kind, locations, what)
 
 
 def _lengths(quats: Float64) -> Float64:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hloc_lite.formats.submissions.findings import FindingKind, Place
+from hloc_lite.formats.submissions.findings import FindingKind, Location
 from hloc_lite.formats.submissions.forms import NUM_COVARIANCE, SubmissionForm
 from hloc_lite.formats.submissions.names import columns_of_name
 from hloc_lite.types import Float64, freeze_field
@@ -22,10 +22,10 @@ class PoseLines:
     """Names as written, with the group of the file before them."""
     values: Float64
     """(N, C) numbers in the order of ``SubmissionForm.numbers``; a missing confidence is NaN."""
-    places: tuple[Place, ...]
+    locations: tuple[Location, ...]
     lost_names: tuple[str, ...]
     """First columns of lines that cannot be read."""
-    complaints: Mapping[FindingKind, tuple[Place, ...]]
+    complaints: Mapping[FindingKind, tuple[Location, ...]]
     """Lines that are not as the form wants them, by what is wrong."""
     examples: Mapping[FindingKind, str]
     """First line of each complaint."""
@@ -40,13 +40,13 @@ class _Collector:
 
     names: list[str] = field(default_factory=list)
     values: list[list[float]] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
+    locations: list[Location] = field(default_factory=list)
     lost_names: list[str] = field(default_factory=list)
-    complaints: dict[FindingKind, list[Place]] = field(default_factory=dict)
+    complaints: dict[FindingKind, list[Location]] = field(default_factory=dict)
     examples: dict[FindingKind, str] = field(default_factory=dict)
 
-    def complain(self, kind: FindingKind, place: Place, line: str) -> None:
-        self.complaints.setdefault(kind, []).append(place)
+    def complain(self, kind: FindingKind, location: Location, line: str) -> None:
+        self.complaints.setdefault(kind, []).append(location)
         self.examples.setdefault(kind, line)
 
 
@@ -63,52 +63,57 @@ def parse_lines(texts: Iterable[tuple[str, str, str]], form: SubmissionForm) -> 
         for number, raw in enumerate(text.split("\n"), start=1):
             line = raw.strip()
             if line:
-                _parse_line(line, Place(file, number), prefix, is_first, form, found)
+                _parse_line(line, Location(file, number), prefix, is_first, form, found)
                 is_first = False
     shape = (len(found.names), len(form.numbers))
     return PoseLines(
         names=tuple(found.names),
         values=np.array(found.values, np.float64).reshape(shape),
-        places=tuple(found.places),
+        locations=tuple(found.locations),
         lost_names=tuple(found.lost_names),
-        complaints={kind: tuple(places) for kind, places in found.complaints.items()},
+        complaints={kind: tuple(locations) for kind, locations in found.complaints.items()},
         examples=found.examples,
     )
 
 
 def _parse_line(
-    line: str, place: Place, prefix: str, is_first: bool, form: SubmissionForm, found: _Collector
+    line: str,
+    location: Location,
+    prefix: str,
+    is_first: bool,
+    form: SubmissionForm,
+    found: _Collector,
 ) -> None:
     if line.startswith("#"):
         if not form.allows_comments:
-            found.complain(FindingKind.HEADER, place, line)
+            found.complain(FindingKind.HEADER, location, line)
         return
     words, kind = _columns(line, form)
     if is_first and _is_header(words, form):
-        found.complain(FindingKind.HEADER, place, line)
+        found.complain(FindingKind.HEADER, location, line)
         return
     if kind is not None:
-        found.complain(kind, place, line)
+        found.complain(kind, location, line)
     name = prefix + "/".join(words[: form.name_columns])
     numbers = words[form.name_columns :]
     wanted = len(form.numbers)
     if form.has_confidence and len(numbers) == wanted - 1:
-        found.complain(FindingKind.CONFIDENCE_MISSING, place, line)
+        found.complain(FindingKind.CONFIDENCE_MISSING, location, line)
         numbers = [*numbers, "nan"]
     if form.allows_covariance and len(numbers) == wanted + NUM_COVARIANCE:
         numbers = numbers[:wanted]
     if len(numbers) != wanted:
-        found.complain(FindingKind.WRONG_COLUMNS, place, line)
+        found.complain(FindingKind.WRONG_COLUMNS, location, line)
         found.lost_names.append(name)
         return
     values = _numbers(numbers)
     if values is None:
-        found.complain(FindingKind.UNREADABLE_LINE, place, line)
+        found.complain(FindingKind.UNREADABLE_LINE, location, line)
         found.lost_names.append(name)
         return
     found.names.append(name)
     found.values.append(values)
-    found.places.append(place)
+    found.locations.append(location)
 
 
 def _columns(line: str, form: SubmissionForm) -> tuple[list[str], FindingKind | None]:

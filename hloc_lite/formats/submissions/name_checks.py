@@ -9,7 +9,7 @@ from hloc_lite.errors import counted
 from hloc_lite.formats.submissions.findings import (
     Finding,
     FindingKind,
-    Place,
+    Location,
     Severity,
     line_finding,
     some,
@@ -30,13 +30,17 @@ def name_findings(
     read = NameReader(form, expected).read
     readings = [read(name) for name in lines.names]
     meant = [reading.meant for reading in readings]
-    findings = _problem_findings(readings, lines.places, form, expected)
+    findings = _problem_findings(readings, lines.locations, form, expected)
     doubles = {name for name, count in Counter(meant).items() if count > 1}
     if doubles:
-        places = [place for name, place in zip(meant, lines.places, strict=True) if name in doubles]
+        locations = [
+            location
+            for name, location in zip(meant, lines.locations, strict=True)
+            if name in doubles
+        ]
         first = some([name for name in dict.fromkeys(meant) if name in doubles])
         what = f"{counted(len(doubles), 'name')} in more than one line: {first}"
-        findings.append(line_finding(FindingKind.DOUBLE_NAMES, places, what))
+        findings.append(line_finding(FindingKind.DOUBLE_NAMES, locations, what))
     # lines that cannot be read are findings of their own: their queries are not missing, too
     present = {*meant, *(read(name).meant for name in lines.lost_names)}
     if expected is None:
@@ -52,7 +56,7 @@ def name_findings(
 
 def _problem_findings(
     readings: Sequence[NameReading],
-    places: Sequence[Place],
+    locations: Sequence[Location],
     form: SubmissionForm,
     expected: Collection[str] | None,
 ) -> list[Finding]:
@@ -79,7 +83,7 @@ def _problem_findings(
         what = f"{texts[kind]}; got {names}"
         is_remark = kind is FindingKind.UNKNOWN_NAMES and len(rows) < len(readings) / 2
         severity = Severity.REMARK if is_remark else Severity.ERROR
-        findings.append(line_finding(kind, [places[row] for row in rows], what, severity))
+        findings.append(line_finding(kind, [locations[row] for row in rows], what, severity))
     return findings
 
 

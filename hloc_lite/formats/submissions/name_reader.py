@@ -34,7 +34,7 @@ class NameReader:
         self._by_tail: Mapping[str, set[str]] = by_tail
 
     def read(self, name: str) -> NameReading:
-        """What a name, with its group, most likely means."""
+        """Image that a name, with its group, most likely means."""
         if self._expected is not None and name in self._expected:
             return NameReading(name, name, ())
         group, slash, local = name.partition("/") if self._form.zip_layout else ("", "", name)
@@ -68,7 +68,7 @@ def _tails(name: str) -> list[str]:
 
 
 def _difference(name: str, query: str) -> tuple[FindingKind, ...]:
-    """What is wrong with a name that means this query; empty if it is another image's."""
+    """Faults of a name that means this query; empty if it is another image's."""
     num_name, num_query = name.count("/"), query.count("/")
     problems = []
     if name.rpartition("/")[2] != query.rpartition("/")[2]:

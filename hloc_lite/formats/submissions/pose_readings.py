@@ -1,7 +1,7 @@
-"""Which reading of the numbers of a submission fits the map, or the true poses, best.
+"""Reading of the numbers of a submission that fits the map, or the true poses, best.
 
-A pose that was inverted, or whose quaternion is in another order, is a valid pose, too: only the
-place tells. Queries lie near images of the map, and look where these look. So each reading of the
+A pose that was inverted, or whose quaternion is in another order, is a valid pose, too: only where
+it lies tells. Queries lie near images of the map, and look where these look. So each reading of the
 lines is compared with the nearest image of the map, in position and rotation together, and readings
 compete line by line.
 """

@@ -31,7 +31,7 @@ class Reading:
     is_wxyz: bool = True
     """False: the quaternion is in the order xyzw."""
     is_cam_from_world: bool = True
-    """Of the rotation; False: camera to world."""
+    """True if the rotation is world to camera, False if it is camera to world."""
     is_center: bool = False
     """True if the position is the camera centre, False if it is the translation."""
     has_opengl_axes: bool = False
@@ -117,7 +117,7 @@ def _reference(poses: Sequence[Rigid3]) -> tuple[Float64, float]:
     extent = _spread(centers)
     neighbours, _ = KDTree(centers).query(centers, k=[min(2, len(centers))])
     unit = max(_EXTENT_SHARE * extent, 2 * float(np.median(neighbours)))
-    unit = unit if unit > 1e-9 else 1.0  # all at one place
+    unit = unit if unit > 1e-9 else 1.0  # all at one location
     return np.hstack([centers / unit, _ROTATION_WEIGHT * rotations.reshape(-1, 9)]), unit
 
 
@@ -138,7 +138,7 @@ def _features(quats: Float64, positions: Float64, reading: Reading, unit: float)
 
 
 def _guarded(distances: Float64, found: Float64, reading: Reading) -> Float64:
-    """Distances, at most ``MAX_COST``; no fit where another unit moves all to one place."""
+    """Distances, at most ``MAX_COST``; no fit where another unit moves all to one location."""
     if reading.unit != 1 and _spread(found[:, :3]) < _MIN_SPREAD:
         return np.full(len(distances), MAX_COST)
     return np.minimum(distances, MAX_COST)

@@ -35,7 +35,7 @@ class Submission:
     """Name as the site writes it -> cam_from_world, in the order of the file. Names of zip files
     start with the group."""
     confidences: Mapping[str, float]
-    """By name; empty if the form has none."""
+    """Confidence by name; empty if the form has none."""
 
 
 def read_submission(path: Path, form: SubmissionForm) -> Submission:

@@ -20,7 +20,7 @@ from hloc_lite.types import Float64, Rigid3
 
 @dataclass(frozen=True)
 class WrittenSubmission:
-    """What was written."""
+    """Written file, and how many poses it has."""
 
     path: Path
     num_written: int

@@ -1,0 +1,1 @@
+"""Runs public benchmarks: map, localization, evaluation and submission of a data set."""

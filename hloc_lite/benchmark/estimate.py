@@ -1,0 +1,127 @@
+"""Estimate of the time, disk space and memory of a benchmark run, measured on its first images."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hloc_lite.benchmark.options import BenchmarkOptions
+from hloc_lite.benchmark.parts import answer_part, chosen_part, map_part
+from hloc_lite.clock import peak_memory_mb
+from hloc_lite.config import Config, config_from_dict
+from hloc_lite.config.pair_spec import parse_pair_spec
+from hloc_lite.datasets.dataset import Dataset
+from hloc_lite.errors import HlocLiteError
+
+SAMPLE_IMAGES, SAMPLE_QUERIES = 6, 2
+"""Images of the measured sample: 15 pairs are enough to time a pair, and take seconds."""
+PER_PAIR = ("matching", "verification", "reconstruction")
+"""Stages of mapping whose time grows with the pairs; the others grow with the images."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimated cost of a whole run."""
+
+    num_map_images: int
+    num_pairs: int
+    num_queries: int
+    map_s: float
+    queries_s: float
+    disk_bytes: float
+    memory_bytes: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.num_map_images} map images with {self.num_pairs} pairs: about "
+            f"{duration(self.map_s)}; {self.num_queries} queries: about "
+            f"{duration(self.queries_s)}; disk {size(self.disk_bytes)}, memory "
+            f"{size(self.memory_bytes)} (measured on {SAMPLE_IMAGES} images)"
+        )
+
+
+def estimate_cost(
+    parts: Sequence[Dataset], config: Config, options: BenchmarkOptions
+) -> Cost | None:
+    """Cost of a run by a small map of the first images, and a few queries in it.
+
+    Args:
+        parts: all parts; the sample is of the first.
+
+    Returns:
+        None if the sample gave no map, as for images that do not overlap.
+    """
+    first = parts[0]
+    names = first.map_image_names[:SAMPLE_IMAGES]
+    queries = {name: first.queries[c][name] for c in first.queries for name in first.queries[c]}
+    few = dict(list(queries.items())[:SAMPLE_QUERIES])
+    sample = Dataset(
+        name=first.name, image_folder=first.image_folder, map_image_names=names,
+        reference=first.reference, queries={"sample": few}, ground_truth={},
+        is_metric=first.is_metric,
+    )  # fmt: skip
+    quiet = BenchmarkOptions(
+        profile=options.profile, device=options.device, offline=options.offline
+    )
+    exhaustive = config_from_dict(
+        {**config.model_dump(mode="json"), "pairs": {"spec": "exhaustive"}}
+    )
+    with tempfile.TemporaryDirectory(prefix="hloc_lite_estimate_") as folder:
+        try:
+            sfm_map = map_part(chosen_part(sample, quiet), Path(folder), exhaustive, quiet)
+            start = time.perf_counter()
+            answer_part(sample, sfm_map, Path(folder), quiet)
+        except HlocLiteError:
+            return None
+        query_s = (time.perf_counter() - start) / max(len(few), 1)
+        stored = sum(
+            os.path.getsize(os.path.join(at, name))
+            for at, _, files in os.walk(folder)
+            for name in files
+        )
+    timings = sfm_map.report["timings_s"]
+    num_sample_pairs = len(names) * (len(names) - 1) / 2
+    pair_s = sum(timings.get(stage, 0.0) for stage in PER_PAIR) / max(num_sample_pairs, 1)
+    image_s = sum(s for stage, s in timings.items() if stage not in PER_PAIR) / len(names)
+    num_images = sum(len(part.map_image_names) for part in parts)
+    num_queries = sum(len(part.query_names) for part in parts)
+    num_pairs = sum(expected_pairs(part, config) for part in parts)
+    per_image = stored / len(names)
+    largest = max(len(part.map_image_names) for part in parts)
+    return Cost(
+        num_images, num_pairs, num_queries,
+        (1 + config.self_test.max_time_share) * (image_s * num_images + pair_s * num_pairs),
+        query_s * num_queries, per_image * num_images,
+        (peak_memory_mb() or 0.0) * 2**20 + per_image * largest,
+    )  # fmt: skip
+
+
+def expected_pairs(part: Dataset, config: Config) -> int:
+    """Number of image pairs that a config matches in a part; each image's pairs partly repeat."""
+    count = len(part.map_image_names)
+    num_points = None if part.reference is None else part.reference.num_points
+    spec = parse_pair_spec(config.pairs, count, num_points)
+    if spec.kind == "exhaustive" or spec.file is not None:
+        return count * (count - 1) // 2
+    return min(count * spec.k, count * (count - 1) // 2)
+
+
+def duration(seconds: float) -> str:
+    """Duration for people: ``40 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 60:
+        return f"{math.ceil(seconds)} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def size(num_bytes: float) -> str:
+    """Number of bytes for people: ``300 MB``, ``4.2 GB``."""
+    if num_bytes < 1e9:
+        return f"{math.ceil(num_bytes / 1e6)} MB"
+    return f"{num_bytes / 1e9:.1f} GB"

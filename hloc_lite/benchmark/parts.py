@@ -1,0 +1,165 @@
+"""Map and answers of one part of a data set: finished work is found again, not repeated."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from hloc_lite.benchmark.options import BenchmarkOptions
+from hloc_lite.benchmark.rig_answers import localize_rigs
+from hloc_lite.config import Config
+from hloc_lite.datasets.dataset import Dataset
+from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.io.image_sources import FolderSource
+from hloc_lite.io.weights import WeightsStore
+from hloc_lite.localize.batch import exclusive, localize_all
+from hloc_lite.localize.localizer import Localizer
+from hloc_lite.localize.stored_calibration import (
+    calibrate_stored_map,
+    can_test_itself,
+    seconds_for_test,
+)
+from hloc_lite.mapping.build import build_map
+from hloc_lite.mapping.run import MapInputs
+from hloc_lite.maps.map import Map
+from hloc_lite.types import LocalizationResult, Rigid3
+
+logger = logging.getLogger(__name__)
+MAP, QUERIES, RIGS = "map", "queries.progress", "rigs.progress"
+"""Names in the folder of a part."""
+
+
+@dataclass(frozen=True, eq=False)
+class PartAnswers:
+    """Answers to the queries of one part."""
+
+    dataset: Dataset
+    sfm_map: Map
+    results: tuple[LocalizationResult, ...]
+    """Answers to single queries; empty if poses of rigs are asked for."""
+    rig_poses: Mapping[str, Rigid3]
+    """Rig name -> rig_from_world, of the rigs that were localized."""
+    seconds: float = 0.0
+
+    @property
+    def poses(self) -> dict[str, Rigid3]:
+        """Query or rig name -> pose, or that of the most similar map image where none was found."""
+        found = ((r, r.pose.cam_from_world if r.pose else r.fallback) for r in self.results)
+        return {**{r.query_name: pose for r, pose in found if pose}, **self.rig_poses}
+
+    @property
+    def confidences(self) -> dict[str, float]:
+        """Query name -> confidence in its pose; 0 for a fallback."""
+        found = {r.query_name: r.confidence if r.pose else 0.0 for r in self.results}
+        return {name: value for name, value in found.items() if value is not None}
+
+    @property
+    def num_asked(self) -> int:
+        """Number of poses asked for."""
+        return len(self.dataset.rigs) or len(self.results)
+
+
+def chosen_part(dataset: Dataset, options: BenchmarkOptions) -> Dataset:
+    """Part with the subset of queries and map images that the options ask for.
+
+    Raises:
+        FormatError: the part has no map images or no queries.
+    """
+    queries = {
+        condition: {name: cameras[name] for name in _spread(tuple(cameras), options.subset)}
+        for condition, cameras in dataset.queries.items()
+    }
+    kept = {name for cameras in queries.values() for name in cameras}
+    names = _spread(dataset.map_image_names, options.map_subset)
+    if not names or not kept:
+        what = "map images" if not names else "queries"
+        raise FormatError(
+            f"{dataset.name} below {dataset.image_folder} has no {what}: `hloc-lite dataset check` "
+            f"tells what is missing"
+        )
+    truth = {
+        condition: {name: pose for name, pose in poses.items() if name in kept}
+        for condition, poses in dataset.ground_truth.items()
+    }
+    return replace(
+        dataset,
+        queries=queries,
+        ground_truth={condition: poses for condition, poses in truth.items() if poses},
+        map_image_names=names,
+        rigs={rig: each for rig, each in dataset.rigs.items() if kept.issuperset(each)},
+        relative_queries=tuple(
+            each
+            for each in dataset.relative_queries
+            if each.query in kept and each.reference in set(names)
+        ),
+    )
+
+
+def _spread(names: tuple[str, ...], count: int | None) -> tuple[str, ...]:
+    """At most so many names, evenly spread over the list."""
+    if count is None or len(names) <= count:
+        return names
+    rows = np.unique(np.linspace(0, len(names) - 1, count).round().astype(int))
+    return tuple(names[row] for row in rows)
+
+
+def map_part(dataset: Dataset, folder: Path, config: Config, options: BenchmarkOptions) -> Map:
+    """Build the map of a part, or open the finished one; a new map tests itself.
+
+    Raises:
+        HlocLiteError: see ``build_map``.
+    """
+    weights = WeightsStore(offline=options.offline)
+    reference = dataset.reference
+    if reference is not None:
+        reference = reference.with_images(frozenset(dataset.map_image_names))
+    sfm_map = build_map(
+        dataset.image_folder,
+        config,
+        inputs=MapInputs(
+            reference=reference, names=dataset.map_image_names, metric=dataset.is_metric
+        ),
+        output=folder / MAP,
+        weights=weights,
+        device=options.device,
+        progress=options.progress,
+    )
+    if not can_test_itself(sfm_map):
+        return sfm_map
+    seconds = seconds_for_test(sfm_map)
+    try:
+        calibrate_stored_map(folder / MAP, sfm_map, seconds, weights=weights, device=options.device)
+    except HlocLiteError as error:
+        logger.warning("%s is not tested on its own photos: %s", folder / MAP, error)
+    return Map.open(folder / MAP, trust=True)  # its names are those of this config
+
+
+def answer_part(
+    dataset: Dataset, sfm_map: Map, folder: Path, options: BenchmarkOptions
+) -> PartAnswers:
+    """Localize the queries of a part; answers are kept as they come, and found again.
+
+    Raises:
+        HlocLiteError: see ``localize_all``.
+    """
+    weights = WeightsStore(offline=options.offline)
+    localizer = Localizer(sfm_map, weights=weights, device=options.device)
+    cameras = {name: camera for each in dataset.queries.values() for name, camera in each.items()}
+    if dataset.rigs:
+        poses = localize_rigs(localizer, dataset, cameras, folder / RIGS, progress=options.progress)
+        return PartAnswers(dataset, sfm_map, (), poses)
+    source = FolderSource(dataset.image_folder, tuple(cameras), localizer.config.images)
+    with exclusive(folder / QUERIES):
+        results = localize_all(
+            localizer,
+            source,
+            cameras,
+            folder / QUERIES,
+            fallback=True,
+            progress=options.progress,
+        )
+    return PartAnswers(dataset, sfm_map, tuple(results), {})

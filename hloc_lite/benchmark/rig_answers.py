@@ -1,0 +1,92 @@
+"""Poses of the rigs of a part, kept on disk as they come, so that a killed run resumes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from hloc_lite.config import fingerprint
+from hloc_lite.datasets.dataset import Dataset
+from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.localize.localizer import Localizer
+from hloc_lite.types import Camera, Rig, RigCamera, Rigid3
+
+
+def localize_rigs(
+    localizer: Localizer,
+    dataset: Dataset,
+    cameras: Mapping[str, Camera],
+    progress_file: Path,
+    *,
+    progress: bool = False,
+) -> dict[str, Rigid3]:
+    """Estimate rig_from_world of every rig of a part.
+
+    Args:
+        cameras: query name -> intrinsics.
+        progress_file: file that poses are appended to, and read from if it is of the same run.
+
+    Returns:
+        Rig name -> rig_from_world, of the rigs that were localized.
+
+    Raises:
+        HlocLiteError: the progress file cannot be read or written.
+    """
+    run = fingerprint("1", localizer.map.fingerprint, localizer.config, sorted(dataset.rigs))
+    found = _read(progress_file, run)
+    todo = [name for name in dataset.rigs if name not in found]
+    for name in tqdm(todo, "rigs", unit="rig", disable=not progress or not todo):
+        images = dataset.rigs[name]
+        rig = Rig(tuple(RigCamera(cameras[each], pose) for each, pose in images.items()))
+        photos = [dataset.image_folder / each for each in images]
+        result = localizer.localize_rig(photos, rig)
+        found[name] = None if result.pose is None else result.pose.rig_from_world
+        _append(progress_file, {"name": name, "pose": _to_json(found[name])})
+    return {name: pose for name, pose in found.items() if pose is not None}
+
+
+def _to_json(pose: Rigid3 | None) -> list[list[float]] | None:
+    return None if pose is None else [*pose.rotation.tolist(), pose.translation.tolist()]
+
+
+def _read(path: Path, run: str) -> dict[str, Rigid3 | None]:
+    """Poses of an earlier run with the same fingerprint; a truncated last line is dropped."""
+    try:
+        data = path.read_bytes() if path.exists() else b""
+        whole = data[: data.rfind(b"\n") + 1]
+        lines = [json.loads(line) for line in whole.decode("utf-8").splitlines()]
+        if lines and lines[0]["run"] == run:
+            path.write_bytes(whole)
+            return {each["name"]: _pose(each["pose"]) for each in lines[1:]}
+    except (KeyError, TypeError, ValueError, RecursionError, FormatError):
+        pass  # damaged: started over
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    path.unlink(missing_ok=True)
+    _append(path, {"run": run})
+    return {}
+
+
+def _pose(value: Any) -> Rigid3 | None:
+    if value is None:
+        return None
+    rows = np.array(value, np.float64)
+    return Rigid3(rows[:3], rows[3])
+
+
+def _append(path: Path, value: Mapping[str, Any]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps(value) + "\n")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> HlocLiteError:
+    return HlocLiteError(f"cannot write {path}: {error.strerror or error}")

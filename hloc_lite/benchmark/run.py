@@ -1,0 +1,159 @@
+"""Runs a benchmark: map, localization, submission, scores and report of every part."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hloc_lite.benchmark.handing_in import hand_in
+from hloc_lite.benchmark.options import BenchmarkOptions, benchmark_config
+from hloc_lite.benchmark.parts import PartAnswers, answer_part, chosen_part, map_part
+from hloc_lite.benchmark.reporting import write_run_report
+from hloc_lite.benchmark.scoring import comparison, evaluate_parts, joined_poses
+from hloc_lite.config import Config
+from hloc_lite.datasets.benchmarks import read_benchmark
+from hloc_lite.datasets.cards import Card, read_card
+from hloc_lite.datasets.dataset import Dataset
+from hloc_lite.errors import HlocLiteError, UnknownNameError
+from hloc_lite.evaluation.evaluate import Evaluation
+from hloc_lite.evaluation.table_text import TextTable, latex_table, markdown_table
+from hloc_lite.evaluation.tables import evaluation_to_json
+from hloc_lite.evaluation.thresholds import parse_thresholds
+from hloc_lite.formats.hloc_lists import write_poses
+from hloc_lite.formats.submissions.findings import Finding
+from hloc_lite.formats.submissions.forms import SUBMISSION_FORMS
+from hloc_lite.io.files import write_json_atomic, write_text_atomic
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class BenchmarkOutcome:
+    """Files and figures of a finished run."""
+
+    card: Card
+    parts: tuple[PartAnswers, ...]
+    evaluation: Evaluation | None
+    """None where no true pose is public."""
+    table: TextTable | None
+    """Our recalls beside published ones."""
+    submission: Path | None
+    """None without a form, or if there is nothing to hand in."""
+    findings: tuple[Finding, ...]
+    report: Path | None
+    replaced: str
+    """Sentence on what stands in for parts of a published run."""
+
+
+def open_parts(
+    name: str, root: Path, options: BenchmarkOptions
+) -> tuple[Card, tuple[Dataset, ...], Config, str]:
+    """Read a benchmark's folder and choose what a run uses.
+
+    Returns:
+        The card, the parts, the config of the run, and what it replaces.
+
+    Raises:
+        HlocLiteError: unknown names, missing or damaged files, or bad settings.
+    """
+    card = read_card(name)
+    config, replaced = benchmark_config(card, options)
+    parts = read_benchmark(name, root)
+    known = [part.name for part in parts]
+    unknown = [each for each in options.parts if each not in known]
+    if unknown:
+        raise UnknownNameError(
+            f"{name} has no part {unknown[0]!r} below {root}; found {', '.join(known)}"
+        )
+    chosen = [part for part in parts if part.name in options.parts or not options.parts]
+    return card, tuple(chosen_part(part, options) for part in chosen), config, replaced
+
+
+def run_benchmark(
+    name: str,
+    root: Path,
+    output: Path,
+    options: BenchmarkOptions | None = None,
+    say: Callable[[str], None] = logger.info,
+) -> BenchmarkOutcome:
+    """Map, localize and score a benchmark; what an earlier run has finished is not repeated.
+
+    Args:
+        name: name of the data set's card.
+        root: folder of the data set.
+        output: folder of the results: a folder for each part, the submission, scores and report.
+        say: takes a line for the user at each step.
+
+    Raises:
+        HlocLiteError: see ``open_parts``, ``build_map`` and ``localize_all``.
+    """
+    options = options or BenchmarkOptions()
+    card, datasets, config, replaced = open_parts(name, root, options)
+    answers = []
+    for dataset in datasets:
+        answers.append(_run_part(dataset, output / dataset.name, config, options, say))
+    return _finish(card, tuple(answers), output, config, options, replaced)
+
+
+def _run_part(
+    dataset: Dataset,
+    folder: Path,
+    config: Config,
+    options: BenchmarkOptions,
+    say: Callable[[str], None],
+) -> PartAnswers:
+    for note in dataset.notes:
+        say(f"{dataset.name}: {note}")
+    start = time.perf_counter()
+    sfm_map = map_part(dataset, folder, config, options)
+    counts = sfm_map.report
+    say(
+        f"{dataset.name}: map of {counts['registered']} of {counts['images_given']} images with "
+        f"{counts['points']} points"
+    )
+    part = answer_part(dataset, sfm_map, folder, options)
+    part = replace(part, seconds=time.perf_counter() - start)
+    found = len(part.rig_poses) + sum(result.pose is not None for result in part.results)
+    say(f"{dataset.name}: {found} of {part.num_asked} queries have a pose ({part.seconds:.0f} s)")
+    return part
+
+
+def _finish(
+    card: Card,
+    parts: tuple[PartAnswers, ...],
+    output: Path,
+    config: Config,
+    options: BenchmarkOptions,
+    replaced: str,
+) -> BenchmarkOutcome:
+    """Write the submission, scores, tables and report of a run."""
+    features = f"hloc_lite, {config.features.name}"
+    write_poses(output / "poses.txt", joined_poses(parts))
+    evaluation = evaluate_parts(card, parts)
+    table = None
+    if evaluation is not None:
+        limits = parse_thresholds(card.thresholds)
+        table = comparison(card, evaluation, limits, len(parts), features)
+        write_json_atomic(output / "scores.json", evaluation_to_json(evaluation))
+        write_text_atomic(output / "table.md", markdown_table(table))
+        write_text_atomic(output / "table.tex", latex_table(table))
+    written, findings = _hand_in(card, parts, output, features)
+    report = write_run_report(card, parts, evaluation, output, config, findings)
+    return BenchmarkOutcome(card, parts, evaluation, table, written, findings, report, replaced)
+
+
+def _hand_in(
+    card: Card, parts: Sequence[PartAnswers], output: Path, description: str
+) -> tuple[Path | None, tuple[Finding, ...]]:
+    form = SUBMISSION_FORMS.get(card.submission)
+    if form is None or not any(part.poses for part in parts):
+        return None, ()
+    try:
+        written, findings = hand_in(parts, form, output, description)
+    except HlocLiteError as error:  # the answers are kept, and the scores can still be had
+        logger.warning("no submission was written: %s", error)
+        return None, ()
+    return written.path, findings

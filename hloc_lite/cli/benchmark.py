@@ -1,0 +1,131 @@
+"""``hloc-lite benchmark``: map, localization, scores and submission of a public benchmark."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hloc_lite.cli.options import mark_resumable, runtime_options, show_progress
+from hloc_lite.config import PROFILES
+
+if TYPE_CHECKING:
+    from hloc_lite.benchmark.run import BenchmarkOutcome
+
+
+@click.command("benchmark")
+@click.argument("name")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of the data set (`hloc-lite dataset info NAME` tells its layout).",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder of the results.  [default: NAME-results in the current folder]",
+)
+@click.option(
+    "--subset",
+    type=click.IntRange(min=1),
+    help="Use so many queries per condition, evenly spread, for a first try.",
+)
+@click.option(
+    "--map-subset", type=click.IntRange(min=2), help="Use so many map images of each part."
+)
+@click.option("--part", "parts", multiple=True, help="Only this scene, slice or location.")
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="balanced",
+    show_default=True,
+    help="Trade-off between speed and accuracy.",
+)
+@click.option(
+    "--config",
+    "config_name",
+    default="ours",
+    show_default=True,
+    help="ours, or the settings of a published run, such as published-hloc.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Config value, e.g. pose.max_error_px=6. May be given several times.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the estimate of time, disk and memory only.")
+@runtime_options
+def command(
+    name: str,
+    root: Path,
+    output: Path | None,
+    subset: int | None,
+    map_subset: int | None,
+    parts: tuple[str, ...],
+    profile: str,
+    config_name: str,
+    settings: tuple[str, ...],
+    dry_run: bool,
+    device: str,
+    offline: bool,
+) -> None:
+    """Run the benchmark NAME on the data set in --root.
+
+    Writes a map and the answers of each part, a checked submission, a report, and, where true poses
+    are public, scores beside published ones. Run the same command again to resume.
+    """
+    from hloc_lite.benchmark.estimate import estimate_cost
+    from hloc_lite.benchmark.options import BenchmarkOptions
+    from hloc_lite.benchmark.run import open_parts, run_benchmark
+
+    options = BenchmarkOptions(
+        profile=profile,
+        config_name=config_name,
+        settings=settings,
+        subset=subset,
+        map_subset=map_subset,
+        parts=parts,
+        device=device,
+        offline=offline,
+        progress=show_progress(),
+    )
+    _, datasets, config, replaced = open_parts(name, root, options)
+    if replaced:
+        click.echo(f"{config_name}: {replaced}")
+    cost = estimate_cost(datasets, config, options)
+    click.echo(f"estimate: {cost}" if cost else "estimate: none, the first images do not match")
+    if dry_run:
+        return
+    mark_resumable()
+    folder = output or Path(f"{name}-results")
+    print_outcome(run_benchmark(name, root, folder, options, click.echo), subset is not None)
+
+
+def print_outcome(outcome: BenchmarkOutcome, is_subset: bool) -> None:
+    """Print scores, where they are known, and what was found in the submission.
+
+    Exits with code 1 if the submission has an error.
+    """
+    from hloc_lite.benchmark.scoring import sure_but_wrong
+    from hloc_lite.cli.submission import print_findings
+    from hloc_lite.evaluation.table_text import plain_table
+
+    if outcome.evaluation is not None and outcome.table is not None:
+        click.echo(sure_but_wrong(outcome.evaluation))
+        click.echo(plain_table(outcome.table))
+    if outcome.report is not None:
+        click.echo(f"report: {outcome.report}")
+    if outcome.submission is None:
+        return
+    click.echo(f"submission: {outcome.submission}")
+    if is_subset:
+        click.echo("it holds a subset of the queries: do not hand it in")
+        return
+    if print_findings(outcome.findings):
+        sys.exit(1)
