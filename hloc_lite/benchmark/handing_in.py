@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hloc_lite.benchmark.parts import PartAnswers
+from hloc_lite.datasets.cards import Card
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.formats.submissions.check import check_submission
 from hloc_lite.formats.submissions.findings import Finding
@@ -20,48 +22,38 @@ def submission_file(folder: Path, form: SubmissionForm) -> Path:
     return folder / ("submission.zip" if form.zip_layout is not None else "submission.txt")
 
 
-def submitted_poses(parts: Sequence[PartAnswers]) -> dict[str, Rigid3]:
-    """Poses of all parts, by the names that ``write_submission`` takes.
+@dataclass(frozen=True)
+class Submitted:
+    """Pose that a submission asks for."""
+
+    name: str
+    """Name that ``write_submission`` takes."""
+    pose: Rigid3 | None
+    """None if it was not found."""
+    confidence: float
+    """0 where none is known."""
+
+
+def submitted(parts: Sequence[PartAnswers], validation: Collection[str]) -> list[Submitted]:
+    """Poses that a submission asks for, of all parts.
+
+    Args:
+        validation: conditions that are not handed in.
 
     Raises:
         HlocLiteError: two parts have a query of the same name.
     """
-    poses: dict[str, Rigid3] = {}
+    found: dict[str, Submitted] = {}
     for part in parts:
-        for name, pose in _named_poses(part).items():
-            if name in poses:
-                raise HlocLiteError(f"two parts of the data set have a query {name!r}")
-            poses[name] = pose
-    return poses
-
-
-def submitted_names(parts: Sequence[PartAnswers]) -> list[str]:
-    """Names of all queries, localized or not, as ``submitted_poses`` has them."""
-    names = []
-    for part in parts:
-        dataset = part.dataset
-        if dataset.relative_queries:
-            names += [each.name for each in dataset.relative_queries]
-        else:
-            asked = tuple(dataset.rigs) or dataset.query_names
-            names += [dataset.submission_names.get(name, name) for name in asked]
-    return names
-
-
-def submitted_confidences(parts: Sequence[PartAnswers]) -> dict[str, float]:
-    """Confidences by the same names; 0 where none is known."""
-    found = {}
-    for part in parts:
-        known, names = part.confidences, part.dataset.submission_names
-        relative = {each.name: each.query for each in part.dataset.relative_queries}
-        by_name = {names.get(query, query): value for query, value in known.items()}
-        for name in _named_poses(part):
-            found[name] = known.get(relative.get(name, ""), by_name.get(name, 0.0))
-    return found
+        for each in _of_part(part, validation):
+            if each.name in found:
+                raise HlocLiteError(f"two parts of the data set have a query {each.name!r}")
+            found[each.name] = each
+    return list(found.values())
 
 
 def hand_in(
-    parts: Sequence[PartAnswers], form: SubmissionForm, folder: Path, description: str
+    parts: Sequence[PartAnswers], card: Card, form: SubmissionForm, folder: Path, description: str
 ) -> tuple[WrittenSubmission, tuple[Finding, ...]]:
     """Write the submission of a run, and check it as the site would read it.
 
@@ -71,32 +63,46 @@ def hand_in(
     Raises:
         HlocLiteError: it cannot be written, or a query has no name that the form can hold.
     """
-    confidences = submitted_confidences(parts) if form.has_confidence else None
+    asked = submitted(parts, card.validation)
+    confidences = {each.name: each.confidence for each in asked if each.pose is not None}
     written = write_submission(
-        submitted_poses(parts),
+        {each.name: each.pose for each in asked if each.pose is not None},
         form,
         submission_file(folder, form),
-        confidences=confidences,
+        confidences=confidences if form.has_confidence else None,
         description=description,
     )
     model: SfmModel | None = None
     if len(parts) == 1 and form.zip_layout is None and not form.is_relative:
         model = parts[0].sfm_map.model
-    findings = check_submission(
-        written.path, form, expected_names=submitted_names(parts), map_model=model
-    )
-    return written, findings
+    names = [each.name for each in asked]
+    return written, check_submission(written.path, form, expected_names=names, map_model=model)
 
 
-def _named_poses(part: PartAnswers) -> dict[str, Rigid3]:
-    """Poses of a part by submission names; relative ones as query_from_reference."""
-    dataset, poses = part.dataset, part.poses
-    if not dataset.relative_queries:
-        return {dataset.submission_names.get(name, name): pose for name, pose in poses.items()}
-    found = {}
-    for each in dataset.relative_queries:
-        image = part.sfm_map.model.image_named(each.reference)
-        if each.query in poses and image is not None:
-            reference_from_world = image.cam_from_world
-            found[each.name] = poses[each.query].compose(reference_from_world.inverse())
-    return found
+def _of_part(part: PartAnswers, validation: Collection[str]) -> Iterator[Submitted]:
+    dataset = part.dataset
+    left_out = {name for key in validation for name in dataset.queries.get(key, ())}
+    names, confidences = dataset.submission_names, part.confidences
+    if dataset.relative_queries:
+        poses = part.poses
+        for each in dataset.relative_queries:
+            if each.query not in left_out:
+                pose = _relative(part, poses.get(each.query), each.reference)
+                yield Submitted(each.name, pose, confidences.get(each.query, 0.0))
+        return
+    for rig, queries in dataset.rigs.items():
+        if left_out.isdisjoint(queries):
+            yield Submitted(names.get(rig, rig), part.rig_poses.get(rig), 0.0)
+    single = part.single_poses
+    for result in part.results:
+        name = result.query_name
+        if name not in left_out:
+            yield Submitted(names.get(name, name), single.get(name), confidences.get(name, 0.0))
+
+
+def _relative(part: PartAnswers, pose: Rigid3 | None, reference: str) -> Rigid3 | None:
+    """query_from_reference; None if either pose is unknown."""
+    image = part.sfm_map.model.image_named(reference)
+    if pose is None or image is None:
+        return None
+    return pose.compose(image.cam_from_world.inverse())

@@ -40,27 +40,38 @@ class PartAnswers:
     dataset: Dataset
     sfm_map: Map
     results: tuple[LocalizationResult, ...]
-    """Answers to single queries; empty if poses of rigs are asked for."""
+    """Answers to single queries, those that belong to no rig."""
     rig_poses: Mapping[str, Rigid3]
     """Rig name -> rig_from_world, of the rigs that were localized."""
     seconds: float = 0.0
 
     @property
-    def poses(self) -> dict[str, Rigid3]:
-        """Query or rig name -> pose, or that of the most similar map image where none was found."""
+    def single_poses(self) -> dict[str, Rigid3]:
+        """Single query -> pose, or that of the most similar map image where none was found."""
         found = ((r, r.pose.cam_from_world if r.pose else r.fallback) for r in self.results)
-        return {**{r.query_name: pose for r, pose in found if pose}, **self.rig_poses}
+        return {r.query_name: pose for r, pose in found if pose}
+
+    @property
+    def poses(self) -> dict[str, Rigid3]:
+        """Query name -> cam_from_world, for the cameras of rigs, too."""
+        of_rigs = {
+            query: cam_from_rig.compose(self.rig_poses[rig])
+            for rig, queries in self.dataset.rigs.items()
+            if rig in self.rig_poses
+            for query, cam_from_rig in queries.items()
+        }
+        return self.single_poses | of_rigs
 
     @property
     def confidences(self) -> dict[str, float]:
-        """Query name -> confidence in its pose; 0 for a fallback."""
+        """Single query -> confidence in its pose; 0 for a fallback."""
         found = {r.query_name: r.confidence if r.pose else 0.0 for r in self.results}
         return {name: value for name, value in found.items() if value is not None}
 
     @property
     def num_asked(self) -> int:
         """Number of poses asked for."""
-        return len(self.dataset.rigs) or len(self.results)
+        return len(self.dataset.rigs) + len(self.results)
 
 
 def chosen_part(dataset: Dataset, options: BenchmarkOptions) -> Dataset:
@@ -149,17 +160,16 @@ def answer_part(
     weights = WeightsStore(offline=options.offline)
     localizer = Localizer(sfm_map, weights=weights, device=options.device)
     cameras = {name: camera for each in dataset.queries.values() for name, camera in each.items()}
+    rig_poses = {}
     if dataset.rigs:
-        poses = localize_rigs(localizer, dataset, cameras, folder / RIGS, progress=options.progress)
-        return PartAnswers(dataset, sfm_map, (), poses)
-    source = FolderSource(dataset.image_folder, tuple(cameras), localizer.config.images)
+        rig_poses = localize_rigs(
+            localizer, dataset, cameras, folder / RIGS, progress=options.progress
+        )
+    in_rigs = {query for queries in dataset.rigs.values() for query in queries}
+    single = {name: camera for name, camera in cameras.items() if name not in in_rigs}
+    source = FolderSource(dataset.image_folder, tuple(single), localizer.config.images)
     with exclusive(folder / QUERIES):
         results = localize_all(
-            localizer,
-            source,
-            cameras,
-            folder / QUERIES,
-            fallback=True,
-            progress=options.progress,
+            localizer, source, single, folder / QUERIES, fallback=True, progress=options.progress
         )
-    return PartAnswers(dataset, sfm_map, tuple(results), {})
+    return PartAnswers(dataset, sfm_map, tuple(results), rig_poses)

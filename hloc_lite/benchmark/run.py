@@ -152,7 +152,7 @@ def _hand_in(
     if form is None or not any(part.poses for part in parts):
         return None, ()
     try:
-        written, findings = hand_in(parts, form, output, description)
+        written, findings = hand_in(parts, card, form, output, description)
     except HlocLiteError as error:  # the answers are kept, and the scores can still be had
         logger.warning("no submission was written: %s", error)
         return None, ()

@@ -96,7 +96,7 @@ def command(
     latex_file: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Compare the poses of two or more RESULTS files on the same true poses.
+    """Compare two or more RESULTS files on the same true poses.
 
     Both list poses cam_from_world, 'name qw qx qy qz tx ty tz' per line. RESULTS are named after
     their files, or as in NAME=FILE. For every pair of them and every threshold: the queries that

@@ -26,7 +26,7 @@ root_option = click.option(
 
 @click.group("dataset")
 def command() -> None:
-    """Public data sets: what they are, how to get them, and whether they are complete."""
+    """List, describe, download and check public data sets."""
 
 
 @command.command("list")

@@ -31,6 +31,7 @@ VERBS: Mapping[str, str] = {
     "demo": "hloc_lite.cli.demo",
     "doctor": "hloc_lite.cli.doctor",
     "evaluate": "hloc_lite.cli.evaluate",
+    "export": "hloc_lite.cli.export",
     "georeference": "hloc_lite.cli.georeference",
     "info": "hloc_lite.cli.info",
     "localize": "hloc_lite.cli.localize",

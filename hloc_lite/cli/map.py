@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hloc_lite.cli.map_from_hloc import (
+    check_from_hloc_usage,
+    from_hloc_options,
+    map_from_hloc,
+)
 from hloc_lite.cli.options import (
     RegistryOption,
     config_options,
@@ -34,7 +39,7 @@ SHOWN_FAILURES = 10
 
 
 @click.command("map")
-@click.argument("images", type=click.Path(path_type=Path))
+@click.argument("images", type=click.Path(path_type=Path), required=False)
 @click.option("-o", "--output", type=click.Path(), required=True, help="Folder of the map.")
 @click.option(
     "--reference",
@@ -91,6 +96,7 @@ SHOWN_FAILURES = 10
     help="Structure-from-motion method.  [default: incremental]",
 )
 @labels_option
+@from_hloc_options
 @click.option(
     "--overwrite", is_flag=True, help="Replace results of other settings in the output folder."
 )
@@ -102,7 +108,7 @@ SHOWN_FAILURES = 10
 @config_options
 @runtime_options
 def command(
-    images: Path,
+    images: Path | None,
     output: str,
     reference: Path | None,
     metric: bool,
@@ -116,6 +122,11 @@ def command(
     pairs: str | None,
     mapper: str | None,
     labels: str | None,
+    from_hloc: Path | None,
+    hloc_model: Path | None,
+    hloc_features: Path | None,
+    hloc_matches: Path | None,
+    hloc_global: Path | None,
     overwrite: bool,
     keep_work: bool,
     config_file: Path | None,
@@ -128,7 +139,25 @@ def command(
     Photos in its subfolders are included. Run the same command again to resume an interrupted one.
     The exit code is 1 if cameras of the map are doubtful; the map is written all the same.
     """
-    _check_usage(reference, mapper, metric=metric)
+    others = {
+        "--reference": reference,
+        "--cameras": cameras_file,
+        "--masks": masks,
+        "--image-list": image_list,
+        "--matcher": matcher,
+        "--pairs": pairs,
+        "--mapper": mapper,
+        "--labels": labels,
+        "--keep-work": keep_work,
+    }
+    hloc_files = {
+        "hloc_model": hloc_model,
+        "hloc_features": hloc_features,
+        "hloc_matches": hloc_matches,
+        "hloc_global": hloc_global,
+    }
+    check_from_hloc_usage(from_hloc, hloc_files, others)
+    _check_usage(images, from_hloc, reference, mapper, metric=metric)
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.mapping.build import build_map
 
@@ -143,6 +172,14 @@ def command(
         }
     )
     config = load_config(profile, config_file, settings, overrides)
+    if from_hloc is not None:
+        sfm_map = map_from_hloc(
+            from_hloc, images, Path(output), config, hloc_files, features=features,
+            metric=metric, device=device, offline=offline, overwrite=overwrite,
+        )  # fmt: skip
+        _finish(Path(output), sfm_map, device=device, offline=offline)
+        return
+    assert images is not None  # _check_usage has checked it
     inputs = _read_inputs(images, reference, cameras_file, masks, image_list, metric=metric)
     mark_resumable()
     sfm_map = build_map(
@@ -156,8 +193,13 @@ def command(
         keep_work=keep_work,
         progress=show_progress(),
     )
-    print_summary(Path(output), sfm_map.report)
-    _calibrate(Path(output), sfm_map, device=device, offline=offline)
+    _finish(Path(output), sfm_map, device=device, offline=offline)
+
+
+def _finish(folder: Path, sfm_map: Map, *, device: str, offline: bool) -> None:
+    """Print a summary of a new map and calibrate it; exits with 1 if cameras are doubtful."""
+    print_summary(folder, sfm_map.report)
+    _calibrate(folder, sfm_map, device=device, offline=offline)
     if sfm_map.report.get("assessment", {}).get("doubtful", False):
         sys.exit(1)
 
@@ -175,9 +217,18 @@ def _calibrate(folder: Path, sfm_map: Map, *, device: str, offline: bool) -> Non
         logger.warning("the map is finished, but was not tested on its own photos: %s", error)
 
 
-def _check_usage(reference: Path | None, mapper: str | None, *, metric: bool) -> None:
+def _check_usage(
+    images: Path | None,
+    from_hloc: Path | None,
+    reference: Path | None,
+    mapper: str | None,
+    *,
+    metric: bool,
+) -> None:
     """Refuse options that do not go together."""
-    if metric and reference is None:
+    if images is None and from_hloc is None:
+        raise ConfigError("give IMAGES, the folder of the photos to map")
+    if metric and reference is None and from_hloc is None:
         raise ConfigError(
             "--metric is about the units of known poses: give them with --reference. A map from "
             "photos alone has no scale; `hloc-lite georeference` gives it one from positions"

@@ -28,7 +28,7 @@ from hloc_lite.errors import counted
     help="Frames kept of each second: the sharpest of each interval.",
 )
 def command(video: Path, output: Path, fps: float) -> None:
-    """Write frames of VIDEO as photos, which `hloc-lite map IMAGES` takes.
+    """Write the sharpest frames of VIDEO as photos to map.
 
     Run the same command again to resume an interrupted one.
     """

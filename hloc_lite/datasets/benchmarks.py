@@ -20,6 +20,7 @@ _MODULES: Mapping[str, str] = {
     "cambridge": "cambridge",
     "cmu": "cmu",
     "crocodl": "crocodl",
+    "custom": "custom",
     "eth-microsoft": "eth_microsoft",
     "gangnam": "gangnam",
     "hyundai": "hyundai",

@@ -54,6 +54,8 @@ class Card(Section):
     counts: Counts = Counts()
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Columns of published tables and the conditions they join."""
+    validation: tuple[str, ...] = ()
+    """Conditions with public poses that are not handed in."""
     strict: bool = False
     """True if errors must be below a threshold; equal ones count, too, otherwise."""
     submission: str = ""
@@ -73,6 +75,9 @@ class Card(Section):
             unknown = [each for each in members if each not in self.conditions]
             if unknown:
                 raise ValueError(f"the group {group!r} joins {unknown[0]!r}, which is no condition")
+        unknown = [each for each in self.validation if each not in self.conditions]
+        if unknown:
+            raise ValueError(f"validation: {unknown[0]!r} is no condition")
         known = {"all", *self.conditions, *self.groups}
         for condition in self.counts.queries:
             if condition not in known:

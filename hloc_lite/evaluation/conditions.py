@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.evaluation.metrics import merge_conditions
-from hloc_lite.formats.hloc_lists import read_poses
+from hloc_lite.formats.pseudo_truth import read_pseudo_truth_estimates
 from hloc_lite.types import Rigid3
 
 
@@ -27,7 +27,7 @@ def read_conditions(arguments: Sequence[str]) -> dict[str, dict[str, Rigid3]]:
             raise HlocLiteError(
                 f"two files have the condition name {name!r}: name them apart, as in NAME={path}"
             )
-        conditions[name] = read_poses(path)
+        conditions[name] = read_pseudo_truth_estimates(path)
         if not conditions[name]:
             raise HlocLiteError(f"{path} has no poses: there is no ground truth to compare with")
     return conditions

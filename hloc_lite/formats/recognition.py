@@ -59,7 +59,7 @@ def recognize(path: Path) -> KnownFormat:
     if found is not None:
         return found
     kinds = "; ".join(f"{each.kind} ({each.sign})" for each in known)
-    raise FormatError(f"{path} is of no known kind: {_content(path)}. Known are {kinds}")
+    raise FormatError(f"{path} is of no known kind: {_found_there(path)}. Known are {kinds}")
 
 
 def read_posed_images(
@@ -84,10 +84,13 @@ def read_posed_images(
     return RecognizedImages(found.kind, found.read(Source(path, image_folder, cameras)))
 
 
-def _content(path: Path) -> str:
-    """What is there, for errors."""
+def _found_there(path: Path) -> str:
+    """First names in a folder, or the first line of a file, for errors."""
     if path.is_dir():
-        names = sorted(each.name for each in path.iterdir())
+        try:
+            names = sorted(each.name for each in path.iterdir())
+        except OSError as error:
+            return f"it cannot be read: {error.strerror or error}"
         shown = ", ".join(names[:_MAX_SHOWN]) + (", ..." if len(names) > _MAX_SHOWN else "")
         return f"it has {shown}" if names else "it is empty"
     lines = signs.head_lines(path)

@@ -7,7 +7,7 @@ depth images are not registered. Sources: the data set's page, and for the trans
 cameras ``datasets/setup_7scenes.py`` of nianticlabs/ace.
 
 The principal points are the image centre (320, 240). Which pixel corner that counts from is not
-stated; it is taken as COLMAP's image centre.
+stated; it is taken as COLMAP's image centre. No original folder was available to test this module.
 """
 
 from __future__ import annotations

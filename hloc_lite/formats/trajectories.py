@@ -5,7 +5,7 @@ unless the format says otherwise. Nanoseconds are whole numbers, since floats ca
 
 TUM's files have lines ``timestamp tx ty tz qx qy qz qw`` with seconds, world_from_cam and '#'
 comments; its image lists ``rgb.txt`` have lines ``timestamp filename``. Source: the page on file
-formats of the TUM RGB-D benchmark.
+formats of the TUM RGB-D benchmark. No original file was available to test this module.
 """
 
 from __future__ import annotations

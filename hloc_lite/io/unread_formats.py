@@ -19,7 +19,7 @@ HEADER_BYTES = 32
 """Bytes at the start of a file that tell its format."""
 VIDEO_REMEDY = (
     "videos are not read: extract frames first, for example two a second, with "
-    "'ffmpeg -i VIDEO -vf fps=2 -q:v 2 FRAMES/%05d.jpg' (FRAMES is a folder that exists)"
+    "'hloc-lite video VIDEO -o FRAMES --fps 2', or with ffmpeg"
 )
 _RAW_REMEDY = (
     "camera RAW is not read: develop it first, for example with 'dcraw -w -T PHOTO' (to TIFF), or "

@@ -31,5 +31,12 @@ pure_rotation.py       pairs of images without parallax
 gps_check.py           EXIF's GPS positions against the cameras
 report.py              outcome of each image, and why it was left out
 
+From an hloc run, ``from_hloc.py`` makes a map of its files:
+from_hloc.py           ``build_map_from_hloc``
+hloc_files.py          finds these files by what they hold
+hloc_features.py       which of this package's features they are, and if that is true
+hloc_descriptors.py    global descriptors: theirs, or computed from the photos
+given_matches.py       verification of matches that other programs found
+
 map.py                 former module of ``Map``, which is in ``maps``
 """

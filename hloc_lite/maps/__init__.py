@@ -29,4 +29,6 @@ quantization.py          descriptors as float16, int8, product codes or signs
 compact.py               opens one; arrays stay memory-mapped
 
 summary.py               counts and bytes of either kind
+hloc_export.py           a map as the files of an hloc run
+retrieval_state.py       what a global descriptor learned, in a file beside these
 """

@@ -19,11 +19,19 @@ from hloc_lite.errors import HlocLiteError
 from hloc_lite.geometry.frames import FRAMES
 from hloc_lite.serve.answers import Answer
 from hloc_lite.serve.config import ServeConfig
+from hloc_lite.serve.geopose_messages import GeoPoseResponse
+from hloc_lite.serve.geopose_protocol import answer_geopose
 from hloc_lite.serve.map_photos import photo_jpeg
 from hloc_lite.serve.map_pool import MapPool
 from hloc_lite.serve.metrics import Metrics
 from hloc_lite.serve.middleware import ServiceMiddleware
-from hloc_lite.serve.openapi import LOCALIZE_BODY, LOCALIZE_ERRORS
+from hloc_lite.serve.openapi import (
+    GEOPOSE_BODY,
+    GEOPOSE_ERRORS,
+    GEOPOSE_PARAMETERS,
+    LOCALIZE_BODY,
+    LOCALIZE_ERRORS,
+)
 from hloc_lite.serve.pages import Page, docs_page, main_page
 from hloc_lite.serve.problems import Problem
 from hloc_lite.serve.service import Service
@@ -82,6 +90,7 @@ def create_app(
         )
     app.add_exception_handler(HTTPException, _raise_problem)
     _add_localize(app, service)
+    _add_geopose(app, service)
     _add_maps(app, map_pool, map_opener)
     _add_photos(app, map_pool, config)
     _add_system(app, service)
@@ -118,6 +127,21 @@ def _add_localize(app: FastAPI, service: Service) -> None:
     @app.get("/v1/frames", tags=["localize"], summary="List the frames that poses can be given in.")
     async def frames() -> dict[str, str]:
         return dict(FRAMES)
+
+
+def _add_geopose(app: FastAPI, service: Service) -> None:
+    @app.post(
+        "/geopose",
+        response_model=GeoPoseResponse,
+        responses=GEOPOSE_ERRORS,
+        openapi_extra={"requestBody": GEOPOSE_BODY, "parameters": GEOPOSE_PARAMETERS},
+        tags=["localize"],
+        summary="Localize a photo by Open AR Cloud's GeoPoseProtocol, version 1 or 2.",
+    )
+    async def geopose(request: Request) -> Response:
+        """Needs a georeferenced map. A photo that cannot be localized is answered with 404, since
+        the protocol has no response without a pose."""
+        return await answer_geopose(service, request)
 
 
 def _add_maps(app: FastAPI, map_pool: MapPool, map_opener: Executor) -> None:

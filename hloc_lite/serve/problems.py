@@ -13,6 +13,7 @@ TITLES: Mapping[int, str] = {
     403: "refused",
     404: "not found",
     405: "method not allowed",
+    406: "not acceptable",
     408: "request too slow",
     409: "conflict",
     413: "too large",

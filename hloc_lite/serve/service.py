@@ -38,11 +38,19 @@ class Service:
 
     async def localize(self, request: Request) -> Answer:
         """Answer a localization request. Raises Problem."""
-        context: RequestContext = request.state.context
         self.workers.check_capacity()  # before the body is read
         data, fields = await self.uploads.receive(request)
+        return await self.answer(request, data, parse_query(fields))
+
+    async def answer(self, request: Request, data: bytes, query: Query) -> Answer:
+        """Localize an uploaded photo in a worker thread. Raises Problem.
+
+        Args:
+            request: its body must have been read.
+            data: the image file.
+        """
+        context: RequestContext = request.state.context
         upload_ms = _ms_since(context.start)
-        query = parse_query(fields)
         intrinsics = query.intrinsics()
         maps = self.map_pool.select(query.maps)
         if len(maps) > self.config.max_maps_a_query:

@@ -100,9 +100,11 @@ def test_unusable_devices_are_refused(device):
 
 def test_intrinsics_and_a_reference_together_are_refused(capsys, tmp_path):
     arguments = ["map", str(tmp_path), "-o", str(tmp_path / "out")]
+    for name in ("cameras.txt", "images.txt"):
+        (tmp_path / name).touch()
     with pytest.raises(SystemExit):
-        main([*arguments, "--reference", "model", "--cameras", "cameras.txt"])
-    assert "--cameras" in capsys.readouterr().err
+        main([*arguments, "--reference", str(tmp_path), "--cameras", "cameras.txt"])
+    assert "already has the cameras: omit --cameras" in capsys.readouterr().err
 
 
 def test_the_demo_passes_its_options_to_each_step(monkeypatch, capsys, tmp_path):

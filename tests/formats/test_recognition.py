@@ -11,7 +11,13 @@ from scipy.spatial.transform import Rotation
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.hloc_lists import write_poses
-from hloc_lite.formats.recognition import FILES, FOLDERS, read_posed_images, recognize
+from hloc_lite.formats.recognition import (
+    FILES,
+    FOLDERS,
+    RecognizedImages,
+    read_posed_images,
+    recognize,
+)
 from hloc_lite.formats.recognized_readers import Source
 from hloc_lite.types import Rigid3
 from pipelines.benchmarks.robustness.posed_samples import (
@@ -32,7 +38,9 @@ POSE = "0.6 0 0.8 0 1 2 3"
 def test_what_our_writers_write_is_recognized(sample: FormatSample, tmp_path: Path) -> None:
     sample.write(tmp_path)
     assert recognize(tmp_path / sample.entry).kind == sample.kind
-    posed = sample.read(tmp_path).posed
+    found = sample.read(tmp_path)
+    assert isinstance(found, RecognizedImages)
+    posed = found.posed
     assert len(posed.cameras) >= 2
     if sample.name not in ("COLMAP database", "list with intrinsics"):
         assert len(posed.model.images) >= 2

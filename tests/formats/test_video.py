@@ -71,7 +71,9 @@ def test_rates_above_the_videos_keep_all_frames(movie: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("stop", [1, 2, 4])
-def test_an_interrupted_extraction_is_resumed(stop: int, tmp_path: Path, monkeypatch) -> None:
+def test_an_interrupted_extraction_is_resumed(
+    stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     movie = write_video(tmp_path / "v.avi", "MJPG")
     write_jpeg = video_module._write_jpeg
     written: list[str] = []
@@ -150,7 +152,9 @@ def test_files_that_are_no_videos(content: bytes, message: str, tmp_path: Path) 
         extract_frames(tmp_path / "missing.mp4", tmp_path / "o")
 
 
-def test_large_frames_are_refused(movie: Path, tmp_path: Path, monkeypatch) -> None:
+def test_large_frames_are_refused(
+    movie: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(video_module, "MAX_MEGAPIXELS", 0.001)
     with pytest.raises(FormatError, match=r"96 x 64 pixels; at most 0.001"):
         extract_frames(movie, tmp_path / "o")

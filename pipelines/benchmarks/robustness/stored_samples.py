@@ -128,7 +128,9 @@ def _read_features(folder: Path) -> object:
 
 def _write_matches(folder: Path) -> None:
     dense = DensePair(_keypoints(), _keypoints(), np.full(COUNT, 0.5, np.float32))
-    pairs = [((NAMES[0], NAMES[1]), _matches()), ((NAMES[0], NAMES[2]), dense)]
+    pairs: list[tuple[tuple[str, str], Matches | DensePair]] = [
+        ((NAMES[0], NAMES[1]), _matches()), ((NAMES[0], NAMES[2]), dense),
+    ]  # fmt: skip
     write_matches(folder / "matches.h5", pairs, dict.fromkeys(NAMES, COUNT))
 
 
