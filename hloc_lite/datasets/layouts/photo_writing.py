@@ -94,6 +94,10 @@ def dealt_queries(
     return dealt
 
 
+MAX_CROP = 1.5
+"""Ratio of the two scales up to which a photo is cropped to another shape."""
+
+
 def as_pinhole(camera: Camera) -> Camera:
     """PINHOLE camera with the size, focal lengths and principal point of another one."""
     params = np.concatenate([focal_lengths(camera), principal_point(camera)])
@@ -107,7 +111,8 @@ def common_pinhole(
 
     It is that of the photos if they have only one without distortion. Otherwise the field of view
     is the narrowest of them, so that hardly a pixel is unknown, and the principal point is the
-    centre.
+    centre. Photos of quite another shape are shown whole, with black bars: a landscape photo that
+    fills a portrait one would lose most of its view.
 
     Args:
         photos: photos of one recording.
@@ -124,12 +129,16 @@ def common_pinhole(
     ):
         return first
     focals = [
-        focal_lengths(photo.camera).max()
-        * max(width / photo.camera.width, height / photo.camera.height)
-        for photo in photos
+        focal_lengths(each.camera).max() * _scale(each.camera, width, height) for each in photos
     ]
     focal = float(max(focals))
     return Camera("PINHOLE", width, height, np.array([focal, focal, width / 2, height / 2]))
+
+
+def _scale(camera: Camera, width: int, height: int) -> float:
+    """Scale at which a photo fills another size, or fits into it if its shape is quite another."""
+    scales = sorted((width / camera.width, height / camera.height))
+    return scales[1] if scales[1] <= MAX_CROP * scales[0] else scales[0]
 
 
 def is_same(camera: Camera, other: Camera) -> bool:

@@ -65,9 +65,12 @@ def test_common_camera(tmp_path: Path) -> None:
     assert is_same(common_pinhole(photos), PINHOLE)
     square = common_pinhole(photos, square=True)
     assert square.params.tolist() == [61, 61, 32, 24]
-    # 20 times as high: a window of the photo
+    # 1.25 times as high as wide, compared with the photo: it is cropped
+    near = common_pinhole(photos, (640, 600))
+    assert near.params.tolist() == [12.5 * 61, 12.5 * 61, 320, 300]
+    # a portrait photo shows it whole
     tall = common_pinhole(photos, (540, 960))
-    assert tall.params.tolist() == [20 * 61, 20 * 61, 270, 480]
+    assert tall.params.tolist() == [540 / 64 * 61, 540 / 64 * 61, 270, 480]
     mixed = map_photos(made_dataset(tmp_path, (RADIAL, PINHOLE)))
     assert common_pinhole(mixed).params.tolist() == [61, 61, 32, 24]
 

@@ -1,0 +1,15 @@
+"""RIO10: map, localization, scores and checked submission in one command.
+
+    python -m pipelines.rio10 --root DIR [-o RESULTS] [--subset N]
+
+The same as ``hloc-lite benchmark rio10``; layout and settings stand on the card of the data set.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from hloc_lite.cli.benchmark import command
+
+if __name__ == "__main__":
+    command(["rio10", *sys.argv[1:]])

@@ -1,0 +1,15 @@
+"""RobotCar Seasons: map, localization, scores and checked submission in one command.
+
+    python -m pipelines.robotcar --root DIR [-o RESULTS] [--subset N]
+
+The same as ``hloc-lite benchmark robotcar``; layout and settings stand on the card of the data set.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from hloc_lite.cli.benchmark import command
+
+if __name__ == "__main__":
+    command(["robotcar", *sys.argv[1:]])

@@ -1,0 +1,15 @@
+"""RobotCar Seasons v2: map, localization, scores and checked submission in one command.
+
+    python -m pipelines.robotcar_v2 --root DIR [-o RESULTS] [--subset N]
+
+The same as ``hloc-lite benchmark robotcar-v2``; layout and settings stand on the card of the data set.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from hloc_lite.cli.benchmark import command
+
+if __name__ == "__main__":
+    command(["robotcar-v2", *sys.argv[1:]])
