@@ -1,8 +1,8 @@
-"""Aachen Day-Night v1.0: map, localization, scores and checked submission in one command.
+"""Aachen Day-Night v1.0: map, poses, scores and checked submission.
 
     python -m pipelines.aachen --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark aachen``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark aachen``; its card has layout and settings.
 """
 
 from __future__ import annotations

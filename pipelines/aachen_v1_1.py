@@ -1,8 +1,8 @@
-"""Aachen Day-Night v1.1: map, localization, scores and checked submission in one command.
+"""Aachen Day-Night v1.1: map, poses, scores and checked submission.
 
     python -m pipelines.aachen_v1_1 --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark aachen-v1.1``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark aachen-v1.1``; its card has layout and settings.
 """
 
 from __future__ import annotations

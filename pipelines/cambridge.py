@@ -1,8 +1,8 @@
-"""Cambridge Landmarks: map, localization, scores and checked submission in one command.
+"""Cambridge Landmarks: map, poses, scores and checked submission.
 
     python -m pipelines.cambridge --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark cambridge``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark cambridge``; its card has layout and settings.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Extended CMU Seasons: map, localization, scores and checked submission in one command.
+"""Extended CMU Seasons: map, poses, scores and checked submission.
 
     python -m pipelines.cmu --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark cmu``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark cmu``; its card has layout and settings.
 """
 
 from __future__ import annotations

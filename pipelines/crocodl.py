@@ -1,8 +1,8 @@
-"""CroCoDL: map, localization, scores and checked submission in one command.
+"""CroCoDL: map, poses, scores and checked submission.
 
     python -m pipelines.crocodl --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark crocodl``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark crocodl``; its card has layout and settings.
 """
 
 from __future__ import annotations

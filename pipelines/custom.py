@@ -1,8 +1,8 @@
-"""Your own data: map, localization, scores and checked submission in one command.
+"""Your own data: map, poses, scores and checked submission.
 
     python -m pipelines.custom --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark custom``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark custom``; its card has layout and settings.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""ETH-Microsoft, preview of ICCV 2021: map, localization, scores and checked submission in one command.
+"""ETH-Microsoft, preview of ICCV 2021: map, poses, scores and checked submission.
 
     python -m pipelines.eth_microsoft --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark eth-microsoft``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark eth-microsoft``; its card has layout and settings.
 """
 
 from __future__ import annotations

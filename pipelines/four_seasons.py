@@ -1,8 +1,8 @@
-"""4Seasons: map, localization, scores and checked submission in one command.
+"""4Seasons: map, poses, scores and checked submission.
 
     python -m pipelines.four_seasons --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark 4seasons``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark 4seasons``; its card has layout and settings.
 """
 
 from __future__ import annotations

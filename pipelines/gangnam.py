@@ -1,8 +1,8 @@
-"""Gangnam Station: map, localization, scores and checked submission in one command.
+"""Gangnam Station: map, poses, scores and checked submission.
 
     python -m pipelines.gangnam --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark gangnam``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark gangnam``; its card has layout and settings.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Hyundai Department Store: map, localization, scores and checked submission in one command.
+"""Hyundai Department Store: map, poses, scores and checked submission.
 
     python -m pipelines.hyundai --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark hyundai``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark hyundai``; its card has layout and settings.
 """
 
 from __future__ import annotations

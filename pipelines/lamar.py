@@ -1,8 +1,8 @@
-"""LaMAR: map, localization, scores and checked submission in one command.
+"""LaMAR: map, poses, scores and checked submission.
 
     python -m pipelines.lamar --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark lamar``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark lamar``; its card has layout and settings.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""RIO10: map, localization, scores and checked submission in one command.
+"""RIO10: map, poses, scores and checked submission.
 
     python -m pipelines.rio10 --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark rio10``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark rio10``; its card has layout and settings.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""RobotCar Seasons: map, localization, scores and checked submission in one command.
+"""RobotCar Seasons: map, poses, scores and checked submission.
 
     python -m pipelines.robotcar --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark robotcar``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark robotcar``; its card has layout and settings.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""RobotCar Seasons v2: map, localization, scores and checked submission in one command.
+"""RobotCar Seasons v2: map, poses, scores and checked submission.
 
     python -m pipelines.robotcar_v2 --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark robotcar-v2``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark robotcar-v2``; its card has layout and settings.
 """
 
 from __future__ import annotations

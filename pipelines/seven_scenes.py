@@ -1,8 +1,8 @@
-"""7-Scenes: map, localization, scores and checked submission in one command.
+"""7-Scenes: map, poses, scores and checked submission.
 
     python -m pipelines.seven_scenes --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark 7scenes``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark 7scenes``; its card has layout and settings.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""SILDa: map, localization, scores and checked submission in one command.
+"""SILDa: map, poses, scores and checked submission.
 
     python -m pipelines.silda --root DIR [-o RESULTS] [--subset N]
 
-The same as ``hloc-lite benchmark silda``; layout and settings stand on the card of the data set.
+The same as ``hloc-lite benchmark silda``; its card has layout and settings.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from hloc_lite.benchmark.options import BenchmarkOptions
 from hloc_lite.benchmark.parts import answer_part, chosen_part, map_part
 from hloc_lite.clock import peak_memory_mb
@@ -20,6 +22,8 @@ from hloc_lite.errors import HlocLiteError
 
 SAMPLE_IMAGES, SAMPLE_QUERIES = 6, 2
 """Images of the measured sample: 15 pairs are enough to time a pair, and take seconds."""
+MIN_COSINE = 0.7
+"""Cosine of the angle between two optical axes from which on images look the same way: 45 deg."""
 PER_PAIR = ("matching", "verification", "reconstruction")
 """Stages of mapping whose time grows with the pairs; the others grow with the images."""
 
@@ -57,7 +61,7 @@ def estimate_cost(
         None if the sample gave no map, as for images that do not overlap.
     """
     first = parts[0]
-    names = first.map_image_names[:SAMPLE_IMAGES]
+    names = sample_images(first)
     queries = {name: first.queries[c][name] for c in first.queries for name in first.queries[c]}
     few = dict(list(queries.items())[:SAMPLE_QUERIES])
     sample = Dataset(
@@ -99,6 +103,28 @@ def estimate_cost(
         query_s * num_queries, per_image * num_images,
         (peak_memory_mb() or 0.0) * 2**20 + per_image * largest,
     )  # fmt: skip
+
+
+def sample_images(part: Dataset) -> tuple[str, ...]:
+    """Map images of the sample: the first, and those next to it that look the same way.
+
+    Without poses, the first ones of the list.
+    """
+    images = () if part.reference is None else part.reference.images
+    poses = {image.name: image.cam_from_world for image in images}
+    known = [name for name in part.map_image_names if name in poses]
+    if not known:
+        return part.map_image_names[:SAMPLE_IMAGES]
+    first = poses[known[0]]
+    axis = first.rotation[2]
+
+    def is_behind(name: str) -> bool:
+        return float(poses[name].rotation[2] @ axis) < MIN_COSINE
+
+    def distance(name: str) -> float:
+        return float(np.linalg.norm(poses[name].center - first.center))
+
+    return tuple(sorted(known, key=lambda name: (is_behind(name), distance(name)))[:SAMPLE_IMAGES])
 
 
 def expected_pairs(part: Dataset, config: Config) -> int:

@@ -11,6 +11,7 @@ from hloc_lite.benchmark.parts import PartAnswers
 from hloc_lite.benchmark.scoring import joined_name, sure_but_wrong
 from hloc_lite.config import Config
 from hloc_lite.datasets.cards import Card
+from hloc_lite.datasets.dataset import Dataset
 from hloc_lite.errors import MissingDependencyError
 from hloc_lite.evaluation.evaluate import Evaluation
 from hloc_lite.evaluation.photos import photo_loader
@@ -45,7 +46,7 @@ def write_run_report(
         for part in parts
         for result in part.results
     ]
-    notes = [f"{part.dataset.name}: {note}" for part in parts for note in part.dataset.notes]
+    notes = [note for part in parts for note in part_notes(part.dataset)]
     notes += [finding.message for finding in findings]
     if evaluation is not None:
         notes.insert(0, sure_but_wrong(evaluation))
@@ -63,6 +64,12 @@ def write_run_report(
     except MissingDependencyError as error:
         logger.warning("no report: %s", error)
         return None
+
+
+def part_notes(dataset: Dataset) -> list[str]:
+    """Notes of a part, each with its name in front."""
+    start = f"{dataset.name}: "
+    return [start + note.removeprefix(start) for note in dataset.notes]
 
 
 def _pictures(part: PartAnswers, records: Sequence[QueryRecord]) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from hloc_lite.benchmark.handing_in import hand_in
 from hloc_lite.benchmark.options import BenchmarkOptions, benchmark_config
 from hloc_lite.benchmark.parts import PartAnswers, answer_part, chosen_part, map_part
-from hloc_lite.benchmark.reporting import write_run_report
+from hloc_lite.benchmark.reporting import part_notes, write_run_report
 from hloc_lite.benchmark.scoring import comparison, evaluate_parts, joined_poses
 from hloc_lite.config import Config
 from hloc_lite.datasets.benchmarks import read_benchmark
@@ -105,8 +105,8 @@ def _run_part(
     options: BenchmarkOptions,
     say: Callable[[str], None],
 ) -> PartAnswers:
-    for note in dataset.notes:
-        say(f"{dataset.name}: {note}")
+    for note in part_notes(dataset):
+        say(note)
     start = time.perf_counter()
     sfm_map = map_part(dataset, folder, config, options)
     counts = sfm_map.report

@@ -98,12 +98,14 @@ def command(
     _, datasets, config, replaced = open_parts(name, root, options)
     if replaced:
         click.echo(f"{config_name}: {replaced}")
-    cost = estimate_cost(datasets, config, options)
-    click.echo(f"estimate: {cost}" if cost else "estimate: none, the first images do not match")
+    folder = output or Path(f"{name}-results")
+    is_resumed = any((folder / dataset.name).exists() for dataset in datasets)
+    if dry_run or not is_resumed:
+        cost = estimate_cost(datasets, config, options)
+        click.echo(f"estimate: {cost}" if cost else "estimate: none, the first images do not match")
     if dry_run:
         return
     mark_resumable()
-    folder = output or Path(f"{name}-results")
     print_outcome(run_benchmark(name, root, folder, options, click.echo), subset is not None)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.cli.scoring_options import scoring_options
 from hloc_lite.errors import HlocLiteError
 
 if TYPE_CHECKING:
@@ -26,49 +27,13 @@ if TYPE_CHECKING:
     metavar="[NAME=]FILE",
     help="True poses; each file is a condition, named after the file or as in night=FILE.",
 )
-@click.option(
-    "--thresholds",
-    multiple=True,
-    metavar="T",
-    help="Accuracy thresholds, as in hloc-lite evaluate; several may follow, and the option may be "
-    "given several times.  [default: the numbers of aachen, in map units]",
-)
-@click.option(
-    "--strict",
-    is_flag=True,
-    help="Count errors below the thresholds only, as hloc and LaMAR do, not those equal to them.",
-)
-@click.option(
-    "--unit-length",
-    type=float,
-    metavar="LENGTH",
-    help="Report distances in percent of this length (map units), for maps without metric scale.",
-)
-@click.option(
-    "--by-folder",
-    is_flag=True,
-    help="Group queries by the first folder in which their names differ.",
-)
-@click.option(
-    "--group",
-    "groups",
-    multiple=True,
-    metavar="NAME=A,B",
-    help="Further row of several conditions; NAME=!A,B for all but these.",
-)
+@scoring_options
 @click.option(
     "--flips",
     type=click.IntRange(min=0),
     default=5,
     show_default=True,
     help="Number of queries to list, at each threshold, that only one of two results solves.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Seed of the bootstrap.",
 )
 @click.option(
     "--markdown", "markdown_file", type=click.Path(path_type=Path), help="File for the tables."

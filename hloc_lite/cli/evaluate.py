@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.cli.scoring_options import scoring_options
 from hloc_lite.errors import HlocLiteError
 
 if TYPE_CHECKING:
@@ -18,49 +19,12 @@ if TYPE_CHECKING:
 @click.command("evaluate")
 @click.argument("poses", type=click.Path(path_type=Path))
 @click.argument("truth", nargs=-1, required=True)
-@click.option(
-    "--thresholds",
-    multiple=True,
-    metavar="T",
-    help="Accuracy thresholds: 0.25m,2deg, aachen or inloc, if poses are in metres; 0.25,2deg "
-    "in map units; or 1%,0.5deg (with --unit-length). Several may follow, and the option may be "
-    "given several times.  [default: the numbers of aachen, in map units]",
-)
-@click.option(
-    "--unit-length",
-    type=float,
-    metavar="LENGTH",
-    help="Report distances in percent of this length (map units), for maps without metric scale.",
-)
+@scoring_options
 @click.option(
     "--correct",
     metavar="T",
     help="Errors beyond which a given pose is wrong.  [default: 0.25,2deg; 5%,2deg with "
     "--unit-length]",
-)
-@click.option(
-    "--by-folder",
-    is_flag=True,
-    help="Group queries by the first folder in which their names differ.",
-)
-@click.option(
-    "--strict",
-    is_flag=True,
-    help="Count errors below the thresholds only, as hloc and LaMAR do, not those equal to them.",
-)
-@click.option(
-    "--group",
-    "groups",
-    multiple=True,
-    metavar="NAME=A,B",
-    help="Further row of several conditions; NAME=!A,B for all but these.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Seed of the bootstrap.",
 )
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path), help="File for the scores, as JSON."

@@ -28,6 +28,18 @@ def rotation_from_quat_wxyz(quat_wxyz: npt.ArrayLike) -> Float64:
     return Rotation.from_quat([x, y, z, w]).as_matrix()
 
 
+def rotations_from_unit_quats(quats_wxyz: Float64) -> Float64:
+    """(N, 3, 3) rotations of (N, 4) quaternions, as ``rotation_from_quat_wxyz`` gives each.
+
+    Args:
+        quats_wxyz: quaternions that ``check_unit_quaternion`` accepts.
+    """
+    if not len(quats_wxyz):
+        return np.zeros((0, 3, 3))
+    rotations: Float64 = Rotation.from_quat(quats_wxyz[:, [1, 2, 3, 0]]).as_matrix()
+    return rotations
+
+
 def check_unit_quaternion(quat_wxyz: npt.ArrayLike) -> None:
     """Check a quaternion from a file: of another length, it is most likely something else.
 

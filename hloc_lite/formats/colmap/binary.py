@@ -6,6 +6,7 @@ Whole arrays are read at once instead of point by point.
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,11 @@ MODEL_IDS = {
 _MODEL_NAMES = {number: name for name, number in MODEL_IDS.items()}
 _INVALID_POINT_ID = np.iinfo(np.uint64).max
 _POINT2D = np.dtype([("xy", "<f8", 2), ("point3D_id", "<u8")])
-_MIN_POINT_BYTES = 43
+_POINT = np.dtype([("id", "<u8"), ("xyz", "<f8", 3), ("rgb", "u1", 3), ("error", "<f8")])
+_LENGTH = struct.Struct("<Q")
+"""Number of elements of a track, which follow it."""
+_POINTS_AT_ONCE = 100_000
+"""Points whose bytes are gathered together: 40 MB of indices."""
 
 
 class _Cursor:
@@ -143,18 +148,47 @@ def read_points(path: Path) -> RawPoints:
     """
     cursor = _Cursor(path)
     (count,) = cursor.unpack("Q")
-    if count * _MIN_POINT_BYTES > len(cursor.data):  # before memory is reserved
-        cursor.require(count * _MIN_POINT_BYTES)
-    ids = np.empty(count, np.int64)
-    xyz, rgb, errors = np.empty((count, 3)), np.empty((count, 3), np.uint8), np.empty(count)
+    cursor.require(count * (_POINT.itemsize + _LENGTH.size))  # before memory is reserved
+    starts = _point_starts(cursor, count)
+    values = np.frombuffer(cursor.data, np.uint8)
+    found = np.empty(count, _POINT)
+    for row in range(0, count, _POINTS_AT_ONCE):
+        part = starts[row : row + _POINTS_AT_ONCE]
+        rows = values[part[:, None] + np.arange(_POINT.itemsize)]
+        found[row : row + len(part)] = rows.view(_POINT)[:, 0]
+    too_large = found["id"] > MAX_POINT_ID
+    if too_large.any():
+        raise FormatError(f"{path}: point id {found['id'][too_large][0]} is out of range")
+    return RawPoints(
+        found["id"].astype(np.int64),
+        np.ascontiguousarray(found["xyz"]),
+        np.ascontiguousarray(found["rgb"]),
+        np.ascontiguousarray(found["error"]),
+    )
+
+
+def _point_starts(cursor: _Cursor, count: int) -> Int64:
+    """(M,) first bytes of the points, whose tracks have any length.
+
+    Raises:
+        FormatError: the file ends too early or too late.
+    """
+    # the only loop over points, so nothing but the length of each track is read in it
+    data, read_length = cursor.data, _LENGTH.unpack_from
+    to_length, element_bytes = _POINT.itemsize, 8
+    head = to_length + _LENGTH.size
+    starts = array("q", bytes(8 * count))
+    at, end = cursor.offset, len(data)
     for row in range(count):
-        point_id, *xyz[row], r, g, b, errors[row], length = cursor.unpack("Q3d3BdQ")
-        if point_id > MAX_POINT_ID:
-            raise FormatError(f"{path}: point id {point_id} is out of range")
-        ids[row], rgb[row] = point_id, (r, g, b)
-        cursor.array("<u4", 2 * length)
+        if at + head > end:
+            cursor.offset = at
+            cursor.require(head)
+        starts[row] = at
+        at += head + element_bytes * read_length(data, at + to_length)[0]
+    cursor.offset = at
+    cursor.require(0)  # the last track may be cut off
     cursor.require_end()
-    return RawPoints(ids, xyz, rgb, errors)
+    return np.frombuffer(starts, np.int64)
 
 
 def cameras_bytes(model: SfmModel) -> Iterator[bytes]:
