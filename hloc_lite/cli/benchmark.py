@@ -128,6 +128,5 @@ def print_outcome(outcome: BenchmarkOutcome, is_subset: bool) -> None:
     click.echo(f"submission: {outcome.submission}")
     if is_subset:
         click.echo("it holds a subset of the queries: do not hand it in")
-        return
     if print_findings(outcome.findings):
         sys.exit(1)

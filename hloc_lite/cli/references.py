@@ -122,6 +122,8 @@ def _recognized(path: Path, images: Path, cameras: Mapping[str, Camera] | None) 
 
     found = read_posed_images(path, images if images.is_dir() else None, cameras)
     posed = found.posed
+    if not posed.cameras:
+        raise FormatError(f"{path}: the reference model has no images: expected some with poses")
     if images.is_dir():
         posed = named_in_folder(posed, images)
     if found.kind != COLMAP_MODEL:

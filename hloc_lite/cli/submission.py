@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.errors import counted
+
 if TYPE_CHECKING:
     from hloc_lite.formats.submissions.findings import Finding
 
@@ -107,7 +109,7 @@ def print_findings(findings: Sequence[Finding]) -> bool:
         click.echo(str(finding))
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     remarks = len(findings) - errors
-    click.echo(f"submission: {errors} errors, {remarks} remarks")
+    click.echo(f"submission: {counted(errors, 'error')}, {counted(remarks, 'remark')}")
     return errors > 0
 
 

@@ -16,7 +16,7 @@ from hloc_lite.config import load_config
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.staging import LOCK
-from hloc_lite.localize import calibration
+from hloc_lite.localize import stored_calibration
 from hloc_lite.localize.calibration import calibrate_map
 from hloc_lite.maps.calibration import CalibrationSet, MapCalibration, write_calibration
 from hloc_lite.maps.map import Map
@@ -45,7 +45,7 @@ def test_a_map_that_is_gone_or_another_by_now_gets_no_calibration(
             happens()
             return found
 
-        monkeypatch.setattr(calibration, "calibrate_map", calibrate_meanwhile)
+        monkeypatch.setattr(stored_calibration, "calibrate_map", calibrate_meanwhile)
         assert run("calibrate", str(folder), "--trust-map") == 2
         assert not (folder / "calibration.json").exists()
         return capsys.readouterr().err
