@@ -162,9 +162,10 @@ def answer_part(
     cameras = {name: camera for each in dataset.queries.values() for name, camera in each.items()}
     rig_poses = {}
     if dataset.rigs:
-        rig_poses = localize_rigs(
-            localizer, dataset, cameras, folder / RIGS, progress=options.progress
-        )
+        with exclusive(folder / RIGS):
+            rig_poses = localize_rigs(
+                localizer, dataset, cameras, folder / RIGS, progress=options.progress
+            )
     in_rigs = {query for queries in dataset.rigs.values() for query in queries}
     single = {name: camera for name, camera in cameras.items() if name not in in_rigs}
     source = FolderSource(dataset.image_folder, tuple(single), localizer.config.images)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite.config import fingerprint
 from hloc_lite.datasets.dataset import Dataset
 from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.io.image_sources import FolderSource
+from hloc_lite.localize.batch import run_fingerprint
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.types import Camera, Rig, RigCamera, Rigid3
 
@@ -40,7 +41,13 @@ def localize_rigs(
     Raises:
         HlocLiteError: the progress file cannot be read or written.
     """
-    run = fingerprint("1", localizer.map.fingerprint, localizer.config, sorted(dataset.rigs))
+    in_rigs = {each: cameras[each] for images in dataset.rigs.values() for each in images}
+    source = FolderSource(dataset.image_folder, tuple(in_rigs), localizer.config.images)
+    extrinsics = {
+        name: {each: _to_json(pose) for each, pose in images.items()}
+        for name, images in dataset.rigs.items()
+    }
+    run = run_fingerprint(localizer, source, in_rigs, {"rigs": extrinsics})
     found = _read(progress_file, run)
     todo = [name for name in dataset.rigs if name not in found]
     for name in tqdm(todo, "rigs", unit="rig", disable=not progress or not todo):

@@ -44,21 +44,32 @@ class BenchmarkOutcome:
     """None without a form, or if there is nothing to hand in."""
     findings: tuple[Finding, ...]
     report: Path | None
+
+
+@dataclass(frozen=True, eq=False)
+class BenchmarkRun:
+    """Data, config and options of a run."""
+
+    card: Card
+    parts: tuple[Dataset, ...]
+    """Chosen parts of the data set, each with the chosen map images and queries."""
+    config: Config
+    options: BenchmarkOptions
     replaced: str
-    """Sentence on what stands in for parts of a published run."""
+    """Sentence on what stands in for parts of a published run; empty for our own config."""
 
 
-def open_parts(
-    name: str, root: Path, options: BenchmarkOptions
-) -> tuple[Card, tuple[Dataset, ...], Config, str]:
+def open_benchmark(name: str, root: Path, options: BenchmarkOptions | None = None) -> BenchmarkRun:
     """Read a benchmark's folder and choose what a run uses.
 
-    Returns:
-        The card, the parts, the config of the run, and what it replaces.
+    Args:
+        name: name of the data set's card.
+        root: folder of the data set.
 
     Raises:
         HlocLiteError: unknown names, missing or damaged files, or bad settings.
     """
+    options = options or BenchmarkOptions()
     card = read_card(name)
     config, replaced = benchmark_config(card, options)
     parts = read_benchmark(name, root)
@@ -69,67 +80,48 @@ def open_parts(
             f"{name} has no part {unknown[0]!r} below {root}; found {', '.join(known)}"
         )
     chosen = [part for part in parts if part.name in options.parts or not options.parts]
-    return card, tuple(chosen_part(part, options) for part in chosen), config, replaced
+    datasets = tuple(chosen_part(part, options) for part in chosen)
+    return BenchmarkRun(card, datasets, config, options, replaced)
 
 
 def run_benchmark(
-    name: str,
-    root: Path,
-    output: Path,
-    options: BenchmarkOptions | None = None,
-    say: Callable[[str], None] = logger.info,
+    run: BenchmarkRun, output: Path, say: Callable[[str], None] = logger.info
 ) -> BenchmarkOutcome:
     """Map, localize and score a benchmark; what an earlier run has finished is not repeated.
 
     Args:
-        name: name of the data set's card.
-        root: folder of the data set.
         output: folder of the results: a folder for each part, the submission, scores and report.
         say: takes a line for the user at each step.
 
     Raises:
-        HlocLiteError: see ``open_parts``, ``build_map`` and ``localize_all``.
+        HlocLiteError: see ``build_map`` and ``localize_all``.
     """
-    options = options or BenchmarkOptions()
-    card, datasets, config, replaced = open_parts(name, root, options)
-    answers = []
-    for dataset in datasets:
-        answers.append(_run_part(dataset, output / dataset.name, config, options, say))
-    return _finish(card, tuple(answers), output, config, options, replaced)
+    answers = tuple(_run_part(run, part, output / part.name, say) for part in run.parts)
+    return _finish(run, answers, output)
 
 
 def _run_part(
-    dataset: Dataset,
-    folder: Path,
-    config: Config,
-    options: BenchmarkOptions,
-    say: Callable[[str], None],
+    run: BenchmarkRun, dataset: Dataset, folder: Path, say: Callable[[str], None]
 ) -> PartAnswers:
     for note in part_notes(dataset):
         say(note)
     start = time.perf_counter()
-    sfm_map = map_part(dataset, folder, config, options)
+    sfm_map = map_part(dataset, folder, run.config, run.options)
     counts = sfm_map.report
     say(
         f"{dataset.name}: map of {counts['registered']} of {counts['images_given']} images with "
         f"{counts['points']} points"
     )
-    part = answer_part(dataset, sfm_map, folder, options)
+    part = answer_part(dataset, sfm_map, folder, run.options)
     part = replace(part, seconds=time.perf_counter() - start)
     found = len(part.rig_poses) + sum(result.pose is not None for result in part.results)
     say(f"{dataset.name}: {found} of {part.num_asked} queries have a pose ({part.seconds:.0f} s)")
     return part
 
 
-def _finish(
-    card: Card,
-    parts: tuple[PartAnswers, ...],
-    output: Path,
-    config: Config,
-    options: BenchmarkOptions,
-    replaced: str,
-) -> BenchmarkOutcome:
+def _finish(run: BenchmarkRun, parts: tuple[PartAnswers, ...], output: Path) -> BenchmarkOutcome:
     """Write the submission, scores, tables and report of a run."""
+    card, config = run.card, run.config
     features = f"hloc_lite, {config.features.name}"
     write_poses(output / "poses.txt", joined_poses(parts))
     evaluation = evaluate_parts(card, parts)
@@ -142,7 +134,7 @@ def _finish(
         write_text_atomic(output / "table.tex", latex_table(table))
     written, findings = _hand_in(card, parts, output, features)
     report = write_run_report(card, parts, evaluation, output, config, findings)
-    return BenchmarkOutcome(card, parts, evaluation, table, written, findings, report, replaced)
+    return BenchmarkOutcome(card, parts, evaluation, table, written, findings, report)
 
 
 def _hand_in(

@@ -82,7 +82,7 @@ def command(
     """
     from hloc_lite.benchmark.estimate import estimate_cost
     from hloc_lite.benchmark.options import BenchmarkOptions
-    from hloc_lite.benchmark.run import open_parts, run_benchmark
+    from hloc_lite.benchmark.run import open_benchmark, run_benchmark
 
     options = BenchmarkOptions(
         profile=profile,
@@ -95,18 +95,18 @@ def command(
         offline=offline,
         progress=show_progress(),
     )
-    _, datasets, config, replaced = open_parts(name, root, options)
-    if replaced:
-        click.echo(f"{config_name}: {replaced}")
+    run = open_benchmark(name, root, options)
+    if run.replaced:
+        click.echo(f"{config_name}: {run.replaced}")
     folder = output or Path(f"{name}-results")
-    is_resumed = any((folder / dataset.name).exists() for dataset in datasets)
+    is_resumed = any((folder / dataset.name).exists() for dataset in run.parts)
     if dry_run or not is_resumed:
-        cost = estimate_cost(datasets, config, options)
+        cost = estimate_cost(run.parts, run.config, options)
         click.echo(f"estimate: {cost}" if cost else "estimate: none, the first images do not match")
     if dry_run:
         return
     mark_resumable()
-    print_outcome(run_benchmark(name, root, folder, options, click.echo), subset is not None)
+    print_outcome(run_benchmark(run, folder, click.echo), subset is not None)
 
 
 def print_outcome(outcome: BenchmarkOutcome, is_subset: bool) -> None:

@@ -58,7 +58,7 @@ def localize_all(
     done: dict[str, LocalizationResult] = {}
     if progress_file is not None:  # reading every image twice pays only to resume
         asked = {"fallback": fallback, "prior": _plain(prior), "budget_ms": budget_ms}
-        done = _read_progress(progress_file, _run_fingerprint(localizer, source, cameras, asked))
+        done = _read_progress(progress_file, run_fingerprint(localizer, source, cameras, asked))
     todo = [name for name in cameras if name not in done]
     if done:
         logger.info("resuming: %d of %d queries are done", len(done), len(cameras))
@@ -94,12 +94,18 @@ def exclusive(progress_file: Path | None) -> Iterator[None]:
         yield
 
 
-def _run_fingerprint(
+def run_fingerprint(
     localizer: Localizer,
     source: ImageSource,
     cameras: Mapping[str, Camera | None],
     asked: Mapping[str, object],
 ) -> str:
+    """Fingerprint of all that the answers of a run depend on, with the bytes of the photos.
+
+    Args:
+        cameras: query name -> intrinsics; None if they are not given.
+        asked: further options of the queries, as plain values.
+    """
     intrinsics = {
         name: c and [c.model, c.width, c.height, c.has_prior_focal, *c.params.tolist()]
         for name, c in cameras.items()

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from hloc_lite.benchmark.options import BenchmarkOptions
-from hloc_lite.benchmark.run import BenchmarkOutcome, run_benchmark
+from hloc_lite.benchmark.run import BenchmarkOutcome, open_benchmark, run_benchmark
 from hloc_lite.cli.benchmark import command
 from hloc_lite.config import load_config
 from hloc_lite.datasets.benchmarks import write_benchmark
@@ -65,7 +65,7 @@ def dataset(scene: ExactScene, tmp_path: Path) -> Dataset:
 
 def run(name: str, folder: Path, **options: Any) -> BenchmarkOutcome:
     chosen = BenchmarkOptions(settings=SETTINGS, offline=True, **options)
-    return run_benchmark(name, folder / "data", folder / "results", chosen)
+    return run_benchmark(open_benchmark(name, folder / "data", chosen), folder / "results")
 
 
 def truth_by_new_name(dataset: Dataset, names: dict[str, str]) -> dict[str, Rigid3]:
@@ -196,3 +196,29 @@ def test_poses_of_a_part_are_spread_evenly(dataset: Dataset) -> None:
     few = chosen_part(dataset, BenchmarkOptions(subset=1, map_subset=2))
     np.testing.assert_equal(few.map_image_names, ("map/0000.jpg", "map/0005.jpg"))
     assert {name for poses in few.ground_truth.values() for name in poses} == set(few.query_names)
+
+
+def test_rigs_are_found_again_only_if_their_photos_are_the_same(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_benchmark("lamar", dataset, tmp_path / "data")
+    asked: list[int] = []
+    localize_rig = Localizer.localize_rig
+
+    def counted(self: Localizer, images: Any, rig: Any, **options: Any) -> Any:
+        asked.append(len(images))
+        return localize_rig(self, images, rig, **options)
+
+    monkeypatch.setattr(Localizer, "localize_rig", counted)
+    run("lamar", tmp_path)
+    count = len(asked)
+    assert count > 0
+    run("lamar", tmp_path)
+    assert len(asked) == count
+    photos = sorted((tmp_path / "data").rglob("*.jpg"))
+    photo = next(each for each in photos if "hololens" in str(each))
+    data = photo.read_bytes()
+    photo.unlink()  # a hard link to the photo of the data set
+    photo.write_bytes(data + b" ")
+    run("lamar", tmp_path)
+    assert len(asked) > count
