@@ -62,8 +62,7 @@ def estimate_cost(
     """
     first = parts[0]
     names = sample_images(first)
-    queries = {name: first.queries[c][name] for c in first.queries for name in first.queries[c]}
-    few = dict(list(queries.items())[:SAMPLE_QUERIES])
+    few = dict(list(first.query_cameras.items())[:SAMPLE_QUERIES])
     sample = Dataset(
         name=first.name, image_folder=first.image_folder, map_image_names=names,
         reference=first.reference, queries={"sample": few}, ground_truth={},

@@ -86,6 +86,7 @@ def chosen_part(dataset: Dataset, options: BenchmarkOptions) -> Dataset:
     }
     kept = {name for cameras in queries.values() for name in cameras}
     names = _spread(dataset.map_image_names, options.map_subset)
+    mapped = set(names)
     if not names or not kept:
         what = "map images" if not names else "queries"
         raise FormatError(
@@ -105,7 +106,7 @@ def chosen_part(dataset: Dataset, options: BenchmarkOptions) -> Dataset:
         relative_queries=tuple(
             each
             for each in dataset.relative_queries
-            if each.query in kept and each.reference in set(names)
+            if each.query in kept and each.reference in mapped
         ),
     )
 
@@ -152,14 +153,24 @@ def map_part(dataset: Dataset, folder: Path, config: Config, options: BenchmarkO
 def answer_part(
     dataset: Dataset, sfm_map: Map, folder: Path, options: BenchmarkOptions
 ) -> PartAnswers:
-    """Localize the queries of a part; answers are kept as they come, and found again.
+    """Localize the queries of a part.
+
+    Args:
+        dataset: part of ``chosen_part``.
+        sfm_map: map of the part.
+        folder: folder of the part; ``queries.progress`` and ``rigs.progress`` in it keep answers
+            as they come; those of the same run are read again.
+
+    Returns:
+        A result for each single query, with the pose of the most similar map image where none was
+        found, and rig_from_world of each rig, in map units.
 
     Raises:
         HlocLiteError: see ``localize_all``.
     """
     weights = WeightsStore(offline=options.offline)
     localizer = Localizer(sfm_map, weights=weights, device=options.device)
-    cameras = {name: camera for each in dataset.queries.values() for name, camera in each.items()}
+    cameras = dataset.query_cameras
     rig_poses = {}
     if dataset.rigs:
         with exclusive(folder / RIGS):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hloc_lite.benchmark.options import BenchmarkOptions
 from hloc_lite.benchmark.parts import PartAnswers
 from hloc_lite.benchmark.scoring import joined_name, sure_but_wrong
 from hloc_lite.config import Config
@@ -15,12 +17,13 @@ from hloc_lite.datasets.dataset import Dataset
 from hloc_lite.errors import MissingDependencyError
 from hloc_lite.evaluation.evaluate import Evaluation
 from hloc_lite.evaluation.photos import photo_loader
-from hloc_lite.evaluation.records import QueryRecord, record_from_result
+from hloc_lite.evaluation.records import record_from_result
 from hloc_lite.evaluation.report import write_report
 from hloc_lite.evaluation.report_input import ReportInput
 from hloc_lite.formats.submissions.findings import Finding
 from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.io.versions import software_versions
+from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.types import LocalizationResult, Photo
 
@@ -32,7 +35,8 @@ def write_run_report(
     parts: Sequence[PartAnswers],
     evaluation: Evaluation | None,
     output: Path,
-    config: Config,
+    run_config: Config,
+    options: BenchmarkOptions,
     findings: Sequence[Finding] = (),
 ) -> Path | None:
     """Write report.html of all parts; pictures of matches where there is one part.
@@ -54,10 +58,10 @@ def write_run_report(
         f"{card.title or card.name}: {len(records)} queries",
         records,
         evaluation,
-        config=config.model_dump(),
+        config=run_config.model_dump(),
         versions=software_versions(),
         notes=notes,
-        **(_pictures(parts[0], records) if is_only and records else {}),
+        **(_pictures(parts[0], options) if is_only and records else {}),
     )
     try:
         return write_report(output / "report", report)
@@ -72,17 +76,21 @@ def part_notes(dataset: Dataset) -> list[str]:
     return [start + note.removeprefix(start) for note in dataset.notes]
 
 
-def _pictures(part: PartAnswers, records: Sequence[QueryRecord]) -> Mapping[str, Any]:
+def _pictures(part: PartAnswers, options: BenchmarkOptions) -> Mapping[str, Any]:
     """Loaders of photos and of results with matches, which are found again when shown."""
     sfm_map, dataset = part.sfm_map, part.dataset
     source = FolderSource(dataset.image_folder, dataset.query_names, sfm_map.config.images)
     load_query = photo_loader(source)
-    cameras = {name: camera for each in dataset.queries.values() for name, camera in each.items()}
-    localizer = Localizer(sfm_map)
+    cameras = dataset.query_cameras
+
+    @cache
+    def localizer() -> Localizer:
+        weights = WeightsStore(offline=options.offline)
+        return Localizer(sfm_map, weights=weights, device=options.device)
 
     def localize_again(name: str) -> LocalizationResult | None:
         photo: Photo | None = load_query(name) if name in cameras else None
-        return None if photo is None else localizer.localize(photo, cameras[name], name=name)
+        return None if photo is None else localizer().localize(photo, cameras[name], name=name)
 
     return {
         "model": sfm_map.model,

@@ -11,10 +11,10 @@ import numpy as np
 from tqdm import tqdm
 
 from hloc_lite.datasets.dataset import Dataset
-from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.localize.batch import run_fingerprint
 from hloc_lite.localize.localizer import Localizer
+from hloc_lite.localize.progress_file import append_line, read_progress
 from hloc_lite.types import Camera, Rig, RigCamera, Rigid3
 
 
@@ -48,7 +48,7 @@ def localize_rigs(
         for name, images in dataset.rigs.items()
     }
     run = run_fingerprint(localizer, source, in_rigs, {"rigs": extrinsics})
-    found = _read(progress_file, run)
+    found = read_progress(progress_file, run, _parse)
     todo = [name for name in dataset.rigs if name not in found]
     for name in tqdm(todo, "rigs", unit="rig", disable=not progress or not todo):
         images = dataset.rigs[name]
@@ -60,7 +60,8 @@ def localize_rigs(
             if result.pose is None
             else result.pose.rig_from_world
         )
-        _append(progress_file, {"name": name, "pose": _to_json(found[name])})
+        line = json.dumps({"name": name, "pose": _to_json(found[name])})
+        append_line(progress_file, line + "\n")
     return {name: pose for name, pose in found.items() if pose is not None}
 
 
@@ -76,39 +77,9 @@ def _to_json(pose: Rigid3 | None) -> list[list[float]] | None:
     return None if pose is None else [*pose.rotation.tolist(), pose.translation.tolist()]
 
 
-def _read(path: Path, run: str) -> dict[str, Rigid3 | None]:
-    """Poses of an earlier run with the same fingerprint; a truncated last line is dropped."""
-    try:
-        data = path.read_bytes() if path.exists() else b""
-        whole = data[: data.rfind(b"\n") + 1]
-        lines = [json.loads(line) for line in whole.decode("utf-8").splitlines()]
-        if lines and lines[0]["run"] == run:
-            path.write_bytes(whole)
-            return {each["name"]: _pose(each["pose"]) for each in lines[1:]}
-    except (KeyError, TypeError, ValueError, RecursionError, FormatError):
-        pass  # damaged: started over
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    path.unlink(missing_ok=True)
-    _append(path, {"run": run})
-    return {}
-
-
-def _pose(value: Any) -> Rigid3 | None:
-    if value is None:
-        return None
-    rows = np.array(value, np.float64)
-    return Rigid3(rows[:3], rows[3])
-
-
-def _append(path: Path, value: Mapping[str, Any]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(value) + "\n")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> HlocLiteError:
-    return HlocLiteError(f"cannot write {path}: {error.strerror or error}")
+def _parse(line: Mapping[str, Any]) -> tuple[str, Rigid3 | None]:
+    """Rig name and rig_from_world of a line; None for a rig without a pose."""
+    if line["pose"] is None:
+        return line["name"], None
+    rows = np.array(line["pose"], np.float64)
+    return line["name"], Rigid3(rows[:3], rows[3])

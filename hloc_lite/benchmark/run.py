@@ -133,7 +133,7 @@ def _finish(run: BenchmarkRun, parts: tuple[PartAnswers, ...], output: Path) -> 
         write_text_atomic(output / "table.md", markdown_table(table))
         write_text_atomic(output / "table.tex", latex_table(table))
     written, findings = _hand_in(card, parts, output, features)
-    report = write_run_report(card, parts, evaluation, output, config, findings)
+    report = write_run_report(card, parts, evaluation, output, config, run.options, findings)
     return BenchmarkOutcome(card, parts, evaluation, table, written, findings, report)
 
 

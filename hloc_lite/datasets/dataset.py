@@ -75,6 +75,11 @@ class Dataset:
         """Names of the queries of all conditions, without repetitions."""
         return tuple(dict.fromkeys(name for listed in self.queries.values() for name in listed))
 
+    @property
+    def query_cameras(self) -> dict[str, Camera]:
+        """Query name -> intrinsics, of all conditions."""
+        return {name: camera for each in self.queries.values() for name, camera in each.items()}
+
     def iter_queries(self, limit: int | None = None) -> Iterator[DatasetQuery]:
         """Yield the queries of each condition in turn, at most ``limit`` of each."""
         for condition, cameras in self.queries.items():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,12 +13,13 @@ from tqdm import tqdm
 
 from hloc_lite.concurrency import prefetch
 from hloc_lite.config import fingerprint
-from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.errors import HlocLiteError
 from hloc_lite.formats.cue_files import depth_file_hashes, label_file_hashes
 from hloc_lite.io.image_sources import FileSource, FolderSource, ImageSource
 from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.results import result_from_json, result_line
 from hloc_lite.localize.localizer import Localizer
+from hloc_lite.localize.progress_file import append_line, read_progress, unwritable
 from hloc_lite.maps.calibration import calibration_to_json
 from hloc_lite.maps.map import Map
 from hloc_lite.types import Camera, LocalizationResult, Photo, Prior
@@ -58,7 +57,8 @@ def localize_all(
     done: dict[str, LocalizationResult] = {}
     if progress_file is not None:  # reading every image twice pays only to resume
         asked = {"fallback": fallback, "prior": _plain(prior), "budget_ms": budget_ms}
-        done = _read_progress(progress_file, run_fingerprint(localizer, source, cameras, asked))
+        run = run_fingerprint(localizer, source, cameras, asked)
+        done = read_progress(progress_file, run, _result)
     todo = [name for name in cameras if name not in done]
     if done:
         logger.info("resuming: %d of %d queries are done", len(done), len(cameras))
@@ -74,7 +74,7 @@ def localize_all(
             )  # fmt: skip
         done[name] = replace(result, features=None, correspondences=None, cues=())
         if progress_file is not None:
-            _append(progress_file, result_line(result))
+            append_line(progress_file, result_line(result))
     return [done[name] for name in cameras]
 
 
@@ -90,7 +90,7 @@ def exclusive(progress_file: Path | None) -> Iterator[None]:
         return
     path = progress_file.with_name(f"{progress_file.name}.lock")
     busy = f"another process is writing {progress_file}; wait for it, or choose another output"
-    with exclusive_lock(path, HlocLiteError(busy), lambda error: _unwritable(path, error)):
+    with exclusive_lock(path, HlocLiteError(busy), lambda error: unwritable(path, error)):
         yield
 
 
@@ -155,46 +155,6 @@ def _load(source: ImageSource, name: str) -> Photo | HlocLiteError:
         return error
 
 
-def _read_progress(path: Path, run: str) -> dict[str, LocalizationResult]:
-    """Results of an earlier run with the same fingerprint; a truncated last line is dropped."""
-    if not path.exists():
-        _append(path, json.dumps({"run": run}) + "\n")
-        return {}
-    try:
-        data = path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]  # drop a line that was being written
-        head, *lines = whole.decode("utf-8").split("\n")[:-1]
-        if json.loads(head)["run"] == run:
-            results = [result_from_json(_json_object(line)) for line in lines]
-            os.truncate(path, len(whole))
-            return {result.query_name: result for result in results}
-        logger.warning("%s is from a run with other settings, map or images: starting over", path)
-    except (KeyError, TypeError, ValueError, RecursionError, FormatError):
-        logger.warning("%s is not readable: starting over", path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    path.unlink()
-    return _read_progress(path, run)
-
-
-def _json_object(line: str) -> dict[str, object]:
-    value = json.loads(line)
-    if not isinstance(value, dict):
-        raise FormatError(f"expected a JSON object, got {line[:80]!r}")
-    return value
-
-
-def _append(path: Path, line: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(line)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> HlocLiteError:
-    return HlocLiteError(
-        f"cannot write {path}: {error.strerror or error}. The queries done so far are kept: "
-        f"fix the cause and run the same command again; it resumes"
-    )
+def _result(value: dict[str, object]) -> tuple[str, LocalizationResult]:
+    result = result_from_json(value)
+    return result.query_name, result
