@@ -16,10 +16,13 @@ from hloc_lite.formats.submissions.writer import WrittenSubmission, write_submis
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Rigid3
 
+SUBMISSIONS = ("submission.txt", "submission.zip")
+"""Files in which a run hands its poses in, as text or with a file per group."""
+
 
 def submission_file(folder: Path, form: SubmissionForm) -> Path:
     """File in which a run hands its poses in."""
-    return folder / ("submission.zip" if form.zip_layout is not None else "submission.txt")
+    return folder / SUBMISSIONS[form.zip_layout is not None]
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.benchmark.options import BenchmarkOptions
-from hloc_lite.benchmark.rig_answers import localize_rigs
+from hloc_lite.benchmark.rig_answers import RigAnswer, localize_rigs
 from hloc_lite.config import Config
 from hloc_lite.datasets.dataset import Dataset
-from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.errors import FormatError, HlocLiteError, StaleArtefactError
 from hloc_lite.io.image_sources import FolderSource
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.localize.batch import exclusive, localize_all
@@ -43,7 +43,21 @@ class PartAnswers:
     """Answers to single queries, those that belong to no rig."""
     rig_poses: Mapping[str, Rigid3]
     """Rig name -> rig_from_world, of the rigs that were localized."""
+    rig_fallbacks: frozenset[str] = frozenset()
+    """Rigs whose pose is that of the map image most like the photo of their first camera."""
     seconds: float = 0.0
+
+    @property
+    def fallbacks(self) -> frozenset[str]:
+        """Queries whose pose is that of the most similar map image."""
+        single = {r.query_name for r in self.results if r.pose is None}
+        return frozenset(single).union(*(self.dataset.rigs[rig] for rig in self.rig_fallbacks))
+
+    @property
+    def num_found(self) -> int:
+        """Number of poses that were found, without those of similar map images."""
+        found = sum(result.pose is not None for result in self.results)
+        return found + len(self.rig_poses) - len(self.rig_fallbacks)
 
     @property
     def single_poses(self) -> dict[str, Rigid3]:
@@ -129,17 +143,23 @@ def map_part(dataset: Dataset, folder: Path, config: Config, options: BenchmarkO
     reference = dataset.reference
     if reference is not None:
         reference = reference.with_images(frozenset(dataset.map_image_names))
-    sfm_map = build_map(
-        dataset.image_folder,
-        config,
-        inputs=MapInputs(
-            reference=reference, names=dataset.map_image_names, metric=dataset.is_metric
-        ),
-        output=folder / MAP,
-        weights=weights,
-        device=options.device,
-        progress=options.progress,
-    )
+    try:
+        sfm_map = build_map(
+            dataset.image_folder,
+            config,
+            inputs=MapInputs(
+                reference=reference, names=dataset.map_image_names, metric=dataset.is_metric
+            ),
+            output=folder / MAP,
+            weights=weights,
+            device=options.device,
+            progress=options.progress,
+        )
+    except StaleArtefactError as error:
+        raise StaleArtefactError(
+            f"{folder} holds a run with other settings or images: give another output folder (-o), "
+            f"or delete this one ({error})"
+        ) from None
     if not can_test_itself(sfm_map):
         return sfm_map
     seconds = seconds_for_test(sfm_map)
@@ -171,10 +191,10 @@ def answer_part(
     weights = WeightsStore(offline=options.offline)
     localizer = Localizer(sfm_map, weights=weights, device=options.device)
     cameras = dataset.query_cameras
-    rig_poses = {}
+    rigs: Mapping[str, RigAnswer] = {}
     if dataset.rigs:
         with exclusive(folder / RIGS):
-            rig_poses = localize_rigs(
+            rigs = localize_rigs(
                 localizer, dataset, cameras, folder / RIGS, progress=options.progress
             )
     in_rigs = {query for queries in dataset.rigs.values() for query in queries}
@@ -184,4 +204,6 @@ def answer_part(
         results = localize_all(
             localizer, source, single, folder / QUERIES, fallback=True, progress=options.progress
         )
-    return PartAnswers(dataset, sfm_map, tuple(results), rig_poses)
+    rig_poses = {name: rig.pose for name, rig in rigs.items() if rig.pose is not None}
+    fallbacks = frozenset(name for name in rig_poses if rigs[name].is_fallback)
+    return PartAnswers(dataset, sfm_map, tuple(results), rig_poses, fallbacks)

@@ -52,6 +52,9 @@ def write_run_report(
     ]
     notes = [note for part in parts for note in part_notes(part.dataset)]
     notes += [finding.message for finding in findings]
+    num_rigs = sum(len(part.dataset.rigs) for part in parts)
+    if num_rigs:
+        notes.append(f"{num_rigs} rigs are scored and handed in, and not listed here")
     if evaluation is not None:
         notes.insert(0, sure_but_wrong(evaluation))
     report = ReportInput(

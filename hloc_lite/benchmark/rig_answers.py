@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,16 @@ from hloc_lite.localize.progress_file import append_line, read_progress
 from hloc_lite.types import Camera, Rig, RigCamera, Rigid3
 
 
+@dataclass(frozen=True, eq=False)
+class RigAnswer:
+    """Pose of a rig."""
+
+    pose: Rigid3 | None
+    """rig_from_world; None if there is none."""
+    is_fallback: bool = False
+    """True if it is that of the map image most like the photo of the first camera."""
+
+
 def localize_rigs(
     localizer: Localizer,
     dataset: Dataset,
@@ -25,7 +36,7 @@ def localize_rigs(
     progress_file: Path,
     *,
     progress: bool = False,
-) -> dict[str, Rigid3]:
+) -> dict[str, RigAnswer]:
     """Estimate rig_from_world of every rig of a part.
 
     Where the cameras give no pose together, the first one is localized by itself, or takes the
@@ -36,7 +47,7 @@ def localize_rigs(
         progress_file: file that poses are appended to, and read from if it is of the same run.
 
     Returns:
-        Rig name -> rig_from_world, of the rigs that were localized.
+        Rig name -> answer.
 
     Raises:
         HlocLiteError: the progress file cannot be read or written.
@@ -55,31 +66,36 @@ def localize_rigs(
         rig = Rig(tuple(RigCamera(cameras[each], pose) for each, pose in images.items()))
         photos = [dataset.image_folder / each for each in images]
         result = localizer.localize_rig(photos, rig)
-        found[name] = (
-            _by_first_camera(localizer, rig, photos[0], next(iter(images)))
-            if result.pose is None
-            else result.pose.rig_from_world
-        )
-        line = json.dumps({"name": name, "pose": _to_json(found[name])})
-        append_line(progress_file, line + "\n")
-    return {name: pose for name, pose in found.items() if pose is not None}
+        if result.pose is None:
+            found[name] = _by_first_camera(localizer, rig, photos[0], next(iter(images)))
+        else:
+            found[name] = RigAnswer(result.pose.rig_from_world)
+        append_line(progress_file, _line(name, found[name]))
+    return found
 
 
-def _by_first_camera(localizer: Localizer, rig: Rig, photo: Path, name: str) -> Rigid3 | None:
+def _by_first_camera(localizer: Localizer, rig: Rig, photo: Path, name: str) -> RigAnswer:
     """rig_from_world by the first camera alone, or by the map image that is most like its photo."""
     first = rig.cameras[0]
     result = localizer.localize(photo, first.camera, name=name, fallback=True)
     pose = result.fallback if result.pose is None else result.pose.cam_from_world
-    return None if pose is None else first.cam_from_rig.inverse().compose(pose)
+    if pose is None:
+        return RigAnswer(None)
+    return RigAnswer(first.cam_from_rig.inverse().compose(pose), result.pose is None)
 
 
-def _to_json(pose: Rigid3 | None) -> list[list[float]] | None:
-    return None if pose is None else [*pose.rotation.tolist(), pose.translation.tolist()]
+def _to_json(pose: Rigid3) -> list[list[float]]:
+    return [*pose.rotation.tolist(), pose.translation.tolist()]
 
 
-def _parse(line: Mapping[str, Any]) -> tuple[str, Rigid3 | None]:
-    """Rig name and rig_from_world of a line; None for a rig without a pose."""
+def _line(name: str, answer: RigAnswer) -> str:
+    pose = None if answer.pose is None else _to_json(answer.pose)
+    return json.dumps({"name": name, "pose": pose, "fallback": answer.is_fallback}) + "\n"
+
+
+def _parse(line: Mapping[str, Any]) -> tuple[str, RigAnswer]:
+    """Rig name and answer of a line."""
     if line["pose"] is None:
-        return line["name"], None
+        return line["name"], RigAnswer(None)
     rows = np.array(line["pose"], np.float64)
-    return line["name"], Rigid3(rows[:3], rows[3])
+    return line["name"], RigAnswer(Rigid3(rows[:3], rows[3]), bool(line["fallback"]))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hloc_lite.benchmark.handing_in import hand_in
+from hloc_lite.benchmark.handing_in import SUBMISSIONS, hand_in
 from hloc_lite.benchmark.options import BenchmarkOptions, benchmark_config
 from hloc_lite.benchmark.parts import PartAnswers, answer_part, chosen_part, map_part
 from hloc_lite.benchmark.reporting import part_notes, write_run_report
@@ -28,6 +28,8 @@ from hloc_lite.formats.submissions.forms import SUBMISSION_FORMS
 from hloc_lite.io.files import write_json_atomic, write_text_atomic
 
 logger = logging.getLogger(__name__)
+SCORES = ("scores.json", "table.md", "table.tex")
+"""Files that are written where true poses are public."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +59,12 @@ class BenchmarkRun:
     options: BenchmarkOptions
     replaced: str
     """Sentence on what stands in for parts of a published run; empty for our own config."""
+
+    @property
+    def is_whole(self) -> bool:
+        """True if all queries and map images of all parts that are there are used."""
+        chosen = self.options
+        return chosen.subset is None and chosen.map_subset is None and not chosen.parts
 
 
 def open_benchmark(name: str, root: Path, options: BenchmarkOptions | None = None) -> BenchmarkRun:
@@ -107,15 +115,15 @@ def _run_part(
         say(note)
     start = time.perf_counter()
     sfm_map = map_part(dataset, folder, run.config, run.options)
-    counts = sfm_map.report
+    report = sfm_map.report
     say(
-        f"{dataset.name}: map of {counts['registered']} of {counts['images_given']} images with "
-        f"{counts['points']} points"
+        f"{dataset.name}: map of {report['registered']} of {report['images_given']} images with "
+        f"{report['points']} points"
     )
     part = answer_part(dataset, sfm_map, folder, run.options)
     part = replace(part, seconds=time.perf_counter() - start)
-    found = len(part.rig_poses) + sum(result.pose is not None for result in part.results)
-    say(f"{dataset.name}: {found} of {part.num_asked} queries have a pose ({part.seconds:.0f} s)")
+    answered = f"{part.num_found} of {part.num_asked} queries have a pose"
+    say(f"{dataset.name}: {answered} ({part.seconds:.0f} s)")
     return part
 
 
@@ -123,6 +131,8 @@ def _finish(run: BenchmarkRun, parts: tuple[PartAnswers, ...], output: Path) -> 
     """Write the submission, scores, tables and report of a run."""
     card, config = run.card, run.config
     features = f"hloc_lite, {config.features.name}"
+    for name in (*SCORES, *SUBMISSIONS):  # of an earlier run, with other parts or truth
+        (output / name).unlink(missing_ok=True)
     write_poses(output / "poses.txt", joined_poses(parts))
     evaluation = evaluate_parts(card, parts)
     table = None

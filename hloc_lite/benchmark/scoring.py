@@ -62,9 +62,12 @@ def evaluate_parts(card: Card, parts: Sequence[PartAnswers]) -> Evaluation | Non
     limits = parse_thresholds(card.thresholds)
     groups = {name: members for name, members in card.groups.items() if is_only}
     known = {n: m for n, m in groups.items() if set(m) <= conditions.keys()}
+    fallbacks = [
+        joined_name(part, name, is_only=is_only) for part in parts for name in part.fallbacks
+    ]
     return evaluate(
         joined_poses(parts), conditions, limits, DistanceUnit(), confidences=confidences,
-        strict=card.strict, groups=known,
+        fallbacks=fallbacks, strict=card.strict, groups=known,
     )  # fmt: skip
 
 
@@ -105,5 +108,5 @@ def sure_but_wrong(evaluation: Evaluation) -> str:
     wrong = int((sure & ~answers.is_right).sum())
     return (
         f"sure but wrong: {wrong} of {int(sure.sum())} poses with a confidence of {least:g} or "
-        f"more; all {len(answers)} poses are handed in"
+        f"more; all poses are scored, also the {len(answers) - int(sure.sum())} with less"
     )

@@ -106,10 +106,10 @@ def command(
     if dry_run:
         return
     mark_resumable()
-    print_outcome(run_benchmark(run, folder, click.echo), subset is not None)
+    print_outcome(run_benchmark(run, folder, click.echo), is_whole=run.is_whole)
 
 
-def print_outcome(outcome: BenchmarkOutcome, is_subset: bool) -> None:
+def print_outcome(outcome: BenchmarkOutcome, *, is_whole: bool) -> None:
     """Print scores, where they are known, and what was found in the submission.
 
     Exits with code 1 if the submission has an error.
@@ -126,7 +126,7 @@ def print_outcome(outcome: BenchmarkOutcome, is_subset: bool) -> None:
     if outcome.submission is None:
         return
     click.echo(f"submission: {outcome.submission}")
-    if is_subset:
-        click.echo("it holds a subset of the queries: do not hand it in")
+    if not is_whole:
+        click.echo("it is of a part of the data set only: do not hand it in")
     if print_findings(outcome.findings):
         sys.exit(1)

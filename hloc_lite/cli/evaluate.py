@@ -84,6 +84,7 @@ def command(
         parse_thresholds,
         percent_of,
         states_metres,
+        strict_thresholds,
     )
     from hloc_lite.formats.pseudo_truth import read_pseudo_truth_estimates
     from hloc_lite.io.files import write_json_atomic
@@ -96,6 +97,8 @@ def command(
     unit = DistanceUnit() if states_metres(given) else MAP_UNITS
     unit = unit if unit_length is None else percent_of(unit_length)
     is_correct = correct_within(unit, correct)
+    if strict:
+        (is_correct,) = strict_thresholds([is_correct])
     conditions = read_conditions(truth_files)
     if by_folder:
         conditions = group_by_first_folder(merge_conditions(conditions))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from hloc_lite.errors import FormatError, counted
@@ -26,6 +27,8 @@ from hloc_lite.types import Camera, Rigid3
 SILDA_FILE = "silda-train-poses.txt"
 RIO10_INTRINSICS = "intrinsics.txt"
 """File beside a list of RIO10, or above its recordings."""
+_PUBLISHED_NAME = re.compile(r"frame-\d{6}\.color\.(png|jpg)$")
+"""End of the names in the pseudo ground truth of 7-Scenes and 12-Scenes, which is in metres."""
 _RIO10_LINE = re.compile(r"seq\d{2}_\d{2}/frame-\d{6}\s")
 
 
@@ -114,7 +117,11 @@ def read_pseudo_truth_list(path: Path, image_folder: Path | None) -> PosedImages
             if names
             else f"{path} lists no poses"
         )
-    return read_pseudo_truth(path, sizes.pop())
+    width, height = sizes.pop()
+    posed = read_pseudo_truth(path, (width, height))
+    is_published = all(_PUBLISHED_NAME.search(name) for name in names)
+    note = f"the last column is taken for the focal length in photos of {width} x {height} pixels"
+    return replace(posed, is_metric=is_published, notes=(*posed.notes, note))
 
 
 def _with_intrinsics(

@@ -12,7 +12,7 @@ which one a score refers to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.geometry.rotations import check_unit_quaternion, quat_wxyz_from_rotation
 from hloc_lite.io.files import write_text_atomic
+from hloc_lite.io.image_names import SUFFIXES
 from hloc_lite.types import Camera, Rigid3
 
 SEVEN_SCENES_SIZE = (640, 480)
@@ -104,7 +105,7 @@ def read_pseudo_truth_estimates(path: Path) -> dict[str, Rigid3]:
         FormatError: a bad line (with its number), or a name listed twice.
     """
     lines = content_lines(path)
-    further = _count_further(lines[0][1]) if lines else 0
+    further = _count_further(path, lines)
     if not further:
         return read_poses(path)
     poses: dict[str, Rigid3] = {}
@@ -129,18 +130,59 @@ def write_pseudo_truth_estimates(path: Path, cam_from_world: Mapping[str, Rigid3
     write_poses(path, cam_from_world)
 
 
-def _count_further(line: str) -> int:
-    """Number of columns after the pose in a line, by where the unit quaternion stands."""
-    words = line.split()
-    for further in range(MAX_FURTHER_COLUMNS + 1):
-        if len(words) < 8 + further:
+def _count_further(path: Path, lines: Sequence[tuple[int, str]]) -> int:
+    """Number of columns after the pose in a file, by where all lines have a unit quaternion.
+
+    Where several numbers of columns would do, names that end in the suffix of a photo decide, then
+    names without spaces. In a damaged file the first line decides.
+
+    Raises:
+        FormatError: several numbers of columns would do, and the names do not tell.
+    """
+    texts = [line for _, line in lines]
+    fitting = _fitting(texts) or _fitting(texts[:1])
+    for is_likely in (_has_photo_suffix, _has_no_space):
+        if len(fitting) < 2:
             break
-        try:
-            check_unit_quaternion([float(word) for word in words[-7 - further :][:4]])
-        except (FormatError, ValueError):
-            continue
-        return further
-    return 0
+        fitting = [
+            further for further in fitting if all(is_likely(_name(t, further)) for t in texts)
+        ] or fitting
+    if len(fitting) > 1:
+        raise FormatError(
+            f"{path}: the columns can be read in several ways: expected 'name qw qx qy qz tx ty "
+            f"tz', where names end in a suffix such as .jpg"
+        )
+    return fitting[0] if fitting else 0
+
+
+def _fitting(texts: Sequence[str]) -> list[int]:
+    """Numbers of columns after the pose under which each line has a unit quaternion."""
+    counts = range(MAX_FURTHER_COLUMNS + 1)
+    return [n for n in counts if texts and all(_is_pose(text, n) for text in texts)]
+
+
+def _name(text: str, further: int) -> str:
+    return text.rsplit(maxsplit=7 + further)[0]
+
+
+def _has_no_space(name: str) -> bool:
+    return len(name.split()) == 1
+
+
+def _is_pose(line: str, further: int) -> bool:
+    """True if a line has a unit quaternion before so many columns and a position."""
+    words = line.rsplit(maxsplit=7 + further)
+    if len(words) != 8 + further:
+        return False
+    try:
+        check_unit_quaternion([float(word) for word in words[1:5]])
+    except (FormatError, ValueError):
+        return False
+    return True
+
+
+def _has_photo_suffix(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
 
 
 def _camera(focal_px: float, image_size: tuple[int, int], where: str) -> Camera:

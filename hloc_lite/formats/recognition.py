@@ -8,7 +8,7 @@ lines, never by a suffix alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,11 +17,15 @@ from hloc_lite.formats import format_signs as signs
 from hloc_lite.formats import recognized_readers as readers
 from hloc_lite.formats.posed_images import PosedImages
 from hloc_lite.formats.recognized_readers import Reader, Source
+from hloc_lite.geometry.cameras import principal_point
 from hloc_lite.types import Camera
 
 INTRINSICS_LIST = "list with intrinsics"
 COLMAP_MODEL = "COLMAP model"
 _MAX_SHOWN = 6
+MIN_SIZE_RATIO, MAX_RATIO_DIFFERENCE = 1.3, 0.05
+"""Ratio of the principal point to the image centre from which on intrinsics seem to be for larger
+photos, if both axes agree to 5 %: lenses are centred to 10 %, and photos are scaled by 1.5 or 2."""
 
 
 class KnownFormat(NamedTuple):
@@ -81,7 +85,25 @@ def read_posed_images(
     found = recognize(path)
     if cameras is not None and not found.needs_cameras:
         raise FormatError(f"{path} ({found.kind}) has intrinsics of its own: give no others")
-    return RecognizedImages(found.kind, found.read(Source(path, image_folder, cameras)))
+    posed = found.read(Source(path, image_folder, cameras))
+    posed = replace(posed, notes=(*posed.notes, *_size_notes(posed)))
+    return RecognizedImages(found.kind, posed)
+
+
+def _size_notes(posed: PosedImages) -> list[str]:
+    """Note on intrinsics that seem to be for photos of another size.
+
+    Some formats do not state the size, so that it is that of the photos as they are now.
+    """
+    for name, camera in posed.cameras.items():
+        across, down = 2 * principal_point(camera) / (camera.width, camera.height)
+        if across > MIN_SIZE_RATIO and abs(across / down - 1) < MAX_RATIO_DIFFERENCE:
+            return [
+                f"the principal point of {name!r} lies at {across:.2g} times the image centre: the "
+                f"intrinsics seem to be for photos {across:.2g} times as large as those of "
+                f"{camera.width} x {camera.height} pixels"
+            ]
+    return []
 
 
 def _found_there(path: Path) -> str:

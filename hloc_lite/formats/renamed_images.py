@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 
 from hloc_lite.errors import FormatError, counted
 from hloc_lite.formats.posed_images import PosedImages
@@ -16,19 +17,24 @@ from hloc_lite.io.image_names import list_images
 def named_in_folder(posed: PosedImages, images: Path) -> PosedImages:
     """Posed images by their names in a folder of photos; those that are not there are left out.
 
-    A name is taken as it is if such a photo exists. Else its photo is looked for at the place that
-    the format says, then by the longest end of the path that only one photo has.
+    A name is taken as it is if such a photo exists, else at the location that the format says. If
+    no name is found so, folders that all names lack or have too many are added or taken off, and a
+    note says which. A name never becomes a photo of another folder beside it: sequences and cameras
+    use the same file names.
+
+    Args:
+        images: folder of the photos.
 
     Raises:
         FormatError: none of the images is in the folder, or two of them are the same photo.
     """
-    present = dict.fromkeys(list_images(images))
+    present = {normalize("NFC", name): name for name in list_images(images)}
     names = {name: _name_in_folder(name, posed, images, present) for name in posed.cameras}
-    unknown = [name for name, found in names.items() if found is None]
-    if unknown and any(found is None for found in names.values()):
-        by_tail = _by_tail(unknown, present, {n for n in names.values() if n is not None})
-        names |= by_tail
     known = {name: found for name, found in names.items() if found is not None}
+    notes = [*posed.notes, *_other_photos(posed, images, known)]
+    if not known:
+        known, how = _with_other_folders(posed, images, present)
+        notes += [how] if known else []
     if not known:
         raise FormatError(
             f"none of the {len(names)} images is in {images}, first {next(iter(names), '')!r}; "
@@ -36,13 +42,18 @@ def named_in_folder(posed: PosedImages, images: Path) -> PosedImages:
             f"relative to"
         )
     _check_different(known)
-    missing = len(names) - len(known)
-    notes = posed.notes
+    missing = [name for name in names if name not in known]
     if missing:
-        first = next(name for name in names if name not in known)
-        notes += (f"{counted(missing, 'image')} not in {images}, first {first!r}: left out",)
-    if all(name == found for name, found in known.items()) and not missing:
-        return posed
+        notes.append(
+            f"{counted(len(missing), 'image')} not in {images}, first {missing[0]!r}: left out"
+        )
+    return _renamed(posed, known, images, notes)
+
+
+def _renamed(
+    posed: PosedImages, known: Mapping[str, str], images: Path, notes: list[str]
+) -> PosedImages:
+    """The images that have a new name, under that name."""
     model = posed.model
     kept = tuple(
         replace(image, name=known[image.name]) for image in model.images if image.name in known
@@ -52,44 +63,86 @@ def named_in_folder(posed: PosedImages, images: Path) -> PosedImages:
         model=replace(model, images=kept),
         cameras={known[name]: camera for name, camera in posed.cameras.items() if name in known},
         image_folder=images,
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
 def _name_in_folder(
-    name: str, posed: PosedImages, images: Path, present: Collection[str]
+    name: str, posed: PosedImages, images: Path, present: Mapping[str, str]
 ) -> str | None:
-    """Name of an image in the folder, as it is or at the place that the format says."""
-    if name in present:
-        return name
+    """Name of an image in the folder, as it is or at the location that the format says."""
+    written = normalize("NFC", name)  # file systems of macOS write umlauts as two characters
+    if written in present:
+        return present[written]
     if posed.image_folder is None:
         return None
     relative = os.path.relpath(posed.image_folder / name, images)
-    found = Path(relative).as_posix()
-    return found if found in present else None
+    return present.get(normalize("NFC", Path(relative).as_posix()))
 
 
-def _by_tail(
-    names: Collection[str], present: Collection[str], taken: Collection[str]
-) -> dict[str, str]:
-    """Photos by the longest end of the path that only one photo and one name have."""
-    found: dict[str, str] = {}
-    free = [name for name in present if name not in taken]
-    depth = max((name.count("/") + 1 for name in [*names, *free]), default=0)
-    for length in range(depth, 0, -1):
-        photos, asked = (
-            _tails([name for name in group if name not in done], length)
-            for group, done in ((free, set(found.values())), (names, set(found)))
+def _other_photos(posed: PosedImages, images: Path, known: Mapping[str, str]) -> Iterator[str]:
+    """Yield a note if the format has photos of its own that are not those of the folder."""
+    folder = posed.image_folder
+    if folder is None:
+        return
+    for name, found in known.items():
+        own = folder / name
+        if own.is_file() and not own.samefile(images / found):
+            yield (
+                f"the poses are of photos in {folder}; those of the same names in {images} are "
+                f"used instead. If these were taken from elsewhere, the map will be wrong"
+            )
+            return
+
+
+def _with_other_folders(
+    posed: PosedImages, images: Path, present: Mapping[str, str]
+) -> tuple[dict[str, str], str]:
+    """Names with one and the same change of their folders, and a sentence on it.
+
+    Returns:
+        The change that finds most photos; nothing if none does, or if the photos are known to lie
+        in another folder.
+    """
+    names = [name for name in posed.cameras if not _is_elsewhere(name, posed, images)]
+    best: tuple[dict[str, str], str] = ({}, "")
+    for change, found in _changes(names, present):
+        if len(found) > len(best[0]):
+            best = found, f"{counted(len(found), 'photo')} found {change}"
+    return best
+
+
+def _is_elsewhere(name: str, posed: PosedImages, images: Path) -> bool:
+    """True if a photo exists where its name says, or in a folder beside that of the photos."""
+    folders = [posed.image_folder, *([images.resolve().parent] if "/" in name else [])]
+    return any(folder is not None and (folder / name).is_file() for folder in folders)
+
+
+def _changes(
+    names: Collection[str], present: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield each change of folders in words, with the names that it finds."""
+    written = {name: normalize("NFC", name) for name in names}
+    prefixes = {f"{name.rpartition('/')[0]}/" for name in written.values() if "/" in name}
+    for prefix in sorted({p[: i + 1] for p in prefixes for i, c in enumerate(p) if c == "/"}):
+        yield (
+            f"without {prefix!r} in front of their names",
+            {
+                name: present[text.removeprefix(prefix)]
+                for name, text in written.items()
+                if text.startswith(prefix) and text.removeprefix(prefix) in present
+            },
         )
-        found |= {asked[tail]: photos[tail] for tail in asked if tail in photos}
-    return found
-
-
-def _tails(names: Collection[str], length: int) -> Mapping[str, str]:
-    """Last parts of the names that only one of them has -> the name."""
-    tails = [(tuple(name.split("/")[-length:]), name) for name in names]
-    counts = Counter(tail for tail, _ in tails)
-    return {"/".join(tail): name for tail, name in tails if counts[tail] == 1}
+    folders = {name.rpartition("/")[0] for name in present if "/" in name}
+    for folder in sorted({f.rsplit("/", n)[0] for f in folders for n in range(f.count("/") + 1)}):
+        yield (
+            f"with '{folder}/' in front of their names",
+            {
+                name: present[f"{folder}/{text}"]
+                for name, text in written.items()
+                if f"{folder}/{text}" in present
+            },
+        )
 
 
 def _check_different(known: Mapping[str, str]) -> None:

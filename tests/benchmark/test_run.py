@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from hloc_lite.formats.submissions.forms import submission_form
 from hloc_lite.formats.submissions.reader import read_submission
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.localizer import Localizer
-from hloc_lite.types import Rigid3
+from hloc_lite.localize.result import with_fallback
+from hloc_lite.types import Rigid3, Status
 from tests.exact_scene import ExactScene, make_scene, use_scene
 
 MAP = {f"map/{row:04d}.jpg": index for row, index in enumerate((0, 1, 2, 4, 6, 8))}
@@ -222,3 +224,47 @@ def test_rigs_are_found_again_only_if_their_photos_are_the_same(
     photo.write_bytes(data + b" ")
     run("lamar", tmp_path)
     assert len(asked) > count
+
+
+def test_files_of_an_earlier_run_do_not_stay(dataset: Dataset, tmp_path: Path) -> None:
+    write_benchmark("custom", dataset, tmp_path / "data")
+    run("custom", tmp_path)
+    results = tmp_path / "results"
+    (results / "submission.txt").write_text("of another run")
+    for truth in (tmp_path / "data").rglob("gt*.txt"):
+        truth.unlink()
+    outcome = run("custom", tmp_path)
+    assert outcome.evaluation is None
+    left = {"scores.json", "table.md", "table.tex", "submission.txt"}
+    assert left.isdisjoint(path.name for path in results.iterdir())
+
+
+def test_poses_of_similar_map_images_count_as_fallbacks(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_benchmark("lamar", dataset, tmp_path / "data")
+    localize, localize_rig = Localizer.localize, Localizer.localize_rig
+
+    def without_pose(result: Any) -> Any:
+        return replace(result, pose=None, status=Status.NO_POSE)
+
+    def failing(self: Localizer, *args: Any, fallback: bool = False, **options: Any) -> Any:
+        found = without_pose(localize(self, *args, **options))
+        return with_fallback(found, self.model) if fallback else found
+
+    monkeypatch.setattr(Localizer, "localize", failing)
+    monkeypatch.setattr(
+        Localizer, "localize_rig", lambda *a, **o: without_pose(localize_rig(*a, **o))
+    )
+    outcome = run("lamar", tmp_path)
+    assert outcome.evaluation is not None
+    assert sum(part.num_found for part in outcome.parts) == 0
+    assert all(error.is_fallback for error in outcome.evaluation.overall.errors if error.localized)
+    assert outcome.evaluation.given_but_wrong.num_given == 0
+
+
+def test_other_settings_need_another_folder(dataset: Dataset, tmp_path: Path) -> None:
+    write_benchmark("custom", dataset, tmp_path / "data")
+    run("custom", tmp_path)
+    with pytest.raises(HlocLiteError, match="give another output folder"):
+        run("custom", tmp_path, map_subset=5)

@@ -74,7 +74,7 @@ def test_a_georeferenced_reference_gives_its_georeference(tmp_path: Path) -> Non
 def test_poses_without_intrinsics_take_those_of_cameras(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     write_photos(photos, ["1.png", "sub/2.png", "3.png"])
-    (tmp_path / "poses.txt").write_text("x/1.png 1 0 0 0 1 2 3\nsub/2.png 1 0 0 0 4 5 6\n")
+    (tmp_path / "poses.txt").write_text("x/1.png 1 0 0 0 1 2 3\nx/sub/2.png 1 0 0 0 4 5 6\n")
     cameras = tmp_path / "cameras.txt"
     cameras.write_text("* PINHOLE 640 480 500 500 320 240\n2.png PINHOLE 640 480 600 600 320 240\n")
     inputs = _read_inputs(photos, tmp_path / "poses.txt", cameras, None, None, metric=False)

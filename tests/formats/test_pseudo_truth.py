@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hloc_lite.errors import FormatError
+from hloc_lite.formats.hloc_lists import pose_line
 from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.formats.pseudo_truth import (
     SEVEN_SCENES_SIZE,
@@ -21,7 +22,7 @@ from hloc_lite.formats.pseudo_truth import (
     write_pseudo_truth,
     write_pseudo_truth_estimates,
 )
-from hloc_lite.geometry.rotations import pose_errors
+from hloc_lite.geometry.rotations import exp_so3, pose_errors
 from hloc_lite.io.image_names import leads_out
 from hloc_lite.types import Camera, Rigid3
 
@@ -193,3 +194,31 @@ def test_all_published_files_are_read_in_time() -> None:
     for path in folder.glob("pgt/*/12scenes/*.txt"):
         assert len(read_pseudo_truth(path, TWELVE_SCENES_SIZE).model.images) == 357
     assert len(read_pseudo_truth_estimates(folder / "estimates/dslam/7scenes/fire_as.txt")) == 1999
+
+
+@pytest.mark.parametrize("further", ["", " 525", " 0.1 0.02"])
+def test_columns_after_a_pose_are_told_by_all_lines(further: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    poses = {
+        f"seq-01/frame-{row:06d}.color.png": Rigid3(
+            exp_so3(rng.normal(0, 1, 3)), rng.normal(0, 1, 3)
+        )
+        for row in range(200)
+    }
+    poses |= {"a.png": Rigid3(np.eye(3), np.array([1.0, 0, 0]))}
+    lines = [pose_line(name, pose) + further for name, pose in poses.items()]
+    for part in (lines, lines[-1:], lines[:1], [lines[-1], lines[0]]):
+        (tmp_path / "poses.txt").write_text("\n".join(part) + "\n")
+        found = read_pseudo_truth_estimates(tmp_path / "poses.txt")
+        for name, pose in found.items():
+            np.testing.assert_allclose(pose.translation, poses[name].translation, atol=1e-12)
+
+
+def test_names_without_suffix_have_no_spaces_if_the_columns_leave_a_choice(tmp_path: Path) -> None:
+    path = tmp_path / "poses.txt"
+    for text in ("a 1 0 0 0 1 0 0", "a 0 1 0 0 0 1 5 7 7", "a 0 0 1 0 0 0 4 .1 .02"):
+        path.write_text(text + "\n")
+        assert list(read_pseudo_truth_estimates(path)) == ["a"]
+    path.write_text("a b 0 1 0 0 0 1 5 7 7\n")
+    with pytest.raises(FormatError, match="read in several ways"):
+        read_pseudo_truth_estimates(path)
