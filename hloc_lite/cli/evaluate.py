@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     "--root", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the data set."
 )
 @click.option(
-    "--places",
+    "--recognition-truth",
     type=click.Path(path_type=Path),
     metavar="NPZ",
     help="In place of TRUTH: positions of queries and map images (utmQ, utmDb, posDistThr, as for "
@@ -58,12 +58,12 @@ if TYPE_CHECKING:
 @click.option(
     "--query-names",
     type=click.Path(path_type=Path),
-    help="Names of the queries, in the order of their positions in --places.",
+    help="Names of the queries, in the order of their positions in --recognition-truth.",
 )
 @click.option(
     "--map-names",
     type=click.Path(path_type=Path),
-    help="Names of the map images, in the order of their positions in --places.",
+    help="Names of the map images, in the order of their positions in --recognition-truth.",
 )
 def command(
     poses: Path,
@@ -80,7 +80,7 @@ def command(
     results_file: Path | None,
     data_set: str | None,
     root: Path | None,
-    places: Path | None,
+    recognition_truth: Path | None,
     query_names: Path | None,
     map_names: Path | None,
 ) -> None:
@@ -94,18 +94,20 @@ def command(
     bootstrap intervals.
 
     With --dataset mapfree, POSES is a submission (zip): precision and AUC by pose and by VCRE. With
-    --dataset rio10 it is a submission or a poses file: DCRE. With --places, POSES are pairs of a
-    query and a map image, the most similar first: recall of place recognition.
+    --dataset rio10 it is a submission or a poses file: DCRE. With --recognition-truth, POSES are
+    pairs of a query and a map image, the most similar first: recall of place recognition.
     """
     others: list[object] = [*truth, thresholds, unit_length, correct, groups, strict, by_folder]
     others += [json_file, report_dir, results_file]
-    if any([data_set, root, places, query_names, map_names]):
-        from hloc_lite.cli.evaluate_protocols import score_by_protocol, score_places
+    if any([data_set, root, recognition_truth, query_names, map_names]):
+        from hloc_lite.cli.evaluate_protocols import score_by_protocol, score_recognition
 
         if data_set or root:
-            score_by_protocol(poses, data_set, root, [*others, places, query_names, map_names])
+            score_by_protocol(
+                poses, data_set, root, [*others, recognition_truth, query_names, map_names]
+            )
         else:
-            score_places(poses, places, (query_names, map_names), others)
+            score_recognition(poses, recognition_truth, (query_names, map_names), others)
         return
     from hloc_lite.evaluation.conditions import (
         group_by_first_folder,

@@ -10,7 +10,7 @@ import click
 from hloc_lite.benchmark.protocols import score_file
 from hloc_lite.datasets.benchmarks import read_benchmark
 from hloc_lite.errors import HlocLiteError
-from hloc_lite.evaluation.place_recall import place_table
+from hloc_lite.evaluation.recognition_recall import recognition_table
 from hloc_lite.evaluation.table_text import plain_table
 from hloc_lite.formats.hloc_lists import read_pairs
 from hloc_lite.formats.vpr_truth import read_recognition_names, read_recognition_truth
@@ -33,7 +33,7 @@ def score_by_protocol(
     click.echo(plain_table(score_file(data_set, read_benchmark(data_set, root), poses)))
 
 
-def score_places(
+def score_recognition(
     pairs: Path, truth: Path | None, lists: Sequence[Path | None], others: Sequence[object]
 ) -> None:
     """Print the recalls of retrieved pairs against the truth of place recognition.
@@ -49,8 +49,8 @@ def score_places(
     """
     query_list, map_list = lists
     if truth is None or query_list is None or map_list is None:
-        raise HlocLiteError("--places, --query-names and --map-names are given together")
-    _check_alone("--places", others)
+        raise HlocLiteError("--recognition-truth, --query-names and --map-names are given together")
+    _check_alone("--recognition-truth", others)
     known = read_recognition_truth(truth)
     queries = read_recognition_names(query_list, len(known.query_positions))
     images = read_recognition_names(map_list, len(known.map_positions))
@@ -66,7 +66,7 @@ def score_places(
                 f"{pairs}: expected a query and a map image, in this order, got {query!r} {image!r}"
             )
         retrieved.setdefault(query, []).append(image)
-    click.echo(plain_table(place_table(retrieved, right, known.max_distance)))
+    click.echo(plain_table(recognition_table(retrieved, right, known.max_distance)))
 
 
 def _check_alone(option: str, others: Sequence[object]) -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from hloc_lite.cli.evaluate import command
 from hloc_lite.errors import FormatError, HlocLiteError
-from hloc_lite.evaluation.place_recall import place_recalls
+from hloc_lite.evaluation.recognition_recall import recognition_recalls
 from hloc_lite.formats.vpr_truth import (
     RecognitionTruth,
     read_recognition_truth,
@@ -30,11 +30,11 @@ def evaluate(*arguments: object) -> str:
 def test_first_right_image_counts_and_queries_without_one_are_failures() -> None:
     retrieved = {"a": ["x", "y"], "b": ["y", "x", "y"], "c": ["z"], "not asked": ["x"]}
     positives = {"a": ["x"], "b": ["x"], "c": [], "d": ["x"]}
-    assert place_recalls(retrieved, positives, (1, 2, 3)) == (0.25, 0.5, 0.5)
+    assert recognition_recalls(retrieved, positives, (1, 2, 3)) == (0.25, 0.5, 0.5)
     # a repeated image takes one place only
-    assert place_recalls({"a": ["y", "y", "x"]}, {"a": ["x"]}, (2,)) == (1.0,)
+    assert recognition_recalls({"a": ["y", "y", "x"]}, {"a": ["x"]}, (2,)) == (1.0,)
     with pytest.raises(HlocLiteError, match="nothing was retrieved"):
-        place_recalls({"other": ["x"]}, positives)
+        recognition_recalls({"other": ["x"]}, positives)
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def files(tmp_path: Path) -> list[str]:
     (tmp_path / "q.txt").write_text("".join(f"./city/q {i}.jpg\n" for i in range(11)))
     (tmp_path / "m.txt").write_text("".join(f"./city/{i}.jpg\n" for i in range(10)))
     return [
-        "--places", str(tmp_path / "truth.npz"), "--query-names", str(tmp_path / "q.txt"),
-        "--map-names", str(tmp_path / "m.txt"),
+        "--recognition-truth", str(tmp_path / "truth.npz"),
+        "--query-names", str(tmp_path / "q.txt"), "--map-names", str(tmp_path / "m.txt"),
     ]  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def test_true_neighbours_of_pitts30k_are_right(tmp_path: Path) -> None:
     lines = [f"{query} {images[row]}\n" for query, row in zip(queries, rows, strict=True)]
     (tmp_path / "pairs.txt").write_text("".join(lines))
     out = evaluate(
-        tmp_path / "pairs.txt", "--places", DATA / "pitts30k_test.npz",
+        tmp_path / "pairs.txt", "--recognition-truth", DATA / "pitts30k_test.npz",
         "--query-names", lists[0], "--map-names", lists[1],
     )  # fmt: skip
     assert "Percent of 6816 queries with a map image within 25" in out

@@ -15,7 +15,7 @@ COUNTS = (1, 5, 10, 20)
 """Numbers N of the recalls."""
 
 
-def place_recalls(
+def recognition_recalls(
     retrieved: Mapping[str, Sequence[str]],
     positives: Mapping[str, Iterable[str]],
     counts: Sequence[int] = COUNTS,
@@ -36,7 +36,7 @@ def place_recalls(
     return tuple(sum(rank < count for rank in first) / len(first) for count in counts)
 
 
-def place_table(
+def recognition_table(
     retrieved: Mapping[str, Sequence[str]],
     positives: Mapping[str, Sequence[str]],
     max_distance: float,
@@ -44,13 +44,13 @@ def place_table(
     """Table of the recalls of a data set, in percent.
 
     Args:
-        retrieved, positives: see ``place_recalls``.
+        retrieved, positives: see ``recognition_recalls``.
         max_distance: distance within which a map image is right, in the unit of the truth.
 
     Raises:
-        HlocLiteError: see ``place_recalls``.
+        HlocLiteError: see ``recognition_recalls``.
     """
-    recalls = place_recalls(retrieved, positives)
+    recalls = recognition_recalls(retrieved, positives)
     without = sum(not right for right in positives.values())
     absent = sum(name not in retrieved for name in positives)
     fewest = min(len(dict.fromkeys(names)) for names in retrieved.values())
