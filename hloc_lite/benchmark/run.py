@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hloc_lite.benchmark.handing_in import SUBMISSIONS, hand_in
 from hloc_lite.benchmark.options import BenchmarkOptions, benchmark_config
 from hloc_lite.benchmark.parts import PartAnswers, answer_part, chosen_part, map_part
+from hloc_lite.benchmark.protocols import dcre_table
 from hloc_lite.benchmark.reporting import part_notes, write_run_report
 from hloc_lite.benchmark.scoring import comparison, evaluate_parts, joined_poses
 from hloc_lite.config import Config
@@ -26,10 +28,14 @@ from hloc_lite.formats.hloc_lists import write_poses
 from hloc_lite.formats.submissions.findings import Finding
 from hloc_lite.formats.submissions.forms import SUBMISSION_FORMS
 from hloc_lite.io.files import write_json_atomic, write_text_atomic
+from hloc_lite.io.locks import exclusive_lock
 
 logger = logging.getLogger(__name__)
-SCORES = ("scores.json", "table.md", "table.tex")
+DCRE = "dcre.md"
+SCORES = ("scores.json", "table.md", "table.tex", DCRE)
 """Files that are written where true poses are public."""
+LOCK = "run.lock"
+"""Lock file of a part's folder, and of the folder of the results while they are written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +52,8 @@ class BenchmarkOutcome:
     """None without a form, or if there is nothing to hand in."""
     findings: tuple[Finding, ...]
     report: Path | None
+    dcre: TextTable | None = None
+    """RIO10's scores; None for other data sets, or without depth of the queries."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,15 +105,36 @@ def run_benchmark(
 ) -> BenchmarkOutcome:
     """Map, localize and score a benchmark; what an earlier run has finished is not repeated.
 
+    Two processes may work on different parts in one folder. Results are those of one process.
+
     Args:
         output: folder of the results: a folder for each part, the submission, scores and report.
         say: takes a line for the user at each step.
 
     Raises:
-        HlocLiteError: see ``build_map`` and ``localize_all``.
+        HlocLiteError: another process works on the same part or writes results there; or see
+            ``build_map`` and ``localize_all``.
     """
-    answers = tuple(_run_part(run, part, output / part.name, say) for part in run.parts)
-    return _finish(run, answers, output)
+    answers = []
+    for part in run.parts:
+        with _locked(output / part.name):
+            answers.append(_run_part(run, part, output / part.name, say))
+    with _locked(output):
+        return _finish(run, tuple(answers), output)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    busy = (
+        f"another process is writing {folder}: wait for it, and run the same command again to "
+        f"resume; or give another output folder (-o)"
+    )
+
+    def unwritable(error: OSError) -> HlocLiteError:
+        return HlocLiteError(f"cannot write {folder}: {error.strerror or error}")
+
+    with exclusive_lock(folder / LOCK, HlocLiteError(busy), unwritable):
+        yield
 
 
 def _run_part(
@@ -142,9 +171,15 @@ def _finish(run: BenchmarkRun, parts: tuple[PartAnswers, ...], output: Path) -> 
         write_json_atomic(output / "scores.json", evaluation_to_json(evaluation))
         write_text_atomic(output / "table.md", markdown_table(table))
         write_text_atomic(output / "table.tex", latex_table(table))
+    dcre = None
+    if card.name == "rio10":
+        poses = {name: pose for part in parts for name, pose in part.poses.items()}
+        dcre = dcre_table([part.dataset for part in parts], poses)
+    if dcre is not None:
+        write_text_atomic(output / DCRE, markdown_table(dcre))
     written, findings = _hand_in(card, parts, output, features)
     report = write_run_report(card, parts, evaluation, output, config, run.options, findings)
-    return BenchmarkOutcome(card, parts, evaluation, table, written, findings, report)
+    return BenchmarkOutcome(card, parts, evaluation, table, written, findings, report, dcre)
 
 
 def _hand_in(

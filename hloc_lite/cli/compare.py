@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.cli.options import runtime_options, trust_option
 from hloc_lite.cli.scoring_options import scoring_options
 from hloc_lite.errors import HlocLiteError
 
 if TYPE_CHECKING:
+    from hloc_lite.cli.compare_report import PictureInputs
     from hloc_lite.evaluation.evaluate import Evaluation
     from hloc_lite.evaluation.paired import Comparison
     from hloc_lite.evaluation.table_text import TextTable
     from hloc_lite.evaluation.thresholds import DistanceUnit, Threshold
+    from hloc_lite.types import Rigid3
 
 
 @click.command("compare")
@@ -33,7 +36,8 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=5,
     show_default=True,
-    help="Number of queries to list, at each threshold, that only one of two results solves.",
+    help="Number of queries to list, at each threshold, that only one of two results solves. Each "
+    "costs a localization for its pictures in the report.",
 )
 @click.option(
     "--markdown", "markdown_file", type=click.Path(path_type=Path), help="File for the tables."
@@ -47,6 +51,37 @@ if TYPE_CHECKING:
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path), help="File for all of it, as JSON."
 )
+@click.option(
+    "--report",
+    "report_dir",
+    type=click.Path(path_type=Path),
+    help="Folder for report.html, with pictures of the listed queries.",
+)
+@click.option(
+    "--images", type=click.Path(path_type=Path), help="Folder of the query images, for pictures."
+)
+@click.option(
+    "--queries",
+    "query_lists",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Query list with intrinsics, as for `hloc-lite localize`.",
+)
+@click.option(
+    "--map",
+    "maps",
+    multiple=True,
+    metavar="[NAME=]MAP",
+    help="Map in which the matches of the pictures are found: one for all results, or as in "
+    "NAME=MAP for the results NAME.",
+)
+@click.option(
+    "--map-images",
+    type=click.Path(path_type=Path),
+    help="Folder of the map images.  [default: where they were when the map was built]",
+)
+@trust_option
+@runtime_options
 def command(
     results: tuple[str, ...],
     truth: tuple[str, ...],
@@ -60,6 +95,14 @@ def command(
     markdown_file: Path | None,
     latex_file: Path | None,
     json_file: Path | None,
+    report_dir: Path | None,
+    images: Path | None,
+    query_lists: tuple[Path, ...],
+    maps: tuple[str, ...],
+    map_images: Path | None,
+    trust: bool,
+    device: str,
+    offline: bool,
 ) -> None:
     """Compare two or more RESULTS files on the same true poses.
 
@@ -67,7 +110,11 @@ def command(
     their files, or as in NAME=FILE. For every pair of them and every threshold: the queries that
     both, one or none solve, and McNemar's exact test of whether they differ by more than chance.
     Differences of recalls and of medians have 95 % paired bootstrap intervals.
+
+    Results files hold no matches. For the pictures of --report, those of the listed queries are
+    found again in --map, and coloured by whether they agree with the pose in the file.
     """
+    from hloc_lite.cli.compare_report import PictureInputs, check_picture_inputs
     from hloc_lite.evaluation.conditions import (
         group_by_first_folder,
         parse_groups,
@@ -95,7 +142,9 @@ def command(
     limits = parse_thresholds(given or [WITHOUT_UNIT], unit_length)
     limits = strict_thresholds(limits) if strict else limits
     outputs = [file for file in (markdown_file, latex_file, json_file) if file is not None]
-    _check_outputs(list(files.values()), truth, outputs)
+    pictures = PictureInputs(images, query_lists, maps, map_images, trust, device, offline)
+    check_picture_inputs(pictures, list(files), has_report=report_dir is not None)
+    _check_outputs(list(files.values()), truth, outputs, report_dir)
     unit = DistanceUnit() if states_metres(given) else MAP_UNITS
     unit = unit if unit_length is None else percent_of(unit_length)
     conditions = read_conditions(truth)
@@ -123,6 +172,38 @@ def command(
         write_text_atomic(latex_file, "\n".join(map(latex_table, tables)))
     if json_file is not None:
         write_json_atomic(json_file, comparisons_to_json(comparisons, unit))
+    if report_dir is not None:
+        _write_report(report_dir, pictures, estimated, evaluations, comparisons, tables, flips)
+
+
+def _write_report(
+    report_dir: Path,
+    inputs: PictureInputs,
+    estimated: Mapping[str, Mapping[str, Rigid3]],
+    evaluations: Mapping[str, Evaluation],
+    comparisons: Sequence[Comparison],
+    tables: Sequence[TextTable],
+    flips: int,
+) -> None:
+    from hloc_lite.cli.compare_report import open_pictures
+    from hloc_lite.evaluation.comparison_report import ComparisonReport, write_comparison_report
+
+    first = next(iter(evaluations.values()))
+    pictures = open_pictures(
+        inputs, list(evaluations), [error.name for error in first.overall.errors]
+    )
+    true_names = {method: each.names.true_names for method, each in evaluations.items()}
+    poses = {
+        method: {true_names[method][n]: p for n, p in found.items() if n in true_names[method]}
+        for method, found in estimated.items()
+    }
+    notes = [f"{method}: {each}" for method, e in evaluations.items() for each in e.caveats]
+    notes += [pictures.note] if pictures.note else []
+    report = ComparisonReport(
+        comparisons, tables, first.unit, poses, flips, pictures.finders,
+        pictures.load_query_photo, notes,
+    )  # fmt: skip
+    click.echo(f"report: {write_comparison_report(report_dir, report)}")
 
 
 def _tables(
@@ -178,11 +259,18 @@ def _result_files(
     return files, more
 
 
-def _check_outputs(files: Sequence[Path], truth: Sequence[str], outputs: Sequence[Path]) -> None:
+def _check_outputs(
+    files: Sequence[Path], truth: Sequence[str], tables: Sequence[Path], report_dir: Path | None
+) -> None:
     """Check before any work that the outputs can be written and overwrite no input."""
     from hloc_lite.evaluation.conditions import parse_condition_file
+    from hloc_lite.evaluation.report import report_file, require_report_extra
     from hloc_lite.io.outputs import check_not_read, check_writable
 
+    outputs = list(tables)
+    if report_dir is not None:
+        require_report_extra()
+        outputs.append(report_file(report_dir))
     for output in outputs:
         check_writable(output)
     if len({output.absolute() for output in outputs}) < len(outputs):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("evaluate")
 @click.argument("poses", type=click.Path(path_type=Path))
-@click.argument("truth", nargs=-1, required=True)
+@click.argument("truth", nargs=-1)
 @scoring_options
 @click.option(
     "--correct",
@@ -39,6 +39,32 @@ if TYPE_CHECKING:
     help="Full results of the same run (localize --jsonl): confidences, to be scored, and "
     "reasons, inliers and times for the report.",
 )
+@click.option(
+    "--dataset",
+    "data_set",
+    type=click.Choice(["mapfree", "rio10"]),
+    help="In place of TRUTH: score by the protocol of this data set, which lies in --root.",
+)
+@click.option(
+    "--root", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the data set."
+)
+@click.option(
+    "--recognition-truth",
+    type=click.Path(path_type=Path),
+    metavar="NPZ",
+    help="In place of TRUTH: positions of queries and map images (utmQ, utmDb, posDistThr, as for "
+    "Pitts30k and Nordland); POSES are then retrieved pairs.",
+)
+@click.option(
+    "--query-names",
+    type=click.Path(path_type=Path),
+    help="Names of the queries, in the order of their positions in --recognition-truth.",
+)
+@click.option(
+    "--map-names",
+    type=click.Path(path_type=Path),
+    help="Names of the map images, in the order of their positions in --recognition-truth.",
+)
 def command(
     poses: Path,
     truth: tuple[str, ...],
@@ -52,6 +78,11 @@ def command(
     json_file: Path | None,
     report_dir: Path | None,
     results_file: Path | None,
+    data_set: str | None,
+    root: Path | None,
+    recognition_truth: Path | None,
+    query_names: Path | None,
+    map_names: Path | None,
 ) -> None:
     """Score estimated POSES against one or more TRUTH files.
 
@@ -61,7 +92,23 @@ def command(
     condition, a row of the table, named after the file (night for gt_night.txt) or as in
     night=FILE. A true pose without an estimate counts as a failure. Recalls and medians have 95 %
     bootstrap intervals.
+
+    With --dataset mapfree, POSES is a submission (zip): precision and AUC by pose and by VCRE. With
+    --dataset rio10 it is a submission or a poses file: DCRE. With --recognition-truth, POSES are
+    pairs of a query and a map image, the most similar first: recall of place recognition.
     """
+    others: list[object] = [*truth, thresholds, unit_length, correct, groups, strict, by_folder]
+    others += [json_file, report_dir, results_file]
+    if any([data_set, root, recognition_truth, query_names, map_names]):
+        from hloc_lite.cli.evaluate_protocols import score_by_protocol, score_recognition
+
+        if data_set or root:
+            score_by_protocol(
+                poses, data_set, root, [*others, recognition_truth, query_names, map_names]
+            )
+        else:
+            score_recognition(poses, recognition_truth, (query_names, map_names), others)
+        return
     from hloc_lite.evaluation.conditions import (
         group_by_first_folder,
         parse_groups,

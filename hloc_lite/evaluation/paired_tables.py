@@ -119,11 +119,12 @@ def _median_cells(median: PairedMedian, length: float) -> tuple[str, str, str]:
 
 
 def _flip_text(flip: Flip, comparison: Comparison, unit: DistanceUnit) -> str:
-    first, second = _error_text(flip.first, unit), _error_text(flip.second, unit)
+    first, second = pose_error_text(flip.first, unit), pose_error_text(flip.second, unit)
     return f"{flip.name}: {comparison.first} {first}, {comparison.second} {second}"
 
 
-def _error_text(error: QueryError, unit: DistanceUnit) -> str:
+def pose_error_text(error: QueryError, unit: DistanceUnit) -> str:
+    """Format both errors of a query for people, or ``no pose``."""
     if not error.localized:
         return "no pose"
     return f"{distance_text(error.distance, unit)} and {angle_text(error.angle_deg)}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -51,6 +53,16 @@ def render_report(report: ReportInput) -> str:
     require_report_extra()
     from hloc_lite.evaluation.report_page import page_values
 
+    return render_page("report.html.j2", page_values(report))
+
+
+def render_page(template: str, values: Mapping[str, Any]) -> str:
+    """Render a template of this folder; texts are escaped, and a missing variable is an error.
+
+    Raises:
+        MissingDependencyError: a package of the extra ``report`` is missing.
+    """
+    require_report_extra()
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hloc_lite.evaluation", "."),
         autoescape=True,
@@ -58,4 +70,4 @@ def render_report(report: ReportInput) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(**page_values(report))
+    return environment.get_template(template).render(**values)

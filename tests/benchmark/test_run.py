@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -268,3 +270,28 @@ def test_other_settings_need_another_folder(dataset: Dataset, tmp_path: Path) ->
     run("custom", tmp_path)
     with pytest.raises(HlocLiteError, match="give another output folder"):
         run("custom", tmp_path, map_subset=5)
+
+
+@pytest.mark.parametrize("busy", ["results", "results/custom"])
+def test_a_second_process_is_refused_and_spoils_nothing(
+    busy: str, dataset: Dataset, tmp_path: Path
+) -> None:
+    write_benchmark("custom", dataset, tmp_path / "data")
+    folder = tmp_path / busy
+    first = run("custom", tmp_path)
+    files = [path for path in (tmp_path / "results").rglob("*") if path.is_file()]
+    kept = {path: path.read_bytes() for path in files}
+    code = (
+        "import sys; from filelock import FileLock\n"
+        f"with FileLock({str(folder / 'run.lock')!r}): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        with pytest.raises(HlocLiteError, match="another process is writing"):
+            run("custom", tmp_path)
+        assert {path: path.read_bytes() for path in kept} == kept
+        other.kill()  # a lock that a killed process left locks nothing
+    again = run("custom", tmp_path)
+    assert [a.poses.keys() for a in again.parts] == [a.poses.keys() for a in first.parts]
