@@ -80,7 +80,8 @@ def chosen_descriptors(folder: Path, features_name: str | None) -> tuple[str, Fe
     types = feature_types(folder, "descriptors")
     if not types:
         raise FormatError(f"{folder} has no descriptors, by which queries are matched")
-    chosen = [each for each in types if features_name in (each, own_features_name(each))]
+    wanted = features_name is not None
+    chosen = [n for n in types if wanted and features_name in (n, own_features_name(n))]
     if len(types) > 1 and len(chosen) != 1:
         raise ConfigError(
             f"{folder} has descriptors of {len(types)} types; choose one by --features: "
