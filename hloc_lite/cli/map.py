@@ -160,9 +160,7 @@ def command(
         "hloc_matches": hloc_matches,
         "hloc_global": hloc_global,
     }
-    sources = {
-        "from_hloc": from_hloc, "from_colmap": from_colmap, "from_kapture": from_kapture,
-    }  # fmt: skip
+    sources = {"from_hloc": from_hloc, "from_colmap": from_colmap, "from_kapture": from_kapture}
     given = given_source(sources, hloc_files, others, features)
     _check_usage(images, given, reference, mapper, metric=metric)
     from hloc_lite.io.weights import WeightsStore

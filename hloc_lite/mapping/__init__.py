@@ -42,7 +42,7 @@ from_kapture.py        ``build_map_from_kapture``: a kapture, with poses or with
 kapture_features.py    features, matches and global features of a kapture
 given_map.py           the map of any of these
 given_features.py      how their features are read, and which of this package's they are
-features_check.py      if that is true, by a photo
+features_check.py      comparison with those that this package extracts, on a photo
 given_descriptors.py   global descriptors: theirs, or computed from the photos
 given_matches.py       verification of matches that other programs found
 

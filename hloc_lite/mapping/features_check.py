@@ -1,4 +1,4 @@
-"""Whether given features are those that this package extracts for queries, by the photos."""
+"""Comparison of given features with those that this package extracts, on a photo."""
 
 from __future__ import annotations
 

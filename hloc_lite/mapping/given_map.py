@@ -59,7 +59,7 @@ class Given:
     descriptors: GivenDescriptors | None = None
     """Global descriptors; None if they are computed from the photos."""
     files: Mapping[str, Path]
-    """What was used, for the report: kind -> file or folder."""
+    """Kind -> file or folder that was used, for the report."""
     contents: Sequence[Path]
     """All files that were used, for the fingerprint."""
     left_out: Mapping[str, str] = field(default_factory=dict)

@@ -70,10 +70,9 @@ def test_points_are_triangulated_with_known_poses(database: Database, tmp_path: 
         view = database.views[image.name]
         np.testing.assert_allclose(image.keypoints, view.xy, atol=1e-4)  # COLMAP's pixels are ours
         seen = np.flatnonzero(image.point3D_idxs >= 0)
-        errors = (
-            built.model.xyz[image.point3D_idxs[seen]] - database.scene.points[view.points[seen]]
-        )
-        assert np.median(np.linalg.norm(errors, axis=1)) < 1e-3
+        true = database.scene.points[view.points[seen]]
+        errors = np.linalg.norm(built.model.xyz[image.point3D_idxs[seen]] - true, axis=1)
+        assert np.median(errors) < 1e-3
     assert database.error_of_query(built) < 1e-3
     again = database.build(reference, tmp_path / "map")
     assert again.fingerprint == built.fingerprint
@@ -186,7 +185,7 @@ def test_damaged_features_are_refused(database: Database) -> None:
     )
     with ColmapDatabase(database.path) as opened:
         features = ColmapFeatures(opened, tuple(MAPPED))
-        with pytest.raises(FormatError, match="keypoints, .* descriptors"):
+        with pytest.raises(FormatError, match=r"keypoints, .* descriptors"):
             features["e.png"]
         with pytest.raises(KeyError):
             features["f.png"]
@@ -262,8 +261,9 @@ def test_sift_of_colmap_is_rootsift(room: Room, normalization: str) -> None:
 
 
 def test_the_command(room: Room, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = room.databases / "L1_ROOT.db"
     command = ["map", str(room.images), "-o", str(tmp_path / "map"), "--offline",
-               "--retrieval", "thumbnail", "--from-colmap", str(room.databases / "L1_ROOT.db")]  # fmt: skip
+               "--retrieval", "thumbnail", "--from-colmap", str(database)]  # fmt: skip
     with pytest.raises(SystemExit) as stop:
         main([*command, "--reference", str(room.reference), "--metric"])
     assert stop.value.code == 0
