@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hloc_lite.cli.map_from_hloc import (
-    check_from_hloc_usage,
-    from_hloc_options,
-    map_from_hloc,
+from hloc_lite.cli.map_given import (
+    GivenSource,
+    features_name,
+    from_options,
+    given_source,
+    map_given,
 )
 from hloc_lite.cli.options import (
     RegistryOption,
@@ -96,7 +98,7 @@ SHOWN_FAILURES = 10
     help="Structure-from-motion method.  [default: incremental]",
 )
 @labels_option
-@from_hloc_options
+@from_options
 @click.option(
     "--overwrite", is_flag=True, help="Replace results of other settings in the output folder."
 )
@@ -123,6 +125,8 @@ def command(
     mapper: str | None,
     labels: str | None,
     from_hloc: Path | None,
+    from_colmap: Path | None,
+    from_kapture: Path | None,
     hloc_model: Path | None,
     hloc_features: Path | None,
     hloc_matches: Path | None,
@@ -156,14 +160,15 @@ def command(
         "hloc_matches": hloc_matches,
         "hloc_global": hloc_global,
     }
-    check_from_hloc_usage(from_hloc, hloc_files, others)
-    _check_usage(images, from_hloc, reference, mapper, metric=metric)
+    sources = {"from_hloc": from_hloc, "from_colmap": from_colmap, "from_kapture": from_kapture}
+    given = given_source(sources, hloc_files, others, features)
+    _check_usage(images, given, reference, mapper, metric=metric)
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.mapping.build import build_map
 
     overrides = nested_settings(
         {
-            "features.name": features,
+            "features.name": features if given is None else features_name(given),
             "matching.name": matcher,
             "retrieval.name": retrieval,
             "pairs.spec": pairs,
@@ -172,15 +177,15 @@ def command(
         }
     )
     config = load_config(profile, config_file, settings, overrides)
-    if from_hloc is not None:
-        sfm_map = map_from_hloc(
-            from_hloc, images, Path(output), config, hloc_files, features=features,
-            metric=metric, device=device, offline=offline, overwrite=overwrite,
+    inputs = _read_inputs(images, reference, cameras_file, masks, image_list, metric=metric)
+    if given is not None:
+        sfm_map = map_given(
+            given, images, Path(output), config, inputs=inputs, device=device, offline=offline,
+            overwrite=overwrite, progress=show_progress(),
         )  # fmt: skip
         _finish(Path(output), sfm_map, device=device, offline=offline)
         return
     assert images is not None  # _check_usage has checked it
-    inputs = _read_inputs(images, reference, cameras_file, masks, image_list, metric=metric)
     mark_resumable()
     sfm_map = build_map(
         images,
@@ -219,16 +224,17 @@ def _calibrate(folder: Path, sfm_map: Map, *, device: str, offline: bool) -> Non
 
 def _check_usage(
     images: Path | None,
-    from_hloc: Path | None,
+    given: GivenSource | None,
     reference: Path | None,
     mapper: str | None,
     *,
     metric: bool,
 ) -> None:
     """Refuse options that do not go together."""
-    if images is None and from_hloc is None:
+    if images is None and (given is None or given.option == "from_colmap"):
         raise ConfigError("give IMAGES, the folder of the photos to map")
-    if metric and reference is None and from_hloc is None:
+    posed = given is not None and given.option != "from_colmap"
+    if metric and reference is None and not posed:
         raise ConfigError(
             "--metric is about the units of known poses: give them with --reference. A map from "
             "photos alone has no scale; `hloc-lite georeference` gives it one from positions"
@@ -240,7 +246,7 @@ def _check_usage(
 
 
 def _read_inputs(
-    images: Path,
+    images: Path | None,
     reference: Path | None,
     cameras_file: Path | None,
     masks: Path | None,
@@ -253,10 +259,10 @@ def _read_inputs(
     from hloc_lite.mapping.run import MapInputs
 
     cameras, model, georeference = None, None, None
-    if reference is not None:
+    if reference is not None and images is not None:
         model, is_known_metric, georeference = read_reference(reference, images, cameras_file)
         metric = metric or is_known_metric
-    elif cameras_file is not None:
+    elif cameras_file is not None and images is not None:
         cameras = read_cameras(cameras_file, images)
         if not cameras:
             raise FormatError(

@@ -31,11 +31,19 @@ pure_rotation.py       pairs of images without parallax
 gps_check.py           EXIF's GPS positions against the cameras
 report.py              outcome of each image, and why it was left out
 
-From an hloc run, ``from_hloc.py`` makes a map of its files:
-from_hloc.py           ``build_map_from_hloc``
+From features and matches that other programs computed:
+from_hloc.py           ``build_map_from_hloc``: the files of an hloc run
 hloc_files.py          finds these files by what they hold
-hloc_features.py       which of this package's features they are, and if that is true
-hloc_descriptors.py    global descriptors: theirs, or computed from the photos
+hloc_features.py       features of hloc's file
+hloc_descriptors.py    global descriptors of hloc's file
+from_colmap.py         ``build_map_from_colmap``: a COLMAP database, with poses or without
+colmap_features.py     features and verified matches of a database
+from_kapture.py        ``build_map_from_kapture``: a kapture, with poses or without
+kapture_features.py    features, matches and global features of a kapture
+given_map.py           the map of any of these
+given_features.py      how their features are read, and which of this package's they are
+features_check.py      comparison with those that this package extracts, on a photo
+given_descriptors.py   global descriptors: theirs, or computed from the photos
 given_matches.py       verification of matches that other programs found
 
 map.py                 former module of ``Map``, which is in ``maps``

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hloc_lite.clock import StageClock
+from hloc_lite.config import Config
 from hloc_lite.consistency.landmark_labels import landmark_weights
 from hloc_lite.io.image_sources import FolderSource, ImageSource, photo_hashes
 from hloc_lite.io.partial_store import PartialStore
@@ -55,7 +56,9 @@ def assemble_maps(
             hashes,
             {name: len(rows) for name, rows in features.dropped.items()},
         )
-        report |= _assessment(run, model, built, clock)
+        if run.inputs.reference is None and run.config.assessment.enabled:
+            with clock("assessment"):
+                report |= assessment_report(model, built, run.source, run.config)
         labels = None
         if run.models.segmenter is not None:
             with clock("labels"):
@@ -78,19 +81,24 @@ def assemble_maps(
         )
 
 
-def _assessment(run: Run, model: SfmModel, built: BuiltModels, clock: StageClock) -> dict[str, Any]:
-    """Entry of the report with the assessment of a model from scratch; none with known poses."""
-    if run.inputs.reference is not None or not run.config.assessment.enabled:
-        return {}
+def assessment_report(
+    model: SfmModel, built: BuiltModels, source: ImageSource | None, config: Config
+) -> dict[str, Any]:
+    """Entry of the report with the assessment of a model from scratch.
+
+    Args:
+        model: one of the models.
+        built: all of them, and their verified pairs.
+        source: photos, for GPS positions in EXIF.
+        config: bounds of the assessment.
+    """
     # maps with known poses need neither: they take half a second to load
     from hloc_lite.mapping.assessment import assess_map
     from hloc_lite.mapping.gps_check import exif_positions
 
-    with clock("assessment"):
-        names = [image.name for image in model.images]
-        positions = exif_positions(run.source, names, run.config.images)
-        assessment = assess_map(model, built.pairs.two_views, run.config, positions)
-    return {"assessment": assessment.to_json()}
+    names = [image.name for image in model.images]
+    positions = {} if source is None else exif_positions(source, names, config.images)
+    return {"assessment": assess_map(model, built.pairs.two_views, config, positions).to_json()}
 
 
 def _common_report(run: Run, built: BuiltModels) -> dict[str, Any]:

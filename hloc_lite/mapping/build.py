@@ -198,7 +198,10 @@ def _match_and_build(
     is_partial = len(passes) > 1 and len(verified.matchers) > 1
     match_all = partial(match, learned_only=True) if is_partial else None
     with clock("reconstruction"):
-        return build_models(run, verified, keypoints, cameras, match_all)
+        return build_models(
+            verified, keypoints, cameras, run.config, run.inputs.reference, match_all,
+            progress=run.progress,
+        )  # fmt: skip
 
 
 def _extract(

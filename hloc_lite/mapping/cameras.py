@@ -39,7 +39,7 @@ def find_cameras(run: Run, names: Sequence[str], features: ArrayReader) -> Camer
     exifs = {name: json.loads(bytes(features.read(name, ["exif"])["exif"])) for name in names}
     if run.inputs.reference is not None:
         _warn_of_turned(names, sizes, exifs, "the reference model is")
-        return _reference_cameras(run.inputs.reference, sizes)
+        return reference_cameras(run.inputs.reference, sizes)
     _check_given(run, names)
     known = run.inputs.cameras or {}
     given = {name: _rescaled(name, known[name], sizes) for name in known if name in sizes}
@@ -64,7 +64,7 @@ def _warn_of_turned(
         )  # fmt: skip
 
 
-def _reference_cameras(
+def reference_cameras(
     reference: SfmModel, sizes: Mapping[str, tuple[int, int]]
 ) -> tuple[dict[int, Camera], dict[str, int]]:
     """Cameras of the reference model, rescaled where the images have another size.

@@ -11,7 +11,7 @@ from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.formats.colmap import read_model
 from hloc_lite.formats.hloc.features import FeaturesFile
 from hloc_lite.formats.hloc.file_kinds import FileKind, file_kind
-from hloc_lite.formats.hloc.global_descriptors import read_global_descriptors
+from hloc_lite.formats.hloc.global_descriptors import global_descriptor_names
 from hloc_lite.formats.hloc.matches import MatchesFile
 from hloc_lite.scene import SfmModel
 
@@ -68,7 +68,7 @@ def find_features(folder: Path, given: Path | None, model: SfmModel) -> Path:
             if not all(name in file for name in names):
                 return False
             first = model.images[:1]
-            return all(len(i.point3D_idxs) in (0, len(file[i.name])) for i in first)
+            return all(len(i.point3D_idxs) in (0, len(file.keypoints(i.name))) for i in first)
 
     found, tried = _fitting(folder, FileKind.FEATURES, fits)
     path = _only(folder, "features of the model", "--hloc-features", found)
@@ -91,7 +91,7 @@ def find_global_descriptors(folder: Path, given: Path | None, model: SfmModel) -
     names = {image.name for image in model.images}
 
     def fits(path: Path) -> bool:
-        return names <= set(read_global_descriptors(path)[0])
+        return names <= set(global_descriptor_names(path))
 
     found, _ = _fitting(folder, FileKind.GLOBAL_DESCRIPTORS, fits)
     return _only(folder, "global descriptors of the model", "--hloc-global", found)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from tqdm import tqdm
 
-from hloc_lite.config import MappingConfig
+from hloc_lite.config import Config, MappingConfig
 from hloc_lite.errors import MappingError, RegistrationError, counted
 from hloc_lite.formats.colmap.mappers import triangulate
 from hloc_lite.io.bank import ArrayReader
@@ -18,7 +18,6 @@ from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.cameras import Cameras
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.pure_rotation import rotation_pair_share
-from hloc_lite.mapping.run import Run
 from hloc_lite.mapping.scratch import Candidate, ScratchInputs, candidate_models
 from hloc_lite.mapping.two_pass_matching import VerifiedPairs
 from hloc_lite.scene import SfmModel
@@ -45,48 +44,53 @@ class BuiltModels:
 
 
 def build_models(
-    run: Run,
     pairs: VerifiedPairs,
     keypoints: Mapping[str, Float64],
     cameras: Cameras,
+    config: Config,
+    reference: SfmModel | None = None,
     match_all: Callable[[], VerifiedPairs] | None = None,
+    *,
+    progress: bool = False,
 ) -> BuiltModels:
     """Build the SfM model: triangulation with known poses, else structure from motion.
 
     Args:
+        pairs: matches of the pairs, and how many of them are verified.
         keypoints: (N, 2) pixels of each image.
+        cameras: intrinsics of the images.
+        config: settings of verification, mapper and assessment.
+        reference: known poses; None for a map from scratch.
         match_all: matches all pairs by the learned matcher, for a map from scratch in which too few
             images are registered; None if that has been done.
+        progress: show a progress bar of a map from scratch.
 
     Raises:
         MappingError: no usable pair, nothing registered, or nothing triangulated.
     """
     by_id, id_of = cameras
     keypoints = {name: keypoints[name] for name in id_of}
-    needed = min_verified(run)
+    needed = min_verified(config, reference)
     usable = [(p, view) for p, view in pairs.two_views.items() if len(view.inliers) >= needed]
     if not usable:
         tried = (
             f"{counted(len(pairs.two_views), 'pair')} of images tried, none with {needed} or more "
             f"matches that agree with a geometry: the images do not overlap enough"
         )
-        if run.inputs.reference is not None:
+        if reference is not None:
             raise MappingError(f"{tried}, or the given poses are wrong")
         raise RegistrationError(tried + _too_few(len(keypoints)))
-    config = run.config.mapping
-    if run.inputs.reference is not None:
-        agreement = _check_pose_agreement(run, usable, pairs.num_matches)
-        posed = replace(run.inputs.reference.with_images(id_of), cameras=by_id)
-        model = triangulate(posed, keypoints, usable, config)
-        _check_triangulated(model, usable, agreement, config)
+    if reference is not None:
+        agreement = _check_pose_agreement(usable, pairs.num_matches, config)
+        posed = replace(reference.with_images(id_of), cameras=by_id)
+        model = triangulate(posed, keypoints, usable, config.mapping)
+        _check_triangulated(model, usable, agreement, config.mapping)
         return BuiltModels((model,), pairs, needed)
-    with _shown_progress(len(id_of), run.progress) as progress:
+    with _shown_progress(len(id_of), progress) as show:
         camera_of = {name: by_id[key] for name, key in id_of.items()}
-        turned = rotation_pair_share(dict(usable), keypoints, camera_of, run.config)
-        only_turned = turned >= run.config.assessment.rotation_pair_share
-        inputs = ScratchInputs(
-            run.config, pairs, keypoints, cameras, match_all, only_turned, progress
-        )
+        turned = rotation_pair_share(dict(usable), keypoints, camera_of, config)
+        only_turned = turned >= config.assessment.rotation_pair_share
+        inputs = ScratchInputs(config, pairs, keypoints, cameras, match_all, only_turned, show)
         candidates = candidate_models(inputs)
     best = candidates[0]
     if not best.models and len(keypoints) < MIN_IMAGES:
@@ -149,7 +153,7 @@ def _shown_progress(num_images: int, enabled: bool) -> Iterator[Callable[[int], 
 
 
 def _check_pose_agreement(
-    run: Run, usable: Sequence[tuple[Pair, TwoView]], num_matches: Mapping[Pair, int]
+    usable: Sequence[tuple[Pair, TwoView]], num_matches: Mapping[Pair, int], config: Config
 ) -> float:
     """Share of matches that agree with the poses, in the best pair of the median image.
 
@@ -159,11 +163,11 @@ def _check_pose_agreement(
     best: dict[str, float] = {}
     for pair, view in usable:
         tried = num_matches[pair]
-        if tried >= run.config.geometry.min_inliers:
+        if tried >= config.geometry.min_inliers:
             share = len(view.inliers) / tried
             best |= {name: max(best.get(name, 0.0), share) for name in pair}
     typical = float(np.median([*best.values()])) if best else 1.0
-    needed = run.config.geometry.min_pose_agreement
+    needed = config.geometry.min_pose_agreement
     if typical < needed:
         raise MappingError(
             f"the given poses do not fit the images: only {100 * typical:.0f} % of the matches of "
@@ -214,9 +218,9 @@ def _check_triangulated(
         logger.warning("the given poses or intrinsics may be wrong: %s. %s", found, remedy)
 
 
-def min_verified(run: Run) -> int:
+def min_verified(config: Config, reference: SfmModel | None) -> int:
     """Verified matches that a pair needs; with known poses a single one is enough."""
-    return 1 if run.inputs.reference is not None else run.config.geometry.min_inliers
+    return 1 if reference is not None else config.geometry.min_inliers
 
 
 def color_points(model: SfmModel, features: ArrayReader) -> SfmModel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -22,7 +22,7 @@ from hloc_lite.formats.hloc.retrieval import write_retrieval
 from hloc_lite.maps.map_data import MapData
 from hloc_lite.maps.retrieval_state import state_path, write_state
 from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
-from hloc_lite.types import NO_POINT, Matches
+from hloc_lite.types import NO_POINT, Int32, Int64, Matches
 
 logger = logging.getLogger(__name__)
 Pair = tuple[str, str]
@@ -75,14 +75,14 @@ def export_hloc(sfm_map: MapData, folder: Path, *, overwrite: bool = False) -> H
         files.global_descriptors, sfm_map.global_names, sfm_map.global_descriptors
     )
     write_state(state_path(files.global_descriptors), sfm_map.retrieval_state)
-    pairs = _pairs(model)
+    matches = _track_matches(model)
     by_first: dict[str, list[str]] = {}
-    for first, second in pairs:
+    for first, second in matches:
         by_first.setdefault(first, []).append(second)
     write_retrieval(files.pairs, by_first)
-    write_matches(files.matches, _matches(model, pairs), counts)
+    write_matches(files.matches, _scored(matches), counts)
     write_model(files.model, model)
-    _write_database(files.model / "database.db", model, pairs)
+    _write_database(files.model / "database.db", model, matches)
     return files
 
 
@@ -113,37 +113,40 @@ def _features(sfm_map: MapData, model: SfmModel) -> Iterator[tuple[str, StoredFe
         yield image.name, to_stored_features(sfm_map.features[image.name])
 
 
-def _pairs(model: SfmModel) -> list[Pair]:
-    """Pairs of images that share a point, in the order of their names."""
+def _track_matches(model: SfmModel) -> dict[Pair, Int32]:
+    """(K, 2) keypoints with the same point of each pair of images that share one, sorted by name.
+
+    Where an image has two keypoints of a point, the first one counts.
+    """
+    observed = {image.name: _observed(image) for image in model.images}
     observers: dict[int, list[str]] = {}
-    for image in model.images:
-        for point in np.unique(image.point3D_idxs[image.point3D_idxs != NO_POINT]).tolist():
-            observers.setdefault(point, []).append(image.name)
-    found = {pair for names in observers.values() for pair in combinations(names, 2)}
-    return sorted(found)
+    for name, (points, _) in observed.items():
+        for point in points.tolist():
+            observers.setdefault(point, []).append(name)
+    pairs = {pair for names in observers.values() for pair in combinations(names, 2)}
+    return {pair: _shared(observed[pair[0]], observed[pair[1]]) for pair in sorted(pairs)}
 
 
-def _matches(model: SfmModel, pairs: list[Pair]) -> Iterator[tuple[Pair, Matches]]:
-    images = {image.name: image for image in model.images}
-    for first, second in pairs:
-        indices = shared_keypoints(images[first], images[second])
-        yield (first, second), Matches(indices, np.ones(len(indices), np.float32))
+def _observed(image: SfmImage) -> tuple[Int64, Int64]:
+    """Points that an image observes, ascending, and the first keypoint of each."""
+    rows = np.flatnonzero(image.point3D_idxs != NO_POINT)
+    points, at = np.unique(image.point3D_idxs[rows], return_index=True)
+    return points, rows[at]
 
 
-def shared_keypoints(first: SfmImage, second: SfmImage) -> np.ndarray:
-    """(K, 2) keypoints of two images with the same point, the first ones where an image has two."""
-    sides = []
-    for image in (first, second):
-        rows = np.flatnonzero(image.point3D_idxs != NO_POINT)
-        points, at = np.unique(image.point3D_idxs[rows], return_index=True)
-        sides.append((points, rows[at]))
-    (points0, rows0), (points1, rows1) = sides
-    _, at0, at1 = np.intersect1d(points0, points1, assume_unique=True, return_indices=True)
-    found = np.stack([rows0[at0], rows1[at1]], axis=1)
+def _shared(first: tuple[Int64, Int64], second: tuple[Int64, Int64]) -> Int32:
+    """(K, 2) keypoints of two images with the same point, from ``_observed`` of each."""
+    _, at0, at1 = np.intersect1d(first[0], second[0], assume_unique=True, return_indices=True)
+    found = np.stack([first[1][at0], second[1][at1]], axis=1)
     return found[np.argsort(found[:, 0])].astype(np.int32)
 
 
-def _write_database(path: Path, model: SfmModel, pairs: list[Pair]) -> None:
+def _scored(matches: Mapping[Pair, Int32]) -> Iterator[tuple[Pair, Matches]]:
+    for pair, indices in matches.items():
+        yield pair, Matches(indices, np.ones(len(indices), np.float32))
+
+
+def _write_database(path: Path, model: SfmModel, matches: Mapping[Pair, Int32]) -> None:
     images = DatabaseImages(
         cameras={image.name: model.cameras[image.camera_id] for image in model.images},
         image_ids={image.name: image.image_id for image in model.images},
@@ -158,10 +161,10 @@ def _write_database(path: Path, model: SfmModel, pairs: list[Pair]) -> None:
         path,
         images,
         keypoints,
-        matches=((pair, found.indices) for pair, found in _matches(model, pairs)),
+        matches=matches.items(),
         two_views=(
-            (pair, DatabaseTwoView(inliers=found.indices, kind="CALIBRATED"))
-            for pair, found in _matches(model, pairs)
+            (pair, DatabaseTwoView(inliers=indices, kind="CALIBRATED"))
+            for pair, indices in matches.items()
         ),
     )
 

@@ -13,11 +13,7 @@ from click.testing import CliRunner
 
 from hloc_lite import Map
 from hloc_lite.cli.export import command
-from hloc_lite.cli.map_from_hloc import (
-    check_from_hloc_usage,
-    from_hloc_options,
-    map_from_hloc,
-)
+from hloc_lite.cli.map_given import GivenSource, from_options, given_source, map_given
 from hloc_lite.errors import ConfigError
 from hloc_lite.formats.colmap import read_model
 from hloc_lite.formats.kapture import posed_images, read_kapture
@@ -49,9 +45,8 @@ def test_hloc_and_back(saved: Path, tmp_path: Path) -> None:
     ]
     before = Map.open(saved)
     files: dict[str, Path | None] = {"hloc_features": Path(lines[0])}
-    after = map_from_hloc(
-        tmp_path / "run", None, tmp_path / "again", before.config, files, offline=True
-    )
+    source = GivenSource(option="from_hloc", path=tmp_path / "run", files=files, features=None)
+    after = map_given(source, None, tmp_path / "again", before.config, offline=True)
     name = before.model.images[0].name
     np.testing.assert_array_equal(
         after.features[name].descriptors, before.features[name].descriptors
@@ -83,16 +78,28 @@ def test_nothing_is_replaced_unasked(saved: Path, tmp_path: Path, program: str) 
 
 
 def test_options_that_do_not_go_together() -> None:
+    run_folder = {"from_hloc": Path("run")}
     with pytest.raises(ConfigError, match="--hloc-features is only for --from-hloc"):
-        check_from_hloc_usage(None, {"hloc_features": Path("a.h5")}, {})
+        given_source({}, {"hloc_features": Path("a.h5")}, {}, None)
     with pytest.raises(ConfigError, match="omit --pairs"):
-        check_from_hloc_usage(Path("run"), {}, {"--pairs": "exhaustive", "--masks": None})
-    check_from_hloc_usage(Path("run"), {"hloc_global": Path("g.h5")}, {"--masks": None})
+        given_source(run_folder, {}, {"--pairs": "exhaustive", "--masks": None}, None)
+    with pytest.raises(ConfigError, match="omit --reference"):
+        given_source(run_folder, {}, {"--reference": Path("model")}, None)
+    with pytest.raises(ConfigError, match="--from-hloc and --from-colmap: give one"):
+        given_source({**run_folder, "from_colmap": Path("a.db")}, {}, {}, None)
+    assert given_source({"from_hloc": None}, {}, {"--pairs": "exhaustive"}, None) is None
+    files = {"hloc_global": Path("g.h5")}
+    assert given_source(run_folder, files, {"--masks": None}, "disk") == GivenSource(
+        option="from_hloc", path=Path("run"), files=files, features="disk"
+    )
+    colmap = given_source({"from_colmap": Path("a.db")}, {}, {"--reference": Path("m")}, None)
+    assert colmap is not None and colmap.option == "from_colmap"
 
 
 def test_options_are_added() -> None:
-    options = click.command()(from_hloc_options(lambda **_: None)).params
+    options = click.command()(from_options(lambda **_: None)).params
     names = {name for each in options for name in each.opts}
     assert names == {
         "--from-hloc", "--hloc-model", "--hloc-features", "--hloc-matches", "--hloc-global",
+        "--from-colmap", "--from-kapture",
     }  # fmt: skip

@@ -16,6 +16,7 @@ from hloc_lite import Localizer, Map
 from hloc_lite.errors import ConfigError, FormatError, StaleArtefactError
 from hloc_lite.formats.colmap import read_model, write_model
 from hloc_lite.formats.colmap.database import ColmapDatabase
+from hloc_lite.formats.hloc.features import FeaturesFile, StoredFeatures
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.mapping.from_hloc import build_map_from_hloc
 from hloc_lite.mapping.hloc_files import HlocFiles
@@ -118,6 +119,28 @@ def test_a_map_of_an_hloc_run(made: tuple[ExactScene, Map], tmp_path: Path) -> N
             tmp_path / "run", sfm_map.config, images=tmp_path / "photos",
             output=tmp_path / "map", weights=NoWeights(), metric=True,
         )  # fmt: skip
+
+
+def test_descriptors_are_read_once(
+    made: tuple[ExactScene, Map], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files are large: keypoints alone are read for all else."""
+    scene, sfm_map = made
+    hloc_run(tmp_path / "run", scene)
+    scene.write_images(tmp_path / "photos", MAPPED)
+    read: list[str] = []
+    original = FeaturesFile.__getitem__
+
+    def counted(file: FeaturesFile, name: str) -> StoredFeatures:
+        read.append(name)
+        return original(file, name)
+
+    monkeypatch.setattr(FeaturesFile, "__getitem__", counted)
+    build_map_from_hloc(
+        tmp_path / "run", sfm_map.config, images=tmp_path / "photos", weights=NoWeights()
+    )
+    # one image is compared with own features and checked against the model besides
+    assert set(read) == set(MAPPED) and len(read) == len(MAPPED) + 2
 
 
 def test_a_model_without_points_is_triangulated(

@@ -186,7 +186,7 @@ def with_fewer_keypoints(config: Config) -> Config:
 
 
 def stop_at_reconstruction(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("hloc_lite.mapping.build.build_models", stop)

@@ -19,6 +19,7 @@ from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap.binary import MODEL_IDS
 from hloc_lite.formats.colmap.database_values import (
     CAMERA_SENSOR,
+    FEATURE_TYPES,
     FLOAT_DESCRIPTORS,
     KINDS,
     PAIR_FACTOR,
@@ -128,6 +129,20 @@ class ColmapDatabase:
         if values.shape[1] % 4:
             raise FormatError(f"{where}: {values.shape[1]} bytes are no single-precision numbers")
         return np.ascontiguousarray(values).view("<f4")
+
+    def feature_types(self) -> Mapping[str, str]:
+        """Type of the features of each image that has descriptors, in the order of the image ids.
+
+        Types are COLMAP's names, such as SIFT; unknown ones are numbers.
+        """
+        has_type = "type" in self._tables["descriptors"]
+        fields = ("image_id", *(("type",) if has_type else ()))
+        found = {}
+        for image_id, *kind in self._rows("descriptors", fields, "WHERE rows > 0"):
+            if image_id in self._names:
+                number = kind[0] if kind else 0
+                found[self._names[image_id]] = FEATURE_TYPES.get(number, str(number))
+        return {name: found[name] for name in self.images.image_ids if name in found}
 
     def matches(self, name0: str, name1: str) -> Int32 | None:
         """(K, 2) keypoint indices of a pair, before verification; None if it was not matched.

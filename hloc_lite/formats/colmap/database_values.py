@@ -26,6 +26,8 @@ KINDS = (
 SYSTEMS = {-1: "UNDEFINED", 0: "WGS84", 1: "CARTESIAN"}
 CAMERA_SENSOR = 0
 """COLMAP's number of the sensor type of cameras."""
+FEATURE_TYPES = {0: "SIFT", 1: "ALIKED_N16ROT", 2: "ALIKED_N32", 3: "LOMA_B", 4: "LOMA_B128"}
+"""COLMAP's types of features by number; SIFT is the only one before COLMAP 4."""
 FLOAT_DESCRIPTORS = frozenset({1, 2, 3, 4})
 """Feature types whose descriptors are single precision, stored as bytes: ALIKED and LoMa."""
 

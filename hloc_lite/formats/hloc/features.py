@@ -82,6 +82,14 @@ class FeaturesFile(Mapping[str, StoredFeatures]):
             raise KeyError(name)
         return _read_image(self._file, self.path, name)
 
+    def keypoints(self, name: str) -> Float32:
+        """(N, 2) keypoints of an image, in pixels as in ``StoredFeatures``; nothing else is read.
+
+        Raises:
+            FormatError: another layout, or the image is missing.
+        """
+        return from_hloc_pixels(_stored_keypoints(self._file, self.path, name))
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
@@ -147,10 +155,7 @@ def _other_fields(features: StoredFeatures, half_descriptors: bool) -> dict[str,
 
 def _read_image(file: h5py.File, path: Path, name: str) -> StoredFeatures:
     group, where = image_group(file, path, name), f"{path}: image {name!r}"
-    keypoints = optional_numbers(group, path, "keypoints", 2)
-    if keypoints is None or keypoints.shape[1] != 2:
-        got = None if keypoints is None else keypoints.shape
-        raise FormatError(f"{where}: expected (N, 2) keypoints, got {got}")
+    keypoints = _stored_keypoints(file, path, name)
     with reading(path, f"the keypoints of {name!r}"):
         uncertainty = own_number(group["keypoints"], path, "uncertainty")
     size = _image_size(group, path, where)
@@ -169,6 +174,15 @@ def _read_image(file: h5py.File, path: Path, name: str) -> StoredFeatures:
         )
     except ShapeError as error:
         raise FormatError(f"{where}: {error}") from None
+
+
+def _stored_keypoints(file: h5py.File, path: Path, name: str) -> Float32:
+    """(N, 2) keypoints as the file has them."""
+    keypoints = optional_numbers(image_group(file, path, name), path, "keypoints", 2)
+    if keypoints is None or keypoints.shape[1] != 2:
+        got = None if keypoints is None else keypoints.shape
+        raise FormatError(f"{path}: image {name!r}: expected (N, 2) keypoints, got {got}")
+    return keypoints
 
 
 def _descriptors(group: h5py.Group, path: Path, count: int, where: str) -> Float32 | None:

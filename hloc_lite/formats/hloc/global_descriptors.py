@@ -18,6 +18,17 @@ from hloc_lite.formats.hloc.image_groups import (
 from hloc_lite.types import Float32
 
 
+def global_descriptor_names(path: Path) -> tuple[str, ...]:
+    """Names of the images with a global descriptor; the descriptors are not read.
+
+    Raises:
+        FormatError: no HDF5 file, or names that are no image names.
+    """
+    file, names = open_images(path, "global_descriptor")
+    with file:
+        return tuple(names)
+
+
 def read_global_descriptors(path: Path) -> tuple[tuple[str, ...], Float32]:
     """Read all global descriptors of a file, in the order of their names.
 

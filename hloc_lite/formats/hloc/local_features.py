@@ -31,7 +31,7 @@ def to_local_features(stored: StoredFeatures, where: str) -> LocalFeatures:
     scores = np.ones(len(stored), np.float32) if stored.scores is None else stored.scores
     return LocalFeatures(
         keypoints=stored.keypoints,
-        descriptors=_unit_rows(stored.descriptors),
+        descriptors=unit_rows(stored.descriptors),
         scores=scores,
         image_size=stored.image_size,
         scales=stored.scales,
@@ -51,7 +51,7 @@ def to_stored_features(features: LocalFeatures) -> StoredFeatures:
     )
 
 
-def _unit_rows(descriptors: Float32) -> Float32:
+def unit_rows(descriptors: Float32) -> Float32:
     """Rows of length 1; unchanged if they are so already, up to the rounding of half precision."""
     lengths = np.linalg.norm(descriptors, axis=1, keepdims=True)
     if np.abs(lengths - 1).max(initial=0) <= UNIT_TOLERANCE:
