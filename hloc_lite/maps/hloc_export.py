@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -97,15 +97,12 @@ def with_keypoints(model: SfmModel) -> SfmModel:
     images = tuple(
         image
         if image.keypoints is not None
-        else SfmImage(
-            image.image_id, image.name, image.camera_id, image.cam_from_world,
-            keypoints_of(model, image), image.point3D_idxs,
-        )
+        else replace(image, keypoints=keypoints_of(model, image))
         for image in model.images
     )  # fmt: skip
     if any(image.keypoints is None for image in model.images):
         logger.warning("a compact map: keypoints are where its points project to")
-    return SfmModel(model.cameras, images, model.point3D_ids, model.xyz, model.rgb, model.errors_px)
+    return replace(model, images=images)
 
 
 def _features(sfm_map: MapData, model: SfmModel) -> Iterator[tuple[str, StoredFeatures]]:
