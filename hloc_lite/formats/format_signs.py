@@ -54,6 +54,11 @@ def starts_with(*heads: bytes) -> Callable[[Path], bool]:
     return lambda path: head(path).removeprefix(b"\xef\xbb\xbf").startswith(heads)
 
 
+def is_sqlite(path: Path) -> bool:
+    """Return True for a SQLite file, such as a COLMAP database."""
+    return head(path).startswith(b"SQLite format 3\0")
+
+
 def is_kapture(path: Path) -> bool:
     """Return True for a kapture, and for its folder ``sensors``, which looks like a session."""
     inner = path / "sensors.txt"

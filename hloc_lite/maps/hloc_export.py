@@ -14,6 +14,7 @@ from hloc_lite.errors import ConfigError
 from hloc_lite.formats.colmap import write_model
 from hloc_lite.formats.colmap.database_values import DatabaseImages, DatabaseTwoView
 from hloc_lite.formats.colmap.database_writing import write_database
+from hloc_lite.formats.colmap.model_rigs import rigs_of_model
 from hloc_lite.formats.hloc.features import StoredFeatures, write_features
 from hloc_lite.formats.hloc.global_descriptors import write_global_descriptors
 from hloc_lite.formats.hloc.local_features import to_stored_features
@@ -160,6 +161,7 @@ def _write_database(path: Path, model: SfmModel, pairs: list[Pair]) -> None:
             (pair, DatabaseTwoView(inliers=found.indices, kind="CALIBRATED"))
             for pair, found in _matches(model, pairs)
         ),
+        rigs=rigs_of_model(model),
     )
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap.database_tables import DatabaseTables
 from hloc_lite.formats.colmap.database_values import (
-    CAMERA_SENSOR,
     FLOAT_DESCRIPTORS,
     KINDS,
     PAIR_FACTOR,
@@ -29,11 +28,16 @@ from hloc_lite.formats.colmap.database_values import (
     shapes,
     square,
 )
-from hloc_lite.formats.colmap.sqlite import (
-    Row,
-    check_whole,
-    matrix,
+from hloc_lite.formats.colmap.rigs import (
+    CAMERA_SENSOR,
+    ColmapRigs,
+    RawData,
+    RawFrame,
+    RawRig,
+    RawSensor,
+    check_rigs,
 )
+from hloc_lite.formats.colmap.sqlite import Row, check_whole, matrix
 from hloc_lite.types import Int32
 
 
@@ -136,6 +140,25 @@ class ColmapDatabase(DatabaseTables):
                 by_frame.setdefault(frame_id, []).append(self.names[image_id])
         return tuple(tuple(sorted(names)) for names in by_frame.values())
 
+    def rigs(self) -> ColmapRigs:
+        """Rigs with their cameras, and frames of images; none before COLMAP 3.12.
+
+        Raises:
+            FormatError: ids that do not fit each other, or a pose that is none.
+        """
+        found = check_rigs(self._raw_rigs(), self._raw_frames(), self.path, self.path)
+        camera_of = {
+            image_id: self.images.camera_ids[name] for image_id, name in self.names.items()
+        }
+        for frame_id, frame in found.frames.items():
+            for camera_id, image_id in frame.image_ids.items():
+                if camera_of.get(image_id, camera_id) != camera_id:
+                    raise FormatError(
+                        f"{self.path}: frame {frame_id} has image {image_id} of camera "
+                        f"{camera_id}, but the image is of camera {camera_of[image_id]}"
+                    )
+        return found
+
     def position_priors(self) -> Mapping[str, PositionPrior]:
         """Image name -> prior of its camera's position; those without a finite one are left out.
 
@@ -156,6 +179,39 @@ class ColmapDatabase(DatabaseTables):
             if np.isfinite(position).all():
                 found[self.names[image_id]] = PositionPrior(position, SYSTEMS[system])
         return found
+
+    def _raw_rigs(self) -> Iterator[RawRig]:
+        others: dict[int, list[RawSensor]] = {}
+        fields = ("rig_id", "sensor_id", "sensor_type", "sensor_from_rig")
+        for rig_id, sensor_id, kind, blob in self.rows("rig_sensors", fields):
+            where = f"{self.path}: sensor {sensor_id} of rig {rig_id}"
+            pose = None if blob in (None, b"") else matrix((1, 7, blob), "<f8", where)[0]
+            check_whole(sensor_id, 0, 2**32, where)
+            sensor = RawSensor(kind == CAMERA_SENSOR, sensor_id, pose)
+            others.setdefault(check_whole(rig_id, 0, 2**32, where), []).append(sensor)
+        for row in self.rows("rigs", ("rig_id", "ref_sensor_id", "ref_sensor_type")):
+            rig_id, sensor_id = (
+                check_whole(each, 0, 2**32, f"{self.path}: rigs") for each in row[:2]
+            )
+            reference = RawSensor(row[2] == CAMERA_SENSOR, sensor_id, None)
+            yield RawRig(rig_id, reference, tuple(others.pop(rig_id, ())))
+        if others:
+            raise FormatError(
+                f"{self.path}: table 'rig_sensors' has rig {next(iter(others))}, which is missing"
+            )
+
+    def _raw_frames(self) -> Iterator[RawFrame]:
+        data: dict[int, list[RawData]] = {}
+        where = f"{self.path}: frame_data"
+        fields = ("frame_id", "sensor_id", "data_id", "sensor_type")
+        for *ids, kind in self.rows("frame_data", fields):
+            frame_id, *of_sensor = (check_whole(each, 0, 2**62, where) for each in ids)
+            data.setdefault(frame_id, []).append(RawData(kind == CAMERA_SENSOR, *of_sensor))
+        for row in self.rows("frames", ("frame_id", "rig_id"), "ORDER BY frame_id"):
+            frame_id, rig_id = (check_whole(each, 0, 2**32, f"{self.path}: frames") for each in row)
+            yield RawFrame(frame_id, rig_id, None, tuple(data.pop(frame_id, ())))
+        if data:
+            raise FormatError(f"{where}: frame {next(iter(data))} is missing in table 'frames'")
 
     def _pair_id(self, name0: str, name1: str) -> tuple[int, bool]:
         """COLMAP's id of a pair, and True if it stores the pair in reversed order."""

@@ -24,8 +24,6 @@ KINDS = (
 )  # fmt: skip
 """COLMAP's two-view configurations by number (src/colmap/scene/two_view_geometry.h)."""
 SYSTEMS = {-1: "UNDEFINED", 0: "WGS84", 1: "CARTESIAN"}
-CAMERA_SENSOR = 0
-"""COLMAP's number of the sensor type of cameras."""
 FLOAT_DESCRIPTORS = frozenset({1, 2, 3, 4})
 """Feature types whose descriptors are single precision, stored as bytes: ALIKED and LoMa."""
 

@@ -48,7 +48,7 @@ def read_model(folder: Path) -> SfmModel:
         FormatError: no model, several below, or a damaged one; names the file and the line or
             entry.
     """
-    folder = _find_model(folder)
+    folder = find_model(folder)
     is_binary = (folder / "images.bin").is_file()
     paths = [folder / f"{part}{'.bin' if is_binary else '.txt'}" for part in PARTS]
     if not paths[0].is_file():
@@ -102,7 +102,7 @@ def read_files(paths: Sequence[Path], rigs: tuple[Path, Path] | None = None) -> 
     return with_frames(model, read_rig_files(*rigs), (paths[1], *rigs))
 
 
-def _find_model(folder: Path) -> Path:
+def find_model(folder: Path) -> Path:
     """The folder itself if it has a model, else the only folder below that has one.
 
     Raises:

@@ -164,6 +164,16 @@ def _frame_poses(frames: Sequence[RawFrame], frames_file: Path) -> list[Rigid3 |
     return [None if f.pose is None else Rigid3(next(rotations), f.pose[4:]) for f in frames]
 
 
+def rigid_from_numbers(numbers: Float64, where: str) -> Rigid3:
+    """Transform of (7,) qw qx qy qz tx ty tz.
+
+    Raises:
+        FormatError: no unit quaternion, or a number that is not finite; names ``where``.
+    """
+    _check_pose(numbers, where)
+    return Rigid3(rotation_from_quat_wxyz(numbers[:4]), numbers[4:])
+
+
 def _cameras_on(raw: RawRig, where: str) -> tuple[dict[int, Rigid3 | None], int]:
     """Camera id -> cam_from_rig of a rig, and the number of its other sensors."""
     cameras: dict[int, Rigid3 | None] = {}
@@ -178,8 +188,7 @@ def _cameras_on(raw: RawRig, where: str) -> tuple[dict[int, Rigid3 | None], int]
         if sensor is raw.reference:
             pose = Rigid3.identity()
         elif sensor.pose is not None:
-            _check_pose(sensor.pose, f"{where}: camera {sensor.sensor_id}")
-            pose = Rigid3(rotation_from_quat_wxyz(sensor.pose[:4]), sensor.pose[4:])
+            pose = rigid_from_numbers(sensor.pose, f"{where}: camera {sensor.sensor_id}")
         cameras[sensor.sensor_id] = pose
     return cameras, len(reference) + len(raw.others) - len(cameras)
 
