@@ -186,6 +186,9 @@ FILES = (
         readers.read_transforms_images,
     ),
     KnownFormat(
+        "rig_config.json", "JSON list with cameras", signs.is_rig_config, readers.refuse_rig_config
+    ),
+    KnownFormat(
         "Cambridge Landmarks", "Visual Landmark Dataset", signs.is_cambridge,
         readers.read_cambridge_images,
     ),

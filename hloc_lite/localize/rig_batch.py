@@ -146,7 +146,8 @@ def photo_results(
 ) -> list[LocalizationResult]:
     """Results of the photos of a rig, from that of the rig.
 
-    A photo that could not be read has no pose, although the rig may have one.
+    A photo that could not be read has no pose, although the rig may have one; nor has one that
+    contradicts the rig.
 
     Args:
         frame: photos in the order of the rig's cameras.
@@ -156,10 +157,16 @@ def photo_results(
     times = {stage: time / len(frame) for stage, time in result.timings_ms.items()}
     for index, (name, cam_from_rig) in enumerate(frame.items()):
         unreadable = result.unreadable.get(result.query_names[index])
+        doubt = result.contradictions.get(result.query_names[index])
         matches = result.correspondences[index]
         counts = {"correspondences": len(matches), "rig_photos": len(frame)}
         pose = None
-        if result.pose is not None and unreadable is None:
+        status, reason = result.status, f"rig of {counted(len(frame), 'photo')}: {result.reason}"
+        if unreadable is not None:
+            status, reason = Status.UNREADABLE, unreadable
+        elif result.pose is not None and doubt is not None:
+            status, reason = Status.DOUBTFUL, doubt
+        elif result.pose is not None:
             mask = result.pose.inlier_masks[index]
             counts |= {"inliers": int(mask.sum()), "rig_inliers": result.pose.num_inliers}
             pose = PoseEstimate(
@@ -169,8 +176,8 @@ def photo_results(
         found.append(
             LocalizationResult(
                 query_name=name,
-                status=result.status if unreadable is None else Status.UNREADABLE,
-                reason=unreadable or f"rig of {counted(len(frame), 'photo')}: {result.reason}",
+                status=status,
+                reason=reason,
                 pose=pose,
                 correspondences=matches,
                 features=None,
