@@ -29,6 +29,8 @@ class SfmImage:
     ``keypoints_of`` returns the pixels in both cases."""
     point3D_idxs: Int64
     """(N,) rows of ``SfmModel.xyz``, ``NO_POINT`` where a keypoint has no point."""
+    frame_id: int | None = None
+    """Id of the images that a rig of several cameras took with this one; None if it is alone."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "point3D_idxs", np.int64, None)
@@ -55,6 +57,8 @@ class SfmModel:
     """(M, 3)."""
     errors_px: Float64
     """(M,) mean reprojection errors; NaN or negative where unknown."""
+    reference_cameras: frozenset[int] = frozenset()
+    """Ids of the cameras whose frame is that of their rig; of other rigs it is that of any."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "point3D_ids", np.int64, None)

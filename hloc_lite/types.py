@@ -707,3 +707,6 @@ class RigLocalizationResult:
     """Reason for each photo that could not be read, by name."""
     timings_ms: Mapping[str, float]
     """Wall time of each stage, for all photos together."""
+    contradictions: Mapping[str, str] = field(default_factory=dict)
+    """Sentence on each photo that agrees with another pose instead of the rig's, by name: its
+    mounting or intrinsics are likely wrong, and so is the pose of its camera."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hloc_lite.cli.localize_usage import check_photos, check_usage, input_files
 from hloc_lite.cli.options import (
     config_options,
     depth_option,
@@ -25,14 +24,13 @@ from hloc_lite.cli.options import (
 )
 from hloc_lite.cli.prior import parse_prior, prior_options, require_georeference
 from hloc_lite.config import PROFILES, load_config, query_profile
-from hloc_lite.errors import ConfigError
 from hloc_lite.registry import DEPTH_MODELS, SEGMENTERS
 
 if TYPE_CHECKING:
     from hloc_lite.cli.localize_files import Outputs
     from hloc_lite.cli.queries import QuerySet
     from hloc_lite.localize.localizer import Localizer
-    from hloc_lite.types import LocalizationResult
+    from hloc_lite.types import LocalizationResult, Rigid3
 
 
 @click.command("localize")
@@ -56,6 +54,13 @@ if TYPE_CHECKING:
     help="Query list with intrinsics, lines 'NAME MODEL W H params...', or a COLMAP database, "
     "kapture or other folder that names images with intrinsics. May be given several times.  "
     "[default: all images of the folder]",
+)
+@click.option(
+    "--rig",
+    type=click.Path(path_type=Path),
+    help="Rig whose cameras took the photos: a COLMAP model or database with rigs and frames, or a "
+    "rig_config.json. Photos of one time get one pose together, without confidence; others are "
+    "localized alone.",
 )
 @click.option(
     "--camera",
@@ -132,6 +137,7 @@ def command(
     extra_map_folders: tuple[Path, ...],
     images: Path | None,
     query_lists: tuple[Path, ...],
+    rig: Path | None,
     camera: str | None,
     output: Path | None,
     jsonl: Path | None,
@@ -160,18 +166,26 @@ def command(
     Give single PHOTOS, or a folder (--images), best with lists of intrinsics (--queries). The exit
     code is 1 if no photo could be localized.
     """
-    _check_usage(photos, images, query_lists, camera, output, report, truth, map_images, budget_ms)
-    _check_photos(photos)  # before imports that take a second
+    single = {
+        "--report": report is not None, "--fallback": fallback != "none",
+        "--budget-ms": budget_ms is not None, "--recalibrate": recalibrate,
+        "--max-wrong": max_wrong is not None,
+    }  # fmt: skip
+    check_usage(
+        photos, images, query_lists, camera, output, report, truth, map_images, budget_ms, rig,
+        for_single_photos=single,
+    )  # fmt: skip
+    check_photos(photos)  # before imports that take a second
     from hloc_lite.cli.localize_files import Outputs, check_queries
     from hloc_lite.cli.localize_text import print_results, warn_of_unused_settings
-    from hloc_lite.cli.queries import read_query_cameras
+    from hloc_lite.cli.queries import read_queries
     from hloc_lite.evaluation.conditions import read_conditions
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.localize.localizer import Localizer
     from hloc_lite.maps.map import Map
 
     overrides = _overrides(profile, labels, depth, max_wrong, recalibrate=recalibrate)
-    cameras = read_query_cameras(photos, images, query_lists, camera)
+    cameras, frames = read_queries(photos, images, query_lists, camera, rig)
     sfm_map = Map.open(map_folder, trust=trust)
     if geopose is not None:
         require_georeference(sfm_map, map_folder, "--geopose")
@@ -181,64 +195,16 @@ def command(
     warn_of_unused_settings(config, sfm_map.config, budget_ms)
     conditions = read_conditions([str(file) for file in truth])
     outputs = Outputs(output, jsonl, report, conditions, map_images, names, geopose)
-    inputs = _input_files(query_lists, truth, config_file)
+    inputs = input_files(query_lists, truth, config_file, rig)
     queries = check_queries(cameras, images, outputs, inputs, [map_folder, *extra_map_folders])
     store = WeightsStore(offline=offline)
     localizer = Localizer(sfm_map, config, extra_maps=extra_maps, weights=store, device=device)
     options = {"fallback": fallback == "retrieval", "prior": prior, "budget_ms": budget_ms}
-    results = _localize(localizer, queries, outputs, options)
+    results = _localize(localizer, queries, frames, outputs, options)
     poses_file = output if images is not None else None
     print_results(results, config, poses_file, sfm_map.metres_per_unit)
     if not any(result.pose for result in results):
         sys.exit(1)
-
-
-def _check_usage(
-    photos: Sequence[Path],
-    images: Path | None,
-    query_lists: Sequence[Path],
-    camera: str | None,
-    output: Path | None,
-    report: Path | None,
-    truth: Sequence[Path],
-    map_images: Path | None,
-    budget_ms: float | None,
-) -> None:
-    """Refuse options that do not go together, and a time budget that is not a number."""
-    if bool(photos) == (images is not None):
-        raise ConfigError("give either PHOTOS or --images DIR (with --queries)")
-    if query_lists and images is None:
-        raise ConfigError("--queries needs --images DIR, the folder its names are relative to")
-    if images is not None and output is None:
-        raise ConfigError("--images needs -o POSES.txt to write to")
-    if camera is not None and images is not None:
-        raise ConfigError("--camera is for single PHOTOS; for --images, use --queries")
-    if report is None and (truth or map_images is not None):
-        raise ConfigError(
-            "--truth and --map-images are used only with --report DIR; to score a poses file: "
-            "hloc-lite evaluate POSES TRUTH"
-        )
-    if budget_ms is not None and math.isnan(budget_ms):
-        raise ConfigError("--budget-ms: expected milliseconds, 0 or more, got nan")
-
-
-def _check_photos(photos: Sequence[Path]) -> None:
-    """Refuse photos given by their paths that are no files."""
-    for photo in photos:
-        if os.path.isdir(photo):
-            raise ConfigError(f"{photo} is a folder, expected a photo; for all in it: --images")
-        if not os.path.exists(photo):
-            raise ConfigError(f"photo {photo} does not exist")
-
-
-def _input_files(
-    query_lists: Sequence[Path], truth: Sequence[Path], config_file: Path | None
-) -> list[Path]:
-    """Files that are read, which no output may overwrite."""
-    from hloc_lite.evaluation.conditions import parse_condition_file
-
-    files = [*query_lists, *(parse_condition_file(str(file))[1] for file in truth)]
-    return files if config_file is None else [*files, config_file]
 
 
 def _overrides(
@@ -264,21 +230,35 @@ def _overrides(
 def _localize(
     localizer: Localizer,
     queries: QuerySet,
+    frames: Sequence[Mapping[str, Rigid3]],
     outputs: Outputs,
     options: Mapping[str, Any],
 ) -> list[LocalizationResult]:
-    """Localize the queries and write the output files; ``options`` are those of every query."""
+    """Localize the queries and write the output files; ``options`` are those of every query.
+
+    Args:
+        frames: query name -> cam_from_rig of photos that a rig took at one time; none without rigs.
+    """
     from hloc_lite.cli.localize_files import write_outputs
+    from hloc_lite.io.image_sources import FolderSource
     from hloc_lite.localize.batch import exclusive, localize_all
+    from hloc_lite.localize.rig_batch import localize_frames
 
     cameras, progress_file = queries.accepted, outputs.progress_file
     source = queries.source(localizer.config.images)
     if progress_file is not None:
         mark_resumable()
     with exclusive(progress_file):
-        localized = localize_all(
-            localizer, source, cameras, progress_file, progress=show_progress(), **options
-        )
+        if frames and isinstance(source, FolderSource):
+            kept = [{n: pose for n, pose in f.items() if n in cameras} for f in frames]
+            localized = localize_frames(
+                localizer, source, cameras, kept, progress_file, prior=options["prior"],
+                progress=show_progress(),
+            )  # fmt: skip
+        else:
+            localized = localize_all(
+                localizer, source, cameras, progress_file, progress=show_progress(), **options
+            )
         by_name = {result.query_name: result for result in localized}
         for name, error in queries.rejected.items():
             by_name[name] = localizer.unreadable(name, error)

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hloc_lite.cli.options import note
 from hloc_lite.cli.references import read_cameras
 from hloc_lite.config import ImagesConfig
-from hloc_lite.errors import HlocLiteError
+from hloc_lite.errors import HlocLiteError, counted
 from hloc_lite.formats.hloc_lists import parse_camera
+from hloc_lite.formats.rig_images import read_rig_images
 from hloc_lite.io.image_names import check_relative, is_unicode, list_images
 from hloc_lite.io.image_sources import (
     FileSource,
@@ -18,7 +20,7 @@ from hloc_lite.io.image_sources import (
     ImageSource,
     check_image_folder,
 )
-from hloc_lite.types import Camera
+from hloc_lite.types import Camera, Rigid3
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,59 @@ class QuerySet:
     def files(self) -> list[Path]:
         """Paths of all photos."""
         return [(self.folder or Path()) / name for name in self.cameras]
+
+
+def read_queries(
+    photos: Sequence[Path],
+    images: Path | None,
+    lists: Sequence[Path],
+    camera: str | None,
+    rig: Path | None,
+) -> tuple[dict[str, Camera | None], tuple[Mapping[str, Rigid3], ...]]:
+    """Return the intrinsics of each query, and the frames of the queries that rigs took.
+
+    Args:
+        photos, images, lists, camera: as for ``read_query_cameras``.
+        rig: definition of rigs, which is said; None without rigs. Intrinsics of the lists count
+            more than its own.
+
+    Returns:
+        Query name -> intrinsics (None if not given), and for each frame query name ->
+        cam_from_rig.
+
+    Raises:
+        HlocLiteError: as ``read_query_cameras``, or no photo was taken together with another one.
+    """
+    if rig is None or images is None:
+        return read_query_cameras(photos, images, lists, camera), ()
+    check_image_folder(images)
+    listed = read_query_cameras(photos, images, lists, camera) if lists else None
+    found = read_rig_images(rig, images, listed)
+    if listed is None:
+        cameras = {name: found.cameras.get(name) for name in found.names}
+    else:
+        cameras = {name: given or found.cameras.get(name) for name, given in listed.items()}
+    together = [len(frame) for frame in found.frames if len(frame) > 1]
+    note(
+        f"{rig}: {found.kind}, {counted(len(together), 'frame')} of several photos, with "
+        f"{sum(together)} of the {counted(len(cameras), 'photo')}"
+    )
+    for sentence in found.notes:
+        note(f"{rig}: {sentence}")
+    if not together:
+        raise HlocLiteError(
+            f"{rig}: no two of the {len(cameras)} photos were taken at one time: leave out --rig "
+            f"to localize them one by one"
+        )
+    in_rigs = (cameras[name] for frame in found.frames if len(frame) > 1 for name in frame)
+    guesses = sum(each is not None and not each.has_prior_focal for each in in_rigs)
+    if guesses:
+        note(
+            f"{rig}: the focal lengths of {counted(guesses, 'photo')} are guesses, which are kept "
+            f"in rigs: better give true ones with --queries"
+        )
+    check_relative(cameras)
+    return cameras, found.frames
 
 
 def read_query_cameras(

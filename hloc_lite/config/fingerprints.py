@@ -30,6 +30,7 @@ ADDED_KEYS = frozenset(
         "confidence.unmapped_share",
         "confidence.promise_floor",
         "confidence.cautious_confidence",
+        "pose.rig_contradiction_share",
     }
 )
 """Sections and keys that version 0.1 did not have. With their defaults they are left out of

@@ -26,6 +26,10 @@ class PoseConfig(Section):
     rig_min_inliers: int = Field(12, ge=4, le=10000)
     """Least number of inliers of a rig pose, in all cameras together. No confidence model checks
     rig poses."""
+    rig_contradiction_share: float = Field(0.5, gt=0, le=1)
+    """A camera with hardly any inlier contradicts its rig if a pose of its own has this share of
+    the rig's inliers, and ``rig_min_inliers``: its mounting or intrinsics are wrong. A photo that
+    is only weak, or like another place in part, has far fewer, and keeps the pose of the rig."""
     confidence: float = Field(0.9999, gt=0, lt=1)
     """RANSAC success probability."""
     min_num_trials: int = Field(100, ge=1, lt=2**31)

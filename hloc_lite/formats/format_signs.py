@@ -54,6 +54,17 @@ def starts_with(*heads: bytes) -> Callable[[Path], bool]:
     return lambda path: head(path).removeprefix(b"\xef\xbb\xbf").startswith(heads)
 
 
+def is_rig_config(path: Path) -> bool:
+    """Return True for COLMAP's rig_config.json, which has no image names."""
+    start = head(path).removeprefix(b"\xef\xbb\xbf").lstrip()
+    return path.suffix.lower() == ".json" and start.startswith(b"[") and b'"cameras"' in start
+
+
+def is_sqlite(path: Path) -> bool:
+    """Return True for a SQLite file, such as a COLMAP database."""
+    return head(path).startswith(b"SQLite format 3\0")
+
+
 def is_kapture(path: Path) -> bool:
     """Return True for a kapture, and for its folder ``sensors``, which looks like a session."""
     inner = path / "sensors.txt"

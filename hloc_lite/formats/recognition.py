@@ -175,7 +175,7 @@ FOLDERS = (
 """Known kinds of folders, in the order in which they are tried."""
 FILES = (
     KnownFormat(
-        "COLMAP database", "SQLite", signs.starts_with(b"SQLite format 3\0"), readers.read_database
+        "COLMAP database", "SQLite", signs.is_sqlite, readers.read_database
     ),
     KnownFormat("NVM", "NVM_V3", signs.starts_with(b"NVM_V3"), readers.read_nvm_images),
     KnownFormat(
@@ -184,6 +184,9 @@ FILES = (
     KnownFormat(
         "transforms.json (nerfstudio, instant-ngp)", "JSON with frames", signs.is_transforms,
         readers.read_transforms_images,
+    ),
+    KnownFormat(
+        "rig_config.json", "JSON list with cameras", signs.is_rig_config, readers.refuse_rig_config
     ),
     KnownFormat(
         "Cambridge Landmarks", "Visual Landmark Dataset", signs.is_cambridge,

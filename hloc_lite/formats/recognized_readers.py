@@ -188,6 +188,17 @@ def refuse_trajectory(source: Source) -> PosedImages:
     )
 
 
+def refuse_rig_config(source: Source) -> PosedImages:
+    """Say that rigs are given apart from names.
+
+    Raises:
+        FormatError: always.
+    """
+    raise FormatError(
+        f"{source.path} defines rigs and names no images: give it as --rig of `hloc-lite localize`"
+    )
+
+
 def read_database(source: Source) -> PosedImages:
     """Read the intrinsics of a COLMAP database."""
     from hloc_lite.formats.colmap.database import read_database_images

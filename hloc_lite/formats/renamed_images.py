@@ -28,6 +28,16 @@ def named_in_folder(posed: PosedImages, images: Path) -> PosedImages:
     Raises:
         FormatError: none of the images is in the folder, or two of them are the same photo.
     """
+    known, notes = names_in_folder(posed, images)
+    return _renamed(posed, known, images, notes)
+
+
+def names_in_folder(posed: PosedImages, images: Path) -> tuple[dict[str, str], list[str]]:
+    """Name of each image in a folder of photos, without those that are not there, and notes.
+
+    Raises:
+        FormatError: as ``named_in_folder``.
+    """
     present = {normalize("NFC", name): name for name in list_images(images)}
     names = {name: _name_in_folder(name, posed, images, present) for name in posed.cameras}
     known = {name: found for name, found in names.items() if found is not None}
@@ -47,7 +57,7 @@ def named_in_folder(posed: PosedImages, images: Path) -> PosedImages:
         notes.append(
             f"{counted(len(missing), 'image')} not in {images}, first {missing[0]!r}: left out"
         )
-    return _renamed(posed, known, images, notes)
+    return known, notes
 
 
 def _renamed(

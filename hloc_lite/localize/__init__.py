@@ -24,6 +24,7 @@ rig.py              several cameras at once
 sequence.py         frames with odometry
 acceptance.py       confidence from which poses are given, and promises about wrong answers
 batch.py            many queries, resumable
+rig_batch.py        many photos of rigs, resumable
 progress_file.py    answers kept in a file as they come
 left_out.py         the map without some of its images
 self_test.py        test of a map on its own photos, from their stored features

@@ -56,13 +56,13 @@ def localize_all(
     """
     done: dict[str, LocalizationResult] = {}
     if progress_file is not None:  # reading every image twice pays only to resume
-        asked = {"fallback": fallback, "prior": _plain(prior), "budget_ms": budget_ms}
+        asked = {"fallback": fallback, "prior": plain_prior(prior), "budget_ms": budget_ms}
         run = run_fingerprint(localizer, source, cameras, asked)
-        done = read_progress(progress_file, run, _result)
+        done = read_results(progress_file, run)
     todo = [name for name in cameras if name not in done]
     if done:
         logger.info("resuming: %d of %d queries are done", len(done), len(cameras))
-    photos = prefetch(lambda name: _load(source, name), todo, ahead=2)
+    photos = prefetch(lambda name: load_query(source, name), todo, ahead=2)
     bar = tqdm(photos, "queries", len(todo), unit="query", disable=not progress or not todo)
     for name, photo in zip(todo, bar, strict=True):
         if isinstance(photo, HlocLiteError):
@@ -127,7 +127,8 @@ def _map_state(sfm_map: Map) -> list[object]:
     return [made, sfm_map.metres_per_unit, learned]
 
 
-def _plain(prior: Prior | None) -> dict[str, object] | None:
+def plain_prior(prior: Prior | None) -> dict[str, object] | None:
+    """Fields of a prior as plain values; None without one."""
     if prior is None:
         return None
     return {
@@ -143,7 +144,8 @@ def _image_hash(source: ImageSource, name: str) -> str | None:
         return None
 
 
-def _load(source: ImageSource, name: str) -> Photo | HlocLiteError:
+def load_query(source: ImageSource, name: str) -> Photo | HlocLiteError:
+    """Photo with the hash of its file, or the error that it cannot be read."""
     try:
         photo = source.load(name)
         if isinstance(
@@ -153,6 +155,15 @@ def _load(source: ImageSource, name: str) -> Photo | HlocLiteError:
         return photo
     except HlocLiteError as error:
         return error
+
+
+def read_results(progress_file: Path, run: str) -> dict[str, LocalizationResult]:
+    """Query name -> result of an earlier run with the same fingerprint.
+
+    Raises:
+        HlocLiteError: the file cannot be read or written.
+    """
+    return read_progress(progress_file, run, _result)
 
 
 def _result(value: dict[str, object]) -> tuple[str, LocalizationResult]:

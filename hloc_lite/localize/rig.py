@@ -10,6 +10,7 @@ import numpy as np
 from hloc_lite.clock import StageClock
 from hloc_lite.config import Config, PoseConfig
 from hloc_lite.errors import ConfigError, HlocLiteError, counted
+from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.cascade import match_landmarks
 from hloc_lite.localize.pipeline import QueryPipeline, keypoints_of
 from hloc_lite.localize.query import Image, Query, name_of, query_camera, read_query
@@ -25,6 +26,8 @@ from hloc_lite.types import (
     Prior,
     RetrievalHits,
     Rig,
+    RigCamera,
+    Rigid3,
     RigLocalizationResult,
     RigPoseEstimate,
     Status,
@@ -108,6 +111,37 @@ def better_intrinsics(
     return doubts
 
 
+def find_contradictions(
+    estimator: RigEstimator,
+    correspondences: Sequence[Correspondences],
+    rig: Rig,
+    pose: RigPoseEstimate,
+    config: PoseConfig,
+) -> dict[int, str]:
+    """Cameras whose matches agree with a pose of their own instead of the rig's: row -> sentence.
+
+    Such a camera is mounted otherwise than the rig says, or its intrinsics are wrong. The pose of
+    the rig comes from the others and may be right.
+    """
+    found = {}
+    needed = max(config.rig_min_inliers, config.rig_contradiction_share * pose.num_inliers)
+    poses = rig.cams_from_world(pose.rig_from_world)
+    for row, (matches, mask) in enumerate(zip(correspondences, pose.inlier_masks, strict=True)):
+        count = int(mask.sum())
+        if count >= config.rig_min_inliers or len(matches) < needed or len(rig) == 1:
+            continue
+        single = RigCamera(rig.cameras[row].camera, Rigid3.identity())
+        alone = estimator.estimate([matches], Rig((single,)))
+        if alone is not None and alone.num_inliers >= needed:
+            distance, angle_deg = pose_errors(alone.rig_from_world, poses[row])
+            found[row] = (
+                f"{count} of its {len(matches)} correspondences agree with the rig, but "
+                f"{alone.num_inliers} with a pose {distance:.3g} map units and {angle_deg:.3g} "
+                f"degrees from it: its mounting or intrinsics are likely wrong"
+            )
+    return found
+
+
 def solve_rig(
     estimator: RigEstimator,
     verifier: PoseVerifier,
@@ -136,10 +170,11 @@ def solve_rig(
         )
     with clock("pose"):
         pose = estimator.estimate(correspondences, rig)
-    doubts = [""]
+    doubts, contradictions = [""], dict[int, str]()
     if pose is not None:
         with clock("confidence"):
             doubts = better_intrinsics(verifier, correspondences, rig, pose, config.pose)
+            contradictions = find_contradictions(estimator, correspondences, rig, pose, config.pose)
     number, needed = sum(map(len, correspondences)), config.pose.rig_min_inliers
     if any(doubts):
         pose, status = None, Status.DOUBTFUL
@@ -152,6 +187,7 @@ def solve_rig(
         reason = f"{pose.num_inliers} of {number} correspondences of {seeing} agree"
         if unreadable:
             reason += f"; {counted(len(unreadable), 'photo')} could not be read"
+        reason += "".join(f"; {names[row]}: {each}" for row, each in contradictions.items())
     elif len(unreadable) == len(rig):
         status, reason = Status.UNREADABLE, "none of the photos could be read"
     elif number < needed:
@@ -161,5 +197,6 @@ def solve_rig(
         status = Status.NO_POSE
         reason = f"no pose agrees with {needed} of the {number} correspondences of all cameras"
     return RigLocalizationResult(
-        tuple(names), status, reason, pose, tuple(correspondences), unreadable, milliseconds(clock)
-    )
+        tuple(names), status, reason, pose, tuple(correspondences), unreadable,
+        milliseconds(clock), {names[row]: each for row, each in contradictions.items()},
+    )  # fmt: skip

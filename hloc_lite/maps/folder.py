@@ -20,17 +20,19 @@ MAP_SCHEMA = "hloc_lite.map/1"
 COMPACT_SCHEMA = "hloc_lite.compact/1"
 """Schema of the maps that ``compress`` makes."""
 MODEL_FILES = ("sfm/cameras.bin", "sfm/images.bin", "sfm/points3D.bin")
+RIG_FILES = ("sfm/rigs.bin", "sfm/frames.bin")
 FILES_WITHOUT_CHECKSUMS = (*MODEL_FILES, "report.json")
 LANDMARK_DESCRIPTORS = "landmark_descriptors.npy"
 FILES = (
     *FILES_WITHOUT_CHECKSUMS,
+    *RIG_FILES,
     "features.h5",
     "retrieval.h5",
     "landmarks.h5",
     LANDMARK_DESCRIPTORS,
     "map.json",
 )
-NOT_IN_ALL = ("report.json", LANDMARK_DESCRIPTORS)
+NOT_IN_ALL = ("report.json", LANDMARK_DESCRIPTORS, *RIG_FILES)
 """Files that maps of earlier versions lack."""
 GEOREFERENCE = "georeference.json"
 """Made after the map by another command, so it is not among ``FILES``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from hloc_lite.errors import ConfigError
 from hloc_lite.formats.colmap import write_model
 from hloc_lite.formats.colmap.database_values import DatabaseImages, DatabaseTwoView
 from hloc_lite.formats.colmap.database_writing import write_database
+from hloc_lite.formats.colmap.model_rigs import rigs_of_model
 from hloc_lite.formats.hloc.features import StoredFeatures, write_features
 from hloc_lite.formats.hloc.global_descriptors import write_global_descriptors
 from hloc_lite.formats.hloc.local_features import to_stored_features
@@ -97,15 +98,12 @@ def with_keypoints(model: SfmModel) -> SfmModel:
     images = tuple(
         image
         if image.keypoints is not None
-        else SfmImage(
-            image.image_id, image.name, image.camera_id, image.cam_from_world,
-            keypoints_of(model, image), image.point3D_idxs,
-        )
+        else replace(image, keypoints=keypoints_of(model, image))
         for image in model.images
     )  # fmt: skip
     if any(image.keypoints is None for image in model.images):
         logger.warning("a compact map: keypoints are where its points project to")
-    return SfmModel(model.cameras, images, model.point3D_ids, model.xyz, model.rgb, model.errors_px)
+    return replace(model, images=images)
 
 
 def _features(sfm_map: MapData, model: SfmModel) -> Iterator[tuple[str, StoredFeatures]]:
@@ -166,6 +164,7 @@ def _write_database(path: Path, model: SfmModel, matches: Mapping[Pair, Int32]) 
             (pair, DatabaseTwoView(inliers=indices, kind="CALIBRATED"))
             for pair, indices in matches.items()
         ),
+        rigs=rigs_of_model(model),
     )
 
 

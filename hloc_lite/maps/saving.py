@@ -24,7 +24,13 @@ from hloc_lite.io.staging import (
     move_staged_files,
 )
 from hloc_lite.maps.calibration import replace_calibration
-from hloc_lite.maps.folder import FILES, FILES_WITHOUT_CHECKSUMS, MAP_SCHEMA, check_ours
+from hloc_lite.maps.folder import (
+    FILES,
+    FILES_WITHOUT_CHECKSUMS,
+    MAP_SCHEMA,
+    RIG_FILES,
+    check_ours,
+)
 from hloc_lite.maps.georeference import replace_georeference, replaced_header
 from hloc_lite.maps.map_data import MapData
 from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
@@ -111,7 +117,9 @@ def _write_files(folder: Path, sfm_map: MapData, extra: Mapping[str, Any]) -> No
         "points": sfm_map.model.num_points,
         "landmark_descriptors": descriptors_file,
         **extra,
-        "files": {name: file_sha256(folder / name) for name in FILES_WITHOUT_CHECKSUMS},
+        "files": {
+            name: file_sha256(folder / name) for name in (*FILES_WITHOUT_CHECKSUMS, *RIG_FILES)
+        },
     }
     header["checksum"] = fingerprint(header)
     write_json_atomic(folder / HEADER, header)

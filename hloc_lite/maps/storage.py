@@ -37,10 +37,12 @@ from hloc_lite.maps.folder import (
     MAP_SCHEMA,
     MODEL_FILES,
     REMEDY,
+    RIG_FILES,
 )
 from hloc_lite.maps.georeference import read_georeference
 from hloc_lite.maps.recorded_photos import recorded_photos
 from hloc_lite.maps.stored_descriptors import open_landmark_descriptors
+from hloc_lite.scene import SfmModel
 from hloc_lite.types import LocalFeatures
 
 MAX_REPLACEMENTS = 10
@@ -137,7 +139,7 @@ def _read_full(folder: Path, header: Mapping[str, Any], *, trust: bool) -> dict[
         if labels is None and header["config"].get("semantics", {}).get("source", "none") != "none":
             raise FormatError(f"{folder}/landmarks.h5 with the labels of its points is missing")
         return {
-            "model": read_files([current_file(folder, name) for name in MODEL_FILES]),
+            "model": _read_model(folder, header),
             "features": StoredFeatures(features),
             "global_names": names,
             "global_descriptors": np.asarray(descriptors, np.float32),
@@ -156,6 +158,17 @@ def _read_full(folder: Path, header: Mapping[str, Any], *, trust: bool) -> dict[
         raise FormatError(f"{folder} is not a complete map: {error!r}") from None
     finally:
         bank.close()
+
+
+def _read_model(folder: Path, header: Mapping[str, Any]) -> SfmModel:
+    rigs = [current_file(folder, name) for name in _rig_files(header)]
+    paths = [current_file(folder, name) for name in MODEL_FILES]
+    return read_files(paths, (rigs[0], rigs[1]) if rigs else None)
+
+
+def _rig_files(header: Mapping[str, Any]) -> tuple[str, ...]:
+    """Files of rigs; none in maps of versions that did not write them."""
+    return RIG_FILES if all(name in header["files"] for name in RIG_FILES) else ()
 
 
 def _read_state(bank: Bank) -> dict[str, np.ndarray]:
@@ -197,6 +210,6 @@ def _check_files(folder: Path, header: Mapping[str, Any]) -> None:
     recorded = header.get("files")
     if not isinstance(recorded, dict) or header.get("checksum") != fingerprint(plain):
         raise DamagedMapError(f"{folder}/map.json is damaged or was changed: {REMEDY}")
-    for name in FILES_WITHOUT_CHECKSUMS:
+    for name in (*FILES_WITHOUT_CHECKSUMS, *_rig_files(header)):
         if file_sha256(current_file(folder, name)) != recorded.get(name):
             raise DamagedMapError(f"{folder}/{name} is damaged or was changed: {REMEDY}")

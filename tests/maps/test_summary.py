@@ -45,6 +45,7 @@ def test_json_keys_of_version_0_1_stay(exact_map, tmp_path: Path) -> None:
     assert values["labelled_share"] is None
     assert sorted(values["bytes_of"]) == [
         "features.h5", "landmark_descriptors.npy", "landmarks.h5", "map.json", "report.json",
-        "retrieval.h5", "sfm/cameras.bin", "sfm/images.bin", "sfm/points3D.bin",
+        "retrieval.h5", "sfm/cameras.bin", "sfm/frames.bin", "sfm/images.bin",
+        "sfm/points3D.bin", "sfm/rigs.bin",
     ]  # fmt: skip
     assert values["total_bytes"] == sum(values["bytes_of"].values())

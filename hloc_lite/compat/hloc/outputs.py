@@ -15,6 +15,7 @@ from hloc_lite.formats.colmap import write_model
 from hloc_lite.formats.colmap.database_values import DatabaseImages, DatabaseTwoView
 from hloc_lite.formats.colmap.database_writing import write_database
 from hloc_lite.formats.colmap.reconstruction import to_pycolmap_reconstruction
+from hloc_lite.formats.colmap.rigs import ColmapRigs
 from hloc_lite.formats.hloc.retrieval import write_retrieval
 from hloc_lite.io.image_names import natural_key, path_inside
 from hloc_lite.io.images import read_photo
@@ -62,6 +63,7 @@ def write_sfm_database(
     keypoints: Mapping[str, Float64],
     matches: Iterable[tuple[Pair, Matches]],
     pairs: VerifiedPairs,
+    rigs: ColmapRigs | None = None,
 ) -> None:
     """Write the database of a model: what the mapper worked on.
 
@@ -71,6 +73,7 @@ def write_sfm_database(
         keypoints: (N, 2) pixels of each image.
         matches: matches of each pair before verification.
         pairs: verified matches.
+        rigs: rigs and frames of the images; None for single cameras.
     """
     write_database(
         folder / DATABASE,
@@ -81,6 +84,7 @@ def write_sfm_database(
             (pair, DatabaseTwoView(inliers=view.inliers, kind=view.kind))
             for pair, view in pairs.two_views.items()
         ),
+        rigs=rigs,
     )
 
 

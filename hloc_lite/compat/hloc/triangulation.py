@@ -15,6 +15,7 @@ from hloc_lite.compat.hloc.sfm_inputs import read_sfm_inputs
 from hloc_lite.config import load_config
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap.mappers import triangulate
+from hloc_lite.formats.colmap.model_rigs import rigs_of_model
 from hloc_lite.mapping.given_matches import (
     Verify,
     all_of_them,
@@ -78,7 +79,10 @@ def main(
     usable = [(pair, view) for pair, view in found.two_views.items() if len(view.inliers)]
     model = triangulate(reference, inputs.keypoints, usable, config.mapping)
     sfm = Path(sfm_dir)
-    write_sfm_database(sfm, images_of_model(reference), inputs.keypoints, inputs.matches(), found)
+    write_sfm_database(
+        sfm, images_of_model(reference), inputs.keypoints, inputs.matches(), found,
+        rigs_of_model(reference),
+    )  # fmt: skip
     logger.info("%d points of %d images", model.num_points, len(model.images))
     return finish_model(sfm, model, Path(image_dir), inputs.keypoints)
 

@@ -21,7 +21,9 @@ def adjusted_with_own_cameras(model: SfmModel) -> SfmModel:
         FormatError: the adjustment found intrinsics or poses that no model can have.
     """
     pycolmap = load_pycolmap()
-    images = tuple(replace(image, camera_id=image.image_id) for image in model.images)
+    images = tuple(
+        replace(image, camera_id=image.image_id, frame_id=None) for image in model.images
+    )
     cameras = {image.image_id: model.cameras[image.camera_id] for image in model.images}
     reconstruction = to_pycolmap_reconstruction(replace(model, images=images, cameras=cameras))
     options = pycolmap.BundleAdjustmentOptions()

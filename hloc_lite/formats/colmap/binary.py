@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.errors import FormatError
+from hloc_lite.formats.colmap.byte_cursor import ByteCursor
 from hloc_lite.formats.colmap.raw import MAX_POINT_ID, RawImage, RawPoints, make_camera
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
@@ -50,65 +51,13 @@ _POINTS_AT_ONCE = 100_000
 """Points whose bytes are gathered together: 40 MB of indices."""
 
 
-class _Cursor:
-    """Reads little-endian values from a file; raises FormatError if it ends too early."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self.data = path.read_bytes()
-        except OSError as error:
-            raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
-        self.path = path
-        self.offset = 0
-
-    def unpack(self, layout: str) -> tuple:
-        size = struct.calcsize("<" + layout)
-        self.require(size)
-        values = struct.unpack_from("<" + layout, self.data, self.offset)
-        self.offset += size
-        return values
-
-    def array(self, dtype: np.dtype | str, count: int) -> np.ndarray:
-        size = np.dtype(dtype).itemsize * count
-        self.require(size)
-        values = np.frombuffer(self.data, dtype, count, self.offset)
-        self.offset += size
-        return values
-
-    def text(self) -> str:
-        end = self.data.find(b"\0", self.offset)
-        if end < 0:
-            self.require(len(self.data) + 1)
-        raw, self.offset = self.data[self.offset : end], end + 1
-        try:
-            return raw.decode("utf-8")
-        except UnicodeDecodeError:
-            raise FormatError(f"{self.path}: an image name is not UTF-8: {raw[:60]!r}") from None
-
-    def require_end(self) -> None:
-        """Refuse further bytes: they mean that one of the counts is wrong."""
-        if self.offset != len(self.data):
-            raise FormatError(
-                f"{self.path} is damaged: {len(self.data) - self.offset} bytes are left after its "
-                f"last entry"
-            )
-
-    def require(self, size: int) -> None:
-        """Refuse a file with less than ``size`` further bytes."""
-        if size < 0 or self.offset + size > len(self.data):
-            raise FormatError(
-                f"{self.path} is truncated or not a COLMAP model: {len(self.data)} bytes, but its "
-                f"counts ask for more at byte {self.offset}"
-            )
-
-
 def read_cameras(path: Path) -> Iterator[tuple[int, Camera]]:
     """Yield camera ids and cameras.
 
     Raises:
         FormatError: a truncated or damaged file, or invalid intrinsics.
     """
-    cursor = _Cursor(path)
+    cursor = ByteCursor(path)
     (count,) = cursor.unpack("Q")
     for _ in range(count):
         camera_id, model_id, width, height = cursor.unpack("iiQQ")
@@ -126,7 +75,7 @@ def read_images(path: Path) -> Iterator[RawImage]:
     Raises:
         FormatError: a truncated or damaged file.
     """
-    cursor = _Cursor(path)
+    cursor = ByteCursor(path)
     (count,) = cursor.unpack("Q")
     for _ in range(count):
         (image_id,) = cursor.unpack("I")
@@ -146,7 +95,7 @@ def read_points(path: Path) -> RawPoints:
     Raises:
         FormatError: a truncated or damaged file.
     """
-    cursor = _Cursor(path)
+    cursor = ByteCursor(path)
     (count,) = cursor.unpack("Q")
     cursor.require(count * (_POINT.itemsize + _LENGTH.size))  # before memory is reserved
     starts = _point_starts(cursor, count)
@@ -167,7 +116,7 @@ def read_points(path: Path) -> RawPoints:
     )
 
 
-def _point_starts(cursor: _Cursor, count: int) -> Int64:
+def _point_starts(cursor: ByteCursor, count: int) -> Int64:
     """(M,) first bytes of the points, whose tracks have any length.
 
     Raises:

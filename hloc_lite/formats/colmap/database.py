@@ -7,18 +7,14 @@ https://colmap.github.io/database.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from hloc_lite.errors import FormatError
-from hloc_lite.formats.colmap.binary import MODEL_IDS
+from hloc_lite.formats.colmap.database_tables import DatabaseTables
 from hloc_lite.formats.colmap.database_values import (
-    CAMERA_SENSOR,
     FEATURE_TYPES,
     FLOAT_DESCRIPTORS,
     KINDS,
@@ -33,68 +29,25 @@ from hloc_lite.formats.colmap.database_values import (
     shapes,
     square,
 )
-from hloc_lite.formats.colmap.raw import MAX_IMAGE_ID, make_camera
-from hloc_lite.formats.colmap.sqlite import (
-    Row,
-    check_whole,
-    matrix,
-    open_database,
-    read_rows,
-    table_columns,
+from hloc_lite.formats.colmap.rigs import (
+    CAMERA_SENSOR,
+    ColmapRigs,
+    RawData,
+    RawFrame,
+    RawRig,
+    RawSensor,
+    check_rigs,
 )
-from hloc_lite.geometry.cameras import CAMERA_MODELS
-from hloc_lite.io.image_names import leads_out, normalize_name
-from hloc_lite.types import Camera, Int32
-
-_MODEL_NAMES = {number: name for name, number in MODEL_IDS.items()}
+from hloc_lite.formats.colmap.sqlite import Row, check_whole, matrix
+from hloc_lite.types import Int32
 
 
-class ColmapDatabase:
+class ColmapDatabase(DatabaseTables):
     """Content of a COLMAP database, read from disk on access; the file is never written.
 
     Raises:
         FormatError: no database of COLMAP, damaged, or being written by another program.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._connection = open_database(path)
-        try:
-            self._tables = {
-                table: table_columns(self._connection, path, table)
-                for table in ("cameras", "images", "keypoints", "descriptors", "matches",
-                              "two_view_geometries", "pose_priors", "frames", "frame_data")
-            }  # fmt: skip
-            for table in ("cameras", "images"):
-                if not self._tables[table]:
-                    raise FormatError(f"{path} is no COLMAP database: it has no table {table!r}")
-        except FormatError:
-            self._connection.close()
-            raise
-
-    @cached_property
-    def images(self) -> DatabaseImages:
-        """All images with their intrinsics.
-
-        Raises:
-            FormatError: a doubled name or one that leads out of the image folder, a missing
-                camera, or invalid intrinsics.
-        """
-        by_id = dict(self._cameras())
-        cameras: dict[str, Camera] = {}
-        ids, camera_ids = {}, {}
-        for image_id, raw_name, camera_id in self._rows(
-            "images", ("image_id", "name", "camera_id"), "ORDER BY image_id"
-        ):
-            where = f"{self.path}: image {image_id}"
-            name = _checked_name(raw_name, where)
-            if name in cameras:
-                raise FormatError(f"{where}: {name!r} is listed twice")
-            if camera_id not in by_id:
-                raise FormatError(f"{where} has the camera {camera_id!r}, which is missing")
-            ids[name] = check_whole(image_id, 0, MAX_IMAGE_ID, where)
-            cameras[name], camera_ids[name] = by_id[camera_id], camera_id
-        return DatabaseImages(cameras=cameras, image_ids=ids, camera_ids=camera_ids)
 
     def keypoints(self, name: str) -> DatabaseKeypoints | None:
         """Keypoints of an image; None if the database has none.
@@ -102,7 +55,7 @@ class ColmapDatabase:
         Raises:
             FormatError: an unknown image, or damaged keypoints.
         """
-        row = self._row("keypoints", ("rows", "cols", "data"), self._id(name))
+        row = self.row("keypoints", ("rows", "cols", "data"), self.image_id(name))
         if row is None:
             return None
         where = f"{self.path}: keypoints of {name!r}"
@@ -117,9 +70,9 @@ class ColmapDatabase:
         Raises:
             FormatError: an unknown image, or damaged descriptors.
         """
-        has_type = "type" in self._tables["descriptors"]
+        has_type = "type" in self.columns("descriptors")
         fields = ("rows", "cols", "data", *(("type",) if has_type else ()))
-        row = self._row("descriptors", fields, self._id(name))
+        row = self.row("descriptors", fields, self.image_id(name))
         if row is None:
             return None
         where = f"{self.path}: descriptors of {name!r}"
@@ -151,7 +104,7 @@ class ColmapDatabase:
             FormatError: an unknown image, or damaged matches.
         """
         pair_id, is_swapped = self._pair_id(name0, name1)
-        row = self._row("matches", ("rows", "cols", "data"), pair_id, "pair_id")
+        row = self.row("matches", ("rows", "cols", "data"), pair_id, "pair_id")
         if row is None:
             return None
         return self._indices(row, (name0, name1), is_swapped)
@@ -163,9 +116,10 @@ class ColmapDatabase:
             FormatError: an unknown image, or damaged matches.
         """
         pair_id, is_swapped = self._pair_id(name0, name1)
-        optional = [c for c in ("F", "E", "H", "qvec", "tvec") if c in self._columns_of_pairs]
+        columns = self.columns("two_view_geometries")
+        optional = [c for c in ("F", "E", "H", "qvec", "tvec") if c in columns]
         fields = ("rows", "cols", "data", "config", *optional)
-        row = self._row("two_view_geometries", fields, pair_id, "pair_id")
+        row = self.row("two_view_geometries", fields, pair_id, "pair_id")
         if row is None:
             return None
         where = f"{self.path}: two-view geometry of {(name0, name1)}"
@@ -196,10 +150,29 @@ class ColmapDatabase:
         """
         by_frame: dict[Any, list[str]] = {}
         fields = ("frame_id", "data_id", "sensor_type")
-        for frame_id, image_id, sensor in self._rows("frame_data", fields, "ORDER BY frame_id"):
-            if sensor == CAMERA_SENSOR and image_id in self._names:
-                by_frame.setdefault(frame_id, []).append(self._names[image_id])
+        for frame_id, image_id, sensor in self.rows("frame_data", fields, "ORDER BY frame_id"):
+            if sensor == CAMERA_SENSOR and image_id in self.names:
+                by_frame.setdefault(frame_id, []).append(self.names[image_id])
         return tuple(tuple(sorted(names)) for names in by_frame.values())
+
+    def rigs(self) -> ColmapRigs:
+        """Rigs with their cameras, and frames of images; none before COLMAP 3.12.
+
+        Raises:
+            FormatError: ids that do not fit each other, or a pose that is none.
+        """
+        found = check_rigs(self._raw_rigs(), self._raw_frames(), self.path, self.path)
+        camera_of = {
+            image_id: self.images.camera_ids[name] for image_id, name in self.names.items()
+        }
+        for frame_id, frame in found.frames.items():
+            for camera_id, image_id in frame.image_ids.items():
+                if camera_of.get(image_id, camera_id) != camera_id:
+                    raise FormatError(
+                        f"{self.path}: frame {frame_id} has image {image_id} of camera "
+                        f"{camera_id}, but the image is of camera {camera_of[image_id]}"
+                    )
+        return found
 
     def position_priors(self) -> Mapping[str, PositionPrior]:
         """Image name -> prior of its camera's position; those without a finite one are left out.
@@ -207,62 +180,67 @@ class ColmapDatabase:
         Raises:
             FormatError: a prior of another layout.
         """
-        has_sensors = "corr_data_id" in self._tables["pose_priors"]
+        has_sensors = "corr_data_id" in self.columns("pose_priors")
         key = "corr_data_id" if has_sensors else "image_id"
         fields = (key, "position", "coordinate_system", *["corr_sensor_type"] * has_sensors)
         found = {}
-        for image_id, blob, system, *sensor in self._rows("pose_priors", fields):
-            if image_id not in self._names or (sensor and sensor[0] != CAMERA_SENSOR):
+        for image_id, blob, system, *sensor in self.rows("pose_priors", fields):
+            if image_id not in self.names or (sensor and sensor[0] != CAMERA_SENSOR):
                 continue
-            where = f"{self.path}: prior of {self._names[image_id]!r}"
+            where = f"{self.path}: prior of {self.names[image_id]!r}"
             position = matrix((1, 3, blob), "<f8", where)[0]
             if system not in SYSTEMS:
                 raise FormatError(f"{where}: unknown coordinate system {system!r}")
             if np.isfinite(position).all():
-                found[self._names[image_id]] = PositionPrior(position, SYSTEMS[system])
+                found[self.names[image_id]] = PositionPrior(position, SYSTEMS[system])
         return found
 
-    def _cameras(self) -> Iterator[tuple[int, Camera]]:
-        fields = ("camera_id", "model", "width", "height", "params", "prior_focal_length")
-        for camera_id, model, width, height, params, prior in self._rows("cameras", fields):
-            where = f"{self.path}: camera {camera_id}"
-            name = _MODEL_NAMES.get(model)
-            if name is None:
-                raise FormatError(f"{where} has unknown model number {model!r}")
-            values = matrix((1, CAMERA_MODELS[name].num_params, params), "<f8", where)[0]
-            size = check_whole(width, 1, 2**31, where), check_whole(height, 1, 2**31, where)
-            check_whole(camera_id, 0, 2**31 - 1, where)
-            found = make_camera(camera_id, name, *size, values, str(self.path))
-            is_known = bool(check_whole(prior, 0, 1, where))
-            yield camera_id, replace(found, has_prior_focal=is_known)
+    def _raw_rigs(self) -> Iterator[RawRig]:
+        others: dict[int, list[RawSensor]] = {}
+        fields = ("rig_id", "sensor_id", "sensor_type", "sensor_from_rig")
+        for rig_id, sensor_id, kind, blob in self.rows("rig_sensors", fields):
+            where = f"{self.path}: sensor {sensor_id} of rig {rig_id}"
+            pose = None if blob in (None, b"") else matrix((1, 7, blob), "<f8", where)[0]
+            check_whole(sensor_id, 0, 2**32, where)
+            sensor = RawSensor(kind == CAMERA_SENSOR, sensor_id, pose)
+            others.setdefault(check_whole(rig_id, 0, 2**32, where), []).append(sensor)
+        for row in self.rows("rigs", ("rig_id", "ref_sensor_id", "ref_sensor_type")):
+            rig_id, sensor_id = (
+                check_whole(each, 0, 2**32, f"{self.path}: rigs") for each in row[:2]
+            )
+            reference = RawSensor(row[2] == CAMERA_SENSOR, sensor_id, None)
+            yield RawRig(rig_id, reference, tuple(others.pop(rig_id, ())))
+        if others:
+            raise FormatError(
+                f"{self.path}: table 'rig_sensors' has rig {next(iter(others))}, which is missing"
+            )
 
-    @cached_property
-    def _names(self) -> Mapping[Any, str]:
-        return {image_id: name for name, image_id in self.images.image_ids.items()}
-
-    @property
-    def _columns_of_pairs(self) -> tuple[str, ...]:
-        return self._tables["two_view_geometries"]
-
-    def _id(self, name: str) -> int:
-        image_id = self.images.image_ids.get(name)
-        if image_id is None:
-            raise FormatError(f"{self.path} has no image {name!r}")
-        return image_id
+    def _raw_frames(self) -> Iterator[RawFrame]:
+        data: dict[int, list[RawData]] = {}
+        where = f"{self.path}: frame_data"
+        fields = ("frame_id", "sensor_id", "data_id", "sensor_type")
+        for *ids, kind in self.rows("frame_data", fields):
+            frame_id, *of_sensor = (check_whole(each, 0, 2**62, where) for each in ids)
+            data.setdefault(frame_id, []).append(RawData(kind == CAMERA_SENSOR, *of_sensor))
+        for row in self.rows("frames", ("frame_id", "rig_id"), "ORDER BY frame_id"):
+            frame_id, rig_id = (check_whole(each, 0, 2**32, f"{self.path}: frames") for each in row)
+            yield RawFrame(frame_id, rig_id, None, tuple(data.pop(frame_id, ())))
+        if data:
+            raise FormatError(f"{where}: frame {next(iter(data))} is missing in table 'frames'")
 
     def _pair_id(self, name0: str, name1: str) -> tuple[int, bool]:
         """COLMAP's id of a pair, and True if it stores the pair in reversed order."""
-        first, second = self._id(name0), self._id(name1)
+        first, second = self.image_id(name0), self.image_id(name1)
         low, high = sorted((first, second))
         return low * PAIR_FACTOR + high, first > second
 
     def _pairs(self, table: str) -> Iterator[tuple[str, str]]:
-        for (pair_id,) in self._rows(table, ("pair_id",), "ORDER BY pair_id"):
+        for (pair_id,) in self.rows(table, ("pair_id",), "ORDER BY pair_id"):
             where = f"{self.path}: {table}"
             first, second = divmod(check_whole(pair_id, 0, 2**62, where), PAIR_FACTOR)
-            if first not in self._names or second not in self._names:
+            if first not in self.names or second not in self.names:
                 raise FormatError(f"{where}: pair {pair_id} is of images that are missing")
-            yield self._names[first], self._names[second]
+            yield self.names[first], self.names[second]
 
     def _indices(self, row: Row, names: tuple[str, str], is_swapped: bool) -> Int32:
         """(K, 2) keypoint indices of a pair, checked against the numbers of keypoints."""
@@ -274,47 +252,11 @@ class ColmapDatabase:
             raise FormatError(f"{where}: expected 2 columns, got {values.shape[1]}")
         indices = values[:, ::-1] if is_swapped else values
         for side, name in enumerate(names):
-            found = self._row("keypoints", ("rows",), self._id(name))
+            found = self.row("keypoints", ("rows",), self.image_id(name))
             count = 2**31 - 1 if found is None else found[0]
             if int(indices[:, side].max()) >= check_whole(count, 0, 2**31 - 1, where):
                 raise FormatError(f"{where}: an index is beyond the {count} keypoints of {name!r}")
         return np.ascontiguousarray(indices.astype(np.int32))
-
-    def _row(
-        self, table: str, fields: tuple[str, ...], key: int, column: str = "image_id"
-    ) -> Row | None:
-        rows = self._rows(table, fields, f"WHERE {column} = ?", (key,))
-        return next(rows, None)
-
-    def _rows(
-        self, table: str, fields: tuple[str, ...], rest: str = "", values: Row = ()
-    ) -> Iterator[Row]:
-        """Rows of a table; none if it is missing, as in databases of other versions."""
-        columns = self._tables[table]
-        if not columns:
-            return iter(())
-        missing = [field for field in fields if field not in columns]
-        if missing:
-            raise FormatError(f"{self.path}: table {table!r} has no column {missing[0]!r}")
-        quoted = ", ".join(f'"{field}"' for field in fields)
-        return read_rows(
-            self._connection, self.path, f'SELECT {quoted} FROM "{table}" {rest}', values
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
 
 
 def read_database_images(path: Path) -> DatabaseImages:
@@ -325,9 +267,3 @@ def read_database_images(path: Path) -> DatabaseImages:
     """
     with ColmapDatabase(path) as database:
         return database.images
-
-
-def _checked_name(raw_name: Any, where: str) -> str:
-    if not isinstance(raw_name, str) or not raw_name or leads_out(raw_name):
-        raise FormatError(f"{where}: {str(raw_name)[:200]!r} is no name inside the image folder")
-    return normalize_name(raw_name)

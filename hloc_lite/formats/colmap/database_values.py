@@ -24,8 +24,6 @@ KINDS = (
 )  # fmt: skip
 """COLMAP's two-view configurations by number (src/colmap/scene/two_view_geometry.h)."""
 SYSTEMS = {-1: "UNDEFINED", 0: "WGS84", 1: "CARTESIAN"}
-CAMERA_SENSOR = 0
-"""COLMAP's number of the sensor type of cameras."""
 FEATURE_TYPES = {0: "SIFT", 1: "ALIKED_N16ROT", 2: "ALIKED_N32", 3: "LOMA_B", 4: "LOMA_B128"}
 """COLMAP's types of features by number; SIFT is the only one before COLMAP 4."""
 FLOAT_DESCRIPTORS = frozenset({1, 2, 3, 4})

@@ -1,6 +1,7 @@
 """Writing of COLMAP databases that COLMAP 3.12 and newer read.
 
-Each camera is the only one of its rig, and each image the only one of its frame.
+Unless rigs are given, each camera is the only one of its rig, and each image the only one of its
+frame.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import numpy as np
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.formats.colmap.binary import MODEL_IDS
 from hloc_lite.formats.colmap.database_values import (
-    CAMERA_SENSOR,
     KINDS,
     PAIR_FACTOR,
     DatabaseImages,
@@ -24,11 +24,12 @@ from hloc_lite.formats.colmap.database_values import (
     inverse,
 )
 from hloc_lite.formats.colmap.raw import MAX_IMAGE_ID
+from hloc_lite.formats.colmap.rigs import CAMERA_SENSOR, ColmapFrame, ColmapRigs
 from hloc_lite.geometry.cameras import check_camera
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.image_names import is_unicode, leads_out
-from hloc_lite.types import Camera, Float32, Int32
+from hloc_lite.types import Camera, Float32, Int32, Rigid3
 
 Pair = tuple[str, str]
 TABLES = """
@@ -42,6 +43,9 @@ CREATE TABLE images (image_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
 CREATE UNIQUE INDEX index_name ON images(name);
 CREATE TABLE rigs (rig_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     ref_sensor_id INTEGER NOT NULL, ref_sensor_type INTEGER NOT NULL);
+CREATE TABLE rig_sensors (rig_id INTEGER NOT NULL, sensor_id INTEGER NOT NULL,
+    sensor_type INTEGER NOT NULL, sensor_from_rig BLOB,
+    FOREIGN KEY(rig_id) REFERENCES rigs(rig_id) ON DELETE CASCADE);
 CREATE TABLE frames (frame_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     rig_id INTEGER NOT NULL, FOREIGN KEY(rig_id) REFERENCES rigs(rig_id) ON DELETE CASCADE);
 CREATE TABLE frame_data (frame_id INTEGER NOT NULL, data_id INTEGER NOT NULL,
@@ -80,6 +84,7 @@ def write_database(
     *,
     matches: Iterable[tuple[Pair, Int32]] = (),
     two_views: Iterable[tuple[Pair, DatabaseTwoView]] = (),
+    rigs: ColmapRigs | None = None,
 ) -> None:
     """Write a database for COLMAP's mappers, which use only verified pairs (``two_views``).
 
@@ -89,11 +94,13 @@ def write_database(
         keypoints: (N, 2) pixels of images, (0.5, 0.5) being the centre of the first pixel.
         matches: (K, 2) keypoint indices of pairs.
         two_views: verified pairs.
+        rigs: rigs of all cameras and frames of all images; None for single cameras and images.
 
     Raises:
         FormatError: names, ids, intrinsics, pairs or indices that COLMAP cannot use.
         HlocLiteError: the file cannot be written.
     """
+    mounted = _single_rigs(images) if rigs is None else rigs
     counts = {name: len(points) for name, points in keypoints.items()}
     with atomic_path(path) as partial:
         try:
@@ -103,10 +110,11 @@ def write_database(
                 connection.execute("PRAGMA synchronous=OFF")
                 connection.executescript(TABLES)
                 _insert(connection, "cameras", _camera_rows(images))
-                _insert(connection, "rigs", _rig_rows(images))
+                _insert(connection, "rigs", _rig_rows(mounted))
+                _insert(connection, "rig_sensors", _rig_sensor_rows(mounted))
                 _insert(connection, "images", _image_rows(images))
-                _insert(connection, "frames", _frame_rows(images))
-                _insert(connection, "frame_data", _frame_data_rows(images))
+                _insert(connection, "frames", _frame_rows(mounted))
+                _insert(connection, "frame_data", _frame_data_rows(mounted))
                 _insert(connection, "keypoints", _keypoint_rows(images, keypoints))
                 _insert(connection, "matches", _match_rows(images, matches, counts))
                 rows = _two_view_rows(images, two_views, counts)
@@ -136,9 +144,32 @@ def _distinct_cameras(images: DatabaseImages) -> dict[int, Camera]:
     return {images.camera_ids[name]: camera for name, camera in images.cameras.items()}
 
 
-def _rig_rows(images: DatabaseImages) -> Iterator[tuple[Any, ...]]:
-    for camera_id in _distinct_cameras(images):
-        yield camera_id, camera_id, CAMERA_SENSOR
+def _single_rigs(images: DatabaseImages) -> ColmapRigs:
+    """Rigs of one camera and frames of one image, with the same ids."""
+    return ColmapRigs(
+        rigs={each: {each: Rigid3.identity()} for each in _distinct_cameras(images)},
+        frames={
+            image_id: ColmapFrame(
+                images.camera_ids[name], None, {images.camera_ids[name]: image_id}
+            )
+            for name, image_id in images.image_ids.items()
+        },
+    )
+
+
+def _rig_rows(rigs: ColmapRigs) -> Iterator[tuple[Any, ...]]:
+    for rig_id, cameras in rigs.rigs.items():
+        yield rig_id, next(iter(cameras)), CAMERA_SENSOR
+
+
+def _rig_sensor_rows(rigs: ColmapRigs) -> Iterator[tuple[Any, ...]]:
+    for rig_id, cameras in rigs.rigs.items():
+        for camera_id in list(cameras)[1:]:
+            pose = cameras[camera_id]
+            values = None if pose is None else (
+                *quat_wxyz_from_rotation(pose.rotation), *pose.translation
+            )  # fmt: skip
+            yield rig_id, camera_id, CAMERA_SENSOR, _double_bytes(values)
 
 
 def _image_rows(images: DatabaseImages) -> Iterator[tuple[Any, ...]]:
@@ -150,14 +181,15 @@ def _image_rows(images: DatabaseImages) -> Iterator[tuple[Any, ...]]:
         yield image_id, name, images.camera_ids[name]
 
 
-def _frame_rows(images: DatabaseImages) -> Iterator[tuple[Any, ...]]:
-    for name, image_id in images.image_ids.items():
-        yield image_id, images.camera_ids[name]
+def _frame_rows(rigs: ColmapRigs) -> Iterator[tuple[Any, ...]]:
+    for frame_id, frame in rigs.frames.items():
+        yield frame_id, frame.rig_id
 
 
-def _frame_data_rows(images: DatabaseImages) -> Iterator[tuple[Any, ...]]:
-    for name, image_id in images.image_ids.items():
-        yield image_id, image_id, images.camera_ids[name], CAMERA_SENSOR
+def _frame_data_rows(rigs: ColmapRigs) -> Iterator[tuple[Any, ...]]:
+    for frame_id, frame in rigs.frames.items():
+        for camera_id, image_id in frame.image_ids.items():
+            yield frame_id, image_id, camera_id, CAMERA_SENSOR
 
 
 def _keypoint_rows(

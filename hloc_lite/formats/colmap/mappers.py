@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,9 @@ def triangulate(
             "no point could be triangulated from the matches with the given poses: check that the "
             "reference model belongs to these images and that its poses are cam_from_world"
         )
-    return model
+    frame_of = {image.name: image.frame_id for image in reference.images}
+    images = [replace(image, frame_id=frame_of.get(image.name)) for image in model.images]
+    return replace(model, images=tuple(images), reference_cameras=reference.reference_cameras)
 
 
 def reconstruct(

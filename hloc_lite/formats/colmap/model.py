@@ -1,8 +1,8 @@
 """COLMAP models (.bin and .txt) to and from ``SfmModel``.
 
 We read the files ourselves because users supply them: pycolmap may crash on a truncated file,
-here it is an error with a clear message. The ``rigs`` and ``frames`` files (since COLMAP 3.12) are
-not read: single cameras do not need them, and pycolmap adds them to a model without.
+here it is an error with a clear message. The ``rigs`` and ``frames`` files (since COLMAP 3.12) may
+be absent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ import numpy as np
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap import binary, text
+from hloc_lite.formats.colmap.model_rigs import rigs_of_model, with_frames
 from hloc_lite.formats.colmap.raw import MAX_IMAGE_ID, NO_POINT_ID, RawImage, empty_points
+from hloc_lite.formats.colmap.rig_files import (
+    frames_bytes,
+    read_rig_files,
+    rig_paths,
+    rigs_bytes,
+)
 from hloc_lite.geometry.rotations import check_unit_quaternion, rotations_from_unit_quats
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.image_names import leads_out
@@ -41,16 +48,19 @@ def read_model(folder: Path) -> SfmModel:
         FormatError: no model, several below, or a damaged one; names the file and the line or
             entry.
     """
-    folder = _find_model(folder)
+    folder = find_model(folder)
     is_binary = (folder / "images.bin").is_file()
     paths = [folder / f"{part}{'.bin' if is_binary else '.txt'}" for part in PARTS]
     if not paths[0].is_file():
         raise FormatError(f"{paths[0]} is missing beside {paths[1].name}")
-    return read_files(paths)
+    return read_files(paths, rig_paths(folder, paths[1].suffix))
 
 
-def read_files(paths: Sequence[Path]) -> SfmModel:
+def read_files(paths: Sequence[Path], rigs: tuple[Path, Path] | None = None) -> SfmModel:
     """Read the model in files of one kind: cameras, images and points, which may be absent.
+
+    Args:
+        rigs: files of rigs and frames of the same kind; None if there are none.
 
     Raises:
         FormatError: a damaged file; names it and the line or entry.
@@ -84,12 +94,15 @@ def read_files(paths: Sequence[Path]) -> SfmModel:
     if len(set(names)) != len(names) or len({i.image_id for i in images}) != len(images):
         raise FormatError(f"{paths[1]}: an image name or id is listed twice")
     _warn_of_lost_points(raw_images, images, paths)
-    return SfmModel(
+    model = SfmModel(
         cameras, tuple(images), ids, points.xyz[order], points.rgb[order], points.errors_px[order]
     )
+    if rigs is None:
+        return model
+    return with_frames(model, read_rig_files(*rigs), (paths[1], *rigs))
 
 
-def _find_model(folder: Path) -> Path:
+def find_model(folder: Path) -> Path:
     """The folder itself if it has a model, else the only folder below that has one.
 
     Raises:
@@ -153,15 +166,22 @@ def _warn_of_lost_points(
 
 
 def write_model(folder: Path, model: SfmModel) -> None:
-    """Write cameras.bin, images.bin and points3D.bin, each atomically.
+    """Write cameras.bin, images.bin, points3D.bin, rigs.bin and frames.bin, each atomically.
 
     Raises:
         HlocLiteError: a file cannot be written.
     """
-    contents = (binary.cameras_bytes, binary.images_bytes, binary.points_bytes)
-    for part, content in zip(PARTS, contents, strict=True):
+    rigs = rigs_of_model(model)
+    contents = {
+        "cameras": binary.cameras_bytes(model),
+        "images": binary.images_bytes(model),
+        "points3D": binary.points_bytes(model),
+        "rigs": rigs_bytes(rigs),
+        "frames": frames_bytes(rigs),
+    }
+    for part, content in contents.items():
         with atomic_path(folder / f"{part}.bin") as partial, partial.open("wb") as file:
-            file.writelines(content(model))
+            file.writelines(content)
 
 
 def _check_image(raw: RawImage, cameras: dict[int, Camera], path: Path) -> None:

@@ -22,7 +22,9 @@ from hloc_lite.io.files import read_text
 from hloc_lite.types import Camera, Float64, Int64
 
 T = TypeVar("T")
-_STATED_COUNT = re.compile(r"^#\s*Number of (?:cameras|images|points): (\d+)", re.MULTILINE)
+_STATED_COUNT = re.compile(
+    r"^#\s*Number of (?:cameras|images|points|rigs|frames): (\d+)", re.MULTILINE
+)
 
 
 def read_cameras(path: Path) -> list[tuple[int, Camera]]:
@@ -32,8 +34,8 @@ def read_cameras(path: Path) -> list[tuple[int, Camera]]:
         FormatError: a bad line (with its number), or fewer cameras than the file's head states.
     """
     text = read_text(path)
-    cameras = [_parse_camera(where, line) for where, line in _content_lines(path, text) if line]
-    return _check_count(path, text, cameras)
+    cameras = [_parse_camera(where, line) for where, line in content_lines(path, text) if line]
+    return check_count(path, text, cameras)
 
 
 def read_images(path: Path) -> list[RawImage]:
@@ -43,7 +45,7 @@ def read_images(path: Path) -> list[RawImage]:
         FormatError: a bad line (with its number), or fewer images than the file's head states.
     """
     text = read_text(path)
-    return _check_count(path, text, list(_parse_images(_content_lines(path, text))))
+    return check_count(path, text, list(_parse_images(content_lines(path, text))))
 
 
 def read_points(path: Path) -> RawPoints:
@@ -53,8 +55,8 @@ def read_points(path: Path) -> RawPoints:
         FormatError: a bad line (with its number), or fewer points than the file's head states.
     """
     text = read_text(path)
-    rows = [_parse_point(where, line) for where, line in _content_lines(path, text) if line]
-    _check_count(path, text, rows)
+    rows = [_parse_point(where, line) for where, line in content_lines(path, text) if line]
+    check_count(path, text, rows)
     if not rows:
         return empty_points()
     ids, numbers, rgb = zip(*rows, strict=True)
@@ -62,14 +64,15 @@ def read_points(path: Path) -> RawPoints:
     return RawPoints(np.array(ids, np.int64), table[:, :3], np.array(rgb, np.uint8), table[:, 3])
 
 
-def _content_lines(path: Path, text: str) -> Iterator[tuple[str, str]]:
+def content_lines(path: Path, text: str) -> Iterator[tuple[str, str]]:
+    """Yield the place and the text of each line that is no comment; empty ones, too."""
     # not splitlines(): it also splits at characters that names may contain (such as U+2028)
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.startswith("#"):
             yield f"{path}, line {number}", line.strip()
 
 
-def _check_count(path: Path, text: str, found: list[T]) -> list[T]:
+def check_count(path: Path, text: str, found: list[T]) -> list[T]:
     """Return ``found`` if COLMAP's comment at the head of the file states the same number."""
     stated = _STATED_COUNT.search(text)
     if stated is None:
@@ -87,8 +90,8 @@ def _parse_camera(where: str, line: str) -> tuple[int, Camera]:
     words = line.split()
     if len(words) < 5:
         raise FormatError(f"{where}: expected 'CAMERA_ID MODEL WIDTH HEIGHT PARAMS...'")
-    camera_id, width, height = _parse(int, [words[0], *words[2:4]], where)
-    params = np.array(_parse(float, words[4:], where))
+    camera_id, width, height = parse_words(int, [words[0], *words[2:4]], where)
+    params = np.array(parse_words(float, words[4:], where))
     return camera_id, make_camera(camera_id, words[1], width, height, params, where)
 
 
@@ -99,8 +102,8 @@ def _parse_images(lines: Iterator[tuple[str, str]]) -> Iterator[RawImage]:
         words = line.split(maxsplit=9)  # the name is the rest: it may contain spaces
         if len(words) != 10:
             raise FormatError(f"{where}: expected 'IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME'")
-        image_id, camera_id = _parse(int, [words[0], words[8]], where)
-        pose = np.array(_parse(float, words[1:8], where))
+        image_id, camera_id = parse_words(int, [words[0], words[8]], where)
+        pose = np.array(parse_words(float, words[1:8], where))
         where_points, points_line = next(lines, (where, ""))
         xy, ids = _parse_points2D(points_line.split(), where_points)
         yield RawImage(image_id, pose[:4], pose[4:], camera_id, words[9], xy, ids)
@@ -123,13 +126,18 @@ def _parse_point(where: str, line: str) -> tuple[int, list[float], list[int]]:
     words = line.split(maxsplit=8)
     if len(words) < 8:
         raise FormatError(f"{where}: expected 'POINT3D_ID X Y Z R G B ERROR TRACK...'")
-    point_id, *rgb = _parse(int, [words[0], *words[4:7]], where)
+    point_id, *rgb = parse_words(int, [words[0], *words[4:7]], where)
     if not 0 <= point_id <= MAX_POINT_ID or not all(0 <= value <= 255 for value in rgb):
         raise FormatError(f"{where}: expected an id >= 0 and colours of 0 to 255")
-    return point_id, _parse(float, [*words[1:4], words[7]], where), rgb
+    return point_id, parse_words(float, [*words[1:4], words[7]], where), rgb
 
 
-def _parse(kind: Callable[[str], T], words: Sequence[str], where: str) -> list[T]:
+def parse_words(kind: Callable[[str], T], words: Sequence[str], where: str) -> list[T]:
+    """Words as numbers.
+
+    Raises:
+        FormatError: a word is none; names ``where``.
+    """
     try:
         return [kind(word) for word in words]
     except ValueError as error:

@@ -14,6 +14,11 @@ from hloc_lite.config import DepthConfig
 from hloc_lite.formats.colmap.database import ColmapDatabase
 from hloc_lite.formats.colmap.database_values import DatabaseTwoView
 from hloc_lite.formats.colmap.database_writing import number_images, write_database
+from hloc_lite.formats.colmap.rig_config import (
+    ConfigCamera,
+    read_rig_config,
+    write_rig_config,
+)
 from hloc_lite.formats.depth_images import read_depth, write_colmap_depth
 from hloc_lite.formats.four_seasons import (
     Relocalization,
@@ -109,7 +114,18 @@ def _read_database(folder: Path) -> object:
         for pair in [*database.matched_pairs(), *database.verified_pairs()]
     ]
     keypoints = [(database.keypoints(name), database.descriptors(name)) for name in names]
-    return database.images, found, keypoints, database.position_priors(), database.frames()
+    further = database.position_priors(), database.frames(), database.rigs()
+    return database.images, found, keypoints, *further
+
+
+def _write_rig_config(folder: Path) -> None:
+    right_from_left = Rigid3(np.eye(3), np.array([-0.4, 0.0, 0.0]))
+    left = ConfigCamera(image_prefix="left/", is_reference=True, cam_from_rig=None)
+    right = ConfigCamera(
+        image_prefix="right/", cam_from_rig=right_from_left, model="PINHOLE",
+        params=np.array([500.0, 510.0, 320.0, 240.0]),
+    )  # fmt: skip
+    write_rig_config(folder / "rig_config.json", [(left, right)])
 
 
 def _write_features(folder: Path) -> None:
@@ -251,6 +267,10 @@ def _write_relocalizations(folder: Path) -> None:
 
 STORED_SAMPLES = (
     FormatSample("COLMAP database, features", _write_database, _read_database),
+    FormatSample(
+        "COLMAP rig_config.json", _write_rig_config,
+        lambda folder: read_rig_config(folder / "rig_config.json"),
+    ),
     FormatSample("hloc features", _write_features, _read_features),
     FormatSample("hloc matches", _write_matches, _read_matches),
     FormatSample(
