@@ -40,8 +40,8 @@ from hloc_lite.formats.tracked_models import (
     track_lines,
     tracked_model,
 )
-from hloc_lite.geometry.cameras import check_camera
 from hloc_lite.geometry.frames import camera_axes
+from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.io.files import read_text, write_text_atomic
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera, Float64, Rigid3
@@ -217,7 +217,7 @@ def _camera(size: tuple[int, int], block: Float64) -> Camera | None:
     focal, k1, k2 = block[:3].tolist()
     width, height = size
     try:
-        return check_camera(
+        return check_given_camera(
             Camera("RADIAL", width, height, np.array([focal, width / 2, height / 2, k1, k2]))
         )
     except (FormatError, ShapeError):

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.errors import FormatError, counted
+from hloc_lite.formats.pose_directions import direction_notes
 from hloc_lite.formats.pose_text import (
     content_lines,
-    direction_notes,
     finite_numbers,
     matrix_text,
     number_text,

@@ -16,6 +16,7 @@ import numpy as np
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap import binary, text
 from hloc_lite.formats.colmap.raw import MAX_IMAGE_ID, NO_POINT_ID, RawImage, empty_points
+from hloc_lite.formats.pose_text import check_translation
 from hloc_lite.geometry.rotations import check_unit_quaternion, rotations_from_unit_quats
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.image_names import leads_out
@@ -173,8 +174,7 @@ def _check_image(raw: RawImage, cameras: dict[int, Camera], path: Path) -> None:
         raise FormatError(f"{where} has camera {raw.camera_id}, which does not exist")
     if not 0 <= raw.image_id <= MAX_IMAGE_ID:
         raise FormatError(f"{where} has the id {raw.image_id}, which is out of range")
-    if not _is_valid(raw.translation):
-        raise FormatError(f"{where} has a pose that is not finite")
+    check_translation(raw.translation, where)
     if not _is_valid(raw.xy):
         raise FormatError(f"{where} has keypoints that are not finite")
     try:
