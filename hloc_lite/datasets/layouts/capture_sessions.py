@@ -72,7 +72,7 @@ def add_queries(found: DeviceQueries, folder: Path, group: str | None) -> list[s
         found: what is extended.
         folder: session, whose ``queries.txt`` lists its queries; without it all images are
             queries, those of rigs together.
-        group: start of names in a submission; None if poses of the session are not handed in.
+        group: start of names in a submission; None if poses of the session are not submitted.
 
     Returns:
         Notes.
