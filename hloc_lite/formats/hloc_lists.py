@@ -22,10 +22,10 @@ from hloc_lite.formats.pose_text import (
     image_name,
     number_text,
     pose_from_quat,
+    pose_numbers,
 )
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
-from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.io.image_names import normalize_name
 from hloc_lite.types import Camera, Rigid3
@@ -68,8 +68,7 @@ def write_poses(path: Path, poses: Mapping[str, Rigid3]) -> None:
 
 def pose_line(name: str, cam_from_world: Rigid3) -> str:
     """Return ``name qw qx qy qz tx ty tz`` with full precision."""
-    values = [*quat_wxyz_from_rotation(cam_from_world.rotation), *cam_from_world.translation]
-    return f"{name} {number_text(values)}"
+    return f"{name} {pose_numbers(cam_from_world)}"
 
 
 def read_queries(path: Path) -> dict[str, Camera]:

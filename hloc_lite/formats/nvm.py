@@ -28,6 +28,7 @@ from hloc_lite.formats.nvm_text import (
     parse_models,
     parse_points,
 )
+from hloc_lite.formats.pose_text import number_text
 from hloc_lite.formats.posed_images import PosedImages
 from hloc_lite.formats.track_lists import Tracks
 from hloc_lite.formats.tracked_models import (
@@ -114,8 +115,7 @@ def write_nvm(path: Path, model: SfmModel) -> None:
         values = [
             camera.params[0], *quat_wxyz_from_rotation(pose.rotation), *pose.center, radial,
         ]  # fmt: skip
-        numbers = " ".join(repr(float(value)) for value in values)
-        lines.append(f"{_written_name(image.name)} {numbers} 0")
+        lines.append(f"{_written_name(image.name)} {number_text(values)} 0")
     tracks = _centred(model)
     lines += ["", str(model.num_points)]
     heads = zip(model.xyz.tolist(), model.rgb.tolist(), track_lines(tracks), strict=True)

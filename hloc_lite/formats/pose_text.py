@@ -9,7 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.errors import FormatError
-from hloc_lite.geometry.rotations import check_unit_quaternion, rotation_from_quat_wxyz
+from hloc_lite.geometry.rotations import (
+    check_unit_quaternion,
+    quat_wxyz_from_rotation,
+    rotation_from_quat_wxyz,
+)
 from hloc_lite.io.files import read_text
 from hloc_lite.io.image_names import leads_out, normalize_name
 from hloc_lite.types import Float64, Rigid3
@@ -73,6 +77,12 @@ def whole_number(word: str, where: str, *, least: int = 0, most: int = 10**9) ->
 def number_text(values: Iterable[float], separator: str = " ") -> str:
     """Numbers as the shortest text that gives exactly the same floats again."""
     return separator.join(repr(float(value)) for value in values)
+
+
+def pose_numbers(a_from_b: Rigid3, separator: str = " ") -> str:
+    """``qw qx qy qz tx ty tz`` with full precision, qw >= 0."""
+    values = [*quat_wxyz_from_rotation(a_from_b.rotation), *a_from_b.translation]
+    return number_text(values, separator)
 
 
 def image_name(name: str, where: str) -> str:
