@@ -130,6 +130,11 @@ class Rigid3:
         """(4, 4) homogeneous matrix: (x_in_a, 1) = matrix @ (x_in_b, 1)."""
         return np.vstack([np.column_stack([self.rotation, self.translation]), [0, 0, 0, 1]])
 
+    @property
+    def is_finite(self) -> bool:
+        """True if no number is NaN or infinite."""
+        return bool(np.isfinite(self.rotation).all() and np.isfinite(self.translation).all())
+
     @classmethod
     def from_scipy(cls, rotation: Rotation, translation: npt.ArrayLike) -> Rigid3:
         """``a_from_b`` of a SciPy rotation and a (3,) translation in frame a."""

@@ -54,7 +54,7 @@ def write_run_report(
     notes += [finding.message for finding in findings]
     num_rigs = sum(len(part.dataset.rigs) for part in parts)
     if num_rigs:
-        notes.append(f"{num_rigs} rigs are scored and handed in, and not listed here")
+        notes.append(f"{num_rigs} rigs are scored and submitted, and not listed here")
     if evaluation is not None:
         notes.insert(0, sure_but_wrong(evaluation))
     report = ReportInput(

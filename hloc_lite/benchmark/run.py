@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hloc_lite.benchmark.handing_in import SUBMISSIONS, hand_in
 from hloc_lite.benchmark.options import BenchmarkOptions, benchmark_config
 from hloc_lite.benchmark.parts import PartAnswers, answer_part, chosen_part, map_part
 from hloc_lite.benchmark.protocols import dcre_table
 from hloc_lite.benchmark.reporting import part_notes, write_run_report
 from hloc_lite.benchmark.scoring import comparison, evaluate_parts, joined_poses
+from hloc_lite.benchmark.submission import SUBMISSION_FILES, write_run_submission
 from hloc_lite.config import Config
 from hloc_lite.datasets.benchmarks import read_benchmark
 from hloc_lite.datasets.cards import Card, read_card
@@ -160,7 +160,7 @@ def _finish(run: BenchmarkRun, parts: tuple[PartAnswers, ...], output: Path) -> 
     """Write the submission, scores, tables and report of a run."""
     card, config = run.card, run.config
     features = f"hloc_lite, {config.features.name}"
-    for name in (*SCORES, *SUBMISSIONS):  # of an earlier run, with other parts or truth
+    for name in (*SCORES, *SUBMISSION_FILES):  # of an earlier run, with other parts or truth
         (output / name).unlink(missing_ok=True)
     write_poses(output / "poses.txt", joined_poses(parts))
     evaluation = evaluate_parts(card, parts)
@@ -177,19 +177,19 @@ def _finish(run: BenchmarkRun, parts: tuple[PartAnswers, ...], output: Path) -> 
         dcre = dcre_table([part.dataset for part in parts], poses)
     if dcre is not None:
         write_text_atomic(output / DCRE, markdown_table(dcre))
-    written, findings = _hand_in(card, parts, output, features)
+    written, findings = _write_submission(card, parts, output, features)
     report = write_run_report(card, parts, evaluation, output, config, run.options, findings)
     return BenchmarkOutcome(card, parts, evaluation, table, written, findings, report, dcre)
 
 
-def _hand_in(
+def _write_submission(
     card: Card, parts: Sequence[PartAnswers], output: Path, description: str
 ) -> tuple[Path | None, tuple[Finding, ...]]:
     form = SUBMISSION_FORMS.get(card.submission)
     if form is None or not any(part.poses for part in parts):
         return None, ()
     try:
-        written, findings = hand_in(parts, card, form, output, description)
+        written, findings = write_run_submission(parts, card, form, output, description)
     except HlocLiteError as error:  # the answers are kept, and the scores can still be had
         logger.warning("no submission was written: %s", error)
         return None, ()

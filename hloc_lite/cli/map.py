@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +16,7 @@ from hloc_lite.cli.map_given import (
     given_source,
     map_given,
 )
+from hloc_lite.cli.map_text import print_summary
 from hloc_lite.cli.options import (
     RegistryOption,
     config_options,
@@ -24,12 +24,12 @@ from hloc_lite.cli.options import (
     mark_resumable,
     nested_settings,
     parse_cue_source,
+    reference_kind_option,
     runtime_options,
     show_progress,
 )
 from hloc_lite.config import PROFILES, load_config
 from hloc_lite.errors import ConfigError, FormatError, HlocLiteError
-from hloc_lite.mapping.assessment_text import assessment_lines
 from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from hloc_lite.maps.map import Map
 
 logger = logging.getLogger(__name__)
-SHOWN_FAILURES = 10
 
 
 @click.command("map")
@@ -52,6 +51,7 @@ SHOWN_FAILURES = 10
     "KITTI, 3D Scanner App or Stray Scanner. Lists 'NAME qw qx qy qz tx ty tz', TUM RGB-D and "
     "SILDa also need --cameras.",
 )
+@reference_kind_option
 @click.option(
     "--metric",
     is_flag=True,
@@ -113,6 +113,7 @@ def command(
     images: Path | None,
     output: str,
     reference: Path | None,
+    reference_kind: str | None,
     metric: bool,
     image_list: Path | None,
     cameras_file: Path | None,
@@ -177,7 +178,9 @@ def command(
         }
     )
     config = load_config(profile, config_file, settings, overrides)
-    inputs = _read_inputs(images, reference, cameras_file, masks, image_list, metric=metric)
+    inputs = _read_inputs(
+        images, reference, cameras_file, masks, image_list, metric=metric, kind=reference_kind
+    )
     if given is not None:
         sfm_map = map_given(
             given, images, Path(output), config, inputs=inputs, device=device, offline=offline,
@@ -253,14 +256,17 @@ def _read_inputs(
     image_list: Path | None,
     *,
     metric: bool,
+    kind: str | None = None,
 ) -> MapInputs:
     from hloc_lite.cli.references import read_cameras, read_reference
     from hloc_lite.formats.hloc_lists import read_image_list
     from hloc_lite.mapping.run import MapInputs
 
     cameras, model, georeference = None, None, None
+    if reference is None and kind is not None:
+        raise ConfigError("--reference-kind is about known poses: give them with --reference")
     if reference is not None and images is not None:
-        model, is_known_metric, georeference = read_reference(reference, images, cameras_file)
+        model, is_known_metric, georeference = read_reference(reference, images, cameras_file, kind)
         metric = metric or is_known_metric
     elif cameras_file is not None and images is not None:
         cameras = read_cameras(cameras_file, images)
@@ -276,26 +282,3 @@ def _read_inputs(
         metric=metric,
         georeference=georeference,
     )
-
-
-def print_summary(output: Path, report: Mapping[str, Any]) -> None:
-    """Print the size and accuracy of a map, the first images left out, and the time per stage."""
-    error_px = report["mean_reprojection_error_px"]
-    click.echo(
-        f"{output}: {report['registered']} of {report['images_given']} images registered, "
-        f"{report['points']} points, mean track length {report['mean_track_length']:.1f}"
-        + (f", mean reprojection error {error_px:.2f} px" if error_px is not None else "")
-    )
-    left_out = {name: image for name, image in report["images"].items() if "reason" in image}
-    for name, image in list(left_out.items())[:SHOWN_FAILURES]:
-        problem = "no points" if image["registered"] else "not registered"
-        click.echo(f"  {problem}: {name}: {image['reason']}")
-    if len(left_out) > SHOWN_FAILURES:
-        click.echo(f"  and {len(left_out) - SHOWN_FAILURES} more, see {output / 'report.json'}")
-    for line in assessment_lines(report["assessment"]) if "assessment" in report else ():
-        click.echo(f"  {line}")
-    if "landmarks" in report:
-        counts = report["landmarks"]
-        click.echo(f"  labels: {counts['labelled']} of {counts['landmarks']} points are labelled")
-    times = ", ".join(f"{stage} {s:.1f} s" for stage, s in report["timings_s"].items())
-    click.echo(f"  time: {times}")

@@ -46,6 +46,16 @@ def max_wrong_option(function: F) -> F:
     )(function)
 
 
+def reference_kind_option(function: F) -> F:
+    """Add --reference-kind, for ``kind`` of ``recognition.recognize``."""
+    return click.option(
+        "--reference-kind",
+        metavar="KIND",
+        help="Kind of --reference, such as 'list of poses', 'NVM' or 'KITTI'.  [default: told by "
+        "its content; a wrong KIND lists all]",
+    )(function)
+
+
 def runtime_options(function: F) -> F:
     """Add --device and --offline."""
     function = click.option(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 
 def read_reference(
-    path: Path, images: Path, cameras_file: Path | None = None
+    path: Path, images: Path, cameras_file: Path | None = None, kind: str | None = None
 ) -> tuple[SfmModel, bool, Georeference | None]:
     """Read known poses: a map of ours, or a file or folder of any known kind, which is said.
 
     Args:
         path: poses.
         images: folder of the photos, which the names of the model become relative to.
-        cameras_file: intrinsics, for kinds of poses that have none.
+        cameras_file: intrinsics, for kinds of poses that have none, or no image sizes.
+        kind: kind of the poses if the user states it; see ``recognition.recognize``.
 
     Returns:
         The model, True if it is known to be in metres, and the georeference of a map.
@@ -36,14 +37,16 @@ def read_reference(
     from hloc_lite.formats.recognition import recognize
     from hloc_lite.maps.map import Map
 
-    is_map = _is_map(path)
-    if cameras_file is not None and (is_map or not recognize(path).needs_cameras):
-        raise ConfigError(f"--reference {path} already has the cameras: omit --cameras")
+    is_map = kind is None and _is_map(path)
+    if cameras_file is not None:
+        found = None if is_map else recognize(path, kind)
+        if found is None or not (found.needs_cameras or found.takes_cameras):
+            raise ConfigError(f"--reference {path} already has the cameras: omit --cameras")
     if is_map:
         reference = Map.open(path)
         return reference.model, reference.metres_per_unit == 1.0, reference.georeference
     cameras = None if cameras_file is None else read_cameras(cameras_file, None)
-    posed = _recognized(path, images, cameras)
+    posed = _recognized(path, images, cameras, kind)
     if not posed.model.images:
         raise FormatError(
             f"{path} has intrinsics, but no poses: give it with --cameras, or give poses"
@@ -62,13 +65,16 @@ def read_cameras(path: Path, images: Path | None) -> dict[str, Camera]:
         FormatError: no intrinsics there.
     """
     from hloc_lite.formats.hloc_lists import read_queries
+    from hloc_lite.formats.intrinsics_notes import exif_notes, size_notes
     from hloc_lite.formats.recognition import INTRINSICS_LIST, read_posed_images, recognize
 
     # an empty or damaged list: its error names the line
     if path.suffix.lower() == ".txt" and path.is_file() and not _is_recognized(path):
         return read_queries(path)
     if recognize(path).kind == INTRINSICS_LIST:
-        return _for_all_images(read_queries(path), images)
+        cameras = _for_all_images(read_queries(path), images)
+        _say(path, [*size_notes(cameras), *(exif_notes(cameras, images) if images else ())])
+        return cameras
     if images is not None and images.is_dir():
         return dict(_recognized(path, images, None).cameras)
     return dict(read_posed_images(path).posed.cameras)
@@ -115,12 +121,15 @@ def _for_all_images(cameras: dict[str, Camera], images: Path | None) -> dict[str
     return {**dict.fromkeys(list_images(images), shared), **cameras}
 
 
-def _recognized(path: Path, images: Path, cameras: Mapping[str, Camera] | None) -> PosedImages:
+def _recognized(
+    path: Path, images: Path, cameras: Mapping[str, Camera] | None, kind: str | None = None
+) -> PosedImages:
     """Read a file or folder, say what it is, and name its images as the image folder does."""
+    from hloc_lite.formats.intrinsics_notes import exif_notes
     from hloc_lite.formats.recognition import COLMAP_MODEL, read_posed_images
     from hloc_lite.formats.renamed_images import named_in_folder
 
-    found = read_posed_images(path, images if images.is_dir() else None, cameras)
+    found = read_posed_images(path, images if images.is_dir() else None, cameras, kind)
     posed = found.posed
     if not posed.cameras:
         raise FormatError(f"{path}: the reference model has no images: expected some with poses")
@@ -128,6 +137,10 @@ def _recognized(path: Path, images: Path, cameras: Mapping[str, Camera] | None) 
         posed = named_in_folder(posed, images)
     if found.kind != COLMAP_MODEL:
         note(f"{path}: {found.kind}, {len(posed.cameras)} images, {len(posed.model.images)} poses")
-    for sentence in posed.notes:
-        note(f"{path}: {sentence}")
+    _say(path, [*posed.notes, *(exif_notes(posed.cameras, images) if images.is_dir() else ())])
     return posed
+
+
+def _say(path: Path, sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        note(f"{path}: {sentence}")

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from typing import Protocol
 
-from hloc_lite.datasets.cards import read_card
+from hloc_lite.datasets.cards import Card, read_card
 from hloc_lite.datasets.dataset import Dataset
 from hloc_lite.errors import FormatError, HlocLiteError, UnknownNameError
 
-_MODULES: Mapping[str, str] = {
+
+class Layout(Protocol):
+    """Reader and writer of a layout: a module in ``layouts``, or one of several objects in it."""
+
+    def read(self, root: Path, card: Card) -> tuple[Dataset, ...]:
+        """Read a folder: a data set for each part that has a map of its own."""
+
+    def write(self, dataset: Dataset, root: Path) -> dict[str, str]:
+        """Write a data set; returns image name -> name in the data set that is read."""
+
+
+_LAYOUTS: Mapping[str, str] = {
     "12scenes": "twelve_scenes",
     "4seasons": "four_seasons",
     "7scenes": "seven_scenes",
@@ -22,8 +33,8 @@ _MODULES: Mapping[str, str] = {
     "crocodl": "crocodl",
     "custom": "custom",
     "eth-microsoft": "eth_microsoft",
-    "gangnam": "gangnam",
-    "hyundai": "hyundai",
+    "gangnam": "naver_floors.GANGNAM_STATION",
+    "hyundai": "naver_floors.HYUNDAI_DEPARTMENT_STORE",
     "inloc": "inloc",
     "lamar": "lamar",
     "mapfree": "mapfree",
@@ -32,12 +43,12 @@ _MODULES: Mapping[str, str] = {
     "robotcar-v2": "robotcar_v2",
     "silda": "silda",
 }
-"""Name of a card -> module in ``layouts``."""
+"""Name of a card -> module in ``layouts``, or object in a module."""
 
 
 def benchmark_names() -> tuple[str, ...]:
     """Return the names of the data sets that can be read, sorted."""
-    return tuple(sorted(_MODULES))
+    return tuple(sorted(_LAYOUTS))
 
 
 def read_benchmark(name: str, root: Path) -> tuple[Dataset, ...]:
@@ -47,14 +58,13 @@ def read_benchmark(name: str, root: Path) -> tuple[Dataset, ...]:
         UnknownNameError: no such benchmark.
         FormatError: the folder lacks files, or they are damaged.
     """
-    module, card = _module(name), read_card(name)
+    layout, card = _layout(name), read_card(name)
     if not root.is_dir():
         raise FormatError(
             f"{root} is no folder: expected {card.title or name}; `hloc-lite dataset info {name}` "
             f"tells where to get it"
         )
-    parts: tuple[Dataset, ...] = module.read(root, card)
-    return parts
+    return layout.read(root, card)
 
 
 def write_benchmark(name: str, dataset: Dataset, root: Path) -> dict[str, str]:
@@ -69,8 +79,7 @@ def write_benchmark(name: str, dataset: Dataset, root: Path) -> dict[str, str]:
     """
     if root.is_dir() and any(root.iterdir()):
         raise HlocLiteError(f"{root} is not empty: give a new folder for the layout of {name}")
-    written: dict[str, str] = _module(name).write(dataset, root)
-    return written
+    return _layout(name).write(dataset, root)
 
 
 def check_benchmark_name(name: str) -> None:
@@ -79,12 +88,15 @@ def check_benchmark_name(name: str) -> None:
     Raises:
         UnknownNameError: the message lists the known ones.
     """
-    if name not in _MODULES:
+    if name not in _LAYOUTS:
         raise UnknownNameError(
             f"no benchmark is named {name!r}; known are {', '.join(benchmark_names())}"
         )
 
 
-def _module(name: str) -> ModuleType:
+def _layout(name: str) -> Layout:
     check_benchmark_name(name)
-    return import_module(f"hloc_lite.datasets.layouts.{_MODULES[name]}")
+    module_name, _, attribute = _LAYOUTS[name].partition(".")
+    module = import_module(f"hloc_lite.datasets.layouts.{module_name}")
+    found: Layout = getattr(module, attribute) if attribute else module
+    return found

@@ -55,11 +55,11 @@ class Card(Section):
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Columns of published tables and the conditions they join."""
     validation: tuple[str, ...] = ()
-    """Conditions with public poses that are not handed in."""
+    """Conditions with public poses that are not submitted."""
     strict: bool = False
     """True if errors must be below a threshold; equal ones count, too, otherwise."""
     submission: str = ""
-    """Name of the form in which poses are handed in; empty if there is none."""
+    """Name of the form in which poses are submitted; empty if there is none."""
     truth: Truth = ""
     recipe: str = ""
     """Settings with which published scores were reached."""

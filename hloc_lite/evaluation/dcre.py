@@ -131,7 +131,7 @@ def dcre_scores(
     """
     if not true:
         raise HlocLiteError("the ground truth has no poses: there is nothing to compare with")
-    given = [name for name in true if name in estimated and _is_finite(estimated[name])]
+    given = [name for name in true if name in estimated and estimated[name].is_finite]
     _check_cameras(given, cameras)
     errors = {}
     for name in given:
@@ -161,10 +161,6 @@ def _scale(camera: Camera, width: int, height: int) -> float:
             f"depths of {width} x {height} do not fit an image of {camera.width} x {camera.height}"
         )
     return scale
-
-
-def _is_finite(pose: Rigid3) -> bool:
-    return bool(np.isfinite(pose.rotation).all() and np.isfinite(pose.translation).all())
 
 
 def _check_cameras(names: Iterable[str], cameras: Mapping[str, Camera]) -> None:

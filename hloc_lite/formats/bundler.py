@@ -22,7 +22,7 @@ import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError, counted
 from hloc_lite.formats.image_lookup import ImageLookup
-from hloc_lite.formats.pose_text import pose_from_matrix
+from hloc_lite.formats.pose_text import number_text, pose_from_matrix
 from hloc_lite.formats.posed_images import PosedImages
 from hloc_lite.formats.track_lists import (
     NumberList,
@@ -40,8 +40,8 @@ from hloc_lite.formats.tracked_models import (
     track_lines,
     tracked_model,
 )
-from hloc_lite.geometry.cameras import check_camera
 from hloc_lite.geometry.frames import camera_axes
+from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.io.files import read_text, write_text_atomic
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera, Float64, Rigid3
@@ -123,7 +123,7 @@ def write_bundler(path: Path, list_path: Path, model: SfmModel) -> None:
             *(flip @ image.cam_from_world.rotation),
             flip @ image.cam_from_world.translation,
         ]
-        lines += [_row(row) for row in rows]
+        lines += [number_text(row) for row in rows]
     tracks = model_tracks(model, once_per_image=False)
     cameras = [model.cameras[image.camera_id] for image in model.images]
     centers = np.array([(c.width / 2, c.height / 2) for c in cameras]).reshape(-1, 2)
@@ -132,7 +132,7 @@ def write_bundler(path: Path, list_path: Path, model: SfmModel) -> None:
         tracks.xyz, tracks.rgb, tracks.point_rows, tracks.image_rows, tracks.features, upward
     )
     for xyz, rgb, track in zip(model.xyz, model.rgb.tolist(), track_lines(flipped), strict=True):
-        lines += [_row(xyz), " ".join(map(str, rgb)), track]
+        lines += [number_text(xyz), " ".join(map(str, rgb)), track]
     write_text_atomic(list_path, "".join(f"{image.name}\n" for image in model.images))
     write_text_atomic(path, "\n".join(lines) + "\n")
 
@@ -217,15 +217,11 @@ def _camera(size: tuple[int, int], block: Float64) -> Camera | None:
     focal, k1, k2 = block[:3].tolist()
     width, height = size
     try:
-        return check_camera(
+        return check_given_camera(
             Camera("RADIAL", width, height, np.array([focal, width / 2, height / 2, k1, k2]))
         )
     except (FormatError, ShapeError):
         return None
-
-
-def _row(values: Sequence[float] | Float64) -> str:
-    return " ".join(repr(float(value)) for value in values)
 
 
 def _check_name(name: str) -> None:

@@ -53,7 +53,8 @@ def read_cambridge(
     Args:
         path: list of poses.
         nvm: reconstruction; None for ``reconstruction.nvm`` beside the list.
-        cameras: image name -> intrinsics; then no reconstruction is needed.
+        cameras: image name -> intrinsics, see ``given_cameras``; with those of all images no
+            reconstruction is needed.
         image_folder: folder of the images; None for the list's own.
 
     Raises:
@@ -69,7 +70,8 @@ def read_cambridge(
             f"{counted(len(far), 'image')} left out, whose position is farther than "
             f"{MAX_POSITION:g} m, such as {far[0]!r}"
         )
-    given = dict(cameras or {})
+    found = {name: lookup.find_camera(name) for name in poses}
+    given = {name: camera for name, camera in found.items() if camera is not None}
     missing = [name for name in poses if name not in given]
     if missing:
         nvm_path = path.parent / "reconstruction.nvm" if nvm is None else nvm
@@ -79,7 +81,7 @@ def read_cambridge(
         notes += [*sized_notes, *_center_notes(poses, listed)]
     return PosedImages(
         model=posed_model(given, poses),
-        cameras=given,
+        cameras={**(cameras or {}), **given},
         image_folder=folder,
         is_metric=True,
         notes=tuple(notes),

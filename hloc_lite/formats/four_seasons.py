@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError, counted
+from hloc_lite.formats.pose_directions import direction_notes
 from hloc_lite.formats.pose_text import (
     content_lines,
-    direction_notes,
     finite_numbers,
     matrix_text,
     number_text,

@@ -38,7 +38,7 @@ def given_cameras(
             f"'NAME MODEL W H params...', or one line '{ANY_IMAGE} MODEL W H params...' for all "
             f"images. Focal lengths in EXIF are too inexact for poses that are kept"
         )
-    lines = {name: _line_of(name, given) for name in listed}
+    lines = {name: line_of(name, given) for name in listed}
     taken = Counter(line for line in lines.values() if line not in (None, ANY_IMAGE))
     twice = next((line for line, count in taken.items() if count > 1), None)
     if twice is not None:
@@ -56,8 +56,8 @@ def given_cameras(
     return found
 
 
-def _line_of(name: str, given: Mapping[str, Camera]) -> str | None:
-    """Key of the intrinsics of an image; None if there are none."""
+def line_of(name: str, given: Mapping[str, Camera]) -> str | None:
+    """Key of the given intrinsics that an image takes, see ``given_cameras``; None if none."""
     parts = name.split("/")
     ends = ("/".join(parts[start:]) for start in range(len(parts)))
     return next((key for key in (*ends, ANY_IMAGE) if key in given), None)

@@ -16,16 +16,18 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError
-from hloc_lite.formats.pose_text import content_lines, finite_numbers
+from hloc_lite.formats.pose_text import (
+    content_lines,
+    finite_numbers,
+    image_name,
+    number_text,
+    pose_from_quat,
+    pose_numbers,
+)
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
-from hloc_lite.geometry.rotations import (
-    check_unit_quaternion,
-    quat_wxyz_from_rotation,
-    rotation_from_quat_wxyz,
-)
 from hloc_lite.io.files import write_text_atomic
-from hloc_lite.io.image_names import leads_out, normalize_name
+from hloc_lite.io.image_names import normalize_name
 from hloc_lite.types import Camera, Rigid3
 
 logger = logging.getLogger(__name__)
@@ -38,8 +40,8 @@ def read_poses(path: Path) -> dict[str, Rigid3]:
         Image name -> pose, in the order of the file.
 
     Raises:
-        FormatError: a bad line (with its number), a name listed twice, a quaternion whose length is
-            not 1, or a pose that is not finite.
+        FormatError: a bad line (with its number), a name listed twice, or a pose that
+            ``pose_from_quat`` refuses.
     """
     poses: dict[str, Rigid3] = {}
     for number, line in content_lines(path):
@@ -50,12 +52,7 @@ def read_poses(path: Path) -> dict[str, Rigid3]:
         name, values = normalize_name(parts[0]), finite_numbers(parts[1:], where)
         if name in poses:
             raise FormatError(f"{where}: {name!r} is listed twice")
-        try:
-            rotation = rotation_from_quat_wxyz(values[:4])
-            check_unit_quaternion(values[:4])
-        except FormatError as error:
-            raise FormatError(f"{where}: {error}") from None
-        poses[name] = Rigid3(rotation, np.array(values[4:]))
+        poses[name] = pose_from_quat(values[:4], values[4:], where)
     return poses
 
 
@@ -71,8 +68,7 @@ def write_poses(path: Path, poses: Mapping[str, Rigid3]) -> None:
 
 def pose_line(name: str, cam_from_world: Rigid3) -> str:
     """Return ``name qw qx qy qz tx ty tz`` with full precision."""
-    values = [*quat_wxyz_from_rotation(cam_from_world.rotation), *cam_from_world.translation]
-    return " ".join([name, *(repr(float(value)) for value in values)])
+    return f"{name} {pose_numbers(cam_from_world)}"
 
 
 def read_queries(path: Path) -> dict[str, Camera]:
@@ -89,7 +85,7 @@ def read_queries(path: Path) -> dict[str, Camera]:
     for number, line in content_lines(path):
         where = f"{path}, line {number}"
         name, camera = _parse_query(line, where)
-        name = _inside(normalize_name(name), where)
+        name = image_name(name, where)
         if name in queries:
             raise FormatError(f"{where}: {name!r} is listed twice")
         queries[name] = camera
@@ -112,10 +108,10 @@ def write_queries(path: Path, queries: Mapping[str, Camera]) -> None:
         FormatError: a name that such a file cannot store.
     """
     check_names(queries)
-    lines = []
-    for name, camera in queries.items():
-        numbers = " ".join(repr(float(value)) for value in camera.params)
-        lines.append(f"{name} {camera.model} {camera.width} {camera.height} {numbers}\n")
+    lines = (
+        f"{name} {camera.model} {camera.width} {camera.height} {number_text(camera.params)}\n"
+        for name, camera in queries.items()
+    )
     write_text_atomic(path, "".join(lines))
 
 
@@ -125,10 +121,7 @@ def read_image_list(path: Path) -> list[str]:
     Raises:
         FormatError: unreadable, or a name that leads out of the image folder.
     """
-    names = [
-        _inside(normalize_name(line), f"{path}, line {number}")
-        for number, line in content_lines(path)
-    ]
+    names = [image_name(line, f"{path}, line {number}") for number, line in content_lines(path)]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         logger.warning(
@@ -177,15 +170,6 @@ def check_names(names: Iterable[str]) -> None:
                 f"a text file cannot hold the name {name!r}: names must not be empty, start with "
                 f"'#', contain line breaks, or begin or end with spaces. Rename the image"
             )
-
-
-def _inside(name: str, where: str) -> str:
-    """The name, if it stays in the image folder; otherwise FormatError."""
-    if leads_out(name):
-        raise FormatError(
-            f"{where}: image name {name[:200]!r} leaves the image folder; names are relative"
-        )
-    return name
 
 
 def _parse_query(line: str, where: str, *, has_name: bool = True) -> tuple[str, Camera]:

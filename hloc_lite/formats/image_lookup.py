@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from hloc_lite.errors import FormatError
+from hloc_lite.formats.given_intrinsics import line_of
 from hloc_lite.io.exif import read_orientation
 from hloc_lite.io.image_names import SUFFIXES, is_unicode, leads_out, normalize_name
 from hloc_lite.io.images import open_image, short_reason
@@ -25,7 +26,7 @@ class ImageLookup:
     """Sources of image names and sizes, in this order: cameras, then the folder."""
 
     cameras: Mapping[str, Camera] = field(default_factory=dict)
-    """Image name -> given intrinsics."""
+    """Image name, end of its path or ``ANY_IMAGE`` -> given intrinsics, see ``given_cameras``."""
     folder: Path | None = None
     """Image folder that names are relative to."""
     suffixes: Mapping[str, str] = field(default_factory=dict)
@@ -50,13 +51,18 @@ class ImageLookup:
             return same_stem[0]
         return (self.folder and find_file(self.folder, name)) or name
 
+    def find_camera(self, name: str) -> Camera | None:
+        """Given intrinsics of an image by its exact name; None if there are none."""
+        line = line_of(name, self.cameras)
+        return None if line is None else self.cameras[line]
+
     def find_size(self, name: str) -> tuple[int, int] | None:
         """(width, height) of an image by its exact name; None if unknown.
 
         Raises:
             FormatError: the file is no readable image.
         """
-        camera = self.cameras.get(name)
+        camera = self.find_camera(name)
         if camera is not None:
             return camera.width, camera.height
         if self.folder is None or not is_file(self.folder / name):

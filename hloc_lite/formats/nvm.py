@@ -28,6 +28,7 @@ from hloc_lite.formats.nvm_text import (
     parse_models,
     parse_points,
 )
+from hloc_lite.formats.pose_text import number_text
 from hloc_lite.formats.posed_images import PosedImages
 from hloc_lite.formats.track_lists import Tracks
 from hloc_lite.formats.tracked_models import (
@@ -38,7 +39,8 @@ from hloc_lite.formats.tracked_models import (
     track_lines,
     tracked_model,
 )
-from hloc_lite.geometry.cameras import check_camera, focal_lengths
+from hloc_lite.geometry.cameras import focal_lengths
+from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
 from hloc_lite.io.files import read_text, write_text_atomic
 from hloc_lite.scene import SfmModel
@@ -63,7 +65,7 @@ def read_nvm(
 
     Args:
         path: NVM file.
-        cameras: image name -> intrinsics, used instead of the file's; gives image sizes.
+        cameras: image name -> intrinsics, used instead of the file's, see ``given_cameras``.
         image_folder: folder of the images; gives sizes, and names whose suffix differs.
         suffixes: suffix in the file -> suffix of the images, such as ``{".png": ".jpg"}``.
         model_index: position of the model in the file, from 0; None for the one with most images.
@@ -113,8 +115,7 @@ def write_nvm(path: Path, model: SfmModel) -> None:
         values = [
             camera.params[0], *quat_wxyz_from_rotation(pose.rotation), *pose.center, radial,
         ]  # fmt: skip
-        numbers = " ".join(repr(float(value)) for value in values)
-        lines.append(f"{_written_name(image.name)} {numbers} 0")
+        lines.append(f"{_written_name(image.name)} {number_text(values)} 0")
     tracks = _centred(model)
     lines += ["", str(model.num_points)]
     heads = zip(model.xyz.tolist(), model.rgb.tolist(), track_lines(tracks), strict=True)
@@ -173,11 +174,12 @@ def _images(
         if name in names:
             raise FormatError(f"{each.where}: {name!r} is listed twice")
         names.add(name)
-        camera = lookup.cameras.get(name)
+        camera = lookup.find_camera(name)
         size = lookup.find_size(name)
         if camera is None and size is not None:
             try:
-                camera = check_camera(nvm_camera(*size, each.focal_px, each.radial, calibration))
+                own = nvm_camera(*size, each.focal_px, each.radial, calibration)
+                camera = check_given_camera(own)
             except (FormatError, ShapeError):
                 impossible.append(name)
         elif camera is None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from hloc_lite.errors import FormatError, counted
 from hloc_lite.formats.given_intrinsics import given_cameras
 from hloc_lite.formats.hloc_lists import read_poses
 from hloc_lite.formats.image_lookup import ImageLookup, clean_name
-from hloc_lite.formats.pose_text import content_lines, direction_notes, image_name
+from hloc_lite.formats.pose_directions import direction_notes
+from hloc_lite.formats.pose_text import content_lines, image_name
 from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.formats.pseudo_truth import read_pseudo_truth
 from hloc_lite.formats.rio10 import read_rio10_poses, rio10_truth
@@ -40,9 +42,10 @@ def count_pose_columns(lines: list[str]) -> int:
             behind the name.
 
     Returns:
-        7, or 8 with a focal length. 0 also for RIO10, whose poses are the inverses.
+        7, or 8 with a focal length. 0 also for RIO10, whose poses are the inverses, and for
+        trajectories, whose positions may have length 1 like a quaternion.
     """
-    if is_rio10_list(lines):
+    if is_rio10_list(lines) or is_trajectory(lines):
         return 0
     counts = {_count_numbers(line) for line in lines}
     columns = min(counts, default=0)
@@ -57,12 +60,20 @@ def is_rio10_list(lines: list[str]) -> bool:
 
 
 def is_trajectory(lines: list[str]) -> bool:
-    """Return True for lines of poses by time, ``timestamp tx ty tz qx qy qz qw``."""
+    """Return True for lines of poses by time, ``timestamp tx ty tz qx qy qz qw``.
+
+    Where the positions have length 1, the columns could also be ``name qw qx qy qz tx ty tz``. Then
+    it is a trajectory if the first numbers increase, which no names of photos with suffixes do.
+    """
     rows = [line.replace(",", " ").split() for line in lines]
-    return bool(rows) and all(
+    fits = bool(rows) and all(
         len(row) == 8 and _count_numbers(" ".join(["x", *row])) == 8 and _is_unit(row[4:])
         for row in rows
     )
+    if not fits or not all(_is_unit(row[1:5]) for row in rows):
+        return fits
+    times = [float(row[0]) for row in rows]
+    return all(time < later for time, later in pairwise(times))
 
 
 def read_pose_list(path: Path, cameras: Mapping[str, Camera] | None) -> PosedImages:

@@ -9,17 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.errors import FormatError
-from hloc_lite.geometry.rotations import check_unit_quaternion, rotation_from_quat_wxyz
+from hloc_lite.geometry.rotations import (
+    check_unit_quaternion,
+    quat_wxyz_from_rotation,
+    rotation_from_quat_wxyz,
+)
 from hloc_lite.io.files import read_text
 from hloc_lite.io.image_names import leads_out, normalize_name
 from hloc_lite.types import Float64, Rigid3
 
 MAX_ROTATION_ERROR = 5e-3
 """Largest error of R R^T of a rotation matrix in a file: three decimals give 0.002."""
-MAX_DISTANCE = 1e12
-"""Larger coordinates are refused: they are no lengths, and overflow when poses are inverted."""
-_MIN_POSES = 10
-_MUCH_SHORTER = 0.5
+MAX_DISTANCE = 1e18
+"""Largest coordinate of a pose in any file: squared lengths still fit 32-bit floats. Less would
+refuse real results: an estimate of hloc on RobotCar is 1.4e16 away, a wrong answer like others."""
 
 
 def content_lines(path: Path) -> list[tuple[int, str]]:
@@ -76,6 +79,12 @@ def number_text(values: Iterable[float], separator: str = " ") -> str:
     return separator.join(repr(float(value)) for value in values)
 
 
+def pose_numbers(a_from_b: Rigid3, separator: str = " ") -> str:
+    """``qw qx qy qz tx ty tz`` with full precision, qw >= 0."""
+    values = [*quat_wxyz_from_rotation(a_from_b.rotation), *a_from_b.translation]
+    return number_text(values, separator)
+
+
 def image_name(name: str, where: str) -> str:
     """Return an image name in normal form (``a`` for ``./a``).
 
@@ -89,18 +98,45 @@ def image_name(name: str, where: str) -> str:
     return normalize_name(name)
 
 
-def pose_from_quat(quat_wxyz: Sequence[float], translation: Sequence[float], where: str) -> Rigid3:
+def pose_from_quat(quat_wxyz: npt.ArrayLike, translation: npt.ArrayLike, where: str) -> Rigid3:
     """Return ``a_from_b`` of a unit quaternion and a translation from a file.
 
     Raises:
-        FormatError: a quaternion whose length is not 1, or a translation that is not finite.
+        FormatError: not 4 and 3 numbers, a quaternion whose length is not 1, or a translation that
+            ``check_translation`` refuses.
+    """
+    return Rigid3(rotation_from_unit_quat(quat_wxyz, where), check_translation(translation, where))
+
+
+def rotation_from_unit_quat(quat_wxyz: npt.ArrayLike, where: str) -> Float64:
+    """(3, 3) rotation of a (4,) unit quaternion from a file.
+
+    Raises:
+        FormatError: not four finite numbers, or a length that is not 1.
     """
     try:
         rotation = rotation_from_quat_wxyz(quat_wxyz)
         check_unit_quaternion(quat_wxyz)
     except FormatError as error:
         raise FormatError(f"{where}: {error}") from None
-    return Rigid3(rotation, _checked_translation(translation, where))
+    return rotation
+
+
+def check_translation(translation: npt.ArrayLike, where: str) -> Float64:
+    """(3,) translation or position from a file, if it can be one.
+
+    Raises:
+        FormatError: not three numbers, not finite, or farther than ``MAX_DISTANCE``.
+    """
+    values = np.asarray(translation, np.float64)
+    if values.shape != (3,):
+        raise FormatError(f"{where}: expected three coordinates, got {values}")
+    if not (np.abs(values) <= MAX_DISTANCE).all():  # NaN fails, too
+        raise FormatError(
+            f"{where}: expected finite coordinates of at most {MAX_DISTANCE:g}, got {values}: the "
+            f"number is damaged, or the columns are in another order"
+        )
+    return values
 
 
 def pose_from_matrix(values: npt.ArrayLike, where: str) -> Rigid3:
@@ -109,8 +145,8 @@ def pose_from_matrix(values: npt.ArrayLike, where: str) -> Rigid3:
     Rounded rotations are replaced by the nearest rotation.
 
     Raises:
-        FormatError: another count, a last row other than 0 0 0 1, or a left part that is no
-            rotation.
+        FormatError: another count, a last row other than 0 0 0 1, a left part that is no
+            rotation, or a translation that ``check_translation`` refuses.
     """
     numbers = np.asarray(values, np.float64).ravel()
     if numbers.size not in (12, 16):
@@ -123,48 +159,13 @@ def pose_from_matrix(values: npt.ArrayLike, where: str) -> Rigid3:
         is_transposed = np.allclose(matrix[:, 3], [0, 0, 0, 1], rtol=0, atol=1e-6)
         hint = ": the matrix is stored by columns" if is_transposed else ""
         raise FormatError(f"{where}: expected a last row 0 0 0 1, got {matrix[3]}{hint}")
-    return Rigid3(_nearest_rotation(matrix[:, :3][:3], where), _checked_translation(
-        matrix[:3, 3].tolist(), where
-    ))  # fmt: skip
+    rotation = _nearest_rotation(matrix[:3, :3], where)
+    return Rigid3(rotation, check_translation(matrix[:3, 3], where))
 
 
 def matrix_text(a_from_b: Rigid3) -> str:
     """Four lines of four numbers, the homogeneous matrix, in full precision."""
     return "".join(number_text(row) + "\n" for row in a_from_b.matrix)
-
-
-def direction_notes(
-    worlds_from_cam: Sequence[Rigid3], what: str, *, other: str = "cam_from_world"
-) -> tuple[str, ...]:
-    """Warn if poses in order of time move much less when read as cam_from_world.
-
-    Cameras move steadily, so the right reading mostly has the shorter path. Cameras that circle
-    the origin are an exception: it is a hint only.
-
-    Args:
-        worlds_from_cam: world_from_cam in order of time.
-        what: what the poses are from, for the sentence.
-        other: the other reading of the file, for the sentence.
-
-    Returns:
-        One sentence, or nothing.
-    """
-    if len(worlds_from_cam) < _MIN_POSES:
-        return ()
-    rotations = np.array([pose.rotation for pose in worlds_from_cam])
-    positions = np.array([pose.translation for pose in worlds_from_cam])
-    others = -np.einsum("nji,nj->ni", rotations, positions)
-    length, other_length = _path_length(positions), _path_length(others)
-    if other_length >= _MUCH_SHORTER * length:
-        return ()
-    return (
-        f"{what}: the path of the camera is {length:.4g} long, but {other_length:.4g} if the poses "
-        f"were {other}: check the direction of the poses",
-    )
-
-
-def _path_length(positions: Float64) -> float:
-    return float(np.linalg.norm(np.diff(positions, axis=0), axis=1).sum())
 
 
 def _nearest_rotation(matrix: Float64, where: str) -> Float64:
@@ -177,10 +178,3 @@ def _nearest_rotation(matrix: Float64, where: str) -> Float64:
         )
     left, _, right = np.linalg.svd(matrix)
     return np.asarray(left @ right, np.float64)
-
-
-def _checked_translation(translation: Sequence[float], where: str) -> Float64:
-    values = np.array(translation, np.float64)
-    if not (np.isfinite(values).all() and (np.abs(values) <= MAX_DISTANCE).all()):
-        raise FormatError(f"{where}: expected finite coordinates, got {values}")
-    return values

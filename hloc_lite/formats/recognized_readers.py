@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hloc_lite.errors import FormatError
+from hloc_lite.errors import FormatError, counted
+from hloc_lite.formats.given_intrinsics import given_cameras
 from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.types import Camera
 
@@ -19,7 +20,7 @@ class Source:
     image_folder: Path | None = None
     """Folder of the photos, for formats that do not tell their sizes."""
     cameras: Mapping[str, Camera] | None = None
-    """Image name -> intrinsics, for formats without them."""
+    """Image name -> intrinsics, for formats without them or without image sizes."""
 
 
 Reader = Callable[[Source], PosedImages]
@@ -57,10 +58,11 @@ def read_transforms_images(source: Source) -> PosedImages:
 
 
 def read_nvm_images(source: Source) -> PosedImages:
-    """Read an NVM file."""
+    """Read an NVM file; given intrinsics replace its own."""
     from hloc_lite.formats.nvm import read_nvm
 
-    return read_nvm(source.path, image_folder=source.image_folder or source.path.parent)
+    folder = source.image_folder or source.path.parent
+    return _with_given(read_nvm(source.path, cameras=source.cameras, image_folder=folder), source)
 
 
 def read_bundler_images(source: Source) -> PosedImages:
@@ -91,11 +93,16 @@ def read_twelve_scenes_images(source: Source) -> PosedImages:
 
 
 def read_cambridge_images(source: Source) -> PosedImages:
-    """Read a list of Cambridge Landmarks, of a folder the training list."""
+    """Read a list of Cambridge Landmarks, of a folder the training list.
+
+    Given intrinsics replace those of its reconstruction.
+    """
     from hloc_lite.formats.cambridge import read_cambridge
 
     file = source.path / "dataset_train.txt" if source.path.is_dir() else source.path
-    return read_cambridge(file, image_folder=source.image_folder)
+    return _with_given(
+        read_cambridge(file, cameras=source.cameras, image_folder=source.image_folder), source
+    )
 
 
 def read_scanner_app_images(source: Source) -> PosedImages:
@@ -183,8 +190,10 @@ def refuse_trajectory(source: Source) -> PosedImages:
         FormatError: always.
     """
     raise FormatError(
-        f"{source.path} has poses by time, not by image: give a folder with it as groundtruth.txt, "
-        f"and with rgb.txt, lines 'timestamp filename'"
+        f"{source.path} is taken for a trajectory, 'timestamp tx ty tz qx qy qz qw', and has poses "
+        f"by time, not by image: give a folder with it as groundtruth.txt, and with rgb.txt, lines "
+        f"'timestamp filename'. If its first column holds names of images, state the kind, such as "
+        f"--reference-kind 'list of poses'"
     )
 
 
@@ -214,6 +223,16 @@ def read_colmap(source: Source) -> PosedImages:
     model = read_model(source.path)
     cameras = {image.name: model.cameras[image.camera_id] for image in model.images}
     return PosedImages(model=model, cameras=cameras)
+
+
+def _with_given(posed: PosedImages, source: Source) -> PosedImages:
+    """Posed images whose intrinsics the user could replace, with a note on those that are not."""
+    if source.cameras is None:
+        return posed
+    own = {image.name: posed.model.cameras[image.camera_id] for image in posed.model.images}
+    missing = len(own) - len(given_cameras(own, source.cameras, str(source.path)))
+    note = f"{counted(missing, 'image')} without given intrinsics: those of the file are used"
+    return replace(posed, cameras=own, notes=(*posed.notes, *([note] if missing else [])))
 
 
 def read_query_list(source: Source) -> PosedImages:

@@ -20,19 +20,19 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.errors import FormatError, counted
+from hloc_lite.formats.pose_directions import direction_notes
 from hloc_lite.formats.pose_text import (
     content_lines,
-    direction_notes,
     finite_numbers,
     matrix_text,
     number_text,
     pose_from_matrix,
     pose_from_quat,
+    pose_numbers,
 )
 from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.formats.seven_scenes import matrix_numbers
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
-from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.types import Camera, Rigid3
 
@@ -72,11 +72,9 @@ def write_rio10_poses(path: Path, cam_from_world: Mapping[str, Rigid3]) -> None:
     Raises:
         FormatError: a name of another form than ``seq01_02/frame-000000.color.jpg``.
     """
-    lines = []
-    for name, pose in cam_from_world.items():
-        world_from_cam = pose.inverse()
-        quat = quat_wxyz_from_rotation(world_from_cam.rotation)
-        lines.append(f"{_frame(name)} {number_text([*quat, *world_from_cam.translation])}\n")
+    lines = [
+        f"{_frame(name)} {pose_numbers(pose.inverse())}\n" for name, pose in cam_from_world.items()
+    ]
     write_text_atomic(path, "".join(lines))
 
 

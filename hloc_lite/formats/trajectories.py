@@ -17,9 +17,9 @@ from pathlib import Path
 
 from hloc_lite.errors import FormatError, counted
 from hloc_lite.formats.hloc_lists import check_names
+from hloc_lite.formats.pose_directions import direction_notes
 from hloc_lite.formats.pose_text import (
     content_lines,
-    direction_notes,
     finite_numbers,
     image_name,
     number_text,

@@ -23,8 +23,10 @@ from hloc_lite.formats.capture import (
     write_session,
 )
 from hloc_lite.formats.kapture import DevicePose, Record, Sensor
+from hloc_lite.formats.pose_text import MAX_DISTANCE
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
+coordinates = st.floats(-MAX_DISTANCE, MAX_DISTANCE)
 times = st.integers(0, 10**17)
 HALF = repr(0.5**0.5)
 # rotation by 90 degrees about z: (x, y, z) becomes (-y, x, z)
@@ -62,7 +64,7 @@ def tree(folder: Path, content: Mapping[str, str]) -> Path:
 poses = st.builds(
     DevicePose,
     st.none() | st.sampled_from([(1.0, 0.0, 0.0, 0.0), (0.5, -0.5, 0.5, -0.5)]),
-    st.none() | st.tuples(finite, finite, finite),
+    st.none() | st.tuples(*[coordinates] * 3),
     st.none() | st.tuples(*[finite] * 36),
 )
 trajectories = st.dictionaries(

@@ -206,7 +206,7 @@ IMAGE = "1 1 0 0 0 0 0 0 1 a.jpg\n\n"
         (CAMERA, IMAGE.replace("1 1 0 0 0", "1 nan 0 0 0"), "", "quaternion"),
         (CAMERA, IMAGE.replace("1 1 0 0 0", "1 1e200 0 0 0"), "", "quaternion"),
         (CAMERA, IMAGE, "1 1e300 0 0 9 9 9 1\n", "not finite"),
-        (CAMERA, IMAGE.replace("0 0 0 1", "0 0 inf 1"), "", "pose that is not finite"),
+        (CAMERA, IMAGE.replace("0 0 0 1", "0 0 inf 1"), "", "expected finite coordinates"),
         (CAMERA, IMAGE.replace("a.jpg", ""), "", "expected 'IMAGE_ID"),
         (CAMERA, IMAGE.replace("\n\n", "\n1 2\n"), "", "expected 'X Y POINT3D_ID'"),
         (CAMERA, IMAGE.replace("\n\n", "\nnan 2 -1\n"), "", "keypoints that are not finite"),

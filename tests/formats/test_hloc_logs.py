@@ -153,10 +153,10 @@ def test_bad_entries_are_named(changes: dict[str, Any], message: str, tmp_path: 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"qvec": np.zeros(4)}, "not a unit quaternion"),
+        ({"qvec": np.zeros(4)}, "not all zero"),
         ({"qvec": HALF_TURN * 2}, "not a unit quaternion"),
-        ({"qvec": HALF_TURN[:3]}, "expected a pose of a quaternion"),
-        ({"tvec": [1, 2, np.inf]}, "expected a pose of a quaternion"),
+        ({"qvec": HALF_TURN[:3]}, "a quaternion needs four"),
+        ({"tvec": [1, 2, np.inf]}, "expected finite coordinates"),
         ({"tvec": [1, 2, 10**400]}, "too large"),
         ({"num_inliers": 3}, "3 inliers, but the mask has 2"),
         ({"inliers": [True, True]}, "expected shape"),

@@ -33,6 +33,7 @@ from hloc_lite.formats.kapture import (
     write_tables,
 )
 from hloc_lite.formats.kapture.records import VALUE_COLUMNS
+from hloc_lite.formats.pose_text import MAX_DISTANCE
 from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import exp_so3
@@ -49,11 +50,10 @@ files = st.one_of(st.sampled_from(["a b/é 1.jpg", "x/#2.png"]), ids).filter(
     lambda name: not leads_out(name) and name == normalize_name(name) and name != "."
 )
 finite = st.floats(allow_nan=False, allow_infinity=False)
+coordinates = st.floats(-MAX_DISTANCE, MAX_DISTANCE)
 timestamps = st.integers(0, 10**17)
 quaternions = st.tuples(*[st.floats(-3, 3)] * 3).map(lambda r: tuple(_quat(r).tolist()))
-poses = st.builds(
-    DevicePose, st.none() | quaternions, st.none() | st.tuples(finite, finite, finite)
-)
+poses = st.builds(DevicePose, st.none() | quaternions, st.none() | st.tuples(*[coordinates] * 3))
 
 
 def _quat(rotvec: tuple[float, ...]) -> np.ndarray:

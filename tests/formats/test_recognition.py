@@ -126,9 +126,33 @@ def test_poses_without_intrinsics_say_the_remedy(name: str, tmp_path: Path) -> N
 
 
 def test_intrinsics_are_not_given_twice(tmp_path: Path) -> None:
-    BY_NAME["NVM"].write(tmp_path)
+    BY_NAME["kapture"].write(tmp_path)
     with pytest.raises(FormatError, match="intrinsics of its own"):
-        read_posed_images(tmp_path / "m.nvm", tmp_path, SHARED)
+        read_posed_images(tmp_path, None, SHARED)
+
+
+@pytest.mark.parametrize("name", ["NVM", "Cambridge Landmarks"])
+def test_given_intrinsics_replace_those_without_image_size(name: str, tmp_path: Path) -> None:
+    sample = BY_NAME[name]
+    sample.write(tmp_path)
+    own = read_posed_images(tmp_path / sample.entry, tmp_path).posed
+    for photo in [*tmp_path.rglob("*.png"), *tmp_path.rglob("*.jpg")]:
+        photo.unlink()  # sizes are those of the given intrinsics
+    path = tmp_path / sample.entry
+    for given in (SHARED, {name.rpartition("/")[2]: SHARED["*"] for name in own.cameras}):
+        posed = read_posed_images(path, tmp_path, given).posed
+        assert posed.cameras.keys() == own.cameras.keys()
+        (camera,) = posed.model.cameras.values()
+        assert camera is SHARED["*"]
+    with pytest.raises(FormatError, match="none of"):
+        read_posed_images(path, tmp_path, {"other.png": SHARED["*"]})
+
+
+def test_images_that_keep_their_own_intrinsics_are_counted(tmp_path: Path) -> None:
+    BY_NAME["NVM"].write(tmp_path)
+    given = {"0.png": SHARED["*"]}
+    posed = read_posed_images(tmp_path / "m.nvm", tmp_path, given).posed
+    assert "1 image without given intrinsics: those of the file are used" in posed.notes
 
 
 def test_directions_of_lists(tmp_path: Path) -> None:
@@ -198,6 +222,37 @@ def test_a_trajectory_alone_says_what_is_missing(tmp_path: Path) -> None:
     path.write_text("1305031098.6 1 2 3 0 0.8 0 0.6\n")
     with pytest.raises(FormatError, match=r"poses by time.*rgb.txt"):
         read_posed_images(path)
+
+
+def _on_unit_circle(first: str) -> str:
+    """Eight columns whose middle and last four numbers both have length 1."""
+    lines = (
+        f"{first.format(n)} {np.cos(0.1 * n)} {np.sin(0.1 * n)} 0 0 0 0 1\n" for n in range(12)
+    )
+    return "".join(lines)
+
+
+def test_a_trajectory_on_the_unit_circle_is_no_list_of_poses(tmp_path: Path) -> None:
+    path = tmp_path / "circle.txt"
+    path.write_text(_on_unit_circle("13050310{:02d}.5"))
+    assert recognize(path).kind == "trajectory"
+    with pytest.raises(FormatError, match=r"taken for a trajectory.*--reference-kind 'list of"):
+        read_posed_images(path, None, SHARED)
+    path.write_text(_on_unit_circle("{:06d}.png"))
+    assert recognize(path).kind == "list of poses"
+
+
+def test_the_user_may_state_the_kind(tmp_path: Path) -> None:
+    path = tmp_path / "circle.txt"
+    path.write_text(_on_unit_circle("{:06d}"))
+    found = read_posed_images(path, None, SHARED, kind="List of poses")
+    assert found.kind == "list of poses" and len(found.posed.model.images) == 12
+    assert recognize(path, "pseudo").kind == "pseudo ground truth"  # a beginning
+    for unclear in ("none such", "list"):
+        with pytest.raises(FormatError, match=r"is no kind of a file, or several: .*'NVM'"):
+            recognize(path, unclear)
+    with pytest.raises(FormatError, match=r"no kind of a folder.*'kapture'"):
+        recognize(tmp_path, "NVM")
 
 
 def test_files_are_tried_in_isolation(tmp_path: Path) -> None:

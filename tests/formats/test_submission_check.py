@@ -417,6 +417,13 @@ def test_lamar_zips(tmp_path: Path) -> None:
             check_submission(zipped(path, texts), form, expected_names=poses, map_model=maps)
         )
 
+    one = {name: text if "CAB" in name or "desc" in name else "" for name, text in texts.items()}
+    one["LIN_query_phone.txt"] = title
+    (remark,) = check_submission(zipped(path, one), form, expected_names=poses)
+    assert (remark.kind, remark.severity, remark.count) == (K.MISSING_GROUP, Severity.REMARK, 4)
+    assert "LIN_query_phone" in remark.message and "(100 expected poses)" in remark.message
+    assert "CAB" not in remark.message
+    assert kinds(check_submission(path, form)) == {K.MISSING_GROUP}
     without = {name: text for name, text in texts.items() if "LIN_query_phone" not in name}
     assert found(without) == {K.WRONG_FILES}
     assert found({n: t for n, t in texts.items() if "desc" not in n}) == {K.NO_DESCRIPTION}

@@ -18,8 +18,10 @@ from hloc_lite.formats.capture import (
     session_images,
     session_queries,
 )
+from hloc_lite.formats.kapture import Sensor
 from hloc_lite.formats.kapture.trajectories import known_poses, read_trajectories
-from hloc_lite.geometry.rotations import exp_so3, quat_wxyz_from_rotation
+from hloc_lite.formats.pose_text import pose_numbers
+from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.types import Camera, Rigid3
 
@@ -72,7 +74,7 @@ def add_queries(found: DeviceQueries, folder: Path, group: str | None) -> list[s
         found: what is extended.
         folder: session, whose ``queries.txt`` lists its queries; without it all images are
             queries, those of rigs together.
-        group: start of names in a submission; None if poses of the session are not handed in.
+        group: start of names in a submission; None if poses of the session are not submitted.
 
     Returns:
         Notes.
@@ -139,7 +141,8 @@ def write_session(
     images, poses, queries, names = [], [], [], {}
     cam_from_rig = Rigid3(exp_so3([0.1, -0.2, 0.3]), np.array([0.05, -0.02, 0.01]))
     for row, photo in enumerate(photos):
-        sensor = sensors.setdefault(_sensor_text(photo.camera), f"cam_{len(sensors):03d}")
+        params = ", ".join(Sensor.from_camera(photo.camera).params)
+        sensor = sensors.setdefault(params, f"cam_{len(sensors):03d}")
         time = _START_US + row * _STEP_US
         image = f"images/{sensor}/{time}.jpg"
         names[photo.name] = f"{folder.name}/raw_data/{image}"
@@ -184,15 +187,6 @@ def _write_table(path: Path, columns: str, lines: Sequence[str]) -> None:
     write_text_atomic(path, "".join([f"# {columns}\n", *lines]))
 
 
-def _sensor_text(camera: Camera) -> str:
-    params = ", ".join(repr(value) for value in camera.params.tolist())
-    return f"{camera.model}, {camera.width}, {camera.height}, {params}"
-
-
 def _world_text(device_from_parent: Rigid3) -> str:
     """Inverse of a pose as ``qw, qx, qy, qz, tx, ty, tz``: sessions store parent_from_device."""
-    values = [
-        *quat_wxyz_from_rotation(device_from_parent.rotation.T),
-        *device_from_parent.center,
-    ]
-    return ", ".join(repr(float(value)) for value in values)
+    return pose_numbers(device_from_parent.inverse(), ", ")

@@ -38,7 +38,7 @@ class DeviceQueries:
             cam_from_device: query -> pose on the rig.
             cameras: query -> intrinsics.
             is_rig: True if the pose of a rig is asked for.
-            submission_name: name of the pose; None if none is handed in.
+            submission_name: name of the pose; None if none is submitted.
         """
         self.cameras |= cameras
         if is_rig:

@@ -10,9 +10,10 @@ import numpy as np
 from hloc_lite.datasets.dataset import Dataset
 from hloc_lite.datasets.layouts.photo_writing import PosedPhoto, write_photo
 from hloc_lite.errors import FormatError, counted
-from hloc_lite.formats.kapture import Kapture, posed_images, read_kapture
+from hloc_lite.formats.kapture import Kapture, Sensor, posed_images, read_kapture
+from hloc_lite.formats.pose_text import pose_numbers
 from hloc_lite.formats.posed_images import PosedImages
-from hloc_lite.geometry.rotations import exp_so3, quat_wxyz_from_rotation
+from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import Camera, Rigid3
@@ -105,7 +106,8 @@ def write_kapture_folder(
     records, poses, names = [], [], {}
     cam_from_rig = Rigid3(exp_so3([-0.2, 0.1, 0.3]), np.array([0.03, -0.06, 0.02]))
     for row, photo in enumerate(photos):
-        sensor = sensors.setdefault(_sensor_text(photo.camera), f"cam{len(sensors):02d}")
+        params = ", ".join(Sensor.from_camera(photo.camera).params)
+        sensor = sensors.setdefault(params, f"cam{len(sensors):02d}")
         time = first_timestamp + row
         names[photo.name] = f"images/{sensor}/{time:06d}.jpg"
         target = folder / "sensors" / "records_data" / names[photo.name]
@@ -114,7 +116,8 @@ def write_kapture_folder(
         if with_poses and photo.cam_from_world is not None:
             pose = photo.cam_from_world
             device = cam_from_rig.inverse().compose(pose) if on_rig else pose
-            poses.append(f"{time}, {RIG if on_rig else sensor}, {_pose_text(device)}\n")
+            numbers = pose_numbers(device, ", ")
+            poses.append(f"{time}, {RIG if on_rig else sensor}, {numbers}\n")
     lines = [f"{sensor}, , camera, {text}\n" for text, sensor in sensors.items()]
     _write_table(
         folder / "sensors" / "sensors.txt", "sensor_id, name, sensor_type, [sensor_params]+", lines
@@ -123,7 +126,8 @@ def write_kapture_folder(
         folder / "sensors" / "records_camera.txt", "timestamp, device_id, image_path", records
     )
     if on_rig:
-        rows = [f"{RIG}, {sensor}, {_pose_text(cam_from_rig)}\n" for sensor in sensors.values()]
+        numbers = pose_numbers(cam_from_rig, ", ")
+        rows = [f"{RIG}, {sensor}, {numbers}\n" for sensor in sensors.values()]
         columns = "rig_id, sensor_id, qw, qx, qy, qz, tx, ty, tz"
         _write_table(folder / "sensors" / "rigs.txt", columns, rows)
     if poses:
@@ -141,13 +145,3 @@ def _renamed(image: SfmImage, name: str) -> SfmImage:
 
 def _write_table(path: Path, columns: str, lines: Sequence[str]) -> None:
     write_text_atomic(path, "".join(["# kapture format: 1.1\n", f"# {columns}\n", *lines]))
-
-
-def _sensor_text(camera: Camera) -> str:
-    params = ", ".join(repr(value) for value in camera.params.tolist())
-    return f"{camera.model}, {camera.width}, {camera.height}, {params}"
-
-
-def _pose_text(pose: Rigid3) -> str:
-    values = [*quat_wxyz_from_rotation(pose.rotation), *pose.translation]
-    return ", ".join(repr(float(value)) for value in values)

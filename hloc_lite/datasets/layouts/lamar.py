@@ -79,7 +79,7 @@ def _read_location(sessions: Path, location: str, card: Card) -> Dataset:
         if not (folder / "queries.txt").is_file():
             raise FormatError(f"{folder / 'queries.txt'} does not exist: unpack the whole session")
         found = DeviceQueries()
-        # validation is not handed in
+        # validation is not submitted
         group = None if "_val_" in session else f"{location}_{session}"
         notes += add_queries(found, folder, group)
         queries[condition], truth[condition] = found.cameras, found.truth

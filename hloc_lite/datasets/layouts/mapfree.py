@@ -32,10 +32,10 @@ from hloc_lite.formats.pose_text import (
     image_name,
     number_text,
     pose_from_quat,
+    pose_numbers,
 )
 from hloc_lite.formats.posed_images import posed_model
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
-from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.types import Camera, Rigid3
 
@@ -196,6 +196,4 @@ def _pose_text(photo: PosedPhoto, reference: PosedPhoto) -> str:
     """Pose in the world of the reference image."""
     if photo.cam_from_world is None or reference.cam_from_world is None:
         return "0 0 0 0 0 0 0"
-    rotation = photo.cam_from_world.rotation @ reference.cam_from_world.rotation.T
-    translation = photo.cam_from_world.translation - rotation @ reference.cam_from_world.translation
-    return number_text([*quat_wxyz_from_rotation(rotation), *translation])
+    return pose_numbers(photo.cam_from_world.compose(reference.cam_from_world.inverse()))

@@ -8,7 +8,7 @@ was unpacked into a folder of its own. Conditions are ``FLOOR`` for the hidden t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hloc_lite.datasets.cards import Card
@@ -24,32 +24,47 @@ from hloc_lite.errors import FormatError
 from hloc_lite.types import Camera, Rigid3
 
 
-def read_floors(
-    root: Path, card: Card, building: str, floors: Sequence[str]
-) -> tuple[Dataset, ...]:
-    """Read the floors that are there.
+@dataclass(frozen=True)
+class Building:
+    """Layout of the floors of a building, a data set each."""
 
-    Raises:
-        FormatError: no map, or a damaged kapture.
-    """
-    maps = {floor: _find(root, building, floor, "mapping") for floor in floors}
-    found = {floor: folder for floor, folder in maps.items() if folder is not None}
-    if not found:
-        raise FormatError(
-            f"{root} has no map of {building}: expected {building}/FLOOR/release/mapping/sensors/"
-            f"sensors.txt, where FLOOR is one of {', '.join(floors)}. Unpack the archives there"
+    name: str
+    """Name in folders and archives."""
+    floors: tuple[str, ...]
+
+    def read(self, root: Path, card: Card) -> tuple[Dataset, ...]:
+        """Read the floors that are there.
+
+        Raises:
+            FormatError: no map, or a damaged kapture.
+        """
+        maps = {floor: _find(root, self.name, floor, "mapping") for floor in self.floors}
+        found = {floor: folder for floor, folder in maps.items() if folder is not None}
+        if not found:
+            raise FormatError(
+                f"{root} has no map of {self.name}: expected {self.name}/FLOOR/release/mapping/"
+                f"sensors/sensors.txt, where FLOOR is one of {', '.join(self.floors)}. Unpack the "
+                f"archives there"
+            )
+        return tuple(
+            _read_floor(root, card, self.name, floor, folder) for floor, folder in found.items()
         )
-    return tuple(
-        _read_floor(root, card, building, floor, folder) for floor, folder in found.items()
-    )
+
+    def write(self, dataset: Dataset, root: Path) -> dict[str, str]:
+        """Write a data set as the first floor.
+
+        Raises:
+            FormatError: no metric poses.
+        """
+        return _write_floor(dataset, root, self.name, self.floors[0])
 
 
-def write_floor(dataset: Dataset, root: Path, building: str, floor: str) -> dict[str, str]:
-    """Write a data set as a floor: the first condition as validation, others as hidden tests.
+GANGNAM_STATION = Building("GangnamStation", ("B1", "B2"))
+HYUNDAI_DEPARTMENT_STORE = Building("HyundaiDepartmentStore", ("1F", "4F", "B1"))
 
-    Raises:
-        FormatError: no metric poses.
-    """
+
+def _write_floor(dataset: Dataset, root: Path, building: str, floor: str) -> dict[str, str]:
+    """Write a data set as a floor: the first condition as validation, others as hidden tests."""
     release = f"{building}/{floor}/release"
     dealt = dealt_queries(dataset, ("validation", "test"), with_truth=["validation"])
     names: dict[str, str] = {}

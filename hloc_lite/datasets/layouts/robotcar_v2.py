@@ -25,6 +25,7 @@ from hloc_lite.datasets.layouts.robotcar import (
     read_reference,
 )
 from hloc_lite.datasets.layouts.robotcar_writing import (
+    png_name,
     renamed_map,
     renamed_queries,
     write_shared_files,
@@ -121,7 +122,7 @@ def write(dataset: Dataset, root: Path) -> dict[str, str]:
     posed = [each for each in queries if each.photo.cam_from_world is not None]
     train = {each.name: each for each in posed[_TRAIN_SHARE - 1 :: _TRAIN_SHARE]}
     write_text_atomic(root / TRAIN, "".join(_train_line(each) for each in train.values()))
-    test = [_png(each.name) for each in queries if each.name not in train]
+    test = [png_name(each.name) for each in queries if each.name not in train]
     write_text_atomic(root / TEST, "\n".join([*test, ""]))
     return write_photos(dataset, [*placed, *queries], root / "images")
 
@@ -131,11 +132,7 @@ def _train_line(placed: Placed) -> str:
     pose = placed.photo.cam_from_world
     assert pose is not None
     matrix = np.linalg.inv(pose.matrix)[:3]
-    return f"{_png(placed.name)} {number_text(matrix.ravel())}\n"
-
-
-def _png(name: str) -> str:
-    return f"{name.removesuffix('.jpg')}.png"
+    return f"{png_name(placed.name)} {number_text(matrix.ravel())}\n"
 
 
 def _with_posed(

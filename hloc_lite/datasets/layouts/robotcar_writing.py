@@ -89,10 +89,12 @@ def write_shared_files(
         text = "".join(f"{number_text(values, ',')}\n" for values in rows)
         write_text_atomic(root / f"extrinsics/{side}_extrinsics.txt", text)
     model = placed_model(dataset, placed)
-    write_nvm_layout(root / "3D-models/all-merged/all.nvm", model, lambda name: f"./{_png(name)}")
-    listed = number_images({_png(each.name): each.camera for each in placed})
+    nvm = root / "3D-models/all-merged/all.nvm"
+    write_nvm_layout(nvm, model, lambda name: f"./{png_name(name)}")
+    listed = number_images({png_name(each.name): each.camera for each in placed})
     write_database(root / "3D-models/overcast-reference.db", listed, {})
 
 
-def _png(name: str) -> str:
+def png_name(name: str) -> str:
+    """Name of a photo in the 3D model and the lists, which end in ``.png``."""
     return f"{name.removesuffix('.jpg')}.png"

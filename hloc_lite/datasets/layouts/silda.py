@@ -29,12 +29,11 @@ from hloc_lite.formats.pose_text import (
     content_lines,
     finite_numbers,
     image_name,
-    number_text,
     pose_from_quat,
+    pose_numbers,
 )
 from hloc_lite.formats.posed_images import posed_model
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
-from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
 from hloc_lite.io.files import read_text, write_text_atomic
 from hloc_lite.types import Camera, Rigid3
 
@@ -185,5 +184,4 @@ def _camera_id(name: str) -> str:
 def _world_text(photo: PosedPhoto) -> str:
     """``qw qx qy qz tx ty tz`` of world_from_cam."""
     assert photo.cam_from_world is not None
-    quat = quat_wxyz_from_rotation(photo.cam_from_world.rotation.T)
-    return number_text([*quat, *photo.cam_from_world.center])
+    return pose_numbers(photo.cam_from_world.inverse())

@@ -13,7 +13,7 @@ import numpy as np
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap.sqlite import matrix
-from hloc_lite.geometry.rotations import check_unit_quaternion, rotation_from_quat_wxyz
+from hloc_lite.formats.pose_text import pose_from_quat
 from hloc_lite.types import Camera, Float32, Float64, Int32, Rigid3
 
 PAIR_FACTOR = 2**31 - 1
@@ -118,10 +118,4 @@ def relative_pose(quat: Any, translation: Any, where: str) -> Rigid3 | None:
     t = matrix((1, 3, translation), "<f8", where)[0]
     if not wxyz.any():
         return None
-    if not np.isfinite(t).all():
-        raise FormatError(f"{where}: the relative pose is not finite")
-    try:
-        check_unit_quaternion(wxyz)
-        return Rigid3(rotation_from_quat_wxyz(wxyz), t)
-    except FormatError as error:
-        raise FormatError(f"{where}: {error}") from None
+    return pose_from_quat(wxyz, t, where)

@@ -23,6 +23,7 @@ from hloc_lite.formats.colmap.rig_files import (
     rig_paths,
     rigs_bytes,
 )
+from hloc_lite.formats.pose_text import check_translation
 from hloc_lite.geometry.rotations import check_unit_quaternion, rotations_from_unit_quats
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.image_names import leads_out
@@ -193,8 +194,7 @@ def _check_image(raw: RawImage, cameras: dict[int, Camera], path: Path) -> None:
         raise FormatError(f"{where} has camera {raw.camera_id}, which does not exist")
     if not 0 <= raw.image_id <= MAX_IMAGE_ID:
         raise FormatError(f"{where} has the id {raw.image_id}, which is out of range")
-    if not _is_valid(raw.translation):
-        raise FormatError(f"{where} has a pose that is not finite")
+    check_translation(raw.translation, where)
     if not _is_valid(raw.xy):
         raise FormatError(f"{where} has keypoints that are not finite")
     try:

@@ -12,7 +12,7 @@ from hloc_lite.errors import FormatError, ShapeError
 from hloc_lite.formats.hloc.log_values import HlocLog, LoggedEstimate, LoggedQuery
 from hloc_lite.formats.hloc.names import PIXEL_OFFSET
 from hloc_lite.formats.hloc.pickled import PickledArray, PickledObject, read_pickle
-from hloc_lite.geometry.rotations import check_unit_quaternion, rotation_from_quat_wxyz
+from hloc_lite.formats.pose_text import pose_from_quat
 from hloc_lite.io.image_names import is_unicode, leads_out, normalize_name
 from hloc_lite.types import Bool, Int64, Rigid3
 
@@ -133,16 +133,7 @@ def _pose(result: Mapping[str, Any], source: _Source) -> Rigid3:
     else:
         quat = _numbers(result.get("qvec"), source, "qvec")
         translation = _numbers(result.get("tvec"), source, "tvec")
-    if quat.shape != (4,) or translation.shape != (3,) or not np.isfinite(translation).all():
-        raise FormatError(
-            f"{source.where}: expected a pose of a quaternion and a translation, got {quat} and "
-            f"{translation}"
-        )
-    try:
-        check_unit_quaternion(quat)
-        return Rigid3(rotation_from_quat_wxyz(quat), translation.astype(np.float64))
-    except FormatError as error:
-        raise FormatError(f"{source.where}: {error}") from None
+    return pose_from_quat(quat, translation, source.where)
 
 
 def _rigid_state(value: Any, source: _Source) -> tuple[Any, Any]:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.hloc_lists import check_names
-from hloc_lite.io.files import read_text, write_text_atomic
-from hloc_lite.io.image_names import leads_out, normalize_name
+from hloc_lite.formats.pose_text import content_lines, image_name
+from hloc_lite.io.files import write_text_atomic
+from hloc_lite.io.image_names import normalize_name
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +38,7 @@ def read_retrieval(path: Path, names: Collection[str] | None = None) -> dict[str
     known = None if names is None else frozenset(names)
     found: dict[str, dict[str, None]] = {}
     num_repeated = 0
-    for number, raw in enumerate(read_text(path).split("\n"), start=1):
-        line = raw.strip()
-        if not line or line.startswith("#"):
-            continue
+    for number, line in content_lines(path):
         where = f"{path}, line {number}"
         query, image = _split(line, where) if known is None else _known(line, known, where)
         retrieved = found.setdefault(query, {})
@@ -75,7 +73,7 @@ def _split(line: str, where: str) -> tuple[str, str]:
             f"{where}: expected 'QUERY MAP_IMAGE', got {line[:120]!r}. If names contain spaces, "
             f"give the list of image names"
         )
-    return _inside(words[0], where), _inside(words[1], where)
+    return image_name(words[0], where), image_name(words[1], where)
 
 
 def _known(line: str, known: frozenset[str], where: str) -> tuple[str, str]:
@@ -96,11 +94,3 @@ def _unquoted(word: str, known: frozenset[str]) -> str:
     if name not in known and len(word) > 2 and word[0] == word[-1] == '"':
         return normalize_name(word[1:-1])
     return name
-
-
-def _inside(name: str, where: str) -> str:
-    if leads_out(name):
-        raise FormatError(
-            f"{where}: image name {name[:200]!r} leaves the image folder; names are relative"
-        )
-    return normalize_name(name)

@@ -9,11 +9,8 @@ import numpy as np
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.kapture.tables import finite_number
-from hloc_lite.geometry.rotations import (
-    check_unit_quaternion,
-    quat_wxyz_from_rotation,
-    rotation_from_quat_wxyz,
-)
+from hloc_lite.formats.pose_text import check_translation, rotation_from_unit_quat
+from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
 from hloc_lite.types import Float64, Rigid3
 
 POSE_COLUMNS = "qw, qx, qy, qz, tx, ty, tz"
@@ -65,7 +62,7 @@ def parse_pose(values: Sequence[str], where: str) -> DevicePose:
 
     Raises:
         FormatError: another number of values, numbers that are not finite, a part that is empty
-            only in some columns, or no unit quaternion.
+            only in some columns, no unit quaternion, or a translation that is too large.
     """
     if len(values) not in (7, 43):
         raise FormatError(f"{where}: expected '{POSE_COLUMNS}', got {len(values)} values")
@@ -73,11 +70,9 @@ def parse_pose(values: Sequence[str], where: str) -> DevicePose:
     translation = _numbers(values[4:7], "a translation", where)
     covariance = _numbers(values[7:], "a covariance", where)
     if quat is not None:
-        try:
-            rotation_from_quat_wxyz(quat)
-            check_unit_quaternion(quat)
-        except FormatError as error:
-            raise FormatError(f"{where}: {error}") from None
+        rotation_from_unit_quat(quat, where)
+    if translation is not None:
+        check_translation(translation, where)
     return DevicePose(
         None if quat is None else (quat[0], quat[1], quat[2], quat[3]),
         None if translation is None else (translation[0], translation[1], translation[2]),

@@ -14,7 +14,7 @@ from hloc_lite.formats.submissions.findings import Finding, FindingKind, Severit
 from hloc_lite.formats.submissions.forms import SubmissionForm
 from hloc_lite.formats.submissions.line_checks import layout_findings, number_findings
 from hloc_lite.formats.submissions.lines import parse_lines
-from hloc_lite.formats.submissions.name_checks import name_findings
+from hloc_lite.formats.submissions.name_checks import group_findings, name_findings
 from hloc_lite.formats.submissions.names import expected_site_name
 from hloc_lite.formats.submissions.pose_findings import pose_findings
 from hloc_lite.scene import SfmModel
@@ -66,6 +66,7 @@ def check_submission(
         found, actual_form, is_pose = number_findings(lines, form)
         findings += found
         findings += name_findings(lines, form, expected)
+        findings += group_findings(lines, [group for _, group, _ in texts.texts], expected)
         if FindingKind.ALL_POSES_EQUAL not in {finding.kind for finding in found}:
             findings += pose_findings(lines, actual_form, is_pose, maps, true_poses)
     return tuple(sorted(findings, key=lambda finding: finding.severity is not Severity.ERROR))

@@ -36,6 +36,7 @@ class FindingKind(StrEnum):
     NO_DESCRIPTION = "no-description"
     MISSING_NAMES = "missing-names"
     MISSING_CAMERA = "missing-camera"
+    MISSING_GROUP = "missing-group"
     TOO_MANY_NAMES = "too-many-names"
     UNKNOWN_NAMES = "unknown-names"
     DOUBLE_NAMES = "double-names"
@@ -86,6 +87,7 @@ CONSEQUENCES: Mapping[FindingKind, str] = {
     FindingKind.NO_DESCRIPTION: "The site refuses an upload without the description.",
     FindingKind.MISSING_NAMES: "The site counts them as failures.",
     FindingKind.MISSING_CAMERA: "The site counts all queries of these cameras as failures.",
+    FindingKind.MISSING_GROUP: "The site counts all queries of these files as failures.",
     FindingKind.TOO_MANY_NAMES: "Some lines are of images that are no queries, or of another "
     "version of the data set.",
     FindingKind.UNKNOWN_NAMES: "The site has no truth for them: it ignores these lines or refuses "

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from hloc_lite.formats.pose_text import MAX_DISTANCE
 from hloc_lite.formats.submissions.findings import (
     Finding,
     FindingKind,
@@ -51,9 +52,10 @@ def number_findings(
     """
     findings: list[Finding] = []
     poses = lines.values[:, :7]
-    finite = np.asarray(np.isfinite(poses).all(axis=1), bool)
+    finite = np.asarray((np.abs(poses) <= MAX_DISTANCE).all(axis=1), bool)  # NaN fails, too
     if not finite.all():
-        findings.append(_at(lines, ~finite, FindingKind.NOT_FINITE, "NaN or infinite numbers"))
+        what = f"numbers that are NaN, infinite or above {MAX_DISTANCE:g}"
+        findings.append(_at(lines, ~finite, FindingKind.NOT_FINITE, what))
     actual = _actual_order(poses[finite], form)
     if actual is not form:
         findings.append(Finding(

@@ -45,13 +45,36 @@ def name_findings(
     present = {*meant, *(read(name).meant for name in lines.lost_names)}
     if expected is None:
         return findings + _count_findings(present, form, len(lines.lost_names))
-    groups = {name.partition("/")[0] for name in present} if form.zip_layout else None
+    groups = {_group(name) for name in present} if form.zip_layout else None
     missing = [
         name
         for name in dict.fromkeys(expected)
-        if name not in present and (groups is None or name.partition("/")[0] in groups)
+        if name not in present and (groups is None or _group(name) in groups)
     ]
     return findings + _missing_findings(missing, present, expected, form)
+
+
+def group_findings(
+    lines: PoseLines, groups: Sequence[str], expected: Collection[str] | None
+) -> list[Finding]:
+    """Remark on files of a zip that have no line with a pose.
+
+    Args:
+        groups: groups of queries that have a file; empty names count as none.
+        expected: names of all queries in the form of the site; None if unknown.
+    """
+    present = {_group(name) for name in (*lines.names, *lines.lost_names)}
+    empty = [group for group in groups if group and group not in present]
+    if not empty:
+        return []
+    count = sum(_group(name) in empty for name in expected or ())
+    queries = f" ({counted(count, 'expected pose')})" if count else ""
+    return [
+        Finding(
+            severity=Severity.REMARK, kind=FindingKind.MISSING_GROUP, count=len(empty),
+            message=f"{counted(len(empty), 'file')} without poses: {', '.join(empty)}{queries}.",
+        )
+    ]  # fmt: skip
 
 
 def _problem_findings(
@@ -88,6 +111,12 @@ def _problem_findings(
 
 
 def _camera(name: str) -> str:
+    """First folder of a name, where it is the camera."""
+    return name.partition("/")[0]
+
+
+def _group(name: str) -> str:
+    """First folder of a name, where it is the group of queries."""
     return name.partition("/")[0]
 
 

@@ -75,7 +75,7 @@ def _with_truth(
     if not true_poses:
         return []
     read = NameReader(form, true_poses).read
-    usable = {name for name, pose in true_poses.items() if _is_finite(pose)}
+    usable = {name for name, pose in true_poses.items() if pose.is_finite}
     queries = [read(lines.names[row]).meant for row in rows]
     known = [index for index, query in enumerate(queries) if query in usable]
     chosen = _some_of(np.array(known, np.int64))
@@ -91,14 +91,10 @@ def _with_maps(
     parts = []
     for start, model in maps.items():
         chosen = np.array([row for row in rows if lines.names[row].startswith(start)], np.int64)
-        poses = [image.cam_from_world for image in model.images if _is_finite(image.cam_from_world)]
+        poses = [image.cam_from_world for image in model.images if image.cam_from_world.is_finite]
         if len(chosen) and len(poses) >= _MIN_COMPARED:
             parts.append(_compared(lines, form, _some_of(chosen), MapPoses(poses)))
     return parts
-
-
-def _is_finite(pose: Rigid3) -> bool:
-    return bool(np.isfinite(pose.rotation).all() and np.isfinite(pose.translation).all())
 
 
 def _compared(

@@ -57,11 +57,7 @@ def write_submission(
     """
     _check_confidences(poses, confidences, form)
     shortened = site_names(poses, form)
-    finite = [
-        name
-        for name, pose in poses.items()
-        if np.isfinite(pose.rotation).all() and np.isfinite(pose.translation).all()
-    ]
+    finite = [name for name, pose in poses.items() if pose.is_finite]
     values = _numbers(
         finite, _in_direction(poses, finite, form), _quaternions(poses, finite, form),
         confidences, form,

@@ -140,7 +140,7 @@ def submission_poses(
     Args:
         part: data set of the benchmark.
         truth: true poses by the names of the part.
-        conditions: those that are handed in; None for all.
+        conditions: those that are submitted; None for all.
     """
     wanted = set(part.queries if conditions is None else conditions)
     asked = [name for key in part.queries if key in wanted for name in part.queries[key]]

@@ -14,19 +14,19 @@ from hloc_lite.datasets.layouts import (
     custom,
     eth_microsoft,
     four_seasons,
-    gangnam,
     lamar,
     mapfree,
     rio10,
     silda,
     twelve_scenes,
 )
+from hloc_lite.datasets.layouts.naver_floors import GANGNAM_STATION
 from hloc_lite.errors import FormatError
 from tests.datasets.layouts.made_dataset import PINHOLE, made_dataset
 
 LAYOUTS = {
     "12scenes": twelve_scenes, "4seasons": four_seasons, "crocodl": crocodl,
-    "eth-microsoft": eth_microsoft, "gangnam": gangnam, "lamar": lamar, "mapfree": mapfree,
+    "eth-microsoft": eth_microsoft, "gangnam": GANGNAM_STATION, "lamar": lamar, "mapfree": mapfree,
     "rio10": rio10, "silda": silda, "town": custom,
 }  # fmt: skip
 NUM_TRIALS = 60

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from hloc_lite.datasets.cards import read_card
-from hloc_lite.datasets.layouts import eth_microsoft, gangnam, hyundai
+from hloc_lite.datasets.layouts import eth_microsoft
+from hloc_lite.datasets.layouts.naver_floors import (
+    GANGNAM_STATION,
+    HYUNDAI_DEPARTMENT_STORE,
+    Building,
+)
 from hloc_lite.errors import FormatError
 from hloc_lite.types import Camera
 from tests.datasets.layouts.made_dataset import (
@@ -49,14 +54,14 @@ def add_kapture(folder: Path, *, posed: bool, on_rig: bool) -> None:
         path.write_text(f"# kapture format: 1.1\n# columns\n{text}")
 
 
-@pytest.mark.parametrize("module", [gangnam, hyundai])
+@pytest.mark.parametrize(
+    ("benchmark", "layout"), [("gangnam", GANGNAM_STATION), ("hyundai", HYUNDAI_DEPARTMENT_STORE)]
+)
 @pytest.mark.parametrize("cameras", [(PINHOLE,), (RADIAL, PINHOLE)])
 def test_floors_written_and_read(
-    tmp_path: Path, module: object, cameras: tuple[Camera, ...]
+    tmp_path: Path, benchmark: str, layout: Building, cameras: tuple[Camera, ...]
 ) -> None:
-    layout = gangnam if module is gangnam else hyundai
-    benchmark = "gangnam" if layout is gangnam else "hyundai"
-    floor = layout.FLOORS[0]
+    floor = layout.floors[0]
     original = made_dataset(tmp_path / "made", cameras)
     names = layout.write(original, tmp_path / "out")
     card = loose_card(benchmark)
@@ -79,7 +84,7 @@ def test_folders_of_archives(tmp_path: Path) -> None:
     """Each archive in a folder of its own; a rig maps, single cameras are localized."""
     add_kapture(tmp_path / "GangnamStation_B2_release_mapping" / "x", posed=True, on_rig=True)
     add_kapture(tmp_path / "GangnamStation_B2_release_validation", posed=True, on_rig=False)
-    (part,) = gangnam.read(tmp_path, GANGNAM)
+    (part,) = GANGNAM_STATION.read(tmp_path, GANGNAM)
     assert part.name == "B2"
     prefix = "GangnamStation_B2_release_mapping/x/sensors/records_data"
     assert part.map_image_names == (f"{prefix}/l.jpg", f"{prefix}/r.jpg")
@@ -100,18 +105,18 @@ def test_folders_of_archives(tmp_path: Path) -> None:
 
 def test_damaged_floors(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="no map of GangnamStation: expected GangnamStation/FL"):
-        gangnam.read(tmp_path, GANGNAM)
+        GANGNAM_STATION.read(tmp_path, GANGNAM)
     folder = tmp_path / "GangnamStation" / "B1" / "release" / "mapping"
     add_kapture(folder, posed=True, on_rig=True)
     (folder / "sensors" / "records_data" / "r.jpg").unlink()
     with pytest.raises(FormatError, match="1 of 2 map images of gangnam B1 are not below"):
-        gangnam.read(tmp_path, GANGNAM)
+        GANGNAM_STATION.read(tmp_path, GANGNAM)
     (folder / "sensors" / "trajectories.txt").unlink()
     with pytest.raises(FormatError, match="no map image has a pose"):
-        gangnam.read(tmp_path, GANGNAM)
+        GANGNAM_STATION.read(tmp_path, GANGNAM)
     (folder / "sensors" / "records_camera.txt").unlink()
     with pytest.raises(FormatError, match="lists no image with intrinsics"):
-        gangnam.read(tmp_path, GANGNAM)
+        GANGNAM_STATION.read(tmp_path, GANGNAM)
 
 
 @pytest.mark.parametrize("cameras", [(PINHOLE,), (RADIAL, PINHOLE)])

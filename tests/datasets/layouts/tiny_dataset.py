@@ -164,7 +164,7 @@ def check_truth(found: Dataset, source: Dataset, names: Mapping[str, str]) -> No
 def check_true_submission(
     found: Dataset, source: Dataset, names: Mapping[str, str], form_name: str, folder: Path
 ) -> None:
-    """The true poses, handed in, are a submission without mistakes."""
+    """The true poses are a submission without mistakes."""
     form = submission_form(form_name)
     back = {new: old for old, new in names.items()}
     wanted = true_poses(source)

@@ -16,17 +16,17 @@ from hloc_lite.formats.submissions.writer import WrittenSubmission, write_submis
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Rigid3
 
-SUBMISSIONS = ("submission.txt", "submission.zip")
-"""Files in which a run hands its poses in, as text or with a file per group."""
+SUBMISSION_FILES = ("submission.txt", "submission.zip")
+"""Names of the submission of a run: a text file, or a zip file with a text per group."""
 
 
 def submission_file(folder: Path, form: SubmissionForm) -> Path:
-    """File in which a run hands its poses in."""
-    return folder / SUBMISSIONS[form.zip_layout is not None]
+    """Path of the submission of a run."""
+    return folder / SUBMISSION_FILES[form.zip_layout is not None]
 
 
 @dataclass(frozen=True)
-class Submitted:
+class SubmissionEntry:
     """Pose that a submission asks for."""
 
     name: str
@@ -37,25 +37,27 @@ class Submitted:
     """0 where none is known."""
 
 
-def submitted(parts: Sequence[PartAnswers], validation: Collection[str]) -> list[Submitted]:
+def submission_entries(
+    parts: Sequence[PartAnswers], validation: Collection[str]
+) -> list[SubmissionEntry]:
     """Poses that a submission asks for, of all parts.
 
     Args:
-        validation: conditions that are not handed in.
+        validation: conditions that are not submitted.
 
     Raises:
         HlocLiteError: two parts have a query of the same name.
     """
-    found: dict[str, Submitted] = {}
+    found: dict[str, SubmissionEntry] = {}
     for part in parts:
-        for each in _of_part(part, validation):
+        for each in _entries_of_part(part, validation):
             if each.name in found:
                 raise HlocLiteError(f"two parts of the data set have a query {each.name!r}")
             found[each.name] = each
     return list(found.values())
 
 
-def hand_in(
+def write_run_submission(
     parts: Sequence[PartAnswers], card: Card, form: SubmissionForm, folder: Path, description: str
 ) -> tuple[WrittenSubmission, tuple[Finding, ...]]:
     """Write the submission of a run, and check it as the site would read it.
@@ -66,7 +68,7 @@ def hand_in(
     Raises:
         HlocLiteError: it cannot be written, or a query has no name that the form can hold.
     """
-    asked = submitted(parts, card.validation)
+    asked = submission_entries(parts, card.validation)
     confidences = {each.name: each.confidence for each in asked if each.pose is not None}
     written = write_submission(
         {each.name: each.pose for each in asked if each.pose is not None},
@@ -82,7 +84,7 @@ def hand_in(
     return written, check_submission(written.path, form, expected_names=names, map_model=model)
 
 
-def _of_part(part: PartAnswers, validation: Collection[str]) -> Iterator[Submitted]:
+def _entries_of_part(part: PartAnswers, validation: Collection[str]) -> Iterator[SubmissionEntry]:
     dataset = part.dataset
     left_out = {name for key in validation for name in dataset.queries.get(key, ())}
     names, confidences = dataset.submission_names, part.confidences
@@ -91,16 +93,18 @@ def _of_part(part: PartAnswers, validation: Collection[str]) -> Iterator[Submitt
         for each in dataset.relative_queries:
             if each.query not in left_out:
                 pose = _relative(part, poses.get(each.query), each.reference)
-                yield Submitted(each.name, pose, confidences.get(each.query, 0.0))
+                yield SubmissionEntry(each.name, pose, confidences.get(each.query, 0.0))
         return
     for rig, queries in dataset.rigs.items():
         if left_out.isdisjoint(queries):
-            yield Submitted(names.get(rig, rig), part.rig_poses.get(rig), 0.0)
+            yield SubmissionEntry(names.get(rig, rig), part.rig_poses.get(rig), 0.0)
     single = part.single_poses
     for result in part.results:
         name = result.query_name
         if name not in left_out:
-            yield Submitted(names.get(name, name), single.get(name), confidences.get(name, 0.0))
+            yield SubmissionEntry(
+                names.get(name, name), single.get(name), confidences.get(name, 0.0)
+            )
 
 
 def _relative(part: PartAnswers, pose: Rigid3 | None, reference: str) -> Rigid3 | None:
