@@ -180,7 +180,7 @@ def matrix_numbers(path: Path) -> list[float]:
     Raises:
         FormatError: another layout.
     """
-    lines = content_lines(path)
+    lines = list(content_lines(path))
     if len(lines) != 4:
         raise FormatError(f"{path}: expected 4 lines of 4 numbers, got {len(lines)} lines")
     values: list[float] = []

@@ -225,6 +225,11 @@ class ColmapDatabase:
     def _names(self) -> Mapping[Any, str]:
         return {image_id: name for name, image_id in self.images.image_ids.items()}
 
+    @cached_property
+    def _keypoint_counts(self) -> Mapping[Any, Any]:
+        """Image id -> number of keypoints, as stored; a query for each pair would be slow."""
+        return dict(self._rows("keypoints", ("image_id", "rows")))
+
     @property
     def _columns_of_pairs(self) -> tuple[str, ...]:
         return self._tables["two_view_geometries"]
@@ -259,8 +264,7 @@ class ColmapDatabase:
             raise FormatError(f"{where}: expected 2 columns, got {values.shape[1]}")
         indices = values[:, ::-1] if is_swapped else values
         for side, name in enumerate(names):
-            found = self._row("keypoints", ("rows",), self._id(name))
-            count = 2**31 - 1 if found is None else found[0]
+            count = self._keypoint_counts.get(self._id(name), 2**31 - 1)
             if int(indices[:, side].max()) >= check_whole(count, 0, 2**31 - 1, where):
                 raise FormatError(f"{where}: an index is beyond the {count} keypoints of {name!r}")
         return np.ascontiguousarray(indices.astype(np.int32))

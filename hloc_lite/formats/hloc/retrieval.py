@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.hloc_lists import check_names
-from hloc_lite.io.files import read_text, write_text_atomic
+from hloc_lite.io.files import text_lines, write_text_atomic
 from hloc_lite.io.image_names import leads_out, normalize_name
 
 logger = logging.getLogger(__name__)
@@ -35,14 +35,16 @@ def read_retrieval(path: Path, names: Collection[str] | None = None) -> dict[str
         FormatError: a bad line (with its number), or a name that leads out of the image folder.
     """
     known = None if names is None else frozenset(names)
+    texts: dict[str, str] = {}  # one text of each name, not one per line
     found: dict[str, dict[str, None]] = {}
     num_repeated = 0
-    for number, raw in enumerate(read_text(path).split("\n"), start=1):
+    for number, raw in enumerate(text_lines(path), start=1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
         where = f"{path}, line {number}"
         query, image = _split(line, where) if known is None else _known(line, known, where)
+        image = texts.setdefault(image, image)
         retrieved = found.setdefault(query, {})
         num_repeated += image in retrieved
         retrieved[image] = None
@@ -80,6 +82,9 @@ def _split(line: str, where: str) -> tuple[str, str]:
 
 def _known(line: str, known: frozenset[str], where: str) -> tuple[str, str]:
     """Split of a line into two known names, each of which may be in double quotes."""
+    words = [normalize_name(word) for word in line.split()]
+    if len(words) == 2 and words[0] in known and words[1] in known:
+        return words[0], words[1]
     gaps = [(gap.start(), gap.end()) for gap in re.finditer(r"\s+", line)]
     splits = {(_unquoted(line[:start], known), _unquoted(line[end:], known)) for start, end in gaps}
     found = [(query, image) for query, image in splits if query in known and image in known]
