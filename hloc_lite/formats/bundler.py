@@ -34,6 +34,7 @@ from hloc_lite.formats.track_lists import (
 )
 from hloc_lite.formats.tracked_models import (
     FileImage,
+    PixelReading,
     check_centered,
     choose_pixels,
     model_tracks,
@@ -42,7 +43,7 @@ from hloc_lite.formats.tracked_models import (
 )
 from hloc_lite.geometry.cameras import check_camera
 from hloc_lite.geometry.frames import camera_axes
-from hloc_lite.io.files import read_text, write_text_atomic
+from hloc_lite.io.files import text_lines, write_text_atomic
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera, Float64, Rigid3
 
@@ -82,22 +83,20 @@ def read_bundler(
     lookup = ImageLookup(cameras=cameras or {}, folder=image_folder, suffixes=suffixes or {})
     images, notes = _images(numbers, names, lookup, path)
     tracks = parse_tracks(numbers, _CAMERA_NUMBERS * num_images, num_points, num_images)
-    sizes = np.array(
-        [(i.camera.width, i.camera.height) if i.camera else (0, 0) for i in images]
+    del numbers  # as large as the tracks
+    centers = np.array(
+        [(i.camera.width / 2, i.camera.height / 2) if i.camera else (0, 0) for i in images]
     ).reshape(-1, 2)
-    centers = sizes[tracks.image_rows] / 2
-    candidates = {
-        "upward": centers + tracks.xy * (1, -1),
-        "downward, unlike Bundler's": centers + tracks.xy,
-    }
-    xy, reading, complaint = choose_pixels(images, tracks, candidates, str(path))
-    if reading != "upward":
-        notes.append(f"y of the measurements is counted {reading}")
+    upward = PixelReading("upward", centers, (1.0, -1.0))
+    downward = PixelReading("downward, unlike Bundler's", centers)
+    pixels, complaint = choose_pixels(images, tracks, [upward, downward], str(path))
+    if pixels is not upward:
+        notes.append(f"y of the measurements is counted {pixels.words}")
     if complaint:
         notes.append(complaint)
     given = {image.name: image.camera for image in images if image.camera is not None}
     return PosedImages(
-        model=tracked_model(images, tracks, xy),
+        model=tracked_model(images, tracks, pixels),
         cameras={**(cameras or {}), **given},
         image_folder=image_folder,
         notes=tuple(notes),
@@ -139,15 +138,15 @@ def write_bundler(path: Path, list_path: Path, model: SfmModel) -> None:
 
 def _parse(path: Path) -> tuple[NumberList, int, int]:
     """All numbers after the header, and the announced counts of images and points."""
-    lines = content_lines(read_text(path))
-    if not lines or lines[0][1].split() != HEADER.split():
-        found = lines[0][1][:40] if lines else ""
-        raise FormatError(f"{path}, line 1: expected {HEADER!r}, got {found!r}")
-    where = f"{path}, line {lines[1][0]}" if len(lines) > 1 else str(path)
-    counts = lines[1][1].split() if len(lines) > 1 else []
+    lines = content_lines(text_lines(path))
+    _, header = next(lines, (1, ""))
+    if header.split() != HEADER.split():
+        raise FormatError(f"{path}, line 1: expected {HEADER!r}, got {header[:40]!r}")
+    number, line = next(lines, (2, ""))
+    where, counts = f"{path}, line {number}", line.split()
     if len(counts) != 2:
         raise FormatError(f"{where}: expected the numbers of cameras and points")
-    numbers = parse_numbers(str(path), lines[2:])
+    numbers = parse_numbers(str(path), lines)
     total = len(numbers.values)
     num_images = parse_count(counts[0], where, "cameras", total // _CAMERA_NUMBERS)
     left = total - _CAMERA_NUMBERS * num_images
@@ -156,7 +155,7 @@ def _parse(path: Path) -> tuple[NumberList, int, int]:
 
 def _read_list(path: Path, num_images: int) -> list[tuple[str, str]]:
     """(line without a focal length, where it stands) of each image."""
-    lines = content_lines(read_text(path))
+    lines = list(content_lines(text_lines(path)))
     if len(lines) != num_images:
         raise FormatError(
             f"{path}: expected {counted(num_images, 'name')}, one for each camera of the bundle "
