@@ -80,21 +80,23 @@ def poses_from_quats(
 
 
 def poses_from_matrices(matrices: Float64, where: Callable[[int], str]) -> list[Rigid3]:
-    """``a_from_b`` of (N, 3, 4) finite matrices, as ``pose_from_matrix`` makes each.
+    """``a_from_b`` of finite (N, 3, 4) or (N, 4, 4), as ``pose_from_matrix`` makes each.
 
     Raises:
         FormatError: see ``pose_from_matrix``, for the first bad row.
     """
-    linear = matrices[:, :, :3]
+    linear, translations = matrices[:, :3, :3], matrices[:, :3, 3].copy()
+    last_errors = np.abs(matrices[:, 3:] - np.eye(4)[3 : matrices.shape[1]])
     with np.errstate(over="ignore", invalid="ignore"):
         errors = np.abs(linear @ linear.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2))
         is_mirrored = ~(np.linalg.det(linear) > 0)
-    is_far = ~(np.abs(matrices[:, :, 3]) <= MAX_DISTANCE).all(axis=1)
+    is_far = ~(np.abs(translations) <= MAX_DISTANCE).all(axis=1)
     doubtful = _is_doubtful(errors, MAX_ROTATION_ERROR) | is_mirrored | is_far
+    doubtful |= last_errors.any(axis=(1, 2))
     for row in np.flatnonzero(doubtful).tolist():
         pose_from_matrix(matrices[row], where(row))
     left, _, right = np.linalg.svd(linear)
-    return _rigid(left @ right, matrices[:, :, 3].copy())
+    return _rigid(left @ right, translations)
 
 
 def _is_doubtful(errors: Float64, limit: float) -> Bool:

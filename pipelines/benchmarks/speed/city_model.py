@@ -40,7 +40,7 @@ class City:
     def observed(self) -> Iterator[tuple[Float64, Int64]]:
         """Pixels from the image corner, and points, of each image in the order of its keypoints."""
         order = np.lexsort((self.features.ravel(), self.images.ravel()))
-        xy = self.xy.reshape(-1, 2) + (WIDTH / 2, HEIGHT / 2)
+        xy = self.xy.reshape(-1, 2) + np.array([WIDTH / 2, HEIGHT / 2])
         for rows in np.array_split(order, len(self.centers)):
             yield xy[rows], rows // VIEWS
 

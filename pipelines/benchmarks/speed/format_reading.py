@@ -2,8 +2,8 @@
 
     python -m pipelines.benchmarks.speed.format_reading -o FOLDER
 
-Each file is made, read in a new process by its reader and by a plain parse, and removed. Imports are
-not counted: a small file of the same kind is read first. The time is that of the processor.
+Each file is made, read in a new process by its reader and by a plain parse, and removed. A small
+file of the same kind is read first, so that imports do not count. The time is the processor's.
 """
 
 from __future__ import annotations
