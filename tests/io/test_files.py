@@ -94,7 +94,7 @@ def test_lines_one_by_one_are_those_of_the_whole_text(tmp_path: Path, text: str)
 def test_bytes_that_are_no_text_are_found_where_they_are(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"a line\n" * 100_000 + b"\xff\n")
-    with pytest.raises(FormatError, match="not UTF-8 text .byte 700000"):
+    with pytest.raises(FormatError, match=r"not UTF-8 text .byte 700000"):
         list(text_lines(path))
     with pytest.raises(FormatError, match="does not exist"):
         next(text_lines(tmp_path / "b.txt"))

@@ -83,12 +83,12 @@ def h5(path: Path) -> object:
 
     found = []
 
-    def visit(_name: str, each: Any) -> None:
+    def keep(_name: str, each: Any) -> None:
         if isinstance(each, h5py.Dataset):
             found.append(each[()])
 
     with h5py.File(path) as file:
-        file.visititems(visit)
+        file.visititems(keep)
     return found
 
 
