@@ -71,7 +71,7 @@ def poses_from_quats(
     """
     with np.errstate(over="ignore"):
         errors = np.abs(np.linalg.norm(quats_wxyz, axis=1) - 1)
-    is_far = (np.abs(translations) > max_distance).any(axis=1)
+    is_far: Bool = np.abs(translations).max(axis=1, initial=0) > max_distance
     for row in np.flatnonzero(_is_doubtful(errors, MAX_LENGTH_ERROR) | is_far).tolist():
         far = translations[row] if is_far[row] else np.zeros(3)
         pose_from_quat(quats_wxyz[row].tolist(), far.tolist(), where(row))

@@ -197,9 +197,9 @@ def _point_starts(numbers: NumberList, start: int, num_points: int) -> tuple[Int
             f"{max(total - start, 0) // _HEAD} at most: it is cut off or damaged"
         )
     heads, counts = np.zeros(num_points, np.int64), np.zeros(num_points, np.int64)
-    position, values = start, memoryview(numbers.values)  # faster than single values of an array
+    position, values = start, numbers.values
     for row in range(num_points):
-        count = values[position + 6] if position + _HEAD <= total else -1.0
+        count = values.item(position + 6) if position + _HEAD <= total else -1.0
         left = (total - position - _HEAD) // 4
         if not (count.is_integer() and 0 <= count <= left):
             where = numbers.where(min(position + 6, total - 1))

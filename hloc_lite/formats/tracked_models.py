@@ -120,7 +120,7 @@ def tracked_model(images: Sequence[FileImage], tracks: Tracks, pixels: PixelRead
         rows = rows[np.argsort(tracks.features[rows], kind="stable")]
         full.append(replace(
             image, keypoints=pixels.pixels(tracks, rows, index),
-            point3D_idxs=tracks.point_rows[rows],
+            point3D_idxs=tracks.point_rows[rows].astype(np.int64),
         ))  # fmt: skip
     observed = _has_camera(images)[tracks.image_rows]
     errors = _errors_px(images, tracks, groups, pixels, swap=False)
