@@ -22,7 +22,7 @@ import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError, counted
 from hloc_lite.formats.image_lookup import ImageLookup
-from hloc_lite.formats.pose_text import pose_from_matrix
+from hloc_lite.formats.pose_rows import poses_from_matrices
 from hloc_lite.formats.posed_images import PosedImages
 from hloc_lite.formats.track_lists import (
     NumberList,
@@ -172,6 +172,14 @@ def _images(
     seen: set[str] = set()
     left_out: dict[str, list[str]] = {}
     blocks = numbers.values[: _CAMERA_NUMBERS * len(names)].reshape(-1, _CAMERA_NUMBERS)
+    registered = np.flatnonzero(blocks[:, 0] != 0)
+    matrices = np.concatenate(
+        [blocks[registered, 3:12].reshape(-1, 3, 3), blocks[registered, 12:, None]], axis=2
+    )
+    stated = poses_from_matrices(
+        matrices, lambda row: numbers.where(_CAMERA_NUMBERS * int(registered[row]) + 3)
+    )
+    given = dict(zip(registered.tolist(), stated, strict=True))
     for row, (block, (written, where)) in enumerate(zip(blocks, names, strict=True)):
         name = lookup.find_name(written, where)
         if name in seen:
@@ -181,7 +189,7 @@ def _images(
             left_out.setdefault("not registered", []).append(name)
             images.append(FileImage(name, None, Rigid3.identity()))
             continue
-        pose, misread = _poses(block, numbers.where(_CAMERA_NUMBERS * row + 3))
+        pose, misread = _poses(given[row])
         size = lookup.find_size(name)
         camera = _camera(size, block) if size else None
         if camera is None:
@@ -201,10 +209,9 @@ def _images(
     return images, notes
 
 
-def _poses(block: Float64, where: str) -> tuple[Rigid3, Rigid3]:
-    """Pose of a camera's 15 numbers; and if its translation were its centre."""
+def _poses(given: Rigid3) -> tuple[Rigid3, Rigid3]:
+    """cam_from_world of a pose in the file; and if its translation were its centre."""
     flip = camera_axes("opengl")
-    given = pose_from_matrix(np.column_stack([block[3:12].reshape(3, 3), block[12:15]]), where)
     rotation = flip @ given.rotation
     return (
         Rigid3(rotation, flip @ given.translation),

@@ -40,7 +40,7 @@ class NumberList:
     path: str
 
     def where(self, index: int) -> str:
-        """File and line of a number, for errors."""
+        """File and line of a number, for errors; it takes as long as there are lines."""
         ends = np.cumsum(self.counts, dtype=np.int64)
         row = int(np.searchsorted(ends, index, side="right"))
         return f"{self.path}, line {self.line_numbers[min(row, len(ends) - 1)]}"
