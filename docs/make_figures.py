@@ -46,6 +46,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "extraction",
             "python-and-cli",
             "model-reading",
+            "format-reading",
         ),
     ),
     ("Match weights", ("ablation", "ablation-retrieved")),

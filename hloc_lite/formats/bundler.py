@@ -22,7 +22,8 @@ import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError, counted
 from hloc_lite.formats.image_lookup import ImageLookup
-from hloc_lite.formats.pose_text import number_text, pose_from_matrix
+from hloc_lite.formats.pose_rows import poses_from_matrices
+from hloc_lite.formats.pose_text import number_text
 from hloc_lite.formats.posed_images import PosedImages
 from hloc_lite.formats.track_lists import (
     NumberList,
@@ -34,6 +35,7 @@ from hloc_lite.formats.track_lists import (
 )
 from hloc_lite.formats.tracked_models import (
     FileImage,
+    PixelReading,
     check_centered,
     choose_pixels,
     model_tracks,
@@ -42,7 +44,7 @@ from hloc_lite.formats.tracked_models import (
 )
 from hloc_lite.geometry.frames import camera_axes
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
-from hloc_lite.io.files import read_text, write_text_atomic
+from hloc_lite.io.files import text_lines, write_text_atomic
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera, Float64, Rigid3
 
@@ -82,22 +84,20 @@ def read_bundler(
     lookup = ImageLookup(cameras=cameras or {}, folder=image_folder, suffixes=suffixes or {})
     images, notes = _images(numbers, names, lookup, path)
     tracks = parse_tracks(numbers, _CAMERA_NUMBERS * num_images, num_points, num_images)
-    sizes = np.array(
-        [(i.camera.width, i.camera.height) if i.camera else (0, 0) for i in images]
+    del numbers  # as large as the tracks
+    centers = np.array(
+        [(i.camera.width / 2, i.camera.height / 2) if i.camera else (0, 0) for i in images]
     ).reshape(-1, 2)
-    centers = sizes[tracks.image_rows] / 2
-    candidates = {
-        "upward": centers + tracks.xy * (1, -1),
-        "downward, unlike Bundler's": centers + tracks.xy,
-    }
-    xy, reading, complaint = choose_pixels(images, tracks, candidates, str(path))
-    if reading != "upward":
-        notes.append(f"y of the measurements is counted {reading}")
+    upward = PixelReading("upward", centers, (1.0, -1.0))
+    downward = PixelReading("downward, unlike Bundler's", centers)
+    pixels, complaint = choose_pixels(images, tracks, [upward, downward], str(path))
+    if pixels is not upward:
+        notes.append(f"y of the measurements is counted {pixels.words}")
     if complaint:
         notes.append(complaint)
     given = {image.name: image.camera for image in images if image.camera is not None}
     return PosedImages(
-        model=tracked_model(images, tracks, xy),
+        model=tracked_model(images, tracks, pixels),
         cameras={**(cameras or {}), **given},
         image_folder=image_folder,
         notes=tuple(notes),
@@ -139,15 +139,15 @@ def write_bundler(path: Path, list_path: Path, model: SfmModel) -> None:
 
 def _parse(path: Path) -> tuple[NumberList, int, int]:
     """All numbers after the header, and the announced counts of images and points."""
-    lines = content_lines(read_text(path))
-    if not lines or lines[0][1].split() != HEADER.split():
-        found = lines[0][1][:40] if lines else ""
-        raise FormatError(f"{path}, line 1: expected {HEADER!r}, got {found!r}")
-    where = f"{path}, line {lines[1][0]}" if len(lines) > 1 else str(path)
-    counts = lines[1][1].split() if len(lines) > 1 else []
+    lines = content_lines(text_lines(path))
+    _, header = next(lines, (1, ""))
+    if header.split() != HEADER.split():
+        raise FormatError(f"{path}, line 1: expected {HEADER!r}, got {header[:40]!r}")
+    number, line = next(lines, (2, ""))
+    where, counts = f"{path}, line {number}", line.split()
     if len(counts) != 2:
         raise FormatError(f"{where}: expected the numbers of cameras and points")
-    numbers = parse_numbers(str(path), lines[2:])
+    numbers = parse_numbers(str(path), lines)
     total = len(numbers.values)
     num_images = parse_count(counts[0], where, "cameras", total // _CAMERA_NUMBERS)
     left = total - _CAMERA_NUMBERS * num_images
@@ -156,7 +156,7 @@ def _parse(path: Path) -> tuple[NumberList, int, int]:
 
 def _read_list(path: Path, num_images: int) -> list[tuple[str, str]]:
     """(line without a focal length, where it stands) of each image."""
-    lines = content_lines(read_text(path))
+    lines = list(content_lines(text_lines(path)))
     if len(lines) != num_images:
         raise FormatError(
             f"{path}: expected {counted(num_images, 'name')}, one for each camera of the bundle "
@@ -173,6 +173,14 @@ def _images(
     seen: set[str] = set()
     left_out: dict[str, list[str]] = {}
     blocks = numbers.values[: _CAMERA_NUMBERS * len(names)].reshape(-1, _CAMERA_NUMBERS)
+    registered = np.flatnonzero(blocks[:, 0] != 0)
+    matrices = np.concatenate(
+        [blocks[registered, 3:12].reshape(-1, 3, 3), blocks[registered, 12:, None]], axis=2
+    )
+    stated = poses_from_matrices(
+        matrices, lambda row: numbers.where(_CAMERA_NUMBERS * int(registered[row]) + 3)
+    )
+    given = dict(zip(registered.tolist(), stated, strict=True))
     for row, (block, (written, where)) in enumerate(zip(blocks, names, strict=True)):
         name = lookup.find_name(written, where)
         if name in seen:
@@ -182,7 +190,7 @@ def _images(
             left_out.setdefault("not registered", []).append(name)
             images.append(FileImage(name, None, Rigid3.identity()))
             continue
-        pose, misread = _poses(block, numbers.where(_CAMERA_NUMBERS * row + 3))
+        pose, misread = _poses(given[row])
         size = lookup.find_size(name)
         camera = _camera(size, block) if size else None
         if camera is None:
@@ -202,10 +210,9 @@ def _images(
     return images, notes
 
 
-def _poses(block: Float64, where: str) -> tuple[Rigid3, Rigid3]:
-    """Pose of a camera's 15 numbers; and if its translation were its centre."""
+def _poses(given: Rigid3) -> tuple[Rigid3, Rigid3]:
+    """cam_from_world of a pose in the file; and if its translation were its centre."""
     flip = camera_axes("opengl")
-    given = pose_from_matrix(np.column_stack([block[3:12].reshape(3, 3), block[12:15]]), where)
     rotation = flip @ given.rotation
     return (
         Rigid3(rotation, flip @ given.translation),

@@ -26,7 +26,7 @@ from hloc_lite.formats.track_lists import bounded_numbers, content_lines
 from hloc_lite.geometry.cameras import rescaled
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
-from hloc_lite.io.files import read_text, write_text_atomic
+from hloc_lite.io.files import text_lines, write_text_atomic
 from hloc_lite.types import Camera, Rigid3
 
 FULL_SIZE = (1920, 1080)
@@ -112,7 +112,7 @@ def _parse_list(path: Path, lookup: ImageLookup) -> tuple[dict[str, Rigid3], lis
     """Poses by image name, and the names of those that are too far away."""
     poses: dict[str, Rigid3] = {}
     far = []
-    for number, line in content_lines(read_text(path)):
+    for number, line in content_lines(text_lines(path)):
         where = f"{path}, line {number}"
         parts = line.rsplit(maxsplit=7)
         if number <= _NUM_HEADER_LINES and not _is_pose(parts):
@@ -146,7 +146,7 @@ def _is_pose(parts: list[str]) -> bool:
 
 def _reconstruction(path: Path) -> dict[str, NvmCamera]:
     """Cameras of the first model by their name without suffix."""
-    models = parse_models(read_text(path), str(path))
+    models = parse_models(text_lines(path), str(path))
     cameras = models[0].cameras if models else ()
     return {without_suffix(clean_name(each.name, each.where)): each for each in cameras}
 

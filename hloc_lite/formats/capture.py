@@ -171,11 +171,15 @@ def session_images(session: CaptureSession, *, aligned: bool = False) -> PosedIm
     stored = known_poses(session.aligned if aligned else session.trajectories)
     poses_of = {key: world_from_device.inverse() for key, world_from_device in stored.items()}
     rigs_of = carriers(_device_from_rig(session.rigs))
+    by_sensor = {
+        key: sensor_camera(session.sensors[key], key)
+        for key in {record.device_id for record in session.records.get("camera", ())}
+    }
     cameras: dict[str, Camera] = {}
     poses: dict[str, Rigid3] = {}
     num_unknown = 0
     for record in session.records.get("camera", ()):
-        camera = sensor_camera(session.sensors[record.device_id], record.device_id)
+        camera = by_sensor[record.device_id]
         pose = device_from_world(record.timestamp, record.device_id, poses_of, rigs_of)
         if camera is None:
             num_unknown += 1

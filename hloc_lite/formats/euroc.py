@@ -18,16 +18,16 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError
+from hloc_lite.formats.pose_rows import NumberRows, poses_from_quats
 from hloc_lite.formats.pose_text import (
     content_lines,
     finite_numbers,
     image_name,
     number_text,
     pose_from_matrix,
-    pose_from_quat,
     whole_number,
 )
-from hloc_lite.formats.trajectories import Trajectory, add_pose
+from hloc_lite.formats.trajectories import Trajectory, add_time
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
 from hloc_lite.io.files import read_text, write_text_atomic
@@ -62,17 +62,18 @@ def read_euroc(path: Path) -> dict[int, Rigid3]:
             listed twice.
     """
     _check_header(path)
-    trajectory: dict[int, Rigid3] = {}
+    times: dict[int, None] = {}
+    rows = NumberRows(path, 7)
     for number, line in content_lines(path):
         where, words = f"{path}, line {number}", [word.strip() for word in line.split(",")]
         if len(words) < 8:
             raise FormatError(
                 f"{where}: expected 'ns, px, py, pz, qw, qx, qy, qz, ...', got {line[:80]!r}"
             )
-        time = whole_number(words[0], where, most=MAX_NS)
-        values = finite_numbers(words[1:8], where)
-        add_pose(trajectory, time, pose_from_quat(values[3:], values[:3], where), where)
-    return trajectory
+        add_time(times, whole_number(words[0], where, most=MAX_NS), where)
+        rows.add(number, words[1:8])
+    poses = poses_from_quats(rows.table[:, 3:], rows.table[:, :3], rows.where)
+    return dict(zip(times, poses, strict=True))
 
 
 def write_euroc(path: Path, trajectory: Trajectory) -> None:

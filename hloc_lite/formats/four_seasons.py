@@ -132,7 +132,7 @@ def read_four_seasons_calib(path: Path) -> Camera:
     Raises:
         FormatError: another layout, a distortion other than 0, or impossible intrinsics.
     """
-    lines = content_lines(path)
+    lines = list(content_lines(path))
     words = lines[0][1].split() if lines else []
     sizes = lines[1][1].split() if len(lines) > 1 else []
     if len(words) not in (5, 6) or words[0] != "Pinhole" or len(sizes) != 2:

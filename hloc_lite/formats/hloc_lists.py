@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError
+from hloc_lite.formats.pose_rows import NumberRows, poses_from_quats
 from hloc_lite.formats.pose_text import (
     content_lines,
     finite_numbers,
     image_name,
     number_text,
-    pose_from_quat,
     pose_numbers,
 )
 from hloc_lite.geometry.cameras import CAMERA_MODELS
@@ -43,17 +43,21 @@ def read_poses(path: Path) -> dict[str, Rigid3]:
         FormatError: a bad line (with its number), a name listed twice, or a pose that
             ``pose_from_quat`` refuses.
     """
-    poses: dict[str, Rigid3] = {}
+    names: dict[str, None] = {}
+    rows = NumberRows(path, 7)
     for number, line in content_lines(path):
         where = f"{path}, line {number}"
         parts = line.rsplit(maxsplit=7)
         if len(parts) != 8:
             raise FormatError(f"{where}: expected 'name qw qx qy qz tx ty tz', got {line[:80]!r}")
-        name, values = normalize_name(parts[0]), finite_numbers(parts[1:], where)
-        if name in poses:
+        name = normalize_name(parts[0])
+        if name in names:
             raise FormatError(f"{where}: {name!r} is listed twice")
-        poses[name] = pose_from_quat(values[:4], values[4:], where)
-    return poses
+        names[name] = None
+        rows.add(number, parts[1:])
+    table = rows.table
+    poses = poses_from_quats(table[:, :4], table[:, 4:], rows.where)
+    return dict(zip(names, poses, strict=True))
 
 
 def write_poses(path: Path, poses: Mapping[str, Rigid3]) -> None:
@@ -141,9 +145,13 @@ def read_pairs(path: Path, names: Sequence[str]) -> list[tuple[str, str]]:
     Raises:
         FormatError: a line that does not name two different known images.
     """
-    known = set(names)
+    known = {name: name for name in names}  # one text of each name, not one per pair
     pairs = []
     for number, line in content_lines(path):
+        words = [normalize_name(word) for word in line.split()]
+        if len(words) == 2 and words[0] != words[1] and words[0] in known and words[1] in known:
+            pairs.append((known[words[0]], known[words[1]]))
+            continue
         gaps = [(gap.start(), gap.end()) for gap in re.finditer(r"\s+", line)]
         splits = [(normalize_name(line[:start]), normalize_name(line[end:])) for start, end in gaps]
         found = [(a, b) for a, b in splits if a in known and b in known and a != b]

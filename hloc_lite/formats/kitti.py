@@ -17,12 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.errors import FormatError
-from hloc_lite.formats.pose_text import (
-    content_lines,
-    finite_numbers,
-    number_text,
-    pose_from_matrix,
-)
+from hloc_lite.formats.pose_rows import NumberRows, poses_from_matrices
+from hloc_lite.formats.pose_text import content_lines, finite_numbers, number_text
 from hloc_lite.formats.trajectories import Trajectory, nanoseconds, seconds_text
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.io.files import write_text_atomic
@@ -53,12 +49,13 @@ def read_kitti_poses(path: Path, times_path: Path | None = None) -> dict[int, Ri
     Raises:
         FormatError: a bad line (with its number), or not as many times as poses.
     """
-    poses = []
+    rows = NumberRows(path, 12)
     for number, line in content_lines(path):
         where, words = f"{path}, line {number}", line.split()
         if len(words) != 12:
             raise FormatError(f"{where}: expected 12 numbers, got {len(words)}")
-        poses.append(pose_from_matrix(finite_numbers(words, where), where))
+        rows.add(number, words)
+    poses = poses_from_matrices(rows.table.reshape(-1, 3, 4), rows.where)
     if times_path is None:
         return dict(enumerate(poses))
     times = read_kitti_times(times_path)

@@ -16,13 +16,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hloc_lite.errors import FormatError, counted
 from hloc_lite.formats.nerfstudio_cameras import number, parse_camera
 from hloc_lite.formats.nerfstudio_files import find_files
+from hloc_lite.formats.pose_rows import poses_from_matrices
 from hloc_lite.formats.pose_text import pose_from_matrix
 from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.geometry.cameras import rescaled
@@ -30,6 +31,11 @@ from hloc_lite.geometry.frames import camera_axes
 from hloc_lite.io.files import read_json
 from hloc_lite.types import Camera, Float64, Rigid3
 
+_NOT_OF_CAMERA = (
+    "file_path", "transform_matrix", "mask_path", "depth_file_path", "colmap_im_id", "sharpness",
+    "time",
+)  # fmt: skip
+"""Keys of a frame that do not describe its camera."""
 MAX_ANGLE_DIFFERENCE = 0.02
 """Relative difference of the focal length of ``camera_angle_x`` from ``fl_x`` that is told."""
 
@@ -76,18 +82,24 @@ def read_transforms(
     files = find_files(frames, path, image_folder, check_images=check_images)
     undone = _undone_transform(fields, str(path))
     cameras: dict[str, Camera] = {}
-    poses: dict[str, Rigid3] = {}
+    matrices: list[Float64] = []
+    known: dict[str, _FrameCamera] = {}
     scaled: list[str] = []
-    other_angle = False
     for index, name in files.names.items():
-        where = f"{path}, frame {index + 1}"
-        keys = {**fields, **frames[index]}
-        camera = parse_camera(keys, files.sizes.get(name), where, pixel_shift)
-        other_angle |= _contradicts_angle(keys, camera, where)
-        cameras[name] = _in_size_on_disk(camera, files.sizes.get(name), where)
-        if cameras[name] is not camera:
+        where, size = f"{path}, frame {index + 1}", files.sizes.get(name)
+        own = {key: each for key, each in frames[index].items() if key not in _NOT_OF_CAMERA}
+        same = repr((own, size))  # frames mostly share the intrinsics of the file
+        if same not in known:
+            known[same] = _frame_camera({**fields, **own}, size, where, pixel_shift)
+        cameras[name] = known[same].camera
+        if known[same].is_scaled:
             scaled.append(name)
-        poses[name] = _pose(frames[index].get("transform_matrix"), undone, where)
+        matrices.append(_matrix(frames[index].get("transform_matrix"), "transform_matrix", where))
+    given = poses_from_matrices(
+        np.array(matrices).reshape(-1, 3, 4),
+        lambda row: f"{path}, frame {list(files.names)[row] + 1}",
+    )
+    poses = dict(zip(files.names.values(), (_pose(each, undone) for each in given), strict=True))
     notes = [*files.notes, *_world_notes(fields)]
     if scaled:
         first = cameras[scaled[0]]
@@ -95,7 +107,7 @@ def read_transforms(
             f"{counted(len(scaled), 'image')} of another size than stated, such as {scaled[0]!r} "
             f"with {first.width} x {first.height}: the intrinsics were scaled"
         )
-    if other_angle:
+    if any(each.contradicts_angle for each in known.values()):
         notes.append("camera_angle_x contradicts fl_x: fl_x was used")
     return TransformsScene(
         posed=PosedImages(
@@ -116,10 +128,25 @@ def world_from_cam_matrix(pose: Rigid3) -> Float64:
     return Rigid3(inverse.rotation @ axes, inverse.translation).matrix + 0.0
 
 
-def _pose(value: object, undone: tuple[Float64, Float64], where: str) -> Rigid3:
+class _FrameCamera(NamedTuple):
+    """Intrinsics of a frame."""
+
+    camera: Camera
+    """In the size of the image on disk."""
+    is_scaled: bool
+    contradicts_angle: bool
+
+
+def _frame_camera(
+    keys: Mapping[str, Any], size: tuple[int, int] | None, where: str, pixel_shift: float
+) -> _FrameCamera:
+    stated = parse_camera(keys, size, where, pixel_shift)
+    camera = _in_size_on_disk(stated, size, where)
+    return _FrameCamera(camera, camera is not stated, _contradicts_angle(keys, stated, where))
+
+
+def _pose(given: Rigid3, undone: tuple[Float64, Float64]) -> Rigid3:
     """cam_from_world of a ``transform_matrix``, in the world before the applied transform."""
-    matrix = _matrix(value, "transform_matrix", where)
-    given = pose_from_matrix(matrix, where)
     linear, shift = undone
     rotation = camera_axes("opengl").T @ given.rotation.T
     center = linear @ (given.translation - shift)
@@ -153,11 +180,14 @@ def _matrix(value: object, key: str, where: str) -> Float64:
     """(3, 4) upper part of a matrix of 3 or 4 rows."""
     rows = value if isinstance(value, list) else []
     cells = [cell for row in rows if isinstance(row, list) and len(row) == 4 for cell in row]
-    numbers = [number({key: cell}, key, where) for cell in cells]
+    numbers = [
+        cell if type(cell) is float and abs(cell) <= 1e15 else number({key: cell}, key, where)
+        for cell in cells
+    ]
     if len(rows) not in (3, 4) or len(cells) != 4 * len(rows) or None in numbers:
         raise FormatError(f"{where}: {key!r} must have 3 or 4 rows of 4 numbers")
     matrix = np.array(numbers, np.float64).reshape(-1, 4)
-    if len(matrix) == 4 and not np.allclose(matrix[3], [0, 0, 0, 1], rtol=0, atol=1e-6):
+    if len(matrix) == 4 and not (np.abs(matrix[3] - [0, 0, 0, 1]) <= 1e-6).all():
         raise FormatError(f"{where}: {key!r} must have the last row 0 0 0 1, got {matrix[3]}")
     return matrix[:3]
 

@@ -33,6 +33,7 @@ from hloc_lite.formats.posed_images import PosedImages
 from hloc_lite.formats.track_lists import Tracks
 from hloc_lite.formats.tracked_models import (
     FileImage,
+    PixelReading,
     check_centered,
     choose_pixels,
     model_tracks,
@@ -42,7 +43,7 @@ from hloc_lite.formats.tracked_models import (
 from hloc_lite.geometry.cameras import focal_lengths
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
-from hloc_lite.io.files import read_text, write_text_atomic
+from hloc_lite.io.files import text_lines, write_text_atomic
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera, Float64
 
@@ -74,23 +75,22 @@ def read_nvm(
         FormatError: another layout, a file that is cut off, no image of known size, a name listed
             twice, numbers that are not finite, or measurements outside of the images.
     """
-    text = read_text(path)
-    calibration = parse_calibration(text, str(path))
-    models = parse_models(text, str(path))
+    calibration = parse_calibration(text_lines(path), str(path))
+    models = parse_models(text_lines(path), str(path))
     model, notes = _choose_model(models, model_index, path)
     lookup = ImageLookup(cameras=cameras or {}, folder=image_folder, suffixes=suffixes or {})
     images, camera_notes = _images(model.cameras, lookup, calibration, path)
-    tracks = parse_points(model, str(path))
-    candidates = _candidates(images, tracks, calibration)
-    xy, reading, complaint = choose_pixels(images, tracks, candidates, str(path))
+    tracks = parse_points(model, text_lines(path), str(path))
+    candidates = _candidates(images, calibration)
+    pixels, complaint = choose_pixels(images, tracks, candidates, str(path))
     notes += camera_notes
     if len(tracks.point_rows):
-        notes.append(f"measurements are counted {reading}")
+        notes.append(f"measurements are counted {pixels.words}")
     if complaint:
         notes.append(complaint)
     given = {image.name: image.camera for image in images if image.camera is not None}
     return PosedImages(
-        model=tracked_model(images, tracks, xy),
+        model=tracked_model(images, tracks, pixels),
         cameras={**(cameras or {}), **given},
         image_folder=image_folder,
         notes=tuple(notes),
@@ -210,22 +210,20 @@ def _images(
     return images, notes
 
 
-def _candidates(
-    images: Sequence[FileImage], tracks: Tracks, calibration: Float64 | None
-) -> dict[str, Float64]:
-    """Possible pixels of the measurements, by the point from which they are counted."""
+def _candidates(images: Sequence[FileImage], calibration: Float64 | None) -> list[PixelReading]:
+    """Possible readings of the measurements, by the point from which they are counted."""
     centers = np.array(
         [(i.camera.width / 2, i.camera.height / 2) if i.camera else (0, 0) for i in images]
     ).reshape(-1, 2)
-    found = {"from the image centre": tracks.xy + centers[tracks.image_rows]}
+    found = [PixelReading("from the image centre", centers)]
     if calibration is not None:
         fx, cx, fy, cy = calibration
-        found["from the principal point"] = tracks.xy + np.array([cx, cy])
+        principal = np.broadcast_to([cx, cy], centers.shape)
+        found.append(PixelReading("from the principal point", principal))
         if fx != fy:
-            scaled = tracks.xy * (1, fy / fx) + np.array([cx, cy])
-            found["from the principal point, in units of fx"] = scaled
-    found["from the image corner"] = tracks.xy
-    return found
+            words = "from the principal point, in units of fx"
+            found.append(PixelReading(words, principal, (1.0, fy / fx)))
+    return [*found, PixelReading("from the image corner", np.zeros_like(centers))]
 
 
 def _centred(model: SfmModel) -> Tracks:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, dropwhile, islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from hloc_lite.formats.track_lists import (
 )
 from hloc_lite.types import Float64, Rigid3
 
+T = TypeVar("T")
 _HEADERS = {"NVM_V3": 4, "NVM_V3_R9T": 9}
 """First word -> numbers of a rotation. R9T has matrices and, unlike V3, translations."""
 
@@ -41,40 +44,54 @@ class NvmCamera:
 
 @dataclass(frozen=True, eq=False)
 class NvmModel:
-    """Cameras of a model, and the lines of its points."""
+    """Cameras of a model, and where its points are; they are read on demand."""
 
     cameras: tuple[NvmCamera, ...]
-    point_lines: tuple[NumberedLine, ...]
+    num_points: int
+    """Lines of points."""
+    count_line: int
+    """Number of the line in front of them, which holds their count."""
 
 
-def parse_models(text: str, path: str) -> list[NvmModel]:
+def parse_models(text_lines: Iterable[str], path: str) -> list[NvmModel]:
     """Models of an NVM file, in its order.
+
+    Args:
+        text_lines: all lines of the file.
+        path: file, for errors.
 
     Raises:
         FormatError: another header or layout, or fewer lines than announced.
     """
-    lines = content_lines(text)
-    num_rotation = _HEADERS[_header(lines, path)[0]]
+    lines = content_lines(text_lines)
+    head = list(islice(lines, 2))
+    num_rotation = _HEADERS[_header(head, path)[0]]
+    lines = chain(head[2 if _has_calibration_line(head) else 1 :], lines)
     models = []
-    position = 2 if _has_calibration_line(lines) else 1
-    while position < len(lines) and lines[position][1] != "0":
-        count, position = _count(lines, position, "cameras", path)
-        listed = lines[position : position + count]
-        cameras = tuple(_camera(line, num_rotation, path) for line in listed)
-        position += count
-        count, position = _count(lines, position, "points", path)
-        models.append(NvmModel(cameras, tuple(lines[position : position + count])))
-        position += count
+    for line in lines:
+        if line[1] == "0":
+            break
+        cameras = _announced(lines, line, "cameras", path)
+        count_line = next(lines, None)
+        if count_line is None:
+            raise FormatError(f"{path}: expected a number of points, got the end: it is cut off")
+        found = tuple(_camera(each, num_rotation, path) for each in cameras)
+        num_points = len(_announced((None for _ in lines), count_line, "points", path))
+        models.append(NvmModel(found, num_points, count_line[0]))
     return models
 
 
-def parse_calibration(text: str, path: str) -> Float64 | None:
+def parse_calibration(text_lines: Iterable[str], path: str) -> Float64 | None:
     """(4,) fx cx fy cy of the header's ``FixedK``; None if it has none.
+
+    Args:
+        text_lines: lines of the file, of which the first ones are read.
+        path: file, for errors.
 
     Raises:
         FormatError: another header, or not four finite numbers with positive fx and fy.
     """
-    _, *words = _header(content_lines(text[:10_000]), path)
+    _, *words = _header(list(islice(content_lines(text_lines), 2)), path)
     if not words:
         return None
     if words[0] != "FixedK" or len(words) != 5:
@@ -88,14 +105,20 @@ def parse_calibration(text: str, path: str) -> Float64 | None:
     return np.array(numbers)
 
 
-def parse_points(model: NvmModel, path: str) -> Tracks:
+def parse_points(model: NvmModel, text_lines: Iterable[str], path: str) -> Tracks:
     """Points and measurements of a model.
+
+    Args:
+        model: of this file.
+        text_lines: all lines of the file.
+        path: file, for errors.
 
     Raises:
         FormatError: a line that is no point, or an image index out of range.
     """
-    numbers = parse_numbers(path, model.point_lines)
-    return parse_tracks(numbers, 0, len(model.point_lines), len(model.cameras))
+    behind = dropwhile(lambda line: line[0] <= model.count_line, content_lines(text_lines))
+    numbers = parse_numbers(path, islice(behind, model.num_points))
+    return parse_tracks(numbers, 0, model.num_points, len(model.cameras))
 
 
 def centered(rotation: Float64, center: Float64) -> Rigid3:
@@ -118,13 +141,13 @@ def _has_calibration_line(lines: Sequence[NumberedLine]) -> bool:
     return len(lines) > 1 and lines[1][1].split()[0] == "FixedK"
 
 
-def _count(lines: Sequence[NumberedLine], position: int, what: str, path: str) -> tuple[int, int]:
-    """Count in a line, checked against the lines that follow, and the position after it."""
-    if position >= len(lines):
-        raise FormatError(f"{path}: expected a number of {what}, got the end: it is cut off")
-    number, line = lines[position]
-    left = len(lines) - position - 1
-    return parse_count(line, f"{path}, line {number}", what, left), position + 1
+def _announced(lines: Iterator[T], count_line: NumberedLine, what: str, path: str) -> list[T]:
+    """As many of the following lines as a line announces."""
+    number, text = count_line
+    is_count = text.isascii() and text.isdigit() and len(text) <= 18
+    found = list(islice(lines, int(text) if is_count else None))
+    parse_count(text, f"{path}, line {number}", what, len(found))
+    return found
 
 
 def _camera(line: NumberedLine, num_rotation: int, path: str) -> NvmCamera:

@@ -102,7 +102,7 @@ def read_stray_odometry(path: Path) -> tuple[StrayFrame, ...]:
     Raises:
         FormatError: a bad line (with its number), a missing column, or a frame listed twice.
     """
-    lines = content_lines(path)
+    lines = list(content_lines(path))
     if not lines:
         raise FormatError(f"{path} is empty")
     rows = [(number, [cell.strip() for cell in line.split(",")]) for number, line in lines]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hloc_lite.geometry.rotations import (
     quat_wxyz_from_rotation,
     rotation_from_quat_wxyz,
 )
-from hloc_lite.io.files import read_text
+from hloc_lite.io.files import text_lines
 from hloc_lite.io.image_names import leads_out, normalize_name
 from hloc_lite.types import Float64, Rigid3
 
@@ -25,24 +26,23 @@ MAX_DISTANCE = 1e18
 refuse real results: an estimate of hloc on RobotCar is 1.4e16 away, a wrong answer like others."""
 
 
-def content_lines(path: Path) -> list[tuple[int, str]]:
-    """Return the stripped lines of a text file with their numbers, from 1.
+def content_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Stripped lines of a text file with their numbers, from 1, read as they are asked for.
 
     Empty lines and lines that start with '#' are left out.
 
     Raises:
         FormatError: unreadable, not UTF-8, or a line with NUL bytes.
     """
-    # not splitlines(): it also splits at characters that names may contain (such as U+2028)
-    numbered = enumerate(read_text(path).split("\n"), start=1)
-    stripped = ((number, line.strip()) for number, line in numbered)
-    lines = [(number, line) for number, line in stripped if line and not line.startswith("#")]
-    for number, line in lines:
+    for number, raw in enumerate(text_lines(path), start=1):
+        line = raw.strip()
+        if not line or line[0] == "#":
+            continue
         if "\0" in line:  # not possible in file names, and Python's file functions fail on it
             raise FormatError(
                 f"{path}, line {number}: expected text, got NUL bytes: it is damaged or binary"
             )
-    return lines
+        yield number, line
 
 
 def finite_numbers(words: Sequence[str], where: str) -> list[float]:
@@ -55,7 +55,7 @@ def finite_numbers(words: Sequence[str], where: str) -> list[float]:
         values = [float(word) for word in words]
     except ValueError as error:
         raise FormatError(f"{where}: {str(error)[:200]}") from None
-    if not np.isfinite(values).all():
+    if not all(map(math.isfinite, values)):
         raise FormatError(f"{where}: all numbers must be finite, got {' '.join(words)[:200]}")
     return values
 

@@ -104,7 +104,7 @@ def read_pseudo_truth_estimates(path: Path) -> dict[str, Rigid3]:
     Raises:
         FormatError: a bad line (with its number), or a name listed twice.
     """
-    lines = content_lines(path)
+    lines = list(content_lines(path))
     further = _count_further(path, lines)
     if not further:
         return read_poses(path)

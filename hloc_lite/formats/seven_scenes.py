@@ -13,7 +13,7 @@ stated; it is taken as COLMAP's image centre. No original folder was available t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,7 @@ import numpy as np
 from hloc_lite.config import DepthConfig
 from hloc_lite.errors import FormatError, counted
 from hloc_lite.formats.depth_images import read_depth
+from hloc_lite.formats.pose_rows import poses_from_matrices
 from hloc_lite.formats.pose_text import (
     content_lines,
     finite_numbers,
@@ -93,14 +94,20 @@ def read_seven_scenes(
         raise FormatError(f"pose_of: expected color or depth, got {pose_of!r}")
     correction = color_from_depth() if pose_of == "color" else Rigid3.identity()
     cameras: dict[str, Camera] = {}
-    poses: dict[str, Rigid3] = {}
+    pose_paths: dict[str, Path] = {}
     for sequence in read_split(_split_path(scene, split)):
         for image in _color_images(scene / sequence):
             name = f"{sequence}/{image.name}"
             cameras[name] = camera or color_camera()
             pose_path = image.with_name(f"{frame_stem(image.name)}.pose.txt")
             if pose_path.is_file():
-                poses[name] = correction.compose(read_frame_pose(pose_path).inverse())
+                pose_paths[name] = pose_path
+    poses = {
+        name: correction.compose(world_from_cam.inverse())
+        for name, world_from_cam in zip(
+            pose_paths, _read_frame_poses(list(pose_paths.values())), strict=True
+        )
+    }
     return PosedImages(
         model=posed_model(cameras, poses),
         cameras=cameras,
@@ -174,13 +181,19 @@ def read_frame_pose(path: Path) -> Rigid3:
     return pose_from_matrix(matrix_numbers(path), str(path))
 
 
+def _read_frame_poses(paths: Sequence[Path]) -> list[Rigid3]:
+    """Poses of many files, as ``read_frame_pose`` reads each."""
+    numbers = np.array([matrix_numbers(path) for path in paths], np.float64)
+    return poses_from_matrices(numbers.reshape(-1, 4, 4), lambda row: str(paths[row]))
+
+
 def matrix_numbers(path: Path) -> list[float]:
     """Sixteen finite numbers of a file with four lines of four.
 
     Raises:
         FormatError: another layout.
     """
-    lines = content_lines(path)
+    lines = list(content_lines(path))
     if len(lines) != 4:
         raise FormatError(f"{path}: expected 4 lines of 4 numbers, got {len(lines)} lines")
     values: list[float] = []

@@ -6,20 +6,21 @@ lines.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.pose_text import finite_numbers
-from hloc_lite.types import Float64, Int64, UInt8, freeze_field
+from hloc_lite.types import Float64, Int32, Int64, UInt8, freeze_field
 
 NumberedLine = tuple[int, str]
 """Line number, from 1, and the line without spaces around it."""
 _CHUNK = 20_000
-"""Lines converted at once: their words would otherwise take 3 GB for a large model."""
+"""Lines, and points, converted at once: all words would take 3 GB for a large model."""
 MAX_NUMBER = 1e15
 """Larger numbers in a model file are damage; they would overflow when squared."""
 _HEAD = 7
@@ -32,16 +33,17 @@ class NumberList:
 
     values: Float64
     """(N,) finite."""
-    ends: Int64
-    """(L,) count of numbers up to the end of each line."""
-    line_numbers: Int64
+    counts: Int32
+    """(L,) numbers of each line."""
+    line_numbers: Int32
     """(L,) from 1."""
     path: str
 
     def where(self, index: int) -> str:
-        """File and line of a number, for errors."""
-        row = int(np.searchsorted(self.ends, index, side="right"))
-        return f"{self.path}, line {self.line_numbers[min(row, len(self.ends) - 1)]}"
+        """File and line of a number, for errors; it takes as long as there are lines."""
+        ends = np.cumsum(self.counts, dtype=np.int64)
+        row = int(np.searchsorted(ends, index, side="right"))
+        return f"{self.path}, line {self.line_numbers[min(row, len(ends) - 1)]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +54,9 @@ class Tracks:
     """(M, 3)."""
     rgb: UInt8
     """(M, 3)."""
-    point_rows: Int64
+    point_rows: Int32
     """(K,) point of each measurement."""
-    image_rows: Int64
+    image_rows: Int32
     """(K,) image of each measurement, by its position in the file."""
     features: Int64
     """(K,) index of the keypoint in its image."""
@@ -64,40 +66,36 @@ class Tracks:
     def __post_init__(self) -> None:
         freeze_field(self, "xyz", np.float64, None, 3)
         freeze_field(self, "rgb", np.uint8, len(self.xyz), 3)
-        freeze_field(self, "point_rows", np.int64, None)
+        freeze_field(self, "point_rows", np.int32, None)
         k = len(self.point_rows)
-        freeze_field(self, "image_rows", np.int64, k)
+        freeze_field(self, "image_rows", np.int32, k)
         freeze_field(self, "features", np.int64, k)
         freeze_field(self, "xy", np.float64, k, 2)
 
 
-def parse_numbers(path: str, lines: Sequence[NumberedLine]) -> NumberList:
-    """Numbers of lines that contain nothing else.
+def parse_numbers(path: str, lines: Iterable[NumberedLine]) -> NumberList:
+    """Numbers of lines that contain nothing else; only some lines are in memory at a time.
 
     Raises:
         FormatError: another word, or a number that is not finite; with its line.
     """
-    values: list[Float64] = []
-    counts: list[int] = []
-    for start in range(0, len(lines), _CHUNK):
-        chunk = [line.split() for _, line in lines[start : start + _CHUNK]]
-        counts += map(len, chunk)
+    values, counts, line_numbers = array("d"), array("i"), array("i")  # they grow in place
+    remaining = iter(lines)
+    while chunk := list(islice(remaining, _CHUNK)):
+        words = [line.split() for _, line in chunk]
         try:
-            words = chain.from_iterable(chunk)
-            values.append(np.fromiter(map(float, words), np.float64, sum(map(len, chunk))))
+            found = array("d", map(float, chain.from_iterable(words)))
         except ValueError:
-            raise _first_bad(path, lines[start : start + _CHUNK]) from None
-    numbers = NumberList(
-        np.concatenate(values) if values else np.zeros(0),
-        np.cumsum(counts, dtype=np.int64),
-        np.array([number for number, _ in lines], np.int64),
-        path,
-    )
-    bad = np.flatnonzero(~(np.abs(numbers.values) <= MAX_NUMBER))
-    if len(bad):
-        value = numbers.values[bad[0]]
-        raise FormatError(f"{numbers.where(int(bad[0]))}: numbers must be finite, got {value:g}")
-    return numbers
+            raise _first_bad(path, chunk) from None
+        if not np.abs(np.frombuffer(found)).max() <= MAX_NUMBER:  # also if it is NaN
+            raise _first_bad(path, chunk)
+        values.extend(found)
+        counts.extend(map(len, words))
+        line_numbers.extend(number for number, _ in chunk)
+    if not values:
+        return NumberList(np.zeros(0), np.zeros(0, np.int32), np.zeros(0, np.int32), path)
+    arrays = np.frombuffer(counts, np.int32), np.frombuffer(line_numbers, np.int32)
+    return NumberList(np.frombuffer(values), *arrays, path)
 
 
 def bounded_numbers(words: Sequence[str], where: str) -> list[float]:
@@ -112,11 +110,10 @@ def bounded_numbers(words: Sequence[str], where: str) -> list[float]:
     return values
 
 
-def content_lines(text: str) -> list[NumberedLine]:
-    """Lines that are not empty."""
-    # not splitlines(): it also splits at characters that names may contain (such as U+2028)
-    stripped = ((number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
-    return [(number, line) for number, line in stripped if line]
+def content_lines(lines: Iterable[str]) -> Iterator[NumberedLine]:
+    """Lines that are not empty, as they are asked for."""
+    stripped = ((number, line.strip()) for number, line in enumerate(lines, start=1))
+    return ((number, line) for number, line in stripped if line)
 
 
 def parse_count(text: str, where: str, what: str, limit: int) -> int:
@@ -143,12 +140,30 @@ def parse_tracks(numbers: NumberList, start: int, num_points: int, num_images: i
         FormatError: fewer or more numbers than announced, a colour or image index out of range, or
             an index that is not whole.
     """
-    values = numbers.values
     heads, counts = _point_starts(numbers, start, num_points)
-    rows = np.repeat(np.arange(num_points), counts)
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    firsts = heads[rows] + _HEAD + 4 * within
-    indices = values[firsts[:, None] + np.arange(2)]
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    total = int(ends[-1])
+    xyz, rgb = np.empty((num_points, 3)), np.empty((num_points, 3), np.uint8)
+    images, features = np.empty(total, np.int32), np.empty(total, np.int64)
+    xy = np.empty((total, 2))
+    for first in range(0, num_points, _CHUNK):
+        rows = slice(first, first + _CHUNK)
+        indices, xy_of_rows = _measurements(numbers, heads[rows], counts[rows], num_images)
+        within = slice(ends[first], ends[first] + len(indices))
+        images[within], features[within], xy[within] = *indices.T, xy_of_rows
+        xyz[rows] = numbers.values[heads[rows, None] + np.arange(3)]
+        rgb[rows] = _colors(numbers, heads[rows])
+    points = np.repeat(np.arange(num_points, dtype=np.int32), counts)
+    return Tracks(xyz, rgb, points, images, features, xy)
+
+
+def _measurements(
+    numbers: NumberList, heads: Int64, counts: Int64, num_images: int
+) -> tuple[Float64, Float64]:
+    """(K, 2) image and keypoint, and (K, 2) pixels, of points that begin at ``heads``."""
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    firsts = np.repeat(heads, counts) + _HEAD + 4 * within
+    indices = numbers.values[firsts[:, None] + np.arange(2)]
     wrong = (indices != np.floor(indices)) | (indices < -1) | (indices >= 2**53)
     wrong[:, 0] |= (indices[:, 0] < 0) | (indices[:, 0] >= num_images)
     if wrong.any():
@@ -158,21 +173,19 @@ def parse_tracks(numbers: NumberList, start: int, num_points: int, num_images: i
             f"{numbers.where(int(firsts[row]))}: expected an image from 0 to {num_images - 1} and "
             f"a keypoint index, got {image:g} and {feature:g}"
         )
-    rgb = values[heads[:, None] + np.arange(3, 6)]
-    if ((rgb < 0) | (rgb > 255)).any():
-        row = int(np.flatnonzero(((rgb < 0) | (rgb > 255)).any(axis=1))[0])
+    return indices, numbers.values[firsts[:, None] + np.arange(2, 4)]
+
+
+def _colors(numbers: NumberList, heads: Int64) -> UInt8:
+    rgb = numbers.values[heads[:, None] + np.arange(3, 6)]
+    wrong = ((rgb < 0) | (rgb > 255)).any(axis=1)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
         raise FormatError(
             f"{numbers.where(int(heads[row]) + 3)}: expected a colour in 0..255, got "
             f"{rgb[row].tolist()}"
         )
-    return Tracks(
-        values[heads[:, None] + np.arange(3)],
-        rgb.astype(np.uint8),
-        rows,
-        indices[:, 0].astype(np.int64),
-        indices[:, 1].astype(np.int64),
-        values[firsts[:, None] + np.arange(2, 4)],
-    )
+    return rgb.astype(np.uint8)
 
 
 def _point_starts(numbers: NumberList, start: int, num_points: int) -> tuple[Int64, Int64]:
@@ -184,9 +197,9 @@ def _point_starts(numbers: NumberList, start: int, num_points: int) -> tuple[Int
             f"{max(total - start, 0) // _HEAD} at most: it is cut off or damaged"
         )
     heads, counts = np.zeros(num_points, np.int64), np.zeros(num_points, np.int64)
-    position = start
+    position, values = start, numbers.values
     for row in range(num_points):
-        count = float(numbers.values[position + 6]) if position + _HEAD <= total else -1.0
+        count = values.item(position + 6) if position + _HEAD <= total else -1.0
         left = (total - position - _HEAD) // 4
         if not (count.is_integer() and 0 <= count <= left):
             where = numbers.where(min(position + 6, total - 1))
@@ -208,7 +221,9 @@ def _first_bad(path: str, lines: Sequence[NumberedLine]) -> FormatError:
     for number, line in lines:
         for word in line.split():
             try:
-                float(word)
+                value = float(word)
             except ValueError:
                 return FormatError(f"{path}, line {number}: expected numbers, got {word[:40]!r}")
+            if not abs(value) <= MAX_NUMBER:
+                return FormatError(f"{path}, line {number}: numbers must be finite, got {value:g}")
     return FormatError(f"{path}: expected numbers only")

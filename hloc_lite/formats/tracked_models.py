@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from hloc_lite.errors import FormatError
 from hloc_lite.formats.posed_images import posed_model
 from hloc_lite.formats.track_lists import Tracks
 from hloc_lite.geometry.cameras import img_from_cam
-from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
-from hloc_lite.types import NO_POINT, Bool, Camera, Float64, Int64, Rigid3
+from hloc_lite.scene import SfmModel, keypoints_of
+from hloc_lite.types import NO_POINT, Bool, Camera, Float64, Int32, Int64, Rigid3
 
 MAX_MEDIAN_SHARE = 0.005
 """Largest plausible median of the reprojection errors, over the longer image side: 8 pixels of
@@ -32,10 +32,25 @@ class FileImage:
     """Pose if the file holds a translation where a position is due, or the other way round."""
 
 
+@dataclass(frozen=True, eq=False)
+class PixelReading:
+    """Reading of the measurements in a file as pixels: numbers times ``scale``, plus an offset."""
+
+    words: str
+    """From where they are counted, for notes."""
+    offsets: Float64
+    """(N, 2) added to the measurements in each image."""
+    scale: tuple[float, float] = (1.0, 1.0)
+
+    def pixels(self, tracks: Tracks, rows: Int32, image: int) -> Float64:
+        """(K, 2) pixels of measurements in an image, by its position in the file."""
+        return np.asarray(tracks.xy[rows] * self.scale + self.offsets[image], np.float64)
+
+
 def choose_pixels(
-    images: Sequence[FileImage], tracks: Tracks, candidates: Mapping[str, Float64], where: str
-) -> tuple[Float64, str, str | None]:
-    """Pixels of the measurements, chosen among several readings of their numbers.
+    images: Sequence[FileImage], tracks: Tracks, candidates: Sequence[PixelReading], where: str
+) -> tuple[PixelReading, str | None]:
+    """Choose among several readings of the measurements.
 
     A reading is possible if the pixels lie in the images. Among the possible ones, that with the
     least reprojection errors is chosen.
@@ -43,47 +58,46 @@ def choose_pixels(
     Args:
         images: by their position in the file.
         tracks: points and measurements.
-        candidates: reading, in words -> (K, 2) pixels; preferred first.
+        candidates: preferred first.
         where: file, for errors.
 
     Returns:
-        (K, 2) pixels, the chosen reading, and a sentence if its errors are implausibly large.
+        The chosen reading, and a sentence if its errors are implausibly large.
 
     Raises:
         FormatError: no reading is in the images, or the poses hold translations as centres.
     """
     observed = _has_camera(images)[tracks.image_rows]
-    first = next(iter(candidates))
     if not observed.any():
-        return candidates[first], first, None
-    inside = {name: _share_inside(images, tracks, xy, observed) for name, xy in candidates.items()}
-    possible = [name for name, share in inside.items() if share >= MIN_SHARE_INSIDE]
+        return candidates[0], None
+    groups = _rows_by_image(images, tracks)
+    inside = [_share_inside(images, tracks, groups, each) for each in candidates]
+    possible = [
+        each for each, share in zip(candidates, inside, strict=True) if share >= MIN_SHARE_INSIDE
+    ]
     if not possible:
         raise FormatError(
-            f"{where}: only {max(inside.values()):.0%} of the measurements lie in their images: "
+            f"{where}: only {max(inside):.0%} of the measurements lie in their images: "
             f"the images or intrinsics have another size than those that the model was made from"
         )
-    medians = {
-        name: _median_share(images, tracks, candidates[name], observed, swap=False)
-        for name in possible
-    }
-    best = min(possible, key=lambda name: medians[name])
-    if medians[best] <= MAX_MEDIAN_SHARE:
-        return candidates[best], best, None
-    if _median_share(images, tracks, candidates[best], observed, swap=True) <= MAX_MEDIAN_SHARE:
+    medians = [_median_share(images, tracks, groups, each, swap=False) for each in possible]
+    median, best = min(zip(medians, possible, strict=True), key=lambda pair: pair[0])
+    if median <= MAX_MEDIAN_SHARE:
+        return best, None
+    if _median_share(images, tracks, groups, best, swap=True) <= MAX_MEDIAN_SHARE:
         raise FormatError(
             f"{where}: its points project to their measurements only if the positions of the "
             f"cameras are read as translations, or translations as positions: it is not written "
             f"as the format says"
         )
-    size = f"{medians[best]:.1%} of the image side" if np.isfinite(medians[best]) else "infinite"
-    return candidates[best], best, (
+    size = f"{median:.1%} of the image side" if np.isfinite(median) else "infinite"
+    return best, (
         f"the points do not project to their measurements (median error {size}): the poses, the "
         f"focal lengths or the image sizes may be wrong"
     )  # fmt: skip
 
 
-def tracked_model(images: Sequence[FileImage], tracks: Tracks, xy: Float64) -> SfmModel:
+def tracked_model(images: Sequence[FileImage], tracks: Tracks, pixels: PixelReading) -> SfmModel:
     """SfM model of the images that have a camera, with all points.
 
     Keypoints are the measurements of each image, in the order of their index in the file. Point ids
@@ -92,23 +106,24 @@ def tracked_model(images: Sequence[FileImage], tracks: Tracks, xy: Float64) -> S
     Args:
         images: by their position in the file.
         tracks: points and measurements.
-        xy: (K, 2) pixels of the measurements.
+        pixels: reading of the measurements.
     """
     cameras = {each.name: each.camera for each in images if each.camera is not None}
     poses = {each.name: each.cam_from_world for each in images if each.camera is not None}
     bare = posed_model(cameras, poses)
-    order = np.lexsort((tracks.features, tracks.image_rows))
-    ends = np.searchsorted(tracks.image_rows[order], np.arange(len(images) + 1))
-    rows = {each.name: order[ends[index] : ends[index + 1]] for index, each in enumerate(images)}
-    full = [
-        SfmImage(
-            image.image_id, image.name, image.camera_id, image.cam_from_world,
-            xy[rows[image.name]], tracks.point_rows[rows[image.name]],
-        )
-        for image in bare.images
-    ]  # fmt: skip
+    groups = _rows_by_image(images, tracks)
+    position = {each.name: index for index, each in enumerate(images)}
+    full = []
+    for image in bare.images:
+        index = position[image.name]
+        rows = groups[index]
+        rows = rows[np.argsort(tracks.features[rows], kind="stable")]
+        full.append(replace(
+            image, keypoints=pixels.pixels(tracks, rows, index),
+            point3D_idxs=tracks.point_rows[rows].astype(np.int64),
+        ))  # fmt: skip
     observed = _has_camera(images)[tracks.image_rows]
-    errors = _errors_px(images, tracks, xy, observed, swap=False)
+    errors = _errors_px(images, tracks, groups, pixels, swap=False)
     num_points = len(tracks.xyz)
     counts = np.bincount(tracks.point_rows[observed], minlength=num_points)
     sums = np.bincount(tracks.point_rows[observed], errors[observed], minlength=num_points)
@@ -187,39 +202,61 @@ def _has_camera(images: Sequence[FileImage]) -> Bool:
     return np.array([image.camera is not None for image in images], np.bool_)
 
 
+def _rows_by_image(images: Sequence[FileImage], tracks: Tracks) -> list[Int32]:
+    """Measurements of each image, in the order of the file."""
+    order = np.argsort(tracks.image_rows, kind="stable").astype(np.int32)
+    counts = np.bincount(tracks.image_rows, minlength=len(images))
+    starts = np.cumsum(counts) - counts
+    return [order[start : start + count] for start, count in zip(starts, counts, strict=True)]
+
+
 def _share_inside(
-    images: Sequence[FileImage], tracks: Tracks, xy: Float64, observed: Bool
+    images: Sequence[FileImage], tracks: Tracks, groups: Sequence[Int32], reading: PixelReading
 ) -> float:
     """Share of measurements within a pixel of their images."""
-    sizes = np.array(
-        [(i.camera.width, i.camera.height) if i.camera else (0, 0) for i in images], np.float64
-    )
-    limits = sizes[tracks.image_rows[observed]]
-    chosen = xy[observed]
-    return float(((chosen >= -1) & (chosen <= limits + 1)).all(axis=1).mean())
+    num_inside = total = 0
+    for index, (image, rows) in enumerate(zip(images, groups, strict=True)):
+        if image.camera is not None:
+            xy = reading.pixels(tracks, rows, index)
+            limits = np.array([image.camera.width, image.camera.height], np.float64) + 1
+            num_inside += int(((xy >= -1) & (xy <= limits)).all(axis=1).sum())
+            total += len(rows)
+    return num_inside / total
 
 
 def _median_share(
-    images: Sequence[FileImage], tracks: Tracks, xy: Float64, observed: Bool, *, swap: bool
+    images: Sequence[FileImage],
+    tracks: Tracks,
+    groups: Sequence[Int32],
+    reading: PixelReading,
+    *,
+    swap: bool,
 ) -> float:
     """Median reprojection error over the longer side of its image."""
-    sides = np.array([max(i.camera.width, i.camera.height) if i.camera else 1 for i in images])
-    errors = _errors_px(images, tracks, xy, observed, swap=swap) / sides[tracks.image_rows]
-    return float(np.median(np.where(np.isnan(errors[observed]), np.inf, errors[observed])))
+    shares = _errors_px(images, tracks, groups, reading, swap=swap)
+    shares[np.isnan(shares)] = np.inf
+    for image, rows in zip(images, groups, strict=True):
+        if image.camera is not None:
+            shares[rows] /= max(image.camera.width, image.camera.height)
+    used = shares[_has_camera(images)[tracks.image_rows]]
+    return float(np.median(used, overwrite_input=True))
 
 
 def _errors_px(
-    images: Sequence[FileImage], tracks: Tracks, xy: Float64, observed: Bool, *, swap: bool
+    images: Sequence[FileImage],
+    tracks: Tracks,
+    groups: Sequence[Int32],
+    reading: PixelReading,
+    *,
+    swap: bool,
 ) -> Float64:
     """(K,) reprojection errors in pixels; NaN without a camera or where it cannot see the point."""
-    errors = np.full(len(xy), np.nan)
-    order = np.argsort(tracks.image_rows, kind="stable")
-    ends = np.searchsorted(tracks.image_rows[order], np.arange(len(images) + 1))
-    for index, image in enumerate(images):
-        rows = order[ends[index] : ends[index + 1]]
-        if image.camera is None or not observed[rows].any():
+    errors = np.full(len(tracks.point_rows), np.nan)
+    for index, (image, rows) in enumerate(zip(images, groups, strict=True)):
+        if image.camera is None or not len(rows):
             continue
         pose = image.misread if swap and image.misread else image.cam_from_world
         in_cam = pose.apply(tracks.xyz[tracks.point_rows[rows]])
-        errors[rows] = np.linalg.norm(img_from_cam(image.camera, in_cam) - xy[rows], axis=1)
+        xy = reading.pixels(tracks, rows, index)
+        errors[rows] = np.linalg.norm(img_from_cam(image.camera, in_cam) - xy, axis=1)
     return errors

@@ -18,12 +18,12 @@ from pathlib import Path
 from hloc_lite.errors import FormatError, counted
 from hloc_lite.formats.hloc_lists import check_names
 from hloc_lite.formats.pose_directions import direction_notes
+from hloc_lite.formats.pose_rows import NumberRows, poses_from_quats
 from hloc_lite.formats.pose_text import (
     content_lines,
     finite_numbers,
     image_name,
     number_text,
-    pose_from_quat,
 )
 from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
@@ -103,17 +103,18 @@ def read_tum(path: Path) -> dict[int, Rigid3]:
     Raises:
         FormatError: a bad line (with its number), or a time listed twice.
     """
-    trajectory: dict[int, Rigid3] = {}
+    times: dict[int, None] = {}
+    rows = NumberRows(path, 7)
     for number, line in content_lines(path):
         where, words = f"{path}, line {number}", line.replace(",", " ").split()
         if len(words) != 8:
             raise FormatError(
                 f"{where}: expected 'timestamp tx ty tz qx qy qz qw', got {line[:80]!r}"
             )
-        time, values = nanoseconds(words[0], where), finite_numbers(words[1:], where)
-        x, y, z, w = values[3:]
-        add_pose(trajectory, time, pose_from_quat([w, x, y, z], values[:3], where), where)
-    return trajectory
+        add_time(times, nanoseconds(words[0], where), where)
+        rows.add(number, words[1:])
+    poses = poses_from_quats(rows.table[:, [6, 3, 4, 5]], rows.table[:, :3], rows.where)
+    return dict(zip(times, poses, strict=True))
 
 
 def write_tum(path: Path, trajectory: Trajectory) -> None:
@@ -186,15 +187,15 @@ def seconds_text(time: int) -> str:
     return f"{sign}{whole}.{rest:09d}"
 
 
-def add_pose(trajectory: dict[int, Rigid3], time: int, pose: Rigid3, where: str) -> None:
-    """Add a pose to a trajectory that is being read.
+def add_time(times: dict[int, None], time: int, where: str) -> None:
+    """Add a time of a trajectory that is being read.
 
     Raises:
-        FormatError: there is one of this time.
+        FormatError: it was there before.
     """
-    if time in trajectory:
+    if time in times:
         raise FormatError(f"{where}: the time {time} (nanoseconds) is listed twice")
-    trajectory[time] = pose
+    times[time] = None
 
 
 def _nearest(times: list[int], time: int) -> int | None:

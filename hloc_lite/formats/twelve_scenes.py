@@ -213,7 +213,7 @@ def read_frame_pose(path: Path) -> Rigid3 | None:
     Raises:
         FormatError: not four lines of four numbers, or no rigid transform.
     """
-    lines = content_lines(path)
+    lines = list(content_lines(path))
     rows = [line.split() for _, line in lines]
     if [len(row) for row in rows] != [4, 4, 4, 4]:
         raise FormatError(f"{path}: expected 4 lines of 4 numbers")

@@ -87,10 +87,38 @@ def read_text(path: Path) -> str:
     Raises:
         FormatError: missing, unreadable, too large, or not UTF-8 text.
     """
+    with _reading_text(path):
+        return path.read_text(encoding="utf-8-sig")
+
+
+def text_lines(path: Path, *, keep_ends: bool = False) -> Iterator[str]:
+    """Lines of a UTF-8 file, read as they are asked for.
+
+    Only ``\\n`` and line ends of other systems end a line, unlike in ``str.splitlines``.
+
+    Args:
+        path: text file.
+        keep_ends: True to leave the ``\\n`` at the end of each line that has one.
+
+    Raises:
+        FormatError: see ``read_text``; bytes that are no UTF-8 only when their line is reached.
+    """
+    with _reading_text(path), path.open(encoding="utf-8-sig") as file:
+        try:
+            for line in file:
+                yield line if keep_ends else line.removesuffix("\n")
+        except UnicodeDecodeError:
+            read_text(path)  # its error counts bytes from the start of the file
+            raise
+
+
+@contextmanager
+def _reading_text(path: Path) -> Iterator[None]:
+    """Check the size of a text file, and turn errors of the block into FormatError."""
     try:
         if path.stat().st_size > MAX_TEXT_BYTES:
             raise FormatError(f"{path} is larger than {MAX_TEXT_BYTES >> 30} GiB; not a text list")
-        return path.read_text(encoding="utf-8-sig")
+        yield
     except FileNotFoundError:
         raise FormatError(f"{path} does not exist") from None
     except UnicodeDecodeError as error:

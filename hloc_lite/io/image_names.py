@@ -136,4 +136,7 @@ def normalize_name(name: str) -> str:
 
     Lists made by scripts and by ``find`` have such names.
     """
+    is_normal = name and name[0] != "." and name[-1] != "/"
+    if is_normal and "//" not in name and "/." not in name:
+        return name  # almost all are; lists have millions
     return PurePosixPath(name).as_posix()

@@ -396,7 +396,11 @@ def test_observations_repeat_points_for_each_type(tmp_path: Path) -> None:
     for bad, message in [
         ("2, sift, a.jpg, 3\n", "point 2 does not exist, there are 2"),
         ("0, sift, a.jpg, -3\n", "negative"),
-        ("0, sift, a.jpg, 3\n1, sift, a.jpg, 3\n", "observes point 0, too"),
+        ("0, sift, a.jpg, 3\n1, sift, a.jpg, 3\n", "line 3: .*observes point 0, too"),
+        (
+            "0, sift, a.jpg, 3\n1, r2d2, a.jpg, 3\n1, sift, b.jpg, 1, ./a.jpg, 3\n",
+            "line 4: keypoint 3 of 'a.jpg' observes point 0, too",
+        ),
         ("0, sift, ../a.jpg, 3\n", "no file name"),
         ("0, sift, a.jpg, 3.5\n", "feature_id must be a whole number"),
         ("0, sift, a.jpg, 3, b.jpg\n", "feature_id must be a whole number"),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.files import (
     atomic_path,
     read_json,
     read_text,
+    text_lines,
     write_json_atomic,
     write_text_atomic,
 )
@@ -76,3 +79,22 @@ def test_broken_json_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"a": 1,\n}')
     with pytest.raises(FormatError, match=r"a\.json is not JSON: .*line 2"):
         read_json(tmp_path / "a.json")
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.sampled_from("aä\n\r\u2028\x1c\ufeff "), max_size=12))
+def test_lines_one_by_one_are_those_of_the_whole_text(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(text.encode())
+    whole = read_text(path)
+    assert "".join(text_lines(path, keep_ends=True)) == whole
+    assert list(text_lines(path)) == whole.removesuffix("\n").split("\n") * bool(whole)
+
+
+def test_bytes_that_are_no_text_are_found_where_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"a line\n" * 100_000 + b"\xff\n")
+    with pytest.raises(FormatError, match=r"not UTF-8 text .byte 700000"):
+        list(text_lines(path))
+    with pytest.raises(FormatError, match="does not exist"):
+        next(text_lines(tmp_path / "b.txt"))

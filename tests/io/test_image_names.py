@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from hloc_lite.formats.colmap import read_model, write_model
 from hloc_lite.formats.depth_images import DepthFolder
 from hloc_lite.formats.hloc_lists import read_image_list, read_queries
 from hloc_lite.formats.label_images import LabelFolder
-from hloc_lite.io.image_names import leads_out, path_inside
+from hloc_lite.io.image_names import leads_out, normalize_name, path_inside
 from hloc_lite.io.image_sources import FileSource, FolderSource, MemorySource
 from hloc_lite.maps.compress import compress_map
 from hloc_lite.maps.map import Map
@@ -104,3 +104,8 @@ def test_a_user_may_give_single_photos_by_any_path(tmp_path: Path) -> None:
     for path in (tmp_path / "a.png", tmp_path / "b/../a.png"):
         (tmp_path / "b").mkdir(exist_ok=True)
         assert (FileSource((str(path),)).load(str(path)).pixels == 9).all()
+
+
+@given(st.text(st.sampled_from("ab./\\ "), max_size=8))
+def test_names_are_brought_to_the_normal_form_of_paths(name: str) -> None:
+    assert normalize_name(name) == PurePosixPath(name).as_posix()

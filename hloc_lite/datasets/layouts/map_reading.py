@@ -63,7 +63,7 @@ def nvm_cameras(path: Path) -> tuple[NvmCamera, ...]:
         raise FormatError(f"{path} is not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
-    models = parse_models("".join([*lines, "\n0\n0\n"]), str(path))
+    models = parse_models([*lines, "0", "0"], str(path))
     return models[0].cameras if models else ()
 
 

@@ -7,6 +7,7 @@ https://colmap.github.io/database.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +89,13 @@ class ColmapDatabase(DatabaseTables):
 
         Types are COLMAP's names, such as SIFT; unknown ones are numbers.
         """
-        has_type = "type" in self._tables["descriptors"]
+        has_type = "type" in self.columns("descriptors")
         fields = ("image_id", *(("type",) if has_type else ()))
         found = {}
-        for image_id, *kind in self._rows("descriptors", fields, "WHERE rows > 0"):
-            if image_id in self._names:
+        for image_id, *kind in self.rows("descriptors", fields, "WHERE rows > 0"):
+            if image_id in self.names:
                 number = kind[0] if kind else 0
-                found[self._names[image_id]] = FEATURE_TYPES.get(number, str(number))
+                found[self.names[image_id]] = FEATURE_TYPES.get(number, str(number))
         return {name: found[name] for name in self.images.image_ids if name in found}
 
     def matches(self, name0: str, name1: str) -> Int32 | None:
@@ -228,6 +229,11 @@ class ColmapDatabase(DatabaseTables):
         if data:
             raise FormatError(f"{where}: frame {next(iter(data))} is missing in table 'frames'")
 
+    @cached_property
+    def _keypoint_counts(self) -> Mapping[Any, Any]:
+        """Image id -> number of keypoints, as stored; a query for each pair would be slow."""
+        return dict(self.rows("keypoints", ("image_id", "rows")))
+
     def _pair_id(self, name0: str, name1: str) -> tuple[int, bool]:
         """COLMAP's id of a pair, and True if it stores the pair in reversed order."""
         first, second = self.image_id(name0), self.image_id(name1)
@@ -252,8 +258,7 @@ class ColmapDatabase(DatabaseTables):
             raise FormatError(f"{where}: expected 2 columns, got {values.shape[1]}")
         indices = values[:, ::-1] if is_swapped else values
         for side, name in enumerate(names):
-            found = self.row("keypoints", ("rows",), self.image_id(name))
-            count = 2**31 - 1 if found is None else found[0]
+            count = self._keypoint_counts.get(self.image_id(name), 2**31 - 1)
             if int(indices[:, side].max()) >= check_whole(count, 0, 2**31 - 1, where):
                 raise FormatError(f"{where}: an index is beyond the {count} keypoints of {name!r}")
         return np.ascontiguousarray(indices.astype(np.int32))

@@ -19,9 +19,8 @@ from hloc_lite.formats.colmap.rigs import (
     RawSensor,
     check_rigs,
 )
-from hloc_lite.formats.colmap.text import check_count, content_lines, parse_words
+from hloc_lite.formats.colmap.text import CountedLines, parse_words
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
-from hloc_lite.io.files import read_text
 from hloc_lite.types import Float64, Rigid3
 
 RIG_PARTS = ("rigs", "frames")
@@ -126,15 +125,17 @@ def _binary_frames(path: Path) -> Iterator[RawFrame]:
 
 
 def _text_rigs(path: Path) -> list[RawRig]:
-    text = read_text(path)
-    rigs = [_parse_rig(where, line) for where, line in content_lines(path, text) if line]
-    return check_count(path, text, rigs)
+    lines = CountedLines(path)
+    rigs = [_parse_rig(where, line) for where, line in lines.content_lines() if line]
+    lines.check_count(len(rigs))
+    return rigs
 
 
 def _text_frames(path: Path) -> list[RawFrame]:
-    text = read_text(path)
-    frames = [_parse_frame(where, line) for where, line in content_lines(path, text) if line]
-    return check_count(path, text, frames)
+    lines = CountedLines(path)
+    frames = [_parse_frame(where, line) for where, line in lines.content_lines() if line]
+    lines.check_count(len(frames))
+    return frames
 
 
 def _parse_rig(where: str, line: str) -> RawRig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -18,13 +19,11 @@ from hloc_lite.formats.colmap.raw import (
     empty_points,
     make_camera,
 )
-from hloc_lite.io.files import read_text
+from hloc_lite.io.files import text_lines
 from hloc_lite.types import Camera, Float64, Int64
 
 T = TypeVar("T")
-_STATED_COUNT = re.compile(
-    r"^#\s*Number of (?:cameras|images|points|rigs|frames): (\d+)", re.MULTILINE
-)
+_STATED_COUNT = re.compile(r"^#\s*Number of (?:cameras|images|points|rigs|frames): (\d+)")
 
 
 def read_cameras(path: Path) -> list[tuple[int, Camera]]:
@@ -33,9 +32,10 @@ def read_cameras(path: Path) -> list[tuple[int, Camera]]:
     Raises:
         FormatError: a bad line (with its number), or fewer cameras than the file's head states.
     """
-    text = read_text(path)
-    cameras = [_parse_camera(where, line) for where, line in content_lines(path, text) if line]
-    return check_count(path, text, cameras)
+    head = CountedLines(path)
+    cameras = [_parse_camera(where, line) for where, line in head.content_lines() if line]
+    head.check_count(len(cameras))
+    return cameras
 
 
 def read_images(path: Path) -> list[RawImage]:
@@ -44,8 +44,10 @@ def read_images(path: Path) -> list[RawImage]:
     Raises:
         FormatError: a bad line (with its number), or fewer images than the file's head states.
     """
-    text = read_text(path)
-    return check_count(path, text, list(_parse_images(content_lines(path, text))))
+    head = CountedLines(path)
+    images = list(_parse_images(head.content_lines()))
+    head.check_count(len(images))
+    return images
 
 
 def read_points(path: Path) -> RawPoints:
@@ -54,36 +56,55 @@ def read_points(path: Path) -> RawPoints:
     Raises:
         FormatError: a bad line (with its number), or fewer points than the file's head states.
     """
-    text = read_text(path)
-    rows = [_parse_point(where, line) for where, line in content_lines(path, text) if line]
-    check_count(path, text, rows)
-    if not rows:
+    head = CountedLines(path)
+    ids, numbers, rgb = array("q"), array("d"), array("B")
+    for where, line in head.content_lines():
+        if line:
+            point_id, values, color = _parse_point(where, line)
+            ids.append(point_id)
+            numbers.extend(values)
+            rgb.extend(color)
+    head.check_count(len(ids))
+    if not ids:
         return empty_points()
-    ids, numbers, rgb = zip(*rows, strict=True)
-    table = np.array(numbers)
-    return RawPoints(np.array(ids, np.int64), table[:, :3], np.array(rgb, np.uint8), table[:, 3])
+    table = np.array(numbers).reshape(-1, 4)
+    return RawPoints(
+        np.array(ids, np.int64), table[:, :3], np.array(rgb).reshape(-1, 3), table[:, 3]
+    )
 
 
-def content_lines(path: Path, text: str) -> Iterator[tuple[str, str]]:
-    """Yield the place and the text of each line that is no comment; empty ones, too."""
-    # not splitlines(): it also splits at characters that names may contain (such as U+2028)
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.startswith("#"):
-            yield f"{path}, line {number}", line.strip()
+class CountedLines:
+    """Lines of a file, and the number of entries that COLMAP's comment at its head states."""
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stated: re.Match[str] | None = None
+        self._last = ""
 
-def check_count(path: Path, text: str, found: list[T]) -> list[T]:
-    """Return ``found`` if COLMAP's comment at the head of the file states the same number."""
-    stated = _STATED_COUNT.search(text)
-    if stated is None:
-        return found
-    if int(stated[1]) != len(found) or not text.endswith("\n"):
-        raise FormatError(
-            f"{path} is cut off: its head states {stated[0]!r}, {len(found)} were found"
-            + ("" if text.endswith("\n") else ", and its last line does not end")
-            + ". If you changed the file on purpose, remove that comment"
-        )
-    return found
+    def content_lines(self) -> Iterator[tuple[str, str]]:
+        """Place of each line without a comment, and the line; none of the rest is in memory."""
+        for number, line in enumerate(text_lines(self.path, keep_ends=True), start=1):
+            self._last = line
+            if not line.startswith("#"):
+                yield f"{self.path}, line {number}", line.strip()
+            elif self._stated is None:
+                self._stated = _STATED_COUNT.match(line)
+
+    def check_count(self, found: int) -> None:
+        """Check the number of entries, when all lines were read.
+
+        Raises:
+            FormatError: the comment states another one, or the last line does not end.
+        """
+        if self._stated is None:
+            return
+        has_end = self._last.endswith("\n")
+        if int(self._stated[1]) != found or not has_end:
+            raise FormatError(
+                f"{self.path} is cut off: its head states {self._stated[0]!r}, {found} were found"
+                + ("" if has_end else ", and its last line does not end")
+                + ". If you changed the file on purpose, remove that comment"
+            )
 
 
 def _parse_camera(where: str, line: str) -> tuple[int, Camera]:
@@ -114,7 +135,7 @@ def _parse_points2D(words: Sequence[str], where: str) -> tuple[Float64, Int64]:
     if len(words) % 3:
         raise FormatError(f"{where}: {hint}")
     try:
-        xy = np.array([words[0::3], words[1::3]], np.float64).T
+        xy = np.array([list(map(float, words[0::3])), list(map(float, words[1::3]))]).T
         ids = [int(word) for word in words[2::3]]
     except ValueError as error:
         raise FormatError(f"{where}: {hint}; {error}") from None

@@ -36,11 +36,13 @@ def read_retrieval(path: Path, names: Collection[str] | None = None) -> dict[str
         FormatError: a bad line (with its number), or a name that leads out of the image folder.
     """
     known = None if names is None else frozenset(names)
+    texts: dict[str, str] = {}  # one text of each name, not one per line
     found: dict[str, dict[str, None]] = {}
     num_repeated = 0
     for number, line in content_lines(path):
         where = f"{path}, line {number}"
         query, image = _split(line, where) if known is None else _known(line, known, where)
+        image = texts.setdefault(image, image)
         retrieved = found.setdefault(query, {})
         num_repeated += image in retrieved
         retrieved[image] = None
@@ -78,6 +80,9 @@ def _split(line: str, where: str) -> tuple[str, str]:
 
 def _known(line: str, known: frozenset[str], where: str) -> tuple[str, str]:
     """Split of a line into two known names, each of which may be in double quotes."""
+    words = [normalize_name(word) for word in line.split()]
+    if len(words) == 2 and words[0] in known and words[1] in known:
+        return words[0], words[1]
     gaps = [(gap.start(), gap.end()) for gap in re.finditer(r"\s+", line)]
     splits = {(_unquoted(line[:start], known), _unquoted(line[end:], known)) for start, end in gaps}
     found = [(query, image) for query, image in splits if query in known and image in known]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,14 +51,14 @@ def read_points3d(path: Path) -> Points3d:
     header = column_header(path).replace(" ", "")
     stated = {XYZ_COLUMNS.replace(" ", ""): 3, XYZ_RGB_COLUMNS.replace(" ", ""): 6}.get(header)
     count = stated
-    values: list[list[float]] = []
+    values = array("d")
     for cells, where in read_rows(path, XYZ_RGB_COLUMNS, 3, 6):
         count = count or len(cells)
         if len(cells) != count or count not in (3, 6):
             source = "the header" if stated else "the first point"
             raise FormatError(f"{where}: expected {count} values as {source}, got {len(cells)}")
-        values.append([finite_number(cell, "each value of a point", where) for cell in cells])
-    table = np.array(values, np.float64).reshape(len(values), count or 3)
+        values.extend([finite_number(cell, "each value of a point", where) for cell in cells])
+    table = np.array(values, np.float64).reshape(-1, count or 3)
     if table.shape[1] == 3:
         return Points3d(table)
     rgb = table[:, 3:]
@@ -91,25 +92,16 @@ def read_observations(path: Path, num_points: int) -> dict[str, dict[str, Int64]
         FormatError: a bad line (with its number), a point that does not exist, or a keypoint that
             observes two points.
     """
-    found: dict[str, dict[str, dict[int, int]]] = {}
+    found: dict[str, _Observed] = {}
     for (number, *rest), where in read_rows(path, OBSERVATION_COLUMNS, 1):
         point = whole_number(number, "point3d_id", where)
         if not 0 <= point < num_points:
             raise FormatError(f"{where}: point {point} does not exist, there are {num_points}")
         keypoints_type = rest.pop(0) if len(rest) % 2 else ""
-        images = found.setdefault(keypoints_type, {})
+        observed = found.setdefault(keypoints_type, _Observed())
         for name, index in zip(rest[::2], rest[1::2], strict=True):
-            keypoint = whole_number(index, "feature_id", where)
-            observed = images.setdefault(relative_name(name, where), {})
-            if keypoint < 0 or observed.setdefault(keypoint, point) != point:
-                raise FormatError(
-                    f"{where}: keypoint {keypoint} of {name!r} is negative or observes point "
-                    f"{observed.get(keypoint, point)}, too"
-                )
-    return {
-        keypoints_type: {name: _pairs(observed) for name, observed in images.items()}
-        for keypoints_type, images in found.items()
-    }
+            observed.add(point, name, whole_number(index, "feature_id", where), where)
+    return {each: observed.by_image(path, each) for each, observed in found.items()}
 
 
 def write_observations(path: Path, observations: Observations) -> None:
@@ -126,5 +118,70 @@ def write_observations(path: Path, observations: Observations) -> None:
     write_rows(path, OBSERVATION_COLUMNS, rows)
 
 
-def _pairs(observed: Mapping[int, int]) -> Int64:
-    return np.array(sorted(observed.items()), np.int64).reshape(-1, 2)
+def _clash(path: Path, keypoints_type: str, image: str, keypoint: int, point: int) -> FormatError:
+    """Error of a keypoint that observes a point and another one, with the line of the latter."""
+    wheres = (
+        where
+        for (number, *rest), where in read_rows(path, OBSERVATION_COLUMNS, 1)
+        for name, index in zip(rest[len(rest) % 2 :: 2], rest[len(rest) % 2 + 1 :: 2], strict=True)
+        if (rest[0] if len(rest) % 2 else "") == keypoints_type
+        and int(number) != point
+        and int(index) == keypoint
+        and relative_name(name, where) == image
+    )
+    return FormatError(
+        f"{next(wheres)}: keypoint {keypoint} of {image!r} observes point {point}, too"
+    )
+
+
+class _Observed:
+    """Observations of one type of keypoints, in three arrays: a city has ten million."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._row_of: dict[str, int] = {}
+        self._images, self._keypoints, self._points = array("i"), array("q"), array("q")
+
+    def add(self, point: int, written: str, keypoint: int, where: str) -> None:
+        """Add an observation.
+
+        Raises:
+            FormatError: a name that leads out of the folder, or a negative keypoint.
+        """
+        row = self._row_of.get(written)
+        if row is None:
+            name = relative_name(written, where)
+            row = self._row_of[written] = self._rows.setdefault(name, len(self._rows))
+        if keypoint < 0:
+            raise FormatError(f"{where}: keypoint {keypoint} of {written!r} is negative")
+        self._images.append(row)
+        self._keypoints.append(keypoint)
+        self._points.append(point)
+
+    def by_image(self, path: Path, keypoints_type: str) -> dict[str, Int64]:
+        """Image -> (K, 2) keypoint and point, in ascending order; repetitions count once.
+
+        Raises:
+            FormatError: a keypoint that observes two points.
+        """
+        images = np.frombuffer(self._images, np.int32)
+        keypoints = np.frombuffer(self._keypoints, np.int64)
+        points = np.frombuffer(self._points, np.int64)
+        order = np.lexsort((points, keypoints, images))
+        images, pairs = images[order], np.empty((len(order), 2), np.int64)
+        pairs[:, 0], pairs[:, 1] = keypoints[order], points[order]
+        is_same = (images[1:] == images[:-1]) & (pairs[1:, 0] == pairs[:-1, 0])
+        clashes = np.flatnonzero(is_same & (pairs[1:, 1] != pairs[:-1, 1]))
+        names = list(self._rows)
+        if len(clashes):
+            first = int(clashes[0])
+            image, (keypoint, point) = names[images[first]], pairs[first].tolist()
+            raise _clash(path, keypoints_type, image, keypoint, point)
+        kept = np.concatenate([np.ones(min(len(images), 1), np.bool_), ~is_same])
+        if not kept.all():
+            images, pairs = images[kept], pairs[kept]
+        ends = np.searchsorted(images, np.arange(len(names) + 1))
+        return {
+            name: pairs[start:end]
+            for name, start, end in zip(names, ends[:-1].tolist(), ends[1:].tolist(), strict=True)
+        }

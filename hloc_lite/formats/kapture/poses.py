@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,9 +11,15 @@ import numpy as np
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.kapture.tables import finite_number
 from hloc_lite.formats.pose_text import check_translation, rotation_from_unit_quat
-from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
+from hloc_lite.geometry.rotations import (
+    MAX_LENGTH_ERROR,
+    quat_wxyz_from_rotation,
+    rotation_from_quat_wxyz,
+)
 from hloc_lite.types import Float64, Rigid3
 
+_SURELY_UNIT = 0.9 * MAX_LENGTH_ERROR
+"""Error of a quaternion's length up to which the slower check need not look at it."""
 POSE_COLUMNS = "qw, qx, qy, qz, tx, ty, tz"
 """Column header of a pose."""
 
@@ -69,7 +76,8 @@ def parse_pose(values: Sequence[str], where: str) -> DevicePose:
     quat = _numbers(values[:4], "a quaternion", where)
     translation = _numbers(values[4:7], "a translation", where)
     covariance = _numbers(values[7:], "a covariance", where)
-    if quat is not None:
+    is_unit = quat is None or abs(math.hypot(*quat) - 1) <= _SURELY_UNIT
+    if quat is not None and not is_unit:
         rotation_from_unit_quat(quat, where)
     if translation is not None:
         check_translation(translation, where)

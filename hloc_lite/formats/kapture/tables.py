@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from hloc_lite.errors import FormatError
-from hloc_lite.io.files import read_text, write_text_atomic
+from hloc_lite.io.files import text_lines, write_text_atomic
 from hloc_lite.io.image_names import leads_out, normalize_name
 
 VERSION_LINE = "# kapture format: 1.1"
@@ -41,8 +42,7 @@ def read_rows(path: Path, columns: str, least: int, most: int | None = None) -> 
     Raises:
         FormatError: unreadable, NUL bytes, or another number of values; names the line.
     """
-    # not splitlines(): it also splits at characters that names may contain (such as U+2028)
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in enumerate(text_lines(path), start=1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
@@ -83,13 +83,13 @@ def write_rows(
 
 def format_version(path: Path) -> str | None:
     """Version of the format in the first line of a file, such as ``1.1``; None without one."""
-    found = _VERSION.match(read_text(path))
+    found = _VERSION.match(next(text_lines(path), ""))
     return found[1] if found else None
 
 
 def column_header(path: Path) -> str:
     """Second line of a file, where kapture names the columns, without '#'; may be empty."""
-    lines = read_text(path).split("\n", 2)
+    lines = list(islice(text_lines(path), 2))
     is_comment = len(lines) > 1 and lines[1].startswith("#")
     return lines[1].lstrip("#").strip() if is_comment else ""
 
@@ -100,7 +100,8 @@ def whole_number(text: str, name: str, where: str) -> int:
     Raises:
         FormatError: anything else.
     """
-    if not _WHOLE.fullmatch(text):
+    is_plain = len(text) <= 18 and text.isascii() and text.isdigit()
+    if not is_plain and not _WHOLE.fullmatch(text):
         raise FormatError(f"{where}: {name} must be a whole number, got {text[:40]!r}")
     return int(text)
 

@@ -123,7 +123,7 @@ CONSEQUENCES: Mapping[FindingKind, str] = {
 """Result that the site most likely gives for each kind, if it is uploaded so."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Location:
     """Line of a text file of a submission."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,7 +40,7 @@ class _Collector:
     """Lines found so far."""
 
     names: list[str] = field(default_factory=list)
-    values: list[list[float]] = field(default_factory=list)
+    values: array[float] = field(default_factory=lambda: array("d"))
     locations: list[Location] = field(default_factory=list)
     lost_names: list[str] = field(default_factory=list)
     complaints: dict[FindingKind, list[Location]] = field(default_factory=dict)
@@ -60,7 +61,7 @@ def parse_lines(texts: Iterable[tuple[str, str, str]], form: SubmissionForm) -> 
     for file, group, text in texts:
         prefix = f"{group}/" if group else ""
         is_first = True
-        for number, raw in enumerate(text.split("\n"), start=1):
+        for number, raw in enumerate(_split(text), start=1):
             line = raw.strip()
             if line:
                 _parse_line(line, Location(file, number), prefix, is_first, form, found)
@@ -74,6 +75,15 @@ def parse_lines(texts: Iterable[tuple[str, str, str]], form: SubmissionForm) -> 
         complaints={kind: tuple(locations) for kind, locations in found.complaints.items()},
         examples=found.examples,
     )
+
+
+def _split(text: str) -> Iterator[str]:
+    """Lines of a text one by one: a list of them takes more memory than the text."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
 
 
 def _parse_line(
@@ -112,7 +122,7 @@ def _parse_line(
         found.lost_names.append(name)
         return
     found.names.append(name)
-    found.values.append(values)
+    found.values.extend(values)
     found.locations.append(location)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,8 @@ def read_submission(path: Path, form: SubmissionForm) -> Submission:
         if finding.severity is Severity.ERROR and finding.kind not in _HARMLESS:
             raise FormatError(f"{path}: {finding.message}")
     if len(set(lines.names)) < len(lines.names):
-        double = next(name for name in lines.names if lines.names.count(name) > 1)
+        counts = Counter(lines.names)
+        double = next(name for name in lines.names if counts[name] > 1)
         raise FormatError(f"{path}: {double!r} is listed twice")
     poses = _poses(lines.names, lines.values, form)
     confidences = {}

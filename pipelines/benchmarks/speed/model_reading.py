@@ -8,36 +8,19 @@ processes of its own, in turn, so that a busy machine slows both alike.
 
 from __future__ import annotations
 
-import json
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import click
 import numpy as np
 
+from pipelines.benchmarks.speed.fresh_process import measure
 from pipelines.benchmarks.table import Table, results_option
 
 READERS = {
-    "hloc_lite": "from hloc_lite.formats.colmap import read_model; read = read_model",
-    "pycolmap": "import pycolmap; read = pycolmap.Reconstruction",
+    "hloc_lite": "hloc_lite.formats.colmap:read_model",
+    "pycolmap": "pycolmap:Reconstruction",
 }
-CHILD = """
-import json, sys, time
-from pathlib import Path
-{imports}
-def peak_kb():  # not ru_maxrss, which a child takes over from its parent
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
-before = peak_kb()
-start = time.perf_counter()
-model = read(Path(sys.argv[1]))
-seconds = time.perf_counter() - start
-after = peak_kb()
-images = len(model.images)
-print(json.dumps([seconds, (after - before) / 1024, images]))
-"""
 VIEWS = 5
 """Observations of each point."""
 
@@ -57,9 +40,8 @@ def main(
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in READERS}
     for _ in range(pairs):
         for name in READERS:
-            seconds, megabytes, images = measure(name, output)
-            assert images == num_images
-            runs[name].append((seconds, megabytes))
+            cost = measure(READERS[name], output)
+            runs[name].append((cost.seconds, cost.megabytes))
     table = Table(
         "Reading of a large COLMAP model",
         ("reader", "seconds", "peak memory, MB", "time over pycolmap's", "memory over pycolmap's"),
@@ -73,16 +55,6 @@ def main(
             round(megabytes / base[1], 2),
         )  # fmt: skip
     table.write(results)
-
-
-def measure(name: str, folder: Path) -> tuple[float, float, int]:
-    """Seconds and megabytes that a reader takes in a process of its own, and the images read."""
-    code = CHILD.format(imports=READERS[name])
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
-    )
-    seconds, megabytes, images = json.loads(done.stdout.splitlines()[-1])
-    return seconds, megabytes, images
 
 
 def write_large_model(folder: Path, num_images: int, observations: int) -> None:
