@@ -199,6 +199,12 @@ def test_text_is_read_as_documented(tmp_path: Path) -> None:
     assert read_model(tmp_path).reference_cameras == {1}
 
 
+def test_images_of_frames_may_have_been_taken_away(tmp_path: Path, caplog) -> None:
+    write_texts(tmp_path, RIG, FRAME.replace("CAMERA 2 2", "CAMERA 2 7"))
+    assert frames_of(read_model(tmp_path)) == {"a.jpg": None, "b.jpg": None}
+    assert "frames.txt: 1 image of frames not in images.txt: ignored" in caplog.text
+
+
 def test_other_sensors_are_ignored_with_a_note(tmp_path: Path) -> None:
     rigs = f"4 4 IMU 1 CAMERA 1 1 {NO_TURN} CAMERA 2 1 1 0 0 0 -0.5 0 0 LIDAR 9 0\n"
     write_texts(tmp_path, rigs, FRAME.replace(" 2 CAMERA 1 1", " 3 IMU 1 5 CAMERA 1 1"))
@@ -219,8 +225,7 @@ def test_other_sensors_are_ignored_with_a_note(tmp_path: Path) -> None:
         (RIG, FRAME.replace("9 4", "9 7"), "of rig 7, which .*rigs.txt does not have"),
         (RIG, FRAME.replace("CAMERA 2 2", "CAMERA 3 2"), "camera 3, which is not on rig 4"),
         (RIG, FRAME.replace("CAMERA 2 2", "CAMERA 1 2"), "two images of camera 1"),
-        (RIG, FRAME.replace("CAMERA 2 2", "CAMERA 2 7"), "image 7 of camera 2, which images.txt"),
-        (RIG, FRAME.replace("1 1 CAMERA 2 2", "1 2 CAMERA 2 1"), "says is of"),
+        (RIG, FRAME.replace("1 1 CAMERA 2 2", "1 2 CAMERA 2 1"), "says it is of"),
         (RIG, FRAME.replace("CAMERA 2 2", f"CAMERA 2 {2**40}"), "expected an id from 0"),
         (RIG.replace("4 2", "-4 2"), FRAME, "expected an id from 0"),
         (RIG.replace("1 0 0 0 -0.5", "1 1 0 0 -0.5"), FRAME, "not a unit quaternion"),

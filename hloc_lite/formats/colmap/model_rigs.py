@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hloc_lite.errors import FormatError
+from hloc_lite.errors import FormatError, counted
 from hloc_lite.formats.colmap.rigs import ColmapFrame, ColmapRigs
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import Float64, Rigid3
@@ -40,33 +40,34 @@ def with_frames(model: SfmModel, rigs: ColmapRigs, paths: Sequence[Path]) -> Sfm
         paths: files of images, rigs and frames, for messages.
 
     Raises:
-        FormatError: a frame has an image that the model does not have, or of another camera.
+        FormatError: a frame has an image of another camera.
     """
     by_id = {image.image_id: image for image in model.images}
     listed: list[tuple[SfmImage, Rigid3, Rigid3]] = []
+    frame_of: dict[int, int] = {}
+    missing = 0
     for frame_id, frame in rigs.frames.items():
-        for camera_id, image_id in frame.image_ids.items():
-            image = by_id.get(image_id)
-            if image is None or image.camera_id != camera_id:
+        present = {c: by_id[i] for c, i in frame.image_ids.items() if i in by_id}
+        missing += len(frame.image_ids) - len(present)
+        if len(present) > 1:
+            first = min(image.image_id for image in present.values())
+            frame_of |= {image.image_id: first for image in present.values()}
+        for camera_id, image in present.items():
+            if image.camera_id != camera_id:
                 raise FormatError(
-                    f"{paths[2]}: frame {frame_id} has image {image_id} of camera {camera_id}, "
-                    f"which {paths[0].name} "
-                    + ("does not have" if image is None else f"says is of {image.camera_id}")
-                    + f": remove {paths[1].name} and {paths[2].name} to read the images without "
-                    f"rigs"
+                    f"{paths[2]}: frame {frame_id} has image {image.image_id} of camera "
+                    f"{camera_id}, but {paths[0].name} says it is of {image.camera_id}: remove "
+                    f"{paths[1].name} and {paths[2].name} to read the images without rigs"
                 )
             cam_from_rig = rigs.rigs[frame.rig_id][camera_id]
             if cam_from_rig is not None and frame.rig_from_world is not None:
                 listed.append((image, cam_from_rig, frame.rig_from_world))
-    if _differ(listed, model, paths):
-        return model
-    frame_of = {
-        image_id: min(frame.image_ids.values())
-        for frame in rigs.frames.values()
-        for image_id in frame.image_ids.values()
-        if len(frame.image_ids) > 1
-    }
-    if not frame_of:
+    if missing and model.images:  # as in a model from which images were taken by hand
+        logger.warning(
+            "%s: %s of frames not in %s: ignored", paths[2], counted(missing, "image"),
+            paths[0].name,
+        )  # fmt: skip
+    if _differ(listed, model, paths) or not frame_of:
         return model
     images = tuple(replace(i, frame_id=frame_of.get(i.image_id)) for i in model.images)
     references = frozenset(next(iter(cameras)) for cameras in rigs.rigs.values() if cameras)
@@ -118,8 +119,8 @@ def rigs_of_model(model: SfmModel) -> ColmapRigs:
     }
     if loose:
         logger.warning(
-            "cameras move against each other in frames of %d rigs: these are written as single "
-            "cameras", len(loose),
+            "cameras move against each other in frames of %s: written as single cameras",
+            counted(len(loose), "rig"),
         )  # fmt: skip
     kept = {rig_id: cameras for rig_id, cameras in mounted.items() if rig_id not in loose}
     rig_of = {camera_id: rig_id for rig_id, cameras in kept.items() for camera_id in cameras}
