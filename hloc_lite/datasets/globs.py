@@ -31,11 +31,14 @@ class Glob:
         """Parse a glob.
 
         Raises:
-            FormatError: a bracket or brace is not closed.
+            FormatError: a bracket or brace is not closed, or a range such as ``[z-a]`` is empty.
         """
         special = _SPECIAL.search(text)
         prefix = text if special is None else text[: special.start()]
-        return cls(text, re.compile(_translated(text)), prefix)
+        try:
+            return cls(text, re.compile(_translated(text)), prefix)
+        except re.error as error:
+            raise FormatError(f"the glob {text!r} has wrong brackets: {error}") from None
 
     def matches(self, path: str) -> bool:
         """Return True if the whole path matches."""

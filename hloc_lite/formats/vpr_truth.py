@@ -38,7 +38,11 @@ class RecognitionTruth:
         freeze_field(self, "map_positions", np.float64, None, 2)
 
     def positives(self) -> tuple[Int64, ...]:
-        """Rows of the map images that are right for each query, ascending; some have none."""
+        """Map images that are right for each query: within ``max_distance``, inclusive.
+
+        Returns:
+            For each of the Q queries (K,) int64 rows of ``map_positions``, ascending; K may be 0.
+        """
         tree = KDTree(self.map_positions)
         found = tree.query_ball_point(self.query_positions, self.max_distance, return_sorted=True)
         return tuple(np.asarray(rows, np.int64) for rows in found)

@@ -15,11 +15,8 @@ from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.formats.recognition import RecognizedImages, recognize
 from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.maps.georeference import FitQuality, Georeference
-from pipelines.benchmarks.robustness.posed_samples import (
-    POSED_SAMPLES,
-    FormatSample,
-    write_photos,
-)
+from pipelines.benchmarks.robustness.posed_samples import POSED_SAMPLES
+from pipelines.benchmarks.robustness.sample_model import FormatSample, write_photos
 from tests.exact_scene import mapped_scene
 
 

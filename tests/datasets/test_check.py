@@ -211,8 +211,8 @@ def test_globs(glob: str, good: list[str], bad: list[str]) -> None:
     assert not any(parsed.matches(path) for path in bad)
 
 
-@pytest.mark.parametrize("glob", ["a[b", "{a,b", "["])
-def test_globs_that_are_not_closed(glob: str) -> None:
+@pytest.mark.parametrize("glob", ["a[b", "{a,b", "[", "[z-a]", "[[-?]"])
+def test_globs_that_are_wrong(glob: str) -> None:
     with pytest.raises(FormatError, match=re.escape(repr(glob))):
         Glob.parse(glob)
 

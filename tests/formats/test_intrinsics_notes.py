@@ -16,12 +16,8 @@ from hloc_lite.formats.nvm import write_nvm
 from hloc_lite.formats.recognition import read_posed_images
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera
-from pipelines.benchmarks.robustness.posed_samples import (
-    POSED_SAMPLES,
-    SIZE,
-    sample_model,
-    write_photos,
-)
+from pipelines.benchmarks.robustness.posed_samples import POSED_SAMPLES
+from pipelines.benchmarks.robustness.sample_model import SIZE, sample_model, write_photos
 
 BY_NAME = {sample.name: sample for sample in POSED_SAMPLES}
 

@@ -17,7 +17,7 @@ from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.formats.recognition import read_posed_images
 from hloc_lite.formats.rio10 import read_rio10_poses
 from hloc_lite.types import Camera, Rigid3
-from pipelines.benchmarks.robustness.posed_samples import write_photos
+from pipelines.benchmarks.robustness.sample_model import write_photos
 
 CAMERA = Camera("PINHOLE", 64, 48, np.array([60.0, 60, 32, 24]))
 FIELD_DATA = os.environ.get("HLOC_LITE_FIELD_DATA")

@@ -20,9 +20,9 @@ from hloc_lite.formats.recognition import (
 )
 from hloc_lite.formats.recognized_readers import Source
 from hloc_lite.types import Rigid3
-from pipelines.benchmarks.robustness.posed_samples import (
+from pipelines.benchmarks.robustness.posed_samples import POSED_SAMPLES
+from pipelines.benchmarks.robustness.sample_model import (
     NAMES,
-    POSED_SAMPLES,
     SHARED,
     FormatSample,
     poses_of,

@@ -28,7 +28,9 @@ from pipelines.benchmarks.robustness.mutated_files import (
     read_in_child,
     write_sample,
 )
-from pipelines.benchmarks.robustness.posed_samples import FormatSample
+from pipelines.benchmarks.robustness.sample_model import (
+    FormatSample,
+)
 
 ROOT = Path(__file__).parents[2]
 BY_NAME = {sample.name: sample for sample in SAMPLES}

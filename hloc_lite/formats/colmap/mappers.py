@@ -14,6 +14,11 @@ import numpy as np
 from hloc_lite.config import MappingConfig, ScratchConfig
 from hloc_lite.errors import FormatError, MappingError
 from hloc_lite.formats.colmap.impossible_cameras import drop_impossible_images
+from hloc_lite.formats.colmap.mapper_options import (
+    global_options,
+    incremental_options,
+    limit_models,
+)
 from hloc_lite.formats.colmap.model import read_model, write_model
 from hloc_lite.formats.colmap.reconstruction import from_pycolmap_reconstruction, scratch_folder
 from hloc_lite.io.image_names import natural_key
@@ -70,7 +75,7 @@ def triangulate(
         (folder / "out").mkdir()
         write_model(folder / "in", bare)
         reconstruction = pycolmap.Reconstruction(str(folder / "in"))
-        options = _incremental_options(config, len(images))
+        options = incremental_options(config, len(images))
         result = pycolmap.triangulate_points(
                 reconstruction, str(database), str(folder), str(folder / "out"),
                 clear_points=True, options=options, refine_intrinsics=False,
@@ -131,11 +136,11 @@ def reconstruct(
         (folder / "out").mkdir()
         arguments = (str(database), str(folder), str(folder / "out"))
         if config.mapper == "global":
-            options = _global_options(config, scratch)
+            options = global_options(config, scratch)
             found = pycolmap.global_mapping(*arguments, options)
         else:
-            options = _incremental_options(config, len(ids))
-            _limit_models(options, scratch)
+            options = incremental_options(config, len(ids))
+            limit_models(options, scratch)
             options.constant_cameras = set(constant_cameras)
             further: dict[str, Any] = {**_progress_callbacks(progress)}
             if start is not None:
@@ -225,71 +230,6 @@ def _write_database(
             geometry.config = pycolmap.TwoViewGeometryConfiguration.__members__[two_view.kind]
             geometry.inlier_matches = two_view.inliers.astype(np.uint32)
             database.write_two_view_geometry(ids[name0], ids[name1], geometry)
-
-
-def _incremental_options(config: MappingConfig, num_images: int) -> Any:
-    options = load_pycolmap().IncrementalPipelineOptions()
-    _set(
-        options,
-        num_threads=config.threads,
-        random_seed=config.seed,
-        extract_colors=False,
-        min_model_size=3,
-        ba_use_gpu=False,
-    )
-    _set(
-        options.mapper,
-        filter_max_reproj_error=config.max_reprojection_error_px,
-        filter_min_tri_angle=config.min_triangulation_angle_deg,
-        num_threads=config.threads,
-        random_seed=config.seed,
-    )
-    _set(
-        options.triangulation,
-        min_angle=config.min_triangulation_angle_deg,
-        ignore_two_view_tracks=num_images > 2,  # two images have no others
-        complete_max_reproj_error=config.max_reprojection_error_px,
-        merge_max_reproj_error=config.max_reprojection_error_px,
-        random_seed=config.seed,
-    )
-    return options
-
-
-def _limit_models(options: Any, config: ScratchConfig) -> None:
-    never = 2**31 - 1  # Ceres sums in another order with several threads: no two runs are equal
-    _set(
-        options,
-        min_model_size=config.min_model_images,
-        ba_min_num_residuals_for_cpu_multi_threading=never,
-    )
-    for part in (options, options.mapper, options.triangulation):
-        _set(
-            part,
-            min_focal_length_ratio=config.min_focal_ratio,
-            max_focal_length_ratio=config.max_focal_ratio,
-        )
-
-
-def _global_options(config: MappingConfig, scratch: ScratchConfig) -> Any:
-    options = load_pycolmap().GlobalPipelineOptions()
-    # Ceres sums in another order with several threads: no two runs would be equal
-    _set(options, num_threads=1, random_seed=config.seed, min_model_size=scratch.min_model_images)
-    _set(options.mapper, num_threads=1, random_seed=config.seed)
-    _set(options.mapper.bundle_adjustment.ceres.solver_options, num_threads=1)
-    _set(options.mapper.rotation_averaging, random_seed=config.seed)
-    _set(options.mapper.global_positioning, random_seed=config.seed, use_gpu=False)
-    if hasattr(options.mapper.global_positioning, "solver_options"):
-        _set(options.mapper.global_positioning.solver_options, num_threads=1)
-    _set(options.mapper.retriangulation, random_seed=config.seed)
-    _set(options.mapper.bundle_adjustment.ceres, use_gpu=False)
-    return options
-
-
-def _set(options: Any, **values: Any) -> None:
-    """Set those options that this version of pycolmap has."""
-    for name, value in values.items():
-        if hasattr(options, name):
-            setattr(options, name, value)
 
 
 def _with_keypoints(image: SfmImage, keypoints: Float64) -> SfmImage:

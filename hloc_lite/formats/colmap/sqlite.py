@@ -105,7 +105,15 @@ def check_whole(value: Any, least: int, most: int, where: str) -> int:
 
 
 def matrix(row: Row, dtype: str, where: str) -> np.ndarray[Any, np.dtype[Any]]:
-    """Matrix of a row with the number of its rows, of its columns, and its bytes.
+    """Matrix that a row of three values states: number of rows R, number of columns C, and bytes.
+
+    Args:
+        row: (R, C, bytes); None for the bytes is an empty matrix.
+        dtype: of the values, with byte order, such as ``<f4``.
+        where: file and table, for errors.
+
+    Returns:
+        (R, C) read-only array of that dtype.
 
     Raises:
         FormatError: the bytes are missing, or are not as many as that.

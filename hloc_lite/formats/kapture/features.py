@@ -114,7 +114,11 @@ def open_features(folder: Path, kind: Kind, feature_type: str) -> Features:
 
 
 def read_features(folder: Path, kind: Kind, feature_type: str, image: str) -> np.ndarray:
-    """Features of one image; of many images, ``open_features`` is faster.
+    """Features of one image as stored; of many images, ``open_features`` is faster.
+
+    Returns:
+        (N, dsize) of the dtype in the header, or (dsize,) for global features. Keypoints begin with
+        x and y in the file's pixels, see ``keypoint_shift_px``.
 
     Raises:
         FormatError: missing or damaged, see ``Features.read``.

@@ -82,7 +82,10 @@ def open_matches(folder: Path, keypoints_type: str) -> Matches:
 
 
 def read_matches(folder: Path, keypoints_type: str, first: str, second: str) -> Float64:
-    """Matches of two images, see ``Matches.read``; of many pairs, ``open_matches`` is faster.
+    """Matches of two images; of many pairs, ``open_matches`` is faster.
+
+    Returns:
+        (N, 3) float64: row of the keypoint in the first image, row in the second one, score.
 
     Raises:
         FormatError: missing or damaged.

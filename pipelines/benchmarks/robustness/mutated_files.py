@@ -40,7 +40,8 @@ import numpy as np
 
 from hloc_lite.errors import HlocLiteError
 from pipelines.benchmarks.robustness.mutations import MUTATIONS
-from pipelines.benchmarks.robustness.posed_samples import POSED_SAMPLES, FormatSample
+from pipelines.benchmarks.robustness.posed_samples import POSED_SAMPLES
+from pipelines.benchmarks.robustness.sample_model import FormatSample
 from pipelines.benchmarks.robustness.stored_samples import STORED_SAMPLES
 from pipelines.benchmarks.table import Table, percent, results_option
 

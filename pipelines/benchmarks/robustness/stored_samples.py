@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,14 +10,7 @@ import numpy as np
 from PIL import Image
 
 from hloc_lite.config import DepthConfig
-from hloc_lite.formats.colmap.database import ColmapDatabase
-from hloc_lite.formats.colmap.database_values import DatabaseTwoView
-from hloc_lite.formats.colmap.database_writing import number_images, write_database
-from hloc_lite.formats.colmap.rig_config import (
-    ConfigCamera,
-    read_rig_config,
-    write_rig_config,
-)
+from hloc_lite.formats.colmap.rig_config import read_rig_config
 from hloc_lite.formats.depth_images import read_depth, write_colmap_depth
 from hloc_lite.formats.four_seasons import (
     Relocalization,
@@ -26,34 +18,18 @@ from hloc_lite.formats.four_seasons import (
     write_relocalizations,
 )
 from hloc_lite.formats.gps import read_positions
-from hloc_lite.formats.hloc.features import FeaturesFile, StoredFeatures, write_features
-from hloc_lite.formats.hloc.global_descriptors import (
-    read_global_descriptors,
-    write_global_descriptors,
-)
+from hloc_lite.formats.hloc.global_descriptors import read_global_descriptors
 from hloc_lite.formats.hloc.logs import read_log
-from hloc_lite.formats.hloc.matches import DensePair, MatchesFile
-from hloc_lite.formats.hloc.matches_writing import write_matches
 from hloc_lite.formats.hloc.retrieval import read_retrieval, write_retrieval
 from hloc_lite.formats.hloc_lists import read_image_list, read_pairs
 from hloc_lite.formats.kapture import (
-    FeatureHeader,
     ScoredPair,
-    gnss_positions,
-    open_features,
-    open_matches,
-    posed_images,
     read_depth_map,
-    read_kapture,
     read_pairs_file,
     write_depth_map,
-    write_kapture,
     write_pairs_file,
 )
-from hloc_lite.formats.kapture import write_features as write_kapture_features
-from hloc_lite.formats.kapture.posed import with_points
 from hloc_lite.formats.label_images import read_label_map, read_label_table
-from hloc_lite.formats.posed_images import PosedImages
 from hloc_lite.formats.pseudo_truth import (
     read_pseudo_truth_estimates,
     write_pseudo_truth_estimates,
@@ -63,10 +39,22 @@ from hloc_lite.formats.submissions.forms import submission_form
 from hloc_lite.formats.submissions.reader import read_submission
 from hloc_lite.formats.submissions.writer import write_submission
 from hloc_lite.formats.video import extract_frames
-from hloc_lite.types import Matches, Rigid3
-from pipelines.benchmarks.robustness.posed_samples import (
+from hloc_lite.types import Rigid3
+from pipelines.benchmarks.robustness.feature_samples import (
+    read_database_sample,
+    read_features_sample,
+    read_kapture_sample,
+    read_matches_sample,
+    write_database_sample,
+    write_descriptors_sample,
+    write_features_sample,
+    write_kapture_sample,
+    write_log_sample,
+    write_matches_sample,
+    write_rig_config_sample,
+)
+from pipelines.benchmarks.robustness.sample_model import (
     NAMES,
-    SHARED,
     SIZE,
     FormatSample,
     poses_of,
@@ -74,142 +62,11 @@ from pipelines.benchmarks.robustness.posed_samples import (
 )
 
 DEPTH_SIZE = (32, 24)
-COUNT = 20
-NUM_FEATURES = 12
 METRIC = DepthConfig(values="metric")
 
 
 def _random() -> np.random.Generator:
     return np.random.default_rng(9)
-
-
-def _keypoints() -> np.ndarray:
-    return _random().uniform(0, 400, (COUNT, 2)).astype(np.float32)
-
-
-def _matches() -> Matches:
-    rows = np.arange(10, dtype=np.int32)
-    return Matches(np.column_stack([rows, rows[::-1]]), np.full(10, 0.5, np.float32))
-
-
-def _write_database(folder: Path) -> None:
-    cameras = {name: SHARED["*"] for name in NAMES}
-    pair = (NAMES[0], NAMES[1])
-    indices = _matches().indices
-    two_view = DatabaseTwoView(
-        inliers=indices, kind="CALIBRATED", fundamental=np.eye(3), essential=np.eye(3)
-    )
-    write_database(
-        folder / "database.db", number_images(cameras), dict.fromkeys(NAMES, _keypoints()),
-        matches=[(pair, indices)],
-        two_views=[(pair, two_view)],
-    )  # fmt: skip
-
-
-def _read_database(folder: Path) -> object:
-    database = ColmapDatabase(folder / "database.db")
-    names = list(database.images.cameras)
-    found = [
-        (pair, database.matches(*pair), database.two_view(*pair))
-        for pair in [*database.matched_pairs(), *database.verified_pairs()]
-    ]
-    keypoints = [(database.keypoints(name), database.descriptors(name)) for name in names]
-    further = database.position_priors(), database.frames(), database.rigs()
-    return database.images, found, keypoints, *further
-
-
-def _write_rig_config(folder: Path) -> None:
-    right_from_left = Rigid3(np.eye(3), np.array([-0.4, 0.0, 0.0]))
-    left = ConfigCamera(image_prefix="left/", is_reference=True, cam_from_rig=None)
-    right = ConfigCamera(
-        image_prefix="right/", cam_from_rig=right_from_left, model="PINHOLE",
-        params=np.array([500.0, 510.0, 320.0, 240.0]),
-    )  # fmt: skip
-    write_rig_config(folder / "rig_config.json", [(left, right)])
-
-
-def _write_features(folder: Path) -> None:
-    descriptors = _random().normal(size=(COUNT, 16)).astype(np.float32)
-    scores = np.linspace(0, 1, COUNT, dtype=np.float32)
-    stored = StoredFeatures(
-        keypoints=_keypoints(), descriptors=descriptors, scores=scores, image_size=SIZE
-    )
-    write_features(folder / "features.h5", [(name, stored) for name in NAMES])
-
-
-def _read_features(folder: Path) -> object:
-    with FeaturesFile(folder / "features.h5") as file:
-        return {name: file[name] for name in file}
-
-
-def _write_matches(folder: Path) -> None:
-    dense = DensePair(_keypoints(), _keypoints(), np.full(COUNT, 0.5, np.float32))
-    pairs: list[tuple[tuple[str, str], Matches | DensePair]] = [
-        ((NAMES[0], NAMES[1]), _matches()), ((NAMES[0], NAMES[2]), dense),
-    ]  # fmt: skip
-    write_matches(folder / "matches.h5", pairs, dict.fromkeys(NAMES, COUNT))
-
-
-def _read_matches(folder: Path) -> object:
-    found = []
-    file = MatchesFile(folder / "matches.h5", NAMES)
-    for pair in file.pairs():
-        found.append((pair, file.read(*pair), file.read_dense(*pair)))
-    file.close()
-    return found
-
-
-def _write_descriptors(folder: Path) -> None:
-    rows = _random().normal(size=(len(NAMES), 16)).astype(np.float32)
-    write_global_descriptors(folder / "global.h5", NAMES, rows)
-
-
-def _write_log(folder: Path) -> None:
-    answer = {
-        "success": True, "qvec": np.array([0.6, 0, 0.8, 0]), "tvec": np.ones(3),
-        "num_inliers": 2, "inliers": [True, False, True],
-    }  # fmt: skip
-    entry = {
-        "db": [3, 1], "PnP_ret": answer, "keypoints_query": np.ones((3, 2), np.float32),
-        "points3D_xyz": None, "points3D_ids": [np.uint64(7), np.uint64(8), np.uint64(9)],
-        "num_matches": np.int64(5),
-    }  # fmt: skip
-    log = {"features": Path("f.h5"), "matches": "m.h5", "loc": {"q/1.jpg": entry, "q/2.jpg": entry}}
-    (folder / "logs.pkl").write_bytes(pickle.dumps(log, 4))
-
-
-def _write_kapture(folder: Path, as_tar: bool) -> None:
-    model = sample_model()
-    cameras = {image.name: model.cameras[1] for image in model.images}
-    posed = PosedImages(model=model, cameras=cameras)
-    rows = np.column_stack([np.arange(8.0), np.arange(8.0), np.full(8, 0.5)])
-    matches = {(NAMES[0], NAMES[1]): rows}
-    write_kapture(folder, posed, matches=matches, as_tar=as_tar)
-    header = FeatureHeader("net", "float32", 4, "keypoints", "L2")
-    arrays = {name: np.ones((NUM_FEATURES, 4), np.float32) for name in NAMES}
-    write_kapture_features(folder, "descriptors", "net", header, arrays, as_tar=as_tar)
-    (folder / "sensors" / "sensors.txt").open("a", encoding="utf-8").write(
-        "gps, , gnss, EPSG:4326\n"
-    )
-    (folder / "sensors" / "records_gnss.txt").write_text(
-        "# kapture format: 1.1\n0, gps, 16.37, 48.2, 180.5, 0, 1.5\n", encoding="utf-8"
-    )
-
-
-def _read_kapture(folder: Path) -> object:
-    kapture = read_kapture(folder)
-    posed = posed_images(kapture)
-    found: list[object] = [
-        kapture,
-        posed,
-        with_points(posed.model, folder),
-        gnss_positions(kapture),
-    ]
-    for kind, feature_type in (("keypoints", "keypoints"), ("descriptors", "net")):
-        features = open_features(folder, kind, feature_type)  # type: ignore[arg-type]
-        found += [(name, features.read(name)) for name in features.names()]
-    matches = open_matches(folder, "keypoints")
-    return [*found, *((pair, matches.read(*pair)) for pair in matches.pairs())]
 
 
 def _write_submission(folder: Path, data_set: str, file: str) -> None:
@@ -266,18 +123,18 @@ def _write_relocalizations(folder: Path) -> None:
 
 
 STORED_SAMPLES = (
-    FormatSample("COLMAP database, features", _write_database, _read_database),
+    FormatSample("COLMAP database, features", write_database_sample, read_database_sample),
     FormatSample(
-        "COLMAP rig_config.json", _write_rig_config,
+        "COLMAP rig_config.json", write_rig_config_sample,
         lambda folder: read_rig_config(folder / "rig_config.json"),
     ),
-    FormatSample("hloc features", _write_features, _read_features),
-    FormatSample("hloc matches", _write_matches, _read_matches),
+    FormatSample("hloc features", write_features_sample, read_features_sample),
+    FormatSample("hloc matches", write_matches_sample, read_matches_sample),
     FormatSample(
-        "hloc global descriptors", _write_descriptors,
+        "hloc global descriptors", write_descriptors_sample,
         lambda folder: read_global_descriptors(folder / "global.h5"),
     ),
-    FormatSample("hloc log", _write_log, lambda folder: read_log(folder / "logs.pkl")),
+    FormatSample("hloc log", write_log_sample, lambda folder: read_log(folder / "logs.pkl")),
     FormatSample(
         "retrieval pairs",
         lambda folder: write_retrieval(folder / "p.txt", {"q 1.jpg": ["a.jpg", "b.jpg"]}),
@@ -291,8 +148,14 @@ STORED_SAMPLES = (
         "pair list", _lines("p.txt", [f"{NAMES[0]} {NAMES[1]}\n", f"{NAMES[1]} {NAMES[2]}\n"]),
         lambda folder: read_pairs(folder / "p.txt", NAMES),
     ),
-    FormatSample("kapture, files", lambda folder: _write_kapture(folder, False), _read_kapture),
-    FormatSample("kapture, tar", lambda folder: _write_kapture(folder, True), _read_kapture),
+    FormatSample(
+        "kapture, files", lambda folder: write_kapture_sample(folder, as_tar=False),
+        read_kapture_sample,
+    ),
+    FormatSample(
+        "kapture, tar", lambda folder: write_kapture_sample(folder, as_tar=True),
+        read_kapture_sample,
+    ),
     FormatSample(
         "kapture pairs",
         lambda folder: write_pairs_file(folder / "p.txt", [ScoredPair("a.jpg", "b.jpg", 0.5)]),
