@@ -33,8 +33,12 @@ class LiftingConfig(Section):
     (0.0019 in metres: Kinect, Nguyen 2012). Time-of-flight sensors and laser scanners have less
     than this beyond 3 m."""
     sensor_noise_floor: float = Field(0.0012, ge=0, le=10)
-    """Depth noise near the sensor (0.0012 in metres: Kinect, Nguyen 2012). Both are scaled by the
-    noise that triangulated points show."""
+    """Depth noise near the sensor (0.0012 in metres: Kinect, Nguyen 2012)."""
+    systematic_noise: float = Field(0.01, ge=0, le=1)
+    """Relative depth error that neighbouring pixels and images share, where too few triangulated
+    points tell it: Kinect and HoloLens have 0.01 to 0.02."""
+    correct: bool = True
+    """Correct measured depth by the line that relates it to triangulated depth, and report it."""
     keypoint_sigma_px: float = Field(1.0, gt=0, le=100)
     """Standard deviation of keypoints along each axis, at ``reference_side_px``: RootSIFT and
     learned features have 0.5 to 1.5 under other viewpoints."""

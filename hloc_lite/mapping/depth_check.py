@@ -9,20 +9,17 @@ registered to the photos.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from hloc_lite.config import LiftingConfig
 from hloc_lite.errors import MappingError, counted
+from hloc_lite.mapping.depth_correction import DepthCorrection, fit_correction
 from hloc_lite.mapping.depth_registration import IDENTITY, Move
 from hloc_lite.types import Float64
 
-MAD_SIGMA = 1.4826
-"""Standard deviation of normal errors over their median absolute value."""
-GROWTH_LIMITS = (0.3, 10.0)
-"""Limits of the factor by which triangulated points correct the noise model."""
 NOTED_SCALE = 1.03
 """Median ratio from which a warning says so."""
 KNOWN_STEPS = {0.001: "millimetres", 0.0002: "steps of 0.2 mm (TUM RGB-D)", 0.00025: "steps of "
@@ -52,8 +49,8 @@ class DepthCheck:
     """Median ratio of measured depth to that of triangulated points; None if unknown."""
     agreement: float | None = None
     """Share of compared points that agree, in the median image."""
-    noise_growth: float = 1.0
-    """Factor of the noise model's standard deviations."""
+    correction: DepthCorrection | None = None
+    """Systematic errors of the sensor; None if unknown."""
     move: Move = IDENTITY
     """Move of the depth images under which they agree clearly better; the identity without one."""
     move_gain: float = 1.0
@@ -70,7 +67,7 @@ class DepthCheck:
             "compared": self.num_compared,
             "scale": self.scale,
             "agreement": self.agreement,
-            "noise_growth": self.noise_growth,
+            "correction": None if self.correction is None else asdict(self.correction),
             "unregistered": moved,
             "registration_gain": self.move_gain,
             "refused": dict(self.refused),
@@ -112,7 +109,7 @@ def check_depths(
         num_compared=len(joined),
         scale=float(np.exp(median)),
         agreement=agreement,
-        noise_growth=_noise_growth(compared),
+        correction=_correction(compared),
         move=move[0] if is_moved else IDENTITY,
         move_gain=move[1],
         refused={name: share for name, share in shares.items() if share < config.min_agreement},
@@ -148,15 +145,14 @@ def check_notes(check: DepthCheck, num_images: int) -> list[str]:
     return notes
 
 
-def _noise_growth(compared: Mapping[str, ComparedDepths]) -> float:
-    """Robust factor of the noise model, from errors normalized by it."""
-    parts = [np.zeros(0)]
+def _correction(compared: Mapping[str, ComparedDepths]) -> DepthCorrection:
+    """Systematic errors of all images together."""
+    parts = []
     for each in compared.values():
+        known = np.isfinite(each.measured)
         sigmas = np.hypot(each.sigmas, each.z_sigmas)
-        known = np.isfinite(each.measured) & np.isfinite(sigmas)
-        parts.append(((each.measured - each.z) / sigmas)[known])
-    normalized = np.concatenate(parts)
-    return float(np.clip(MAD_SIGMA * np.median(np.abs(normalized)), *GROWTH_LIMITS))
+        parts.append(np.stack([each.measured, each.z, sigmas])[:, known])
+    return fit_correction(*np.concatenate(parts, axis=1))
 
 
 def _scale_message(scale: float, config: LiftingConfig) -> str:

@@ -59,6 +59,8 @@ def move_errors(
     height, width = depth_map.depths.shape
     rate = np.array([width, height]) / depth_map.image_size
     errors = np.full(len(moves), MAX_LOG_ERROR)
+    if len(z) == 0:
+        return errors
     for row, move in enumerate(moves):
         columns, lines = np.floor(move.apply(points2D, depth_map.image_size) * rate).T
         inside = (columns >= 0) & (columns < width) & (lines >= 0) & (lines < height)

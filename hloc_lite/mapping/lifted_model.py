@@ -150,8 +150,10 @@ def _usable(
     """Depths of an image with noise as the check found it; None if they are not to be used."""
     if measured is None or measured.name in check.refused:
         return None
-    lifted = measured.lifted
-    return replace(lifted, sigmas=lifted.sigmas * check.noise_growth)
+    lifted, known = measured.lifted, check.correction
+    share = config.systematic_noise if known is None else known.systematic
+    z = lifted.z if known is None or not config.correct else known.apply(lifted.z)
+    return replace(lifted, z=z, sigmas=np.hypot(lifted.sigmas, share * z))
 
 
 def _place(

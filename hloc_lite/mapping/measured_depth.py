@@ -70,9 +70,10 @@ def measure_image(
 def best_move(measured: Sequence[MeasuredImage]) -> tuple[Move, float]:
     """Move under which the depth of all images agrees best, and how many times as well."""
     moves = tried_moves()
-    counts = np.array([each.num_points for each in measured])
-    if counts.sum() == 0:
+    measured = [each for each in measured if each.num_points]
+    if not measured:
         return IDENTITY, 1.0
+    counts = [each.num_points for each in measured]
     errors = np.average([each.move_errors for each in measured], axis=0, weights=counts)
     best = int(np.argmin(errors))
     return moves[best], float(errors[moves.index(IDENTITY)] / errors[best])
