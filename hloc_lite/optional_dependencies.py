@@ -8,6 +8,7 @@ from importlib import import_module
 from hloc_lite.errors import MissingDependencyError
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "exr": ("OpenEXR",),
     "hf": ("transformers",),
     "report": ("matplotlib",),
     "semantics": ("ai_edge_litert.interpreter",),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.cli.map_depth import check_depth_usage, with_depth
 from hloc_lite.cli.map_given import (
     GivenSource,
     features_name,
@@ -76,6 +77,17 @@ logger = logging.getLogger(__name__)
     help="Folder of masks NAME.png; black pixels are ignored.",
 )
 @click.option(
+    "--depth",
+    type=click.Path(path_type=Path),
+    help="Measured depth of the photos, in the units of --reference: a folder of depth images "
+    "named after the photos. Their keypoints then become landmarks directly.",
+)
+@click.option(
+    "--depth-camera",
+    help="Camera of the depth images, if they do not lie over the photos: a TOML file with its "
+    "intrinsics and pose, or 7scenes.",
+)
+@click.option(
     "--profile",
     type=click.Choice(list(PROFILES)),
     default="balanced",
@@ -118,6 +130,8 @@ def command(
     image_list: Path | None,
     cameras_file: Path | None,
     masks: Path | None,
+    depth: Path | None,
+    depth_camera: str | None,
     profile: str,
     features: str | None,
     matcher: str | None,
@@ -148,6 +162,7 @@ def command(
         "--reference": reference,
         "--cameras": cameras_file,
         "--masks": masks,
+        "--depth": depth,
         "--image-list": image_list,
         "--matcher": matcher,
         "--pairs": pairs,
@@ -164,6 +179,7 @@ def command(
     sources = {"from_hloc": from_hloc, "from_colmap": from_colmap, "from_kapture": from_kapture}
     given = given_source(sources, hloc_files, others, features)
     _check_usage(images, given, reference, mapper, metric=metric)
+    check_depth_usage(depth, depth_camera, reference)
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.mapping.build import build_map
 
@@ -189,6 +205,8 @@ def command(
         _finish(Path(output), sfm_map, device=device, offline=offline)
         return
     assert images is not None  # _check_usage has checked it
+    if depth is not None:
+        inputs = with_depth(inputs, depth, depth_camera, config.lifting)
     mark_resumable()
     sfm_map = build_map(
         images,
