@@ -28,6 +28,7 @@ from hloc_lite.config.mapping import GeometryConfig, MappingConfig, PairsConfig
 from hloc_lite.config.matching import MatchingConfig
 from hloc_lite.config.pose import PoseConfig
 from hloc_lite.config.profiles import PROFILES, query_profile
+from hloc_lite.config.rendering import RenderingConfig
 from hloc_lite.config.retrieval import RetrievalConfig
 from hloc_lite.config.root import Config
 from hloc_lite.config.scratch import ScratchConfig
@@ -58,6 +59,7 @@ __all__ = [
     "PairsConfig",
     "PoseConfig",
     "PriorConfig",
+    "RenderingConfig",
     "RetrievalConfig",
     "ScratchConfig",
     "Section",
