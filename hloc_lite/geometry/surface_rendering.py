@@ -15,11 +15,10 @@ import numpy as np
 
 from hloc_lite.config.rendering import RenderingConfig
 from hloc_lite.errors import ConfigError
-from hloc_lite.geometry.camera_models import lens_and_distortion
-from hloc_lite.geometry.cameras import cam_from_img, focal_lengths, img_from_cam, rescaled
+from hloc_lite.geometry.cameras import focal_lengths, img_from_cam, rescaled
+from hloc_lite.geometry.field_of_view import in_field_of_view
 from hloc_lite.geometry.hole_filling import fill_holes
-from hloc_lite.geometry.lenses import Perspective
-from hloc_lite.types import Bool, Camera, Float32, Float64, Int64, RenderedView, Rigid3, Surface
+from hloc_lite.types import Camera, Float32, Int64, RenderedView, Rigid3, Surface
 
 _NOTHING = np.uint64(2**64 - 1)
 """Value of the z-buffer where nothing was drawn."""
@@ -130,7 +129,7 @@ def _project(
 ) -> _Projected:
     x, y, z = _in_camera(surface.xyz, cam_from_world)
     radii = surface.radii
-    is_seen = _in_field_of_view(camera, x, y, z, config.max_splat_px)
+    is_seen = in_field_of_view(camera, x, y, z, config.max_splat_px)
     if radii is not None:  # a splat nearer than its own size would hide all behind it
         is_seen &= z > 2 * radii
     normals, along = None, None
@@ -157,35 +156,6 @@ def _project(
     if normals is not None and along is not None:
         normals, along = np.take(normals, rows, axis=1), along[rows] / z
     return _Projected(rows, z, np.take(points2D, kept, axis=1), sides[kept], normals, along)
-
-
-def _in_field_of_view(camera: Camera, x: Float32, y: Float32, z: Float32, margin: float) -> Bool:
-    """(V,) False for points in the camera frame that lie farther than a margin from the image.
-
-    Distortion models would project some of those far outside into it again.
-    """
-    inside = (z > 0) & (z < np.inf)
-    border = np.concatenate([cam_from_img(camera, _border(camera, m)) for m in (0.0, margin)])
-    is_perspective = isinstance(lens_and_distortion(camera)[0], Perspective)
-    if np.isnan(border).any() and not is_perspective:  # the image ends at 90 degrees or beyond
-        return np.asarray(inside)
-    low, high = np.nanmin(border, axis=0), np.nanmax(border, axis=0)
-    reach = np.float32(np.nanmax((border**2).sum(axis=1)))
-    for side, least, most in zip(
-        (x, y), low.astype(np.float32), high.astype(np.float32), strict=True
-    ):
-        inside &= (side >= least * z) & (side <= most * z)
-    return np.asarray(inside & (x * x + y * y <= reach * z * z))
-
-
-def _border(camera: Camera, margin: float) -> Float64:
-    """(K, 2) points around the image, at a margin in pixels."""
-    steps = np.linspace(0.0, 1.0, 65)
-    ends = np.array([0.0, 1.0])
-    corners = [np.meshgrid(a, b) for a, b in ((steps, ends), (ends, steps))]
-    shares = np.concatenate([np.stack([a.ravel(), b.ravel()], axis=-1) for a, b in corners])
-    size = np.array([camera.width, camera.height])
-    return np.asarray(shares * (size + 2 * margin) - margin)
 
 
 def _in_camera(xyz: Float32, cam_from_world: Rigid3) -> Float32:
