@@ -9,6 +9,7 @@ from hloc_lite.errors import MissingDependencyError
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "depth": ("open3d", "pye57"),
+    "exr": ("OpenEXR",),
     "hf": ("transformers",),
     "report": ("matplotlib",),
     "semantics": ("ai_edge_litert.interpreter",),

@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hloc_lite.cli.map_depth import (
+    check_depth_usage,
+    depth_lines,
+    surface_inputs,
+    with_depth,
+)
 from hloc_lite.cli.map_from_hloc import (
     check_from_hloc_usage,
     from_hloc_options,
@@ -74,6 +80,23 @@ SHOWN_FAILURES = 10
     help="Folder of masks NAME.png; black pixels are ignored.",
 )
 @click.option(
+    "--depth",
+    type=click.Path(path_type=Path),
+    help="Measured depth of the photos, in the units of --reference: a folder of depth images named "
+    "after the photos. Their keypoints then become landmarks directly.",
+)
+@click.option(
+    "--depth-camera",
+    help="Camera of the depth images, if they do not lie over the photos: a TOML file with its "
+    "intrinsics and pose, or 7scenes.",
+)
+@click.option(
+    "--surface",
+    type=click.Path(path_type=Path),
+    help="Laser scan, point cloud or mesh in the frame and unit of --reference: a file .ply, .ptx "
+    "or .e57, or a folder of scans. It gives the photos depth, and becomes the map's surface.",
+)
+@click.option(
     "--profile",
     type=click.Choice(list(PROFILES)),
     default="balanced",
@@ -115,6 +138,9 @@ def command(
     image_list: Path | None,
     cameras_file: Path | None,
     masks: Path | None,
+    depth: Path | None,
+    depth_camera: str | None,
+    surface: Path | None,
     profile: str,
     features: str | None,
     matcher: str | None,
@@ -143,6 +169,8 @@ def command(
         "--reference": reference,
         "--cameras": cameras_file,
         "--masks": masks,
+        "--depth": depth,
+        "--surface": surface,
         "--image-list": image_list,
         "--matcher": matcher,
         "--pairs": pairs,
@@ -158,8 +186,10 @@ def command(
     }
     check_from_hloc_usage(from_hloc, hloc_files, others)
     _check_usage(images, from_hloc, reference, mapper, metric=metric)
+    check_depth_usage(depth, depth_camera, surface, reference)
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.mapping.build import build_map
+    from hloc_lite.maps.surface_saving import replace_surface
 
     overrides = nested_settings(
         {
@@ -181,18 +211,23 @@ def command(
         return
     assert images is not None  # _check_usage has checked it
     inputs = _read_inputs(images, reference, cameras_file, masks, image_list, metric=metric)
+    if depth is not None:
+        inputs = with_depth(inputs, depth, depth_camera, config.lifting)
     mark_resumable()
-    sfm_map = build_map(
-        images,
-        config,
-        inputs=inputs,
-        output=output,
-        weights=WeightsStore(offline=offline),
-        device=device,
-        overwrite=overwrite,
-        keep_work=keep_work,
-        progress=show_progress(),
-    )
+    with surface_inputs(inputs, surface) as (inputs, registered):
+        sfm_map = build_map(
+            images,
+            config,
+            inputs=inputs,
+            output=output,
+            weights=WeightsStore(offline=offline),
+            device=device,
+            overwrite=overwrite,
+            keep_work=keep_work,
+            progress=show_progress(),
+        )
+        if registered is not None:
+            replace_surface(Path(output), registered, sfm_map.fingerprint)
     _finish(Path(output), sfm_map, device=device, offline=offline)
 
 
@@ -291,5 +326,7 @@ def print_summary(output: Path, report: Mapping[str, Any]) -> None:
     if "landmarks" in report:
         counts = report["landmarks"]
         click.echo(f"  labels: {counts['labelled']} of {counts['landmarks']} points are labelled")
+    for line in depth_lines(report["depth"]) if "depth" in report else ():
+        click.echo(f"  {line}")
     times = ", ".join(f"{stage} {s:.1f} s" for stage, s in report["timings_s"].items())
     click.echo(f"  time: {times}")

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.cli.map_depth import check_depth_camera, depth_files
 from hloc_lite.cli.options import trust_option
 from hloc_lite.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from hloc_lite.maps.map import Map
     from hloc_lite.maps.surface import StoredSurface
+    from hloc_lite.protocols import MapDepth
 
 
 @click.command("surface")
@@ -22,7 +24,12 @@ if TYPE_CHECKING:
 @click.option(
     "--depth",
     type=click.Path(path_type=Path),
-    help="Folder of depth images of the map images, in map units (integers: millimetres).",
+    help="Folder of depth images named after the map images, in map units (integers: millimetres).",
+)
+@click.option(
+    "--depth-camera",
+    help="Camera of the depth images, if they do not lie over the photos: a TOML file with its "
+    "intrinsics and pose, or 7scenes.",
 )
 @click.option(
     "--scan",
@@ -48,6 +55,7 @@ if TYPE_CHECKING:
 def command(
     map_folder: Path,
     depth: Path | None,
+    depth_camera: str | None,
     scan: Path | None,
     points: bool,
     images: Path | None,
@@ -62,6 +70,7 @@ def command(
     sources = [name for name, given in _given(depth, scan, points=points) if given]
     if len(sources) > 1:
         raise ConfigError(f"give one source of the surface, got {' and '.join(sources)}")
+    check_depth_camera(depth, depth_camera)
     if output is not None and output.suffix.lower() != ".ply":
         raise ConfigError(f"--output takes a file .ply, got {output}")
     from hloc_lite.maps.map import Map
@@ -69,7 +78,12 @@ def command(
     sfm_map = Map.open(map_folder, trust=trust)
     started = time.monotonic()
     if sources:
-        surface = _make(map_folder, sfm_map, depth, scan, images, voxel)
+        files = (
+            None
+            if depth is None
+            else depth_files(depth, sfm_map.model, depth_camera, sfm_map.config.lifting)
+        )
+        surface = _make(map_folder, sfm_map, files, scan, images, voxel)
         click.echo(f"made in {time.monotonic() - started:.1f} s from {sources[0]}")
     else:
         surface = _existing(map_folder, sfm_map)
@@ -98,7 +112,7 @@ def _existing(map_folder: Path, sfm_map: Map) -> StoredSurface:
 def _make(
     map_folder: Path,
     sfm_map: Map,
-    depth: Path | None,
+    depth: MapDepth | None,
     scan: Path | None,
     images: Path | None,
     voxel: float | None,
@@ -110,7 +124,6 @@ def _make(
         surface_from_file,
         surface_from_points,
     )
-    from hloc_lite.mapping.surface_sources import depth_folder_of
     from hloc_lite.maps.folder import SURFACE
     from hloc_lite.maps.surface import StoredSurface
     from hloc_lite.maps.surface_depth import check_surface
@@ -120,14 +133,13 @@ def _make(
     config = SurfaceConfig() if voxel is None else SurfaceConfig(voxel=voxel)
     if depth is not None:
         photos = sfm_map.photos if images is None else folder_source(images, sfm_map.config.images)
-        depth_of = depth_folder_of(depth, model, sfm_map.config.depth)
-        parts = surface_from_depth(model, depth_of, photos, config)
+        parts = surface_from_depth(model, depth, photos, config)
         source = {"source": "depth"}
     elif scan is not None:
         parts, source = surface_from_file(scan, config), {"source": "scan", "file": scan.name}
     else:
         parts, source = surface_from_points(model), {"source": "points"}
-    name = f"the surface from {scan or depth or 'the map points'}"
+    name = "the depth" if scan is None else str(scan)
     with tempfile.TemporaryDirectory(prefix="hloc-lite-surface-") as scratch:
         surface = write_surface(Path(scratch), parts, sfm_map.fingerprint, source)
         if source["source"] != "points":  # a few points cover next to nothing, rightly

@@ -22,6 +22,7 @@ from hloc_lite.config.key_uses import (
     with_matching_of_map,
     without_query_keys,
 )
+from hloc_lite.config.lifting import LiftingConfig
 from hloc_lite.config.loading import config_from_dict, config_of_another_version, load_config
 from hloc_lite.config.localize import CascadeConfig, LocalizeConfig, PriorConfig, SequenceConfig
 from hloc_lite.config.mapping import GeometryConfig, MappingConfig, PairsConfig
@@ -53,6 +54,7 @@ __all__ = [
     "GeometryConfig",
     "ImagesConfig",
     "IntrinsicsConfig",
+    "LiftingConfig",
     "LocalizeConfig",
     "MappingConfig",
     "MatchingConfig",

@@ -16,6 +16,7 @@ ADDED_KEYS = frozenset(
     {
         "burned_in",
         "intrinsics",
+        "lifting",
         "scratch",
         "self_test",
         "assessment",

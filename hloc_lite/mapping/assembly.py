@@ -56,6 +56,8 @@ def assemble_maps(
             {name: len(rows) for name, rows in features.dropped.items()},
         )
         report |= _assessment(run, model, built, clock)
+        if built.lifted is not None:
+            report |= {"depth": dict(built.lifted.report)}
         labels = None
         if run.models.segmenter is not None:
             with clock("labels"):
@@ -74,6 +76,7 @@ def assemble_maps(
             weights=run.models.weights,
             report={**report, "timings_s": clock.seconds, **common},
             landmark_labels=labels,
+            landmark_sigmas=None if built.lifted is None else built.lifted.sigmas,
             georeference=run.inputs.georeference,
         )
 

@@ -16,6 +16,7 @@ from hloc_lite.formats.colmap.mappers import triangulate
 from hloc_lite.io.bank import ArrayReader
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.cameras import Cameras
+from hloc_lite.mapping.lifted_model import LiftedModel, lift_model
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.pure_rotation import rotation_pair_share
 from hloc_lite.mapping.run import Run
@@ -42,6 +43,8 @@ class BuiltModels:
     """Name -> reason of each image that had to leave the models (``Candidate.left_out``)."""
     candidates: Sequence[Candidate] = ()
     """All reconstructions that were tried, best first; empty with known poses."""
+    lifted: LiftedModel | None = None
+    """Uncertainties of the landmarks of a map from depth, and its report."""
 
 
 def build_models(
@@ -65,6 +68,8 @@ def build_models(
     keypoints = {name: keypoints[name] for name in id_of}
     needed = min_verified(run)
     usable = [(p, view) for p, view in pairs.two_views.items() if len(view.inliers) >= needed]
+    if run.inputs.depth is not None:
+        return _build_with_depth(run, pairs, usable, keypoints, cameras)
     if not usable:
         tried = (
             f"{counted(len(pairs.two_views), 'pair')} of images tried, none with {needed} or more "
@@ -105,6 +110,29 @@ def build_models(
         sizes = ", ".join(str(len(model.images)) for model in best.models)
         logger.warning("%d separate models (%s images), best first", len(best.models), sizes)
     return BuiltModels(best.models, best.pairs, needed, best.left_out, candidates)
+
+
+def _build_with_depth(
+    run: Run,
+    pairs: VerifiedPairs,
+    usable: Sequence[tuple[Pair, TwoView]],
+    keypoints: Mapping[str, Float64],
+    cameras: Cameras,
+) -> BuiltModels:
+    """Build the model of known poses from triangulated and lifted points.
+
+    Raises:
+        MappingError: the poses do not fit the images, or the depth does not fit the poses.
+    """
+    by_id, id_of = cameras
+    config, reference, depth = run.config.mapping, run.inputs.reference, run.inputs.depth
+    assert reference is not None and depth is not None  # MapInputs has checked it
+    _check_pose_agreement(run, usable, pairs.num_matches)
+    posed = replace(reference.with_images(id_of), cameras=by_id)
+    model = triangulate(posed, keypoints, usable, config, needs_points=False)
+    matches = [(pair, view.inliers) for pair, view in usable]
+    lifted = lift_model(model, matches, depth, run.config.lifting, config.max_reprojection_error_px)
+    return BuiltModels((lifted.model,), pairs, min_verified(run), lifted=lifted)
 
 
 def _too_few(num_photos: int) -> str:

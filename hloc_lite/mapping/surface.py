@@ -13,13 +13,13 @@ from hloc_lite.formats.point_files import point_files, read_point_files
 from hloc_lite.io.image_sources import ImageSource
 from hloc_lite.mapping.surface_fusion import fuse_points
 from hloc_lite.mapping.surface_sources import (
-    DepthOf,
     cloud_samples,
     depth_samples,
     surface_from_model,
     voxel_for_cloud,
     voxel_for_depth,
 )
+from hloc_lite.protocols import MapDepth
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Surface
 
@@ -29,23 +29,23 @@ _BLOCKS_FOR_VOXEL = 8
 
 def surface_from_depth(
     model: SfmModel,
-    depth_of: DepthOf,
+    depth: MapDepth,
     photos: ImageSource | None,
     config: SurfaceConfig | None = None,
 ) -> Iterator[Surface]:
     """Surface of the depth images of a map, fused in voxels; one part per tile.
 
     Args:
-        depth_of: depth of a map image by its name, map units; None where there is none.
+        depth: depth of the map images, in map units.
         photos: colours; None for grey.
 
     Raises:
         HlocLiteError: no map image has a depth.
     """
     config = config or SurfaceConfig()
-    voxel = config.voxel or voxel_for_depth(model, depth_of)
+    voxel = config.voxel or voxel_for_depth(model, depth)
     logger.info("fusing depth images in voxels of %.3g map units", voxel)
-    return fuse_points(depth_samples(model, depth_of, photos, config), voxel, config)
+    return fuse_points(depth_samples(model, depth, photos, config), voxel, config)
 
 
 def surface_from_scans(path: Path, config: SurfaceConfig | None = None) -> Iterator[Surface]:

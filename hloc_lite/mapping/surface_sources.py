@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from hloc_lite.config import DepthConfig
 from hloc_lite.config.surface import SurfaceConfig
 from hloc_lite.consistency.depth_maps import without_edges
 from hloc_lite.errors import HlocLiteError
-from hloc_lite.formats.depth_images import DepthFolder
 from hloc_lite.formats.point_blocks import PointBlock
 from hloc_lite.geometry.cameras import cam_from_img
 from hloc_lite.geometry.point_fusion import PointSamples, neighbourhoods
 from hloc_lite.io.image_resizing import resize
 from hloc_lite.io.image_sources import ImageSource
+from hloc_lite.protocols import MapDepth
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera, DepthMap, Float32, Rigid3, Surface, UInt8
 
-DepthOf = Callable[[str], DepthMap | None]
-"""Depth of a map image by its name; None where there is none."""
 GREY = 128.0
 """Colour of points whose colour is unknown."""
 AUTO_VOXEL_SHARE = 1 / 250
@@ -63,42 +59,24 @@ def samples_from_depth(
 
 
 def depth_samples(
-    model: SfmModel, depth_of: DepthOf, photos: ImageSource | None, config: SurfaceConfig
+    model: SfmModel, source: MapDepth, photos: ImageSource | None, config: SurfaceConfig
 ) -> Iterator[PointSamples]:
     """Points of all map images that have depth in map units, image by image."""
     for image in model.images:
-        depth = depth_of(image.name)
-        if depth is None or not depth.is_metric:
+        found = source.depth_of(image.name)
+        if found is None or not found.is_metric:
             continue
-        height, width = depth.depths.shape
+        height, width = found.depths.shape
         pixels = None
         if photos is not None and image.name in photos.names:
             pixels = resize(photos.load(image.name).pixels, (width, height))
         camera = model.cameras[image.camera_id]
         yield samples_from_depth(
-            depth, pixels, camera, image.cam_from_world, config.max_relative_gradient
+            found, pixels, camera, image.cam_from_world, config.max_relative_gradient
         )
 
 
-def depth_folder_of(root: Path, model: SfmModel, config: DepthConfig) -> DepthOf:
-    """Depths of map images from the files of a folder, by name.
-
-    Raises:
-        FormatError: no such folder; the function raises it for a damaged file.
-    """
-    folder = DepthFolder(root, config)
-
-    def depth_of(name: str) -> DepthMap | None:
-        image = model.image_named(name)
-        if image is None:
-            return None
-        camera = model.cameras[image.camera_id]
-        return folder.load(name, (camera.width, camera.height))
-
-    return depth_of
-
-
-def voxel_for_depth(model: SfmModel, depth_of: DepthOf) -> float:
+def voxel_for_depth(model: SfmModel, source: MapDepth) -> float:
     """Voxel for the depths of a map's images: a share of the median of some of them.
 
     Raises:
@@ -107,7 +85,7 @@ def voxel_for_depth(model: SfmModel, depth_of: DepthOf) -> float:
     step = max(1, len(model.images) // 20)
     medians = []
     for image in model.images[::step]:
-        depth = depth_of(image.name)
+        depth = source.depth_of(image.name)
         if depth is not None and depth.is_metric and np.isfinite(depth.depths).any():
             medians.append(float(np.nanmedian(depth.depths)))
     if not medians:

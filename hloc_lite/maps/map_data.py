@@ -46,6 +46,9 @@ class MapData:
     landmark_descriptors: LandmarkDescriptors | None = None
     """Descriptors of the points; None if they must be computed from the features
     (``mean_descriptors``). Images of a compact map have no other features."""
+    landmark_sigmas: Float32 | None = None
+    """(M,) standard deviation of each landmark along an axis, map units; None if unknown, as in
+    maps without measured depth."""
     georeference: Georeference | None = None
     """Location on Earth; None if not georeferenced."""
     outside_names: Mapping[str, str] = field(default_factory=dict)
@@ -79,6 +82,11 @@ class MapData:
             raise FormatError(
                 f"the map has {points[0]} points, but labels of shape {labels.labels.shape} and "
                 f"shares of shape {labels.shares.shape}"
+            )
+        sigmas = self.landmark_sigmas
+        if sigmas is not None and sigmas.shape != points:
+            raise FormatError(
+                f"the map has {points[0]} points, but standard deviations of shape {sigmas.shape}"
             )
         descriptors = self.landmark_descriptors
         if descriptors is not None and descriptors.num_landmarks != points[0]:

@@ -99,6 +99,8 @@ def _write_files(folder: Path, sfm_map: MapData, extra: Mapping[str, Any]) -> No
     points: list[tuple[str, dict[str, np.ndarray]]] = []
     if labels is not None:
         points = [("points", {"labels": labels.labels, "shares": labels.shares})]
+    if sfm_map.landmark_sigmas is not None:
+        points.append(("uncertainty", {"sigmas": np.asarray(sfm_map.landmark_sigmas, np.float32)}))
     write_bank(folder / "landmarks.h5", points, origin)
     descriptors_file = write_landmark_descriptors(folder, landmark_descriptors_of(sfm_map))
     write_json_atomic(folder / "report.json", dict(sfm_map.report))

@@ -50,6 +50,8 @@ class StoredSurface:
             self.origin: Mapping[str, Any] = dict(self._header["origin"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{folder} is not a complete surface: {error!r}") from None
+        self.checksum = str(self._header["checksum"])
+        """Changes with the content."""
         self._opened: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,10 @@ class SurfaceDepth:
     ) -> None:
         self._max_side_px = max_side_px
         self._model, self._config = model, config or RenderingConfig()
+        if isinstance(surface, StoredSurface):
+            self._content = surface.checksum
+        else:
+            self._content = hashlib.sha256(np.ascontiguousarray(surface.xyz).tobytes()).hexdigest()
         if isinstance(surface, StoredSurface) and surface.is_mesh:
             surface = surface.whole()
         self._surface = surface
@@ -55,6 +60,16 @@ class SurfaceDepth:
         """Rendered depth of a map image; None if it has no pose, or sees nothing of the surface."""
         image = self._model.image_named(image_name)
         return None if image is None else self._render(image)
+
+    def fingerprint(self, image_name: str) -> str | None:
+        """Fingerprint of the depth of an image without rendering it; None without a pose."""
+        image = self._model.image_named(image_name)
+        if image is None:
+            return None
+        camera = self._model.cameras[image.camera_id]
+        pose = image.cam_from_world.matrix.ravel()
+        values = " ".join(f"{value:.9g}" for value in [*camera.params, *pose])
+        return f"{self._content} {camera.model} {camera.width} {camera.height} {values}"
 
     def _render(self, image: SfmImage) -> DepthMap | None:
         camera = self._model.cameras[image.camera_id]
