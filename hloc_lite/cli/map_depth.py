@@ -43,7 +43,7 @@ def check_depth_camera(depth: Path | None, depth_camera: str | None) -> None:
 def with_depth(
     inputs: MapInputs, folder: Path, depth_camera: str | None, config: LiftingConfig
 ) -> MapInputs:
-    """Inputs with the measured depth of the images of their reference; raises as ``depth_files``."""
+    """Inputs with the depth of the images of their reference. Raises as ``depth_files``."""
     assert inputs.reference is not None  # check_depth_usage has checked it
     return replace(inputs, depth=depth_files(folder, inputs.reference, depth_camera, config))
 
