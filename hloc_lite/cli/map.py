@@ -82,8 +82,8 @@ SHOWN_FAILURES = 10
 @click.option(
     "--depth",
     type=click.Path(path_type=Path),
-    help="Measured depth of the photos, in the units of --reference: a folder of depth images named "
-    "after the photos. Their keypoints then become landmarks directly.",
+    help="Measured depth of the photos, in the units of --reference: a folder of depth images "
+    "named after the photos. Their keypoints then become landmarks directly.",
 )
 @click.option(
     "--depth-camera",

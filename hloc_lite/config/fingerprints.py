@@ -21,6 +21,7 @@ ADDED_KEYS = frozenset(
         "self_test",
         "assessment",
         "visibility",
+        "pose.keypoint_sigma_px",
         "mapping.low_pose_agreement",
         "localize.recalibrate",
         "localize.turn_failed",
