@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.map_depth import check_depth_usage, with_depth
+from hloc_lite.cli.map_depth import check_depth_usage, surface_inputs, with_depth
 from hloc_lite.cli.map_given import (
     GivenSource,
     features_name,
@@ -88,6 +88,12 @@ logger = logging.getLogger(__name__)
     "intrinsics and pose, or 7scenes.",
 )
 @click.option(
+    "--surface",
+    type=click.Path(path_type=Path),
+    help="Laser scan, point cloud or mesh in the frame and unit of --reference: a file .ply, .ptx "
+    "or .e57, or a folder of scans. It gives the photos depth, and becomes the map's surface.",
+)
+@click.option(
     "--profile",
     type=click.Choice(list(PROFILES)),
     default="balanced",
@@ -132,6 +138,7 @@ def command(
     masks: Path | None,
     depth: Path | None,
     depth_camera: str | None,
+    surface: Path | None,
     profile: str,
     features: str | None,
     matcher: str | None,
@@ -163,6 +170,7 @@ def command(
         "--cameras": cameras_file,
         "--masks": masks,
         "--depth": depth,
+        "--surface": surface,
         "--image-list": image_list,
         "--matcher": matcher,
         "--pairs": pairs,
@@ -179,9 +187,10 @@ def command(
     sources = {"from_hloc": from_hloc, "from_colmap": from_colmap, "from_kapture": from_kapture}
     given = given_source(sources, hloc_files, others, features)
     _check_usage(images, given, reference, mapper, metric=metric)
-    check_depth_usage(depth, depth_camera, reference)
+    check_depth_usage(depth, depth_camera, surface, reference)
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.mapping.build import build_map
+    from hloc_lite.maps.surface_saving import replace_surface
 
     overrides = nested_settings(
         {
@@ -208,17 +217,20 @@ def command(
     if depth is not None:
         inputs = with_depth(inputs, depth, depth_camera, config.lifting)
     mark_resumable()
-    sfm_map = build_map(
-        images,
-        config,
-        inputs=inputs,
-        output=output,
-        weights=WeightsStore(offline=offline),
-        device=device,
-        overwrite=overwrite,
-        keep_work=keep_work,
-        progress=show_progress(),
-    )
+    with surface_inputs(inputs, surface) as (inputs, registered):
+        sfm_map = build_map(
+            images,
+            config,
+            inputs=inputs,
+            output=output,
+            weights=WeightsStore(offline=offline),
+            device=device,
+            overwrite=overwrite,
+            keep_work=keep_work,
+            progress=show_progress(),
+        )
+        if registered is not None:
+            replace_surface(Path(output), registered, sfm_map.fingerprint)
     _finish(Path(output), sfm_map, device=device, offline=offline)
 
 

@@ -29,12 +29,14 @@ from hloc_lite.config.mapping import GeometryConfig, MappingConfig, PairsConfig
 from hloc_lite.config.matching import MatchingConfig
 from hloc_lite.config.pose import PoseConfig
 from hloc_lite.config.profiles import PROFILES, query_profile
+from hloc_lite.config.rendering import RenderingConfig
 from hloc_lite.config.retrieval import RetrievalConfig
 from hloc_lite.config.root import Config
 from hloc_lite.config.scratch import ScratchConfig
 from hloc_lite.config.section import Section, Use
 from hloc_lite.config.self_test import SelfTestConfig, VisibilityConfig
 from hloc_lite.config.semantics import Confusion, SemanticClass, SemanticsConfig
+from hloc_lite.config.surface import SurfaceConfig
 from hloc_lite.config.weighting import ConfidenceConfig, CueName, WeightingConfig
 from hloc_lite.deprecation import deprecated_names
 from hloc_lite.registry import FEATURES
@@ -60,6 +62,7 @@ __all__ = [
     "PairsConfig",
     "PoseConfig",
     "PriorConfig",
+    "RenderingConfig",
     "RetrievalConfig",
     "ScratchConfig",
     "Section",
@@ -67,6 +70,7 @@ __all__ = [
     "SemanticClass",
     "SemanticsConfig",
     "SequenceConfig",
+    "SurfaceConfig",
     "Use",
     "VisibilityConfig",
     "WeightingConfig",

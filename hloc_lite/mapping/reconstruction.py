@@ -21,6 +21,7 @@ from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.pure_rotation import rotation_pair_share
 from hloc_lite.mapping.scratch import Candidate, ScratchInputs, candidate_models
 from hloc_lite.mapping.two_pass_matching import VerifiedPairs
+from hloc_lite.protocols import MapDepth
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import NO_POINT, Float64, Int32
 
@@ -54,6 +55,7 @@ def build_models(
     reference: SfmModel | None = None,
     match_all: Callable[[], VerifiedPairs] | None = None,
     *,
+    depth: MapDepth | None = None,
     progress: bool = False,
 ) -> BuiltModels:
     """Build the SfM model: triangulation with known poses, else structure from motion.
@@ -66,6 +68,7 @@ def build_models(
         reference: known poses; None for a map from scratch.
         match_all: matches all pairs by the learned matcher, for a map from scratch in which too few
             images are registered; None if that has been done.
+        depth: measured depth of the images; only with known poses.
         progress: show a progress bar of a map from scratch.
 
     Raises:
@@ -75,8 +78,8 @@ def build_models(
     keypoints = {name: keypoints[name] for name in id_of}
     needed = min_verified(config, reference)
     usable = [(p, view) for p, view in pairs.two_views.items() if len(view.inliers) >= needed]
-    if run.inputs.depth is not None:
-        return _build_with_depth(run, pairs, usable, keypoints, cameras)
+    if depth is not None and reference is not None:
+        return _build_with_depth(pairs, usable, keypoints, cameras, config, reference, depth)
     if not usable:
         tried = (
             f"{counted(len(pairs.two_views), 'pair')} of images tried, none with {needed} or more "
@@ -117,11 +120,13 @@ def build_models(
 
 
 def _build_with_depth(
-    run: Run,
     pairs: VerifiedPairs,
     usable: Sequence[tuple[Pair, TwoView]],
     keypoints: Mapping[str, Float64],
     cameras: Cameras,
+    config: Config,
+    reference: SfmModel,
+    depth: MapDepth,
 ) -> BuiltModels:
     """Build the model of known poses from triangulated and lifted points.
 
@@ -129,14 +134,14 @@ def _build_with_depth(
         MappingError: the poses do not fit the images, or the depth does not fit the poses.
     """
     by_id, id_of = cameras
-    config, reference, depth = run.config.mapping, run.inputs.reference, run.inputs.depth
-    assert reference is not None and depth is not None  # MapInputs has checked it
-    _check_pose_agreement(run, usable, pairs.num_matches)
+    _check_pose_agreement(usable, pairs.num_matches, config)
     posed = replace(reference.with_images(id_of), cameras=by_id)
-    model = triangulate(posed, keypoints, usable, config, needs_points=False)
+    model = triangulate(posed, keypoints, usable, config.mapping, needs_points=False)
     matches = [(pair, view.inliers) for pair, view in usable]
-    lifted = lift_model(model, matches, depth, run.config.lifting, config.max_reprojection_error_px)
-    return BuiltModels((lifted.model,), pairs, min_verified(run), lifted=lifted)
+    max_error = config.mapping.max_reprojection_error_px
+    lifted = lift_model(model, matches, depth, config.lifting, max_error)
+    needed = min_verified(config, reference)
+    return BuiltModels((lifted.model,), pairs, needed, lifted=lifted)
 
 
 def _too_few(num_photos: int) -> str:

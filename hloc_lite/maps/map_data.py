@@ -15,8 +15,9 @@ from hloc_lite.io.image_sources import ImageSource
 from hloc_lite.maps.calibration import MapCalibration
 from hloc_lite.maps.georeference import Georeference
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
+from hloc_lite.maps.surface import StoredSurface
 from hloc_lite.scene import SfmModel
-from hloc_lite.types import Float32, LocalFeatures
+from hloc_lite.types import Float32, LocalFeatures, Surface
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,9 @@ class MapData:
     """Source of the map photos, where they are still at hand."""
     calibration: MapCalibration | None = None
     """Knowledge of the map about itself; None if it was not calibrated."""
+    surface: StoredSurface | Surface | None = None
+    """Coloured points or triangles of the place; None if none was made (`hloc-lite surface`).
+    ``geometry.surface_rendering.render_surface`` takes it."""
 
     @property
     def metres_per_unit(self) -> float | None:

@@ -9,6 +9,7 @@ MAP/landmarks.h5   semantic labels of the points, where a segmenter was configur
 MAP/landmark_descriptors.npy   mean descriptor of each point (float16), read by the first query
 MAP/report.json    outcome of mapping for each image, with the reason where it was left out
 MAP/calibration.json   outcome of localizing the map's own photos (maps/calibration.py)
+MAP/surface/       points or triangles of the place, if it was made (maps/surface_tiles.py)
 MAP/georeference.json  location on Earth, if it was fitted (maps/georeference.py)
 
 A compact map is another folder (maps/compact.py); ``read_map`` opens both.
@@ -43,6 +44,7 @@ from hloc_lite.maps.folder import (
 from hloc_lite.maps.georeference import read_georeference
 from hloc_lite.maps.recorded_photos import recorded_photos
 from hloc_lite.maps.stored_descriptors import open_landmark_descriptors
+from hloc_lite.maps.surface import open_surface
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Float32, LocalFeatures
 
@@ -102,7 +104,12 @@ def read_map(folder: Path, *, trust: bool = False) -> dict[str, Any]:
         else:
             if content_state(folder) == state:
                 photos = recorded_photos(fields, trust=trust)
-                return {**fields, "photos": photos, "calibration": _calibration(folder, fields)}
+                return {
+                    **fields,
+                    "photos": photos,
+                    "calibration": _calibration(folder, fields),
+                    "surface": open_surface(folder, fields["fingerprint"]),
+                }
     raise BusyMapError(f"{folder} is being replaced again and again; try later")
 
 
