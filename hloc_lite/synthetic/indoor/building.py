@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.synthetic.atlas import Atlas, AtlasBuilder
-from hloc_lite.synthetic.indoor.condition import Condition
+from hloc_lite.synthetic.indoor.condition import Condition, Person
 from hloc_lite.synthetic.indoor.config import BuildingConfig
 from hloc_lite.synthetic.indoor.fittings import add_fittings
 from hloc_lite.synthetic.indoor.furnishing import add_furniture
@@ -47,15 +48,21 @@ class Building:
         add_lamps(loose, self.library, floor, lit)
         self._add_doors(loose, floor, rng, CLOSED_SHARE[condition.key is not None])
         add_furniture(loose, self.library, floor, None if condition.key is None else rng)
-        for person in condition.people:
+        people = self.people(condition.people)
+        mesh = join_meshes([self.shells[floor_idx], loose.build(), people])
+        emitters = emitters_of(floor, lit)
+        return InteriorScene(mesh, self.atlas, condition.light, floor, emitters)
+
+    def people(self, people: Sequence[Person]) -> Mesh:
+        """Mesh of people alone."""
+        mesh = MeshBuilder(self.textures)
+        for person in people:
             heading = np.array([np.cos(person.heading_rad), np.sin(person.heading_rad)])
             look = np.random.default_rng([self.config.seed, 41, person.key])
             weave = self.library["check" if look.random() < 0.6 else "fabric"]
             foot = np.array([person.x, person.y, 0.0])
-            add_person(loose, self.library["fabric"], weave, look, foot, heading)
-        mesh = join_meshes([self.shells[floor_idx], loose.build()])
-        emitters = emitters_of(floor, lit)
-        return InteriorScene(mesh, self.atlas, condition.light, floor, emitters)
+            add_person(mesh, self.library["fabric"], weave, look, foot, heading)
+        return mesh.build()
 
     def _add_doors(
         self, mesh: MeshBuilder, floor: FloorPlan, rng: np.random.Generator, closed: float

@@ -16,6 +16,7 @@ from hloc_lite.synthetic.indoor.condition import SCANNED, Condition, Person
 from hloc_lite.synthetic.indoor.config import PHIS_DEG, THETAS_DEG
 from hloc_lite.synthetic.indoor.layout import FloorPlan, Space
 from hloc_lite.synthetic.indoor.lighting import InteriorScene
+from hloc_lite.synthetic.raycasting import MeshScene
 from hloc_lite.synthetic.visibility import sphere_directions
 from hloc_lite.types import Camera, Float64, Rigid3
 
@@ -216,7 +217,7 @@ def _hand_held(rng: np.random.Generator, space: Space) -> Rigid3:
 
 
 def grid_hits(
-    scene: InteriorScene, camera: Camera, pose: Rigid3
+    scene: MeshScene, camera: Camera, pose: Rigid3
 ) -> tuple[Float64, np.ndarray, Float64]:
     """Ray lengths, surfaces (-1: none) and world points at a grid of pixels."""
     x, y = np.meshgrid(*((np.arange(n) + 0.5) / n for n in _GRID))
@@ -253,7 +254,7 @@ def _with_people(
     The photo stays without people where there is no room for them.
     """
     camera, pose = shot.camera, shot.cam_from_world
-    found = shot
+    found, behind, covered = shot, grid_hits(scene, camera, pose)[0], 0.0
     for _ in range(12):
         angle = rng.uniform(-0.42, 0.42)
         forward = pose.rotation[2, :2] / np.linalg.norm(pose.rotation[2, :2])
@@ -267,14 +268,14 @@ def _with_people(
         )
         people = (*found.condition.people, person)
         tried = replace(found, condition=replace(shot.condition, people=people))
-        peopled = building.scene(shot.floor_idx, tried.condition)
-        surface = grid_hits(peopled, camera, pose)[1]
-        share = (peopled.mesh.labels[np.maximum(surface, 0)] == classes.PERSON).mean()
+        alone = MeshScene(building.people(people), scene.atlas, scene.lamps, scene.light)
+        in_front, surface, _ = grid_hits(alone, camera, pose)
+        share = float(((surface >= 0) & (in_front < behind)).mean())
         if share <= OCCLUSION[1]:
-            found = tried
-        if share >= OCCLUSION[0] or len(found.condition.people) == 3:
+            found, covered = tried, share
+        if covered >= OCCLUSION[0] or len(found.condition.people) == 3:
             break
-    return found
+    return found if covered >= OCCLUSION[0] else shot
 
 
 def _inside(building: Building, shot: Shot, xy: Float64) -> bool:

@@ -16,7 +16,7 @@ from hloc_lite.synthetic.render import Radiance, Rendering, trace
 from hloc_lite.synthetic.shading import SurfaceView
 from hloc_lite.types import Float32
 
-MEAN_TONE = 0.56
+MEAN_TONE = 0.62
 """Mean of the square root of the light that automatic exposure aims at."""
 EXPOSURES = (0.75, 1.6), (0.5, 5.0)
 """Least and largest gain, of scans and of photos; more gain is more noise."""
@@ -62,7 +62,7 @@ def _echoes(view: SurfaceView, seen: Radiance) -> Float32:
     depth = np.where(np.isin(seen.labels, UNSCANNED) | (seen.depth > MAX_SCAN_RANGE_M), 0, seen.depth)
     # cosine of incidence by the depth's change across the pixel
     with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = 1 / depth
-    slope = np.hypot(np.gradient(inverse, axis=0), np.gradient(inverse, axis=1)) / inverse
+        inverse = np.where(depth > 0, 1 / depth, np.nan)
+        slope = np.hypot(np.gradient(inverse, axis=0), np.gradient(inverse, axis=1)) / inverse
     aslant = slope * view.focal_px > 1 / GRAZING_COS
-    return np.where(aslant | ~np.isfinite(inverse), 0, depth).astype(np.float32)
+    return np.where(aslant | ~np.isfinite(slope), 0, depth).astype(np.float32)
