@@ -1,4 +1,4 @@
-"""``hloc-lite town``: renders synthetic scenes, outdoors and indoors, with exact poses and depth."""
+"""``hloc-lite town``: renders a synthetic town or building with exact poses, depth and labels."""
 
 from __future__ import annotations
 
@@ -130,7 +130,11 @@ def render(
 @click.option("--floors", "num_floors", default=2, show_default=True, help="Number of floors.")
 @click.option("--rooms", "num_rooms", default=6, show_default=True, help="Rooms per floor.")
 @click.option(
-    "--scans", "num_scans", default=10, show_default=True, help="Scans per floor, of 36 cutouts each."
+    "--scans",
+    "num_scans",
+    default=10,
+    show_default=True,
+    help="Scans per floor, of 36 cutouts each.",
 )
 @click.option(
     "--queries", "num_queries", default=40, show_default=True, help="Phone photos of all floors."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 
 from hloc_lite.config import fingerprint
-from hloc_lite.errors import FormatError, HlocLiteError, StaleArtefactError
+from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap import write_model
 from hloc_lite.formats.hloc_lists import read_image_list, read_queries, write_poses, write_queries
 from hloc_lite.io.dataset_layout import DatasetLayout
-from hloc_lite.io.files import atomic_path, read_json, write_json_atomic, write_text_atomic
+from hloc_lite.io.files import write_json_atomic, write_text_atomic
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.synthetic.config import CONDITIONS, SCHEMA_VERSION, TownConfig
 from hloc_lite.synthetic.folder import (

@@ -143,9 +143,9 @@ def _scan_pose(dataset: Dataset, members: Sequence[_Cutout]) -> Rigid3:
         turn = Rotation.from_matrix(apart.rotation).magnitude()
         if np.linalg.norm(apart.translation) > _MAX_SHIFT_M or turn > _MAX_TURN_RAD:
             raise FormatError(
-                f"{dataset.name}: the pose of {each.placed.photo.name!r} does not fit the angles in "
-                f"its name: its scan would stand elsewhere than that of "
-                f"{members[0].placed.photo.name!r}. Name map images otherwise, or correct the poses"
+                f"{dataset.name}: the pose of {each.placed.photo.name!r} does not fit the angles "
+                f"in its name: its scan would stand elsewhere than that of "
+                f"{members[0].placed.photo.name!r}. Name map images otherwise, or correct poses"
             )
     return first
 
@@ -153,7 +153,7 @@ def _scan_pose(dataset: Dataset, members: Sequence[_Cutout]) -> Rigid3:
 def _write_scan(
     dataset: Dataset, folder: DepthFolder, members: Sequence[_Cutout], root: Path
 ) -> None:
-    """Write ``NAME.jpg.mat`` of all cutouts of a scan, and the scan itself: cell A of its points."""
+    """Write ``NAME.jpg.mat`` of all cutouts of a scan, and the scan: cell A of its points."""
     from scipy.io import savemat
 
     threads = os.cpu_count() or 1

@@ -156,7 +156,9 @@ def _query_condition(rng: np.random.Generator, number: int, width: int) -> Condi
         return Condition((61, number), 0.0, float(rng.uniform(0.9, 1.6)), blur)
     if kind < 0.5:  # evening
         return Condition((61, number), float(rng.uniform(0.7, 1.0)), 0.01, blur)
-    return Condition((61, number), float(rng.uniform(0.75, 1.0)), float(rng.uniform(0.3, 1.3)), blur)
+    return Condition(
+        (61, number), float(rng.uniform(0.75, 1.0)), float(rng.uniform(0.3, 1.3)), blur
+    )
 
 
 def _query_view(
@@ -264,7 +266,10 @@ def _with_people(
         if _clearance(scene, np.array([*xy, 1.1])) < 0.3 or not _inside(building, shot, xy):
             continue
         person = Person(
-            float(xy[0]), float(xy[1]), float(rng.uniform(-np.pi, np.pi)), int(rng.integers(1 << 30))
+            float(xy[0]),
+            float(xy[1]),
+            float(rng.uniform(-np.pi, np.pi)),
+            int(rng.integers(1 << 30)),
         )
         people = (*found.condition.people, person)
         tried = replace(found, condition=replace(shot.condition, people=people))

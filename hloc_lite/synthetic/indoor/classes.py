@@ -1,4 +1,4 @@
-"""Classes of indoor surfaces, how they are labelled, and which ones a laser scanner does not see."""
+"""Classes of indoor surfaces, their labels, and which ones a laser scanner does not see."""
 
 from __future__ import annotations
 

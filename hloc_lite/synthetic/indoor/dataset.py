@@ -1,4 +1,4 @@
-"""Building on disk: cutouts of scans and phone photos with depth, exact poses, and lists of images."""
+"""Building on disk: cutouts of scans and phone photos with depth, exact poses, and lists."""
 
 from __future__ import annotations
 

@@ -17,7 +17,10 @@ from hloc_lite.synthetic.indoor.library import (
 from hloc_lite.synthetic.mesh import MeshBuilder
 from hloc_lite.synthetic.shapes import LocalFrame, ball, box, rect, tube
 
-NAMES = "Weber Rossi Lindqvist Okafor Tanaka Novak Silva Dubois Haddad Meyer Kim Larsen".split()
+NAMES = (
+    "Weber", "Rossi", "Lindqvist", "Okafor", "Tanaka", "Novak", "Silva", "Dubois", "Haddad",
+    "Meyer", "Kim", "Larsen",
+)  # fmt: skip
 
 
 def add_fittings(mesh: MeshBuilder, library: Library, floor: FloorPlan) -> None:
@@ -121,13 +124,14 @@ def _add_by_doors(
                  classes.PRINT, out=0.03, patch=library.exit_sign)  # fmt: skip
 
 
-def _add_extinguisher(
-    mesh: MeshBuilder, library: Library, local: LocalFrame, right: float
-) -> None:
+def _add_extinguisher(mesh: MeshBuilder, library: Library, local: LocalFrame, right: float) -> None:
     """Add a red cylinder on a wall and its sign above."""
     if right < 0.2:
         return
-    red, black = library["metal"].tinted(0.55, 0.02, 0.02), library["metal"].tinted(0.02, 0.02, 0.02)
+    red, black = (
+        library["metal"].tinted(0.55, 0.02, 0.02),
+        library["metal"].tinted(0.02, 0.02, 0.02),
+    )
     foot, neck = local.point(right, 0.55, 0.1), local.point(right, 1.0, 0.1)
     tube(mesh, foot, neck, 0.075, red, classes.FURNITURE, sides=10)
     ball(mesh, neck, [0.075, 0.075, 0.06], red, classes.FURNITURE, sides=10)
@@ -144,7 +148,10 @@ def _add_to_ceiling(
     """Add smoke detectors and air outlets, and in some corridors a cable tray."""
     white, grey = library["metal"].tinted(0.85, 0.85, 0.83), library["metal"].tinted(0.3, 0.3, 0.3)
     for _ in range(1 + int(space.area / 14)):
-        x, y = rng.uniform(space.x0 + 0.4, space.x1 - 0.4), rng.uniform(space.y0 + 0.4, space.y1 - 0.4)
+        x, y = (
+            rng.uniform(space.x0 + 0.4, space.x1 - 0.4),
+            rng.uniform(space.y0 + 0.4, space.y1 - 0.4),
+        )
         centre = np.array([x, y, space.height])
         if rng.random() < 0.5:
             ball(mesh, centre, [0.06, 0.06, 0.05], white, classes.CEILING, sides=9)

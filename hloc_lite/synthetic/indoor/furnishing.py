@@ -57,10 +57,12 @@ def furnish(space: Space) -> list[Piece]:
     if space.use is Use.LIBRARY and space.y1 - space.y0 > 4.6:
         middle = np.array([(space.x0 + space.x1) / 2, (space.y0 + space.y1) / 2])
         for k in range(int((space.x1 - space.x0 - 2.4) // 0.95)):
-            spot = middle + [(k - 0.5) * 0.95 - 0.5, 0.0]
+            spot = middle + np.array([(k - 0.5) * 0.95 - 0.5, 0.0])
             for side in (1.0, -1.0):
                 key = (*space.style_key, 21, k, int(side > 0))
-                pieces.append(Piece("shelf", spot + [0, -0.17 * side], np.array([side, 0.0]), key))
+                pieces.append(
+                    Piece("shelf", spot + np.array([0, -0.17 * side]), np.array([side, 0.0]), key)
+                )
     return pieces
 
 
@@ -122,12 +124,12 @@ def _group(rng: np.random.Generator, space: Space, kind: str, count: int) -> lis
     middle = np.array([(space.x0 + space.x1) / 2, (space.y0 + space.y1) / 2])
     pieces = []
     for k in range(count):
-        spot = middle + [(k - (count - 1) / 2) * 1.6, 0.0]
+        spot = middle + np.array([(k - (count - 1) / 2) * 1.6, 0.0])
         key = (*space.style_key, 24)
         pieces.append(Piece(kind, spot, np.array([1.0, 0.0]), key))
         for side in (1.0, -1.0):
             for dx in (-0.4, 0.4):
-                chair = spot + [dx + rng.normal(0, 0.08), -side * rng.uniform(0.55, 0.8)]
+                chair = spot + np.array([dx + rng.normal(0, 0.08), -side * rng.uniform(0.55, 0.8)])
                 right = _turned(np.array([-side, 0.0]), rng.normal(0, 0.3))
                 pieces.append(Piece("chair", chair, right, (*key, 25, k)))
     return pieces

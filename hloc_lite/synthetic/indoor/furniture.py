@@ -71,7 +71,7 @@ def add_desk_things(
         at = rng.uniform(0.4, 0.7) * rng.choice([-1, 1])
         mug = library["metal"].tinted(*rng.uniform(0.1, 0.9, 3))
         foot = local.point(at, 0, 0.15)
-        tube(mesh, foot, foot + [0, 0, 0.1], 0.042, mug, F, sides=10)
+        tube(mesh, foot, foot + np.array([0, 0, 0.1]), 0.042, mug, F, sides=10)
     for k in range(rng.integers(0, 5)):
         colour = library["melamine"].tinted(*rng.uniform(0.05, 0.8, 3))
         low = (-0.75, 0.035 * k, -0.35)
@@ -130,7 +130,9 @@ def add_shelf(
         tall = rng.uniform(0.27, 0.33)
         out = rng.uniform(0.0, 0.1)
         share = 0.86 if rng.random() < 0.7 else rng.uniform(0.4, 0.8)
-        rect(mesh, local, -0.43, y + tall, share, tall, library["melamine"], F, out=out, patch=books)
+        rect(
+            mesh, local, -0.43, y + tall, share, tall, library["melamine"], F, out=out, patch=books
+        )
         box(mesh, local, (-0.43, y, -0.13), (-0.43 + share, y + tall * 0.7, out - 0.004),
             library["melamine"].tinted(0.35, 0.33, 0.3), F, faces="rt")  # fmt: skip
 
@@ -147,7 +149,14 @@ def add_cabinet(
     for _ in range(rng.integers(0, 4)):
         x, size = rng.uniform(-0.4, 0.1), rng.uniform(0.12, 0.3, 3)
         card = library["cork"].tinted(*(np.array([0.8, 0.62, 0.4]) * rng.uniform(0.6, 1.1)))
-        box(mesh, local, (x, tall, -size[2] / 2), (x + size[0], tall + size[1], size[2] / 2), card, F)
+        box(
+            mesh,
+            local,
+            (x, tall, -size[2] / 2),
+            (x + size[0], tall + size[1], size[2] / 2),
+            card,
+            F,
+        )
 
 
 def add_sofa(
@@ -209,7 +218,14 @@ def add_bench(
 ) -> None:
     """Add a laboratory bench with instruments and bottles."""
     white = library["melamine"].tinted(0.75, 0.76, 0.78)
-    box(mesh, local, (-0.9, 0.86, -0.36), (0.9, 0.9, 0.36), library["concrete"].tinted(0.2, 0.2, 0.22), F)
+    box(
+        mesh,
+        local,
+        (-0.9, 0.86, -0.36),
+        (0.9, 0.9, 0.36),
+        library["concrete"].tinted(0.2, 0.2, 0.22),
+        F,
+    )
     box(mesh, local, (-0.88, 0.05, -0.34), (0.88, 0.86, 0.3), white, F, faces="flr")
     for x in (-0.88, 0.0):
         rect(mesh, local, x, 0.84, 0.86, 0.78, library["melamine"], F, out=0.303,
@@ -224,8 +240,8 @@ def add_bench(
     for _ in range(rng.integers(2, 8)):
         foot = local.point(rng.uniform(-0.8, 0.8), 0.9, rng.uniform(0.05, 0.3))
         glass = library["metal"].tinted(*rng.uniform(0.05, 0.8, 3))
-        tube(mesh, foot, foot + [0, 0, rng.uniform(0.1, 0.28)], rng.uniform(0.025, 0.05), glass, F,
-             sides=9)  # fmt: skip
+        tip = foot + np.array([0, 0, rng.uniform(0.1, 0.28)])
+        tube(mesh, foot, tip, rng.uniform(0.025, 0.05), glass, F, sides=9)
 
 
 Maker = Callable[[MeshBuilder, Library, np.random.Generator, LocalFrame], None]

@@ -42,6 +42,7 @@ class Emitters:
 
 def lamp_positions(space: Space) -> Float64:
     """(L, 3) centres of the lamps of a space, on the grid of its ceiling."""
+
     def grid(low: float, high: float) -> Float64:
         count = max(1, round((high - low) / LAMP_SPACING_M))
         spots = (np.arange(count) + 0.5) / count * (high - low)
@@ -68,7 +69,9 @@ def add_lamps(mesh: MeshBuilder, library: Library, floor: FloorPlan, lit: np.nda
         for position in lamp_positions(space):
             for size, drop, material in ((half + 0.02, 0.006, edge), (half, 0.012, panel)):
                 corner = position - [size[0], -size[1], drop]
-                mesh.quads(corner, [2 * size[0], 0, 0], [0, -2 * size[1], 0], material, classes.LAMP)
+                mesh.quads(
+                    corner, [2 * size[0], 0, 0], [0, -2 * size[1], 0], material, classes.LAMP
+                )
 
 
 def emitters_of(floor: FloorPlan, lit: np.ndarray) -> Emitters:

@@ -103,9 +103,9 @@ class Space:
         """Openings of a wall, from left to right."""
         return sorted((each for each in self.openings if each.wall == wall), key=self.left_of)
 
-    def free_stretches(self, wall: int, *, windows_too: bool, margin: float) -> list[
-        tuple[float, float]
-    ]:
+    def free_stretches(
+        self, wall: int, *, windows_too: bool, margin: float
+    ) -> list[tuple[float, float]]:
         """Parts of a wall without openings: (left, width) in metres.
 
         Args:

@@ -57,9 +57,9 @@ def make_library(seed: int, atlas: AtlasBuilder, detail: float, num_rooms: int) 
     rng = np.random.default_rng([seed, 420])
     px_per_m = PX_PER_M * detail
 
-    def painted(paint: Painter, size_m: tuple[float, float], count: int, share: float = 1.0) -> (
-        tuple[Rect, ...]
-    ):
+    def painted(
+        paint: Painter, size_m: tuple[float, float], count: int, share: float = 1.0
+    ) -> tuple[Rect, ...]:
         size = (max(32, round(side * px_per_m * share)) for side in size_m)
         wide, tall = size
         return tuple(atlas.add_patch(paint(rng, wide, tall)) for _ in range(count))

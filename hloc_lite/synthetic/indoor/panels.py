@@ -96,7 +96,9 @@ def whiteboard(rng: np.random.Generator, width_px: int, height_px: int) -> UInt8
             cv2.arrowedLine(image, (x, y), tip, ink, thick, cv2.LINE_AA)
         elif kind == 2:
             steps = np.cumsum(rng.normal(0, 0.25, (24, 2)) * tall + (wide / 24, 0), axis=0)
-            cv2.polylines(image, [(steps + (x, y)).astype(np.int32)], False, ink, thick, cv2.LINE_AA)
+            cv2.polylines(
+                image, [(steps + np.array([x, y])).astype(np.int32)], False, ink, thick, cv2.LINE_AA
+            )
         else:
             letters = "".join(rng.choice(list("abcdefxyzRTKLP=+-()∑λ012"), rng.integers(4, 12)))
             part = image[y : y + tall, x : x + wide]
@@ -131,7 +133,12 @@ def _handle(
 ) -> tuple[int, int, int, int]:
     """Corners of a handle on one door or drawer."""
     if columns == 1:
-        return x + wide * 2 // 5, y + tall // 4, x + wide * 3 // 5, y + tall // 4 + max(2, wide // 40)
+        return (
+            x + wide * 2 // 5,
+            y + tall // 4,
+            x + wide * 3 // 5,
+            y + tall // 4 + max(2, wide // 40),
+        )
     left = x + (wide * 9 // 10 if column == 0 else wide // 12)
     return left, y + tall * 9 // 20, left + max(2, wide // 30), y + tall * 11 // 20
 

@@ -1,4 +1,4 @@
-"""Renders a planned image of a floor: exposure, motion blur, labels, and what a scan does not see."""
+"""Renders a planned image of a floor: exposure, motion blur, labels, and holes of a scan."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def _moved(image: Float32, length_px: float, angle_rad: float) -> Float32:
 
 def _echoes(view: SurfaceView, seen: Radiance) -> Float32:
     """(H, W) depth of a laser scan, 0 where there is no echo."""
-    depth = np.where(np.isin(seen.labels, UNSCANNED) | (seen.depth > MAX_SCAN_RANGE_M), 0, seen.depth)
+    depth = np.where(
+        np.isin(seen.labels, UNSCANNED) | (seen.depth > MAX_SCAN_RANGE_M), 0, seen.depth
+    )
     # cosine of incidence by the depth's change across the pixel
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse = np.where(depth > 0, 1 / depth, np.nan)

@@ -119,9 +119,7 @@ def _joined(
     y = corridor.y1 + WALL_M if side == NORTH else corridor.y0 - WALL_M - slot.depth
     x1, back, front = x0 + slot.width, side, SOUTH if side == NORTH else NORTH
     detail_key = (*corridor.detail_key, round(x0 * 100), side)
-    space = Space(
-        slot.use, x0, y, x1, y + slot.depth, corridor.height, slot.style_key, detail_key
-    )
+    space = Space(slot.use, x0, y, x1, y + slot.depth, corridor.height, slot.style_key, detail_key)
     if slot.use is Use.CORRIDOR:
         passage = Opening(OpeningKind.PASSAGE, side, x0, slot.width, 0, corridor.height)
         sill = Opening(OpeningKind.WINDOW, back, x0 + 0.4, slot.width - 0.8, 0.3, WINDOW_TOP_M)

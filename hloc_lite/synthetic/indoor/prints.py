@@ -23,14 +23,20 @@ WORDS = (
     "matches sparse dense scan laser floor model error median result figure table method data "
     "network training test light change scale point cloud door window corridor meeting seminar "
     "lecture please notice exam room office today monday thesis award poster session workshop"
-).split()
+)
 TITLES = (
     "Robust Estimation;Seminar Series;Open Positions;Winter School;Materials Lab;Neural Fields;"
     "Fire Safety;Library Hours;Career Fair;Bike Repair;Concert;Choir;Language Course;Graph Theory;"
     "Energy Saving;Quantum Optics;Student Council;Soil Mechanics;Chess Club;Field Trip"
-).split(";")
+)
 PAPER = 94
 """Patch value of white paper."""
+
+
+def _draw(rng: np.random.Generator, listed: str, separator: str = " ") -> str:
+    """Draw one of the words of a text."""
+    words = listed.split(separator)
+    return words[rng.integers(len(words))]
 
 
 @lru_cache(maxsize=len(PHOTOS))
@@ -84,7 +90,7 @@ class _Sheet:
         while y + size <= bottom:
             line = ""
             while face.getlength(line) < (right - left) * 0.95 and len(line) < 200:
-                line += ("" if not line else " ") + WORDS[rng.integers(len(WORDS))]
+                line += ("" if not line else " ") + _draw(rng, WORDS)
             words = line.split()[: None if face.getlength(line) <= right - left else -1]
             if rng.random() < 0.12:  # end of a paragraph
                 words = words[: max(1, len(words) // 2)]
@@ -133,11 +139,13 @@ def research_poster(rng: np.random.Generator, width_px: int, height_px: int) -> 
     colour = _ints(random_colour(rng, 12, 60, 0.9))
     band = int(height_px * rng.uniform(0.1, 0.16))
     sheet.draw.rectangle((0, 0, width_px, band), fill=colour)
-    title = f"{TITLES[rng.integers(len(TITLES))]} {rng.integers(2, 99)}"
+    title = f"{_draw(rng, TITLES, ';')} {rng.integers(2, 99)}"
     font = FONTS[rng.integers(len(FONTS))]
     size = int(min(band * 0.5, 1.6 * width_px / len(title)))
-    sheet.draw.text((width_px // 40, band // 6), title, fill=(97, 97, 97), font=load_font(font, size))
-    names = " ".join(WORDS[k].title() for k in rng.integers(len(WORDS), size=4))
+    sheet.draw.text(
+        (width_px // 40, band // 6), title, fill=(97, 97, 97), font=load_font(font, size)
+    )
+    names = " ".join(_draw(rng, WORDS).title() for _ in range(4))
     sheet.draw.text((width_px // 40, band * 2 // 3), names, fill=(90, 90, 90),
                     font=load_font(FONTS[0], max(6, band // 5)))  # fmt: skip
     columns = int(rng.integers(2, 4))
@@ -172,9 +180,11 @@ def event_poster(rng: np.random.Generator, width_px: int, height_px: int) -> UIn
     dark = sum(back) < 150
     ink = (96, 96, 90) if dark else _ints(random_colour(rng, 5, 30, 0.8))
     y = top + tall + height_px // 40 if top < height_px // 5 else height_px // 40
-    for word in TITLES[rng.integers(len(TITLES))].split():
+    for word in _draw(rng, TITLES, ";").split():
         size = int(min(0.12 * height_px, 1.45 * width_px / len(word)))
-        sheet.draw.text((width_px // 14, y), word, fill=ink, font=load_font(FONTS[rng.integers(2)], size))
+        sheet.draw.text(
+            (width_px // 14, y), word, fill=ink, font=load_font(FONTS[rng.integers(2)], size)
+        )
         y += int(size * 1.15)
     low = max(y, top + tall) + height_px // 40
     box = (width_px // 14, low, width_px * 13 // 14, height_px - 6)
@@ -187,7 +197,7 @@ def note(rng: np.random.Generator, width_px: int, height_px: int) -> UInt8:
     paper = (PAPER, PAPER, PAPER) if rng.random() < 0.65 else random_colour(rng, 60, 95, 0.35)
     sheet = _Sheet(width_px, height_px, paper)
     head = max(8, height_px // 9)
-    title = TITLES[rng.integers(len(TITLES))]
+    title = _draw(rng, TITLES, ";")
     size = int(min(head, 1.5 * width_px / len(title)))
     sheet.draw.text((width_px // 12, height_px // 20), title, fill=(12, 12, 16),
                     font=load_font(FONTS[rng.integers(2)], max(7, size)))  # fmt: skip
@@ -201,9 +211,7 @@ def note(rng: np.random.Generator, width_px: int, height_px: int) -> UInt8:
     return sheet.patch(rng, 0.03)
 
 
-def notice_board(
-    rng: np.random.Generator, width_px: int, height_px: int, px_per_m: float
-) -> UInt8:
+def notice_board(rng: np.random.Generator, width_px: int, height_px: int, px_per_m: float) -> UInt8:
     """Paint a board of cork with many overlapping sheets and pins."""
     cork = np.empty((height_px, width_px, 3), np.float32)
     cork[:] = random_colour(rng, 45, 70, 0.1) * np.array([1.15, 0.95, 0.7])

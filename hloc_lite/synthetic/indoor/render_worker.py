@@ -1,4 +1,4 @@
-"""Worker process of the renderer: python -m hloc_lite.synthetic.indoor.render_worker FOLDER NUMBER."""
+"""Worker: python -m hloc_lite.synthetic.indoor.render_worker FOLDER NUMBER."""
 
 from __future__ import annotations
 

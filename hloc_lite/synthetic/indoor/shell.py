@@ -58,7 +58,7 @@ def _add_slabs(mesh: MeshBuilder, library: Library, space: Space) -> None:
     u, v = [space.x1 - space.x0 + WALL_M, 0, 0], [0, space.y0 - space.y1 - WALL_M, 0]
     offset = tuple(rng.integers(0, 512, 2).tolist())
     mesh.quads(corner, u, v, library[name].tinted(*tint), classes.FLOOR, offset=offset)
-    above = corner + [0, 0, space.height]
+    above = corner + np.array([0, 0, space.height])
     ceiling = library["ceiling"].tinted(0.92, 0.92, 0.9)
     mesh.quads(above, u, v, ceiling, classes.CEILING)
 
@@ -143,7 +143,9 @@ def add_leaf(mesh: MeshBuilder, library: Library, local: LocalFrame, width: floa
                    patch=library.leaves[0])  # fmt: skip
         side = 1 if out == 0.0 else -1
         near, far = sorted((out + 0.01 * side, out + 0.06 * side))
-        box(mesh, local, (width - 0.19, 1.03, near), (width - 0.06, 1.055, far), steel, classes.DOOR)
+        box(
+            mesh, local, (width - 0.19, 1.03, near), (width - 0.06, 1.055, far), steel, classes.DOOR
+        )
         box(mesh, local, (width - 0.09, 0.95, near - 0.005), (width - 0.055, 1.1, near + 0.012),
             steel, classes.DOOR)  # fmt: skip
     box(mesh, local, (0, 0, -0.04), (width, top, 0), wood.tinted(0.5, 0.4, 0.3), classes.DOOR,

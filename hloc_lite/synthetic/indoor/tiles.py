@@ -26,7 +26,9 @@ def make_materials(seed: int, atlas: AtlasBuilder) -> Mapping[str, Material]:
     """Make the materials of a building; their textures are added to ``atlas``."""
     drawn = _draw_tiles(np.random.default_rng([seed, 410]))
     shared = make_tiles(np.random.default_rng([seed, 411]))
-    found = {name: Material(atlas.add_tile(shared[name]), size) for name, size in _FROM_TOWN.items()}
+    found = {
+        name: Material(atlas.add_tile(shared[name]), size) for name, size in _FROM_TOWN.items()
+    }
     found |= {name: Material(atlas.add_tile(drawn[name]), size) for name, size in _METRES.items()}
     return found
 
@@ -84,11 +86,13 @@ def _carpet(rng: np.random.Generator) -> Float32:
     tone = np.zeros((N, N), np.float32)
     for k in range(2):
         for q in range(2):
-            lines = 9 * np.sin(np.arange(half) * (2 * np.pi * 42 / half))[None, :].astype(np.float32)
+            lines = 9 * np.sin(np.arange(half) * (2 * np.pi * 42 / half))[None, :].astype(
+                np.float32
+            )
             part = np.broadcast_to(lines, (half, half))
             tone[k * half : (k + 1) * half, q * half : (q + 1) * half] = (
-                (part if (k + q) % 2 else part.T) + rng.normal(0, 5)
-            )
+                part if (k + q) % 2 else part.T
+            ) + rng.normal(0, 5)
     gray = 150 + tone + 15 * _speckle(rng, 1.0) + 10 * periodic_noise(rng, 14)
     image = np.repeat(gray[..., None], 3, axis=2)
     thread = _speckle(rng, 1.3)

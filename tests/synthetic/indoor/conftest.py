@@ -14,7 +14,9 @@ from hloc_lite.synthetic.indoor.dataset import plan_building, write_building
 
 @pytest.fixture(scope="session")
 def config() -> BuildingConfig:
-    return BuildingConfig(num_rooms=3, num_scans=1, num_queries=6, width=80, height=60, query_width=96)
+    return BuildingConfig(
+        num_rooms=3, num_scans=1, num_queries=6, width=80, height=60, query_width=96
+    )
 
 
 @pytest.fixture(scope="session")

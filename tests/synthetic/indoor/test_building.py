@@ -38,9 +38,7 @@ def test_plans_have_rooms_that_do_not_overlap_and_can_be_entered(seed: int, num_
     assert len(rooms) == num_rooms
     for index, one in enumerate(floor.spaces):
         for other in floor.spaces[index + 1 :]:
-            assert (
-                one.x1 < other.x0 or other.x1 < one.x0 or one.y1 < other.y0 or other.y1 < one.y0
-            )
+            assert one.x1 < other.x0 or other.x1 < one.x0 or one.y1 < other.y0 or other.y1 < one.y0
         for opening in one.openings:
             left = one.left_of(opening)
             assert left > -1e-9 and left + opening.width < one.wall_length(opening.wall) + 1e-9
@@ -60,8 +58,12 @@ def test_a_point_seen_in_two_cutouts_projects_to_the_same_surface(planned: Plann
     """Depth along the axis of one cutout is that of its neighbour, at the projected pixel."""
     building, shots = planned
     scene = building.scene(0, SCANNED)
-    first, second = (next(s for s in shots if s.name.endswith(end)) for end in ("_30_0.jpg", "_60_0.jpg"))
-    np.testing.assert_allclose(first.cam_from_world.center, second.cam_from_world.center, atol=1e-12)
+    first, second = (
+        next(s for s in shots if s.name.endswith(end)) for end in ("_30_0.jpg", "_60_0.jpg")
+    )
+    np.testing.assert_allclose(
+        first.cam_from_world.center, second.cam_from_world.center, atol=1e-12
+    )
     depths = [
         trace(InteriorView(scene, s.cam_from_world, float(s.camera.params[0])), s.camera).depth
         for s in (first, second)
@@ -97,7 +99,9 @@ def test_scans_have_holes_and_photos_have_none(planned: Planned) -> None:
     building, shots = planned
     rng = np.random.default_rng(0)
     scene = building.scene(0, SCANNED)
-    cutouts = [s for s in shots if s.floor_idx == 0 and s.condition == SCANNED and "_0.jpg" in s.name]
+    cutouts = [
+        s for s in shots if s.floor_idx == 0 and s.condition == SCANNED and "_0.jpg" in s.name
+    ]
     unseen, known = 0, 0
     for shot in cutouts:
         rendering = photograph(scene, shot, rng)
