@@ -121,13 +121,13 @@ class SurfaceView:
         Returns:
             (M,) pixels that do not see the sky, the (M,) table rows and (M, 3) points there.
         """
-        near = np.flatnonzero(rows != self.sky_row)
+        near = np.flatnonzero(rows != self.sky_row).astype(np.int32)
         row, x, y = rows[near], x.ravel()[near], y.ravel()[near]
         h = self.table[_H : _H + 3]
         inverse = h[0].take(row) * x + h[1].take(row) * y + h[2].take(row)
         depth = 1 / np.maximum(inverse, MIN_INVERSE_DEPTH)
         in_cam = np.stack([x * depth, y * depth, depth], axis=1)
-        world = in_cam @ self.rotation.astype(np.float32) + self.center.astype(np.float32)
+        world: Float32 = in_cam @ self.rotation.astype(np.float32) + self.center.astype(np.float32)
         return near, row, world
 
     def _sunlit(self, world: Float32, rows: Int32) -> Float32:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from hloc_lite.synthetic.atlas import Rect
 from hloc_lite.synthetic.indoor import classes
 from hloc_lite.synthetic.indoor.library import Library
 from hloc_lite.synthetic.mesh import MeshBuilder
@@ -80,7 +81,7 @@ def add_desk_things(
 
 def _lay(
     mesh: MeshBuilder, library: Library, local: LocalFrame, spot: tuple[float, float],
-    size: tuple[float, float], height: float, turn: float, patch,  # type: ignore[no-untyped-def]
+    size: tuple[float, float], height: float, turn: float, patch: Rect,
 ) -> None:  # fmt: skip
     """Lay a printed thing flat, its top away from the front."""
     c, s = np.cos(turn), np.sin(turn)

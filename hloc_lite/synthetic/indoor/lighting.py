@@ -46,7 +46,7 @@ class InteriorScene(MeshScene):
             start, normal = points[mine] + np.float32(0.015) * normals[mine], normals[mine]
             open_share = self._open_share(start, normal)
             part = self.emitters.bounce[index][:, None] * open_share
-            for row in np.flatnonzero(self.emitters.space == index):
+            for row in np.flatnonzero(self.emitters.space == index).tolist():
                 part[self.emitters.channel[row]] += self._direct(row, start, normal)
             found[:, mine] = part
         return found
@@ -135,4 +135,4 @@ def _interpolate(coarse: Float32, grid: Int32, rows: Int32, step: int) -> Float3
             weights += weight
             for channel in (DAYLIGHT, LAMPLIGHT):
                 total[channel] += weight * coarse[channel][y][:, x]
-    return (total / weights).reshape(2, -1)
+    return np.asarray(total / weights, np.float32).reshape(2, -1)

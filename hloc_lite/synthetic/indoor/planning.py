@@ -61,7 +61,7 @@ def make_floor(seed: int, number: int, name: str, num_rooms: int) -> FloorPlan:
         Opening(OpeningKind.WINDOW, EAST, breadth / 2 - 0.7, 1.4, WINDOW_SILL_M, WINDOW_TOP_M),
         Opening(OpeningKind.BLIND_DOOR, WEST, breadth / 2 - 0.5, 1.0, 0, DOOR_M[1]),
     )
-    openings, spaces = list(ends), []
+    openings, spaces = list(ends), list[Space]()
     for side, slots in zip((NORTH, SOUTH), sides, strict=True):
         for x0, slot in _places(slots, length):
             space, holes = _joined(rng, corridor, side, x0, slot, f"{number + 1}.{len(spaces):03d}")

@@ -179,7 +179,8 @@ def _add_outside(mesh: MeshBuilder, library: Library, floor: FloorPlan) -> None:
     rng = np.random.default_rng([*floor.key, 5])
     low = np.array([min(s.x0 for s in floor.spaces), min(s.y0 for s in floor.spaces)]) - 14
     high = np.array([max(s.x1 for s in floor.spaces), max(s.y1 for s in floor.spaces)]) + 14
-    around = Space(Use.CORRIDOR, *low, *high, 20.0, floor.key, floor.key)
+    (x0, y0), (x1, y1) = low.tolist(), high.tolist()
+    around = Space(Use.CORRIDOR, x0, y0, x1, y1, 20.0, floor.key, floor.key)
     walls = library["concrete"]
     for wall in range(4):
         local = around.wall_frame(wall)
