@@ -16,15 +16,15 @@ from hloc_lite.types import Float64
 
 MOBILE = ("chair", "bin", "carton", "plant")
 """Kinds that people move; desks, shelves and cabinets stay where they are."""
-_SIZES = {"desk": (1.6, 0.8), "shelf": (0.92, 0.32), "cabinet": (0.9, 0.4), "sofa": (1.9, 0.8),
+_SIZES = {"desk": (1.6, 0.8), "bookcase": (0.92, 0.32), "cabinet": (0.9, 0.4), "sofa": (1.9, 0.8),
           "bench": (1.8, 0.72), "plant": (0.7, 0.7), "table": (1.6, 0.8)}  # fmt: skip
 """Width and depth on the floor, metres."""
 _ALONG_WALLS = {
-    Use.OFFICE: ("desk", "desk", "desk", "shelf", "cabinet"),
+    Use.OFFICE: ("desk", "desk", "desk", "bookcase", "cabinet"),
     Use.MEETING: ("cabinet", "plant", "cabinet"),
-    Use.LABORATORY: ("bench", "bench", "cabinet", "shelf"),
-    Use.LOUNGE: ("sofa", "sofa", "cabinet", "plant", "shelf"),
-    Use.LIBRARY: ("shelf", "shelf", "shelf", "desk"),
+    Use.LABORATORY: ("bench", "bench", "cabinet", "bookcase"),
+    Use.LOUNGE: ("sofa", "sofa", "cabinet", "plant", "bookcase"),
+    Use.LIBRARY: ("bookcase", "bookcase", "bookcase", "desk"),
     Use.CORRIDOR: ("cabinet", "plant", "sofa"),
 }
 _LOW = ("desk", "bench", "sofa", "plant", "table")
@@ -61,7 +61,9 @@ def furnish(space: Space) -> list[Piece]:
             for side in (1.0, -1.0):
                 key = (*space.style_key, 21, k, int(side > 0))
                 pieces.append(
-                    Piece("shelf", spot + np.array([0, -0.17 * side]), np.array([side, 0.0]), key)
+                    Piece(
+                        "bookcase", spot + np.array([0, -0.17 * side]), np.array([side, 0.0]), key
+                    )
                 )
     return pieces
 

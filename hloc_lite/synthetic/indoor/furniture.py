@@ -113,10 +113,10 @@ def add_chair(
         box(mesh, local, (x0, 0.47, -0.02), (x1, 0.66, 0.03), black, F)
 
 
-def add_shelf(
+def add_bookcase(
     mesh: MeshBuilder, library: Library, rng: np.random.Generator, local: LocalFrame
 ) -> None:
-    """Add an open shelf of five rows of books, 0.92 m wide."""
+    """Add an open bookcase with five rows of books, 0.92 m wide."""
     tone = np.array([0.7, 0.55, 0.4]) * rng.uniform(0.5, 1.2)
     wood = library["wood"].tinted(*tone)
     for x in (-0.46, 0.43):
@@ -251,7 +251,7 @@ MAKERS: Mapping[str, Maker] = {
     "things": add_desk_things,
     "table": add_table,
     "chair": add_chair,
-    "shelf": add_shelf,
+    "bookcase": add_bookcase,
     "cabinet": add_cabinet,
     "sofa": add_sofa,
     "plant": add_plant,

@@ -124,12 +124,12 @@ class Space:
         found.append((left, end - left))
         return [(start, width) for start, width in found if width > 0.3]
 
-    def contains(self, points: Float64, slack: float = 0.0) -> np.ndarray:
-        """(N,) True for (N, 2) or (N, 3) points inside, or nearer than ``slack`` metres."""
+    def contains(self, points: Float64, margin: float = 0.0) -> np.ndarray:
+        """(N,) True for (N, 2) or (N, 3) points inside, or nearer than ``margin`` metres."""
         x, y = points[:, 0], points[:, 1]
         return (
-            (x > self.x0 - slack) & (x < self.x1 + slack)
-            & (y > self.y0 - slack) & (y < self.y1 + slack)
+            (x > self.x0 - margin) & (x < self.x1 + margin)
+            & (y > self.y0 - margin) & (y < self.y1 + margin)
         )  # fmt: skip
 
 
@@ -148,7 +148,7 @@ class FloorPlan:
         Points in a wall or a door belong to one of the spaces beside it.
         """
         found = np.full(len(points), -1)
-        for slack in (WALL_M + 0.02, 0.0):
+        for margin in (WALL_M + 0.02, 0.0):
             for index, space in enumerate(self.spaces):
-                found[space.contains(points, slack)] = index
+                found[space.contains(points, margin)] = index
         return found

@@ -33,17 +33,17 @@ def photograph(scene: InteriorScene, shot: Shot, rng: np.random.Generator) -> Re
     """
     camera = shot.camera
     view = InteriorView(scene, shot.cam_from_world, float(focal_lengths(camera).mean()))
-    seen = trace(view, camera)
+    radiance = trace(view, camera)
     scanned = shot.condition.key is None
-    gain = MEAN_TONE / max(float(np.sqrt(np.maximum(seen.image, 0)).mean()), 1e-3)
+    gain = MEAN_TONE / max(float(np.sqrt(np.maximum(radiance.image, 0)).mean()), 1e-3)
     exposure = float(np.clip(gain**2, *EXPOSURES[not scanned]))
     noise = scene.light.noise * float(np.sqrt(max(1.0, exposure / 1.2)))
-    image = seen.image
+    image = radiance.image
     if shot.condition.blur_px > 1:
         image = _moved(image, shot.condition.blur_px, rng.uniform(0, np.pi))
     pixels = develop(image, replace(scene.light, exposure=exposure, noise=noise), rng)
-    depth = _echoes(view, seen) if scanned else seen.depth
-    return Rendering(pixels, depth, cityscapes_table()[seen.labels])
+    depth = _echoes(view, radiance) if scanned else radiance.depth
+    return Rendering(pixels, depth, cityscapes_table()[radiance.labels])
 
 
 def _moved(image: Float32, length_px: float, angle_rad: float) -> Float32:
@@ -57,10 +57,10 @@ def _moved(image: Float32, length_px: float, angle_rad: float) -> Float32:
     return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.float32)
 
 
-def _echoes(view: SurfaceView, seen: Radiance) -> Float32:
+def _echoes(view: SurfaceView, radiance: Radiance) -> Float32:
     """(H, W) depth of a laser scan, 0 where there is no echo."""
     depth = np.where(
-        np.isin(seen.labels, UNSCANNED) | (seen.depth > MAX_SCAN_RANGE_M), 0, seen.depth
+        np.isin(radiance.labels, UNSCANNED) | (radiance.depth > MAX_SCAN_RANGE_M), 0, radiance.depth
     )
     # cosine of incidence by the depth's change across the pixel
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -63,7 +63,7 @@ def make_floor(seed: int, number: int, name: str, num_rooms: int) -> FloorPlan:
     )
     openings, spaces = list(ends), list[Space]()
     for side, slots in zip((NORTH, SOUTH), sides, strict=True):
-        for x0, slot in _places(slots, length):
+        for x0, slot in _placed_slots(slots, length):
             space, holes = _joined(rng, corridor, side, x0, slot, f"{number + 1}.{len(spaces):03d}")
             spaces.append(space)
             openings += holes
@@ -99,7 +99,7 @@ def _length(slots: list[_Slot]) -> float:
     return sum(slot.width for slot in slots) + WALL_M * (len(slots) - 1)
 
 
-def _places(slots: list[_Slot], length: float) -> list[tuple[float, _Slot]]:
+def _placed_slots(slots: list[_Slot], length: float) -> list[tuple[float, _Slot]]:
     """(lower x, slot) along the corridor; rooms are stretched until they fill it."""
     rooms = sum(slot.width for slot in slots if slot.use is not Use.CORRIDOR)
     stretch = 1 + (length - _length(slots)) / rooms
