@@ -8,6 +8,8 @@ from importlib import import_module
 from hloc_lite.errors import MissingDependencyError
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "depth": ("open3d", "pye57"),
+    "exr": ("OpenEXR",),
     "hf": ("transformers",),
     "report": ("matplotlib",),
     "semantics": ("ai_edge_litert.interpreter",),

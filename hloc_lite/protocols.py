@@ -102,6 +102,21 @@ class DepthModel(Protocol):
         """Predict depth maps, in order, NaN at edges; None where depth is missing."""
 
 
+class MapDepth(Protocol):
+    """Measured depth of map images: depth images, scans, or a surface seen from their cameras.
+
+    A source may also have ``fingerprint(image_name) -> str``, which changes with the measurements;
+    else the depths themselves are hashed, to know whether a map is still up to date.
+    """
+
+    def depth_of(self, image_name: str) -> DepthMap | None:
+        """Depths of a map image in map units, as its camera sees them; None where there are none.
+
+        Raises:
+            FormatError: its depth cannot be read.
+        """
+
+
 class Lifter(Protocol):
     """3D points behind the keypoints of map images: SfM tracks, a depth map or a mesh."""
 

@@ -391,6 +391,82 @@ class DepthMap:
 
 
 @dataclass(frozen=True, eq=False)
+class Surface:
+    """Coloured points or triangles of a place, in world coordinates."""
+
+    xyz: Float32
+    """(V, 3) world coordinates, map units."""
+    rgb: UInt8
+    """(V, 3)."""
+    normals: Float32 | None = None
+    """(V, 3) unit vectors, towards the cameras or scanners that saw the points."""
+    radii: Float32 | None = None
+    """(V,) half the distance between neighbouring points, map units: the size of a splat."""
+    triangles: Int32 | None = None
+    """(T, 3) rows of the vertices, counter-clockwise as seen from outside; None for points."""
+
+    def __post_init__(self) -> None:
+        freeze_field(self, "xyz", np.float32, None, 3)
+        v = len(self.xyz)
+        freeze_field(self, "rgb", np.uint8, v, 3)
+        if self.normals is not None:
+            freeze_field(self, "normals", np.float32, v, 3)
+        if self.radii is not None:
+            freeze_field(self, "radii", np.float32, v)
+        if self.triangles is not None:
+            freeze_field(self, "triangles", np.int32, None, 3)
+            triangles = self.triangles
+            if triangles.size and not 0 <= triangles.min() <= triangles.max() < v:
+                raise ShapeError(
+                    f"Surface.triangles: expected rows of {v} vertices, got "
+                    f"{triangles.min()} to {triangles.max()}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.xyz)
+
+    def __repr__(self) -> str:
+        faces = "" if self.triangles is None else f", {len(self.triangles)} triangles"
+        return f"Surface({len(self)} points{faces})"
+
+    def subset(self, selection: npt.NDArray[np.generic] | slice) -> Surface:
+        """Points that a mask, an index array or a slice selects; triangles are left out."""
+        return Surface(
+            self.xyz[selection],
+            self.rgb[selection],
+            None if self.normals is None else self.normals[selection],
+            None if self.radii is None else self.radii[selection],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class RenderedView:
+    """View of a surface from a camera, as it would be photographed."""
+
+    rgb: UInt8
+    """(H, W, 3); 0 where nothing is seen."""
+    depth: Float32
+    """(H, W) depth along the optical axis, map units; NaN where nothing is seen."""
+    mask: Bool
+    """(H, W) True where the surface is seen."""
+    normals: Float32 | None = None
+    """(H, W, 3) unit normals in the camera frame, NaN where nothing is seen; None if unknown."""
+
+    def __post_init__(self) -> None:
+        freeze_field(self, "rgb", np.uint8, None, None, 3)
+        size = self.rgb.shape[:2]
+        freeze_field(self, "depth", np.float32, *size)
+        freeze_field(self, "mask", np.bool_, *size)
+        if self.normals is not None:
+            freeze_field(self, "normals", np.float32, *size, 3)
+
+    @property
+    def coverage(self) -> float:
+        """Share of the pixels where the surface is seen."""
+        return float(self.mask.mean())
+
+
+@dataclass(frozen=True, eq=False)
 class PutativeMatches:
     """R matches of a query's keypoints with 3D points, each found through a retrieved image.
 
@@ -467,6 +543,9 @@ class Correspondences:
     """(K,) >= 0, used by RANSAC; all ones without cues."""
     bound_factors: Float64 | None = None
     """(K,) > 0, relative inlier bounds; None: all equal."""
+    sigmas: Float64 | None = None
+    """(K,) >= 0, standard deviations of ``points3D`` along each axis, map units; None: exact, or
+    unknown."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "points2D", np.float64, None, 2)
@@ -477,6 +556,8 @@ class Correspondences:
         freeze_field(self, "weights", np.float64, k)
         if self.bound_factors is not None:
             freeze_field(self, "bound_factors", np.float64, k)
+        if self.sigmas is not None:
+            freeze_field(self, "sigmas", np.float64, k)
 
     def __len__(self) -> int:
         return len(self.points2D)
@@ -490,6 +571,7 @@ class Correspondences:
             self.point3D_idxs[selection],
             self.weights[selection],
             None if self.bound_factors is None else self.bound_factors[selection],
+            None if self.sigmas is None else self.sigmas[selection],
         )
 
 

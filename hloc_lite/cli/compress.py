@@ -40,6 +40,9 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "
     help="Coding of global descriptors: float16 (2 bytes per dimension), int8 (1), or bits (signs, "
     "1/8).  [default: int8, or bits if int8 would take a fifth of the budget]",
 )
+@click.option(
+    "--keep-surface", is_flag=True, help="Copy the surface of MAP, too; it is not in the budget."
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing compact map.")
 def command(
     map_folder: Path,
@@ -47,6 +50,7 @@ def command(
     budget: str | None,
     descriptors: str | None,
     retrieval: str | None,
+    keep_surface: bool,
     overwrite: bool,
 ) -> None:
     """Write a compact copy of MAP.
@@ -72,6 +76,7 @@ def command(
         coding=None if descriptors is None else Coding(descriptors),
         retrieval=None if retrieval is None else Coding(retrieval),
         overwrite=overwrite,
+        keep_surface=keep_surface,
     )
     after = summarize_map(output)
     click.echo(

@@ -38,6 +38,7 @@ VERBS: Mapping[str, str] = {
     "map": "hloc_lite.cli.map",
     "serve": "hloc_lite.cli.serve",
     "submission": "hloc_lite.cli.submission",
+    "surface": "hloc_lite.cli.surface",
     "town": "hloc_lite.cli.town",
     "video": "hloc_lite.cli.video",
     "weights": "hloc_lite.cli.weights",

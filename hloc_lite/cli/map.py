@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.cli.map_depth import check_depth_usage, surface_inputs, with_depth
 from hloc_lite.cli.map_given import (
     GivenSource,
     features_name,
@@ -76,6 +77,23 @@ logger = logging.getLogger(__name__)
     help="Folder of masks NAME.png; black pixels are ignored.",
 )
 @click.option(
+    "--depth",
+    type=click.Path(path_type=Path),
+    help="Measured depth of the photos, in the units of --reference: a folder of depth images "
+    "named after the photos. Their keypoints then become landmarks directly.",
+)
+@click.option(
+    "--depth-camera",
+    help="Camera of the depth images, if they do not lie over the photos: a TOML file with its "
+    "intrinsics and pose, or 7scenes.",
+)
+@click.option(
+    "--surface",
+    type=click.Path(path_type=Path),
+    help="Laser scan, point cloud or mesh in the frame and unit of --reference: a file .ply, .ptx "
+    "or .e57, or a folder of scans. It gives the photos depth, and becomes the map's surface.",
+)
+@click.option(
     "--profile",
     type=click.Choice(list(PROFILES)),
     default="balanced",
@@ -118,6 +136,9 @@ def command(
     image_list: Path | None,
     cameras_file: Path | None,
     masks: Path | None,
+    depth: Path | None,
+    depth_camera: str | None,
+    surface: Path | None,
     profile: str,
     features: str | None,
     matcher: str | None,
@@ -148,6 +169,8 @@ def command(
         "--reference": reference,
         "--cameras": cameras_file,
         "--masks": masks,
+        "--depth": depth,
+        "--surface": surface,
         "--image-list": image_list,
         "--matcher": matcher,
         "--pairs": pairs,
@@ -164,8 +187,10 @@ def command(
     sources = {"from_hloc": from_hloc, "from_colmap": from_colmap, "from_kapture": from_kapture}
     given = given_source(sources, hloc_files, others, features)
     _check_usage(images, given, reference, mapper, metric=metric)
+    check_depth_usage(depth, depth_camera, surface, reference)
     from hloc_lite.io.weights import WeightsStore
     from hloc_lite.mapping.build import build_map
+    from hloc_lite.maps.surface_saving import replace_surface
 
     overrides = nested_settings(
         {
@@ -189,18 +214,23 @@ def command(
         _finish(Path(output), sfm_map, device=device, offline=offline)
         return
     assert images is not None  # _check_usage has checked it
+    if depth is not None:
+        inputs = with_depth(inputs, depth, depth_camera, config.lifting)
     mark_resumable()
-    sfm_map = build_map(
-        images,
-        config,
-        inputs=inputs,
-        output=output,
-        weights=WeightsStore(offline=offline),
-        device=device,
-        overwrite=overwrite,
-        keep_work=keep_work,
-        progress=show_progress(),
-    )
+    with surface_inputs(inputs, surface) as (inputs, registered):
+        sfm_map = build_map(
+            images,
+            config,
+            inputs=inputs,
+            output=output,
+            weights=WeightsStore(offline=offline),
+            device=device,
+            overwrite=overwrite,
+            keep_work=keep_work,
+            progress=show_progress(),
+        )
+        if registered is not None:
+            replace_surface(Path(output), registered, sfm_map.fingerprint)
     _finish(Path(output), sfm_map, device=device, offline=offline)
 
 

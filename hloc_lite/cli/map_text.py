@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from hloc_lite.cli.map_depth import depth_lines
 from hloc_lite.mapping.assessment_text import assessment_lines
 
 SHOWN_FAILURES = 10
@@ -32,5 +33,7 @@ def print_summary(output: Path, report: Mapping[str, Any]) -> None:
     if "landmarks" in report:
         counts = report["landmarks"]
         click.echo(f"  labels: {counts['labelled']} of {counts['landmarks']} points are labelled")
+    for line in depth_lines(report["depth"]) if "depth" in report else ():
+        click.echo(f"  {line}")
     times = ", ".join(f"{stage} {s:.1f} s" for stage, s in report["timings_s"].items())
     click.echo(f"  time: {times}")

@@ -1,9 +1,11 @@
-"""``hloc-lite town render``: renders a synthetic town with exact poses, depth and labels."""
+"""``hloc-lite town``: renders a synthetic town or building with exact poses, depth and labels."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -15,7 +17,7 @@ from hloc_lite.errors import ConfigError
 
 @click.group("town")
 def command() -> None:
-    """Render a synthetic town, with exact poses, depth and labels."""
+    """Render a synthetic town or building, with exact poses, depth and labels."""
 
 
 @command.command("render")
@@ -97,15 +99,8 @@ def render(
         raise ConfigError(f"--conditions needs at least one of {known}, got {conditions!r}")
     if jobs is not None and jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, got {jobs}")
-    bar = tqdm(total=0, unit="image", desc="rendering", disable=None)
-
-    def advance(done: int, total: int) -> None:
-        bar.total = total
-        bar.n = done
-        bar.refresh()
-
     mark_resumable()
-    with bar:
+    with _progress() as advance:
         write_dataset(
             output,
             config,
@@ -121,6 +116,112 @@ def render(
     )
     for layout in layouts:
         _write_layout(output, layout)
+
+
+@command.command("indoor")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder of the building.",
+)
+@click.option("--floors", "num_floors", default=2, show_default=True, help="Number of floors.")
+@click.option("--rooms", "num_rooms", default=6, show_default=True, help="Rooms per floor.")
+@click.option(
+    "--scans",
+    "num_scans",
+    default=10,
+    show_default=True,
+    help="Scans per floor, of 36 cutouts each.",
+)
+@click.option(
+    "--queries", "num_queries", default=40, show_default=True, help="Phone photos of all floors."
+)
+@click.option("--seed", default=7, show_default=True, help="Seed of the building.")
+@click.option(
+    "--size", default="800x600", show_default=True, metavar="WxH", help="Cutout size in pixels."
+)
+@click.option(
+    "--query-width", default=1008, show_default=True, help="Longer side of phone photos in pixels."
+)
+@click.option(
+    "--jobs", type=int, default=None, help="Number of processes.  [default: one per core]"
+)
+@click.option("--overwrite", is_flag=True, help="Replace a building with another config in DIR.")
+@click.option(
+    "--layout",
+    "layouts",
+    multiple=True,
+    metavar="BENCHMARK",
+    help="Also write the building as this benchmark is distributed, into DIR/BENCHMARK; "
+    "inloc is made for it.",
+)
+def indoor(
+    output: Path,
+    num_floors: int,
+    num_rooms: int,
+    num_scans: int,
+    num_queries: int,
+    seed: int,
+    size: str,
+    query_width: int,
+    jobs: int | None,
+    overwrite: bool,
+    layouts: tuple[str, ...],
+) -> None:
+    """Render a building: panoramic scans with depth, and phone photos taken later.
+
+    Images that are finished already are kept. DIR will contain images/, depth/, labels/, model/
+    (COLMAP), map_images.txt, queries_FLOOR.txt and gt_FLOOR.txt.
+    """
+    from hloc_lite.datasets.benchmarks import check_benchmark_name
+    from hloc_lite.synthetic.indoor.config import BuildingConfig
+    from hloc_lite.synthetic.indoor.dataset import write_building
+
+    for layout in layouts:
+        check_benchmark_name(layout)
+    width, height = _parse_size(size)
+    config = validate_section(
+        BuildingConfig,
+        {
+            "seed": seed,
+            "num_floors": num_floors,
+            "num_rooms": num_rooms,
+            "num_scans": num_scans,
+            "num_queries": num_queries,
+            "width": width,
+            "height": height,
+            "query_width": query_width,
+        },
+    )
+    if jobs is not None and jobs < 1:
+        raise ConfigError(f"--jobs must be at least 1, got {jobs}")
+    mark_resumable()
+    with _progress() as advance:
+        number = jobs if jobs is not None else os.cpu_count() or 1
+        write_building(output, config, jobs=number, overwrite=overwrite, progress=advance)
+    click.echo(
+        f"{output}: floors {', '.join(config.floors)}, {num_scans} scans each, "
+        f"{num_queries} queries"
+    )
+    for layout in layouts:
+        _write_layout(output, layout)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Progress bar, set by (images done, total images)."""
+    bar = tqdm(total=0, unit="image", desc="rendering", disable=None)
+
+    def advance(done: int, total: int) -> None:
+        bar.total = total
+        bar.n = done
+        bar.refresh()
+
+    with bar:
+        yield advance
 
 
 def _write_layout(town: Path, layout: str) -> None:

@@ -22,18 +22,21 @@ from hloc_lite.config.key_uses import (
     with_matching_of_map,
     without_query_keys,
 )
+from hloc_lite.config.lifting import LiftingConfig
 from hloc_lite.config.loading import config_from_dict, config_of_another_version, load_config
 from hloc_lite.config.localize import CascadeConfig, LocalizeConfig, PriorConfig, SequenceConfig
 from hloc_lite.config.mapping import GeometryConfig, MappingConfig, PairsConfig
 from hloc_lite.config.matching import MatchingConfig
 from hloc_lite.config.pose import PoseConfig
 from hloc_lite.config.profiles import PROFILES, query_profile
+from hloc_lite.config.rendering import RenderingConfig
 from hloc_lite.config.retrieval import RetrievalConfig
 from hloc_lite.config.root import Config
 from hloc_lite.config.scratch import ScratchConfig
 from hloc_lite.config.section import Section, Use
 from hloc_lite.config.self_test import SelfTestConfig, VisibilityConfig
 from hloc_lite.config.semantics import Confusion, SemanticClass, SemanticsConfig
+from hloc_lite.config.surface import SurfaceConfig
 from hloc_lite.config.weighting import ConfidenceConfig, CueName, WeightingConfig
 from hloc_lite.deprecation import deprecated_names
 from hloc_lite.registry import FEATURES
@@ -52,12 +55,14 @@ __all__ = [
     "GeometryConfig",
     "ImagesConfig",
     "IntrinsicsConfig",
+    "LiftingConfig",
     "LocalizeConfig",
     "MappingConfig",
     "MatchingConfig",
     "PairsConfig",
     "PoseConfig",
     "PriorConfig",
+    "RenderingConfig",
     "RetrievalConfig",
     "ScratchConfig",
     "Section",
@@ -65,6 +70,7 @@ __all__ = [
     "SemanticClass",
     "SemanticsConfig",
     "SequenceConfig",
+    "SurfaceConfig",
     "Use",
     "VisibilityConfig",
     "WeightingConfig",

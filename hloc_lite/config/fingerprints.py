@@ -16,10 +16,12 @@ ADDED_KEYS = frozenset(
     {
         "burned_in",
         "intrinsics",
+        "lifting",
         "scratch",
         "self_test",
         "assessment",
         "visibility",
+        "pose.keypoint_sigma_px",
         "mapping.low_pose_agreement",
         "localize.recalibrate",
         "localize.turn_failed",

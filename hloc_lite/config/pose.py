@@ -20,6 +20,9 @@ class PoseConfig(Section):
     """
     reference_side_px: int = Field(1600, ge=64, le=10**6)
     """Longer image side at which the threshold above holds."""
+    keypoint_sigma_px: float = Field(1.5, gt=0, le=100)
+    """Standard deviation of keypoints along each axis, at ``reference_side_px``. Landmarks of maps
+    from depth that are less certain than that, seen from the camera, weigh less."""
     min_inliers: int = Field(6, ge=4, le=10000)
     """Least number of inliers of a pose. Six also agree by chance, so the confidence model looks at
     more than their number. With ``confidence.enabled`` false, 12 is safe (HF-Net's bound)."""

@@ -7,6 +7,7 @@ from hloc_lite.config.burned_in import BurnedInConfig
 from hloc_lite.config.depth import DepthConfig
 from hloc_lite.config.features import FeaturesConfig, ImagesConfig
 from hloc_lite.config.intrinsics import IntrinsicsConfig
+from hloc_lite.config.lifting import LiftingConfig
 from hloc_lite.config.localize import CascadeConfig, LocalizeConfig, PriorConfig, SequenceConfig
 from hloc_lite.config.mapping import GeometryConfig, MappingConfig, PairsConfig
 from hloc_lite.config.matching import MatchingConfig
@@ -30,6 +31,7 @@ class Config(Section):
     pairs: PairsConfig = PairsConfig()
     geometry: GeometryConfig = GeometryConfig()
     mapping: MappingConfig = MappingConfig()
+    lifting: LiftingConfig = LiftingConfig()
     scratch: ScratchConfig = ScratchConfig()
     assessment: AssessmentConfig = AssessmentConfig()
     pose: PoseConfig = PoseConfig()

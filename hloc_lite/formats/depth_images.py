@@ -1,6 +1,6 @@
-"""Depth images: integer or float images, .npy arrays, and COLMAP's dense depth maps.
+"""Depth images: integer or float images, .npy and .npz arrays, EXR, and COLMAP's dense depth maps.
 
-Values that mean "unknown" (0, negative, NaN, infinite) become NaN.
+Values that mean "unknown" (0, negative, NaN, infinite, 65535 of 16 bits) become NaN.
 """
 
 from __future__ import annotations
@@ -17,13 +17,20 @@ from hloc_lite.errors import FormatError
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.image_names import leads_out
 from hloc_lite.io.images import open_image, short_reason
+from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.types import DepthMap
 
-ENDINGS = (".png", ".npy", ".geometric.bin", ".photometric.bin", ".bin", ".tif", ".tiff")
+ENDINGS = (
+    ".png", ".npy", ".geometric.bin", ".photometric.bin", ".bin", ".tif", ".tiff", ".exr", ".npz",
+)  # fmt: skip
 """Tried in this order, appended to the image's name, then to its name without suffix."""
 _COLMAP_HEADER = re.compile(rb"(\d{1,9})&(\d{1,9})&(\d{1,9})&")
 _HEADER_BYTES = 64
 _NPY_MAGIC = b"\x93NUMPY"
+MAX_PIXEL_BYTES = 8
+"""Bytes of a pixel at most: float64."""
+EXR_CHANNELS = ("Z", "DEPTH", "V", "Y", "R")
+"""Names of a depth channel, preferred first. Blender writes depth as V, others as R of three."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +82,11 @@ def read_depth(path: Path, image_size: tuple[int, int], config: DepthConfig) -> 
             of another aspect ratio than the image.
     """
     suffix = path.suffix.lower()
-    readers = {".npy": _read_npy, ".bin": _read_colmap}
+    readers = {".npy": _read_npy, ".npz": _read_npz, ".bin": _read_colmap, ".exr": _read_exr}
     readers |= dict.fromkeys((".png", ".tif", ".tiff"), _read_image)
     if suffix not in readers:
-        hint = " (EXR: convert it to .npy)" if suffix == ".exr" else ""
         known = ", ".join(sorted(readers))
-        raise FormatError(f"{path} is not a depth map of a known format: expected {known}{hint}")
+        raise FormatError(f"{path} is not a depth map of a known format: expected {known}")
     try:
         raw = readers[suffix](path, config)
     except FileNotFoundError:
@@ -90,6 +96,8 @@ def read_depth(path: Path, image_size: tuple[int, int], config: DepthConfig) -> 
     _check_aspect_ratio(path, raw, image_size)
     with np.errstate(over="ignore"):
         depths = raw.astype(np.float32)
+    if raw.dtype == np.uint16:  # no sensor measures the largest number: it marks unknown depths
+        depths[raw == np.iinfo(np.uint16).max] = np.nan
     if raw.dtype.kind in "ui" and config.values in ("auto", "metric"):
         depths *= np.float32(config.integer_step)
     with np.errstate(invalid="ignore"):
@@ -137,6 +145,61 @@ def _read_npy(path: Path, config: DepthConfig) -> np.ndarray:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise FormatError(f"depth map {path} is not a .npy array: {error}") from None
+    return _checked_array(path, values, config)
+
+
+def _read_npz(path: Path, config: DepthConfig) -> np.ndarray:
+    """The array ``depth`` of an archive, or its only one."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = list(archive.files)
+            name = "depth" if "depth" in names else names[0] if len(names) == 1 else None
+            if name is None:
+                raise FormatError(
+                    f"depth map {path} holds {len(names)} arrays ({', '.join(names[:4])}): "
+                    f"expected one, or one called 'depth'"
+                )
+            size = archive.zip.getinfo(f"{name}.npy").file_size
+            if size > MAX_PIXEL_BYTES * config.max_megapixels * 1e6:
+                raise FormatError(
+                    f"depth map {path} has {size / 1e6:.0f} MB, more than depth.max_megapixels "
+                    f"({config.max_megapixels:g}) allows"
+                )
+            values = archive[name]
+    except (FormatError, FileNotFoundError):
+        raise
+    except Exception as error:  # zip files break in many ways
+        raise FormatError(f"depth map {path} is not a .npz archive: {error}") from None
+    return _checked_array(path, values, config)
+
+
+def _read_exr(path: Path, config: DepthConfig) -> np.ndarray:
+    """The depth channel of an OpenEXR image: Z, depth, V, Y or R, or its only one."""
+    require_extra("exr", "a depth image in EXR")
+    import OpenEXR as exr
+
+    try:
+        with exr.File(str(path), header_only=True) as file:
+            low, high = file.header()["dataWindow"]
+            _check_size(path, int(high[0] - low[0] + 1), int(high[1] - low[1] + 1), config)
+        with exr.File(str(path), separate_channels=True) as file:
+            channels = {name: np.array(each.pixels) for name, each in file.channels().items()}
+    except FormatError:
+        raise
+    except Exception as error:  # the library raises several kinds
+        raise FormatError(f"cannot read depth map {path}: {short_reason(error)}") from None
+    named = [name for name in channels if name.split(".")[-1].upper() in EXR_CHANNELS]
+    if len(channels) == 1:
+        return next(iter(channels.values()))
+    if not named:
+        raise FormatError(
+            f"depth map {path} has the channels {', '.join(sorted(channels)[:6])}: expected one, "
+            f"or one of {', '.join(EXR_CHANNELS)}"
+        )
+    return channels[min(named, key=lambda n: EXR_CHANNELS.index(n.split(".")[-1].upper()))]
+
+
+def _checked_array(path: Path, values: np.ndarray, config: DepthConfig) -> np.ndarray:
     if values.dtype.kind not in "fui":
         raise FormatError(f"depth map {path} does not hold an array of numbers")
     if values.ndim == 3 and 1 in (values.shape[0], values.shape[2]):

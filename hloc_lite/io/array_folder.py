@@ -91,6 +91,17 @@ def read_array_folder(folder: Path, schema: str) -> tuple[dict[str, Any], dict[s
     Raises:
         FormatError: no such folder, another schema, or a file that is missing, damaged or changed.
     """
+    header = read_header(folder, schema)
+    names = [name.removesuffix(".npy") for name in header["files"]]
+    return header, {name: read_listed_array(folder, header, name) for name in names}
+
+
+def read_header(folder: Path, schema: str) -> dict[str, Any]:
+    """Return the header, for folders whose arrays are opened one by one.
+
+    Raises:
+        FormatError: no such folder, another schema, or a damaged header.
+    """
     header = read_json(current_file(folder, HEADER))
     if not isinstance(header, dict) or header.get("schema") != schema:
         found = header.get("schema") if isinstance(header, dict) else header
@@ -99,12 +110,31 @@ def read_array_folder(folder: Path, schema: str) -> tuple[dict[str, Any], dict[s
     files = header.get("files")
     if not isinstance(files, dict) or header.get("checksum") != fingerprint(plain):
         raise FormatError(f"{folder / HEADER} is damaged or was changed")
-    arrays = {}
-    for name, recorded in files.items():
+    for name in files:
         if not _NAME.fullmatch(name.removesuffix(".npy")):
             raise FormatError(f"{folder / HEADER} names {name!r}, which is no file of a map")
-        arrays[name.removesuffix(".npy")] = read_array(current_file(folder, name), recorded)
-    return header, arrays
+    return header
+
+
+def read_listed_array(folder: Path, header: Mapping[str, Any], name: str) -> np.ndarray:
+    """Return one array, read-only, after comparing its bytes with their checksum.
+
+    Raises:
+        FormatError: the header does not list it, or its file is missing, damaged or changed.
+    """
+    recorded = header["files"].get(f"{name}.npy")
+    if recorded is None:
+        raise FormatError(f"{folder / HEADER} lists no array {name!r}")
+    return read_array(current_file(folder, f"{name}.npy"), recorded)
+
+
+def delete_array_folder(folder: Path) -> None:
+    """Delete the files of an array folder, and the folder if it is then empty."""
+    for each in (folder / STAGED, folder):
+        delete_files(each, [*_listed(each), HEADER])
+    with suppress(OSError):
+        (folder / LOCK).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _check_replaceable(folder: Path, schema: str, files: list[str], *, overwrite: bool) -> None:

@@ -168,7 +168,10 @@ def concatenate(parts: Sequence[MatchCues]) -> MatchCues:
         cues.append(Cue(name, factors, touched, exponent))
     known = [part.bound_factors for part in parts if part.bound_factors is not None]
     joined = np.concatenate(known) if len(known) == len(parts) else None
-    return MatchCues(matches, tuple(cues), joined)
+    if all(part.sigmas is None for part in parts):
+        return MatchCues(matches, tuple(cues), joined)
+    sigmas = [np.zeros(len(part.matches)) if part.sigmas is None else part.sigmas for part in parts]
+    return MatchCues(matches, tuple(cues), joined, np.concatenate(sigmas))
 
 
 def first_rows(lengths: Sequence[int]) -> Int64:

@@ -66,6 +66,8 @@ class MatchCues:
     """Cues, each over all matches."""
     bound_factors: Float64 | None
     """(R,) factor of the inlier bound of each match; None for equal bounds."""
+    sigmas: Float64 | None = None
+    """(R,) standard deviation of each match's point, map units; None if unknown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +200,10 @@ class MatchWeigher:
             )
             cues.append(replace(cue, name=extra.name, exponent=extra.exponent))
         factors = None if self._bound_factors is None else self._bound_factors[points]
-        return MatchCues(putative, tuple(cues), factors)
+        sigmas = self._map.landmark_sigmas
+        if sigmas is None or len(sigmas) != self._lifter.num_points:
+            return MatchCues(putative, tuple(cues), factors)
+        return MatchCues(putative, tuple(cues), factors, sigmas[points].astype(np.float64))
 
     def _from_kept_images(
         self,
@@ -277,7 +282,8 @@ def weigh(
             some = [cue.subset(rows) for cue in cues.cues]
             weights = combine_cues(cues.matches.subset(rows), some, config.weighting)
             factors = None if cues.bound_factors is None else cues.bound_factors[rows]
-            correspondences = weights.correspondences(keypoints, factors)
+            sigmas = None if cues.sigmas is None else cues.sigmas[rows]
+            correspondences = weights.correspondences(keypoints, factors, sigmas)
             weighted.append(
                 WeightedMatches(correspondences, weights, _cue_counts(weights), map_idx)
             )

@@ -59,6 +59,8 @@ def assemble_maps(
         if run.inputs.reference is None and run.config.assessment.enabled:
             with clock("assessment"):
                 report |= assessment_report(model, built, run.source, run.config)
+        if built.lifted is not None:
+            report |= {"depth": dict(built.lifted.report)}
         labels = None
         if run.models.segmenter is not None:
             with clock("labels"):
@@ -77,6 +79,7 @@ def assemble_maps(
             weights=run.models.weights,
             report={**report, "timings_s": clock.seconds, **common},
             landmark_labels=labels,
+            landmark_sigmas=None if built.lifted is None else built.lifted.sigmas,
             georeference=run.inputs.georeference,
         )
 

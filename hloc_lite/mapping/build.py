@@ -200,7 +200,7 @@ def _match_and_build(
     with clock("reconstruction"):
         return build_models(
             verified, keypoints, cameras, run.config, run.inputs.reference, match_all,
-            progress=run.progress,
+            depth=run.inputs.depth, progress=run.progress,
         )  # fmt: skip
 
 

@@ -16,10 +16,12 @@ from hloc_lite.formats.colmap.mappers import triangulate
 from hloc_lite.io.bank import ArrayReader
 from hloc_lite.io.pycolmap_adapter import TwoView
 from hloc_lite.mapping.cameras import Cameras
+from hloc_lite.mapping.lifted_model import LiftedModel, lift_model
 from hloc_lite.mapping.pairs import Pair
 from hloc_lite.mapping.pure_rotation import rotation_pair_share
 from hloc_lite.mapping.scratch import Candidate, ScratchInputs, candidate_models
 from hloc_lite.mapping.two_pass_matching import VerifiedPairs
+from hloc_lite.protocols import MapDepth
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import NO_POINT, Float64, Int32
 
@@ -41,6 +43,8 @@ class BuiltModels:
     """Name -> reason of each image that had to leave the models (``Candidate.left_out``)."""
     candidates: Sequence[Candidate] = ()
     """All reconstructions that were tried, best first; empty with known poses."""
+    lifted: LiftedModel | None = None
+    """Uncertainties of the landmarks of a map from depth, and its report."""
 
 
 def build_models(
@@ -51,6 +55,7 @@ def build_models(
     reference: SfmModel | None = None,
     match_all: Callable[[], VerifiedPairs] | None = None,
     *,
+    depth: MapDepth | None = None,
     progress: bool = False,
 ) -> BuiltModels:
     """Build the SfM model: triangulation with known poses, else structure from motion.
@@ -63,6 +68,7 @@ def build_models(
         reference: known poses; None for a map from scratch.
         match_all: matches all pairs by the learned matcher, for a map from scratch in which too few
             images are registered; None if that has been done.
+        depth: measured depth of the images; only with known poses.
         progress: show a progress bar of a map from scratch.
 
     Raises:
@@ -72,6 +78,8 @@ def build_models(
     keypoints = {name: keypoints[name] for name in id_of}
     needed = min_verified(config, reference)
     usable = [(p, view) for p, view in pairs.two_views.items() if len(view.inliers) >= needed]
+    if depth is not None and reference is not None:
+        return _build_with_depth(pairs, usable, keypoints, cameras, config, reference, depth)
     if not usable:
         tried = (
             f"{counted(len(pairs.two_views), 'pair')} of images tried, none with {needed} or more "
@@ -109,6 +117,31 @@ def build_models(
         sizes = ", ".join(str(len(model.images)) for model in best.models)
         logger.warning("%d separate models (%s images), best first", len(best.models), sizes)
     return BuiltModels(best.models, best.pairs, needed, best.left_out, candidates)
+
+
+def _build_with_depth(
+    pairs: VerifiedPairs,
+    usable: Sequence[tuple[Pair, TwoView]],
+    keypoints: Mapping[str, Float64],
+    cameras: Cameras,
+    config: Config,
+    reference: SfmModel,
+    depth: MapDepth,
+) -> BuiltModels:
+    """Build the model of known poses from triangulated and lifted points.
+
+    Raises:
+        MappingError: the poses do not fit the images, or the depth does not fit the poses.
+    """
+    by_id, id_of = cameras
+    _check_pose_agreement(usable, pairs.num_matches, config)
+    posed = replace(reference.with_images(id_of), cameras=by_id)
+    model = triangulate(posed, keypoints, usable, config.mapping, needs_points=False)
+    matches = [(pair, view.inliers) for pair, view in usable]
+    max_error = config.mapping.max_reprojection_error_px
+    lifted = lift_model(model, matches, depth, config.lifting, max_error)
+    needed = min_verified(config, reference)
+    return BuiltModels((lifted.model,), pairs, needed, lifted=lifted)
 
 
 def _too_few(num_photos: int) -> str:

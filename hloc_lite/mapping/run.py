@@ -34,11 +34,12 @@ from hloc_lite.io.files import file_sha256, read_json_object
 from hloc_lite.io.image_sources import ImageSource, MemorySource, folder_source
 from hloc_lite.io.sharded_store import ShardedStore, delete_store, failure_of, is_empty
 from hloc_lite.io.weights import WeightsStore
+from hloc_lite.mapping.depth_hashes import depth_hashes
 from hloc_lite.mapping.differences import explain_differences
 from hloc_lite.maps.folder import WORK
 from hloc_lite.maps.georeference import Georeference
 from hloc_lite.models import Models
-from hloc_lite.protocols import Weights
+from hloc_lite.protocols import MapDepth, Weights
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera
 
@@ -64,6 +65,12 @@ class MapInputs:
     """True if one map unit is a metre, as far as the reference or the user knows."""
     georeference: Georeference | None = None
     """Georeference of the reference, if it has one; it holds for the new map, too."""
+    depth: MapDepth | None = None
+    """Measured depth of the images, in the units of the reference, which it needs."""
+
+    def __post_init__(self) -> None:
+        if self.depth is not None and self.reference is None:
+            raise ConfigError("MapInputs.depth needs known poses in its units: give a reference")
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +188,8 @@ class Run:
             parts.append("metric")
         if spec.file is not None:
             parts.append(file_sha256(spec.file))
+        if self.inputs.depth is not None:
+            parts.append({"depth": depth_hashes(self.inputs.depth, image_hashes)})
         if self.inputs.reference is not None:
             with_points = spec.kind == "covisible"  # no other spec reads them
             parts.append(_reference_values(self.inputs.reference, with_points=with_points))

@@ -21,6 +21,12 @@ outside_names.py         its names of models, files and folders outside hloc_lit
 recorded_photos.py       photos that it was made of, from the folder that it names
 stored_descriptors.py    landmark descriptors in the folder, read when first indexed
 
+Surface of a map:
+surface.py               ``StoredSurface``: tiles on disk, loaded when in view
+surface_tiles.py         stored form of a part of a surface
+surface_depth.py         depth of map images, rendered from it; whether it fits the poses
+surface_saving.py        writes them; a surface is made in the room ``mapping``
+
 Compact maps (landmarks only):
 compress.py              makes one from a full map, within a byte budget
 landmark_selection.py    chooses the landmarks to keep

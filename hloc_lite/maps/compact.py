@@ -17,7 +17,7 @@ from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError, StaleA
 from hloc_lite.geometry.cameras import check_camera
 from hloc_lite.io.array_folder import json_of, read_array_folder
 from hloc_lite.io.image_names import check_relative
-from hloc_lite.maps.compact_arrays import CODEBOOKS, DESCRIPTORS, STATE, Arrays
+from hloc_lite.maps.compact_arrays import CODEBOOKS, DESCRIPTORS, SIGMAS, STATE, Arrays
 from hloc_lite.maps.config import config_fields
 from hloc_lite.maps.folder import COMPACT_SCHEMA
 from hloc_lite.maps.georeference import Georeference, georeference_from_json, read_georeference
@@ -108,6 +108,7 @@ def _map_fields(
         "weights": header["weights"],
         "report": header["report"],
         "landmark_labels": labels,
+        "landmark_sigmas": arrays[SIGMAS].astype(np.float32) if SIGMAS in arrays else None,
         "landmark_descriptors": descriptors,
         "georeference": fitted or (georeference_from_json(inherited) if inherited else None),
     }

@@ -21,6 +21,7 @@ from hloc_lite.types import NO_POINT, Camera, Int64
 
 Arrays = dict[str, np.ndarray]
 DESCRIPTORS, CODEBOOKS = "landmarks/descriptors", "landmarks/codebooks"
+SIGMAS = "landmarks/sigmas"
 STATE = "retrieval/state-"
 
 
@@ -68,6 +69,8 @@ def compact_arrays(
     if labels is not None:
         arrays["landmarks/labels"] = labels.labels[landmark_idxs].astype(np.uint8)
         arrays["landmarks/shares"] = labels.shares[landmark_idxs].astype(np.float16)
+    if sfm_map.landmark_sigmas is not None:
+        arrays[SIGMAS] = sfm_map.landmark_sigmas[landmark_idxs].astype(np.float16)
     header = {
         "fingerprint": sfm_map.fingerprint,
         "config": config.model_dump(),

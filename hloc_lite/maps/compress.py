@@ -20,6 +20,7 @@ from hloc_lite.maps.landmark_selection import Selection, collect_observations, s
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
 from hloc_lite.maps.quantization import DIMS_PER_CODE, Coding, codebook_bytes, row_bytes
+from hloc_lite.maps.surface_saving import replace_surface
 
 HEADER_ENTRY_BYTES = 128
 """Upper bound of a file's entry (size and checksum) in the header."""
@@ -48,6 +49,7 @@ def compress_map(
     coding: Coding | None = None,
     retrieval: Coding | None = None,
     overwrite: bool = False,
+    keep_surface: bool = False,
 ) -> Selection:
     """Write a compact map: landmarks with one descriptor each, in a folder of its own.
 
@@ -58,6 +60,8 @@ def compress_map(
             then fit into the budget, because their number matters more than exact descriptors.
         retrieval: float16, int8 or bits, for global descriptors. None: int8, or bits if int8 would
             take more than ``MAX_RETRIEVAL_SHARE`` of the budget.
+        overwrite: replace a compact map that is there.
+        keep_surface: copy the surface of the map, too; it comes on top of the budget.
 
     Returns:
         The landmarks that were kept.
@@ -94,6 +98,7 @@ def compress_map(
     write_array_folder(output, COMPACT_SCHEMA, arrays, header, overwrite=overwrite)
     delete_stale_georeference(output)
     replace_calibration(output, kept, sfm_map.fingerprint)
+    replace_surface(output, sfm_map.surface if keep_surface else None, sfm_map.fingerprint)
     return selection
 
 

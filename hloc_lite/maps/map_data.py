@@ -15,8 +15,9 @@ from hloc_lite.io.image_sources import ImageSource
 from hloc_lite.maps.calibration import MapCalibration
 from hloc_lite.maps.georeference import Georeference
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
+from hloc_lite.maps.surface import StoredSurface
 from hloc_lite.scene import SfmModel
-from hloc_lite.types import Float32, LocalFeatures
+from hloc_lite.types import Float32, LocalFeatures, Surface
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,9 @@ class MapData:
     landmark_descriptors: LandmarkDescriptors | None = None
     """Descriptors of the points; None if they must be computed from the features
     (``mean_descriptors``). Images of a compact map have no other features."""
+    landmark_sigmas: Float32 | None = None
+    """(M,) standard deviation of each landmark along an axis, map units; None if unknown, as in
+    maps without measured depth."""
     georeference: Georeference | None = None
     """Location on Earth; None if not georeferenced."""
     outside_names: Mapping[str, str] = field(default_factory=dict)
@@ -54,6 +58,9 @@ class MapData:
     """Source of the map photos, where they are still at hand."""
     calibration: MapCalibration | None = None
     """Knowledge of the map about itself; None if it was not calibrated."""
+    surface: StoredSurface | Surface | None = None
+    """Coloured points or triangles of the place; None if none was made (`hloc-lite surface`).
+    ``geometry.surface_rendering.render_surface`` takes it."""
 
     @property
     def metres_per_unit(self) -> float | None:
@@ -75,6 +82,11 @@ class MapData:
             raise FormatError(
                 f"the map has {points[0]} points, but labels of shape {labels.labels.shape} and "
                 f"shares of shape {labels.shares.shape}"
+            )
+        sigmas = self.landmark_sigmas
+        if sigmas is not None and sigmas.shape != points:
+            raise FormatError(
+                f"the map has {points[0]} points, but standard deviations of shape {sigmas.shape}"
             )
         descriptors = self.landmark_descriptors
         if descriptors is not None and descriptors.num_landmarks != points[0]:

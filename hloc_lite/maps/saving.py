@@ -36,6 +36,7 @@ from hloc_lite.maps.map_data import MapData
 from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
 from hloc_lite.maps.outside_names import recorded_config
 from hloc_lite.maps.stored_descriptors import write_landmark_descriptors
+from hloc_lite.maps.surface_saving import replace_surface
 from hloc_lite.types import LocalFeatures
 
 
@@ -77,6 +78,7 @@ def write_map(folder: Path, sfm_map: MapData) -> None:
         move_staged_files(folder, FILES)
         replace_georeference(folder, sfm_map.georeference)
         replace_calibration(folder, sfm_map.calibration, sfm_map.fingerprint)
+        replace_surface(folder, sfm_map.surface, sfm_map.fingerprint)
     except OSError as error:
         raise HlocLiteError(f"cannot write {folder}: {error}") from error
     finally:
@@ -103,6 +105,8 @@ def _write_files(folder: Path, sfm_map: MapData, extra: Mapping[str, Any]) -> No
     points: list[tuple[str, dict[str, np.ndarray]]] = []
     if labels is not None:
         points = [("points", {"labels": labels.labels, "shares": labels.shares})]
+    if sfm_map.landmark_sigmas is not None:
+        points.append(("uncertainty", {"sigmas": np.asarray(sfm_map.landmark_sigmas, np.float32)}))
     write_bank(folder / "landmarks.h5", points, origin)
     descriptors_file = write_landmark_descriptors(folder, landmark_descriptors_of(sfm_map))
     write_json_atomic(folder / "report.json", dict(sfm_map.report))

@@ -4,10 +4,12 @@ MAP/map.json       schema, config, fingerprint, weights; written last, so it mar
 MAP/sfm/           COLMAP model (.bin), readable by COLMAP
 MAP/features.h5    keypoints (float32), descriptors (float16), scores of each registered image
 MAP/retrieval.h5   global descriptors, and the state of the global descriptor (a vocabulary)
-MAP/landmarks.h5   semantic labels of the points, where a segmenter was configured
+MAP/landmarks.h5   semantic labels of the points, where a segmenter was configured, and their
+                   standard deviations, where depth was measured
 MAP/landmark_descriptors.npy   mean descriptor of each point (float16), read by the first query
 MAP/report.json    outcome of mapping for each image, with the reason where it was left out
 MAP/calibration.json   outcome of localizing the map's own photos (maps/calibration.py)
+MAP/surface/       points or triangles of the place, if it was made (maps/surface_tiles.py)
 MAP/georeference.json  location on Earth, if it was fitted (maps/georeference.py)
 
 A compact map is another folder (maps/compact.py); ``read_map`` opens both.
@@ -42,8 +44,9 @@ from hloc_lite.maps.folder import (
 from hloc_lite.maps.georeference import read_georeference
 from hloc_lite.maps.recorded_photos import recorded_photos
 from hloc_lite.maps.stored_descriptors import open_landmark_descriptors
+from hloc_lite.maps.surface import open_surface
 from hloc_lite.scene import SfmModel
-from hloc_lite.types import LocalFeatures
+from hloc_lite.types import Float32, LocalFeatures
 
 MAX_REPLACEMENTS = 10
 """Attempts to read a map that other processes replace meanwhile."""
@@ -101,7 +104,12 @@ def read_map(folder: Path, *, trust: bool = False) -> dict[str, Any]:
         else:
             if content_state(folder) == state:
                 photos = recorded_photos(fields, trust=trust)
-                return {**fields, "photos": photos, "calibration": _calibration(folder, fields)}
+                return {
+                    **fields,
+                    "photos": photos,
+                    "calibration": _calibration(folder, fields),
+                    "surface": open_surface(folder, fields["fingerprint"]),
+                }
     raise BusyMapError(f"{folder} is being replaced again and again; try later")
 
 
@@ -135,7 +143,8 @@ def _read_full(folder: Path, header: Mapping[str, Any], *, trust: bool) -> dict[
         for each in (bank, features):
             _check_origin(each, header["fingerprint"])
         config = config_fields(folder, header["config"], header.get("chosen"), trust=trust)
-        labels = _read_labels(current_file(folder, "landmarks.h5"), header["fingerprint"])
+        landmarks = current_file(folder, "landmarks.h5")
+        labels = _read_labels(landmarks, header["fingerprint"])
         if labels is None and header["config"].get("semantics", {}).get("source", "none") != "none":
             raise FormatError(f"{folder}/landmarks.h5 with the labels of its points is missing")
         return {
@@ -149,6 +158,7 @@ def _read_full(folder: Path, header: Mapping[str, Any], *, trust: bool) -> dict[
             "weights": header["weights"],
             "report": read_json(current_file(folder, "report.json")),
             "landmark_labels": labels,
+            "landmark_sigmas": _read_sigmas(landmarks),
             "landmark_descriptors": open_landmark_descriptors(
                 folder, header.get("landmark_descriptors")
             ),
@@ -186,6 +196,18 @@ def _read_labels(path: Path, map_fingerprint: str) -> LandmarkLabels | None:
             return None
         arrays = bank["points"]
         return LandmarkLabels(arrays["labels"], arrays["shares"])
+    finally:
+        bank.close()
+
+
+def _read_sigmas(path: Path) -> Float32 | None:
+    if not path.is_file():  # maps of versions without labels
+        return None
+    bank = Bank(path)
+    try:
+        if "uncertainty" not in bank:
+            return None
+        return np.asarray(bank["uncertainty"]["sigmas"], np.float32)
     finally:
         bank.close()
 

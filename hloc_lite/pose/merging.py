@@ -23,6 +23,8 @@ def merge_correspondences(parts: Sequence[Correspondences]) -> tuple[Corresponde
     factors = [
         np.ones(len(part)) if part.bound_factors is None else part.bound_factors for part in parts
     ]
+    sigmas = [np.zeros(len(part)) if part.sigmas is None else part.sigmas for part in parts]
+    has_sigmas = any(part.sigmas is not None for part in parts)
     has_factors = any(part.bound_factors is not None for part in parts)
     order = np.lexsort((-weights, points, keypoints))
     pairs = np.stack([keypoints[order], points[order]])
@@ -36,5 +38,6 @@ def merge_correspondences(parts: Sequence[Correspondences]) -> tuple[Corresponde
         points[rows],
         weights[rows],
         np.concatenate(factors)[rows] if has_factors else None,
+        np.concatenate(sigmas)[rows] if has_sigmas else None,
     )
     return merged, rows

@@ -24,6 +24,7 @@ from hloc_lite.pose.inlier_model import (
     posterior_odds,
     robust_sigma_px,
 )
+from hloc_lite.pose.landmark_precision import landmark_precisions
 from hloc_lite.pose.robust_least_squares import CauchyLoss, fill_rotation_rows, minimize
 from hloc_lite.types import Bool, Camera, Correspondences, Float64, PoseEstimate, Rigid3
 
@@ -70,11 +71,12 @@ def refine_on_inliers(
     odds = posterior_odds(weights, false_inlier_rates(bounds, camera), config)
     probabilities = inlier_probabilities(odds)
     mask = errors <= bounds
-    scales = np.ones(len(correspondences)) if precisions is None else precisions
-    covariance = None
+    given, covariance = precisions, None
     for coarse in (True, False):
         if np.count_nonzero(mask) < config.min_inliers:
             return None
+        precisions = _joint(given, landmark_precisions(correspondences, camera, pose, config))
+        scales = np.ones(len(correspondences)) if precisions is None else precisions
         sigma = robust_sigma_px((scales * errors)[mask], weights[mask])
         refined = refine_pose(
             points2D[mask],
@@ -93,6 +95,13 @@ def refine_on_inliers(
     if num_distinct_inliers(correspondences, mask) < config.min_inliers:
         return None
     return PoseEstimate(pose, mask, num_trials, covariance, camera)
+
+
+def _joint(given: Float64 | None, of_landmarks: Float64 | None) -> Float64 | None:
+    """Product of precisions, None where all are 1."""
+    if given is None or of_landmarks is None:
+        return of_landmarks if given is None else given
+    return given * of_landmarks
 
 
 def refine_pose(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -13,26 +13,32 @@ import cv2
 import numpy as np
 
 from hloc_lite.config import fingerprint
-from hloc_lite.errors import FormatError, HlocLiteError, StaleArtefactError
+from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap import write_model
 from hloc_lite.formats.hloc_lists import read_image_list, read_queries, write_poses, write_queries
 from hloc_lite.io.dataset_layout import DatasetLayout
-from hloc_lite.io.files import atomic_path, read_json, write_json_atomic, write_text_atomic
+from hloc_lite.io.files import write_json_atomic, write_text_atomic
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.synthetic.config import CONDITIONS, SCHEMA_VERSION, TownConfig
+from hloc_lite.synthetic.folder import (
+    FolderKind,
+    Progress,
+    check_folder,
+    delete_images,
+    is_complete,
+    write_rendering,
+)
 from hloc_lite.synthetic.parallel import render_in_processes
 from hloc_lite.synthetic.planning import make_plan
 from hloc_lite.synthetic.raycasting import RaycastScene
-from hloc_lite.synthetic.render import Rendering, render_view
+from hloc_lite.synthetic.render import render_view
 from hloc_lite.synthetic.town import Town, build_town, require_town_extra
 from hloc_lite.synthetic.views import map_points, map_views, plan_walks, query_views
 from hloc_lite.synthetic.visibility import View
 from hloc_lite.types import Float64
 
-Progress = Callable[[int, int], None]
-"""Called with (images done, total images)."""
+TOWN = FolderKind("town", "town.json", "town render")
 _NAME = re.compile(rf"(map|query/({'|'.join(CONDITIONS)}))/[0-9]+\.jpg")
-MAX_DEPTH_M = 65.535
 README = """A rendered town with exact poses.
 
 images/map, images/query/CONDITION   photographs; names in all lists are relative to images/
@@ -78,7 +84,7 @@ def write_dataset(
         MissingDependencyError: a package of the extra ``town`` is missing.
     """
     require_town_extra()
-    is_new = _check_folder(out_dir, config, overwrite)
+    is_new = check_folder(out_dir, TOWN, town_fingerprint(config), overwrite)
     if is_new:
         _write_town_json(out_dir, config, [], complete=False)
     town, views = plan_dataset(config)
@@ -86,7 +92,8 @@ def write_dataset(
         _delete_town(out_dir, [view.name for view in views])
         _write_town_json(out_dir, config, [], complete=False)
     _write_lists(out_dir, config, views)
-    todo = [view for view in views if not _complete(out_dir, view, with_depth, with_labels)]
+    parts = {"with_depth": with_depth, "with_labels": with_labels}
+    todo = [view for view in views if not is_complete(out_dir, view.name, **parts)]
     done = len(views) - len(todo)
     report = progress or (lambda *_: None)
     report(done, len(views))
@@ -126,7 +133,10 @@ def render_views(
             for view in group:
                 rng = image_rng(town.config.seed, view.name)
                 rendering = render_view(scene, view.camera, view.cam_from_world, rng)
-                _write(out_dir, view.name, rendering, town.config, with_depth, with_labels)
+                write_rendering(
+                    out_dir, view.name, rendering, jpeg_quality=town.config.jpeg_quality,
+                    with_depth=with_depth, with_labels=with_labels,
+                )  # fmt: skip
                 yield view.name
     finally:
         cv2.setNumThreads(threads)
@@ -135,69 +145,6 @@ def render_views(
 def image_rng(seed: int, name: str) -> np.random.Generator:
     """Make the generator of an image's noise, which depends on its name only."""
     return np.random.default_rng([seed, 90, *name.encode()])
-
-
-def _write(
-    out_dir: Path,
-    name: str,
-    rendering: Rendering,
-    config: TownConfig,
-    with_depth: bool,
-    with_labels: bool,
-) -> None:
-    layout = DatasetLayout(out_dir)
-    fast_png = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, 2]
-    if with_depth:
-        millimetres = np.where(rendering.depth < MAX_DEPTH_M, rendering.depth * 1000, 0)
-        _write_image(layout.depth / f"{name}.png", np.rint(millimetres).astype(np.uint16), fast_png)
-    if with_labels:
-        _write_image(layout.labels / f"{name}.png", rendering.labels, fast_png)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
-    bgr = cv2.cvtColor(rendering.pixels, cv2.COLOR_RGB2BGR)
-    _write_image(layout.images / name, bgr, quality)
-
-
-def _write_image(path: Path, image: np.ndarray, options: Sequence[int]) -> None:
-    ok, data = cv2.imencode(path.suffix, image, options)
-    if not ok:
-        raise HlocLiteError(f"cannot encode {path.name}")
-    with atomic_path(path) as partial:
-        partial.write_bytes(data.tobytes())
-
-
-def _complete(out_dir: Path, view: View, with_depth: bool, with_labels: bool) -> bool:
-    layout = DatasetLayout(out_dir)
-    wanted = [layout.images / view.name]
-    wanted += [layout.depth / f"{view.name}.png"] * with_depth
-    wanted += [layout.labels / f"{view.name}.png"] * with_labels
-    return all(path.is_file() for path in wanted)
-
-
-def _check_folder(out_dir: Path, config: TownConfig, overwrite: bool) -> bool:
-    """Return True if the folder holds no town yet.
-
-    Raises:
-        StaleArtefactError: the folder holds a town with another config.
-        HlocLiteError: the folder holds something else, or is a file.
-    """
-    record = out_dir / "town.json"
-    if record.is_file():
-        found = _recorded_fingerprint(record)
-        wanted = town_fingerprint(config)
-        if found != wanted and not overwrite:
-            raise StaleArtefactError(
-                f"{out_dir} holds a town with another config: its fingerprint is {found}, expected "
-                f"{wanted}. Choose another folder, or pass --overwrite to replace it"
-            )
-        return False
-    if out_dir.is_dir() and any(out_dir.iterdir()):
-        raise HlocLiteError(
-            f"{out_dir} is not empty and holds no town.json: it was not made by 'town render'. "
-            f"Choose another folder"
-        )
-    if out_dir.exists() and not out_dir.is_dir():
-        raise HlocLiteError(f"{out_dir} is a file; expected a folder to render into")
-    return True
 
 
 def _delete_town(out_dir: Path, new_names: Iterable[str]) -> None:
@@ -214,30 +161,13 @@ def _delete_town(out_dir: Path, new_names: Iterable[str]) -> None:
     for path in queries:
         with suppress(FormatError):
             names.update(read_queries(path))
-    ours = [name for name in sorted(names) if _NAME.fullmatch(name)]
-    photos = [layout.images / name for name in ours]
-    photos += [folder / f"{name}.png" for folder in (layout.depth, layout.labels) for name in ours]
-    try:
-        for path in [*photos, *queries, *ground_truth]:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise HlocLiteError(f"cannot delete {path}: {error.strerror or error}") from None
-    for folder in {path.parent for path in photos}:
-        for each in (folder, folder.parent, folder.parent.parent):
-            with suppress(OSError):  # not empty, or already gone
-                each.rmdir()
+    ours = [name for name in names if _NAME.fullmatch(name)]
+    delete_images(out_dir, ours, [*queries, *ground_truth])
 
 
 def town_fingerprint(config: TownConfig) -> str:
     """Fingerprint of everything that affects the rendered bytes."""
     return fingerprint("town", SCHEMA_VERSION, config)
-
-
-def _recorded_fingerprint(record: Path) -> str:
-    content = read_json(record)
-    if not isinstance(content, dict) or not isinstance(content.get("fingerprint"), str):
-        raise FormatError(f"{record} has no fingerprint; delete its folder and render again")
-    return str(content["fingerprint"])
 
 
 def _write_town_json(

@@ -103,14 +103,29 @@ def _number_plate(rng: np.random.Generator) -> UInt8:
 
 
 def add_pedestrian(
-    mesh: MeshBuilder, library: Library, rng: np.random.Generator, foot: Float64, heading: Float64
+    mesh: MeshBuilder,
+    library: Library,
+    rng: np.random.Generator,
+    foot: Float64,
+    heading: Float64,
 ) -> None:
     """Add a pedestrian."""
+    add_person(mesh, library["fabric"], library["fabric"], rng, foot, heading)
+
+
+def add_person(
+    mesh: MeshBuilder,
+    cloth: Material,
+    weave: Material,
+    rng: np.random.Generator,
+    foot: Float64,
+    heading: Float64,
+) -> None:
+    """Add a person in trousers, skin and hair of ``cloth`` and a coat of ``weave``."""
     scale = rng.uniform(0.92, 1.08)
     local = LocalFrame.upright(foot, heading)
-    cloth = library["fabric"]
     legs = cloth.tinted(*(rng.uniform(0.02, 0.25) * rng.uniform(0.6, 1.2, 3)))
-    coat = cloth.tinted(*(rng.uniform(0.03, 0.6) * rng.uniform(0.3, 1.3, 3)))
+    coat = weave.tinted(*(rng.uniform(0.03, 0.6) * rng.uniform(0.3, 1.3, 3)))
     skin = cloth.tinted(*(rng.uniform(0.25, 0.8) * np.array([0.9, 0.62, 0.48])))
     hair = cloth.tinted(*(rng.uniform(0.02, 0.3) * np.array([1.0, 0.8, 0.6])))
     stride = rng.uniform(0.1, 0.3)

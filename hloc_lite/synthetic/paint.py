@@ -28,7 +28,8 @@ Colour = tuple[float, float, float]
 
 
 @lru_cache(maxsize=256)
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    """Font of ``FONTS`` at a size in pixels."""
     resource = files("matplotlib") / "mpl-data" / "fonts" / "ttf" / f"{name}.ttf"
     with as_file(resource) as path:
         return ImageFont.truetype(str(path), size)
@@ -41,7 +42,7 @@ def spawn_rng(rng: np.random.Generator) -> np.random.Generator:
 
 def text_mask(text: str, font: str, height_px: int, width_px: int) -> Float32:
     """(height_px, width_px) coverage in [0, 1] of a line of text scaled to fill the rectangle."""
-    face = _font(font, 64)
+    face = load_font(font, 64)
     left, top, right, bottom = face.getbbox(text)
     canvas = Image.new("L", (max(1, int(right - left)) + 8, max(1, int(bottom - top)) + 8))
     ImageDraw.Draw(canvas).text((4 - left, 4 - top), text, fill=255, font=face)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from queue import Queue
@@ -41,28 +42,51 @@ def render_in_processes(
     Raises:
         HlocLiteError: a worker failed; finished images are kept.
     """
+    ordered = sorted(views, key=lambda view: (view.pass_name, view.name))
+    task: dict[str, Any] = {"out_dir": str(out_dir.resolve())}
+    task |= {"with_depth": with_depth, "with_labels": with_labels}
+    with shared_folder(out_dir) as shared:
+        save_town(shared, town)
+        parts = split_tasks(shared, task, "views", [view_to_json(view) for view in ordered], jobs)
+        yield from run_workers("hloc_lite.synthetic.render_worker", shared, parts, len(ordered))
+
+
+@contextmanager
+def shared_folder(out_dir: Path) -> Iterator[Path]:
+    """Folder in ``out_dir`` for files that workers share; it is deleted afterwards."""
     for stale in out_dir.glob(f"{PREFIX}*"):  # left by a killed run
         shutil.rmtree(stale, ignore_errors=True)
-    ordered = sorted(views, key=lambda view: (view.pass_name, view.name))
-    jobs = min(jobs, len(ordered))
     with tempfile.TemporaryDirectory(prefix=PREFIX, dir=out_dir) as folder:
-        shared = Path(folder)
-        save_town(shared, town)
-        bounds = np.linspace(0, len(ordered), jobs + 1).round().astype(int)
-        for number, (start, end) in enumerate(pairwise(bounds.tolist())):
-            part = [_view_to_json(view) for view in ordered[start:end]]
-            task: dict[str, Any] = {"out_dir": str(out_dir.resolve()), "views": part}
-            task |= {"with_depth": with_depth, "with_labels": with_labels}
-            write_json_atomic(shared / f"task{number}.json", task)
-        yield from _run_workers(shared, jobs, len(ordered))
+        yield Path(folder)
 
 
-def _run_workers(shared: Path, jobs: int, expected: int) -> Iterator[str]:
-    """Yield the names that the workers print."""
+def split_tasks(
+    shared: Path, task: Mapping[str, Any], key: str, items: Sequence[Any], jobs: int
+) -> int:
+    """Write ``task0.json`` and so on, each with a part of the items; returns their number."""
+    jobs = min(jobs, len(items))
+    bounds = np.linspace(0, len(items), jobs + 1).round().astype(int)
+    for number, (start, end) in enumerate(pairwise(bounds.tolist())):
+        write_json_atomic(shared / f"task{number}.json", {**task, key: items[start:end]})
+    return jobs
+
+
+def run_workers(module: str, shared: Path, jobs: int, expected: int) -> Iterator[str]:
+    """Run ``python -m MODULE FOLDER NUMBER`` for each task; yields the names that they print.
+
+    Args:
+        module: worker.
+        shared: folder with the tasks.
+        jobs: number of tasks.
+        expected: number of names that the workers print together.
+
+    Raises:
+        HlocLiteError: a worker failed.
+    """
     folder = shared.resolve()
     workers = [
         subprocess.Popen(
-            python_command("hloc_lite.synthetic.render_worker", folder, number),
+            python_command(module, folder, number),
             cwd=folder,
             env=python_environment(),
             stdin=subprocess.DEVNULL,
@@ -141,11 +165,11 @@ def load_town(folder: Path) -> Town:
 def load_task(folder: Path, number: str) -> tuple[Path, list[View], bool, bool]:
     """Read a worker's task: (output folder, views, with depth, with labels)."""
     task = read_json(folder / f"task{number}.json")
-    views = [_view_from_json(value) for value in task["views"]]
+    views = [view_from_json(value) for value in task["views"]]
     return Path(task["out_dir"]), views, task["with_depth"], task["with_labels"]
 
 
-def _view_to_json(view: View) -> dict[str, Any]:
+def view_to_json(view: View) -> dict[str, Any]:
     camera, pose = view.camera, view.cam_from_world
     return {
         "name": view.name,
@@ -155,7 +179,7 @@ def _view_to_json(view: View) -> dict[str, Any]:
     }
 
 
-def _view_from_json(value: Mapping[str, Any]) -> View:
+def view_from_json(value: Mapping[str, Any]) -> View:
     model, width, height, params = value["camera"]
     rotation, translation = (np.array(part) for part in value["cam_from_world"])
     camera = Camera(model, width, height, np.array(params))

@@ -1,4 +1,4 @@
-"""Ray casting in a town with Embree."""
+"""Ray casting in a mesh with Embree."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hloc_lite.synthetic.town import Town
 from hloc_lite.types import Float32, Float64, Int32
 
 
-class RaycastScene:
-    """Mesh of a town in one pass, ready for ray casting."""
+class MeshScene:
+    """Textured mesh in one light, ready for ray casting."""
 
-    def __init__(self, town: Town, pass_name: str) -> None:
-        self.mesh: Mesh = town.mesh(pass_name)
-        self.atlas: Atlas = town.atlas
-        self.lamps: Float64 = town.lamps
-        self.light: Light = LIGHTS[pass_name]
+    def __init__(self, mesh: Mesh, atlas: Atlas, lamps: Float64, light: Light) -> None:
+        self.mesh = mesh
+        self.atlas = atlas
+        self.lamps = lamps
+        self.light = light
         from embreex import rtcore_scene
         from embreex.mesh_construction import TriangleMesh
 
@@ -40,3 +40,10 @@ class RaycastScene:
         """(N,) 1.0 if the ray hits anything at any distance, else 0.0."""
         hit = self._embree.run(origins, directions, query="OCCLUDED")
         return (hit != -1).astype(np.float32)
+
+
+class RaycastScene(MeshScene):
+    """Mesh of a town in one pass, ready for ray casting."""
+
+    def __init__(self, town: Town, pass_name: str) -> None:
+        super().__init__(town.mesh(pass_name), town.atlas, town.lamps, LIGHTS[pass_name])

@@ -1,4 +1,4 @@
-"""Renders images of a town with depth and labels."""
+"""Renders images of a mesh with depth and labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.interpolate import RectBivariateSpline
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.photo import develop
-from hloc_lite.synthetic.raycasting import RaycastScene
+from hloc_lite.synthetic.raycasting import MeshScene
 from hloc_lite.synthetic.shading import SurfaceView
 from hloc_lite.types import Camera, Float32, Int32, Rigid3, UInt8
 
@@ -34,12 +34,30 @@ class Rendering:
     """(H, W) Cityscapes train ids."""
 
 
+@dataclass(frozen=True, eq=False)
+class Radiance:
+    """Light that reaches the pixels of a camera, before the camera's response."""
+
+    image: Float32
+    """(H, W, 3) linear RGB."""
+    depth: Float32
+    """(H, W) z along the optical axis, metres; 0 for sky."""
+    labels: UInt8
+    """(H, W) labels of the mesh; sky where nothing is seen."""
+
+
 def render_view(
-    scene: RaycastScene, camera: Camera, cam_from_world: Rigid3, rng: np.random.Generator
+    scene: MeshScene, camera: Camera, cam_from_world: Rigid3, rng: np.random.Generator
 ) -> Rendering:
     """Render one image; ``rng`` draws the sensor noise and the exposure."""
-    uv = _pixel_grid(camera)
     view = SurfaceView(scene, cam_from_world, float(focal_lengths(camera).mean()))
+    seen = trace(view, camera)
+    return Rendering(develop(seen.image, scene.light, rng), seen.depth, seen.labels)
+
+
+def trace(view: SurfaceView, camera: Camera) -> Radiance:
+    """Find what each pixel of a camera sees, and in which light."""
+    uv = _pixel_grid(camera)
     shape = (camera.height, camera.width)
     surface = view.cast(uv)
     row = view.prepare(surface)
@@ -47,9 +65,8 @@ def render_view(
     light, depth = view.shade(row, uv, lit)
     image = light.reshape(*shape, 3)
     _smooth_edges(view, image, row.reshape(shape), uv, lit)
-    label_of = np.append(scene.mesh.labels, np.uint8(labels.SKY))
-    pixels = develop(image, scene.light, rng)
-    return Rendering(pixels, depth.reshape(shape), label_of[surface].reshape(shape))
+    label_of = np.append(view.scene.mesh.labels, np.uint8(labels.SKY))
+    return Radiance(image, depth.reshape(shape), label_of[surface].reshape(shape))
 
 
 @lru_cache(maxsize=4)

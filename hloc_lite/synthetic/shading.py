@@ -15,7 +15,7 @@ from hloc_lite.synthetic import labels
 from hloc_lite.synthetic import mesh as columns
 from hloc_lite.synthetic.atlas import NUM_LEVELS, PATCH_NEUTRAL, TILE_PX
 from hloc_lite.synthetic.mesh import APPEARANCE_COLUMNS
-from hloc_lite.synthetic.raycasting import RaycastScene
+from hloc_lite.synthetic.raycasting import MeshScene
 from hloc_lite.synthetic.tiles import fractal_noise
 from hloc_lite.types import Float32, Int32, Rigid3
 
@@ -26,7 +26,7 @@ MIN_INVERSE_DEPTH = np.float32(1e-4)
 MAX_LAMP_DISTANCE_M = 26.0
 LAMP_STEP_PX = 4
 SHADOW_STEP_PX = 3
-_SUN, _AMBIENT = APPEARANCE_COLUMNS, APPEARANCE_COLUMNS + 1
+SUN, _AMBIENT = APPEARANCE_COLUMNS, APPEARANCE_COLUMNS + 1
 _H = APPEARANCE_COLUMNS + 2
 
 
@@ -36,7 +36,7 @@ class SurfaceView:
     A row of the table holds a surface's appearance, its light and its homography.
     """
 
-    def __init__(self, scene: RaycastScene, cam_from_world: Rigid3, focal_px: float) -> None:
+    def __init__(self, scene: MeshScene, cam_from_world: Rigid3, focal_px: float) -> None:
         self.scene = scene
         self.rotation = cam_from_world.rotation
         self.center = cam_from_world.center
@@ -68,9 +68,9 @@ class SurfaceView:
         table = np.zeros((len(idxs) + 1, _H + 9), np.float32)
         table[:-1, :APPEARANCE_COLUMNS] = scene.mesh.appearance[idxs]
         towards = -np.sign(offset)[:, None] * plane[:, 0:3]
-        table[:-1, _SUN] = np.maximum(towards @ scene.light.sun_direction, 0)
+        table[:-1, SUN] = np.maximum(towards @ scene.light.sun_direction, 0)
         leafy = scene.mesh.labels[idxs] == labels.VEGETATION
-        table[:-1, _SUN] = np.where(leafy, 0.35 + 0.4 * table[:-1, _SUN], table[:-1, _SUN])
+        table[:-1, SUN] = np.where(leafy, 0.35 + 0.4 * table[:-1, SUN], table[:-1, SUN])
         table[:-1, _AMBIENT] = 0.5 + 0.5 * towards[:, 2]
         inverse_depth = plane[:, 0:3] @ self.rotation.T / offset[:, None]
         table[:-1, _H : _H + 3] = inverse_depth
@@ -104,14 +104,7 @@ class SurfaceView:
         pick = (slice(step // 2, None, step), slice(step // 2, None, step))
         grid = rows.reshape(shape)[pick]
         size = (grid.shape[1] * step, grid.shape[0] * step)
-        x, y = (axis.reshape(shape)[pick].ravel() for axis in uv)
-        near = np.flatnonzero(grid.ravel() != self.sky_row)
-        row, x, y = grid.ravel()[near], x[near], y[near]
-        h = self.table[_H : _H + 3]
-        inverse = h[0].take(row) * x + h[1].take(row) * y + h[2].take(row)
-        depth = 1 / np.maximum(inverse, MIN_INVERSE_DEPTH)
-        in_cam = np.stack([x * depth, y * depth, depth], axis=1)
-        world = in_cam @ self.rotation.astype(np.float32) + self.center.astype(np.float32)
+        near, row, world = self.points_at(grid.ravel(), *(a.reshape(shape)[pick] for a in uv))
         value = np.zeros(grid.size, np.float32)
         value[near] = measure(world, row)
         value = value.reshape(grid.shape)
@@ -122,10 +115,25 @@ class SurfaceView:
         full = cv2.copyMakeBorder(full, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE)
         return np.asarray(full[: shape[0], : shape[1]], np.float32).ravel()
 
+    def points_at(self, rows: Int32, x: Float32, y: Float32) -> tuple[Int32, Int32, Float32]:
+        """World points seen at pixels of the z = 1 plane.
+
+        Returns:
+            (M,) pixels that do not see the sky, the (M,) table rows and (M, 3) points there.
+        """
+        near = np.flatnonzero(rows != self.sky_row).astype(np.int32)
+        row, x, y = rows[near], x.ravel()[near], y.ravel()[near]
+        h = self.table[_H : _H + 3]
+        inverse = h[0].take(row) * x + h[1].take(row) * y + h[2].take(row)
+        depth = 1 / np.maximum(inverse, MIN_INVERSE_DEPTH)
+        in_cam = np.stack([x * depth, y * depth, depth], axis=1)
+        world: Float32 = in_cam @ self.rotation.astype(np.float32) + self.center.astype(np.float32)
+        return near, row, world
+
     def _sunlit(self, world: Float32, rows: Int32) -> Float32:
         direction = self.scene.light.sun_direction
         value = np.zeros(len(world), np.float32)
-        facing = np.flatnonzero(self.table[_SUN].take(rows) > 1e-3)
+        facing = np.flatnonzero(self.table[SUN].take(rows) > 1e-3)
         start = world[facing] + np.float32(0.02) * self.normals[rows[facing]]
         rays = np.ascontiguousarray(np.broadcast_to(direction, start.shape))
         value[facing] = 1 - self.scene.occluded(start, rays)
@@ -183,7 +191,7 @@ class SurfaceView:
         albedo *= albedo
         albedo *= rows[columns.TINT_R : columns.TINT_B + 1].T
         light = self.scene.light
-        sun = rows[_SUN] * lit[0]
+        sun = rows[SUN] * lit[0]
         ambient = rows[_AMBIENT]
         glow = lit[1] + rows[columns.EMISSION]
         haze = 1 - np.exp(z * np.float32(-1 / 700))

@@ -103,7 +103,8 @@ def _seamless(image: Float32) -> Float32:
     return np.asarray(cv2.resize(image, (N, N), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _periodic(rng: np.random.Generator, cells: float, octaves: int = 4) -> Float32:
+def periodic_noise(rng: np.random.Generator, cells: float, octaves: int = 4) -> Float32:
+    """(N, N) fractal noise in about [-1, 1] that repeats without seams."""
     return _seamless(fractal_noise(rng, (N + 60, N + 60), cells, octaves))
 
 
@@ -133,9 +134,9 @@ def _courses(
 
 def _brick_drawn(rng: np.random.Generator) -> Float32:
     tone, mask = _courses(rng, 16, 5, 5, 22, 1)
-    grain = 7 * _gravel() + 12 * _periodic(rng, 40)
+    grain = 7 * _gravel() + 12 * periodic_noise(rng, 40)
     brick = np.stack([168 + tone, 98 + 0.75 * tone, 76 + 0.6 * tone], axis=-1) + grain[..., None]
-    mortar = np.array([168, 162, 152], np.float32) + (8 * _periodic(rng, 90))[..., None]
+    mortar = np.array([168, 162, 152], np.float32) + (8 * periodic_noise(rng, 90))[..., None]
     return mask[..., None] * brick + (1 - mask[..., None]) * mortar
 
 
@@ -149,43 +150,43 @@ def _brick_photo(rng: np.random.Generator) -> Texture:
     flat = (flat - flat.mean()) / flat.std()
     mirrored = np.hstack([flat, flat[:, ::-1]])
     mirrored = np.vstack([mirrored, mirrored[::-1]])
-    uneven = 14 * _periodic(rng, 8)
+    uneven = 14 * periodic_noise(rng, 8)
     gray = 118 + 26 * mirrored + uneven
     return gray[..., None] * np.array([1.25, 0.95, 0.8], np.float32)
 
 
 def _asphalt(rng: np.random.Generator) -> Texture:
-    return 150 + 18 * _gravel() + 10 * _periodic(rng, 12) + rng.normal(0, 7, (N, N))
+    return 150 + 18 * _gravel() + 10 * periodic_noise(rng, 12) + rng.normal(0, 7, (N, N))
 
 
 def _plaster(rng: np.random.Generator) -> Texture:
     white = rng.normal(0, 1, (N, N)).astype(np.float32)
     rough = np.asarray(cv2.GaussianBlur(white, (0, 0), 1.6), np.float32)
-    return 212 + 55 * rough / 2.2 + 9 * _periodic(rng, 10) + 3 * _gravel()
+    return 212 + 55 * rough / 2.2 + 9 * periodic_noise(rng, 10) + 3 * _gravel()
 
 
 def _stone(rng: np.random.Generator) -> Float32:
     tone, mask = _courses(rng, 6, 3, 6, 18, 2)
-    face = 188 + tone + 9 * _gravel() + 12 * _periodic(rng, 14)
+    face = 188 + tone + 9 * _gravel() + 12 * periodic_noise(rng, 14)
     gray = mask * face + (1 - mask) * 95
     return gray[..., None] * np.array([1.0, 0.97, 0.9], np.float32)
 
 
 def _cobbles(rng: np.random.Generator) -> Float32:
     tone, mask = _courses(rng, 14, 12, 9, 20, 3)
-    gray = mask * (150 + tone + 11 * _gravel()) + (1 - mask) * (62 + 9 * _periodic(rng, 60))
+    gray = mask * (150 + tone + 11 * _gravel()) + (1 - mask) * (62 + 9 * periodic_noise(rng, 60))
     return gray[..., None] * np.array([1.0, 0.99, 0.98], np.float32)
 
 
 def _paving(rng: np.random.Generator) -> Float32:
     tone, mask = _courses(rng, 4, 4, 5, 9, 1)
-    return mask * (182 + tone + 7 * _gravel() + 8 * _periodic(rng, 16)) + (1 - mask) * 96
+    return mask * (182 + tone + 7 * _gravel() + 8 * periodic_noise(rng, 16)) + (1 - mask) * 96
 
 
 def _wood(rng: np.random.Generator) -> Texture:
     planks = np.repeat(rng.normal(0, 12, 8), N // 8).astype(np.float32)[None, :]
     grain = cv2.resize(rng.normal(0, 1, (10, N)).astype(np.float32), (N, N))
-    gray = 165 + planks + 13 * grain + 6 * _periodic(rng, 20)
+    gray = 165 + planks + 13 * grain + 6 * periodic_noise(rng, 20)
     gray[:, :: N // 8] = gray[:, 1 :: N // 8] = gray[:, 2 :: N // 8] = 60
     return gray
 
@@ -209,8 +210,8 @@ def _leaf(rng: np.random.Generator) -> Texture:
 
 
 def _metal(rng: np.random.Generator) -> Texture:
-    return 225 + 5 * _periodic(rng, 6) + rng.normal(0, 2, (N, N))
+    return 225 + 5 * periodic_noise(rng, 6) + rng.normal(0, 2, (N, N))
 
 
 def _fabric(rng: np.random.Generator) -> Texture:
-    return 205 + 22 * _periodic(rng, 7, 3) + rng.normal(0, 5, (N, N))
+    return 205 + 22 * periodic_noise(rng, 7, 3) + rng.normal(0, 5, (N, N))

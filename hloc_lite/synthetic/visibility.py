@@ -34,7 +34,7 @@ def is_valid_view(scene: RaycastScene, camera: Camera, pose: Rigid3, strict: boo
 
     ``strict`` also limits moving objects, near surfaces and leaves, and asks for facades.
     """
-    around = _sphere_directions()
+    around = sphere_directions()
     center = np.ascontiguousarray(np.broadcast_to(pose.center.astype(np.float32), around.shape))
     if scene.distance(center, around).min() < 0.5:
         return False
@@ -53,7 +53,7 @@ def is_valid_view(scene: RaycastScene, camera: Camera, pose: Rigid3, strict: boo
     )
 
 
-def _sphere_directions() -> np.ndarray:
+def sphere_directions() -> np.ndarray:
     """(64, 3) unit vectors, evenly distributed."""
     golden = np.pi * (3 - np.sqrt(5))
     k = np.arange(64)

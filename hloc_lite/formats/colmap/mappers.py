@@ -50,6 +50,8 @@ def triangulate(
     keypoints: Mapping[str, Float64],
     pairs: Iterable[tuple[Pair, TwoView]],
     config: MappingConfig,
+    *,
+    needs_points: bool = True,
 ) -> SfmModel:
     """Triangulate points from verified matches between images of known pose.
 
@@ -58,6 +60,7 @@ def triangulate(
         keypoints: (N, 2) pixels of each image of the reference, by name.
         pairs: verified matches.
         config: thresholds, threads and seed.
+        needs_points: False if a model without points will do.
 
     Raises:
         MappingError: no point could be triangulated, or the temporary folder is full.
@@ -82,7 +85,7 @@ def triangulate(
             )  # fmt: skip
         result.write_binary(str(folder / "out"))
         model = read_model(folder / "out")
-    if model.num_points == 0:
+    if model.num_points == 0 and needs_points:
         raise MappingError(
             "no point could be triangulated from the matches with the given poses: check that the "
             "reference model belongs to these images and that its poses are cam_from_world"

@@ -58,7 +58,7 @@ def test_a_written_folder_is_complete_and_read_back(case: Case, tmp_path: Path) 
     check_map(found, source, names, has_points=False)
     assert found.reference is not None and found.reference.num_points == 0
     (camera,) = found.reference.cameras.values()
-    check_alike(camera, CENTRED)
+    check_alike(camera, CENTRED, tolerance_px=1e-3)  # found by points of a quarter millimetre
     assert set(found.query_names) == {names[name] for name in source.query_names}
     for query in found.queries["all"].values():
         check_alike(query, PHONE)
@@ -80,8 +80,8 @@ def test_points_of_a_cutout_are_those_of_its_depths(case: Case) -> None:
         matrix = np.loadtxt((root / cutout.alignment).read_text().split("\n")[7:11])
         floor = points[20, 50] @ matrix[:3, :3].T + matrix[:3, 3]
         in_cam = image.cam_from_world.apply(floor)
-        np.testing.assert_allclose(in_cam[2], 5.0, atol=1e-6)
-        np.testing.assert_allclose(img_from_cam(CENTRED, in_cam), [50.5, 20.5], atol=1e-6)
+        np.testing.assert_allclose(in_cam[2], 5.0, atol=5e-4)
+        np.testing.assert_allclose(img_from_cam(CENTRED, in_cam), [50.5, 20.5], atol=5e-3)
 
 
 def test_photos_of_other_cameras_are_resampled(tmp_path: Path) -> None:
@@ -268,6 +268,12 @@ def test_damaged_matlab_files(tmp_path: Path) -> None:
 
 def test_missing_files_are_named(case: Case) -> None:
     root, _, _, card = case
+    photo = next((root / inloc.QUERIES).iterdir())
+    photo.rename(root / "moved.JPG")
+    with pytest.raises(FormatError, match="1 of 5 queries are not below"):
+        inloc.read(root, card)
+    (root / "moved.JPG").rename(photo)
+    shutil.rmtree(root / "inputs")
     for folder in (inloc.CUTOUTS, inloc.QUERIES):
         (root / folder).rename(root / "moved")
         with pytest.raises(FormatError, match=folder):

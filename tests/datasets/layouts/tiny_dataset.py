@@ -136,12 +136,12 @@ def check_cameras(
             check_alike(known[names[name]], camera)
 
 
-def check_alike(found: Camera, wanted: Camera) -> None:
+def check_alike(found: Camera, wanted: Camera, tolerance_px: float = 1e-6) -> None:
     """Two cameras have one size and project alike."""
     assert (found.width, found.height) == (wanted.width, wanted.height)
     rays = np.array([[0, 0, 1], [0.3, 0.1, 1], [-0.2, 0.25, 1], [0.4, -0.3, 1]])
     np.testing.assert_allclose(
-        img_from_cam(found, rays), img_from_cam(wanted, rays), rtol=1e-9, atol=1e-6
+        img_from_cam(found, rays), img_from_cam(wanted, rays), rtol=1e-9, atol=tolerance_px
     )
 
 

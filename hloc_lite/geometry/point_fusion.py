@@ -1,0 +1,146 @@
+"""Clouds of points: means in voxels, normals, outliers, distances of neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hloc_lite.errors import ShapeError
+from hloc_lite.types import Bool, Float32, Int64
+
+_MAX_CELLS = 1 << 20
+"""Voxels along one axis; three such numbers fit into 60 bits."""
+_BLOCK = 1 << 17
+"""Points whose neighbours are in memory at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class PointSamples:
+    """Measured points, N of them: several may measure the same place."""
+
+    xyz: Float32
+    """(N, 3) world, map units."""
+    rgb: Float32
+    """(N, 3), 0 to 255."""
+    towards: Float32
+    """(N, 3) direction to the camera or scanner that saw it, any length; 0 where unknown."""
+    weights: Float32
+    """(N,) > 0, inverse variances up to scale."""
+
+    def __len__(self) -> int:
+        return len(self.xyz)
+
+    def subset(self, selection: npt.NDArray[np.generic]) -> PointSamples:
+        """Samples that a mask or index array selects."""
+        return PointSamples(
+            self.xyz[selection], self.rgb[selection], self.towards[selection],
+            self.weights[selection],
+        )  # fmt: skip
+
+
+def join_samples(first: PointSamples, second: PointSamples) -> PointSamples:
+    """Samples of both."""
+    return PointSamples(
+        np.concatenate([first.xyz, second.xyz]),
+        np.concatenate([first.rgb, second.rgb]),
+        np.concatenate([first.towards, second.towards]),
+        np.concatenate([first.weights, second.weights]),
+    )
+
+
+def voxel_means(samples: PointSamples, voxel: float) -> PointSamples:
+    """Weighted mean of the samples in each cube of a grid.
+
+    Args:
+        voxel: edge of a cube, map units.
+
+    Raises:
+        ShapeError: the points span more than a million cubes along an axis.
+    """
+    if not len(samples):
+        return samples
+    cells = np.floor(samples.xyz.astype(np.float64) / voxel).astype(np.int64)
+    cells -= cells.min(axis=0)
+    if cells.max() >= _MAX_CELLS:
+        raise ShapeError(
+            f"points span {cells.max() * voxel:.3g} map units, too many for voxels of {voxel:.3g}"
+        )
+    keys = (cells[:, 0] << 40) | (cells[:, 1] << 20) | cells[:, 2]
+    _, inverse = np.unique(keys, return_inverse=True)
+    total = np.bincount(inverse, samples.weights)
+
+    def mean(values: Float32) -> Float32:
+        # around the first of each voxel would be more exact; float64 sums are enough
+        columns = [np.bincount(inverse, samples.weights * column) for column in values.T]
+        return np.stack([column / total for column in columns], axis=1).astype(np.float32)
+
+    return PointSamples(
+        mean(samples.xyz), mean(samples.rgb), mean(samples.towards), total.astype(np.float32)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhoods:
+    """Shape of the surroundings of N points."""
+
+    normals: Float32
+    """(N, 3) unit normals of the planes through the neighbours, of either sign."""
+    spacings: Float32
+    """(N,) mean distance of the nearest four neighbours."""
+    spreads: Float32
+    """(N,) mean distance of all neighbours."""
+
+
+def neighbourhoods(xyz: Float32, count: int) -> Neighbourhoods:
+    """Normals and distances from the ``count`` nearest neighbours of each point.
+
+    Raises:
+        ShapeError: there are not more than ``count`` points.
+    """
+    from scipy.spatial import cKDTree
+
+    if len(xyz) <= count:
+        raise ShapeError(f"neighbourhoods of {count} points need more points, got {len(xyz)}")
+    origin = xyz.mean(axis=0, dtype=np.float64)
+    centred = (xyz - origin).astype(np.float32)
+    tree = cKDTree(centred, balanced_tree=False, compact_nodes=False)
+    normals = np.empty_like(centred)
+    spacings, spreads = np.empty(len(xyz), np.float32), np.empty(len(xyz), np.float32)
+    for start in range(0, len(xyz), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        distances, rows = tree.query(centred[block], k=count + 1)
+        spacings[block] = distances[:, 1:5].mean(axis=1)
+        spreads[block] = distances[:, 1:].mean(axis=1)
+        normals[block] = _plane_normals(centred[rows])
+    return Neighbourhoods(normals, spacings, spreads)
+
+
+def _plane_normals(points: Float32) -> Float32:
+    """(N, 3) unit normals of least-squares planes through (N, K, 3) points."""
+    offsets = points - points.mean(axis=1, keepdims=True)
+    scatter = np.einsum("nki,nkj->nij", offsets, offsets, dtype=np.float64)
+    return np.asarray(np.linalg.eigh(scatter)[1][:, :, 0], np.float32)
+
+
+def are_inliers(spreads: Float32, max_sigmas: float) -> Bool:
+    """(N,) False for points much farther from their neighbours than most (statistical outliers).
+
+    The limit is the median plus ``max_sigmas`` robust standard deviations, and at least twice the
+    median: equal distances, as on a grid, have no deviation.
+    """
+    median = np.median(spreads)
+    deviation = 1.4826 * np.median(np.abs(spreads - median))
+    return np.asarray(spreads <= max(median + max_sigmas * deviation, 2 * median))
+
+
+def facing(normals: Float32, towards: Float32) -> Float32:
+    """Normals with the sign that points to where the points were seen from."""
+    dots = np.einsum("ij,ij->i", normals, towards)
+    return np.where(dots[:, None] < 0, -normals, normals)
+
+
+def cells_of(xyz: Float32, edge: float) -> Int64:
+    """(N, 3) indices of the cubes of a grid that hold the points."""
+    return np.floor(xyz.astype(np.float64) / edge).astype(np.int64)

@@ -1,0 +1,131 @@
+"""Surface of a map on disk: tiles in MAP/surface, opened when in view (``surface_tiles``)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hloc_lite.errors import FormatError
+from hloc_lite.geometry.cameras import focal_lengths
+from hloc_lite.geometry.field_of_view import sphere_in_view
+from hloc_lite.io.array_folder import read_header, read_listed_array
+from hloc_lite.maps.folder import SURFACE
+from hloc_lite.maps.surface_tiles import (
+    POINT,
+    SURFACE_SCHEMA,
+    Tile,
+    join_surfaces,
+    surface_from_rows,
+    tile_from_json,
+)
+from hloc_lite.types import Camera, Rigid3, Surface
+
+__all__ = ["StoredSurface", "Surface", "open_surface"]
+
+logger = logging.getLogger(__name__)
+POINTS_PER_PIXEL = 4
+"""Points loaded for each pixel that a tile may cover: random ones leave gaps if fewer."""
+
+
+class StoredSurface:
+    """Surface on disk, of which the tiles in view are loaded at the density that a view needs.
+
+    Tiles are memory-mapped, and compared with their checksums at first use.
+
+    Raises:
+        FormatError: no surface there, another schema, or a damaged header.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._header = read_header(folder, SURFACE_SCHEMA)
+        try:
+            self.tiles: tuple[Tile, ...] = tuple(map(tile_from_json, self._header["tiles"]))
+            self.fingerprint = str(self._header["fingerprint"])
+            self.is_mesh = bool(self._header["is_mesh"])
+            self.origin: Mapping[str, Any] = dict(self._header["origin"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"{folder} is not a complete surface: {error!r}") from None
+        self.checksum = str(self._header["checksum"])
+        """Changes with the content."""
+        self._opened: dict[str, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return sum(tile.count for tile in self.tiles)
+
+    def __repr__(self) -> str:
+        kind = "mesh vertices" if self.is_mesh else "points"
+        return f"StoredSurface({len(self)} {kind} in {len(self.tiles)} tiles, {self.folder})"
+
+    def seen_from(self, camera: Camera, cam_from_world: Rigid3) -> Surface:
+        """Points or triangles of the tiles in view; far ones at the density that pixels resolve.
+
+        Raises:
+            FormatError: a tile is missing, damaged or changed, or the camera has no focal length.
+        """
+        focal = float(np.sqrt(np.prod(focal_lengths(camera))))
+        eye = cam_from_world.center
+        parts = []
+        for tile in self.tiles:
+            center, radius = (tile.low + tile.high) / 2, np.linalg.norm(tile.high - tile.low) / 2
+            if not sphere_in_view(camera, cam_from_world.apply(center), float(radius)):
+                continue
+            distance = float(np.linalg.norm(np.clip(eye, tile.low, tile.high) - eye))
+            wanted = distance / focal / np.sqrt(POINTS_PER_PIXEL)
+            is_finer = not self.is_mesh and 0 < tile.spacing < wanted
+            parts.append(self._load(tile, (tile.spacing / wanted) ** 2 if is_finer else 1.0))
+        return join_surfaces(parts)
+
+    def parts(self) -> Iterator[Surface]:
+        """All tiles, one at a time.
+
+        Raises:
+            FormatError: a tile is missing, damaged or changed.
+        """
+        for tile in self.tiles:
+            yield self._load(tile, 1.0)
+
+    def whole(self) -> Surface:
+        """The whole surface in memory, 31 bytes a point. Raises as ``parts``."""
+        return join_surfaces(list(self.parts()))
+
+    def _load(self, tile: Tile, share: float) -> Surface:
+        """The first share of a tile's points."""
+        rows = self._array(tile.name)
+        if rows.dtype != POINT or rows.shape != (tile.count,):
+            raise FormatError(f"{self.folder}: tile {tile.name} does not hold {tile.count} points")
+        if self.is_mesh:
+            return surface_from_rows(rows, 1.0, self._array(f"{tile.name}-faces"))
+        count = max(1, round(share * tile.count))
+        return surface_from_rows(rows[:count], count / tile.count, None)
+
+    def _array(self, name: str) -> np.ndarray:
+        if name not in self._opened:
+            self._opened[name] = read_listed_array(self.folder, self._header, f"tiles/{name}")
+        return self._opened[name]
+
+
+def open_surface(map_folder: Path, fingerprint: str) -> StoredSurface | None:
+    """Open the surface in the folder of a map; None without one that belongs to the map.
+
+    One that is damaged or of another map is reported and ignored: queries do without.
+
+    Args:
+        fingerprint: that of the map.
+    """
+    folder = map_folder / SURFACE
+    if not folder.is_dir():
+        return None
+    try:
+        found = StoredSurface(folder)
+    except FormatError as error:
+        logger.warning("%s; it is ignored, `hloc-lite surface` makes it anew", error)
+        return None
+    if found.fingerprint != fingerprint:
+        logger.warning("%s belongs to another map and is ignored: run `hloc-lite surface`", folder)
+        return None
+    return found

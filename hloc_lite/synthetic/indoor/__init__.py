@@ -1,0 +1,1 @@
+"""A rendered indoor twin: floors of offices, their panoramic scans, and phone photos."""
