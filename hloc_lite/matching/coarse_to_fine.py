@@ -35,8 +35,8 @@ COARSE_STRIDE, FINE_STRIDE = 16, 4
 CACHED_PHOTOS = 24
 """Photos whose features stay in memory: 3 MB each at 640 px."""
 VOTES_OF_CERTAINTY = 1.0
-"""The score is 1 - exp(-votes / this): 0.86 at 2 votes and 0.95 at 3. Of those matches 0.94 and 0.98
-lie within 2 px of the epipolar line on a street, 0.88 and 0.94 indoors."""
+"""The score is 1 - exp(-votes / this): 0.86 at 2 votes and 0.95 at 3. Of those matches 0.94 and
+0.98 lie within 2 px of the epipolar line on a street, 0.88 and 0.94 indoors."""
 Pyramid = Callable[["torch.Tensor"], "list[torch.Tensor]"]
 """Backbone: (1, 3, H, W) RGB in [0, 1] -> features at the strides 4, 8 and 16."""
 
