@@ -24,7 +24,7 @@ from hloc_lite.matching.feature_grids import (
     unit,
     whitened,
 )
-from hloc_lite.matching.sub_pixel import cell_corners, snapped, track
+from hloc_lite.matching.sub_pixel import MAX_SHIFT_CELLS, cell_corners, snapped, track
 from hloc_lite.registry import Runtime
 from hloc_lite.types import Bool, Float32, Int64, PairMatches, Photo, UInt8
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import torch
 
 COARSE_STRIDE, FINE_STRIDE = 16, 4
+MAX_ZOOM = 2
+"""Resolution at which matches are tracked over that of the backbone, if the photo has it."""
 CACHED_PHOTOS = 24
 """Photos whose features stay in memory: 3 MB each at 640 px."""
 VOTES_OF_CERTAINTY = 1.0
@@ -48,13 +50,14 @@ class _Described:
     levels: list[torch.Tensor]
     """(C, H, W) features at the strides 4, 8 and 16."""
     gray: UInt8
-    """(h, w)."""
+    """(h, w) where corners are found and tracked; ``zoom`` times the backbone's resolution."""
+    zoom: int
     corners: Float32
-    """(h / 4, w / 4, 2) position of the strongest corner of each fine cell."""
+    """(H, W, 2) position of the strongest corner of each fine cell, pixels of ``gray``."""
     is_corner: Bool
-    """(h / 4, w / 4) True where it is strong enough to be matched."""
+    """(H, W) True where it is strong enough to be matched."""
     scale: Float32
-    """(2,) original pixels per pixel, along x and y."""
+    """(2,) original pixels per pixel of ``gray``, along x and y."""
     image_size: tuple[int, int]
 
 
@@ -87,7 +90,8 @@ class CoarseToFineMatcher:
         centres0, centres1 = _centres(first), _centres(second)
         points = corners0[cells[:, 0]]
         guesses = points + centres1[cells[:, 1]] - centres0[cells[:, 0]]
-        moved, is_good = track(first.gray, second.gray, points, guesses)
+        max_shift_px = MAX_SHIFT_CELLS * FINE_STRIDE * second.zoom
+        moved, is_good = track(first.gray, second.gray, points, guesses, max_shift_px)
         points, moved, votes = points[is_good], moved[is_good], votes[is_good]
         moved, _ = snapped(moved, corners1[second.is_corner.ravel()])
         scores = 1 - np.exp(-votes / VOTES_OF_CERTAINTY)
@@ -126,15 +130,19 @@ class CoarseToFineMatcher:
         size = _working_size(photo, self._config.dense_side_px)
         pixels = cv2.resize(photo.pixels, size, interpolation=cv2.INTER_AREA)
         rgb = torch.tensor(pixels, device=self._device).permute(2, 0, 1)[None].float() / 255
-        gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
-        corners, is_corner = cell_corners(gray, FINE_STRIDE)
+        zoom = min(MAX_ZOOM, max(1, photo.width // size[0]), max(1, photo.height // size[1]))
+        large = (size[0] * zoom, size[1] * zoom)
+        shown = cv2.resize(photo.pixels, large, interpolation=cv2.INTER_AREA)
+        gray = cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+        corners, is_corner = cell_corners(gray, FINE_STRIDE * zoom)
         if photo.mask is not None:
-            scaled = cv2.resize(photo.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+            mask = cv2.resize(photo.mask.astype(np.uint8), large, interpolation=cv2.INTER_NEAREST)
             x, y = corners.astype(np.int64).transpose(2, 0, 1)
-            is_corner &= scaled[y, x] > 0
-        scale = np.array([photo.width / size[0], photo.height / size[1]], np.float32)
+            is_corner &= mask[y, x] > 0
+        scale = np.array([photo.width / large[0], photo.height / large[1]], np.float32)
         levels = [level[0].float() for level in self._pyramid(rgb)]
-        return _Described(levels, gray, corners, is_corner, scale, (photo.width, photo.height))
+        own_size = (photo.width, photo.height)
+        return _Described(levels, gray, zoom, corners, is_corner, scale, own_size)
 
 
 def _load_backbone(name: str, runtime: Runtime) -> Pyramid:
@@ -175,8 +183,8 @@ def _fine_features(first: _Described, second: _Described) -> tuple[torch.Tensor,
 
 
 def _centres(described: _Described) -> Float32:
-    """(H * W, 2) centres of the fine cells, pixels."""
+    """(H * W, 2) centres of the fine cells, pixels of ``gray``."""
     height, width = described.is_corner.shape
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     centres = (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) * FINE_STRIDE
-    return centres.astype(np.float32)
+    return centres.astype(np.float32) * np.float32(described.zoom)

@@ -11,6 +11,7 @@ import numpy as np
 from hloc_lite.config import MatchingConfig
 from hloc_lite.io.image_resizing import resize, resized_size
 from hloc_lite.io.torch_checkpoints import checkpoint_errors, load_parameters, read_checkpoint
+from hloc_lite.matching.seen_pixels import is_seen
 from hloc_lite.registry import Runtime
 from hloc_lite.types import Float32, PairMatches, Photo
 
@@ -68,7 +69,7 @@ class LoftrMatcher:
             for side, photo in enumerate((first, second))
         ]
         scores = found["confidence"].float().clamp(0, 1).cpu().numpy()
-        inside = _is_seen(keypoints[0], first) & _is_seen(keypoints[1], second)
+        inside = is_seen(keypoints[0], first) & is_seen(keypoints[1], second)
         rows = np.flatnonzero(inside)
         rows = rows[np.argsort(-scores[rows], kind="stable")][: self._config.dense_max_matches]
         return PairMatches(keypoints[0][rows], keypoints[1][rows], scores[rows], *sizes)
@@ -121,14 +122,3 @@ def _in_photo(keypoints: torch.Tensor, image: torch.Tensor, photo: Photo) -> Flo
     height, width = image.shape[2:]
     scale = np.array([photo.width / width, photo.height / height], np.float32)
     return keypoints.float().cpu().numpy() * scale
-
-
-def _is_seen(keypoints: Float32, photo: Photo) -> np.ndarray:
-    """(K,) True for keypoints inside the photo and its mask."""
-    size = np.array([photo.width, photo.height])
-    inside = ((keypoints >= 0) & (keypoints <= size)).all(axis=1)
-    if photo.mask is None:
-        return inside
-    x, y = np.clip(keypoints.astype(np.int64), 0, size - 1).T
-    seen: np.ndarray = inside & photo.mask[y, x]
-    return seen

@@ -17,8 +17,8 @@ BORDER_PX = 8
 """Corners nearer to the border are left out: half the tracking window would lie outside."""
 TRACK_WINDOW_PX = 15
 """Side of the window that is tracked. 9 gives 5 % fewer matches, as accurate."""
-MAX_SHIFT_PX = 6.0
-"""Largest correction of a match of 4 x 4 cells: the error of a cell and a half."""
+MAX_SHIFT_CELLS = 1.5
+"""Largest correction of a match of two fine cells, in cells."""
 MAX_BACKWARD_PX = 0.5
 """Largest distance from where tracking started after tracking back."""
 SNAP_PX = 0.75
@@ -55,7 +55,9 @@ def cell_corners(gray: UInt8, stride: int) -> tuple[Float32, Bool]:
     return _sharpened(gray, positions, is_corner) + 0.5, is_corner
 
 
-def track(first: UInt8, second: UInt8, points: Float32, guesses: Float32) -> tuple[Float32, Bool]:
+def track(
+    first: UInt8, second: UInt8, points: Float32, guesses: Float32, max_shift_px: float
+) -> tuple[Float32, Bool]:
     """Positions in the second photo, by Lucas-Kanade from a guess, and back as a check.
 
     Args:
@@ -63,6 +65,7 @@ def track(first: UInt8, second: UInt8, points: Float32, guesses: Float32) -> tup
         second: (h', w').
         points: (K, 2) positions in the first.
         guesses: (K, 2) positions in the second.
+        max_shift_px: largest distance from the guess.
 
     Returns:
         (K, 2) positions in the second, and (K,) True where tracking succeeded both ways.
@@ -75,7 +78,7 @@ def track(first: UInt8, second: UInt8, points: Float32, guesses: Float32) -> tup
     back, is_back = _flow(images[1], images[0], moved, points)
     shift = np.linalg.norm(moved - guesses, axis=1)
     error = np.linalg.norm(back - points, axis=1)
-    is_good = is_found & is_back & (shift <= MAX_SHIFT_PX) & (error <= MAX_BACKWARD_PX)
+    is_good = is_found & is_back & (shift <= max_shift_px) & (error <= MAX_BACKWARD_PX)
     height, width = second.shape
     is_good &= ((moved >= 0) & (moved < (width, height))).all(axis=1)
     return moved, is_good
@@ -94,14 +97,14 @@ def snapped(points: Float32, corners: Float32) -> tuple[Float32, Int64]:
 
 
 def _sharpened(gray: UInt8, positions: Float32, is_corner: Bool) -> Float32:
-    """Sub-pixel positions of corners; those that move by a pixel or more stay."""
+    """Sub-pixel positions of corners; those that would leave their window stay."""
     if not is_corner.any():
         return positions
     start = positions[is_corner]
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 20, 0.01)
     half = CORNER_WINDOW_PX // 2
     moved = cv2.cornerSubPix(gray, start[:, None].copy(), (half, half), (-1, -1), criteria)[:, 0]
-    is_stable = np.linalg.norm(moved - start, axis=1) < 1.0
+    is_stable = np.linalg.norm(moved - start, axis=1) <= CORNER_WINDOW_PX / 2
     positions = positions.copy()
     positions[is_corner] = np.where(is_stable[:, None], moved, start)
     return positions
@@ -116,7 +119,7 @@ def _flow(
         points - np.float32(0.5),  # OpenCV's (0, 0) is the centre of the first pixel
         (guesses - np.float32(0.5)).copy(),
         winSize=(TRACK_WINDOW_PX, TRACK_WINDOW_PX),
-        maxLevel=1,
+        maxLevel=2,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
         criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 20, 0.01),
     )

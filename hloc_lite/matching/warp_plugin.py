@@ -10,12 +10,13 @@ Neither is a dependency. Whoever has installed one registers it in three lines, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from hloc_lite.config import MatchingConfig
+from hloc_lite.matching.seen_pixels import is_seen
 from hloc_lite.types import Float32, PairMatches, Photo
 
 if TYPE_CHECKING:
@@ -73,13 +74,13 @@ class WarpMatcher:
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(self._seed)
             warp, certainty = self._model.match(images[0], images[1])
-            is_certain = certainty >= self._config.dense_min_certainty
+            certainty = certainty * (certainty >= self._config.dense_min_certainty)
             # their sample draws by certainty, and cannot draw from nothing
-            if not bool((certainty * is_certain).any()):
+            num = min(self._config.dense_max_matches, int((certainty > 0).sum()))
+            if num == 0:
                 return _pair_matches(first, second, *_nothing())
-            found, scores = self._model.sample(
-                warp, certainty * is_certain, num=self._config.dense_max_matches
-            )
+            found, scores = self._model.sample(warp, certainty, num=num)
+            found, scores = found[scores > 0], scores[scores > 0]
             sizes = first.height, first.width, second.height, second.width
             points0, points1 = self._model.to_pixel_coordinates(found, *sizes)
         arrays = [_float32(each) for each in (points0, points1, scores)]
@@ -129,20 +130,8 @@ def _float32(values: Any) -> Float32:
 def _pair_matches(
     first: Photo, second: Photo, points0: Float32, points1: Float32, scores: Float32
 ) -> PairMatches:
-    """Matches inside both photos and their masks, best first, each position of a photo once."""
-    seen: Callable[[Float32, Photo], np.ndarray] = _is_seen
-    kept = seen(points0, first) & seen(points1, second)
-    rows = np.flatnonzero(kept)
+    """Matches inside both photos and their masks, best first."""
+    rows = np.flatnonzero(is_seen(points0, first) & is_seen(points1, second))
     rows = rows[np.argsort(-scores[rows], kind="stable")]
     sizes = (first.width, first.height), (second.width, second.height)
     return PairMatches(points0[rows], points1[rows], scores[rows], *sizes)
-
-
-def _is_seen(points: Float32, photo: Photo) -> np.ndarray:
-    size = np.array([photo.width, photo.height])
-    inside = ((points >= 0) & (points <= size)).all(axis=1)
-    if photo.mask is None:
-        return inside
-    x, y = np.clip(points.astype(np.int64), 0, size - 1).T
-    seen: np.ndarray = inside & photo.mask[y, x]
-    return seen
