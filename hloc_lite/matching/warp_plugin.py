@@ -1,7 +1,6 @@
 """Seam for dense matchers of other packages: RoMa and LoMa are taken unchanged.
 
-Neither is a dependency. Whoever has installed one registers it in three lines, see
-``examples/10_your_own_dense_matcher.py``:
+Neither is a dependency. Whoever has installed one registers it in three lines (docs/mapping.md):
 
     class Roma(WarpMatcher):
         def __init__(self, name, config, runtime):

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from hloc_lite import Localizer, Map, build_map, load_config
+from hloc_lite.clock import StageClock
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.localize.calibration import calibrate_map
@@ -80,9 +81,13 @@ def test_a_query_gets_its_pose_whatever_the_matching(folder: Path, query, matchi
 
 
 def test_a_keypoint_has_the_matches_of_several_images(folder: Path, query) -> None:
-    result = localizer(folder, "localize.matching=images").localize(query[0], CAMERA)
-    keypoints, matches = result.counts["keypoints"], result.counts["correspondences"]
-    assert matches > 1.2 * keypoints, "keypoints of different pairs are merged"
+    pipeline = localizer(folder, "localize.matching=images").pipeline
+    described, hits = pipeline.describe(Photo("query", query[0]), CAMERA)
+    assert len(described.features[0]) == 0, "keypoints are found by matching"
+    (found,) = pipeline.match(described, hits, StageClock())
+    num_matches = sum(len(each.matches) for each in found.by_image.values())
+    assert len(found.by_image) == 5
+    assert num_matches > 1.2 * len(found.features), "keypoints of different pairs are merged"
 
 
 def test_steps_stop_when_the_pose_is_sure(folder: Path, query) -> None:
@@ -148,15 +153,9 @@ def test_a_photo_on_its_side_is_matched_turned(folder: Path, query) -> None:
     camera = replace(CAMERA, width=width, height=height, params=np.array([fy, fx, cy, cx]))
     described, hits = made.pipeline.describe(photo, camera)
     turned = replace(described, quarter_turns=3)
-    result = made.pipeline.localize(turned, hits, "side", _clock())
+    result = made.pipeline.localize(turned, hits, "side", StageClock())
     assert result.pose is not None, result.reason
     assert pose_errors(result.pose.cam_from_world, query[1])[0] < 0.03
-
-
-def _clock():
-    from hloc_lite.clock import StageClock
-
-    return StageClock()
 
 
 def _as_other(sfm_map: Map) -> Map:
