@@ -52,6 +52,9 @@ class MatcherEntry(Entry):
     """True for networks, whose inliers prove less than those of nearest neighbours."""
     features: tuple[str, ...] = ()
     """Features that it was trained for; empty: it matches all features."""
+    takes_photos: bool = False
+    """True for those of this package that match photos and find keypoints themselves
+    (``PairMatcher``); of other packages, the class tells (``models.takes_photos``)."""
 
     def matches(self, features: str) -> bool:
         """True if it can match these features."""

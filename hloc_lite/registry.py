@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _ALIKED = "hloc_lite.features.aliked:AlikedExtractor"
 _LIGHTGLUE = "hloc_lite.matching.lightglue:LightGlueMatcher"
+_COARSE_TO_FINE = "hloc_lite.matching.coarse_to_fine:CoarseToFineMatcher"
+_LOFTR = "hloc_lite.matching.loftr:LoftrMatcher"
 _ONE_PASS = {"two_pass": False}
 """Default of features for which the effect of two-pass matching on a map has not been measured."""
 
@@ -91,6 +93,16 @@ MATCHERS = Table(
         "lighterglue-xfeat": MatcherEntry(
             _LIGHTGLUE, ("lighterglue-xfeat",), is_learned=True, features=("xfeat",)
         ),
+        "coarse-to-fine-lite0": MatcherEntry(
+            _COARSE_TO_FINE, ("efficientnet-lite0",), is_learned=True, takes_photos=True
+        ),
+        "coarse-to-fine-vgg16": MatcherEntry(
+            _COARSE_TO_FINE, ("netvlad-pitts30k",), is_learned=True, takes_photos=True
+        ),
+        "loftr-outdoor": MatcherEntry(
+            _LOFTR, ("loftr-outdoor",), is_learned=True, takes_photos=True
+        ),
+        "loftr-indoor": MatcherEntry(_LOFTR, ("loftr-indoor",), is_learned=True, takes_photos=True),
     },
 )
 GLOBAL_DESCRIPTORS = Table(

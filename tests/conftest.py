@@ -9,7 +9,8 @@ from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, Runtime
 
 _TESTED = (
     *FEATURES.builtin.values(),
-    *MATCHERS.builtin.values(),
+    # matchers of photos share the backbone below, or have weights that cannot be fetched everywhere
+    *(entry for entry in MATCHERS.builtin.values() if not entry.takes_photos),
     GLOBAL_DESCRIPTORS["netvlad-lite0"],
 )
 WEIGHTS_USED = tuple(dict.fromkeys(name for entry in _TESTED for name in entry.weights))

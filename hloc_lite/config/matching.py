@@ -50,3 +50,17 @@ class MatchingConfig(Section):
     overlap. Such pairs are matched again only for images with fewer than two good pairs."""
     batch_size: int = Field(1, ge=1, le=256)
     """Pairs per batch; more than 1 pays on GPUs only."""
+    dense_side_px: int = Field(640, ge=64, le=4096)
+    """Matchers of photos: longer image side at which they run; keypoints are in original pixels.
+    Their time grows with the square of the number of pixels."""
+    dense_min_votes: int = Field(2, ge=1, le=9)
+    """coarse-to-fine: neighbouring coarse matches that must have found a match, of 9. Matches with
+    a single vote are wrong three times as often on a street as those with two."""
+    dense_min_certainty: float = Field(0.2, ge=0, le=1)
+    """LoFTR and warps such as RoMa's: least confidence of a match (LoFTR's authors' default)."""
+    dense_max_matches: int = Field(4096, ge=16, le=100000)
+    """Matches kept per pair of photos, best scores first."""
+    dense_cell_px: float = Field(2.0, gt=0, le=64)
+    """Side of the cell in which keypoints of several pairs become one: above the error of a dense
+    matcher, below the distance of two structures. Also the largest distance between the match of a
+    query and the map image's keypoint that it is taken for."""

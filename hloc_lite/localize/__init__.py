@@ -6,6 +6,7 @@ query.py            reads the photo; its local features, its matches with the im
 prior.py            pose priors: which map images to retrieve, which poses contradict them
 cascade.py          coarse-to-fine matching, a generator of matching steps
 map_matcher.py      matches a query with images or landmarks of one map
+photo_matcher.py    matches a query with map photos, by a matcher that finds keypoints itself
 correspondences.py  lifts matches to 3D points; covisibility clusters
 weighting.py        semantic, depth and other cues about matches -> weights
 estimation.py       pose hypotheses by cluster; selection, and one pose on the union

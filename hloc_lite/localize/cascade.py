@@ -15,11 +15,11 @@ import numpy as np
 from hloc_lite.clock import StageClock
 from hloc_lite.config import CascadeConfig, Config
 from hloc_lite.localize.map_matcher import MapMatcher
-from hloc_lite.localize.quarter_turns import turned_back
+from hloc_lite.localize.quarter_turns import turned_back, turned_photo
 from hloc_lite.localize.query import ImageMatches, MapMatches, Query
 from hloc_lite.localize.verification import VerifiedPose
 from hloc_lite.scene import covisibility_clusters
-from hloc_lite.types import Float64, Int64, LocalFeatures, Matches, RetrievalHits
+from hloc_lite.types import Float64, Int64, LocalFeatures, Matches, Photo, RetrievalHits
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +96,10 @@ def match_images(
 ) -> tuple[MapMatches, ...]:
     """Match a query with each of the retrieved images, by the matcher of each map."""
     with clock("matching"):
+        photo = upright_photo(query)
         pairs = zip(matchers, _upright_features(query), strict=True)
-        found = [matcher.match_images(features, hits) for matcher, features in pairs]
-    return tuple(found) if query.quarter_turns == 0 else _in_photo(query, found)
+        found = [matcher.match_images(photo, features, hits) for matcher, features in pairs]
+    return in_photo(query, found)
 
 
 def match_landmarks(
@@ -108,7 +109,7 @@ def match_landmarks(
     with clock("matching"):
         pairs = zip(matchers, _upright_features(query), strict=True)
         found = [matcher.match_landmarks(features, hits) for matcher, features in pairs]
-    return tuple(found) if query.quarter_turns == 0 else _in_photo(query, found)
+    return in_photo(query, found)
 
 
 def _upright_features(query: Query) -> tuple[LocalFeatures, ...]:
@@ -118,10 +119,22 @@ def _upright_features(query: Query) -> tuple[LocalFeatures, ...]:
     return tuple(turned_back(each, -query.quarter_turns) for each in query.features)
 
 
-def _in_photo(query: Query, found: Sequence[MapMatches]) -> tuple[MapMatches, ...]:
+def upright_photo(query: Query) -> Photo:
+    """Photo of a query, turned upright."""
+    turns = query.quarter_turns
+    return query.photo if turns == 0 else turned_photo(query.photo, turns)
+
+
+def in_photo(query: Query, found: Sequence[MapMatches]) -> tuple[MapMatches, ...]:
     """Matches with the keypoints in the frame of the photo as it was given."""
-    pairs = zip(found, query.features, strict=True)
-    return tuple(replace(of_map, features=features) for of_map, features in pairs)
+    if query.quarter_turns == 0:
+        return tuple(found)
+    frames = []
+    for of_map, features in zip(found, query.features, strict=True):
+        is_new = len(features) != len(of_map.features)  # found by the matcher, in the turned photo
+        own = turned_back(of_map.features, query.quarter_turns) if is_new else features
+        frames.append(replace(of_map, features=own))
+    return tuple(frames)
 
 
 class ImageQueue:

@@ -15,11 +15,11 @@ from hloc_lite.maps.map import Map
 from hloc_lite.maps.mean_descriptors import mean_descriptors
 from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher
 from hloc_lite.scene import observed_points
-from hloc_lite.types import NO_POINT, Int64, LocalFeatures, Matches, RetrievalHits
+from hloc_lite.types import NO_POINT, Int64, LocalFeatures, Matches, Photo, RetrievalHits
 
 
 class MapMatcher:
-    """One map with the networks that match photos with it.
+    """One map with the networks that match photos with it, by their features.
 
     Args:
         extractor: extractor of the map's features.
@@ -31,6 +31,9 @@ class MapMatcher:
         cached_images: number of map images whose features stay in memory.
         only_landmarks: match only keypoints that have a point.
     """
+
+    finds_keypoints = False
+    """True if queries have no features until they are matched."""
 
     def __init__(
         self,
@@ -64,8 +67,15 @@ class MapMatcher:
         other.image_features = lru_cache(self._cached_images)(other._image_features)
         return other
 
-    def match_images(self, features: LocalFeatures, hits: RetrievalHits) -> MapMatches:
-        """Match a query with each of the retrieved images that this map has."""
+    def match_images(
+        self, photo: Photo, features: LocalFeatures, hits: RetrievalHits
+    ) -> MapMatches:
+        """Match a query with each of the retrieved images that this map has.
+
+        Args:
+            photo: the query, not read if it has features.
+            features: its features.
+        """
         own = self._known(hits)
         if len(features) == 0 or not own.names:
             return MapMatches(features, own, {}, self._is_learned)

@@ -28,8 +28,15 @@ from hloc_lite.localize.correspondences import (
 from hloc_lite.localize.estimation import PoseSolver, estimate_hypotheses, select_hypothesis
 from hloc_lite.localize.map_matcher import MapMatcher
 from hloc_lite.localize.multi_map import CueSet, concatenate, first_rows, renumber
+from hloc_lite.localize.photo_matcher import only_photo_matcher, photo_steps
 from hloc_lite.localize.prior import PriorFilter
-from hloc_lite.localize.query import MapMatches, PhotoPredictor, Query, describe_query
+from hloc_lite.localize.query import (
+    MapMatches,
+    PhotoPredictor,
+    Query,
+    describe_query,
+    with_matched_keypoints,
+)
 from hloc_lite.localize.result import Answer, make_result, nothing_to_match, result_counts
 from hloc_lite.localize.verification import PoseVerifier, VerifiedPose
 from hloc_lite.localize.weighting import MatchWeigher, weigh
@@ -86,6 +93,7 @@ class QueryPipeline:
         self._first_points = first_rows([lifter.num_points for lifter in self._lifters])
         self._promises = promises
         self._timing = ImageTiming()
+        self._finds_keypoints = any(matcher.finds_keypoints for matcher in matchers)
 
     def run(
         self,
@@ -135,7 +143,7 @@ class QueryPipeline:
             steps: matches to use instead of those that ``localize.matching`` asks for.
         """
         answer = self.answer(query, hits, clock, prior, budget_ms, steps)
-        hits, step, skipped = answer.hits, answer.step, answer.skipped
+        query, hits, step, skipped = answer.query, answer.hits, answer.step, answer.skipped
         acceptance = self._promises.acceptance(max_wrong)
         if answer.verified is None:
             found = (name, query, hits, step.num_images, skipped, clock)
@@ -159,6 +167,7 @@ class QueryPipeline:
         num_clusters, verified = 0, None  # until a step has something to match
         for step in self._steps(query, hits, clock) if steps is None else steps:
             hits = step.matches[0].hits
+            query = with_matched_keypoints(query, step.matches)
             if any(of_map.by_image for of_map in step.matches):
                 found = step.with_landmarks or step.matches
                 nearest = nearest_matches(found, self._lifters, self._first_points)
@@ -172,7 +181,7 @@ class QueryPipeline:
             if clock.is_late(budget_ms, step.next_s):
                 skipped = step.remaining
                 break
-        return Answer(step, hits, num_clusters, verified, skipped)
+        return Answer(query, step, hits, num_clusters, verified, skipped)
 
     def describe(
         self,
@@ -220,8 +229,12 @@ class QueryPipeline:
         return hits
 
     def match(self, query: Query, hits: RetrievalHits, clock: StageClock) -> tuple[MapMatches, ...]:
-        """Match a query with retrieved images or landmarks, as ``localize.matching`` says."""
-        by_images = self.config.localize.matching == "images"
+        """Match a query with retrieved images or landmarks, as ``localize.matching`` says.
+
+        Landmarks of a map whose matcher finds keypoints itself have no descriptors: its images are
+        matched.
+        """
+        by_images = self.config.localize.matching == "images" or self._finds_keypoints
         match = match_images if by_images else match_landmarks
         return match(query, hits, self.matchers, clock)
 
@@ -279,6 +292,9 @@ class QueryPipeline:
     ) -> Iterator[MatchingStep]:
         if self.config.localize.matching == "cascade":
             config, timing = self.config.cascade, self._timing
+            photo_matcher = only_photo_matcher(self.matchers)
+            if photo_matcher is not None:
+                return photo_steps(query, hits, photo_matcher, config, timing, clock)
             return matching_steps(query, hits, self.matchers, config, timing, clock)
         return iter([MatchingStep(self.match(query, hits, clock))])
 

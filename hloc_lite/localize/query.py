@@ -92,6 +92,18 @@ class MapMatches:
     """True if some of the matches come from a learned matcher."""
 
 
+class NoKeypoints:
+    """``FeatureExtractor`` of maps whose matcher finds the keypoints itself."""
+
+    descriptor_dim = 0
+
+    def extract(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
+        """Empty features of each photo."""
+        none = np.zeros((0, 2), np.float32)
+        sizes = [(photo.width, photo.height) for photo in photos]
+        return [LocalFeatures(none, none[:, :0], none[:, 0], size) for size in sizes]
+
+
 class PhotoPredictor:
     """Runs the semantic and depth networks in use on queries.
 
@@ -186,6 +198,11 @@ def query_camera(photo: Photo, camera: Camera | None, config: Config) -> Camera:
     return guess_camera(config.mapping.camera_model, (photo.width, photo.height), photo.exif)
 
 
+def with_matched_keypoints(query: Query, matches: Sequence[MapMatches]) -> Query:
+    """Query with the features that its matches number: some matchers find them themselves."""
+    return replace(query, features=tuple(each.features for each in matches))
+
+
 def describe_query(
     photo: Photo,
     camera: Camera,
@@ -206,7 +223,9 @@ def describe_query(
     with clock("features"):
         features = tuple([extractor.extract([photo])[0] for extractor in extractors])
     predictions = Predictions(None, None)
-    if any(len(each) for each in features):  # without keypoints there is nothing to weigh
+    has_some = any(len(each) for each in features)
+    if has_some or any(isinstance(each, NoKeypoints) for each in extractors):
+        # without keypoints there would be nothing to weigh
         with clock("cues"):
             predictions = predictor.predict(photo)
     return Query(photo, camera, calibrated, features, predictions)

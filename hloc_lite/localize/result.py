@@ -34,6 +34,8 @@ NO_HITS = RetrievalHits((), np.zeros(0, np.float32))
 class Answer:
     """Outcome of the matching steps of a query."""
 
+    query: Query
+    """The query, with the keypoints that its matches number."""
     step: MatchingStep
     """Last step that was taken."""
     hits: RetrievalHits

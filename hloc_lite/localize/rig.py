@@ -11,9 +11,16 @@ from hloc_lite.clock import StageClock
 from hloc_lite.config import Config, PoseConfig
 from hloc_lite.errors import ConfigError, HlocLiteError, counted
 from hloc_lite.geometry.rotations import pose_errors
-from hloc_lite.localize.cascade import match_landmarks
+from hloc_lite.localize.cascade import match_images, match_landmarks
 from hloc_lite.localize.pipeline import QueryPipeline, keypoints_of
-from hloc_lite.localize.query import Image, Query, name_of, query_camera, read_query
+from hloc_lite.localize.query import (
+    Image,
+    Query,
+    name_of,
+    query_camera,
+    read_query,
+    with_matched_keypoints,
+)
 from hloc_lite.localize.result import milliseconds
 from hloc_lite.localize.verification import PoseVerifier
 from hloc_lite.localize.weighting import weigh
@@ -80,7 +87,11 @@ def photo_matches(
     pipeline: QueryPipeline, query: Query, hits: RetrievalHits, clock: StageClock
 ) -> Correspondences:
     """Weighted correspondences of a query with the landmarks of all retrieved images."""
-    matches = match_landmarks(query, hits, pipeline.matchers, clock)
+    if any(matcher.finds_keypoints for matcher in pipeline.matchers):
+        matches = match_images(query, hits, pipeline.matchers, clock)
+        query = with_matched_keypoints(query, matches)
+    else:
+        matches = match_landmarks(query, hits, pipeline.matchers, clock)
     if not any(each.by_image for each in matches):
         return no_correspondences()
     cues = pipeline.compute_cues(query, hits, matches, clock)

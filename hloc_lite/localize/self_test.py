@@ -74,6 +74,11 @@ class SelfTest:
                 "a compact map keeps no features of its images, so it cannot test itself: "
                 "calibrate the full map, then compress it; the compact map keeps the calibration"
             )
+        if localizer.pipeline.matchers[0].finds_keypoints:
+            raise ConfigError(
+                "the map was made by a matcher of photos: the test of a map uses stored features, "
+                "and its keypoints have no descriptors. Its confidence stays the global one"
+            )
         self._map = replace(sfm_map, features=LoadedFeatures(sfm_map.features))
         self._pipeline, self._config = localizer.pipeline, localizer.config
         lifter = self._pipeline.matchers[0].lifter

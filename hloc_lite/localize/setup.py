@@ -32,6 +32,7 @@ from hloc_lite.localize.map_confidence import (
 )
 from hloc_lite.localize.map_matcher import MapMatcher
 from hloc_lite.localize.multi_map import JointLifter, concatenate_point_values
+from hloc_lite.localize.photo_matcher import PhotoMapMatcher
 from hloc_lite.localize.pipeline import QueryPipeline
 from hloc_lite.localize.prior import PriorFilter
 from hloc_lite.localize.query import PhotoPredictor
@@ -49,7 +50,7 @@ from hloc_lite.models import (
     takes_photos,
 )
 from hloc_lite.pose.confidence import Calibration
-from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher, Segmenter
+from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher, PairMatcher, Segmenter
 from hloc_lite.registry import CUES, ESTIMATORS, MATCHERS, Runtime, create, is_learned
 from hloc_lite.retrieval.index import RetrievalIndex
 
@@ -85,7 +86,7 @@ def build_pipeline(
     warn_of_unused_names(config, (sfm_map, *extra_maps))
     if models is None:
         models = load_models(query_matching_config(config), runtime)
-    _check_models(models, sfm_map, config)
+    check_weights(models.weights, sfm_map.weights)
     models.global_descriptor.load_state(sfm_map.retrieval_state)
     maps = (sfm_map, *extra_maps)
     with_labels = wants_labels(config) and models.segmenter is not None
@@ -97,7 +98,14 @@ def build_pipeline(
     predictor = _make_predictor(models.segmenter if with_labels else None, config, runtime)
     cached_images = -(-config.localize.cached_images // len(maps))
     make_matcher = partial(_make_matcher, runtime=runtime, cached_images=cached_images)
-    matchers = [make_matcher(sfm_map, config, models.extractor, models.matcher, *points[0])]
+    if models.pair_matcher is not None:
+        if extra_maps:
+            raise _photo_matcher_error(config)
+        first = _make_photo_matcher(sfm_map, config, models.pair_matcher, points[0][0], runtime)
+        matchers: list[MapMatcher] = [first]
+    else:
+        _check_has_descriptors(sfm_map, config)
+        matchers = [make_matcher(sfm_map, config, models.extractor, models.matcher, *points[0])]
     for each, own_points in zip(extra_maps, points[1:], strict=True):
         its_config = query_matching_config(with_matching_of_map(config, each.config))
         extractor, matcher, weights = load_extractor_and_matcher(its_config, runtime)
@@ -123,16 +131,36 @@ def build_pipeline(
     )
 
 
-def _check_models(models: Models, sfm_map: Map, config: Config) -> None:
-    if models.pair_matcher is not None:
-        raise _photo_matcher_error(config)
-    check_weights(models.weights, sfm_map.weights)
-
-
 def _photo_matcher_error(config: Config) -> ConfigError:
     return ConfigError(
-        f"matcher {matcher_name(config)!r} takes photos, so its map has no descriptors that a "
-        f"query could be matched with; build it with a matcher of features to localize in it"
+        f"matcher {matcher_name(config)!r} takes photos and finds keypoints itself: it localizes "
+        f"in one map alone, and cannot be combined with other maps"
+    )
+
+
+def _check_has_descriptors(sfm_map: Map, config: Config) -> None:
+    """Refuse a matcher of features in a map whose keypoints a matcher of photos found."""
+    made_by = matcher_name(sfm_map.config)
+    images = sfm_map.model.images[:1]
+    if any(sfm_map.features[image.name].descriptors.shape[1] == 0 for image in images):
+        raise ConfigError(
+            f"the map was made by the matcher {made_by!r}, which takes photos: its keypoints have "
+            f"no descriptors that {matcher_name(config)!r} could match. Localize with "
+            f"matching.name={made_by}"
+        )
+
+
+def _make_photo_matcher(
+    sfm_map: Map, config: Config, pair_matcher: PairMatcher, lifter: Lifter, runtime: Runtime
+) -> PhotoMapMatcher:
+    return PhotoMapMatcher(
+        sfm_map,
+        pair_matcher,
+        create(MATCHERS, FIRST_PASS_MATCHER, config.matching, runtime),
+        lifter,
+        cell_px=config.matching.dense_cell_px,
+        cached_images=config.localize.cached_images,
+        only_landmarks=config.localize.only_landmarks,
     )
 
 

@@ -24,6 +24,8 @@ def can_test_itself(sfm_map: Map) -> bool:
         and config.confidence.enabled
         and sfm_map.calibration is None
         and len(sfm_map.model.images) > config.self_test.min_images_left
+        # keypoints that a matcher of photos found have no descriptors to test with
+        and sfm_map.features[sfm_map.model.images[0].name].descriptors.shape[1] > 0
     )
 
 

@@ -72,7 +72,8 @@ def pair_and_match_photos(
         pairs = choose_image_pairs(run, names, descriptors)
     with clock("matching"):
         found = _match_photos(run, matcher, hashes, pairs)
-        merged, merged_matches = aggregate_keypoints(found)
+        cell_px = run.config.matching.dense_cell_px
+        merged, merged_matches = aggregate_keypoints(found, cell_px=cell_px)
         if not all(_is_current(features, name, merged.get(name)) for name in names):
             for store in (stores.verified, stores.matches, features):  # features tell: they go last
                 store.clear()

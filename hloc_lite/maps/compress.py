@@ -67,7 +67,7 @@ def compress_map(
         The landmarks that were kept.
 
     Raises:
-        ConfigError: an encoding that the descriptors cannot have.
+        ConfigError: an encoding that the descriptors cannot have, or landmarks without any.
         HlocLiteError: the budget is too small, or the folder cannot be written.
     """
     retrieval = retrieval or _default_retrieval(sfm_map, max_bytes)
@@ -77,6 +77,12 @@ def compress_map(
             f"bits; got {coding} and {retrieval}"
         )
     descriptors = landmark_descriptors_of(sfm_map)
+    if descriptors.values.shape[1] == 0:
+        raise ConfigError(
+            "a matcher of photos made the map, so its landmarks have no descriptors, and a compact "
+            "map would have nothing to match queries with: keep the full map and its photos, or "
+            "build a map with features"
+        )
     no_landmarks = np.zeros(0, np.int64)
     arrays, header = compact_arrays(sfm_map, descriptors, no_landmarks, Coding.FLOAT16, retrieval)
     dim = descriptors.values.shape[1]

@@ -37,6 +37,7 @@ def aggregate_keypoints(
     *,
     cell_px: float = CELL_PX,
     fixed: Mapping[str, LocalFeatures] | None = None,
+    max_distance_px: float | None = None,
 ) -> tuple[dict[str, LocalFeatures], dict[NamePair, Matches]]:
     """Merge the keypoints that each image has in its pairs.
 
@@ -47,7 +48,8 @@ def aggregate_keypoints(
         pair_matches: matches of photos by the names of both; their order has no effect.
         cell_px: side of a cell, pixels.
         fixed: features that images have already, such as map images whose query is matched. Points
-            take the nearest of them, and are dropped if it is farther than ``cell_px``.
+            take the nearest of them, and are dropped if it is farther than ``max_distance_px``.
+        max_distance_px: see ``fixed``; None for ``cell_px``.
 
     Returns:
         Features of each image without descriptors (D = 0), best score first; those of ``fixed`` as
@@ -58,11 +60,12 @@ def aggregate_keypoints(
         ShapeError: an image has different sizes in different pairs.
     """
     pairs = sorted(pair_matches)
+    limit = cell_px if max_distance_px is None else max_distance_px
     features = dict(fixed or {})
     idxs_of: dict[str, Int64] = {}
     for name, observed in _observations(pair_matches).items():
         if name in features:
-            idxs_of[name] = _nearest(observed.points, features[name].keypoints, cell_px)
+            idxs_of[name] = _nearest(observed.points, features[name].keypoints, limit)
         else:
             features[name], idxs_of[name] = _merge(observed, cell_px)
     used = dict.fromkeys(idxs_of, 0)

@@ -14,7 +14,7 @@ class GemLite(PretrainedDescriptor):
     """GeM with p = 3 (Radenovic 2018) over 1280 channels at stride 32."""
 
     def __init__(self, name: str, config: RetrievalConfig, runtime: Runtime) -> None:
-        from hloc_lite.retrieval.backbone_lite0 import HEAD_CHANNELS, load_lite0
+        from hloc_lite.networks.backbone_lite0 import HEAD_CHANNELS, load_lite0
 
         self.descriptor_dim = HEAD_CHANNELS
         self._max_side_px = config.max_side_px

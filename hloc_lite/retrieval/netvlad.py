@@ -31,7 +31,7 @@ class NetVladLite:
     """
 
     def __init__(self, name: str, config: RetrievalConfig, runtime: Runtime) -> None:
-        from hloc_lite.retrieval.backbone_lite0 import load_lite0
+        from hloc_lite.networks.backbone_lite0 import load_lite0
 
         self._name = name
         self._config = config

@@ -17,6 +17,7 @@ DESCRIPTOR_DIM = {"lighterglue-xfeat": 64}
     params=[
         pytest.param(name, marks=[pytest.mark.weights] if entry.weights else [])
         for name, entry in MATCHERS.builtin.items()
+        if not entry.takes_photos
     ],
 )
 def name(request):

@@ -7,8 +7,9 @@ from scipy.signal import correlate
 
 from hloc_lite.config import RetrievalConfig
 from hloc_lite.errors import WeightsError
+from hloc_lite.networks.vgg16_netvlad import read_netvlad_mat
 from hloc_lite.registry import Runtime
-from hloc_lite.retrieval.netvlad_vgg16 import NetVladVgg16, read_netvlad_mat
+from hloc_lite.retrieval.netvlad_vgg16 import NetVladVgg16
 from hloc_lite.types import Photo
 
 

@@ -12,7 +12,7 @@ pairs_from_retrieval.py   pairs of similar images
 pairs_from_covisibility.py  pairs that share points of a model
 pairs_from_poses.py       pairs of near cameras with similar views
 match_features.py         features -> matches
-match_dense.py            an error: there is no dense matcher yet
+match_dense.py            image pairs -> keypoints and matches by LoFTR or another dense matcher
 reconstruction.py         matches -> SfM model
 triangulation.py          matches and known poses -> SfM model
 localize_sfm.py           queries -> poses, by 2D-3D matches

@@ -30,10 +30,15 @@ SETTINGS = ("features.max_side_px=1024", "features.max_keypoints=1024")
 @click.command()
 @click.argument("case", type=click.Path(path_type=Path, exists=True))
 @click.option("--features", multiple=True, default=FEATURES, show_default=True)
+@click.option("--matcher", default="auto", show_default=True, help="Matcher; one of photos, too.")
 @click.option("--set", "settings", multiple=True, default=SETTINGS, show_default=True)
 @results_option
 def main(
-    case: Path, features: tuple[str, ...], settings: tuple[str, ...], results: Path | None
+    case: Path,
+    features: tuple[str, ...],
+    matcher: str,
+    settings: tuple[str, ...],
+    results: Path | None,
 ) -> None:
     """Build the map of CASE and localize its queries, in memory, with each local feature."""
     dataset = read_dataset_folder(case)
@@ -48,15 +53,17 @@ def main(
         "Errors are in percent of the length in unit.txt.",
     )  # fmt: skip
     for name in features:
-        table.add(name, *measure(dataset, length, name, settings))
+        label = name if matcher == "auto" else matcher
+        table.add(label, *measure(dataset, length, name, matcher, settings))
     table.write(results)
 
 
 def measure(
-    dataset: Dataset, unit_length: float, features: str, settings: tuple[str, ...]
+    dataset: Dataset, unit_length: float, features: str, matcher: str, settings: tuple[str, ...]
 ) -> list[object]:
-    """Cells of the table for one local feature."""
-    config = load_config(settings=settings, overrides={"features": {"name": features}})
+    """Cells of the table for one local feature, or a matcher that finds keypoints itself."""
+    names = {"features": {"name": features}, "matching": {"name": matcher}}
+    config = load_config(settings=settings, overrides=names)
     inputs = MapInputs(reference=dataset.reference, names=dataset.map_image_names)
     sfm_map = build_map(dataset.image_folder, config, inputs=inputs)
     localizer = Localizer(sfm_map)
@@ -77,7 +84,7 @@ def measure(
         f"{scores.num_within(threshold)} of {scores.num_queries}",
         round(percent_of(unit_length).convert(scores.median_distance.value), 3),
         round(scores.median_angle_deg.value, 4),
-        round(seconds["features"] / len(dataset.map_image_names), 2),
+        round(seconds.get("features", 0.0) / len(dataset.map_image_names), 2),
         round(seconds["matching"] / pairs, 3),
         round(seconds["verification"] + seconds["reconstruction"], 2),
         round(matching_ms),

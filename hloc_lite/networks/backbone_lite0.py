@@ -35,8 +35,8 @@ STAGES = (
 )
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
-STRIDE16_STAGE = 5
-"""Number of stages after which features have stride 16 and 112 channels."""
+PYRAMID_STAGES = (2, 3, 5)
+"""Number of stages after which features have stride 4, 8 and 16, with 24, 40 and 112 channels."""
 NUM_CLASSES = 1000
 PIXEL_MEAN, PIXEL_STD = 0.498, 0.502
 """Normalization of RGB / 255 in training, the same for the three channels."""
@@ -107,19 +107,33 @@ class EfficientNetLite0(nn.Module):
         self.conv_head = SamePaddedConv(inputs, HEAD_CHANNELS, 1, bias=False)
         self.bn1 = _batch_norm(HEAD_CHANNELS)
         self.fc = nn.Linear(HEAD_CHANNELS, NUM_CLASSES)
-        self.num_stride16_blocks = sum(stage.num_blocks for stage in STAGES[:STRIDE16_STAGE])
+        self.num_blocks_of_levels = [
+            sum(stage.num_blocks for stage in STAGES[:count]) for count in PYRAMID_STAGES
+        ]
+
+    def pyramid(self, rgb: torch.Tensor) -> list[torch.Tensor]:
+        """Signed features (B, C, ceil(H / s), ceil(W / s)) at the strides s = 4, 8 and 16.
+
+        Args:
+            rgb: (B, 3, H, W) RGB in [0, 1].
+        """
+        x = _relu6(self.bn0(self.conv_stem((rgb - PIXEL_MEAN) / PIXEL_STD)))
+        levels, start = [], 0
+        for end in self.num_blocks_of_levels:
+            for block in self.blocks[start:end]:
+                x = block(x)
+            levels.append(x)
+            start = end
+        return levels
 
     def stride16(self, rgb: torch.Tensor) -> torch.Tensor:
         """Signed features (B, 112, ceil(H / 16), ceil(W / 16)) of (B, 3, H, W) RGB in [0, 1]."""
-        x = _relu6(self.bn0(self.conv_stem((rgb - PIXEL_MEAN) / PIXEL_STD)))
-        for block in self.blocks[: self.num_stride16_blocks]:
-            x = block(x)
-        return x
+        return self.pyramid(rgb)[-1]
 
     def head(self, stride16: torch.Tensor) -> torch.Tensor:
         """Features (B, 1280, ceil(H / 32), ceil(W / 32)) in [0, 6] from those of ``stride16``."""
         x = stride16
-        for block in self.blocks[self.num_stride16_blocks :]:
+        for block in self.blocks[self.num_blocks_of_levels[-1] :]:
             x = block(x)
         return _relu6(self.bn1(self.conv_head(x)))
 

@@ -5,7 +5,7 @@ import skimage.data
 import torch
 
 from hloc_lite.errors import WeightsError
-from hloc_lite.retrieval.backbone_lite0 import (
+from hloc_lite.networks.backbone_lite0 import (
     EfficientNetLite0,
     SamePaddedConv,
     fold_batch_norms,

@@ -1,0 +1,1 @@
+"""Networks that several stages use: backbones of global descriptors and of dense matchers."""
