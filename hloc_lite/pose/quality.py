@@ -63,6 +63,10 @@ QUALITY_FEATURES: Mapping[str, QualityFeature] = {
         "log odds that nearest neighbours of landmarks in view agree, if below those expected",
         "most landmarks that should be in view match elsewhere in the photo",
     ),
+    "view": QualityFeature(
+        "log odds that a place in the photo resembles its view of the map more than another place",
+        "the photo does not look like the map's surface does from there",
+    ),
 }
 """All features by the name that results and files of coefficients use."""
 
