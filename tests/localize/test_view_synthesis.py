@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -10,7 +11,10 @@ import pytest
 
 from hloc_lite.config import Config, load_config
 from hloc_lite.consistency.labels import label_windows
+from hloc_lite.io.results import result_from_json, result_to_json
+from hloc_lite.localize.confidence import load_calibration, model_fingerprint
 from hloc_lite.localize.estimation import PoseHypothesis, PoseSolver, SelectedHypothesis
+from hloc_lite.localize.known_answers import load_known_answers
 from hloc_lite.localize.query import Predictions, Query
 from hloc_lite.localize.view_check import ViewCheck
 from hloc_lite.localize.view_cues import LabelledPoints, normals_of_depth
@@ -19,13 +23,18 @@ from hloc_lite.localize.view_synthesis import (
     agreement_log_odds,
     share_of_less_similar,
 )
+from hloc_lite.pose.confidence import Term
+from hloc_lite.pose.quality import VIEW
 from hloc_lite.types import (
     Correspondences,
     DepthMap,
     LabelMap,
+    LocalizationResult,
     Photo,
     PoseEstimate,
+    RetrievalHits,
     Rigid3,
+    Status,
     Surface,
     ViewComparison,
 )
@@ -264,3 +273,51 @@ def test_a_map_without_surface_is_refused_only_if_it_is_demanded(sfm_map) -> Non
         Localizer(sfm_map, demanding, weights=NoWeights())
     with_one = replace(sfm_map, surface=FACADE.surface())
     Localizer(with_one, demanding, weights=NoWeights())
+
+
+# Confidence
+
+
+def test_without_a_view_the_confidence_is_the_same_to_the_bit() -> None:
+    calibration = load_calibration(Config().confidence)
+    assert calibration is not None
+    terms = {**calibration.terms, VIEW: Term(center=2.0, scale=1.0, coefficient=1.5)}
+    others = {name: term for name, term in terms.items() if name != VIEW}
+    with_term = calibration.model_copy(update={"terms": terms})
+    without = calibration.model_copy(update={"terms": others})
+    features = {"evidence": 2.1, "certainty": 0.7, "spread": 0.3, "uniqueness": 0.9}
+    for known in (features, {**features, VIEW: math.nan}):
+        assert with_term.assess(known) == without.assess(features)
+    unlike, alike = (
+        with_term.probability({**features, VIEW: agreement_log_odds(agreement)})
+        for agreement in (0.6, 0.99)
+    )
+    assert unlike < without.probability(features) < alike
+
+
+def test_what_was_learned_without_views_stays_valid() -> None:
+    calibration = load_calibration(Config().confidence)
+    assert calibration is not None
+    terms = {**calibration.terms, VIEW: Term(center=1.0, scale=2.0, coefficient=3.0)}
+    other = calibration.model_copy(update={"terms": terms})
+    assert model_fingerprint(other) == model_fingerprint(calibration)
+    assert load_known_answers(other)
+
+
+def test_views_are_in_the_lines_of_results() -> None:
+    views = (
+        ViewComparison(HERE, 0.98, 2.5, 0.9, 120.0),
+        ViewComparison(pose_at(3.0), math.nan, math.nan, 0.1, 80.0),
+    )
+    hits = RetrievalHits((), np.zeros(0, np.float32))
+    result = LocalizationResult(
+        "a.jpg", Status.NO_POSE, "none", None, None, None, hits, {}, {}, views=views
+    )
+    value = result_to_json(result)
+    assert value["views"][0]["agreement"] == 0.98 and value["views"][1]["agreement"] is None
+    found = result_from_json(json.loads(json.dumps(value))).views
+    assert [each.valid_share for each in found] == [0.9, 0.1]
+    assert [each.score for each in found] == [120.0, 80.0]
+    assert math.isnan(found[1].agreement)
+    np.testing.assert_allclose(found[0].cam_from_world.center, HERE.center)
+    assert "views" not in result_to_json(replace(result, views=()))
