@@ -467,6 +467,23 @@ class RenderedView:
 
 
 @dataclass(frozen=True, eq=False)
+class ViewComparison:
+    """Comparison of a photo with the view of the map's surface at one location."""
+
+    cam_from_world: Rigid3
+    """Pose that the surface was rendered at."""
+    agreement: float
+    """Probability that a place in the photo resembles the same place in the view more than another:
+    0.5 by chance, 1 if all do. NaN if the surface fills too little of the view."""
+    inverse_distance: float
+    """Inverse of the median distance of dense descriptors (DensePV, Taira 2018); NaN likewise."""
+    valid_share: float
+    """Share of the view that the surface fills."""
+    score: float = 0.0
+    """Score of the location by its inliers."""
+
+
+@dataclass(frozen=True, eq=False)
 class PutativeMatches:
     """R matches of a query's keypoints with 3D points, each found through a retrieved image.
 
@@ -752,6 +769,8 @@ class LocalizationResult:
     """Share of the given answers that may be wrong, as promised; None without a promise."""
     promise: str = ""
     """The promise and its grounds, one sentence for people; empty without a promise."""
+    views: tuple[ViewComparison, ...] = ()
+    """Comparisons with views of the map's surface, that of ``pose`` first; empty without."""
 
     def __repr__(self) -> str:
         facts = ", ".join(f"{key} {value}" for key, value in self._facts().items())

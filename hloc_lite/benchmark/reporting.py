@@ -100,4 +100,5 @@ def _pictures(part: PartAnswers, options: BenchmarkOptions) -> Mapping[str, Any]
         "load_result": localize_again,
         "load_query_photo": load_query,
         "load_map_photo": photo_loader(sfm_map.photos),
+        "surface": sfm_map.surface,
     }

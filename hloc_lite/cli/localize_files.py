@@ -211,6 +211,7 @@ def _report_input(
         unit=unit,
         load_query_photo=load_query,
         load_map_photo=photo_loader(map_photos),
+        surface=sfm_map.surface,
         load_labels=localizer.predict_labels,
         config=config.model_dump(),
         versions=software_versions()

@@ -20,6 +20,7 @@ ADDED_KEYS = frozenset(
         "scratch",
         "self_test",
         "assessment",
+        "view_synthesis",
         "visibility",
         "pose.keypoint_sigma_px",
         "mapping.low_pose_agreement",

@@ -17,6 +17,7 @@ from hloc_lite.config.scratch import ScratchConfig
 from hloc_lite.config.section import Section
 from hloc_lite.config.self_test import SelfTestConfig, VisibilityConfig
 from hloc_lite.config.semantics import SemanticsConfig
+from hloc_lite.config.view_synthesis import ViewSynthesisConfig
 from hloc_lite.config.weighting import ConfidenceConfig, WeightingConfig
 
 
@@ -46,3 +47,4 @@ class Config(Section):
     confidence: ConfidenceConfig = ConfidenceConfig()
     self_test: SelfTestConfig = SelfTestConfig()
     visibility: VisibilityConfig = VisibilityConfig()
+    view_synthesis: ViewSynthesisConfig = ViewSynthesisConfig()

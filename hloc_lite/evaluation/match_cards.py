@@ -14,6 +14,7 @@ from hloc_lite.evaluation.report_input import ReportInput
 from hloc_lite.evaluation.shared_view import best_map_image
 from hloc_lite.evaluation.tables import degree_text, distance_text
 from hloc_lite.evaluation.thresholds import DistanceUnit
+from hloc_lite.evaluation.view_picture import draw_view
 from hloc_lite.types import LocalizationResult, Photo
 
 NUM_PER_KIND = 2
@@ -51,6 +52,9 @@ def match_cards(
                 else None,
                 "reason": record.reason,
                 "cues": _cue_values(report, result, photo),
+                "view": None
+                if report.surface is None
+                else draw_view(result, photo, report.surface),
             }
         )
     return cards

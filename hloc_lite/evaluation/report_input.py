@@ -15,8 +15,9 @@ from hloc_lite.evaluation.records import (
     records_from_results,
 )
 from hloc_lite.evaluation.thresholds import WITHOUT_UNIT, DistanceUnit, Threshold, parse_thresholds
+from hloc_lite.geometry.surface_rendering import ViewableSurface
 from hloc_lite.scene import SfmModel
-from hloc_lite.types import LabelMap, LocalizationResult, Photo, Rigid3
+from hloc_lite.types import LabelMap, LocalizationResult, Photo, Rigid3, Surface
 
 
 def no_photo(_: str) -> Photo | None:
@@ -43,6 +44,8 @@ class ReportInput:
     """Query name -> full result; called only for the queries shown as pictures."""
     load_query_photo: Callable[[str], Photo | None] = no_photo
     load_map_photo: Callable[[str], Photo | None] = no_photo
+    surface: Surface | ViewableSurface | None = None
+    """Surface of the map, for synthesized views beside the photos."""
     load_labels: Callable[[Photo], LabelMap | None] = no_labels
     """Query photo -> its label map, for the cue pictures."""
     subtitle: str = ""

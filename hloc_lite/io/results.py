@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from hloc_lite.types import (
     RetrievalHits,
     Rigid3,
     Status,
+    ViewComparison,
 )
 
 SCHEMA_VERSION = 1
@@ -68,6 +69,9 @@ class ResultJson(ResultCore):
     grounds: dict[str, float | None]
     fallback: dict[str, Any] | None
     """name and pose of the retrieved image that stands in for a missing pose."""
+    views: NotRequired[list[dict[str, Any]]]
+    """Locations that were compared with views of the map's surface, that of the pose first: pose,
+    agreement, inverse_distance, valid_share, score. Absent without a surface."""
 
 
 def result_core(result: LocalizationResult) -> ResultCore:
@@ -118,6 +122,7 @@ def result_to_json(result: LocalizationResult) -> ResultJson:
             "skipped": core["skipped"],
             "peak_memory_mb": core["peak_memory_mb"],
             "fallback": _fallback_to_json(result),
+            **({"views": list(map(_view_to_json, result.views))} if result.views else {}),
         }
     )
     return value
@@ -203,7 +208,28 @@ def _result_from_json(value: Mapping[str, Any]) -> LocalizationResult:
         min_confidence=_number_or_none(value.get("min_confidence")),
         max_wrong=_share_or_none(value.get("max_wrong")),
         promise=_text(value.get("promise", "")),
+        views=tuple(map(_view_from_json, value.get("views", ()))),
     )
+
+
+def _view_to_json(view: ViewComparison) -> dict[str, Any]:
+    return {
+        "pose": _pose_to_json(view.cam_from_world),
+        "agreement": view.agreement,
+        "inverse_distance": view.inverse_distance,
+        "valid_share": view.valid_share,
+        "score": view.score,
+    }
+
+
+def _view_from_json(value: Mapping[str, Any]) -> ViewComparison:
+    def number(key: str) -> float:
+        return math.nan if value[key] is None else float(value[key])
+
+    return ViewComparison(
+        _pose_from_json(value["pose"]), number("agreement"), number("inverse_distance"),
+        number("valid_share"), number("score"),
+    )  # fmt: skip
 
 
 def _number_or_none(value: Any) -> float | None:

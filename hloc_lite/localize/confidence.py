@@ -13,7 +13,7 @@ from hloc_lite.config import ConfidenceConfig, fingerprint
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import write_text_atomic
 from hloc_lite.pose.confidence import Calibration
-from hloc_lite.pose.quality import QUALITY_FEATURES
+from hloc_lite.pose.quality import QUALITY_FEATURES, VIEW
 
 SHIPPED = "confidence.toml"
 MAX_FILE_BYTES = 1 << 16
@@ -36,8 +36,13 @@ def load_calibration(config: ConfidenceConfig) -> Calibration | None:
 
 
 def model_fingerprint(calibration: Calibration) -> str:
-    """Fingerprint of the coefficients of a confidence model: what was learned with it names it."""
-    return fingerprint(calibration.model_dump(mode="json"))
+    """Fingerprint of the coefficients of a confidence model: what was learned with it names it.
+
+    The term of views is left out: maps learn from stored features, which nobody can look at.
+    """
+    values = calibration.model_dump(mode="json")
+    values["terms"].pop(VIEW, None)
+    return fingerprint(values)
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -28,6 +28,7 @@ from hloc_lite.types import (
     Int64,
     PoseEstimate,
     Rigid3,
+    ViewComparison,
 )
 
 CLEARLY_OUTSIDE = 3.0
@@ -63,6 +64,12 @@ class SelectedHypothesis:
     """Number of hypotheses at the same location, itself included."""
     ambiguity: float | None
     """Score of the runner-up elsewhere over that of this location; None without a pose."""
+    score: float = 0.0
+    """Sum of the scores of the hypotheses at this location."""
+    alternatives: tuple[tuple[PoseHypothesis, ...], ...] = ()
+    """Hypotheses at each other location, the best first, and the runner-up."""
+    views: tuple[ViewComparison, ...] = ()
+    """Comparisons with views of the map's surface, this location first; empty without."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +114,15 @@ def select_hypothesis(
     locations = group_by_location(hypotheses, solver.config.localize)
     if not locations:
         return SelectedHypothesis(hypotheses[0], 0, None)
-    locations.sort(key=_total_score, reverse=True)  # stable: the first of equal ones
-    best = locations[0]
-    joined = _join(best, solver)
-    others = [_total_score(each) for each in locations[1:]]
-    others += [_runner_up_score(each, solver) for each in best]
-    return SelectedHypothesis(joined, len(best), min(max(others) / _total_score(best), 1.0))
+    locations.sort(key=total_score, reverse=True)  # stable: the first of equal ones
+    best, score = locations[0], total_score(locations[0])
+    joined = join_hypotheses(best, solver)
+    runners_up = [_runner_up(each, solver) for each in best]
+    others = [tuple(each) for each in locations[1:]]
+    others += [(each,) for each in runners_up if each is not None]
+    others.sort(key=total_score, reverse=True)
+    ambiguity = min(total_score(others[0]) / score, 1.0) if others else 0.0
+    return SelectedHypothesis(joined, len(best), ambiguity, score, tuple(others))
 
 
 def group_by_location(
@@ -224,7 +234,7 @@ def _depth_agreement(
     return float(found.agreement[0])
 
 
-def _join(group: Sequence[PoseHypothesis], solver: PoseSolver) -> PoseHypothesis:
+def join_hypotheses(group: Sequence[PoseHypothesis], solver: PoseSolver) -> PoseHypothesis:
     """Join hypotheses of one location: solve one pose on the union of their correspondences."""
     first = group[0]
     if len(group) == 1 or first.pose is None:
@@ -267,29 +277,32 @@ def _joined_cues(group: Sequence[PoseHypothesis], rows: Int64) -> tuple[Cue, ...
     )
 
 
-def _runner_up_score(hypothesis: PoseHypothesis, solver: PoseSolver) -> float:
-    """Score of the best pose elsewhere, among the correspondences that a hypothesis leaves over.
+def _runner_up(hypothesis: PoseHypothesis, solver: PoseSolver) -> PoseHypothesis | None:
+    """Best pose elsewhere, among the correspondences that a hypothesis leaves over; not refined.
 
-    It is 0 if a few RANSAC samples find none.
+    None if a few RANSAC samples find none.
     """
     config, pose, given = solver.config, hypothesis.pose, hypothesis.correspondences
     if pose is None:
-        return 0.0
+        return None
     bounds = bounds_px(given, pose.camera, config.pose)
     limits = CLEARLY_OUTSIDE * bounds
     left = ~inlier_mask(given.points2D, given.points3D, pose.camera, pose.cam_from_world, limits)
     rest = given.subset(left)
     trials = runner_up_trials(pose.num_inliers, len(rest), config.localize)
     if trials == 0 or len(rest) < config.localize.runner_up_share * pose.num_inliers:
-        return 0.0
+        return None
     found = solver.estimator.ransac(rest, pose.camera, trials)
     if found is None or is_same_location(hypothesis, found[0], config.localize):
-        return 0.0
+        return None
     inliers = inlier_mask(given.points2D, given.points3D, pose.camera, found[0], bounds) & left
-    return score_inliers(given, hypothesis.log_ratios, inliers, hypothesis.depth_agreement)
+    score = score_inliers(given, hypothesis.log_ratios, inliers, hypothesis.depth_agreement)
+    other = PoseEstimate(found[0], inliers, found[1], None, pose.camera)
+    return replace(hypothesis, pose=other, score=score)
 
 
-def _total_score(group: Sequence[PoseHypothesis]) -> float:
+def total_score(group: Sequence[PoseHypothesis]) -> float:
+    """Sum of the scores of hypotheses at one location."""
     return sum(each.score for each in group)
 
 

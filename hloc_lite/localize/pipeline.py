@@ -39,6 +39,7 @@ from hloc_lite.localize.query import (
 )
 from hloc_lite.localize.result import Answer, make_result, nothing_to_match, result_counts
 from hloc_lite.localize.verification import PoseVerifier, VerifiedPose
+from hloc_lite.localize.view_check import QueryViews, ViewCheck
 from hloc_lite.localize.weighting import MatchWeigher, weigh
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.pose.focal import RANKING_TRIALS
@@ -70,6 +71,7 @@ class QueryPipeline:
         verifier: scores poses.
         priors: applies priors in the map.
         promises: least confidence of poses that are given.
+        view_check: compares photos with views of the map's surface; None without one.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class QueryPipeline:
         verifier: PoseVerifier,
         priors: PriorFilter,
         promises: Promises,
+        view_check: ViewCheck | None = None,
     ) -> None:
         self.config, self.matchers, self.weighers = config, tuple(matchers), tuple(weighers)
         self.predictor = predictor
@@ -91,7 +94,7 @@ class QueryPipeline:
         self._estimator, self.verifier, self._priors = estimator, verifier, priors
         self._lifters = [matcher.lifter for matcher in matchers]
         self._first_points = first_rows([lifter.num_points for lifter in self._lifters])
-        self._promises = promises
+        self._promises, self._view_check = promises, view_check
         self._timing = ImageTiming()
         self._finds_keypoints = any(matcher.finds_keypoints for matcher in matchers)
 
@@ -165,6 +168,7 @@ class QueryPipeline:
         """Take matching steps until the pose is decided; arguments as for ``localize``."""
         skipped: tuple[str, ...] = ()
         num_clusters, verified = 0, None  # until a step has something to match
+        views = None if self._view_check is None else self._view_check.of(query)
         for step in self._steps(query, hits, clock) if steps is None else steps:
             hits = step.matches[0].hits
             query = with_matched_keypoints(query, step.matches)
@@ -173,7 +177,7 @@ class QueryPipeline:
                 nearest = nearest_matches(found, self._lifters, self._first_points)
                 cues = self.compute_cues(query, hits, step.matches, clock)
                 num_clusters = cues.num_clusters
-                verified = self._verify(query, hits, step.matches, cues, nearest, clock)
+                verified = self._verify(query, hits, step.matches, cues, nearest, views, clock)
                 if prior is not None:
                     verified = self._priors.check(verified, prior)
             if is_decided(verified, step.accept_above, self.config):
@@ -275,7 +279,7 @@ class QueryPipeline:
             [self.matchers[0].with_points(lifter, descriptors)],
             [self.weighers[0].with_points(lifter)],
             self.predictor, self._estimator, self.verifier.with_points(lifter), self._priors,
-            self._promises,
+            self._promises, self._view_check,
         )  # fmt: skip
 
     def recalibrating(self, recalibrate: bool | None) -> QueryPipeline:
@@ -305,15 +309,19 @@ class QueryPipeline:
         matches: Sequence[MapMatches],
         cues: CueSet,
         nearest: NearestMatches,
+        views: QueryViews | None,
         clock: StageClock,
     ) -> VerifiedPose:
-        """Estimate the pose from weighted matches and score it."""
+        """Estimate the pose from weighted matches, look at it, and score it."""
         depth_map = query.predictions.depth_map
         solver = PoseSolver(self._estimator, self.config, query.camera, query.calibrated, depth_map)
         with clock("pose"):
             weighted = weigh(cues.by_map, keypoints_of(query), self.config)
             hypotheses = estimate_hypotheses(weighted, solver)
             selected = select_hypothesis(hypotheses, solver)
+        if views is not None:
+            with clock("views"):
+                selected = views.check(selected, solver)
         with clock("confidence"):
             putative = cues.joined.matches
             is_learned = any(each.is_learned for each in matches)

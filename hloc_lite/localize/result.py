@@ -81,6 +81,7 @@ def make_result(
         grounds={} if verified.confidence is None else verified.confidence.features,
         cues=hypothesis.cues,
         skipped=skipped,
+        views=verified.selected.views,
         **_promised(config, acceptance),
     )
 

@@ -37,6 +37,8 @@ from hloc_lite.localize.pipeline import QueryPipeline
 from hloc_lite.localize.prior import PriorFilter
 from hloc_lite.localize.query import PhotoPredictor
 from hloc_lite.localize.verification import PoseVerifier
+from hloc_lite.localize.view_check import ViewCheck
+from hloc_lite.localize.view_cues import lasting_points
 from hloc_lite.localize.weighting import ExtraCue, MatchWeigher, wants_labels
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.map import Map
@@ -53,6 +55,7 @@ from hloc_lite.pose.confidence import Calibration
 from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher, PairMatcher, Segmenter
 from hloc_lite.registry import CUES, ESTIMATORS, MATCHERS, Runtime, create, is_learned
 from hloc_lite.retrieval.index import RetrievalIndex
+from hloc_lite.types import UInt8
 
 
 def build_pipeline(
@@ -128,6 +131,7 @@ def build_pipeline(
         ),
         PriorFilter(sfm_map, config.prior),
         _make_promises(sfm_map, known, config),
+        _make_view_check(sfm_map, weighers[0].point_labels, config),
     )
 
 
@@ -247,6 +251,26 @@ def _make_verifier(
         LandmarkCheck(lifter, maps[0].model, config, typical),
         metres_per_unit=maps[0].metres_per_unit,
     )
+
+
+def _make_view_check(sfm_map: Map, point_labels: UInt8 | None, config: Config) -> ViewCheck | None:
+    """Comparison of photos with the map's surface; None without one, or where it is disabled.
+
+    Raises:
+        ConfigError: it is demanded of a map without a surface.
+    """
+    wanted = config.view_synthesis.enabled
+    if wanted == "on" and sfm_map.surface is None:
+        raise ConfigError(
+            "view_synthesis.enabled=on, but the map has no surface: make one with `hloc-lite "
+            "surface MAP --depth DIR` (or --scan, --points), or set it to auto"
+        )
+    if wanted == "off" or sfm_map.surface is None:
+        return None
+    labelled = None
+    if point_labels is not None:
+        labelled = lasting_points(sfm_map.model.xyz, point_labels, config.semantics)
+    return ViewCheck(sfm_map.surface, config, labelled)
 
 
 def _make_promises(sfm_map: Map, known: Calibration | None, config: Config) -> Promises:

@@ -26,8 +26,9 @@ from hloc_lite.localize.intrinsics_check import (
 )
 from hloc_lite.localize.landmark_check import LandmarkCheck, keypoint_growth
 from hloc_lite.localize.pose_uncertainty import MapErrors, with_total_covariance
+from hloc_lite.localize.view_synthesis import agreement_log_odds
 from hloc_lite.pose.confidence import Calibration, Confidence
-from hloc_lite.pose.quality import quality_features
+from hloc_lite.pose.quality import VIEW, quality_features
 from hloc_lite.protocols import Lifter
 from hloc_lite.scene import observed_points
 from hloc_lite.types import (
@@ -257,6 +258,8 @@ class PoseVerifier:
             limits.pair,
             self._config.pose,
         )
+        if selected.views:
+            features[VIEW] = agreement_log_odds(selected.views[0].agreement)
         confidence = calibration.assess({**features, **landmarks}, learned=is_learned)
         confidence = with_total_uncertainty(confidence, pose, total, limits)
         is_accepted = confidence.probability >= self._config.confidence.min_confidence

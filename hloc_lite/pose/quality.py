@@ -26,6 +26,8 @@ LOG_RATIO_SCALE = 10.0
 MAX_LOG_SIGMA = 1.0
 """A standard deviation of ten times the limit is treated like an unknown one."""
 MIN_LOG_SIGMA = -3.0
+VIEW = "view"
+"""Name of the feature that only maps with a surface have."""
 MIN_LABEL_AGREEMENT = 0.85
 """Lower agreement is raised to this value: then the labels are as likely wrong as the pose (at
 night networks mislabel whole walls), and hundreds of inliers must outweigh them."""
@@ -62,6 +64,10 @@ QUALITY_FEATURES: Mapping[str, QualityFeature] = {
     "landmarks": QualityFeature(
         "log odds that nearest neighbours of landmarks in view agree, if below those expected",
         "most landmarks that should be in view match elsewhere in the photo",
+    ),
+    VIEW: QualityFeature(
+        "log odds that a place in the photo resembles its view of the map more than another place",
+        "the photo does not look like the map's surface does from there",
     ),
 }
 """All features by the name that results and files of coefficients use."""

@@ -52,12 +52,14 @@ TITLES = {
 @click.option("--town", "towns", nargs=2, multiple=True, help="MAP and the town's folder.",
               type=click.Path(path_type=Path, exists=True))  # fmt: skip
 @click.option("--global", "only_global", is_flag=True, help="Without what each map has learned.")
+@click.option("--without-surface", is_flag=True, help="Without synthesized views.")
 @results_option
 def main(
     maps: tuple[Path, ...],
     joined: tuple[tuple[Path, Path], ...],
     towns: tuple[tuple[Path, Path], ...],
     only_global: bool,
+    without_surface: bool,
     results: Path | None,
 ) -> None:
     """Print a row for each map and kind of left-out images."""
@@ -74,7 +76,10 @@ def main(
         answers = [test.answer(name, kind) for name in names]
         add_row(table, f"{pair[0].name} with {pair[1].name}", TITLES[kind], answers)
     for folder, town in towns:
-        answers = list(twin_answers(_opened(folder, only_global), town))
+        sfm_map = _opened(folder, only_global)
+        if without_surface:
+            sfm_map = replace(sfm_map, surface=None)
+        answers = list(twin_answers(sfm_map, town))
         add_row(table, folder.name, "twin street", answers)
     table.write(results)
 
