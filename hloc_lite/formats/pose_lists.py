@@ -143,7 +143,7 @@ def _with_intrinsics(
     cameras = given_cameras(poses, given, str(path))
     in_order = [poses[name].inverse() for name in sorted(poses, key=natural_key)]
     notes = direction_notes(
-        in_order, str(path), other="world_from_cam, or the last columns camera centres"
+        in_order, "poses", other="world_from_cam, or the last columns camera centres"
     )
     missing = len(poses) - len(cameras)
     if missing:

@@ -19,14 +19,15 @@ def named_in_folder(posed: PosedImages, images: Path) -> PosedImages:
 
     A name is taken as it is if such a photo exists, else at the location that the format says. If
     no name is found so, folders that all names lack or have too many are added or taken off, and a
-    note says which. A name never becomes a photo of another folder beside it: sequences and cameras
-    use the same file names.
+    note says which; where several changes find as many, none is made. A name never becomes a photo
+    of another folder beside it: sequences and cameras use the same file names.
 
     Args:
         images: folder of the photos.
 
     Raises:
-        FormatError: none of the images is in the folder, or two of them are the same photo.
+        FormatError: none of the images is in the folder, two of them are the same photo, or there
+            are photos of these names in several subfolders.
     """
     known, notes = names_in_folder(posed, images)
     return _renamed(posed, known, images, notes)
@@ -113,13 +114,25 @@ def _with_other_folders(
     Returns:
         The change that finds most photos; nothing if none does, or if the photos are known to lie
         in another folder.
+
+    Raises:
+        FormatError: several changes find as many photos.
     """
     names = [name for name in posed.cameras if not _is_elsewhere(name, posed, images)]
-    best: tuple[dict[str, str], str] = ({}, "")
+    best: dict[str, str] = {}
+    changes: list[str] = []
     for change, found in _changes(names, present):
-        if len(found) > len(best[0]):
-            best = found, f"{counted(len(found), 'photo')} found {change}"
-    return best
+        if len(found) > len(best):
+            best, changes = found, [change]
+        elif best and len(found) == len(best) and found != best:
+            changes.append(change)
+    if len(changes) > 1:
+        raise FormatError(
+            f"{counted(len(best), 'photo')} found {changes[0]}, and as many {changes[1]}: depth "
+            f"maps may be called as their photos are. Give the folder that the names are relative to, "
+            f"not {images}"
+        )
+    return best, f"{counted(len(best), 'photo')} found {changes[0]}" if best else ""
 
 
 def _is_elsewhere(name: str, posed: PosedImages, images: Path) -> bool:

@@ -22,9 +22,9 @@ MIN_PERSPECTIVE_RATIO = 0.15
 lenses made see 122 degrees (0.28). Focal lengths in mm come out at 0.001 to 0.1."""
 MIN_OTHER_RATIO = 0.03
 """Same for fisheyes and other wide lenses: a full circle of 360 degrees on a fifth of the side."""
-SWAP_TOLERANCE = 0.02
+SWAP_TOLERANCE = 0.03
 """Distance from the exchanged image centre, over the longer side, at which cx and cy count as
-exchanged. The principal points of lenses lie within 1 to 2 % of the centre."""
+exchanged. The principal points of lenses lie within 1 to 2 % of the centre; a HoloLens' 2.01 %."""
 
 
 def check_given_camera(camera: Camera) -> Camera:

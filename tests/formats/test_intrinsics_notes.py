@@ -92,6 +92,14 @@ def test_focal_lengths_in_mm_are_refused(tmp_path: Path) -> None:
         read_posed_images(tmp_path / "m.nvm")
 
 
+def test_a_lens_that_is_not_centred_does_not_hide_another_size() -> None:
+    """The centre of a HoloLens: 0.2 % and 6 % off."""
+    params = np.array([495.6, 495.5, 269.5, 169.2])
+    assert size_notes({"a.png": Camera("PINHOLE", 540, 360, params)}) == ()
+    (note,) = size_notes({"a.png": Camera("PINHOLE", 270, 180, params)})
+    assert "2 times as large as those of 270 x 180" in note
+
+
 def test_one_focal_length_in_photos_of_two_sizes() -> None:
     (note,) = size_notes({"a.png": centred(500), "b.png": centred(500, 320, 240)})
     assert "'a.png' of 640 x 480 pixels and 'b.png' of 320 x 240 have the same" in note

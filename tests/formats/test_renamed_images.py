@@ -59,6 +59,16 @@ def test_one_change_of_folders_is_made_for_all_and_said(
     assert len(found.notes) == 1 and how in found.notes[0]
 
 
+def test_photos_of_the_same_names_in_two_subfolders_are_refused(tmp_path: Path) -> None:
+    """Depth maps are often named as their photos: the first folder found is not the right one."""
+    photos(tmp_path, "depth/1.png", "depth/2.png", "images/1.png", "images/2.png")
+    with pytest.raises(FormatError, match=r"found with 'depth/'.*as many with 'images/'"):
+        named_in_folder(posed("1.png", "2.png"), tmp_path)
+    photos(tmp_path, "images/3.png")  # one more than there are depth maps
+    found = named_in_folder(posed("1.png", "2.png", "3.png"), tmp_path)
+    assert set(found.cameras) == {"images/1.png", "images/2.png", "images/3.png"}
+
+
 def test_photos_of_another_camera_or_sequence_get_no_pose(tmp_path: Path) -> None:
     photos(tmp_path, "cam0/1.jpg", "cam0/2.jpg", "cam1/1.jpg", "cam1/2.jpg")
     with pytest.raises(FormatError, match="none of the 2 images"):
