@@ -144,6 +144,14 @@ def test_points_without_a_known_side_have_no_normals() -> None:
     assert join_surfaces(list(fuse_points(blocks, 0.02, SurfaceConfig()))).normals is None
 
 
+def test_a_point_seen_from_opposite_sides_costs_the_others_no_normals() -> None:
+    plane = plane_points(np.random.default_rng(5), 5000)
+    point = plane[:1]
+    blocks = [samples(plane[1:]), samples(point), samples(point, towards=(0, 0, 1))]
+    surface = join_surfaces(list(fuse_points(blocks, 0.001, SurfaceConfig(tile_voxels=4096))))
+    assert surface.normals is not None and len(surface) > 4000
+
+
 def test_coordinates_beyond_float32_are_refused() -> None:
     far = plane_points(np.random.default_rng(3), 100) + np.array([5e6, 0, 0])
     with pytest.raises(FormatError, match="subtract an offset"):

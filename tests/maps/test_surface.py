@@ -110,6 +110,15 @@ def test_a_changed_tile_is_refused(tmp_path: Path) -> None:
         StoredSurface(tmp_path / SURFACE).whole()
 
 
+def test_parts_for_a_file_all_have_normals_or_none(tmp_path: Path) -> None:
+    first, second = wall(4.0, 0.1), wall(6.0, 0.1)
+    both = write_surface(tmp_path, [first, second], "map", {})
+    assert all(part.normals is not None for part in both.equal_parts())
+    mixed = write_surface(tmp_path, [first, replace(second, normals=None)], "map", {})
+    assert all(part.normals is None for part in mixed.equal_parts())
+    assert sum(map(len, mixed.equal_parts())) == len(first) + len(second)
+
+
 def test_nothing_is_no_surface(tmp_path: Path) -> None:
     empty = Surface(np.zeros((0, 3)), np.zeros((0, 3)))
     with pytest.raises(HlocLiteError, match="no points"):
