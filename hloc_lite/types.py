@@ -560,9 +560,9 @@ class Correspondences:
     """(K,) >= 0, used by RANSAC; all ones without cues."""
     bound_factors: Float64 | None = None
     """(K,) > 0, relative inlier bounds; None: all equal."""
-    sigmas: Float64 | None = None
-    """(K,) >= 0, standard deviations of ``points3D`` along each axis, map units; None: exact, or
-    unknown."""
+    noise_axes: Float64 | None = None
+    """(K, 3) one standard deviation of ``points3D`` along the direction in which each is least
+    certain, world, map units; None: exact, or unknown."""
 
     def __post_init__(self) -> None:
         freeze_field(self, "points2D", np.float64, None, 2)
@@ -573,8 +573,8 @@ class Correspondences:
         freeze_field(self, "weights", np.float64, k)
         if self.bound_factors is not None:
             freeze_field(self, "bound_factors", np.float64, k)
-        if self.sigmas is not None:
-            freeze_field(self, "sigmas", np.float64, k)
+        if self.noise_axes is not None:
+            freeze_field(self, "noise_axes", np.float64, k, 3)
 
     def __len__(self) -> int:
         return len(self.points2D)
@@ -588,7 +588,7 @@ class Correspondences:
             self.point3D_idxs[selection],
             self.weights[selection],
             None if self.bound_factors is None else self.bound_factors[selection],
-            None if self.sigmas is None else self.sigmas[selection],
+            None if self.noise_axes is None else self.noise_axes[selection],
         )
 
 

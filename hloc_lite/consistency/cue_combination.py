@@ -69,14 +69,14 @@ class MatchWeights:
         self,
         keypoints: npt.NDArray[np.floating],
         bound_factors: Float64 | None = None,
-        sigmas: Float64 | None = None,
+        noise_axes: Float64 | None = None,
     ) -> Correspondences:
         """The K pairs as weighted correspondences.
 
         Args:
             keypoints: (N, 2) pixels of the query.
             bound_factors: (R,) factor of the inlier threshold of each match; None: all 1.
-            sigmas: (R,) standard deviation of each match's point, map units; None: unknown.
+            noise_axes: (R, 3) noise of each match's point (``Correspondences``); None: unknown.
         """
         return Correspondences(
             np.asarray(keypoints, np.float64)[self.keypoint_idxs].reshape(-1, 2),
@@ -85,7 +85,7 @@ class MatchWeights:
             self.point3D_idxs,
             self.weights,
             None if bound_factors is None else bound_factors[self.best_rows],
-            None if sigmas is None else sigmas[self.best_rows],
+            None if noise_axes is None else noise_axes[self.best_rows],
         )
 
 

@@ -168,10 +168,13 @@ def concatenate(parts: Sequence[MatchCues]) -> MatchCues:
         cues.append(Cue(name, factors, touched, exponent))
     known = [part.bound_factors for part in parts if part.bound_factors is not None]
     joined = np.concatenate(known) if len(known) == len(parts) else None
-    if all(part.sigmas is None for part in parts):
+    if all(part.noise_axes is None for part in parts):
         return MatchCues(matches, tuple(cues), joined)
-    sigmas = [np.zeros(len(part.matches)) if part.sigmas is None else part.sigmas for part in parts]
-    return MatchCues(matches, tuple(cues), joined, np.concatenate(sigmas))
+    axes = [
+        np.zeros((len(part.matches), 3)) if part.noise_axes is None else part.noise_axes
+        for part in parts
+    ]
+    return MatchCues(matches, tuple(cues), joined, np.concatenate(axes))
 
 
 def first_rows(lengths: Sequence[int]) -> Int64:

@@ -36,6 +36,7 @@ from hloc_lite.consistency.view_semantics import (
 from hloc_lite.errors import ConfigError
 from hloc_lite.localize.query import MapMatches, Query
 from hloc_lite.maps.map import Map
+from hloc_lite.maps.noise_axes import noise_axes
 from hloc_lite.protocols import CueComputer, Lifter
 from hloc_lite.scene import observed_points
 from hloc_lite.types import (
@@ -66,8 +67,8 @@ class MatchCues:
     """Cues, each over all matches."""
     bound_factors: Float64 | None
     """(R,) factor of the inlier bound of each match; None for equal bounds."""
-    sigmas: Float64 | None = None
-    """(R,) standard deviation of each match's point, map units; None if unknown."""
+    noise_axes: Float64 | None = None
+    """(R, 3) noise of each match's point (``Correspondences``); None if unknown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +127,10 @@ class MatchWeigher:
         exponents = cue_exponents(config.weighting)
         self._used = {name for name, exponent in exponents.items() if exponent > 0}
         self._bound_factors = _bound_factors(lifter, config)
+        self._noise_axes: Float64 | None = None
+        sigmas = sfm_map.landmark_sigmas
+        if sigmas is not None and len(sigmas) == lifter.num_points:
+            self._noise_axes = noise_axes(sfm_map.model, sigmas)
         self._with_labels = with_labels
         if not with_labels:
             return
@@ -200,10 +205,8 @@ class MatchWeigher:
             )
             cues.append(replace(cue, name=extra.name, exponent=extra.exponent))
         factors = None if self._bound_factors is None else self._bound_factors[points]
-        sigmas = self._map.landmark_sigmas
-        if sigmas is None or len(sigmas) != self._lifter.num_points:
-            return MatchCues(putative, tuple(cues), factors)
-        return MatchCues(putative, tuple(cues), factors, sigmas[points].astype(np.float64))
+        axes = None if self._noise_axes is None else self._noise_axes[points]
+        return MatchCues(putative, tuple(cues), factors, axes)
 
     def _from_kept_images(
         self,
@@ -282,8 +285,8 @@ def weigh(
             some = [cue.subset(rows) for cue in cues.cues]
             weights = combine_cues(cues.matches.subset(rows), some, config.weighting)
             factors = None if cues.bound_factors is None else cues.bound_factors[rows]
-            sigmas = None if cues.sigmas is None else cues.sigmas[rows]
-            correspondences = weights.correspondences(keypoints, factors, sigmas)
+            axes = None if cues.noise_axes is None else cues.noise_axes[rows]
+            correspondences = weights.correspondences(keypoints, factors, axes)
             weighted.append(
                 WeightedMatches(correspondences, weights, _cue_counts(weights), map_idx)
             )

@@ -109,9 +109,8 @@ def _lift_block(
         # a surface may slant by so much per pixel, and is noisy; more is another surface
         noise = NOISE_SIGMAS * sensor_sigmas(reference, config) / reference
         reach = np.maximum(1.0, np.maximum(np.abs(dx), np.abs(dy)) + 0.5)
-        same: Bool = np.asarray(
-            known & (steps <= config.max_relative_gradient * reach + noise[:, None])
-        )
+        limits = config.max_relative_gradient * reach + noise[:, None]
+        same: Bool = np.asarray(known & (steps <= limits))
     beside = np.maximum(np.abs(dx), np.abs(dy)) < MAX_CENTER_PX
     on_edge: Bool = np.asarray((known & ~same & beside).any(axis=1))
     enough = same.sum(axis=1) >= max(3, config.min_window_share * window.shape[1])

@@ -17,9 +17,9 @@ SCALES = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)
 SHIFTS = (-0.05, -0.0333, -0.0167, 0.0, 0.0167, 0.0333, 0.05)
 """Shifts that are tried, as shares of the longer side: up to 32 px at 640."""
 MAX_LOG_ERROR = 0.1
-"""Errors are clipped, and unknown depths count as much: a move into holes does not look better."""
-MAX_POINTS = 400
-"""Points of each image that are compared."""
+"""Errors are clipped: depth of another surface is wrong by any amount."""
+MIN_KNOWN = 0.8
+"""Share of the points with a depth that must keep one: a move into holes is none."""
 
 
 @dataclass(frozen=True)
@@ -46,28 +46,30 @@ def tried_moves() -> list[Move]:
     return [Move(scale, x, y) for scale in SCALES for x in SHIFTS for y in SHIFTS]
 
 
-def move_errors(
-    depth_map: DepthMap, points2D: Float64, z: Float64, moves: list[Move], log_scale: float = 0.0
-) -> Float64:
+def move_errors(depth_map: DepthMap, points2D: Float64, z: Float64, moves: list[Move]) -> Float64:
     """(V,) mean clipped error |log(measured / z)| of N points under each of V moves.
+
+    A common factor does not count: the median is taken off.
+
+    Points without depth under a move are left out; ``IDENTITY`` has to be among the moves.
 
     Args:
         points2D: (N, 2) pixels of the photo.
         z: (N,) depths of triangulated points.
-        log_scale: common factor that is taken off first.
     """
     height, width = depth_map.depths.shape
     rate = np.array([width, height]) / depth_map.image_size
-    errors = np.full(len(moves), MAX_LOG_ERROR)
-    if len(z) == 0:
-        return errors
+    errors, counts = np.full(len(moves), MAX_LOG_ERROR), np.zeros(len(moves))
     for row, move in enumerate(moves):
         columns, lines = np.floor(move.apply(points2D, depth_map.image_size) * rate).T
         inside = (columns >= 0) & (columns < width) & (lines >= 0) & (lines < height)
-        found = np.full(len(z), np.nan)
         at = lines[inside].astype(np.int64), columns[inside].astype(np.int64)
-        found[inside] = depth_map.depths[at]
         with np.errstate(invalid="ignore", divide="ignore"):
-            error = np.abs(np.log(found / z) - log_scale)
-        errors[row] = np.nanmean(np.fmin(error, MAX_LOG_ERROR))
+            ratios = np.log(depth_map.depths[at] / z[inside])
+        known = ratios[np.isfinite(ratios)]
+        counts[row] = len(known)
+        if len(known):
+            spread = np.abs(known - np.median(known))
+            errors[row] = np.minimum(spread, MAX_LOG_ERROR).mean()
+    errors[counts < MIN_KNOWN * counts[moves.index(IDENTITY)]] = MAX_LOG_ERROR
     return errors

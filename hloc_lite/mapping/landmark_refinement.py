@@ -107,8 +107,8 @@ class RefinedLandmarks:
 
     @property
     def sigmas(self) -> Float64:
-        """(M,) standard deviation of the landmarks along an axis: root of the mean variance."""
-        return np.sqrt(np.trace(self.covariances, axis1=1, axis2=2) / 3)
+        """(M,) standard deviation of each landmark along its least certain direction."""
+        return np.asarray(np.sqrt(np.linalg.eigvalsh(self.covariances)[:, -1]))
 
 
 def refine_landmarks(

@@ -36,7 +36,7 @@ class LiftedModel:
 
     model: SfmModel
     sigmas: Float32
-    """(M,) standard deviation of each landmark along an axis, map units."""
+    """(M,) standard deviation of each landmark along its least certain direction, map units."""
     report: Mapping[str, Any]
     """Plain values: counts, and the outcome of the check."""
 

@@ -60,10 +60,7 @@ def measure_image(
     some = np.linspace(0, len(rows) - 1, min(MAX_POINTS, len(rows))).astype(np.int64)
     size = depth_map.image_size
     pixels = keypoints[rows[some]] * (np.array(size) / [camera.width, camera.height])
-    ratios = np.log(compared.measured / z)
-    known = ratios[np.isfinite(ratios)]
-    log_scale = float(np.median(known)) if len(known) else 0.0
-    errors = move_errors(depth_map, pixels, z[some], tried_moves(), log_scale)
+    errors = move_errors(depth_map, pixels, z[some], tried_moves())
     return MeasuredImage(name, lifted, compared, errors, len(some))
 
 

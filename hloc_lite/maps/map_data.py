@@ -47,8 +47,8 @@ class MapData:
     """Descriptors of the points; None if they must be computed from the features
     (``mean_descriptors``). Images of a compact map have no other features."""
     landmark_sigmas: Float32 | None = None
-    """(M,) standard deviation of each landmark along an axis, map units; None if unknown, as in
-    maps without measured depth."""
+    """(M,) standard deviation of each landmark along its least certain direction, that of the rays
+    that see it, map units; None if unknown, as in maps without measured depth."""
     georeference: Georeference | None = None
     """Location on Earth; None if not georeferenced."""
     outside_names: Mapping[str, str] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hloc_lite.config import PoseConfig
-from hloc_lite.geometry.camera_models import focal_and_center
+from hloc_lite.geometry.cameras import projection_jacobian
 from hloc_lite.types import Camera, Correspondences, Float64, Rigid3
 
 MIN_PRECISION = 0.05
@@ -17,18 +17,17 @@ def landmark_precisions(
 ) -> Float64 | None:
     """(K,) factors of the reprojection errors in (0, 1]; None if no landmark is uncertain.
 
-    The standard deviation of an error is that of the keypoint and that of the landmark, seen from
-    the camera: sqrt(keypoint^2 + (focal length * landmark / distance)^2). Errors are divided by it,
-    relative to an exact landmark.
+    The variance of an error is that of the keypoint and that of the landmark as the camera sees it:
+    noise along the camera's own ray does not move a projection. Errors are divided by the standard
+    deviation, relative to an exact landmark.
     """
-    sigmas = correspondences.sigmas
-    if sigmas is None:
+    if correspondences.noise_axes is None:
         return None
     side = max(camera.width, camera.height)
     keypoint_px = config.keypoint_sigma_px * side / config.reference_side_px
-    distances = np.linalg.norm(cam_from_world.apply(correspondences.points3D), axis=1)
-    focal_px = float(np.mean(focal_and_center(camera)[0]))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        landmark_px = focal_px * sigmas / distances
-        precisions = keypoint_px / np.hypot(keypoint_px, landmark_px)
+    in_cam = cam_from_world.apply(correspondences.points3D)
+    axes = correspondences.noise_axes @ cam_from_world.rotation.T
+    with np.errstate(all="ignore"):
+        moved = np.einsum("kij,kj->ki", projection_jacobian(camera, in_cam), axes)
+        precisions = keypoint_px / np.hypot(keypoint_px, np.linalg.norm(moved, axis=1))
     return np.asarray(np.clip(np.nan_to_num(precisions, nan=MIN_PRECISION), MIN_PRECISION, 1.0))

@@ -23,8 +23,10 @@ def merge_correspondences(parts: Sequence[Correspondences]) -> tuple[Corresponde
     factors = [
         np.ones(len(part)) if part.bound_factors is None else part.bound_factors for part in parts
     ]
-    sigmas = [np.zeros(len(part)) if part.sigmas is None else part.sigmas for part in parts]
-    has_sigmas = any(part.sigmas is not None for part in parts)
+    axes = [
+        np.zeros((len(part), 3)) if part.noise_axes is None else part.noise_axes for part in parts
+    ]
+    has_axes = any(part.noise_axes is not None for part in parts)
     has_factors = any(part.bound_factors is not None for part in parts)
     order = np.lexsort((-weights, points, keypoints))
     pairs = np.stack([keypoints[order], points[order]])
@@ -38,6 +40,6 @@ def merge_correspondences(parts: Sequence[Correspondences]) -> tuple[Corresponde
         points[rows],
         weights[rows],
         np.concatenate(factors)[rows] if has_factors else None,
-        np.concatenate(sigmas)[rows] if has_sigmas else None,
+        np.concatenate(axes)[rows] if has_axes else None,
     )
     return merged, rows

@@ -104,5 +104,5 @@ def test_relative_depth_and_other_shapes_are_refused() -> None:
     depths = np.ones((120, 160), np.float32)
     with pytest.raises(FormatError, match="in map units"):
         lift_keypoints(DepthMap(depths, (160, 120), False), np.zeros((1, 2)), CAMERA, CONFIG)
-    with pytest.raises(FormatError, match="160 x 160.*160 x 120"):
+    with pytest.raises(FormatError, match=r"160 x 160.*160 x 120"):
         lift_keypoints(DepthMap(depths, (160, 160)), np.zeros((1, 2)), CAMERA, CONFIG)

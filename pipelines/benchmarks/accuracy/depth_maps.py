@@ -38,7 +38,7 @@ from pipelines.benchmarks.table import Table, results_option
 FEATURES = ("rootsift", "xfeat")
 THRESHOLD = "0.05m,5deg"
 SCALE, SHIFT_PX, HOLES = 1.3, 20, 0.6
-"""Faults of depth: a wrong unit or scale, an image moved to the right, a share of unknown pixels."""
+"""Faults of depth: a wrong scale, an image moved to the right, a share of unknown pixels."""
 WORK = "work"
 Change = Callable[[str, DepthMap], DepthMap]
 
@@ -90,7 +90,7 @@ def main(
         f"Maps from depth: {case.name}",
         ["features", "map", "landmarks", "of one image", f"within {THRESHOLD}", "given, but wrong",
          "median, cm", "median, °", "MB", "reconstruction, s", "said about the depth"],
-        "Medians count queries without a pose as infinitely wrong; an empty cell is more than half.",
+        "Medians count queries without a pose as infinitely wrong (more than half: empty).",
     )  # fmt: skip
     for name in features:
         config = load_config(settings=settings, overrides={"features": {"name": name}})
