@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -134,11 +134,14 @@ def clipped_projections(camera: Camera, points_in_cam: Float64) -> Float64:
     return np.clip(np.where(np.isfinite(xy), xy, size / 2), 0, size)
 
 
-def covisibility_clusters(point3D_idxs: Mapping[str, Int64]) -> list[list[str]]:
+def covisibility_clusters(
+    point3D_idxs: Mapping[str, Int64], links: Iterable[tuple[str, str]] = ()
+) -> list[list[str]]:
     """Group images that share points, directly or through other images of the group.
 
     Args:
         point3D_idxs: points of each image; ``NO_POINT`` is allowed.
+        links: further pairs of images that see the same place; unknown names are allowed.
 
     Returns:
         Clusters in the order of their first image; images in the order given.
@@ -150,7 +153,11 @@ def covisibility_clusters(point3D_idxs: Mapping[str, Int64]) -> list[list[str]]:
     points, columns = np.unique(columns, return_inverse=True)
     # a graph of images and points, with an edge where an image observes a point
     size = len(names) + len(points)
-    edges = coo_matrix((np.ones(len(rows)), (rows, columns + len(names))), shape=(size, size))
+    number = {name: row for row, name in enumerate(names)}
+    linked = [(number[a], number[b]) for a, b in links if a in number and b in number]
+    first, second = np.array(linked, np.int64).reshape(-1, 2).T
+    starts, ends = np.append(rows, first), np.append(columns + len(names), second)
+    edges = coo_matrix((np.ones(len(starts)), (starts, ends)), shape=(size, size))
     _, labels = connected_components(edges, directed=False)
     clusters: dict[int, list[str]] = {}
     for name, label in zip(names, labels[: len(names)], strict=True):

@@ -77,6 +77,17 @@ class PartAnswers:
         return self.single_poses | of_rigs
 
     @property
+    def asked_poses(self) -> dict[str, Rigid3]:
+        """Query name -> pose in the frame that the data set asks for, such as its floor's."""
+        return {name: self.dataset.asked_pose(pose) for name, pose in self.poses.items()}
+
+    @property
+    def frame_names(self) -> dict[str, str]:
+        """Query name -> frame of its pose; empty if the world of the map is the frame."""
+        frames = {name: self.dataset.frame_of(pose) for name, pose in self.poses.items()}
+        return {name: frame.name for name, frame in frames.items() if frame is not None}
+
+    @property
     def confidences(self) -> dict[str, float]:
         """Single query -> confidence in its pose; 0 for a fallback."""
         found = {r.query_name: r.confidence if r.pose else 0.0 for r in self.results}
@@ -148,7 +159,10 @@ def map_part(dataset: Dataset, folder: Path, config: Config, options: BenchmarkO
             dataset.image_folder,
             config,
             inputs=MapInputs(
-                reference=reference, names=dataset.map_image_names, metric=dataset.is_metric
+                reference=reference,
+                names=dataset.map_image_names,
+                metric=dataset.is_metric,
+                depth=dataset.depth,
             ),
             output=folder / MAP,
             weights=weights,

@@ -13,7 +13,7 @@ from hloc_lite.benchmark.options import BenchmarkOptions, benchmark_config
 from hloc_lite.benchmark.parts import PartAnswers, answer_part, chosen_part, map_part
 from hloc_lite.benchmark.protocols import dcre_table
 from hloc_lite.benchmark.reporting import part_notes, write_run_report
-from hloc_lite.benchmark.scoring import comparison, evaluate_parts, joined_poses
+from hloc_lite.benchmark.scoring import asked_poses, comparison, evaluate_parts
 from hloc_lite.benchmark.submission import SUBMISSION_FILES, write_run_submission
 from hloc_lite.config import Config
 from hloc_lite.datasets.benchmarks import read_benchmark
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 DCRE = "dcre.md"
 SCORES = ("scores.json", "table.md", "table.tex", DCRE)
 """Files that are written where true poses are public."""
+FRAMES = "frames.txt"
+"""Frame of the pose of each query, such as its floor, where poses have several."""
 LOCK = "run.lock"
 """Lock file of a part's folder, and of the folder of the results while they are written."""
 
@@ -160,9 +162,16 @@ def _finish(run: BenchmarkRun, parts: tuple[PartAnswers, ...], output: Path) -> 
     """Write the submission, scores, tables and report of a run."""
     card, config = run.card, run.config
     features = f"hloc_lite, {config.features.name}"
-    for name in (*SCORES, *SUBMISSION_FILES):  # of an earlier run, with other parts or truth
+    for name in (
+        *SCORES,
+        *SUBMISSION_FILES,
+        FRAMES,
+    ):  # of an earlier run, with other parts or truth
         (output / name).unlink(missing_ok=True)
-    write_poses(output / "poses.txt", joined_poses(parts))
+    write_poses(output / "poses.txt", asked_poses(parts))
+    frames = [f"{name} {frame}\n" for part in parts for name, frame in part.frame_names.items()]
+    if frames:
+        write_text_atomic(output / FRAMES, "".join(frames))
     evaluation = evaluate_parts(card, parts)
     table = None
     if evaluation is not None:

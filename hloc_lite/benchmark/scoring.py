@@ -39,6 +39,16 @@ def joined_poses(parts: Sequence[PartAnswers]) -> dict[str, Rigid3]:
     }
 
 
+def asked_poses(parts: Sequence[PartAnswers]) -> dict[str, Rigid3]:
+    """Poses of all parts by joined names, in the frames that the data set asks for."""
+    is_only = len(parts) == 1
+    return {
+        joined_name(part, name, is_only=is_only): pose
+        for part in parts
+        for name, pose in part.asked_poses.items()
+    }
+
+
 def evaluate_parts(card: Card, parts: Sequence[PartAnswers]) -> Evaluation | None:
     """Score the poses of all parts; None where no true pose is public.
 

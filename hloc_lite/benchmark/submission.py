@@ -78,7 +78,8 @@ def write_run_submission(
         description=description,
     )
     model: SfmModel | None = None
-    if len(parts) == 1 and form.zip_layout is None and not form.is_relative:
+    is_in_world = len(parts) == 1 and not parts[0].dataset.frames
+    if is_in_world and form.zip_layout is None and not form.is_relative:
         model = parts[0].sfm_map.model
     names = [each.name for each in asked]
     return written, check_submission(written.path, form, expected_names=names, map_model=model)
@@ -98,7 +99,7 @@ def _entries_of_part(part: PartAnswers, validation: Collection[str]) -> Iterator
     for rig, queries in dataset.rigs.items():
         if left_out.isdisjoint(queries):
             yield SubmissionEntry(names.get(rig, rig), part.rig_poses.get(rig), 0.0)
-    single = part.single_poses
+    single = {name: dataset.asked_pose(pose) for name, pose in part.single_poses.items()}
     for result in part.results:
         name = result.query_name
         if name not in left_out:

@@ -30,6 +30,9 @@ class LocalizeConfig(Section):
     matches that a hard threshold discards."""
     covisibility_clustering: bool = True
     """Estimate a pose for each cluster of retrieved images that share points; keep the best."""
+    min_overlap: float = Field(0.3, gt=0, le=1)
+    """Maps from depth: share of an image's points that another must see for both to be of one
+    cluster, since few of them share points. Cutouts of a scan 30 degrees apart see a half."""
     max_clusters: int = Field(4, ge=1, le=1000)
     """Clusters tried, those with most matches first."""
     same_location_depths: float = Field(0.1, gt=0, le=10)

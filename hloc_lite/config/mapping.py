@@ -15,8 +15,9 @@ class PairsConfig(Section):
     use: ClassVar[Use] = Use.MODEL
 
     spec: str = "auto"
-    """exhaustive | retrieval:K | covisible:K | poses:K | sequential:K | a file of name pairs.
-    auto: exhaustive up to ``exhaustive_max_images``, else retrieval:20."""
+    """exhaustive | retrieval:K | covisible:K | poses:K | sequential:K | none | a file of name
+    pairs. auto: exhaustive up to ``exhaustive_max_images``, else retrieval:20. none is for maps
+    from depth, whose landmarks then belong to one image each."""
     exhaustive_max_images: int = Field(25, ge=2, le=1000)
     """Up to this number, matching all pairs (300) costs less than a missed pair."""
     max_angle_deg: float = Field(60.0, gt=0, le=180)

@@ -18,7 +18,7 @@ RETRIEVAL_PAIRS = 20
 
 @dataclass(frozen=True)
 class PairSpec:
-    """Parsed spec: ``exhaustive``, one of ``KINDS_WITH_K`` with its K, or ``file``."""
+    """Parsed spec: ``exhaustive``, ``none``, one of ``KINDS_WITH_K`` with its K, or ``file``."""
 
     kind: str
     k: int = 0
@@ -42,15 +42,15 @@ def parse_pair_spec(
             return PairSpec("exhaustive")
         return PairSpec("covisible" if num_reference_points else "retrieval", RETRIEVAL_PAIRS)
     kind, _, number = spec.partition(":")
-    if spec == "exhaustive":
-        return PairSpec("exhaustive")
+    if spec in ("exhaustive", "none"):
+        return PairSpec(spec)
     if kind in KINDS_WITH_K and _K.fullmatch(number):
         return PairSpec(kind, int(number))
     if os.path.isfile(spec):  # unlike Path.is_file, False for text that cannot be a path
         return PairSpec("file", file=Path(spec))
     kinds = ", ".join(f"{kind}:K" for kind in KINDS_WITH_K)
     raise ConfigError(
-        f"--pairs {spec!r}: expected exhaustive, {kinds} with K > 0, or a file of name pairs"
+        f"--pairs {spec!r}: expected exhaustive, none, {kinds} with K > 0, or a file of name pairs"
     )
 
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
+from hloc_lite.protocols import MapDepth
 from hloc_lite.scene import SfmModel
-from hloc_lite.types import Camera, Rigid3
+from hloc_lite.types import Camera, Float64, Rigid3
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,16 @@ class RelativeQuery:
     """Name of the query image."""
     reference: str
     """Name of the map image; the pose asked for is query_from_reference."""
+
+
+@dataclass(frozen=True, eq=False)
+class MapFrame:
+    """Part of a map whose poses are told in a frame of its own, such as a floor."""
+
+    name: str
+    center: Float64
+    """(3,) middle of its map images in the world."""
+    frame_from_world: Rigid3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,6 +72,11 @@ class Dataset:
     citation: str = ""
     label_folder: Path | None = None
     depth_folder: Path | None = None
+    depth: MapDepth | None = None
+    """Measured depth of the map images, from which the map gets its landmarks."""
+    frames: tuple[MapFrame, ...] = ()
+    """Frames in which poses are asked for, far apart from one another in the world of the map;
+    empty if that world is the frame."""
     is_metric: bool = False
     """True if the unit of the poses is the metre."""
     submission_names: Mapping[str, str] = field(default_factory=dict)
@@ -79,6 +97,20 @@ class Dataset:
     def query_cameras(self) -> dict[str, Camera]:
         """Query name -> intrinsics, of all conditions."""
         return {name: camera for each in self.queries.values() for name, camera in each.items()}
+
+    def frame_of(self, cam_from_world: Rigid3) -> MapFrame | None:
+        """Frame that a pose of the world is told in; None if it is the world."""
+        if not self.frames:
+            return None
+        center = cam_from_world.center
+        return min(self.frames, key=lambda each: float(np.linalg.norm(each.center - center)))
+
+    def asked_pose(self, cam_from_world: Rigid3) -> Rigid3:
+        """cam_from_frame of a pose of the world."""
+        frame = self.frame_of(cam_from_world)
+        if frame is None:
+            return cam_from_world
+        return cam_from_world.compose(frame.frame_from_world.inverse())
 
     def iter_queries(self, limit: int | None = None) -> Iterator[DatasetQuery]:
         """Yield the queries of each condition in turn, at most ``limit`` of each."""

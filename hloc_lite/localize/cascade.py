@@ -155,7 +155,7 @@ class ImageQueue:
         points = {name: first[name].point3D_idxs for name in names if name in first}
         self._clusters = np.arange(len(names))
         """Cluster of each image, numbered by the row of one of its images."""
-        for cluster in covisibility_clusters(points):
+        for cluster in covisibility_clusters(points, matches[0].overlaps):
             rows = [self._rows[name] for name in cluster]
             self._clusters[rows] = rows[0]
         self._is_left = np.ones(len(names), bool)

@@ -62,7 +62,8 @@ def cluster_images(map_matches: MapMatches, config: LocalizeConfig) -> list[Int6
         return [np.arange(len(names))]
     row = {name: index for index, name in enumerate(names)}
     points = {name: each.point3D_idxs for name, each in map_matches.by_image.items()}
-    return [np.array([row[n] for n in cluster]) for cluster in covisibility_clusters(points)]
+    clusters = covisibility_clusters(points, map_matches.overlaps)
+    return [np.array([row[name] for name in cluster]) for cluster in clusters]
 
 
 def nearest_matches(

@@ -10,6 +10,7 @@ from threading import Lock
 import numpy as np
 
 from hloc_lite.localize.query import ImageMatches, MapMatches
+from hloc_lite.localize.view_overlap import ViewOverlap
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.mean_descriptors import mean_descriptors
@@ -30,6 +31,8 @@ class MapMatcher:
         is_learned: True if ``matcher`` is a learned one.
         cached_images: number of map images whose features stay in memory.
         only_landmarks: match only keypoints that have a point.
+        overlap: finds images with overlapping views, in maps from depth; None to go by shared
+            points alone.
     """
 
     finds_keypoints = False
@@ -47,13 +50,14 @@ class MapMatcher:
         is_learned: bool,
         cached_images: int,
         only_landmarks: bool,
+        overlap: ViewOverlap | None = None,
     ) -> None:
         self.map, self.extractor, self.lifter = sfm_map, extractor, lifter
         self._matcher, self._landmark_matcher = matcher, landmark_matcher
         self._is_learned, self._only_landmarks = is_learned, only_landmarks
         self._descriptors = landmark_descriptors
         self._descriptors_lock = Lock()
-        self._cached_images = cached_images
+        self._cached_images, self._overlap = cached_images, overlap
         self.image_features = lru_cache(cached_images)(self._image_features)
         """(features, (N,) points) of a map image by name, kept in memory for the next queries."""
         self.image_names = lifter.image_names
@@ -63,6 +67,8 @@ class MapMatcher:
         """Matcher with the same networks and features, and other points."""
         other = copy(self)
         other.lifter, other.image_names = lifter, lifter.image_names
+        if self._overlap is not None:
+            other._overlap = ViewOverlap(self.map.model, lifter, self._overlap.min_share)
         other._descriptors, other._descriptors_lock = descriptors, Lock()
         other.image_features = lru_cache(self._cached_images)(other._image_features)
         return other
@@ -85,7 +91,7 @@ class MapMatcher:
             name: ImageMatches(matches, points)
             for name, matches, (_, points) in zip(own.names, found, images, strict=True)
         }
-        return MapMatches(features, own, by_image, self._is_learned)
+        return MapMatches(features, own, by_image, self._is_learned, self._overlaps(own))
 
     def match_landmarks(self, features: LocalFeatures, hits: RetrievalHits) -> MapMatches:
         """Match a query with all landmarks that the retrieved images observe, at once.
@@ -101,7 +107,8 @@ class MapMatcher:
         no_pixels = np.zeros((len(owners), 2), np.float32)
         landmarks = LocalFeatures(no_pixels, descriptors, no_pixels[:, 0], features.image_size)
         (found,) = self._landmark_matcher.match([(features, landmarks)])
-        return MapMatches(features, own, _split_by_image(found, owners, observed), False)
+        by_image = _split_by_image(found, owners, observed)
+        return MapMatches(features, own, by_image, False, self._overlaps(own))
 
     @property
     def landmark_descriptors(self) -> LandmarkDescriptors:
@@ -117,6 +124,9 @@ class MapMatcher:
             return features, points
         kept = points != NO_POINT
         return features.subset(kept), points[kept]
+
+    def _overlaps(self, hits: RetrievalHits) -> list[tuple[str, str]]:
+        return [] if self._overlap is None else self._overlap.pairs(hits.names)
 
     def _known(self, hits: RetrievalHits) -> RetrievalHits:
         return hits.subset([i for i, name in enumerate(hits.names) if name in self.image_names])

@@ -90,6 +90,8 @@ class MapMatches:
     """Matches with each of these images, in their order; empty if there is nothing to match."""
     is_learned: bool
     """True if some of the matches come from a learned matcher."""
+    overlaps: Sequence[tuple[str, str]] = ()
+    """Pairs of these images that see the same place, besides those that share points."""
 
 
 class NoKeypoints:

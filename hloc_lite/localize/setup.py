@@ -39,6 +39,7 @@ from hloc_lite.localize.query import PhotoPredictor
 from hloc_lite.localize.verification import PoseVerifier
 from hloc_lite.localize.view_check import ViewCheck
 from hloc_lite.localize.view_cues import lasting_points
+from hloc_lite.localize.view_overlap import ViewOverlap
 from hloc_lite.localize.weighting import ExtraCue, MatchWeigher, wants_labels
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.map import Map
@@ -208,6 +209,9 @@ def _make_matcher(
     runtime: Runtime,
     cached_images: int,
 ) -> MapMatcher:
+    overlap = None
+    if sfm_map.landmark_sigmas is not None:  # from depth: few images share a point
+        overlap = ViewOverlap(sfm_map.model, lifter, config.localize.min_overlap)
     return MapMatcher(
         sfm_map,
         extractor,
@@ -218,6 +222,7 @@ def _make_matcher(
         is_learned=is_learned(matcher_name(config)),
         cached_images=cached_images,
         only_landmarks=config.localize.only_landmarks,
+        overlap=overlap,
     )
 
 

@@ -8,6 +8,7 @@ a depth behind glass does not pull a point away.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -173,7 +174,7 @@ def _cauchy(residuals: Float64) -> Float64:
 
 def _sum_rows(values: Float64, owners: Int64, size: int) -> Float64:
     """Sum of the rows of each owner."""
-    flat = values.reshape(len(values), -1)
+    flat = values.reshape(len(values), math.prod(values.shape[1:]))
     columns = [np.bincount(owners, column, size) for column in flat.T]
     sums: Float64 = np.stack(columns, axis=1, dtype=np.float64)
     return sums.reshape(size, *values.shape[1:])

@@ -23,6 +23,8 @@ from hloc_lite.types import Float32, Float64, RetrievalHits
 
 logger = logging.getLogger(__name__)
 Pair = tuple[str, str]
+SAME_CENTER = 1e-7
+"""Distance of equal camera centres, over the extent of the map: a tenth of a millimetre in 1 km."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +57,17 @@ def choose_image_pairs(run: Run, names: Sequence[str], descriptors: Float32) -> 
     reference = run.inputs.reference
     num_points = None if reference is None else reference.num_points
     spec = parse_pair_spec(run.config.pairs, len(names), num_points)
+    if spec.kind == "none":
+        if run.inputs.depth is None:
+            raise MappingError(
+                "--pairs none is for maps from depth: give --depth, or another kind of pairs"
+            )
+        return []
     pairs = choose_pairs(
         spec, names, run.config.pairs, reference, retrieve, listed=run.source.names
     )
+    if run.inputs.depth is not None and reference is not None:
+        pairs = with_baseline(pairs, reference)  # depth needs no pair to make a map
     logger.info("%d pairs of %d images (%s)", len(pairs), len(names), spec.kind)
     return pairs
 
@@ -110,6 +120,21 @@ def choose_pairs(
             f"no pair of images to match ({counted(len(names), 'image')}, {spec.kind})"
         )
     return sorted(kept)
+
+
+def with_baseline(pairs: Sequence[Pair], model: SfmModel) -> list[Pair]:
+    """Leave out pairs of images that share a centre, such as cutouts of one scan.
+
+    They triangulate nothing, and their relative pose is known already.
+    """
+    centers = {image.name: image.cam_from_world.center for image in model.images}
+    tolerance = SAME_CENTER * float(np.ptp(np.array([*centers.values()]), axis=0).max(initial=0))
+    kept = []
+    for a, b in pairs:
+        known = a in centers and b in centers
+        if not known or np.linalg.norm(centers[a] - centers[b]) > tolerance:
+            kept.append((a, b))
+    return kept
 
 
 def pairs_from_poses(model: SfmModel, k: int, max_angle_deg: float) -> list[Pair]:

@@ -1,20 +1,23 @@
 """InLoc: cutouts of laser scans with a 3D point per pixel, and phone photos; no SfM model.
 
 All floors are one data set, since a query may be of any of them. Each floor has a frame of its own:
-that of its scans after the second (GICP) alignment. The reference has the poses of cutouts, which
+that of its scans after the second (GICP) alignment. In the data set floors stand far apart
+(``inloc_floors``), and ``Dataset.frames`` leads back. The reference has the poses of cutouts, which
 follow from the alignment of the scan and from the angles in their names, and no points: the 3D
-points of a cutout stand in ``NAME.jpg.mat`` (``inloc_files.read_cutout_points``).
+points of a cutout stand in ``NAME.jpg.mat``, which ``Dataset.depth`` reads (``inloc_depth``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hloc_lite.datasets.cards import Card
-from hloc_lite.datasets.dataset import Dataset
+from hloc_lite.datasets.dataset import Dataset, MapFrame
+from hloc_lite.datasets.layouts.inloc_depth import CutoutDepth
 from hloc_lite.datasets.layouts.inloc_files import (
     CutoutName,
     parse_cutout,
@@ -22,6 +25,7 @@ from hloc_lite.datasets.layouts.inloc_files import (
     read_cutout_points,
     read_name_list,
 )
+from hloc_lite.datasets.layouts.inloc_floors import spread_floors
 from hloc_lite.datasets.layouts.inloc_poses import CutoutPoints, find_convention
 from hloc_lite.datasets.layouts.inloc_writing import write
 from hloc_lite.datasets.layouts.map_reading import find_path, image_files
@@ -41,6 +45,16 @@ FOCAL_SHARE = 28 / 36
 CUTOUT_LISTS = ("inputs/cutout_imgnames_all.mat", "cutout_imgnames_all.mat")
 QUERY_LISTS = ("inputs/query_imgnames_all.mat", "query_imgnames_all.mat")
 _NUM_PROBES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class _PosedCutouts:
+    """Poses of cutouts in the world, with what follows from them."""
+
+    reference: SfmModel | None
+    frames: tuple[MapFrame, ...] = ()
+    depth: CutoutDepth | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read(root: Path, card: Card) -> tuple[Dataset, ...]:
@@ -65,24 +79,24 @@ def read(root: Path, card: Card) -> tuple[Dataset, ...]:
         raise FormatError(f"{root / empty} has no photos: unpack the archive of {empty} there")
     check_files(cutouts, root, "cutouts")
     check_files(queries, root, "queries")
-    reference, notes = _reference(root, cutouts)
+    posed = _pose_cutouts(root, cutouts)
     dataset = Dataset(
         name=card.name,
         image_folder=root,
         map_image_names=tuple(cutouts),
-        reference=reference,
+        reference=posed.reference,
         queries={ALL: {name: query_camera(*upright_size(root / name)) for name in queries}},
         ground_truth={},
         thresholds=card.thresholds,
         source=card.source,
         licence=card.licence,
         citation=card.citation,
+        depth=posed.depth,
+        frames=posed.frames,
         is_metric=True,
         notes=(
-            *notes,
+            *posed.notes,
             "each floor has a frame of its own: poses of different floors cannot be compared",
-            "the 3D point of each pixel of a cutout stands in a .mat file beside it, which is no "
-            "depth image",
         ),
     )
     return (dataset,)
@@ -103,17 +117,18 @@ def _listed(root: Path, paths: Sequence[str], variable: str, folder: str) -> lis
     return [name if name.startswith(f"{folder}/") else f"{folder}/{name}" for name in names]
 
 
-def _reference(root: Path, names: Sequence[str]) -> tuple[SfmModel | None, list[str]]:
-    """Poses of the cutouts whose scans are aligned, and notes."""
+def _pose_cutouts(root: Path, names: Sequence[str]) -> _PosedCutouts:
+    """Pose the cutouts whose scans are aligned."""
     if not (root / "database/alignments").is_dir():
-        return None, ["there are no alignments of scans: the poses of cutouts are not known"]
+        note = "there are no alignments of scans: the poses of cutouts are not known"
+        return _PosedCutouts(None, notes=(note,))
     parsed = {name: found for name in names if (found := parse_cutout(name)) is not None}
     aligned = _alignments(root, parsed)
-    probes = _probes(root, [name for name in parsed if parsed[name].alignment in aligned], parsed)
+    posed = {name: each for name, each in parsed.items() if each.alignment in aligned}
+    probes = _probes(root, [*posed], parsed)
     if not probes:
-        return None, [
-            "no cutout has both an alignment and 3D points: the poses of cutouts are not known"
-        ]
+        note = "no cutout has both an alignment and 3D points: the poses of cutouts are not known"
+        return _PosedCutouts(None, notes=(note,))
     try:
         convention = find_convention(list(probes.values()))
     except FormatError as error:
@@ -121,19 +136,28 @@ def _reference(root: Path, names: Sequence[str]) -> tuple[SfmModel | None, list[
     height, width = next(iter(probes.values())).xyz.shape[:2]
     params = np.array([convention.focal_share * width, width / 2, height / 2])
     camera = Camera("SIMPLE_PINHOLE", width, height, params)
-    poses = {}
-    for name, cutout in parsed.items():
-        if cutout.alignment in aligned:
-            rotation = convention.cam_from_scan(cutout.theta_deg, cutout.phi_deg)
-            cam_from_scan = Rigid3(rotation, np.zeros(3))
-            poses[name] = cam_from_scan.compose(aligned[cutout.alignment].inverse())
+    rotations = {
+        name: convention.cam_from_scan(each.theta_deg, each.phi_deg) for name, each in posed.items()
+    }
+    cams_from_floor = {
+        name: Rigid3(rotations[name], np.zeros(3)).compose(aligned[each.alignment].inverse())
+        for name, each in posed.items()
+    }
+    poses, frames = spread_floors(
+        cams_from_floor, {name: each.floor for name, each in posed.items()}
+    )
     notes = []
     if len(poses) < len(names):
         notes.append(
             f"{counted(len(names) - len(poses), 'cutout')} without a pose: their scans have no "
             f"alignment"
         )
-    return posed_model(dict.fromkeys(poses, camera), poses), notes
+    return _PosedCutouts(
+        posed_model(dict.fromkeys(poses, camera), poses),
+        frames,
+        CutoutDepth(root, rotations, convention.focal_share),
+        tuple(notes),
+    )
 
 
 def _alignments(root: Path, parsed: dict[str, CutoutName]) -> dict[str, Rigid3]:
