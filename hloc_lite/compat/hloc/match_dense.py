@@ -150,7 +150,8 @@ def _matcher(conf: Mapping[str, Any]) -> PairMatcher:
         raise ConfigError(
             f"{error}. Without them, use the model name 'coarse-to-fine-lite0', or "
             f"extract_features with 'aliked-n16' and match_features with "
-            f"'aliked+lightglue'; reconstruction, triangulation and localize_sfm also take the files of hloc's own match_dense"
+            f"'aliked+lightglue'; reconstruction, triangulation and localize_sfm also "
+            f"take the files of hloc's own match_dense"
         ) from None
     return matcher
 
