@@ -58,7 +58,8 @@ def normals_of_depth(depth_map: DepthMap, camera: Camera, config: DepthConfig) -
     """
     depths = without_edges(depth_map, config.max_relative_gradient).depths
     size = (camera.width, camera.height)
-    depths = cv2.resize(depths, size, interpolation=cv2.INTER_AREA)  # NaN spreads, as it should
+    # NaN spreads, as it should
+    depths = np.asarray(cv2.resize(depths, size, interpolation=cv2.INTER_AREA), np.float32)
     columns, rows = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
     rays = cam_from_img(camera, np.stack([columns.ravel(), rows.ravel()], axis=1))
     xyz = np.empty((*depths.shape, 3))
