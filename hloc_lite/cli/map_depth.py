@@ -31,13 +31,14 @@ def with_depth(
         FormatError: no depth there, or a depth camera that cannot be read.
     """
     from hloc_lite.formats.depth_cameras import depth_camera_of
-    from hloc_lite.formats.map_depth import DepthFiles, find_depth_files
+    from hloc_lite.formats.map_depth import DepthFiles
+    from hloc_lite.formats.recorded_depth import depth_files
 
     assert inputs.reference is not None  # check_depth_usage has checked it
     cameras = {
         image.name: inputs.reference.cameras[image.camera_id] for image in inputs.reference.images
     }
-    files = find_depth_files(folder, [*cameras])
+    files = depth_files(folder, [*cameras])
     if not files:
         raise FormatError(
             f"{folder} has no depth image of the {len(cameras)} photos, whose first is "
