@@ -80,7 +80,8 @@ logger = logging.getLogger(__name__)
     "--depth",
     type=click.Path(path_type=Path),
     help="Measured depth of the photos, in the units of --reference: a folder of depth images "
-    "named after the photos. Their keypoints then become landmarks directly.",
+    "named after them, or a recording (transforms.json, kapture, LaMAR, Stray Scanner, TUM RGB-D). "
+    "Keypoints with depth become landmarks directly.",
 )
 @click.option(
     "--depth-camera",

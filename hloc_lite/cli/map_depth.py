@@ -43,12 +43,12 @@ def check_depth_camera(depth: Path | None, depth_camera: str | None) -> None:
 def with_depth(
     inputs: MapInputs, folder: Path, depth_camera: str | None, config: LiftingConfig
 ) -> MapInputs:
-    """Inputs with the depth of the images of their reference. Raises as ``depth_files``."""
+    """Inputs with the depth of the images of their reference. Raises as ``open_depth``."""
     assert inputs.reference is not None  # check_depth_usage has checked it
-    return replace(inputs, depth=depth_files(folder, inputs.reference, depth_camera, config))
+    return replace(inputs, depth=open_depth(folder, inputs.reference, depth_camera, config))
 
 
-def depth_files(
+def open_depth(
     folder: Path, model: SfmModel, depth_camera: str | None, config: LiftingConfig
 ) -> DepthFiles:
     """Depth images of the images of a model.
@@ -57,10 +57,11 @@ def depth_files(
         FormatError: no depth there, or a depth camera that cannot be read.
     """
     from hloc_lite.formats.depth_cameras import depth_camera_of
-    from hloc_lite.formats.map_depth import DepthFiles, find_depth_files
+    from hloc_lite.formats.map_depth import DepthFiles
+    from hloc_lite.formats.recorded_depth import depth_files
 
     cameras = {image.name: model.cameras[image.camera_id] for image in model.images}
-    files = find_depth_files(folder, [*cameras])
+    files = depth_files(folder, [*cameras])
     if not files:
         raise FormatError(
             f"{folder} has no depth image of the {len(cameras)} photos, whose first is "

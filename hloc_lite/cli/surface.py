@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.map_depth import check_depth_camera, depth_files
+from hloc_lite.cli.map_depth import check_depth_camera, open_depth
 from hloc_lite.cli.options import trust_option
 from hloc_lite.errors import ConfigError, counted
 
@@ -81,7 +81,7 @@ def command(
         files = (
             None
             if depth is None
-            else depth_files(depth, sfm_map.model, depth_camera, sfm_map.config.lifting)
+            else open_depth(depth, sfm_map.model, depth_camera, sfm_map.config.lifting)
         )
         surface = _make(map_folder, sfm_map, files, scan, images, voxel)
         click.echo(f"made in {time.monotonic() - started:.1f} s from {sources[0]}")

@@ -96,7 +96,10 @@ def read_depth(path: Path, image_size: tuple[int, int], config: DepthConfig) -> 
     _check_aspect_ratio(path, raw, image_size)
     with np.errstate(over="ignore"):
         depths = raw.astype(np.float32)
-    if raw.dtype == np.uint16:  # no sensor measures the largest number: it marks unknown depths
+    if raw.dtype == np.uint16 and config.values in (
+        "auto",
+        "metric",
+    ):  # no sensor measures the largest number: it marks unknown depths
         depths[raw == np.iinfo(np.uint16).max] = np.nan
     if raw.dtype.kind in "ui" and config.values in ("auto", "metric"):
         depths *= np.float32(config.integer_step)

@@ -43,8 +43,8 @@ def cell_corners(gray: UInt8, stride: int) -> tuple[Float32, Bool]:
     strength[:BORDER_PX], strength[-BORDER_PX:] = 0, 0
     strength[:, :BORDER_PX], strength[:, -BORDER_PX:] = 0, 0
     rows, columns = height // stride, width // stride
-    blocks = strength.reshape(rows, stride, columns, stride).transpose(0, 2, 1, 3)
-    blocks = blocks.reshape(rows, columns, stride * stride)
+    tiles = strength.reshape(rows, stride, columns, stride).transpose(0, 2, 1, 3)
+    blocks = tiles.reshape(rows, columns, stride * stride)
     place, best = blocks.argmax(axis=2), blocks.max(axis=2)
     x = np.arange(columns)[None, :] * stride + place % stride
     y = np.arange(rows)[:, None] * stride + place // stride

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import OpenEXR
 import pytest
 from PIL import Image
 
@@ -22,6 +23,11 @@ def stored(path: Path, depths: np.ndarray = DEPTHS) -> Path:
         Image.fromarray(np.rint(depths * 1000).astype(np.uint16)).save(path)
     elif path.suffix == ".npy":
         np.save(path, depths)
+    elif path.suffix == ".npz":
+        np.savez_compressed(path, depth=depths, other=np.zeros(3))
+    elif path.suffix == ".exr":
+        header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+        OpenEXR.File(header, {"Z": depths, "A": np.ones_like(depths)}).write(str(path))
     elif path.suffix == ".bin":
         write_colmap_depth(path, depths)
     else:
@@ -29,7 +35,7 @@ def stored(path: Path, depths: np.ndarray = DEPTHS) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["d.png", "d.npy", "d.bin", "d.tif", "d.tiff"])
+@pytest.mark.parametrize("name", ["d.png", "d.npy", "d.npz", "d.bin", "d.tif", "d.tiff", "d.exr"])
 def test_every_format_gives_the_same_depths(tmp_path: Path, name: str) -> None:
     found = read_depth(stored(tmp_path / name), SIZE, CONFIG)
     np.testing.assert_allclose(found.depths, DEPTHS, rtol=1e-6)
@@ -50,11 +56,11 @@ def test_invalid_depths_become_nan(tmp_path: Path) -> None:
     assert np.isnan(found[0, :5]).all() and np.isfinite(found).sum() == 43
 
 
-def test_16_bit_zeros_become_nan_and_the_default_step_is_1_mm(tmp_path: Path) -> None:
+def test_marks_of_16_bit_become_nan_and_the_default_step_is_1_mm(tmp_path: Path) -> None:
     path = tmp_path / "d.png"
     Image.fromarray(np.array([[0, 1], [1500, 65535]], np.uint16)).save(path)
     found = read_depth(path, (2, 2), CONFIG).depths
-    np.testing.assert_allclose(found, [[np.nan, 0.001], [1.5, 65.535]], rtol=1e-6)
+    np.testing.assert_allclose(found, [[np.nan, 0.001], [1.5, np.nan]], rtol=1e-6)
 
 
 def test_another_step_scales_integers_only(tmp_path: Path) -> None:
@@ -113,7 +119,17 @@ BROKEN = {
     "normals.bin": (write_bytes(b"8&6&3&" + bytes(576)), "3 channels"),
     "other.bin": (write_bytes(bytes(300)), "width&height&channels"),
     "huge.bin": (write_bytes(b"99999&99999&1&"), "10000 megapixels, the limit is 50"),
-    "d.exr": (write_bytes(b"v/1\x01"), r"convert it to \.npy"),
+    "d.exr": (write_bytes(b"v/1\x01"), "cannot read depth map"),
+    "no zip.npz": (write_bytes(b"1 2 3"), r"not a \.npz archive"),
+    "two.npz": (
+        lambda path: np.savez(path, a=np.ones((6, 8)), b=np.ones((6, 8))),
+        r"2 arrays \(a, b\)",
+    ),
+    "large.npz": (
+        lambda path: np.savez_compressed(path, np.zeros((1, 1 << 26))),
+        "more than depth.max_megapixels",
+    ),
+    "objects.npz": (lambda path: np.savez(path, np.array([None, 1])), r"not a \.npz archive"),
     "d.txt": (write_bytes(b"1 2"), "not a depth map of a known format"),
 }
 
