@@ -103,7 +103,7 @@ def main(
             folder.mkdir(parents=True)
             _add_row(table, case, cities, folder, runs)
             shutil.rmtree(folder)
-    table.write(results)
+            table.write(results)  # after each row: the whole takes long
 
 
 def _add_row(table: Table, case: Case, cities: tuple[City, City], folder: Path, runs: int) -> None:
