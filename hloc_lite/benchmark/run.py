@@ -14,7 +14,11 @@ from hloc_lite.benchmark.parts import PartAnswers, answer_part, chosen_part, map
 from hloc_lite.benchmark.protocols import dcre_table
 from hloc_lite.benchmark.reporting import part_notes, write_run_report
 from hloc_lite.benchmark.scoring import asked_poses, comparison, evaluate_parts
-from hloc_lite.benchmark.submission import SUBMISSION_FILES, write_run_submission
+from hloc_lite.benchmark.submission import (
+    SUBMISSION_FILES,
+    ranked_poses,
+    write_run_submission,
+)
 from hloc_lite.config import Config
 from hloc_lite.datasets.benchmarks import read_benchmark
 from hloc_lite.datasets.cards import Card, read_card
@@ -27,6 +31,7 @@ from hloc_lite.evaluation.thresholds import parse_thresholds
 from hloc_lite.formats.hloc_lists import write_poses
 from hloc_lite.formats.submissions.findings import Finding
 from hloc_lite.formats.submissions.forms import SUBMISSION_FORMS
+from hloc_lite.formats.submissions.inloc_mat import write_img_list
 from hloc_lite.io.files import write_json_atomic, write_text_atomic
 from hloc_lite.io.locks import exclusive_lock
 
@@ -36,6 +41,8 @@ SCORES = ("scores.json", "table.md", "table.tex", DCRE)
 """Files that are written where true poses are public."""
 FRAMES = "frames.txt"
 """Frame of the pose of each query, such as its floor, where poses have several."""
+IMG_LIST = "submission.mat"
+"""Poses of InLoc's queries as the authors' programs read them."""
 LOCK = "run.lock"
 """Lock file of a part's folder, and of the folder of the results while they are written."""
 
@@ -187,6 +194,8 @@ def _finish(run: BenchmarkRun, parts: tuple[PartAnswers, ...], output: Path) -> 
     if dcre is not None:
         write_text_atomic(output / DCRE, markdown_table(dcre))
     written, findings = _write_submission(card, parts, output, features)
+    if card.submission == "inloc":
+        write_img_list(output / IMG_LIST, ranked_poses(parts))
     report = write_run_report(card, parts, evaluation, output, config, run.options, findings)
     return BenchmarkOutcome(card, parts, evaluation, table, written, findings, report, dcre)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hloc_lite.benchmark.parts import PartAnswers
 from hloc_lite.datasets.cards import Card
@@ -12,9 +12,10 @@ from hloc_lite.errors import HlocLiteError
 from hloc_lite.formats.submissions.check import check_submission
 from hloc_lite.formats.submissions.findings import Finding
 from hloc_lite.formats.submissions.forms import SubmissionForm
+from hloc_lite.formats.submissions.inloc_mat import RankedPose, RankedPoses
 from hloc_lite.formats.submissions.writer import WrittenSubmission, write_submission
 from hloc_lite.scene import SfmModel
-from hloc_lite.types import Rigid3
+from hloc_lite.types import LocalizationResult, Rigid3
 
 SUBMISSION_FILES = ("submission.txt", "submission.zip")
 """Names of the submission of a run: a text file, or a zip file with a text per group."""
@@ -83,6 +84,32 @@ def write_run_submission(
         model = parts[0].sfm_map.model
     names = [each.name for each in asked]
     return written, check_submission(written.path, form, expected_names=names, map_model=model)
+
+
+def ranked_poses(parts: Sequence[PartAnswers]) -> list[RankedPoses]:
+    """Answers to InLoc's queries as its authors store them: the pose, and the best cutout with it.
+
+    The cutout is the first retrieved one on the floor of the pose, the score the number of inliers.
+    """
+    return [
+        RankedPoses(PurePosixPath(result.query_name).name, tuple(_ranked(part, result)))
+        for part in parts
+        for result in part.results
+    ]
+
+
+def _ranked(part: PartAnswers, result: LocalizationResult) -> Iterator[RankedPose]:
+    pose, model = part.single_poses.get(result.query_name), part.sfm_map.model
+    if pose is None:
+        return
+    floor = part.dataset.frame_of(pose)
+    for name in result.hits.names:
+        image = model.image_named(name)
+        if image is not None and part.dataset.frame_of(image.cam_from_world) is floor:
+            score = float(result.counts.get("inliers", 0))
+            short = name.removeprefix("database/cutouts/")
+            yield RankedPose(short, score, part.dataset.asked_pose(pose))
+            return
 
 
 def _entries_of_part(part: PartAnswers, validation: Collection[str]) -> Iterator[SubmissionEntry]:

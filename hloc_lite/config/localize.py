@@ -18,6 +18,9 @@ class LocalizeConfig(Section):
     is confident."""
     num_retrieved: int = Field(20, ge=1, le=1000)
     """Map images that a query is matched against."""
+    min_image_matches: int = Field(0, ge=0, le=10000)
+    """Images matched one by one that have fewer matches are left out; 0: none. hloc's InLoc run has
+    20. Weights and RANSAC make more of few matches than this limit does."""
     only_landmarks: bool = True
     """Match only those keypoints of a map image that have a 3D point. Others cannot support a pose,
     and LightGlue is faster without them."""

@@ -18,6 +18,8 @@ from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher
 from hloc_lite.scene import observed_points
 from hloc_lite.types import NO_POINT, Int64, LocalFeatures, Matches, Photo, RetrievalHits
 
+NO_MATCHES = Matches(np.zeros((0, 2), np.int64), np.zeros(0))
+
 
 class MapMatcher:
     """One map with the networks that match photos with it, by their features.
@@ -31,6 +33,7 @@ class MapMatcher:
         is_learned: True if ``matcher`` is a learned one.
         cached_images: number of map images whose features stay in memory.
         only_landmarks: match only keypoints that have a point.
+        min_matches: images matched one by one that have fewer matches are left out.
         overlap: finds images with overlapping views, in maps from depth; None to go by shared
             points alone.
     """
@@ -50,6 +53,7 @@ class MapMatcher:
         is_learned: bool,
         cached_images: int,
         only_landmarks: bool,
+        min_matches: int = 0,
         overlap: ViewOverlap | None = None,
     ) -> None:
         self.map, self.extractor, self.lifter = sfm_map, extractor, lifter
@@ -57,7 +61,7 @@ class MapMatcher:
         self._is_learned, self._only_landmarks = is_learned, only_landmarks
         self._descriptors = landmark_descriptors
         self._descriptors_lock = Lock()
-        self._cached_images, self._overlap = cached_images, overlap
+        self._cached_images, self._min_matches, self._overlap = cached_images, min_matches, overlap
         self.image_features = lru_cache(cached_images)(self._image_features)
         """(features, (N,) points) of a map image by name, kept in memory for the next queries."""
         self.image_names = lifter.image_names
@@ -88,7 +92,7 @@ class MapMatcher:
         images = [self.image_features(name) for name in own.names]
         found = self._matcher.match([(features, image) for image, _ in images])
         by_image = {
-            name: ImageMatches(matches, points)
+            name: ImageMatches(matches if len(matches) >= self._min_matches else NO_MATCHES, points)
             for name, matches, (_, points) in zip(own.names, found, images, strict=True)
         }
         return MapMatches(features, own, by_image, self._is_learned, self._overlaps(own))

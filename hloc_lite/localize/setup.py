@@ -222,6 +222,7 @@ def _make_matcher(
         is_learned=is_learned(matcher_name(config)),
         cached_images=cached_images,
         only_landmarks=config.localize.only_landmarks,
+        min_matches=config.localize.min_image_matches,
         overlap=overlap,
     )
 

@@ -1,27 +1,19 @@
-"""Files of InLoc: cutouts with 3D points, laser scans, alignments of scans, and name lists.
-
-MATLAB files are version 5: arrays and cells, read without running code. Sizes in their headers are
-checked before the arrays are read.
-"""
+"""Files of InLoc: cutouts with 3D points, laser scans, alignments of scans, lists and scores."""
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.pose_text import finite_numbers, image_name, pose_from_matrix
 from hloc_lite.io.files import read_text
+from hloc_lite.io.matlab import read_variable
 from hloc_lite.types import Float64, Rigid3, UInt8
 
-MAX_FILE_BYTES = 1 << 32
-MAX_VALUES = 300_000_000
-"""Largest number of values of an array: a scan of 40 million points has them in each cell."""
 _CUTOUT = re.compile(r"(?:DUC|cse)_cutout_([^_/]+)_([0-9]{1,3})_(-?[0-9]{1,2})\.jpg")
 _SCAN_COLUMNS = {"xyz": (0, 1, 2), "rgb": (4, 5, 6)}
 
@@ -78,7 +70,7 @@ def read_cutout_points(path: Path) -> Float64:
     Raises:
         FormatError: missing, damaged, or another layout.
     """
-    points = np.asarray(_variable(path, "XYZcut"))
+    points = np.asarray(read_variable(path, "XYZcut"))
     if points.ndim != 3 or points.shape[2] != 3 or points.dtype.kind != "f":
         raise FormatError(
             f"{path}: expected XYZcut of shape (H, W, 3), got {points.shape} of {points.dtype}"
@@ -97,7 +89,7 @@ def read_scan(path: Path) -> tuple[Float64, UInt8]:
     Raises:
         FormatError: missing, damaged, or another layout.
     """
-    cells = np.asarray(_variable(path, "A"), object).ravel()
+    cells = np.asarray(read_variable(path, "A"), object).ravel()
     if len(cells) < 7:
         raise FormatError(f"{path}: expected a cell A of 7 columns, got {len(cells)}")
     columns = {
@@ -118,7 +110,7 @@ def read_name_list(path: Path, variable: str) -> list[str]:
         FormatError: missing, damaged, another layout, or a name that leads out of the folder.
     """
     names = []
-    for cell in np.asarray(_variable(path, variable), object).ravel():
+    for cell in np.asarray(read_variable(path, variable), object).ravel():
         values = np.asarray(cell).ravel()
         if len(values) != 1 or not isinstance(values[0], str) or not values[0].strip():
             raise FormatError(f"{path}: expected a cell of image names, got {str(cell)[:80]!r}")
@@ -128,29 +120,28 @@ def read_name_list(path: Path, variable: str) -> list[str]:
     return names
 
 
-def _variable(path: Path, name: str) -> Any:
-    """Variable of a MATLAB file."""
-    from scipy.io import loadmat, whosmat
+def read_scores(path: Path, num_queries: int, num_cutouts: int) -> Float64:
+    """(Q, C) similarity of each query to each cutout, higher is better, NaN where not compared.
 
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise FormatError(f"{path} is larger than {MAX_FILE_BYTES >> 30} GiB")
-        shapes = {key: shape for key, shape, _ in whosmat(path, appendmat=False)}
-        if name not in shapes:
-            known = ", ".join(shapes) or "nothing"
-            raise FormatError(f"{path}: expected the variable {name!r}, got {known[:200]}")
-        if math.prod(shapes[name]) > MAX_VALUES:
-            raise FormatError(f"{path}: {name} of {shapes[name]} is too large")
-        return loadmat(path, appendmat=False, variable_names=[name])[name]
-    except FormatError:
-        raise
-    except NotImplementedError:
-        raise FormatError(
-            f"{path} is a MATLAB file of version 7.3: save it again with '-v7'"
-        ) from None
-    except OSError as error:
-        reason = error.strerror or str(error)[:200]
-        raise FormatError(f"cannot read {path}: {reason}") from None
-    except Exception as error:  # SciPy does not document what it raises on damaged files
-        reason = str(error)[:200] or type(error).__name__
-        raise FormatError(f"{path} is no MATLAB file, or damaged: {reason}") from None
+    Rows and columns are in the order of the lists of names. ``score`` is a matrix, a cell of rows,
+    or an array of structs with a field ``score`` or ``scores``.
+
+    Raises:
+        FormatError: missing, damaged, another layout, or another number of queries or cutouts.
+    """
+    found = np.asarray(read_variable(path, "score"))
+    field = next((each for each in ("scores", "score") if each in (found.dtype.names or ())), None)
+    if field is not None:
+        found = np.array([None, *found[field].ravel()], object)[1:]
+    elif found.dtype.names:
+        raise FormatError(f"{path}: the structs have no field score, only {found.dtype.names}")
+    rows = [np.asarray(row) for row in (found.ravel() if found.dtype == object else found)]
+    wanted = f"{num_queries} queries and {num_cutouts} cutouts"
+    if len(rows) != num_queries:
+        raise FormatError(f"{path}: expected scores of {wanted}, got {len(rows)} rows")
+    for number, row in enumerate(rows, start=1):
+        if row.size != num_cutouts or row.dtype.kind not in "fiu":
+            raise FormatError(
+                f"{path}: expected scores of {wanted}; row {number} is {row.dtype} of {row.shape}"
+            )
+    return np.array([row.ravel() for row in rows], np.float64)

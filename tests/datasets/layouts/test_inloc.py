@@ -21,10 +21,12 @@ from hloc_lite.datasets.layouts.inloc_files import (
     read_cutout_points,
     read_name_list,
     read_scan,
+    read_scores,
 )
 from hloc_lite.datasets.layouts.inloc_poses import CutoutPoints, find_convention
 from hloc_lite.errors import FormatError
 from hloc_lite.geometry.cameras import img_from_cam
+from hloc_lite.mapping.depth_hashes import depth_hashes
 from hloc_lite.types import Camera
 from tests.datasets.layouts.tiny_dataset import (
     SIZE,
@@ -55,7 +57,7 @@ def test_a_written_folder_is_complete_and_read_back(case: Case, tmp_path: Path) 
     check_complete(root, card)
     (found,) = inloc.read(root, card)
     assert (found.name, list(found.queries)) == ("inloc", ["all"])
-    check_map(found, source, names, has_points=False)
+    check_map(_on_their_floors(found), source, names, has_points=False)
     assert found.reference is not None and found.reference.num_points == 0
     (camera,) = found.reference.cameras.values()
     check_alike(camera, CENTRED, tolerance_px=1e-3)  # found by points of a quarter millimetre
@@ -65,6 +67,51 @@ def test_a_written_folder_is_complete_and_read_back(case: Case, tmp_path: Path) 
     assert found.depth_folder is None and found.ground_truth == {}
     check_true_submission(found, source, names, "inloc", tmp_path)
     assert (tmp_path / "submission.txt").read_text().startswith("IMG_0001.JPG ")
+
+
+def _on_their_floors(found: Dataset) -> Dataset:
+    """The data set with the poses of its map images in the frames of their floors."""
+    assert found.reference is not None
+    images = tuple(
+        replace(image, cam_from_world=found.asked_pose(image.cam_from_world))
+        for image in found.reference.images
+    )
+    return replace(found, reference=replace(found.reference, images=images))
+
+
+def test_floors_stand_apart_and_lead_back(case: Case) -> None:
+    """Both floors have the same coordinates in their files; in the map none is near the other."""
+    root, _, _, card = case
+    (found,) = inloc.read(root, card)
+    assert found.reference is not None and [each.name for each in found.frames] == ["DUC1", "DUC2"]
+    centers: dict[str, list[np.ndarray]] = {"DUC1": [], "DUC2": []}
+    for image in found.reference.images:
+        cutout, frame = parse_cutout(image.name), found.frame_of(image.cam_from_world)
+        assert cutout is not None and frame is not None and frame.name == cutout.floor
+        centers[cutout.floor].append(image.cam_from_world.center)
+        asked = found.asked_pose(image.cam_from_world)
+        assert np.abs(asked.center).max() < 2, "in the frame of its floor"
+        np.testing.assert_array_equal(asked.rotation, image.cam_from_world.rotation)
+    gap = min(np.linalg.norm(a - b) for a in centers["DUC1"] for b in centers["DUC2"])
+    assert gap > 900
+
+
+def test_depth_of_cutouts(case: Case) -> None:
+    """The plane of the tiny data set is 5 m from each camera; the hole in its corner is kept."""
+    root, _, _, card = case
+    (found,) = inloc.read(root, card)
+    name = found.map_image_names[0]
+    assert found.depth is not None and found.depth.depth_of("database/cutouts/none.jpg") is None
+    depth = found.depth.depth_of(name)
+    assert depth is not None and depth.is_metric and depth.image_size == SIZE
+    assert np.isnan(depth.depths[0, 0])
+    np.testing.assert_allclose(depth.depths[1:, 1:], 5.0, atol=1e-3)
+    before = depth_hashes(found.depth, found.map_image_names)
+    assert set(before) == set(found.map_image_names)
+    shutil.copy(root / f"{found.map_image_names[1]}.mat", root / f"{name}.mat")
+    assert depth_hashes(found.depth, found.map_image_names)[name] != before[name]
+    with pytest.raises(FormatError, match="do not project to their pixels"):
+        found.depth.depth_of(name)
 
 
 def test_points_of_a_cutout_are_those_of_its_depths(case: Case) -> None:
@@ -88,7 +135,7 @@ def test_photos_of_other_cameras_are_resampled(tmp_path: Path) -> None:
     source = tiny_dataset(tmp_path / "tiny", has_depth=True)
     names = inloc.write(source, tmp_path / "root")
     (found,) = inloc.read(tmp_path / "root", loose_card("inloc"))
-    check_map(found, source, names, has_points=False)
+    check_map(_on_their_floors(found), source, names, has_points=False)
 
 
 @pytest.mark.parametrize("size", [(4032, 3024), (3024, 4032)])
@@ -230,6 +277,31 @@ def test_a_scan(tmp_path: Path) -> None:
     savemat(path, {"A": cell[:, :6]}, appendmat=False)
     with pytest.raises(FormatError, match="expected a cell A of 7 columns"):
         read_scan(path)
+
+
+def test_scores(case: Case, tmp_path: Path) -> None:
+    """A matrix, a cell of rows and structs with rows are read alike; other sizes are refused."""
+    root, source, _, _ = case
+    written = read_scores(root / "inputs/scores.mat", 5, len(source.map_image_names))
+    assert written.shape == (5, 5) and np.isfinite(written).all()
+    scores = np.arange(6.0).reshape(2, 3)
+    cell = np.empty((1, 2), object)
+    structs = np.empty((1, 2), [("queryname", object), ("scores", object)])
+    for row in range(2):
+        cell[0, row] = scores[[row]]
+        structs[0, row] = (f"IMG_{row}.JPG", scores[row].reshape(3, 1))
+    path = tmp_path / "scores.mat"
+    for values in (scores, cell, structs):
+        savemat(path, {"score": values})
+        np.testing.assert_array_equal(read_scores(path, 2, 3), scores)
+        with pytest.raises(FormatError, match="expected scores of 3 queries and 3 cutouts"):
+            read_scores(path, 3, 3)
+        with pytest.raises(FormatError, match="expected scores of 2 queries and 4 cutouts"):
+            read_scores(path, 2, 4)
+    cell[0, 1] = "text"
+    savemat(path, {"score": cell})
+    with pytest.raises(FormatError, match="row 2"):
+        read_scores(path, 2, 3)
 
 
 def test_damaged_matlab_files(tmp_path: Path) -> None:
