@@ -119,8 +119,8 @@ def _with_other_folders(
     if len(changes) > 1:
         raise FormatError(
             f"{counted(len(best), 'photo')} found {changes[0]}, and as many {changes[1]}: depth "
-            f"maps may be called as their photos are. Give the folder that the names are relative to, "
-            f"not {images}"
+            f"maps may be called as their photos are. Give the folder that the names are relative "
+            f"to, not {images}"
         )
     return best, f"{counted(len(best), 'photo')} found {changes[0]}" if best else ""
 
