@@ -67,10 +67,19 @@ def write_benchmark(name: str, dataset: Dataset, root: Path) -> dict[str, str]:
         UnknownNameError: no such benchmark.
         HlocLiteError: the layout cannot hold the data set, or the folder is not empty.
     """
-    if root.is_dir() and any(root.iterdir()):
-        raise HlocLiteError(f"{root} is not empty: give a new folder for the layout of {name}")
+    check_new_folder(name, root)
     written: dict[str, str] = _module(name).write(dataset, root)
     return written
+
+
+def check_new_folder(name: str, root: Path) -> None:
+    """Refuse a folder with files in it for a benchmark's layout.
+
+    Raises:
+        HlocLiteError: the folder is not empty.
+    """
+    if root.is_dir() and any(root.iterdir()):
+        raise HlocLiteError(f"{root} is not empty: give a new folder for the layout of {name}")
 
 
 def check_benchmark_name(name: str) -> None:
