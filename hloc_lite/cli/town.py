@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -225,13 +226,19 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 
 def _write_layout(town: Path, layout: str) -> None:
-    """Write a town as a benchmark is distributed, with a list of the names that images got."""
-    from hloc_lite.datasets.benchmarks import write_benchmark
+    """Write a scene as a benchmark is distributed, with a list of the names that images got.
+
+    The folder gets its name when it is complete, so that an interrupted run can be repeated.
+    """
+    from hloc_lite.datasets.benchmarks import check_new_folder, write_benchmark
     from hloc_lite.datasets.dataset_folder import read_dataset_folder
     from hloc_lite.io.files import write_json_atomic
 
-    folder = town / layout
-    names = write_benchmark(layout, read_dataset_folder(town), folder)
+    folder, partial = town / layout, town / f".{layout}-partial"
+    check_new_folder(layout, folder)
+    shutil.rmtree(partial, ignore_errors=True)  # left by a killed run
+    names = write_benchmark(layout, read_dataset_folder(town), partial)
+    partial.rename(folder)
     write_json_atomic(town / f"{layout}-names.json", names)
     click.echo(f"{folder}: {len(names)} images in the layout of {layout}")
 

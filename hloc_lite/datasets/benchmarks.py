@@ -77,9 +77,18 @@ def write_benchmark(name: str, dataset: Dataset, root: Path) -> dict[str, str]:
         UnknownNameError: no such benchmark.
         HlocLiteError: the layout cannot hold the data set, or the folder is not empty.
     """
+    check_new_folder(name, root)
+    return _layout(name).write(dataset, root)
+
+
+def check_new_folder(name: str, root: Path) -> None:
+    """Refuse a folder with files in it for a benchmark's layout.
+
+    Raises:
+        HlocLiteError: the folder is not empty.
+    """
     if root.is_dir() and any(root.iterdir()):
         raise HlocLiteError(f"{root} is not empty: give a new folder for the layout of {name}")
-    return _layout(name).write(dataset, root)
 
 
 def check_benchmark_name(name: str) -> None:
