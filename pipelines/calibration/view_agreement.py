@@ -39,8 +39,8 @@ from pipelines.calibration.confidence import FOREIGN_SHARE
 from pipelines.calibration.metrics import probability_metrics
 
 RIDGE = 0.3
-"""L2 penalty on the slope, in poses, as in ``landmark_agreement``: few wrong poses look right, so it
-would grow without limit."""
+"""L2 penalty on the slope, in poses, as in ``landmark_agreement``: few wrong poses look right, so
+it would grow without limit."""
 NO_INTERCEPT = 1e6
 """Penalty on the intercept that keeps it at 0."""
 BOUNDS = ErrorBounds()
