@@ -91,7 +91,7 @@ def command(
     if output is not None:
         from hloc_lite.formats.ply import write_ply
 
-        count = write_ply(output, surface.parts())
+        count = write_ply(output, surface.equal_parts())
         click.echo(f"{output}: {count:,} points, {output.stat().st_size:,} bytes")
 
 

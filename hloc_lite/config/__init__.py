@@ -36,6 +36,7 @@ from hloc_lite.config.scratch import ScratchConfig
 from hloc_lite.config.section import Section, Use
 from hloc_lite.config.self_test import SelfTestConfig, VisibilityConfig
 from hloc_lite.config.semantics import Confusion, SemanticClass, SemanticsConfig
+from hloc_lite.config.surface import SurfaceConfig
 from hloc_lite.config.weighting import ConfidenceConfig, CueName, WeightingConfig
 from hloc_lite.deprecation import deprecated_names
 from hloc_lite.registry import FEATURES
@@ -69,6 +70,7 @@ __all__ = [
     "SemanticClass",
     "SemanticsConfig",
     "SequenceConfig",
+    "SurfaceConfig",
     "Use",
     "VisibilityConfig",
     "WeightingConfig",

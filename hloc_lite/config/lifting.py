@@ -50,7 +50,8 @@ class LiftingConfig(Section):
     single_image_landmarks: bool = True
     """Keep lifted keypoints that no match confirms, as landmarks of one image."""
     min_check_points: Annotated[int, Use.MODEL | Use.ACCEPTANCE] = Field(50, ge=10, le=10**6)
-    """Observations of well triangulated points that a check of depth needs; a fifth for an image."""
+    """Observations of well triangulated points that a check of depth needs; an image needs a fifth
+    of them."""
     max_check_sigma: float = Field(0.02, gt=0, le=1)
     """Relative standard deviation of the depth of triangulated points above which they say little
     about measured depth."""

@@ -13,8 +13,9 @@ class SurfaceConfig(Section):
     voxel: float = Field(0.0, ge=0, le=1000)
     """Edge of the cubes in which points are averaged, map units. 0: a 250th of the median depth
     (2 cm at 5 m): 1.5 pixels of a phone's photo at an eighth of its size."""
-    neighbours: int = Field(12, ge=5, le=100)
-    """Neighbours that a point's normal and its being an outlier are judged by."""
+    neighbours: int = Field(30, ge=5, le=100)
+    """Neighbours by which a point's normal is found, and outliers. With 12, normals of depth
+    cameras are noisy, as their error is as large as a voxel."""
     max_spread_sigmas: float = Field(4.0, gt=0, le=100)
     """A point is an outlier if its neighbours are farther than the median by this many robust
     standard deviations, and twice as far: points that fly between fore- and background."""

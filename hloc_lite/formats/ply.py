@@ -131,8 +131,10 @@ def write_ply(path: Path, parts: Iterable[Surface], *, ascii_text: bool = False)
             _write_rows(file, _vertex_rows(part, dtype), ascii_text)
         triangles = np.concatenate(faces) if faces else np.zeros((0, 3), np.int32)
         if first.triangles is not None:
-            rows = np.zeros(len(triangles), [("n", "u1"), ("v", "<i4", 3)])
-            rows["n"], rows["v"] = 3, triangles
+            rows = np.zeros(len(triangles), [("n", "u1"), *((each, "<i4") for each in "abc")])
+            rows["n"] = 3
+            for name, corners in zip("abc", triangles.T, strict=True):
+                rows[name] = corners
             _write_rows(file, rows, ascii_text)
         file.seek(0)
         faces_written = None if first.triangles is None else len(triangles)
@@ -173,8 +175,7 @@ def _write_rows(file: BinaryIO, rows: np.ndarray, ascii_text: bool) -> None:
         file.write(rows.tobytes())
         return
     for row in rows.tolist():
-        flat = [item for each in row for item in (each if isinstance(each, list) else [each])]
-        text = (f"{v:.9g}" if isinstance(v, float) else str(v) for v in flat)
+        text = (f"{v:.9g}" if isinstance(v, float) else str(v) for v in row)
         file.write((" ".join(text) + "\n").encode())
 
 

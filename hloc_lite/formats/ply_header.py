@@ -56,7 +56,7 @@ class Element:
 
 @dataclass(frozen=True)
 class PlyHeader:
-    """What a PLY file says it holds."""
+    """Content of a PLY file by its header."""
 
     is_ascii: bool
     order: str

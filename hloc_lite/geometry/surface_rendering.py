@@ -106,20 +106,20 @@ class _Projected:
 def _render_points(
     surface: Surface, camera: Camera, cam_from_world: Rigid3, config: RenderingConfig
 ) -> RenderedView:
-    seen = _project(surface, camera, cam_from_world, config)
-    winner = _nearest(seen, camera.width, camera.height)
+    projected = _project(surface, camera, cam_from_world, config)
+    winner = _nearest(projected, camera.width, camera.height)
     drawn = np.flatnonzero(winner >= 0)
     won = winner[drawn]
     height, width = camera.height, camera.width
     depth = np.full(height * width, np.nan, np.float32)
     rgb = np.zeros((height * width, 3), np.float32)
-    rgb[drawn] = surface.rgb[seen.rows[won]]
-    depth[drawn] = _plane_depths(seen, won, drawn, camera)
-    _average_same_surface(rgb, depth, surface, seen, winner, camera, config)
+    rgb[drawn] = surface.rgb[projected.rows[won]]
+    depth[drawn] = _plane_depths(projected, won, drawn, camera)
+    _average_same_surface(rgb, depth, surface, projected, winner, camera, config)
     normals = None
-    if seen.normals is not None:
+    if projected.normals is not None:
         flat = np.full((height * width, 3), np.nan, np.float32)
-        flat[drawn] = seen.normals[:, won].T
+        flat[drawn] = projected.normals[:, won].T
         normals = flat.reshape(height, width, 3)
     return fill_holes(rgb.reshape(height, width, 3), depth.reshape(height, width), normals, config)
 
@@ -169,20 +169,20 @@ def _in_camera(xyz: Float32, cam_from_world: Rigid3) -> Float32:
     return np.asarray(in_cam + shift.astype(np.float32)[:, None])
 
 
-def _nearest(seen: _Projected, width: int, height: int) -> Int64:
+def _nearest(projected: _Projected, width: int, height: int) -> Int64:
     """(H * W,) index of the nearest splat that covers each pixel's centre; -1 for none."""
-    margin = int(seen.sides.max(initial=1))
+    margin = int(projected.sides.max(initial=1))
     stride = width + 2 * margin
     buffer = np.full(stride * (height + 2 * margin), _NOTHING, np.uint64)
     # positive floats are ordered like their bits: one number holds depth and identity
-    keys = (seen.depths.view(np.uint32).astype(np.uint64) << np.uint64(32)) | np.arange(
-        len(seen.depths), dtype=np.uint64
+    keys = (projected.depths.view(np.uint32).astype(np.uint64) << np.uint64(32)) | np.arange(
+        len(projected.depths), dtype=np.uint64
     )
-    for side in np.flatnonzero(np.bincount(seen.sides)):
-        rows = np.flatnonzero(seen.sides == side)
+    for side in np.flatnonzero(np.bincount(projected.sides)):
+        rows = np.flatnonzero(projected.sides == side)
         own = keys[rows]
         # pixel c has its centre at c + 0.5
-        left, top = (np.ceil(p[rows] - np.float32((side + 1) / 2)) for p in seen.points2D)
+        left, top = (np.ceil(p[rows] - np.float32((side + 1) / 2)) for p in projected.points2D)
         corner = (top.astype(np.int64) + margin) * stride + (left.astype(np.int64) + margin)
         for down in range(side):
             for right in range(side):
@@ -192,21 +192,23 @@ def _nearest(seen: _Projected, width: int, height: int) -> Int64:
     return np.where(view == _NOTHING, -1, index)
 
 
-def _plane_depths(seen: _Projected, points: Int64, pixels: Int64, camera: Camera) -> Float32:
+def _plane_depths(projected: _Projected, points: Int64, pixels: Int64, camera: Camera) -> Float32:
     """(K,) depths of points at the centres of pixels near their projections.
 
     They lie on the point's plane if normals are known, limited to the size of its splat.
     """
-    z = seen.depths[points]
-    if seen.normals is None or seen.normals_along is None:
+    z = projected.depths[points]
+    if projected.normals is None or projected.normals_along is None:
         return z
     fx, fy = focal_lengths(camera).astype(np.float32)
     half = np.float32(0.5)
-    right = ((pixels % camera.width).astype(np.float32) + half - seen.points2D[0][points]) / fx
-    down = ((pixels // camera.width).astype(np.float32) + half - seen.points2D[1][points]) / fy
+    right = ((pixels % camera.width).astype(np.float32) + half - projected.points2D[0][points]) / fx
+    down = ((pixels // camera.width).astype(np.float32) + half - projected.points2D[1][points]) / fy
     # ray through the pixel: the point's own, turned by the offset
-    along_point = seen.normals_along[points]
-    along_ray = along_point + seen.normals[0][points] * right + seen.normals[1][points] * down
+    along_point = projected.normals_along[points]
+    along_ray = (
+        along_point + projected.normals[0][points] * right + projected.normals[1][points] * down
+    )
     # where the view is nearly along the plane, a normal's error matters more than the plane
     reach = _MAX_SLOPE * np.maximum(np.abs(right), np.abs(down))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -219,25 +221,27 @@ def _average_same_surface(
     rgb: Float32,
     depth: Float32,
     surface: Surface,
-    seen: _Projected,
+    projected: _Projected,
     winner: Int64,
     camera: Camera,
     config: RenderingConfig,
 ) -> None:
     """Average in place the points whose centres fall into a pixel and lie on what it shows."""
-    x, y = seen.points2D
+    x, y = projected.points2D
     inside = (x >= 0) & (y >= 0) & (x < camera.width) & (y < camera.height)
     pixels = np.where(inside, y, 0).astype(np.int64) * camera.width
     pixels += np.where(inside, x, 0).astype(np.int64)
-    nearest = np.where(winner >= 0, seen.depths[winner], 0) if len(seen.depths) else depth
-    front = np.flatnonzero(inside & (seen.depths <= config.same_surface_ratio * nearest[pixels]))
+    nearest = np.where(winner >= 0, projected.depths[winner], 0) if len(projected.depths) else depth
+    front = np.flatnonzero(
+        inside & (projected.depths <= config.same_surface_ratio * nearest[pixels])
+    )
     pixels = pixels[front]
     count = np.bincount(pixels, minlength=len(depth))
     averaged = np.flatnonzero(count)
     share = 1 / count[averaged]
-    sums = np.bincount(pixels, _plane_depths(seen, front, pixels, camera), len(depth))
+    sums = np.bincount(pixels, _plane_depths(projected, front, pixels, camera), len(depth))
     depth[averaged] = sums[averaged] * share
-    colours = surface.rgb[seen.rows[front]]
+    colours = surface.rgb[projected.rows[front]]
     for channel in range(3):
         sums = np.bincount(pixels, colours[:, channel], len(depth))
         rgb[averaged, channel] = sums[averaged] * share

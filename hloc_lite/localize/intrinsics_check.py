@@ -26,6 +26,7 @@ from hloc_lite.pose.intrinsics_fit import (
     with_principal_point,
     with_radial,
 )
+from hloc_lite.pose.landmark_precision import landmark_precisions
 from hloc_lite.pose.quality import MIN_SIGMA_PX
 from hloc_lite.pose.refine import refine_on_inliers, reprojection_errors
 from hloc_lite.types import Camera, Correspondences, Float64, PoseEstimate, Rigid3
@@ -276,17 +277,21 @@ def log_likelihood(
     """Log-likelihood ratio of a pose with its intrinsics to none at all, nats.
 
     A correct correspondence is normally distributed about its projection, with the spread that the
-    inliers have; a wrong one uniformly over the image. Of each keypoint the best one counts.
+    inliers have, and more where its landmark is uncertain; a wrong one uniformly over the image. Of
+    each keypoint the best one counts.
     """
     errors = reprojection_errors(correspondences.points2D, correspondences.points3D, camera, pose)
     bounds = bounds_px(correspondences, camera, config)
     inliers = errors <= bounds
     if not inliers.any():
         return 0.0
-    sigma = max(float(np.median(errors[inliers])) / RAYLEIGH_MEDIAN, MIN_SIGMA_PX)
+    precisions = landmark_precisions(correspondences, camera, pose, config)
+    scaled = errors if precisions is None else errors * precisions
+    sigma = max(float(np.median(scaled[inliers])) / RAYLEIGH_MEDIAN, MIN_SIGMA_PX)
+    spread = sigma if precisions is None else sigma / precisions
     odds = prior_odds(correspondences.weights, config) * camera.width * camera.height
-    relative = np.square(np.where(inliers, errors, 0) / sigma)
-    terms = np.log1p(odds / (2 * math.pi * sigma**2) * np.exp(-0.5 * relative)) * inliers
+    relative = np.square(np.where(inliers, errors, 0) / spread)
+    terms = np.log1p(odds / (2 * math.pi * spread**2) * np.exp(-0.5 * relative)) * inliers
     _, keypoints = np.unique(correspondences.keypoint_idxs, return_inverse=True)
     best = np.zeros(keypoints.max(initial=-1) + 1)
     np.maximum.at(best, keypoints, terms)

@@ -31,6 +31,11 @@ pure_rotation.py       pairs of images without parallax
 gps_check.py           EXIF's GPS positions against the cameras
 report.py              outcome of each image, and why it was left out
 
+The surface of a map is made after it:
+surface.py             from depth images, scans, a mesh or the map's points
+surface_sources.py     measured points of these, as they come
+surface_fusion.py      averages them in voxels, tile by tile
+
 From an hloc run, ``from_hloc.py`` makes a map of its files:
 from_hloc.py           ``build_map_from_hloc``
 hloc_files.py          finds these files by what they hold

@@ -22,8 +22,11 @@ from hloc_lite.types import Float64
 
 NOTED_SCALE = 1.03
 """Median ratio from which a warning says so."""
-KNOWN_STEPS = {0.001: "millimetres", 0.0002: "steps of 0.2 mm (TUM RGB-D)", 0.00025: "steps of "
-               "0.25 mm", 0.0001: "steps of 0.1 mm", 0.01: "centimetres", 1.0: "metres"}  # fmt: skip
+KNOWN_STEPS = {
+    1.0: "metres", 0.01: "centimetres", 0.001: "millimetres", 0.00025: "quarters of a millimetre",
+    0.0002: "fifths of a millimetre (TUM RGB-D)", 0.0001: "tenths of a millimetre",
+}  # fmt: skip
+"""Steps of integer images that occur -> their name."""
 
 
 @dataclass(frozen=True, eq=False)

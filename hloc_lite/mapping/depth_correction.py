@@ -21,8 +21,8 @@ LOSS_SIGMAS = 2.4
 MAD_SIGMA = 1.4826
 """Standard deviation of normal errors over their median absolute value."""
 OFFSET_PRIOR = 0.02
-"""Standard deviation of the offset as share of the median depth: without a range of depths an offset
-is not told apart from a factor."""
+"""Standard deviation of the offset as share of the median depth: without a range of depths, an
+offset is not told apart from a factor."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ from hloc_lite.types import Bool, Camera, DepthMap, Float64
 
 NUM_BLOCK = 4096
 """Keypoints whose windows are in memory at once."""
+NOISE_SIGMAS = 4.0
+"""Standard deviations of the sensor by which neighbours on one surface may differ: the difference
+of two has 1.4, and a window has 25 of them."""
 MAX_CENTER_PX = 1.5
 """Largest distance of a keypoint from the nearest known pixel: no depth is extrapolated further."""
 
@@ -103,9 +106,12 @@ def _lift_block(
     with np.errstate(invalid="ignore", divide="ignore"):
         known: Bool = np.asarray(np.isfinite(window))
         steps = np.abs(window - reference[:, None]) / np.minimum(window, reference[:, None])
-        # a surface may slant by so much per pixel; more is another surface
+        # a surface may slant by so much per pixel, and is noisy; more is another surface
+        noise = NOISE_SIGMAS * sensor_sigmas(reference, config) / reference
         reach = np.maximum(1.0, np.maximum(np.abs(dx), np.abs(dy)) + 0.5)
-        same: Bool = np.asarray(known & (steps <= config.max_relative_gradient * reach))
+        same: Bool = np.asarray(
+            known & (steps <= config.max_relative_gradient * reach + noise[:, None])
+        )
     beside = np.maximum(np.abs(dx), np.abs(dy)) < MAX_CENTER_PX
     on_edge: Bool = np.asarray((known & ~same & beside).any(axis=1))
     enough = same.sum(axis=1) >= max(3, config.min_window_share * window.shape[1])
@@ -113,9 +119,10 @@ def _lift_block(
     z, slope, scatter, gain = _fit_planes(window, dx, dy, same)
     with np.errstate(invalid="ignore"):
         usable &= np.isfinite(z) & (z > 0)
-        usable &= np.abs(z - reference) <= config.max_relative_gradient * 2 * reference
-        noise = np.maximum(sensor_sigmas(z, config), scatter) * np.sqrt(gain)
-        sigmas = np.hypot(noise, slope * sigma_px)
+        largest = 2 * config.max_relative_gradient + noise
+        usable &= np.abs(z - reference) <= largest * reference
+        fit_sigmas = np.maximum(sensor_sigmas(z, config), scatter) * np.sqrt(gain)
+        sigmas = np.hypot(fit_sigmas, slope * sigma_px)
     return (
         np.where(usable, z, np.nan),
         np.where(usable, sigmas, np.nan),

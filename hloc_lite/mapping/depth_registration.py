@@ -24,7 +24,7 @@ MAX_POINTS = 400
 
 @dataclass(frozen=True)
 class Move:
-    """Scale about the image centre and shift, from pixels of a photo to those of its depth image."""
+    """Scale about the image centre and shift: from pixels of a photo to those of its depth."""
 
     scale: float = 1.0
     x: float = 0.0

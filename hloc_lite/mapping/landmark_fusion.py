@@ -58,17 +58,21 @@ def fuse_landmarks(
 
     Args:
         matches: (K, 2) rows of the observations that a verified match connects.
-        max_error_px: (I,) largest reprojection error of an observation in each image; one with more becomes a landmark of its own if it has a depth.
+        max_error_px: (I,) largest reprojection error of an observation in each image; one with more
+            becomes a landmark of its own if it has a depth.
     """
     agreeing = matches[_agree(placed, matches, config.fusion_sigmas)]
     owners = placed.observations.landmark_idxs
     joined = _components(owners[agreeing], len(placed.xyz))
-    fused = _with_owners(placed.observations, joined[owners])
+    fused = _with_shared_errors(_with_owners(placed.observations, joined[owners]))
     start = _weighted_means(placed, joined)
     found = refine_landmarks(start, fused, images)
     keep = found.errors_px <= max_error_px[fused.image_idxs]
     keep &= _best_of_image(fused, found.errors_px)
-    observations, xyz = _split(fused, found.xyz, keep, placed)
+    observations, xyz, rows = _split(fused, found.xyz, keep, placed)
+    # the standard deviations of single depths again, shared by those that are left
+    z_sigmas = placed.observations.z_sigmas[rows]
+    observations = _with_shared_errors(replace(observations, z_sigmas=z_sigmas))
     landmarks = refine_landmarks(xyz, observations, images)
     return FusedLandmarks(
         observations, landmarks, len(placed.xyz) - int(joined.max(initial=-1)) - 1
@@ -99,6 +103,17 @@ def _with_owners(observations: DepthObservations, owners: Int64) -> DepthObserva
     return replace(observations, landmark_idxs=owners)
 
 
+def _with_shared_errors(observations: DepthObservations) -> DepthObservations:
+    """Observations whose n depths of one landmark count together as one.
+
+    Errors of a sensor are alike in images taken from similar places, so their mean is no better.
+    """
+    measured = np.isfinite(observations.z)
+    counts = np.bincount(observations.landmark_idxs, measured)
+    growth = np.sqrt(np.maximum(counts, 1))[observations.landmark_idxs]
+    return replace(observations, z_sigmas=observations.z_sigmas * growth)
+
+
 def _weighted_means(placed: PlacedKeypoints, joined: Int64) -> Float64:
     """Mean of the points that became one, weighted by the inverse of their variances."""
     variances = np.trace(placed.covariances, axis1=1, axis2=2) + MIN_VARIANCE
@@ -121,10 +136,13 @@ def _best_of_image(observations: DepthObservations, errors_px: Float64) -> Bool:
 
 def _split(
     observations: DepthObservations, xyz: Float64, keep: Bool, placed: PlacedKeypoints
-) -> tuple[DepthObservations, Float64]:
+) -> tuple[DepthObservations, Float64, Int64]:
     """Give each observation that does not fit a landmark of its own, where it has a depth.
 
     Landmarks without depth of which one observation is left are dropped.
+
+    Returns:
+        Observations and points of the landmarks, and the row of each observation among those given.
     """
     measured = np.isfinite(observations.z)
     alone = ~keep & measured
@@ -136,7 +154,7 @@ def _split(
     points = np.concatenate([xyz, placed.lifted[alone]])
     used = np.flatnonzero(keep | alone)
     numbers, compact = np.unique(owners[used], return_inverse=True)
-    return _with_owners(observations.subset(used), compact), points[numbers]
+    return _with_owners(observations.subset(used), compact), points[numbers], used
 
 
 def match_rows(first_rows: Sequence[Int64], pairs: Sequence[tuple[int, int, Int64]]) -> Int64:

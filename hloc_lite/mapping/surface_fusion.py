@@ -122,7 +122,10 @@ def _finished(points: PointSamples, config: SurfaceConfig) -> Surface:
         return Surface(points.xyz[:0], rgb[:0])
     around = neighbourhoods(points.xyz, config.neighbours)
     kept = are_inliers(around.spreads, config.max_spread_sigmas)
-    has_sides = bool((points.towards != 0).any(axis=1).all())
+    has_side = (points.towards != 0).any(axis=1)
+    has_sides = bool(has_side.mean() > 0.5)
+    if has_sides:  # the others were seen from opposite sides: a wall thinner than a voxel
+        kept &= has_side
     normals = facing(around.normals, points.towards)[kept] if has_sides else None
     return Surface(points.xyz[kept], rgb[kept], normals, around.spacings[kept] / np.float32(2))
 

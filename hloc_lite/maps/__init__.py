@@ -24,6 +24,7 @@ stored_descriptors.py    landmark descriptors in the folder, read when first ind
 Surface of a map:
 surface.py               ``StoredSurface``: tiles on disk, loaded when in view
 surface_tiles.py         stored form of a part of a surface
+surface_depth.py         depth of map images, rendered from it; whether it fits the poses
 surface_saving.py        writes them; a surface is made in the room ``mapping``
 
 Compact maps (landmarks only):

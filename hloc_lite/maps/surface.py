@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,15 @@ class StoredSurface:
         """
         for tile in self.tiles:
             yield self._load(tile, 1.0)
+
+    def equal_parts(self) -> Iterator[Surface]:
+        """All tiles, one at a time, without normals if some have none; as files need them.
+
+        Raises as ``parts``.
+        """
+        all_have_normals = all(part.normals is not None for part in self.parts())
+        for part in self.parts():
+            yield part if all_have_normals else replace(part, normals=None)
 
     def whole(self) -> Surface:
         """The whole surface in memory, 31 bytes a point. Raises as ``parts``."""

@@ -21,6 +21,8 @@ MAX_SIDE_PX = 1024
 CHECKED_IMAGES = 20
 CHECKED_SIDE_PX = 256
 """Longer side of the views by which a surface is judged."""
+CHECKED_SPLAT_PX = 4
+"""Largest splats in them: sparse points do not cover a view by being large."""
 MIN_COVERAGE = 0.02
 """Least median share of the images that the surface must cover to be at their place at all."""
 MIN_POINTS = 50
@@ -100,14 +102,16 @@ class SurfaceAgreement:
 
 def surface_agreement(surface: Surface | StoredSurface, model: SfmModel) -> SurfaceAgreement:
     """Compare a surface with the poses and points of a model, in small views of some images."""
-    depth = SurfaceDepth(surface, model, max_side_px=CHECKED_SIDE_PX)
+    depth = SurfaceDepth(
+        surface, model, RenderingConfig(max_splat_px=CHECKED_SPLAT_PX), max_side_px=CHECKED_SIDE_PX
+    )
     images = model.images[:: max(1, len(model.images) // CHECKED_IMAGES)]
     coverages, ratios = [], [np.zeros(0)]
     for image in images:
-        seen = depth.depth_of(image.name)
-        coverages.append(0.0 if seen is None else float(np.isfinite(seen.depths).mean()))
-        if seen is not None:
-            ratios.append(_log_ratios(seen, model, image))
+        depth_map = depth.depth_of(image.name)
+        coverages.append(0.0 if depth_map is None else float(np.isfinite(depth_map.depths).mean()))
+        if depth_map is not None:
+            ratios.append(_log_ratios(depth_map, model, image))
     found = np.concatenate(ratios)
     enough = len(found) > 0
     return SurfaceAgreement(
@@ -144,15 +148,15 @@ def check_surface(surface: Surface | StoredSurface, model: SfmModel, name: str) 
     return found
 
 
-def _log_ratios(seen: DepthMap, model: SfmModel, image: SfmImage) -> Float64:
+def _log_ratios(depth_map: DepthMap, model: SfmModel, image: SfmImage) -> Float64:
     """Logarithms of rendered depth over depth, of the points that an image observes."""
     in_cam = image.cam_from_world.apply(model.xyz[visible_points(image)])
     in_cam = in_cam[in_cam[:, 2] > 0]
-    height, width = seen.depths.shape
+    height, width = depth_map.depths.shape
     pixels = img_from_cam(model.cameras[image.camera_id], in_cam)
-    pixels *= np.array([width, height]) / np.array(seen.image_size)
+    pixels *= np.array([width, height]) / np.array(depth_map.image_size)
     inside = np.isfinite(pixels).all(axis=1) & (pixels >= 0).all(axis=1)
     inside &= (pixels < [width, height]).all(axis=1)
     columns, rows = pixels[inside].astype(np.int64).T
-    ratios = np.log(seen.depths[rows, columns] / in_cam[inside, 2])
+    ratios = np.log(depth_map.depths[rows, columns] / in_cam[inside, 2])
     return np.asarray(ratios[np.isfinite(ratios)], np.float64)
