@@ -34,7 +34,7 @@ from hloc_lite.localize.query import Query
 from hloc_lite.localize.view_cues import (
     LabelledPoints,
     label_consistency,
-    lasting_places,
+    static_weights,
     normal_weights,
     normals_of_depth,
 )
@@ -134,7 +134,7 @@ class QueryViews:
         if windows is None:
             return np.ones(len(self._grid))
         semantics = self._check.config.semantics
-        return lasting_places(windows, self._grid, self._scale, semantics)
+        return static_weights(windows, self._grid, self._scale, semantics)
 
     @cached_property
     def _normals(self) -> Float32 | None:

@@ -35,7 +35,7 @@ def lasting_points(xyz: Float64, labels: UInt8, config: SemanticsConfig) -> Labe
     return LabelledPoints(xyz[kept], labels[kept])
 
 
-def lasting_places(
+def static_weights(
     windows: LabelWindows, grid: Grid, scale: float, config: SemanticsConfig
 ) -> Float64:
     """(C,) 0 for the places of a photo that show people, cars and the like; 1 for others.
