@@ -57,9 +57,7 @@ def test_lists_are_read_back(
 def test_the_layout_is_that_of_the_authors(tmp_path: Path) -> None:
     """``ImgList(1).P{1}`` is 3 x 4 and maps points of the floor to the camera."""
     path = tmp_path / "a.mat"
-    write_img_list(
-        path, [RankedPoses("IMG_0731.JPG", (RankedPose("DUC1/024/a.jpg", 7.0, POSE),))]
-    )
+    write_img_list(path, [RankedPoses("IMG_0731.JPG", (RankedPose("DUC1/024/a.jpg", 7.0, POSE),))])
     (entry,) = loadmat(path)["ImgList"].ravel()
     assert entry["queryname"].tolist() == ["IMG_0731.JPG"]
     assert entry["topNname"].shape == entry["P"].shape == entry["topNscore"].shape == (1, 1)

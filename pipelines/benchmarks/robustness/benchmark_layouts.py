@@ -30,8 +30,10 @@ COLUMNS = (
     "benchmark", "queries", "with pose", "within 0.25 m, 2 deg", "exit code", "submission",
     "kills", "seconds",
 )  # fmt: skip
-WITHOUT_MAP = {"inloc", "mapfree"}
-"""Benchmarks whose maps need depth: only layout, names and submission are tried."""
+WITHOUT_MAP = {"mapfree"}
+"""Benchmarks that ask for poses relative to one photo: a map of one image cannot be made."""
+WITH_DEPTH = {"inloc"}
+"""Benchmarks whose maps are made from depth: left out if the data set has none."""
 
 
 @click.command()
@@ -59,12 +61,15 @@ def main(
     rng = random.Random(seed)
     note = f"town of {len(dataset.map_image_names)} map images; {subset} queries per condition"
     table = Table("Benchmarks in their own layouts", COLUMNS, note)
-    for name in only or [each for each in benchmark_names() if each not in WITHOUT_MAP]:
+    left_out = WITHOUT_MAP | (WITH_DEPTH if dataset.depth_folder is None else set())
+    for name in only or [each for each in benchmark_names() if each not in left_out]:
         root = output / name / "data"
         names_file = output / name / "names.json"
         if not names_file.is_file():
             write_json_atomic(names_file, write_benchmark(name, dataset, root))
         original = {new: old for old, new in read_json(names_file).items()}
+        if (root / "gt.txt").is_file():  # InLoc's floors have frames of their own
+            truth |= {original[new]: pose for new, pose in read_poses(root / "gt.txt").items()}
         command = [
             sys.executable, "-m", "hloc_lite", "-q", "benchmark", name, "--root", str(root),
             "-o", str(output / name / "results"), "--profile", profile, "--subset", str(subset),
