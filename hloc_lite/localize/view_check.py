@@ -34,9 +34,9 @@ from hloc_lite.localize.query import Query
 from hloc_lite.localize.view_cues import (
     LabelledPoints,
     label_consistency,
-    static_weights,
     normal_weights,
     normals_of_depth,
+    static_weights,
 )
 from hloc_lite.localize.view_synthesis import (
     agreement_factor,

@@ -22,7 +22,6 @@ from hloc_lite.formats.hloc_lists import read_poses
 from hloc_lite.formats.posed_images import posed_model
 from hloc_lite.formats.submissions.inloc_mat import read_img_list
 from hloc_lite.geometry.rotations import exp_so3, pose_errors
-from hloc_lite.scene import visible_points
 from hloc_lite.types import Camera, Rigid3
 from tests.robustness import stand_ins
 
