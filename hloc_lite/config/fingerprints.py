@@ -22,7 +22,7 @@ ADDED_KEYS = frozenset(
         "visibility",
         "mapping.low_pose_agreement",
         "matching.dense_side_px",
-        "matching.dense_min_votes",
+        "matching.dense_min_support",
         "matching.dense_min_certainty",
         "matching.dense_max_matches",
         "matching.dense_cell_px",

@@ -105,7 +105,7 @@ def load_loftr(
     from kornia.feature import LoFTR
     from kornia.feature.loftr.loftr import default_cfg
 
-    chosen = default_cfg if architecture is None else architecture
+    chosen: Mapping[str, Any] = default_cfg if architecture is None else architecture
     is_indoor = name == "loftr-indoor"
     config = {
         **chosen,
