@@ -30,7 +30,6 @@ from hloc_lite.types import (
     LocalFeatures,
     LocalizationResult,
     Photo,
-    Photo,
     RetrievalHits,
     UInt8,
 )
