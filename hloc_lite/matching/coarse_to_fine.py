@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 COARSE_STRIDE, FINE_STRIDE = 16, 4
 MAX_ZOOM = 2
-"""Resolution at which matches are tracked over that of the backbone, if the photo has it."""
+"""Resolution at which matches are tracked over that of the backbone, if the photo has it. With 1
+the median error of four poses at a door is 0.13 % of the distance, with 2 it is 0.07 %."""
 CACHED_PHOTOS = 24
 """Photos whose features stay in memory: 3 MB each at 640 px."""
 SUPPORT_SCALE = 1.0
@@ -47,8 +48,8 @@ SUPPORT_SCALE = 1.0
 0.94 and 0.98 lie within 2 px of the epipolar line on a street, 0.88 and 0.94 indoors."""
 UNTRACKED_FACTOR = 0.5
 """Factor of the scores of matches that cannot be tracked, as the views differ too much: they take
-the nearest corner of the other photo. Indoors, with 30 cm between the photos, the median error of
-poses is 4 times as large without them."""
+the nearest corner of the other photo. Without them the median error of 9 queries in a kitchen is 4
+times as large."""
 MIN_UNTRACKED_SUPPORT = 4
 MAX_CORNER_PX = 3.0
 """Largest distance of that corner, pixels at the backbone's resolution."""
@@ -186,7 +187,7 @@ def _working_size(photo: Photo, max_side_px: int) -> tuple[int, int]:
 def _fine_features(first: _Described, second: _Described) -> tuple[torch.Tensor, torch.Tensor]:
     """Unit features at stride 4 of both photos: those of stride 4 and 8 in equal shares.
 
-    Those of stride 4 alone mistake repeated texture: half as many matches are right indoors.
+    Those of stride 4 alone mistake repeated texture: a quarter fewer matches are right indoors.
     """
     import torch
 
