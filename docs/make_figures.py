@@ -34,7 +34,7 @@ Read them with three warnings.
 `OLD` and `NEW` are checkouts of two versions.
 """
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Accuracy", ("real-photos", "town-recall", "from-scratch")),
+    ("Accuracy", ("real-photos", "dense-matching", "town-recall", "from-scratch")),
     ("Coarse-to-fine matching", ("cascade-real-photos", "cascade-town", "cascade-town-idle")),
     (
         "Speed and size",

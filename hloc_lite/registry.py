@@ -240,7 +240,8 @@ def check_matcher_fits(matcher: str, features: str) -> None:
     """
     entry = lookup(MATCHERS, matcher)
     if not entry.matches(features):
-        fit = [name for name, other in MATCHERS.items() if other.matches(features)]
+        of_features = [(key, each) for key, each in MATCHERS.items() if not each.takes_photos]
+        fit = [key for key, each in of_features if each.matches(features)]
         raise ConfigError(
             f"matcher {matcher!r} was trained for {', '.join(entry.features)}, not for "
             f"{features!r}; matchers for {features!r}: {', '.join(fit)}"

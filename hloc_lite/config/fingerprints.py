@@ -25,7 +25,7 @@ ADDED_KEYS = frozenset(
         "pose.keypoint_sigma_px",
         "mapping.low_pose_agreement",
         "matching.dense_side_px",
-        "matching.dense_min_votes",
+        "matching.dense_min_support",
         "matching.dense_min_certainty",
         "matching.dense_max_matches",
         "matching.dense_cell_px",

@@ -53,9 +53,9 @@ class MatchingConfig(Section):
     dense_side_px: int = Field(640, ge=64, le=4096)
     """Matchers of photos: longer image side at which they run; keypoints are in original pixels.
     Their time grows with the square of the number of pixels."""
-    dense_min_votes: int = Field(2, ge=1, le=9)
+    dense_min_support: int = Field(2, ge=1, le=9)
     """coarse-to-fine: neighbouring coarse matches that must have found a match, of 9. Matches with
-    a single vote are wrong three times as often on a street as those with two."""
+    one only are wrong three times as often on a street as those with two."""
     dense_min_certainty: float = Field(0.2, ge=0, le=1)
     """LoFTR and warps such as RoMa's: least confidence of a match (LoFTR's authors' default)."""
     dense_max_matches: int = Field(4096, ge=16, le=100000)

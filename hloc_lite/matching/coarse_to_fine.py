@@ -2,7 +2,7 @@
 
 Cells of stride 16 are matched first; around each match, cells of stride 4. InLoc stops there. Here
 a match moves to the strongest corner of its cell, and is tracked into the other photo: its error
-falls from 0.7 px to 0.1 px on a street, and most wrong matches fail to track.
+falls from 0.7 px to 0.1 px on a street.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ from hloc_lite.matching.feature_grids import (
     unit,
     whitened,
 )
-from hloc_lite.matching.sub_pixel import MAX_SHIFT_CELLS, cell_corners, snapped, track
+from hloc_lite.matching.sub_pixel import (
+    MAX_SHIFT_CELLS,
+    SNAP_PX,
+    cell_corners,
+    snapped,
+    track,
+)
 from hloc_lite.registry import Runtime
 from hloc_lite.types import Bool, Float32, Int64, PairMatches, Photo, UInt8
 
@@ -33,12 +39,20 @@ if TYPE_CHECKING:
 
 COARSE_STRIDE, FINE_STRIDE = 16, 4
 MAX_ZOOM = 2
-"""Resolution at which matches are tracked over that of the backbone, if the photo has it."""
+"""Resolution at which matches are tracked over that of the backbone, if the photo has it. With 1
+the median error of four poses at a door is 0.13 % of the distance, with 2 it is 0.07 %."""
 CACHED_PHOTOS = 24
 """Photos whose features stay in memory: 3 MB each at 640 px."""
-VOTES_OF_CERTAINTY = 1.0
-"""The score is 1 - exp(-votes / this): 0.86 at 2 votes and 0.95 at 3. Of those matches 0.94 and
-0.98 lie within 2 px of the epipolar line on a street, 0.88 and 0.94 indoors."""
+SUPPORT_SCALE = 1.0
+"""The score is 1 - exp(-support / this): 0.86 at a support of 2 and 0.95 at 3. Of those matches
+0.94 and 0.98 lie within 2 px of the epipolar line on a street, 0.88 and 0.94 indoors."""
+UNTRACKED_FACTOR = 0.5
+"""Factor of the scores of matches that cannot be tracked, as the views differ too much: they take
+the nearest corner of the other photo. Without them the median error of 9 queries in a kitchen is 4
+times as large."""
+MIN_UNTRACKED_SUPPORT = 4
+MAX_CORNER_PX = 3.0
+"""Largest distance of that corner, pixels at the backbone's resolution."""
 Pyramid = Callable[["torch.Tensor"], "list[torch.Tensor]"]
 """Backbone: (1, 3, H, W) RGB in [0, 1] -> features at the strides 4, 8 and 16."""
 
@@ -85,16 +99,22 @@ class CoarseToFineMatcher:
             ]
 
     def _match(self, first: _Described, second: _Described) -> PairMatches:
-        cells, votes = self._match_cells(first, second)
+        cells, support = self._match_cells(first, second)
         corners0, corners1 = first.corners.reshape(-1, 2), second.corners.reshape(-1, 2)
         centres0, centres1 = _centres(first), _centres(second)
         points = corners0[cells[:, 0]]
         guesses = points + centres1[cells[:, 1]] - centres0[cells[:, 0]]
         max_shift_px = MAX_SHIFT_CELLS * FINE_STRIDE * second.zoom
-        moved, is_good = track(first.gray, second.gray, points, guesses, max_shift_px)
-        points, moved, votes = points[is_good], moved[is_good], votes[is_good]
-        moved, _ = snapped(moved, corners1[second.is_corner.ravel()])
-        scores = 1 - np.exp(-votes / VOTES_OF_CERTAINTY)
+        moved, is_tracked = track(first.gray, second.gray, points, guesses, max_shift_px)
+        known = corners1[second.is_corner.ravel()]
+        moved, _ = snapped(moved, known, SNAP_PX)
+        nearest, idxs = snapped(guesses, known, MAX_CORNER_PX * second.zoom)
+        is_near = (idxs >= 0) & (support >= MIN_UNTRACKED_SUPPORT)
+        scores = 1 - np.exp(-support / SUPPORT_SCALE)
+        scores = np.where(is_tracked, scores, UNTRACKED_FACTOR * scores)
+        moved = np.where(is_tracked[:, None], moved, nearest)
+        kept = is_tracked | is_near
+        points, moved, scores = points[kept], moved[kept], scores[kept]
         order = np.argsort(-scores, kind="stable")[: self._config.dense_max_matches]
         return PairMatches(
             (points * first.scale)[order],
@@ -105,7 +125,7 @@ class CoarseToFineMatcher:
         )
 
     def _match_cells(self, first: _Described, second: _Described) -> tuple[Int64, Int64]:
-        """(K, 2) matched fine cells whose first one has a corner, and (K,) their votes."""
+        """(K, 2) matched fine cells whose first one has a corner, and (K,) their support."""
 
         coarse0, coarse1 = whitened(first.levels[2], second.levels[2])
         fine0, fine1 = _fine_features(first, second)
@@ -116,13 +136,13 @@ class CoarseToFineMatcher:
             fine1,
             COARSE_STRIDE // FINE_STRIDE,
         )
-        cells, votes = found.cells.cpu().numpy(), found.votes.cpu().numpy()
-        kept = (votes >= self._config.dense_min_votes) & first.is_corner.ravel()[cells[:, 0]]
-        cells, votes = cells[kept], votes[kept]
-        order = np.argsort(-votes, kind="stable")
-        _, best = np.unique(cells[order, 0], return_index=True)  # each corner once, most votes
+        cells, support = found.cells.cpu().numpy(), found.support.cpu().numpy()
+        kept = (support >= self._config.dense_min_support) & first.is_corner.ravel()[cells[:, 0]]
+        cells, support = cells[kept], support[kept]
+        order = np.argsort(-support, kind="stable")
+        _, best = np.unique(cells[order, 0], return_index=True)  # each corner once, best supported
         rows = order[best]
-        return cells[rows], votes[rows]
+        return cells[rows], support[rows]
 
     def _describe_photo(self, photo: Photo) -> _Described:
         import torch
@@ -167,7 +187,7 @@ def _working_size(photo: Photo, max_side_px: int) -> tuple[int, int]:
 def _fine_features(first: _Described, second: _Described) -> tuple[torch.Tensor, torch.Tensor]:
     """Unit features at stride 4 of both photos: those of stride 4 and 8 in equal shares.
 
-    Those of stride 4 alone mistake repeated texture: half as many matches are right indoors.
+    Those of stride 4 alone mistake repeated texture: a quarter fewer matches are right indoors.
     """
     import torch
 

@@ -23,7 +23,7 @@ class CellMatches(NamedTuple):
 
     cells: torch.Tensor
     """(K, 2) row-major cell of the first and of the second grid."""
-    votes: torch.Tensor
+    support: torch.Tensor
     """(K,) coarse matches around which the match was found, 1 to 9."""
 
 
@@ -89,8 +89,8 @@ def refined_cells(
         is_mutual = (backward.gather(1, forward) == rows) & (best > -2.0)
         pairs = [cells0[is_mutual], cells1.gather(1, forward)[is_mutual]]
         found.append(torch.stack(pairs, dim=1))
-    cells, votes = torch.unique(torch.cat(found), dim=0, return_counts=True)
-    return CellMatches(cells, votes)
+    cells, support = torch.unique(torch.cat(found), dim=0, return_counts=True)
+    return CellMatches(cells, support)
 
 
 def _neighbourhoods(

@@ -52,9 +52,9 @@ class CountingMatcher(MapMatcher):
     num_images = 0
     num_landmark_sets = 0
 
-    def match_images(self, features: LocalFeatures, hits: RetrievalHits) -> Any:
+    def match_images(self, photo: Photo, features: LocalFeatures, hits: RetrievalHits) -> Any:
         self.num_images += len(hits.names)
-        return super().match_images(features, hits)
+        return super().match_images(photo, features, hits)
 
     def match_landmarks(self, features: LocalFeatures, hits: RetrievalHits) -> Any:
         self.num_landmark_sets += 1

@@ -119,8 +119,8 @@ def test_fine_cells_are_found_around_coarse_ones_and_counted() -> None:
     found = refined_cells(coarse, (4, 4), fine, fine, 4)
     assert torch.equal(found.cells[:, 0], found.cells[:, 1])
     assert len(found.cells) == 256
-    votes = found.votes.reshape(16, 16)
-    assert votes[0, 0] == 4 and votes[0, 8] == 6 and votes[8, 8] == 9
+    support = found.support.reshape(16, 16)
+    assert support[0, 0] == 4 and support[0, 8] == 6 and support[8, 8] == 9
     lone = refined_cells(torch.tensor([[0, 15]]), (4, 4), fine, fine, 4)
     far = (lone.cells[:, 0] // 16 < 8) & (lone.cells[:, 1] // 16 >= 8)
     assert far.all(), "only the 3 x 3 cells around the match are searched"
@@ -162,6 +162,6 @@ def test_tracking_finds_sub_pixel_shifts_and_rejects_plain_areas() -> None:
 def test_points_snap_to_near_corners_only() -> None:
     corners = np.array([[10.0, 10.0], [20.0, 20.0]], np.float32)
     points = np.array([[10.4, 10.3], [21.0, 20.0]], np.float32)
-    moved, idxs = snapped(points, corners)
+    moved, idxs = snapped(points, corners, 0.75)
     assert moved.tolist() == [[10, 10], [21, 20]] and idxs.tolist() == [0, -1]
-    assert snapped(points, corners[:0])[1].tolist() == [-1, -1]
+    assert snapped(points, corners[:0], 0.75)[1].tolist() == [-1, -1]

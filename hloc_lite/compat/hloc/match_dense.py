@@ -149,9 +149,9 @@ def _matcher(conf: Mapping[str, Any]) -> PairMatcher:
     except WeightsError as error:
         raise ConfigError(
             f"{error}. Without them, use the model name 'coarse-to-fine-lite0', or "
-            f"extract_features with 'aliked-n16' and match_features with "
-            f"'aliked+lightglue'; reconstruction, triangulation and localize_sfm also "
-            f"take the files of hloc's own match_dense"
+            f"extract_features with 'aliked-n16' and match_features with 'aliked+lightglue'; "
+            f"reconstruction, triangulation and localize_sfm also take the files of hloc's own "
+            f"match_dense"
         ) from None
     return matcher
 
