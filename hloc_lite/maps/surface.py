@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,17 @@ from hloc_lite.maps.surface_tiles import (
     surface_from_rows,
     tile_from_json,
 )
-from hloc_lite.types import Camera, Rigid3, Surface
+from hloc_lite.types import Camera, Float64, Rigid3, Surface
 
 __all__ = ["StoredSurface", "Surface", "open_surface"]
 
 logger = logging.getLogger(__name__)
 POINTS_PER_PIXEL = 4
 """Points loaded for each pixel that a tile may cover: random ones leave gaps if fewer."""
+MAX_POINTS_PER_PIXEL = 16
+"""Points loaded for each pixel of a view: a million take 0.2 s to render, and one sees few of those
+behind walls."""
+_HALVINGS = 16
 
 
 class StoredSurface:
@@ -69,17 +73,14 @@ class StoredSurface:
             FormatError: a tile is missing, damaged or changed, or the camera has no focal length.
         """
         focal = float(np.sqrt(np.prod(focal_lengths(camera))))
-        eye = cam_from_world.center
-        parts = []
-        for tile in self.tiles:
-            center, radius = (tile.low + tile.high) / 2, np.linalg.norm(tile.high - tile.low) / 2
-            if not sphere_in_view(camera, cam_from_world.apply(center), float(radius)):
-                continue
-            distance = float(np.linalg.norm(np.clip(eye, tile.low, tile.high) - eye))
-            wanted = distance / focal / np.sqrt(POINTS_PER_PIXEL)
-            is_finer = not self.is_mesh and 0 < tile.spacing < wanted
-            parts.append(self._load(tile, (tile.spacing / wanted) ** 2 if is_finer else 1.0))
-        return join_surfaces(parts)
+        tiles = [tile for tile in self.tiles if _is_in_view(tile, camera, cam_from_world)]
+        if self.is_mesh:
+            return join_surfaces([self._load(tile, 1.0) for tile in tiles])
+        most = MAX_POINTS_PER_PIXEL * camera.width * camera.height
+        shares = _shares(tiles, cam_from_world.center, focal, most)
+        return join_surfaces(
+            [self._load(tile, share) for tile, share in zip(tiles, shares, strict=True)]
+        )
 
     def parts(self) -> Iterator[Surface]:
         """All tiles, one at a time.
@@ -117,6 +118,33 @@ class StoredSurface:
         if name not in self._opened:
             self._opened[name] = read_listed_array(self.folder, self._header, f"tiles/{name}")
         return self._opened[name]
+
+
+def _is_in_view(tile: Tile, camera: Camera, cam_from_world: Rigid3) -> bool:
+    center, radius = (tile.low + tile.high) / 2, np.linalg.norm(tile.high - tile.low) / 2
+    return sphere_in_view(camera, cam_from_world.apply(center), float(radius))
+
+
+def _shares(tiles: Sequence[Tile], eye: Float64, focal_px: float, most: int) -> list[float]:
+    """Share of the points of each tile that a view needs; at most about ``most`` are loaded.
+
+    Where all are too many, far tiles are thinned first: most of them are hidden.
+    """
+    if not tiles:
+        return []
+    counts = np.array([tile.count for tile in tiles], np.float64)
+    spacings = np.array([tile.spacing for tile in tiles])
+    nearest = [np.linalg.norm(np.clip(eye, tile.low, tile.high) - eye) for tile in tiles]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pixels_apart = spacings * focal_px / np.array(nearest)
+    pixels_apart[(spacings == 0) | ~np.isfinite(pixels_apart)] = np.inf
+    shares = np.minimum(1, POINTS_PER_PIXEL * pixels_apart**2)
+    for _ in range(_HALVINGS):
+        if shares @ counts <= most:
+            return list(shares)
+        pixels_apart = pixels_apart / np.sqrt(2)
+        shares = np.minimum(shares, POINTS_PER_PIXEL * pixels_apart**2)
+    return list(shares * (most / (shares @ counts)))  # the camera is amid tiles that are too many
 
 
 def open_surface(map_folder: Path, fingerprint: str) -> StoredSurface | None:

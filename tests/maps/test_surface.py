@@ -77,6 +77,17 @@ def test_far_tiles_are_coarser_and_still_closed(tmp_path: Path) -> None:
     np.testing.assert_allclose(inner, 40.0, rtol=1e-4)
 
 
+def test_a_view_of_a_vast_surface_loads_few_points(tmp_path: Path) -> None:
+    walls = [wall(depth, 0.01, 1.0 + depth / 8) for depth in (1.0, 2.0, 3.0, 4.0, 5.0)]
+    small = Camera("PINHOLE", 40, 30, CAMERA.params / 2)
+    stored = write_surface(tmp_path, walls, "map", {})
+    seen = stored.seen_from(small, Rigid3.identity())
+    assert len(seen) <= 16.1 * small.width * small.height < len(stored) / 10
+    view = render_surface(stored, small, Rigid3.identity())
+    inner = view.depth[3:27, 3:37]
+    assert (np.abs(inner - 1.0) < 1e-4).mean() > 0.98  # the others are hidden
+
+
 def test_a_mesh_is_divided_and_rendered_as_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
