@@ -29,6 +29,8 @@ ADDED_KEYS = frozenset(
         "matching.dense_min_certainty",
         "matching.dense_max_matches",
         "matching.dense_cell_px",
+        "localize.min_image_matches",
+        "localize.min_overlap",
         "localize.recalibrate",
         "localize.turn_failed",
         "localize.turn_max_inlier_share",

@@ -8,8 +8,13 @@ cascade.py          coarse-to-fine matching, a generator of matching steps
 map_matcher.py      matches a query with images or landmarks of one map
 photo_matcher.py    matches a query with map photos, by a matcher that finds keypoints itself
 correspondences.py  lifts matches to 3D points; covisibility clusters
+view_overlap.py     which map images see the same place, where few share points
 weighting.py        semantic, depth and other cues about matches -> weights
 estimation.py       pose hypotheses by cluster; selection, and one pose on the union
+view_check.py       the map's surface rendered at the best hypotheses, and compared
+view_synthesis.py   comparison of a photo with such a view
+dense_features.py   dense RootSIFT on a grid, for this comparison
+view_cues.py        weights of the places in a view: passers-by, normals, labels
 verification.py     confidence in the selected pose
 landmark_check.py   landmarks that should be in view under the pose, and are not
 error_limits.py     errors that a correct pose may have, relative or in metres

@@ -6,6 +6,7 @@ map.py                   ``Map``: the same, with ``open`` and ``save``
 track_lifter.py          lifts keypoints of map images to the points of their tracks
 landmark_descriptors.py  one or more descriptors per map point
 mean_descriptors.py      computes them from the features of the map images
+noise_axes.py            directions in which landmarks from depth are uncertain
 units.py                 text of lengths: metres where the scale is known
 calibration.py           answers of the map about its own photos, and their file
 georeference.py          location on Earth: ENU coordinates, GeoPose, and its file
