@@ -12,6 +12,8 @@ from hloc_lite.types import Bool, Float32, Int64
 
 _MAX_CELLS = 1 << 20
 """Voxels along one axis; three such numbers fit into 60 bits."""
+_MORTON_BITS = 20
+"""Bits of a coordinate in a rank along the curve."""
 _BLOCK = 1 << 17
 """Points whose neighbours are in memory at once."""
 
@@ -144,3 +146,25 @@ def facing(normals: Float32, towards: Float32) -> Float32:
 def cells_of(xyz: Float32, edge: float) -> Int64:
     """(N, 3) indices of the cubes of a grid that hold the points."""
     return np.floor(xyz.astype(np.float64) / edge).astype(np.int64)
+
+
+def coarse_to_fine_order(xyz: Float32) -> Int64:
+    """(N,) permutation of points of which every prefix is spread evenly over all of them.
+
+    Points are ranked along a space-filling curve (Morton's), and the ranks taken in the order of
+    their reversed bits. Random prefixes would leave gaps: 13 % where splats cover twice the area.
+    """
+    low = xyz.min(axis=0)
+    cells = (xyz - low) / max(float((xyz.max(axis=0) - low).max()), 1e-30) * (2**_MORTON_BITS - 1)
+    codes = np.zeros(len(xyz), np.uint64)
+    for axis, column in enumerate(cells.astype(np.uint64).T):
+        for bit in range(_MORTON_BITS):
+            digit = (column >> np.uint64(bit)) & np.uint64(1)
+            codes |= digit << np.uint64(3 * bit + axis)
+    ranked = np.argsort(codes, kind="stable")
+    bits = max(1, (len(xyz) - 1).bit_length())
+    ranks = np.arange(2**bits, dtype=np.int64)
+    reverse = np.zeros_like(ranks)
+    for bit in range(bits):
+        reverse |= ((ranks >> bit) & 1) << (bits - 1 - bit)
+    return np.asarray(ranked[reverse[reverse < len(xyz)]], np.int64)

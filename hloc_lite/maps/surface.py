@@ -29,7 +29,7 @@ __all__ = ["StoredSurface", "Surface", "open_surface"]
 
 logger = logging.getLogger(__name__)
 POINTS_PER_PIXEL = 4
-"""Points loaded for each pixel that a tile may cover: random ones leave gaps if fewer."""
+"""Points loaded for each pixel that a tile may cover, so that thinning leaves no gaps."""
 MAX_POINTS_PER_PIXEL = 16
 """Points loaded for each pixel of a view: a million take 0.2 s to render, and one sees few of those
 behind walls."""

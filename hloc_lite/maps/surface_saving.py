@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hloc_lite.errors import HlocLiteError
+from hloc_lite.geometry.point_fusion import coarse_to_fine_order
 from hloc_lite.io.array_folder import delete_array_folder, write_array_folder
 from hloc_lite.maps.folder import SURFACE
 from hloc_lite.maps.surface import StoredSurface
@@ -21,8 +22,6 @@ from hloc_lite.maps.surface_tiles import (
     rows_from_surface,
 )
 from hloc_lite.types import Surface
-
-SHUFFLE_SEED = 0
 
 
 def write_surface(
@@ -117,7 +116,7 @@ def _spool(parts: Iterable[Surface], scratch: Path) -> tuple[_NpyFiles, list[Til
 
 
 def _divided(surface: Surface) -> Iterator[Surface]:
-    """Pieces of at most ``MAX_TILE_POINTS`` points, each a compact region, in random order."""
+    """Pieces of at most ``MAX_TILE_POINTS`` points, each a compact region, coarse to fine."""
     if surface.triangles is not None:
         yield from _divided_mesh(surface, surface.triangles)
         return
@@ -127,8 +126,7 @@ def _divided(surface: Surface) -> Iterator[Surface]:
     if not len(surface):
         return
     for rows in _halves(surface.xyz, np.arange(len(surface)), MAX_TILE_POINTS):
-        np.random.default_rng(SHUFFLE_SEED).shuffle(rows)
-        yield surface.subset(rows)
+        yield surface.subset(rows[coarse_to_fine_order(surface.xyz[rows])])
 
 
 def _divided_mesh(surface: Surface, triangles: np.ndarray) -> Iterator[Surface]:

@@ -1,7 +1,7 @@
 """Stored form of a surface: parts of bounded size, whose points take 20 bytes each.
 
 MAP/surface/map.json           schema, fingerprint of the map, bounds of each tile; written last
-MAP/surface/tiles/N.npy        points in random order: a prefix is a coarser surface
+MAP/surface/tiles/N.npy        points coarse to fine: a prefix is a coarser surface
 MAP/surface/tiles/N-faces.npy  triangles of a mesh, rows of the tile's own vertices
 """
 

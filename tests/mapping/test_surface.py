@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from hloc_lite.config import SurfaceConfig
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.formats.ply import write_ply
-from hloc_lite.geometry.point_fusion import PointSamples, voxel_means
+from hloc_lite.geometry.point_fusion import PointSamples, coarse_to_fine_order, voxel_means
 from hloc_lite.geometry.surface_rendering import render_surface
 from hloc_lite.mapping.surface import surface_from_depth, surface_from_file
 from hloc_lite.mapping.surface_fusion import fuse_points
@@ -170,3 +171,18 @@ def test_a_cloud_and_a_mesh_of_a_file(tmp_path: Path) -> None:
     write_ply(tmp_path / "mesh.ply", [mesh])
     (found,) = surface_from_file(tmp_path / "mesh.ply")
     assert found.triangles is not None and found.triangles.tolist() == [[0, 1, 2]]
+
+
+def test_prefixes_of_the_stored_order_are_spread_evenly() -> None:
+    rng = np.random.default_rng(6)
+    xyz = np.column_stack([rng.random((30000, 2)), np.zeros(30000)]).astype(np.float32)
+    order = coarse_to_fine_order(xyz)
+    assert sorted(order) == list(range(len(xyz)))
+    places = rng.random((2000, 2))
+    for count in (300, 1000, 5000):
+
+        def gap(rows: np.ndarray, count: int = count) -> float:
+            distances = cKDTree(xyz[rows[:count], :2]).query(places)[0]
+            return float(np.quantile(distances * np.sqrt(count), 0.99))
+
+        assert gap(order) < 0.85 * gap(rng.permutation(len(xyz)))
