@@ -11,7 +11,7 @@ import numpy as np
 import pycolmap
 import pytest
 
-from hloc_lite.compat.hloc import localize_inloc, localize_sfm, match_dense
+from hloc_lite.compat.hloc import localize_sfm, match_dense
 from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.formats.hloc.logs import read_log
 from hloc_lite.formats.hloc_lists import read_poses
@@ -173,5 +173,3 @@ def test_an_unmatched_pair_is_an_error(tmp_path: Path, scene: ExactScene) -> Non
 def test_what_is_missing_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="aliked-n16"):
         match_dense.main(match_dense.confs["loftr"], tmp_path, tmp_path)
-    with pytest.raises(ConfigError, match="triangulation"):
-        localize_inloc.main(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path)
