@@ -11,8 +11,8 @@ import numpy as np
 import pycolmap
 import pytest
 
-from hloc_lite.compat.hloc import localize_inloc, localize_sfm
-from hloc_lite.errors import ConfigError, FormatError
+from hloc_lite.compat.hloc import localize_sfm
+from hloc_lite.errors import FormatError
 from hloc_lite.formats.hloc.logs import read_log
 from hloc_lite.formats.hloc_lists import read_poses
 from hloc_lite.geometry.rotations import pose_errors
@@ -168,8 +168,3 @@ def test_an_unmatched_pair_is_an_error(tmp_path: Path, scene: ExactScene) -> Non
         del file["query-night-q.jpg/db-b.jpg"]
     with pytest.raises(FormatError, match=r"no matches of 'query/night/q.jpg' and 'db/b.jpg'"):
         localize(tmp_path)
-
-
-def test_what_is_missing_names_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="triangulation"):
-        localize_inloc.main(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path)

@@ -16,7 +16,7 @@ match_dense.py            image pairs -> keypoints and matches by LoFTR or anoth
 reconstruction.py         matches -> SfM model
 triangulation.py          matches and known poses -> SfM model
 localize_sfm.py           queries -> poses, by 2D-3D matches
-localize_inloc.py         an error: maps of scans are not supported yet
+localize_inloc.py         queries -> poses in cutouts of laser scans (InLoc)
 visualization.py          pictures of models and localized queries
 
 What they share:

@@ -73,11 +73,11 @@ def main(
         closing(MatchesFile(Path(matches), names)) as matches_file,
     ):
         retrieved = read_retrieval(Path(retrieval), {*names, *features_file})
-        files = _Files(features_file, matches_file)
+        files = OpenFiles(features_file, matches_file)
         for name, camera in tqdm(cameras.items(), "queries", disable=None):
             images = _known_images(localizer, name, retrieved.get(name, []))
             if images:
-                entries[name] = _localize(
+                entries[name] = localize_query(
                     localizer, name, camera, images, files, with_clusters=covisibility_clustering
                 )
     poses = {name: pose for name, entry in entries.items() if (pose := _written(localizer, entry))}
@@ -88,7 +88,7 @@ def main(
             "%d queries without a pose have that of their best retrieved image",
             len(poses) - located,
         )
-    write_poses(Path(results), _with_result_names(poses, with_folder=prepend_camera_name))
+    write_poses(Path(results), with_result_names(poses, with_folder=prepend_camera_name))
     write_log(Path(f"{results}_logs.pkl"), str(features), str(matches), str(retrieval), entries)
 
 
@@ -124,7 +124,7 @@ def pose_from_cluster(
         closing(FeaturesFile(Path(features_path))) as features_file,
         closing(MatchesFile(Path(matches_path), names)) as matches_file,
     ):
-        files = _Files(features_file, matches_file)
+        files = OpenFiles(features_file, matches_file)
         return _answer(localizer, qname, camera_of(query_camera), images, files)
 
 
@@ -136,7 +136,7 @@ def do_covisibility_clustering(frame_ids: Sequence[int], reconstruction: Any) ->
 
 
 @dataclass(frozen=True, eq=False)
-class _Files:
+class OpenFiles:
     """Open files of a run."""
 
     features: FeaturesFile
@@ -154,12 +154,12 @@ def _known_images(localizer: QueryLocalizer, query: str, names: Sequence[str]) -
     return images
 
 
-def _localize(
+def localize_query(
     localizer: QueryLocalizer,
     name: str,
     camera: Camera,
     images: Sequence[SfmImage],
-    files: _Files,
+    files: OpenFiles,
     *,
     with_clusters: bool,
 ) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def _answer(
     name: str,
     camera: Camera,
     images: Sequence[SfmImage],
-    files: _Files,
+    files: OpenFiles,
 ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     if name not in files.features:
         raise FormatError(f"{files.features.path} has no features of {name!r}")
@@ -220,7 +220,7 @@ def _written(localizer: QueryLocalizer, entry: Mapping[str, Any]) -> Rigid3 | No
     return localizer.image_with_id(entry["db"][0]).cam_from_world
 
 
-def _with_result_names(poses: Mapping[str, Rigid3], *, with_folder: bool) -> dict[str, Rigid3]:
+def with_result_names(poses: Mapping[str, Rigid3], *, with_folder: bool) -> dict[str, Rigid3]:
     """Poses by the names of hloc's results; by whole names where those would be the same."""
     parts = 2 if with_folder else 1
     short = {name: "/".join(name.split("/")[-parts:]) for name in poses}
