@@ -30,7 +30,7 @@ def add_fittings(mesh: MeshBuilder, library: Library, floor: FloorPlan) -> None:
         own = np.random.default_rng([*space.detail_key, 11])
         for wall in range(4):
             for left, width in space.free_stretches(wall, windows_too=False, margin=0.25):
-                # twin rooms have the same posters; the small notes are their own
+                # twin rooms have half of their prints in common
                 _decorate(mesh, library, style, own, space, wall, left, width)
         _add_by_doors(mesh, library, own, space)
         _add_to_ceiling(mesh, library, style, space)
@@ -54,27 +54,31 @@ def _decorate(
     while x + POSTER_M[0] < end:
         kind, size = style.random(), (POSTER_M[0], POSTER_M[1])
         if not has_whiteboard and x + WHITEBOARD_M[0] < end:
-            _hang(mesh, library, local, x, 2.05, WHITEBOARD_M, _pick(style, library.whiteboards))
+            _hang(
+                mesh, library, local, x, 2.05, WHITEBOARD_M, _pick(style, own, library.whiteboards)
+            )
             has_whiteboard, size = True, WHITEBOARD_M
         elif kind < 0.18 and x + BOARD_M[0] < end:
-            _hang(mesh, library, local, x, 1.95, BOARD_M, _pick(style, library.boards))
+            _hang(mesh, library, local, x, 1.95, BOARD_M, _pick(style, own, library.boards))
             size = BOARD_M
         elif kind < (0.7 if space.use is Use.CORRIDOR else 0.5):
             scale = float(style.choice([0.7, 1.0, 1.0, 1.25]))
             size = (POSTER_M[0] * scale, POSTER_M[1] * scale)
             framed = style.random() < 0.3
-            _hang(mesh, library, local, x, 1.55 + size[1] / 2, size, _pick(style, library.posters),
-                  framed=framed)  # fmt: skip
+            patch = _pick(style, own, library.posters)
+            _hang(mesh, library, local, x, 1.55 + size[1] / 2, size, patch, framed=framed)
         elif own.random() < 0.35:
             top = own.uniform(1.4, 1.8)
             spot = LocalFrame(local.point(x, 0), local.axes)
             rect(mesh, spot, 0, top, *NOTE_M, library["melamine"], classes.PRINT, out=0.004,
-                 patch=_pick(own, library.notes))  # fmt: skip
+                 patch=_pick(own, own, library.notes))  # fmt: skip
         x += size[0] + style.gamma(1.5, 0.5)
 
 
-def _pick(rng: np.random.Generator, patches: tuple[Rect, ...]) -> Rect:
-    return patches[rng.integers(len(patches))]
+def _pick(style: np.random.Generator, own: np.random.Generator, patches: tuple[Rect, ...]) -> Rect:
+    """Draw a print; half of those in twin rooms are the same."""
+    alike, is_alike = patches[style.integers(len(patches))], style.random() < 0.5
+    return alike if is_alike else patches[own.integers(len(patches))]
 
 
 def _hang(

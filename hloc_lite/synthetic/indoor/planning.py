@@ -90,7 +90,8 @@ def _slots(
             rng.uniform(5.0, 7.8) if wide else rng.uniform(3.6, 5.6), rng.uniform(4.2, 6.6),
             use, (*key, number),
         )  # fmt: skip
-        is_twin = bool(slots) and rng.random() < TWIN_SHARE
+        # never three alike
+        is_twin = bool(slots) and slots[-1] not in slots[:-1] and rng.random() < TWIN_SHARE
         slots.append(slots[-1] if is_twin else slot)
     return slots
 

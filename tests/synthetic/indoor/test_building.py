@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,14 @@ def test_plans_differ_by_seed_and_floor() -> None:
     lengths = {round(plan.spaces[0].x1, 6) for plan in plans}
     assert len(lengths) == len(plans)
     assert make_floor(1, 1, "x", 5) == make_floor(1, 1, "x", 5)
+
+
+def test_some_rooms_have_a_twin_and_none_has_two() -> None:
+    counts = Counter(
+        Counter(room.style_key for room in make_floor(seed, 0, "x", 6).spaces).most_common(1)[0][1]
+        for seed in range(40)
+    )
+    assert set(counts) == {1, 2} and counts[2] > 15
 
 
 def test_a_point_seen_in_two_cutouts_projects_to_the_same_surface(planned: Planned) -> None:

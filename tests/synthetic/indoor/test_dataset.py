@@ -189,7 +189,10 @@ def _run(*options: str) -> object:
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = "--floors 1 --rooms 2 --scans 1 --queries 1 --size 64x48 --query-width 64 --jobs 1"
     out = tmp_path / "b"
+    assert _run("-o", str(out), *options.split()) == 0
+    (out / ".inloc-partial/left_by_a_killed_run").mkdir(parents=True)
     assert _run("-o", str(out), *options.split(), "--layout", "inloc") == 0
+    assert not (out / ".inloc-partial").exists()
     assert "floors DUC1, 1 scans each" in capsys.readouterr().out
     assert (out / "inloc/query/iphone7/IMG_0001.JPG").is_file()
     assert (out / "inloc-names.json").is_file()
