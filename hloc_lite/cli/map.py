@@ -109,7 +109,7 @@ logger = logging.getLogger(__name__)
 @click.option(
     "--pairs",
     help="Image pairs to match: exhaustive | retrieval:K | covisible:K | poses:K | sequential:K | "
-    "FILE.",
+    "none | FILE.",
 )
 @click.option(
     "--mapper",

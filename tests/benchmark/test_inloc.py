@@ -6,6 +6,7 @@ floor, odd ones the second.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,6 @@ def _run(folder: Path) -> BenchmarkOutcome:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def thumbnail_retrieval():
+def thumbnail_retrieval() -> Iterator[None]:
     with stand_ins.register():
         yield

@@ -76,8 +76,9 @@ def test_cutouts_with_few_matches_are_skipped(case: Case) -> None:
 
 
 def test_other_folders_are_refused(case: Case, tmp_path: Path) -> None:
+    none = tmp_path / "none"
     with pytest.raises(FormatError, match="cutouts of InLoc"):
-        localize_inloc.main(tmp_path, *[tmp_path / "none"] * 4)
+        localize_inloc.main(tmp_path, none, none, none, none)
 
 
 def _localize(folder: Path, skip_matches: int | None = None) -> None:

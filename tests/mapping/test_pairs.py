@@ -8,7 +8,7 @@ import pytest
 from hloc_lite.config import PairsConfig
 from hloc_lite.config.pair_spec import PairSpec, parse_pair_spec
 from hloc_lite.errors import ConfigError, MappingError
-from hloc_lite.mapping.pairs import choose_pairs
+from hloc_lite.mapping.pairs import choose_pairs, with_baseline
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import Camera, Rigid3
 
@@ -67,3 +67,22 @@ def test_sequential_pairs_follow_the_natural_order_of_names() -> None:
     names = ["f1", "f10", "f11", "f2", "f9"]
     pairs = choose_pairs(PairSpec("sequential", 1), names, CONFIG, None, lambda k: [])
     assert pairs == [("f1", "f2"), ("f10", "f11"), ("f10", "f9"), ("f2", "f9")]
+
+
+def test_images_that_share_a_centre_are_no_pair_of_a_map_from_depth() -> None:
+    """Cutouts of one laser scan; their centres differ by rounding only."""
+    none = np.zeros(0, np.int64)
+    centers = {"a": (0, 0, 0), "b": (1e-9, 0, 0), "c": (0.5, 0, 0), "d": (900, 0, 0)}
+    images = tuple(
+        SfmImage(row, name, 1, Rigid3(np.eye(3), -np.array(center)), np.zeros((0, 2)), none)
+        for row, (name, center) in enumerate(centers.items(), start=1)
+    )
+    camera = Camera("SIMPLE_PINHOLE", 4, 3, np.array([3.0, 2, 1.5]))
+    empty = np.zeros((0, 3))
+    model = SfmModel({1: camera}, images, none, empty, empty.astype(np.uint8), np.zeros(0))
+    pairs = [("a", "b"), ("a", "c"), ("b", "c"), ("c", "d"), ("c", "unknown")]
+    assert with_baseline(pairs, model) == pairs[1:]
+
+
+def test_no_pairs_can_be_asked_for() -> None:
+    assert parse_pair_spec(PairsConfig(spec="none"), 9, None) == PairSpec("none")
