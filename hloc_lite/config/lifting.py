@@ -47,8 +47,10 @@ class LiftingConfig(Section):
     fusion_sigmas: float = Field(3.0, gt=0, le=100)
     """Lifted points that a match connects are one landmark if they are within this many standard
     deviations of their difference: 99 % of normal errors."""
-    single_image_landmarks: bool = True
-    """Keep lifted keypoints that no match confirms, as landmarks of one image."""
+    min_image_landmarks: int = Field(400, ge=0, le=10**6)
+    """Landmarks up to which an image keeps lifted keypoints that no match confirms, the most
+    certain ones first; 0: none. Where others see enough of it too, they only resemble landmarks
+    that are there already."""
     min_check_points: Annotated[int, Use.MODEL | Use.ACCEPTANCE] = Field(50, ge=10, le=10**6)
     """Observations of well triangulated points that a check of depth needs; an image needs a fifth
     of them."""

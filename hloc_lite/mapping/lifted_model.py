@@ -80,8 +80,8 @@ def lift_model(
     limits = np.full(len(model.images), max_error_px)
     fused = fuse_landmarks(placed, match_rows(first_rows, pairs), images, config, limits)
     observations, landmarks = fused.observations, fused.landmarks
-    if not config.single_image_landmarks:
-        observations, landmarks = _without_singles(observations, landmarks, images)
+    kept = _kept_landmarks(observations, landmarks, len(model.images), config)
+    observations, landmarks = _with_landmarks(kept, observations, landmarks, images)
     built = _model_of(model, observations, landmarks)
     report = _report(model, measured, depths, observations, landmarks) | {"check": check.to_json()}
     return LiftedModel(built, landmarks.sigmas.astype(np.float32), report)
@@ -207,16 +207,36 @@ def _give_landmarks(
     return placed, first_rows
 
 
-def _without_singles(
-    observations: DepthObservations, landmarks: RefinedLandmarks, images: PosedCameras
+def _kept_landmarks(
+    observations: DepthObservations,
+    landmarks: RefinedLandmarks,
+    num_images: int,
+    config: LiftingConfig,
+) -> Bool:
+    """(M,) True for landmarks of several images, and for those that an image of few ones needs."""
+    owners, of_image = observations.landmark_idxs, observations.image_idxs
+    several: Bool = np.bincount(owners, minlength=len(landmarks.xyz)) >= 2
+    counts = np.bincount(of_image[several[owners]], minlength=num_images)
+    kept = several.copy()
+    relative = landmarks.sigmas[owners] / landmarks.z
+    for image in range(num_images):
+        alone = np.flatnonzero((of_image == image) & ~several[owners])
+        room = max(0, config.min_image_landmarks - int(counts[image]))
+        kept[owners[alone[np.argsort(relative[alone], kind="stable")[:room]]]] = True
+    return kept
+
+
+def _with_landmarks(
+    kept: Bool,
+    observations: DepthObservations,
+    landmarks: RefinedLandmarks,
+    images: PosedCameras,
 ) -> tuple[DepthObservations, RefinedLandmarks]:
-    """Only the landmarks that several images observe."""
-    counts = np.bincount(observations.landmark_idxs, minlength=len(landmarks.xyz))
-    several: Bool = counts >= 2
-    numbers = np.cumsum(several) - 1
-    kept = observations.subset(several[observations.landmark_idxs])
-    kept = replace(kept, landmark_idxs=numbers[kept.landmark_idxs])
-    return kept, refine_landmarks(landmarks.xyz[several], kept, images, num_steps=0)
+    """Only some of the landmarks, and their observations."""
+    numbers = np.cumsum(kept) - 1
+    left = observations.subset(kept[observations.landmark_idxs])
+    left = replace(left, landmark_idxs=numbers[left.landmark_idxs])
+    return left, refine_landmarks(landmarks.xyz[kept], left, images, num_steps=0)
 
 
 def _model_of(

@@ -176,8 +176,8 @@ def test_holes_cost_landmarks_and_nothing_else() -> None:
             assert np.quantile(errors, 0.95) < 0.02
 
 
-def test_landmarks_of_one_image_can_be_left_out() -> None:
-    with lifted_map(single_image_landmarks=False) as (_, sfm_map):
+def test_images_with_enough_shared_landmarks_get_none_of_their_own() -> None:
+    with lifted_map(min_image_landmarks=0) as (_, sfm_map):
         points = np.concatenate([i.point3D_idxs for i in sfm_map.model.images])
         assert (np.bincount(points[points != NO_POINT]) >= 2).all()
         assert sfm_map.landmark_sigmas is not None
