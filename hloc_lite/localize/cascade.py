@@ -99,7 +99,7 @@ def match_images(
         photo = upright_photo(query)
         pairs = zip(matchers, _upright_features(query), strict=True)
         found = [matcher.match_images(photo, features, hits) for matcher, features in pairs]
-    return in_photo(query, found)
+    return tuple(found) if query.quarter_turns == 0 else in_photo(query, found)
 
 
 def match_landmarks(
@@ -109,7 +109,7 @@ def match_landmarks(
     with clock("matching"):
         pairs = zip(matchers, _upright_features(query), strict=True)
         found = [matcher.match_landmarks(features, hits) for matcher, features in pairs]
-    return in_photo(query, found)
+    return tuple(found) if query.quarter_turns == 0 else in_photo(query, found)
 
 
 def _upright_features(query: Query) -> tuple[LocalFeatures, ...]:

@@ -96,7 +96,7 @@ class QueryPipeline:
         self._first_points = first_rows([lifter.num_points for lifter in self._lifters])
         self._promises, self._view_check = promises, view_check
         self._timing = ImageTiming()
-        self._finds_keypoints = any(matcher.finds_keypoints for matcher in matchers)
+        self._photo_matcher = only_photo_matcher(self.matchers)
 
     def run(
         self,
@@ -171,7 +171,8 @@ class QueryPipeline:
         views = None if self._view_check is None else self._view_check.of(query)
         for step in self._steps(query, hits, clock) if steps is None else steps:
             hits = step.matches[0].hits
-            query = with_matched_keypoints(query, step.matches)
+            if self._photo_matcher is not None:
+                query = with_matched_keypoints(query, step.matches)
             if any(of_map.by_image for of_map in step.matches):
                 found = step.with_landmarks or step.matches
                 nearest = nearest_matches(found, self._lifters, self._first_points)
@@ -238,7 +239,7 @@ class QueryPipeline:
         Landmarks of a map whose matcher finds keypoints itself have no descriptors: its images are
         matched.
         """
-        by_images = self.config.localize.matching == "images" or self._finds_keypoints
+        by_images = self.config.localize.matching == "images" or self._photo_matcher is not None
         match = match_images if by_images else match_landmarks
         return match(query, hits, self.matchers, clock)
 
@@ -296,9 +297,8 @@ class QueryPipeline:
     ) -> Iterator[MatchingStep]:
         if self.config.localize.matching == "cascade":
             config, timing = self.config.cascade, self._timing
-            photo_matcher = only_photo_matcher(self.matchers)
-            if photo_matcher is not None:
-                return photo_steps(query, hits, photo_matcher, config, timing, clock)
+            if self._photo_matcher is not None:
+                return photo_steps(query, hits, self._photo_matcher, config, timing, clock)
             return matching_steps(query, hits, self.matchers, config, timing, clock)
         return iter([MatchingStep(self.match(query, hits, clock))])
 
