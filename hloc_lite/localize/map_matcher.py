@@ -18,7 +18,7 @@ from hloc_lite.protocols import FeatureExtractor, Lifter, Matcher
 from hloc_lite.scene import observed_points
 from hloc_lite.types import NO_POINT, Int64, LocalFeatures, Matches, RetrievalHits
 
-NO_MATCHES = Matches(np.zeros((0, 2), np.int64), np.zeros(0))
+NO_MATCHES = Matches(np.zeros((0, 2), np.int64), np.zeros(0, np.float32))
 
 
 class MapMatcher:

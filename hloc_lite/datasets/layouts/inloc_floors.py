@@ -32,7 +32,9 @@ def spread_floors(
     members: dict[str, list[str]] = {}
     for name in cams_from_floor:
         members.setdefault(floors[name], []).append(name)
-    poses, frames, end = {}, [], None
+    poses: dict[str, Rigid3] = {}
+    frames: list[MapFrame] = []
+    end: float | None = None
     for floor in sorted(members):
         centers = np.array([cams_from_floor[name].center for name in members[floor]])
         low, high = centers.min(axis=0), centers.max(axis=0)
