@@ -95,9 +95,8 @@ def _entry(
 ) -> np.ndarray:
     fields = ("queryname", "topNname", "topNscore", "P")
     rows = np.empty((1, 1), [(field, object) for field in fields])
-    cells = [np.empty((1, len(values)), object) for values in (names, matrices)]
-    for cell, values in zip(cells, (names, matrices), strict=True):
-        for index, value in enumerate(values):
-            cell[0, index] = value
-    rows[0, 0] = (query, cells[0], np.array([scores]), cells[1])
+    name_cell, matrix_cell = (np.empty((1, len(names)), object) for _ in range(2))
+    for index, (name, matrix) in enumerate(zip(names, matrices, strict=True)):
+        name_cell[0, index], matrix_cell[0, index] = name, matrix
+    rows[0, 0] = (query, name_cell, np.array([scores]), matrix_cell)
     return rows

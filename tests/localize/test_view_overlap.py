@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from hloc_lite.geometry.rotations import exp_so3
@@ -14,7 +16,7 @@ SIZE = (320, 240)
 CAMERA = Camera("SIMPLE_PINHOLE", *SIZE, np.array([277.0, 160.0, 120.0]))  # 60 degrees wide
 
 
-def model_of(views: dict[str, tuple[float, tuple[float, float, float], float]]) -> SfmModel:
+def model_of(views: Mapping[str, tuple[float, tuple[float, float, float], float]]) -> SfmModel:
     """Images at a heading (degrees) and a centre that see a wall at a distance; no shared point."""
     pixels = np.stack(np.meshgrid(np.arange(10, 320, 20.0), np.arange(10, 240, 20.0)), -1)
     pixels = pixels.reshape(-1, 2)
@@ -32,7 +34,7 @@ def model_of(views: dict[str, tuple[float, tuple[float, float, float], float]]) 
 
 
 def overlapping(
-    views: dict[str, tuple[float, tuple[float, float, float], float]], min_share: float = 0.3
+    views: Mapping[str, tuple[float, tuple[float, float, float], float]], min_share: float = 0.3
 ) -> set[tuple[str, str]]:
     model = model_of(views)
     return set(ViewOverlap(model, TrackLifter(model), min_share).pairs([*views]))
