@@ -258,7 +258,10 @@ def test_keys_that_queries_share_with_the_map() -> None:
 
 
 def test_keys_that_only_building_reads() -> None:
-    names = ("burned_in", "pairs", "geometry", "mapping", "scratch", "assessment", "self_test")
+    names = (
+        "burned_in", "pairs", "geometry", "mapping", "lifting", "scratch", "assessment",
+        "self_test",
+    )  # fmt: skip
     sections = {name: getattr(Config(), name) for name in names}
     whole = {f"{name}.{key}" for name, each in sections.items() for key in type(each).model_fields}
     two_pass = {
@@ -274,7 +277,7 @@ def test_only_what_queries_do_not_read_alone_identifies_a_map() -> None:
     kept = without_query_keys(plain)
     assert set(kept) == {
         "images", "features", "matching", "retrieval", "pairs", "geometry", "mapping", "semantics",
-        "scratch", "assessment", "self_test", "burned_in", "unknown",
+        "lifting", "scratch", "assessment", "self_test", "burned_in", "unknown",
     }  # fmt: skip
     assert set(kept["semantics"]) == {
         "source", "table", "revision", "max_side_px", "max_aspect", "window_px",

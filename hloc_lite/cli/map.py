@@ -16,6 +16,7 @@ from hloc_lite.cli.map_from_hloc import (
     from_hloc_options,
     map_from_hloc,
 )
+from hloc_lite.cli.map_inputs import read_inputs
 from hloc_lite.cli.options import (
     RegistryOption,
     config_options,
@@ -27,12 +28,11 @@ from hloc_lite.cli.options import (
     show_progress,
 )
 from hloc_lite.config import PROFILES, load_config
-from hloc_lite.errors import ConfigError, FormatError, HlocLiteError
+from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.mapping.assessment_text import assessment_lines
 from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS
 
 if TYPE_CHECKING:
-    from hloc_lite.mapping.run import MapInputs
     from hloc_lite.maps.map import Map
 
 logger = logging.getLogger(__name__)
@@ -197,7 +197,7 @@ def command(
         _finish(Path(output), sfm_map, device=device, offline=offline)
         return
     assert images is not None  # _check_usage has checked it
-    inputs = _read_inputs(images, reference, cameras_file, masks, image_list, metric=metric)
+    inputs = read_inputs(images, reference, cameras_file, masks, image_list, metric=metric)
     if depth is not None:
         inputs = with_depth(inputs, depth, depth_camera, config.lifting)
     mark_resumable()
@@ -256,39 +256,6 @@ def _check_usage(
         raise ConfigError(
             "--reference already has the poses, so no mapper runs: omit --mapper, or --reference"
         )
-
-
-def _read_inputs(
-    images: Path,
-    reference: Path | None,
-    cameras_file: Path | None,
-    masks: Path | None,
-    image_list: Path | None,
-    *,
-    metric: bool,
-) -> MapInputs:
-    from hloc_lite.cli.references import read_cameras, read_reference
-    from hloc_lite.formats.hloc_lists import read_image_list
-    from hloc_lite.mapping.run import MapInputs
-
-    cameras, model, georeference = None, None, None
-    if reference is not None:
-        model, is_known_metric, georeference = read_reference(reference, images, cameras_file)
-        metric = metric or is_known_metric
-    elif cameras_file is not None:
-        cameras = read_cameras(cameras_file, images)
-        if not cameras:
-            raise FormatError(
-                f"no intrinsics in {cameras_file}: expected lines 'NAME MODEL W H params'"
-            )
-    return MapInputs(
-        reference=model,
-        cameras=cameras,
-        masks=masks,
-        names=None if image_list is None else read_image_list(image_list),
-        metric=metric,
-        georeference=georeference,
-    )
 
 
 def print_summary(output: Path, report: Mapping[str, Any]) -> None:
