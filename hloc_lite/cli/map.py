@@ -17,6 +17,7 @@ from hloc_lite.cli.map_given import (
     given_source,
     map_given,
 )
+from hloc_lite.cli.map_inputs import read_inputs
 from hloc_lite.cli.map_text import print_summary
 from hloc_lite.cli.options import (
     RegistryOption,
@@ -30,11 +31,10 @@ from hloc_lite.cli.options import (
     show_progress,
 )
 from hloc_lite.config import PROFILES, load_config
-from hloc_lite.errors import ConfigError, FormatError, HlocLiteError
+from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, SEGMENTERS
 
 if TYPE_CHECKING:
-    from hloc_lite.mapping.run import MapInputs
     from hloc_lite.maps.map import Map
 
 logger = logging.getLogger(__name__)
@@ -204,7 +204,7 @@ def command(
         }
     )
     config = load_config(profile, config_file, settings, overrides)
-    inputs = _read_inputs(
+    inputs = read_inputs(
         images, reference, cameras_file, masks, image_list, metric=metric, kind=reference_kind
     )
     if given is not None:
@@ -277,39 +277,3 @@ def _check_usage(
         raise ConfigError(
             "--reference already has the poses, so no mapper runs: omit --mapper, or --reference"
         )
-
-
-def _read_inputs(
-    images: Path | None,
-    reference: Path | None,
-    cameras_file: Path | None,
-    masks: Path | None,
-    image_list: Path | None,
-    *,
-    metric: bool,
-    kind: str | None = None,
-) -> MapInputs:
-    from hloc_lite.cli.references import read_cameras, read_reference
-    from hloc_lite.formats.hloc_lists import read_image_list
-    from hloc_lite.mapping.run import MapInputs
-
-    cameras, model, georeference = None, None, None
-    if reference is None and kind is not None:
-        raise ConfigError("--reference-kind is about known poses: give them with --reference")
-    if reference is not None and images is not None:
-        model, is_known_metric, georeference = read_reference(reference, images, cameras_file, kind)
-        metric = metric or is_known_metric
-    elif cameras_file is not None and images is not None:
-        cameras = read_cameras(cameras_file, images)
-        if not cameras:
-            raise FormatError(
-                f"no intrinsics in {cameras_file}: expected lines 'NAME MODEL W H params'"
-            )
-    return MapInputs(
-        reference=model,
-        cameras=cameras,
-        masks=masks,
-        names=None if image_list is None else read_image_list(image_list),
-        metric=metric,
-        georeference=georeference,
-    )

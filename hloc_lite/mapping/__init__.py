@@ -14,6 +14,15 @@ photo_matching.py      only for matchers that take photos: pairs first, then the
 two_pass_matching.py   nearest neighbours for all pairs, then the learned matcher where needed
 pair_matching.py       matches of pairs, stored as they come
 reconstruction.py      verified matches -> SfM models, by a mapper or by triangulation
+lifted_model.py        with measured depth: lifted points besides the triangulated ones
+measured_depth.py      depth of one image: its keypoints lifted, compared with triangulated points
+depth_lifting.py       depth of keypoints and its uncertainty; none across an edge
+depth_registration.py  how depth images would have to be moved to agree best
+depth_check.py         units, frames and registration of depth, against triangulated points
+depth_correction.py    systematic errors of the sensor, learned from them
+landmark_fusion.py     lifted keypoints that match and agree become one landmark
+landmark_refinement.py  each landmark fitted to its rays and depths
+depth_hashes.py        fingerprints of measured depth
 scratch.py             from scratch: several candidates, and the choice among them
 repair.py              images at a wrong place are registered again; loose groups become models
 pair_agreement.py      which images these are: their verified matches contradict their pose

@@ -74,7 +74,7 @@ def lift_model(
     for note in check_notes(check, len(measured)):
         logger.warning("%s", note)
     depths = [_usable(measured.get(image.name), check, config) for image in model.images]
-    placed, first_rows = _give_landmarks(tracks, found, depths, images, model, config)
+    placed, first_rows = _keypoints_with_points(tracks, found, depths, images, model, config)
     index = {image.name: row for row, image in enumerate(model.images)}
     pairs = [(index[a], index[b], np.asarray(rows, np.int64)) for (a, b), rows in matches]
     limits = np.full(len(model.images), max_error_px)
@@ -156,7 +156,7 @@ def _usable(
     return replace(lifted, z=z, sigmas=np.hypot(lifted.sigmas, share * z))
 
 
-def _give_landmarks(
+def _keypoints_with_points(
     tracks: DepthObservations,
     found: RefinedLandmarks,
     depths: Sequence[KeypointDepths | None],

@@ -4,6 +4,7 @@ The value:
 map_data.py              ``MapData``: SfM model, features, global descriptors, config
 map.py                   ``Map``: the same, with ``open`` and ``save``
 track_lifter.py          lifts keypoints of map images to the points of their tracks
+noise_axes.py            direction in which landmarks of a map from depth are uncertain
 landmark_descriptors.py  one or more descriptors per map point
 mean_descriptors.py      computes them from the features of the map images
 noise_axes.py            directions in which landmarks from depth are uncertain

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hloc_lite.cli.main import main
-from hloc_lite.cli.map import _read_inputs
+from hloc_lite.cli.map_inputs import read_inputs
 from hloc_lite.cli.map_text import print_summary
 from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.formats.recognition import RecognizedImages, recognize
@@ -64,7 +64,7 @@ def test_a_georeferenced_reference_gives_its_georeference(tmp_path: Path) -> Non
         similarity = Similarity3(0.5, np.eye(3), np.zeros(3))
         known = Georeference(48.0, 11.0, 5.0, similarity, quality)
         replace(sfm_map, georeference=known).save(tmp_path / "map")
-        inputs = _read_inputs(tmp_path, tmp_path / "map", None, None, None, metric=False)
+        inputs = read_inputs(tmp_path, tmp_path / "map", None, None, None, metric=False)
     assert not inputs.metric  # its unit is half a metre
     assert inputs.georeference is not None and inputs.georeference.metres_per_unit == 0.5
 
@@ -75,7 +75,7 @@ def test_poses_without_intrinsics_take_those_of_cameras(tmp_path: Path) -> None:
     (tmp_path / "poses.txt").write_text("x/1.png 1 0 0 0 1 2 3\nx/sub/2.png 1 0 0 0 4 5 6\n")
     cameras = tmp_path / "cameras.txt"
     cameras.write_text("* PINHOLE 640 480 500 500 320 240\n2.png PINHOLE 640 480 600 600 320 240\n")
-    inputs = _read_inputs(photos, tmp_path / "poses.txt", cameras, None, None, metric=False)
+    inputs = read_inputs(photos, tmp_path / "poses.txt", cameras, None, None, metric=False)
     assert inputs.cameras is None and inputs.reference is not None
     focals = {
         image.name: inputs.reference.cameras[image.camera_id].params[0]
@@ -83,7 +83,7 @@ def test_poses_without_intrinsics_take_those_of_cameras(tmp_path: Path) -> None:
     }
     assert focals == {"1.png": 500, "sub/2.png": 600}
     with pytest.raises(FormatError, match="give them with --cameras"):
-        _read_inputs(photos, tmp_path / "poses.txt", None, None, None, metric=False)
+        read_inputs(photos, tmp_path / "poses.txt", None, None, None, metric=False)
 
 
 def test_one_line_of_intrinsics_for_all_photos(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_one_line_of_intrinsics_for_all_photos(tmp_path: Path) -> None:
     write_photos(photos, ["1.png", "sub/2.png"])
     cameras = tmp_path / "cameras.txt"
     cameras.write_text("* PINHOLE 640 480 500 500 320 240\n1.png PINHOLE 640 480 600 600 320 240\n")
-    found = _read_inputs(photos, None, cameras, None, None, metric=False).cameras
+    found = read_inputs(photos, None, cameras, None, None, metric=False).cameras
     assert found is not None
     assert {name: camera.params[0] for name, camera in found.items()} == {
         "1.png": 600,
@@ -115,11 +115,11 @@ def test_every_kind_with_poses_is_a_reference(sample: FormatSample, tmp_path: Pa
     given = cameras if recognize(path).needs_cameras else None
     if not posed.posed.model.images:
         with pytest.raises(FormatError, match="intrinsics, but no poses"):
-            _read_inputs(folder / "more", path, given, None, None, metric=False)
+            read_inputs(folder / "more", path, given, None, None, metric=False)
         return
-    inputs = _read_inputs(folder / "more", path, given, None, None, metric=False)
+    inputs = read_inputs(folder / "more", path, given, None, None, metric=False)
     assert inputs.reference is not None
     assert len(inputs.reference.images) == len(posed.posed.model.images)
     if given is None and not recognize(path).takes_cameras:
         with pytest.raises(ConfigError, match="omit --cameras"):
-            _read_inputs(folder / "more", path, cameras, None, None, metric=False)
+            read_inputs(folder / "more", path, cameras, None, None, metric=False)

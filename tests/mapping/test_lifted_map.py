@@ -49,7 +49,7 @@ def true_points(scene: ExactScene, sfm_map: Map, name: str) -> np.ndarray:
 
 
 def test_every_keypoint_becomes_a_landmark_at_its_place() -> None:
-    with lifted_map() as (scene, sfm_map):
+    with lifted_map(min_image_landmarks=10000) as (scene, sfm_map):
         assert sfm_map.landmark_sigmas is not None
         for image in sfm_map.model.images:
             points = image.point3D_idxs
@@ -65,7 +65,7 @@ def test_every_keypoint_becomes_a_landmark_at_its_place() -> None:
 
 
 def test_matched_keypoints_are_one_landmark() -> None:
-    with lifted_map() as (scene, sfm_map):
+    with lifted_map(min_image_landmarks=10000) as (scene, sfm_map):
         report = sfm_map.report["depth"]
         seen = [set(map(tuple, true_points(scene, sfm_map, name))) for name in NAMES]
         num_points = len(set.union(*seen))
