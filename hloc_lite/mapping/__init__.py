@@ -40,17 +40,6 @@ pure_rotation.py       pairs of images without parallax
 gps_check.py           EXIF's GPS positions against the cameras
 report.py              outcome of each image, and why it was left out
 
-With measured depth, landmarks come from it, too:
-lifted_model.py        SfM model with landmarks from depth besides triangulated ones
-measured_depth.py      depth of one image: its keypoints lifted and compared
-depth_lifting.py       depth of keypoints with its uncertainty, none across an edge
-depth_check.py         units, frames, registration and noise against triangulated points
-depth_registration.py  how depth images would have to be moved to agree best
-depth_correction.py    systematic errors of a depth sensor
-landmark_fusion.py     lifted keypoints that match and agree are one landmark
-landmark_refinement.py  landmarks by rays and depths together
-depth_hashes.py        fingerprints of depth
-
 The surface of a map is made after it:
 surface.py             from depth images, scans, a mesh or the map's points
 surface_sources.py     measured points of these, as they come

@@ -7,7 +7,6 @@ track_lifter.py          lifts keypoints of map images to the points of their tr
 noise_axes.py            direction in which landmarks of a map from depth are uncertain
 landmark_descriptors.py  one or more descriptors per map point
 mean_descriptors.py      computes them from the features of the map images
-noise_axes.py            directions in which landmarks from depth are uncertain
 units.py                 text of lengths: metres where the scale is known
 calibration.py           answers of the map about its own photos, and their file
 georeference.py          location on Earth: ENU coordinates, GeoPose, and its file
