@@ -11,6 +11,7 @@ import numpy.typing as npt
 from hloc_lite.config import query_settings
 from hloc_lite.errors import ShapeError
 from hloc_lite.io.array_folder import json_array
+from hloc_lite.maps.config import plain_config
 from hloc_lite.maps.georeference import georeference_to_json
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.map_data import MapData
@@ -73,7 +74,7 @@ def compact_arrays(
         arrays[SIGMAS] = sfm_map.landmark_sigmas[landmark_idxs].astype(np.float16)
     header = {
         "fingerprint": sfm_map.fingerprint,
-        "config": config.model_dump(),
+        "config": plain_config(config),
         "chosen": query_settings(config),
         "georeference": None if georeference is None else georeference_to_json(georeference),
         "weights": dict(sfm_map.weights),

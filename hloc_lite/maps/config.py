@@ -13,7 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hloc_lite.config import Config, config_of_another_version, without_query_keys
+from hloc_lite.config import (
+    Config,
+    LiftingConfig,
+    config_of_another_version,
+    without_query_keys,
+)
 from hloc_lite.errors import ConfigError, FormatError
 from hloc_lite.maps.outside_names import split_outside_names
 
@@ -41,6 +46,18 @@ def config_fields(
         return {"config": config, "outside_names": {}}
     harmless, names = split_outside_names(config)
     return {"config": harmless, "outside_names": names}
+
+
+def plain_config(config: Config) -> dict[str, Any]:
+    """Plain values of the config of a map, as its folder keeps them.
+
+    Settings of depth are left out where they are the defaults: they say nothing about most maps,
+    and small compact maps count every byte.
+    """
+    values = config.model_dump()
+    if config.lifting == LiftingConfig():
+        del values["lifting"]
+    return values
 
 
 def restore_config(

@@ -24,6 +24,7 @@ from hloc_lite.io.staging import (
     move_staged_files,
 )
 from hloc_lite.maps.calibration import replace_calibration
+from hloc_lite.maps.config import plain_config
 from hloc_lite.maps.folder import (
     FILES,
     FILES_WITHOUT_CHECKSUMS,
@@ -114,7 +115,7 @@ def _write_files(folder: Path, sfm_map: MapData, extra: Mapping[str, Any]) -> No
     header = {
         "schema": MAP_SCHEMA,
         "fingerprint": sfm_map.fingerprint,
-        "config": config.model_dump(),
+        "config": plain_config(config),
         "chosen": query_settings(config),
         "weights": dict(sfm_map.weights),
         "images": len(images),
