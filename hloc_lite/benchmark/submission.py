@@ -63,7 +63,7 @@ def write_run_submission(
 ) -> tuple[WrittenSubmission, tuple[Finding, ...]]:
     """Write the submission of a run, and check it as the site would read it.
 
-    Validation conditions are left out, unless there are no others: their file can be scored at home.
+    Validation conditions are left out, unless there are no others: their file can be scored here.
 
     Args:
         description: text about the method, for forms that want one.

@@ -83,8 +83,8 @@ def write(dataset: Dataset, root: Path) -> dict[str, str]:
     """Write a validation scene of the first condition, and a test scene of the others.
 
     The reference of a scene is the map image nearest to its queries; other map images have no
-    place. Photos are resampled where they have distortion. The reference gets its depth image if the
-    data set has depths.
+    place. Photos are resampled where they have distortion. The reference gets its depth image if
+    the data set has depths.
 
     Raises:
         FormatError: no metric poses, or no query with a pose.
