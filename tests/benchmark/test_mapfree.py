@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from hloc_lite.benchmark.options import BenchmarkOptions
 from hloc_lite.benchmark.run import BenchmarkOutcome, open_benchmark, run_benchmark
@@ -109,9 +109,10 @@ def test_distributed_depth_is_read_and_its_scale_is_that_of_the_poses(
     write_benchmark("mapfree", source, tmp_path / "data")
     for scene in (VAL, TEST):
         path = tmp_path / "data" / scene / DEPTHS[0]
-        measured = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        with Image.open(path) as image:
+            measured = np.asarray(image, np.uint16)
         path.unlink()
-        cv2.imwrite(str(path.with_name(Path(kind).name)), measured * 2)
+        Image.fromarray(measured * 2).save(path.with_name(Path(kind).name))
     options = BenchmarkOptions(settings=SETTINGS, offline=True, parts=("s00460",))
     opened = open_benchmark("mapfree", tmp_path / "data", options)
     assert any("estimate" in note for note in opened.parts[0].notes)
@@ -140,7 +141,7 @@ def one_wall(folder: Path) -> Dataset:
     source = two_floors(folder)
     assert source.reference is not None
     images = source.reference.images
-    poses = source.ground_truth["all"] | {image.name: image.cam_from_world for image in images}
+    poses = {**source.ground_truth["all"]} | {image.name: image.cam_from_world for image in images}
     camera = next(iter(source.queries["all"].values()))
     reference = source.reference.with_images(frozenset({MAPPED}))
     return replace(

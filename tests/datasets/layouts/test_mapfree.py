@@ -125,10 +125,12 @@ def test_depth_of_the_reference(root: Path) -> None:
         assert test.depth is None and isinstance(val.depth, DepthFiles)
         assert val.depth.files[REFERENCE].path.name == f"frame_00000.{found}.png"
         assert any("estimate" in note for note in val.notes) == (kind != "depth")
-    depth = val.depth.depth_of(REFERENCE)
+    source = read(root, CARD)[0].depth
+    assert source is not None
+    depth = source.depth_of(REFERENCE)
     assert depth is not None and depth.is_metric
     assert np.isnan(depth.depths[0, 0]) and np.allclose(depth.depths.ravel()[1:], 2.5)
-    assert val.depth.depth_of("seq1/frame_00000.jpg") is None
+    assert source.depth_of("seq1/frame_00000.jpg") is None
 
 
 def test_several_depth_images_of_other_networks(root: Path) -> None:
