@@ -66,7 +66,7 @@ def estimate_cost(
     sample = Dataset(
         name=first.name, image_folder=first.image_folder, map_image_names=names,
         reference=first.reference, queries={"sample": few}, ground_truth={},
-        is_metric=first.is_metric,
+        is_metric=first.is_metric, depth=first.depth,
     )  # fmt: skip
     quiet = BenchmarkOptions(
         profile=options.profile, device=options.device, offline=options.offline

@@ -103,7 +103,7 @@ def chosen_part(dataset: Dataset, options: BenchmarkOptions) -> Dataset:
     """Part with the subset of queries and map images that the options ask for.
 
     Raises:
-        FormatError: the part has no map images or no queries.
+        FormatError: the part has no map images or no queries, or one map image without depth.
     """
     queries = {
         condition: {name: cameras[name] for name in _spread(tuple(cameras), options.subset)}
@@ -117,6 +117,11 @@ def chosen_part(dataset: Dataset, options: BenchmarkOptions) -> Dataset:
         raise FormatError(
             f"{dataset.name} below {dataset.image_folder} has no {what}: `hloc-lite dataset check` "
             f"tells what is missing"
+        )
+    if len(names) == 1 and dataset.depth is None:
+        raise FormatError(
+            f"{dataset.name} below {dataset.image_folder}: a map of one photo needs its depth; "
+            + "; ".join(dataset.notes)
         )
     truth = {
         condition: {name: pose for name, pose in poses.items() if name in kept}

@@ -61,6 +61,10 @@ PROTOCOLS = ("mapfree", "rio10")
 def map_free_table(parts: Iterable[Dataset], answers: Submission) -> TextTable:
     """Table of precision and AUC by pose and by VCRE, over all scenes with true poses.
 
+    Args:
+        parts: scenes; those without true poses are left out.
+        answers: query_from_reference and confidence by name in a submission.
+
     Raises:
         HlocLiteError: no scene with true poses, or no estimate of one of their frames.
     """

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from hloc_lite.benchmark.options import BenchmarkOptions, benchmark_config
 from hloc_lite.benchmark.parts import PartAnswers, answer_part, chosen_part, map_part
-from hloc_lite.benchmark.protocols import dcre_table
+from hloc_lite.benchmark.protocols import dcre_table, map_free_table
 from hloc_lite.benchmark.reporting import part_notes, write_run_report
 from hloc_lite.benchmark.scoring import asked_poses, comparison, evaluate_parts
 from hloc_lite.benchmark.submission import (
     SUBMISSION_FILES,
     ranked_poses,
+    submission_entries,
     write_run_submission,
 )
 from hloc_lite.config import Config
@@ -32,12 +33,14 @@ from hloc_lite.formats.hloc_lists import write_poses
 from hloc_lite.formats.submissions.findings import Finding
 from hloc_lite.formats.submissions.forms import SUBMISSION_FORMS
 from hloc_lite.formats.submissions.inloc_mat import write_img_list
+from hloc_lite.formats.submissions.reader import Submission
 from hloc_lite.io.files import write_json_atomic, write_text_atomic
 from hloc_lite.io.locks import exclusive_lock
 
 logger = logging.getLogger(__name__)
-DCRE = "dcre.md"
-SCORES = ("scores.json", "table.md", "table.tex", DCRE)
+PROTOCOL_FILES = {"mapfree": "map_free.md", "rio10": "dcre.md"}
+"""Data sets with scores of their own, and the file of these."""
+SCORES = ("scores.json", "table.md", "table.tex", *PROTOCOL_FILES.values())
 """Files that are written where true poses are public."""
 FRAMES = "frames.txt"
 """Frame of the pose of each query, such as its floor, where poses have several."""
@@ -61,8 +64,9 @@ class BenchmarkOutcome:
     """None without a form, or if there is nothing to hand in."""
     findings: tuple[Finding, ...]
     report: Path | None
-    dcre: TextTable | None = None
-    """RIO10's scores; None for other data sets, or without depth of the queries."""
+    protocol: TextTable | None = None
+    """Scores of Map-free or RIO10; None for other data sets, without public poses, and for RIO10
+    without depth of the queries."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,17 +191,27 @@ def _finish(run: BenchmarkRun, parts: tuple[PartAnswers, ...], output: Path) -> 
         write_json_atomic(output / "scores.json", evaluation_to_json(evaluation))
         write_text_atomic(output / "table.md", markdown_table(table))
         write_text_atomic(output / "table.tex", latex_table(table))
-    dcre = None
-    if card.name == "rio10":
-        poses = {name: pose for part in parts for name, pose in part.poses.items()}
-        dcre = dcre_table([part.dataset for part in parts], poses)
-    if dcre is not None:
-        write_text_atomic(output / DCRE, markdown_table(dcre))
+    protocol = None if evaluation is None else _protocol_table(card, parts)
+    if protocol is not None:
+        write_text_atomic(output / PROTOCOL_FILES[card.name], markdown_table(protocol))
     written, findings = _write_submission(card, parts, output, features)
     if card.submission == "inloc":
         write_img_list(output / IMG_LIST, ranked_poses(parts))
     report = write_run_report(card, parts, evaluation, output, config, run.options, findings)
-    return BenchmarkOutcome(card, parts, evaluation, table, written, findings, report, dcre)
+    return BenchmarkOutcome(card, parts, evaluation, table, written, findings, report, protocol)
+
+
+def _protocol_table(card: Card, parts: Sequence[PartAnswers]) -> TextTable | None:
+    """Scores of a data set that has a protocol of its own."""
+    datasets = [part.dataset for part in parts]
+    if card.name == "rio10":
+        return dcre_table(datasets, {n: p for part in parts for n, p in part.poses.items()})
+    if card.name == "mapfree":
+        answers = submission_entries(parts, ())
+        poses = {each.name: each.pose for each in answers if each.pose is not None}
+        confidences = {each.name: each.confidence for each in answers}
+        return map_free_table(datasets, Submission(poses, confidences)) if poses else None
+    return None
 
 
 def _write_submission(

@@ -63,13 +63,15 @@ def write_run_submission(
 ) -> tuple[WrittenSubmission, tuple[Finding, ...]]:
     """Write the submission of a run, and check it as the site would read it.
 
+    Validation conditions are left out, unless there are no others: their file can be scored here.
+
     Args:
         description: text about the method, for forms that want one.
 
     Raises:
         HlocLiteError: it cannot be written, or a query has no name that the form can hold.
     """
-    asked = submission_entries(parts, card.validation)
+    asked = submission_entries(parts, card.validation) or submission_entries(parts, ())
     confidences = {each.name: each.confidence for each in asked if each.pose is not None}
     written = write_submission(
         {each.name: each.pose for each in asked if each.pose is not None},

@@ -121,8 +121,8 @@ def print_outcome(outcome: BenchmarkOutcome, *, is_whole: bool) -> None:
     if outcome.evaluation is not None and outcome.table is not None:
         click.echo(sure_but_wrong(outcome.evaluation))
         click.echo(plain_table(outcome.table))
-    if outcome.dcre is not None:
-        click.echo(plain_table(outcome.dcre))
+    if outcome.protocol is not None:
+        click.echo(plain_table(outcome.protocol))
     if outcome.report is not None:
         click.echo(f"report: {outcome.report}")
     if outcome.submission is None:

@@ -50,7 +50,7 @@ class LiftingConfig(Section):
     min_image_landmarks: int = Field(400, ge=0, le=10**6)
     """Landmarks up to which an image keeps lifted keypoints that no match confirms, the most
     certain ones first; 0: none. Where others see enough of it too, they only resemble landmarks
-    that are there already."""
+    that are there already. A map of one image keeps all."""
     min_check_points: Annotated[int, Use.MODEL | Use.ACCEPTANCE] = Field(50, ge=10, le=10**6)
     """Observations of well triangulated points that a check of depth needs; an image needs a fifth
     of them."""

@@ -233,7 +233,7 @@ def _pair(
     """Choose the pairs of images."""
     names = [name for name in image_hashes if name in features]
     keypoints = stored_keypoints(features, names)
-    check_usable(keypoints, skipped)
+    check_usable(keypoints, skipped, has_depth=run.inputs.depth is not None)
     cameras = find_cameras(run, names, features)  # before the long steps: it checks them
     with clock("retrieval"):
         descriptors = compute_global_descriptors(run, {n: image_hashes[n] for n in names})

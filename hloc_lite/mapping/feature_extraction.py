@@ -71,13 +71,22 @@ def check_unchanged(image_hashes: Mapping[str, str], store: ShardedStore) -> Non
             )
 
 
-def check_usable(keypoints: Mapping[str, Float64], skipped: Mapping[str, str]) -> None:
-    """Raise MappingError if there are fewer than two images, or no keypoints at all."""
+def check_usable(
+    keypoints: Mapping[str, Float64], skipped: Mapping[str, str], *, has_depth: bool = False
+) -> None:
+    """Raise MappingError if there are fewer than two images, or no keypoints at all.
+
+    Args:
+        keypoints: image name -> (N, 2) keypoints.
+        skipped: image name -> reason why it cannot be used.
+        has_depth: landmarks come from measured depth, for which one image is enough.
+    """
     names = list(keypoints)
-    if len(names) < 2:
+    at_least = 1 if has_depth else 2
+    if len(names) < at_least:
         reasons = "; ".join(f"{name!r}: {reason}" for name, reason in [*skipped.items()][:3])
         raise MappingError(
-            f"a map needs at least 2 images that can be used, got {len(names)}"
+            f"a map needs at least {counted(at_least, 'image')} that can be used, got {len(names)}"
             + (f" ({counted(len(skipped), 'other')} skipped: {reasons})" if skipped else "")
         )
     if not any(len(rows) for rows in keypoints.values()):

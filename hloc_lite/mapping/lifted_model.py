@@ -213,7 +213,12 @@ def _kept_landmarks(
     num_images: int,
     config: LiftingConfig,
 ) -> Bool:
-    """(M,) True for landmarks of several images, and for those that an image of few ones needs."""
+    """(M,) True for landmarks of several images, and for those that an image of few ones needs.
+
+    All, if there is one image only: none can be confirmed by another.
+    """
+    if num_images == 1:
+        return np.ones(len(landmarks.xyz), bool)
     owners, of_image = observations.landmark_idxs, observations.image_idxs
     several: Bool = np.bincount(owners, minlength=len(landmarks.xyz)) >= 2
     counts = np.bincount(of_image[several[owners]], minlength=num_images)

@@ -63,6 +63,8 @@ def choose_image_pairs(run: Run, names: Sequence[str], descriptors: Float32) -> 
                 "--pairs none is for maps from depth: give --depth, or another kind of pairs"
             )
         return []
+    if run.inputs.depth is not None and len(names) == 1:
+        return []
     pairs = choose_pairs(
         spec, names, run.config.pairs, reference, retrieve, listed=run.source.names
     )

@@ -4,6 +4,10 @@ Each scene is a data set whose map is one image, ``seq0/frame_00000.jpg``. Queri
 frame of ``seq1``, counted in the lists as the single-frame track counts them. Poses are world to
 camera, and the world is the frame of the reference image. Those of test scenes are hidden: zeros,
 or no file.
+
+The map gets its landmarks from a depth image beside the reference. The authors distribute estimates
+by DPT, ``seq0/frame_00000.dptkitti.png`` and ``.dptnyu.png``: 16 bits, millimetres. One that was
+measured, ``seq0/frame_00000.depth.png``, comes first; then one of another network, named alike.
 """
 
 from __future__ import annotations
@@ -22,10 +26,12 @@ from hloc_lite.datasets.layouts.photo_writing import (
     as_pinhole,
     dealt_queries,
     map_photos,
+    write_depth,
     write_photo,
 )
 from hloc_lite.datasets.layouts.scene_parts import make_part
 from hloc_lite.errors import FormatError, ShapeError
+from hloc_lite.formats.map_depth import DepthFile, DepthFiles
 from hloc_lite.formats.pose_text import (
     content_lines,
     finite_numbers,
@@ -46,9 +52,11 @@ STEP = 5
 _SCENES = {"val": "s00460", "test": "s00525"}
 """Scene of each split that is written."""
 _QUERY = re.compile(r"seq1/frame_(\d{5})\.jpg")
-_NOTE = (
-    "the map is one photo: poses have a scale only with a depth map of it, from files or a network"
-)
+DEPTHS = tuple(f"seq0/frame_00000.{kind}.png" for kind in ("depth", "dptkitti", "dptnyu"))
+"""Depth images of the reference, the first that is there is read: measured, or estimated by DPT as
+trained on KITTI (outdoors) or NYU (indoors)."""
+_NO_DEPTH = f"no depth image of {REFERENCE}: expected {DEPTHS[1]}, or one of the same kind named "
+_NO_DEPTH += f"{DEPTHS[0]} (16 bits, millimetres, the whole photo)"
 
 
 def read(root: Path, card: Card) -> tuple[Dataset, ...]:
@@ -75,7 +83,8 @@ def write(dataset: Dataset, root: Path) -> dict[str, str]:
     """Write a validation scene of the first condition, and a test scene of the others.
 
     The reference of a scene is the map image nearest to its queries; other map images have no
-    place. Photos are resampled where they have distortion.
+    place. Photos are resampled where they have distortion. The reference gets its depth image if
+    the data set has depths.
 
     Raises:
         FormatError: no metric poses, or no query with a pose.
@@ -106,6 +115,7 @@ def write(dataset: Dataset, root: Path) -> dict[str, str]:
             )
             shown = split == "val" or photo is reference
             poses.append(f"{name} {_pose_text(photo, reference) if shown else '0 0 0 0 0 0 0'}\n")
+        write_depth(dataset, reference, as_pinhole(reference.camera), folder / DEPTHS[0])
         write_text_atomic(folder / "intrinsics.txt", "".join(intrinsics))
         write_text_atomic(folder / "poses.txt", "".join(poses))
     return names
@@ -126,6 +136,7 @@ def _read_scene(folder: Path, split: str, card: Card) -> Dataset:
     pose = listed.get(REFERENCE) or Rigid3.identity()
     truth = {name: known for name in queries if (known := listed[name]) is not None}
     submission = {name: f"{folder.name}/{name}" for name in queries}
+    depth = _find_depth(folder, cameras[REFERENCE])
     return make_part(
         card,
         folder.name,
@@ -138,8 +149,34 @@ def _read_scene(folder: Path, split: str, card: Card) -> Dataset:
             RelativeQuery(name=name, query=query, reference=REFERENCE)
             for query, name in submission.items()
         ),
-        notes=(_NOTE,),
+        depth=depth,
+        notes=(_NO_DEPTH,) if depth is None else _depth_notes(depth),
     )
+
+
+def _find_depth(folder: Path, camera: Camera) -> DepthFiles | None:
+    """Depth image of the reference; None if there is none.
+
+    Raises:
+        FormatError: several of other networks, of which none is to be preferred.
+    """
+    others = sorted(each.name for each in folder.glob("seq0/frame_00000.*.png"))
+    known = [name for name in DEPTHS if (folder / name).is_file()]
+    if len(others) > 1 and not known:
+        raise FormatError(
+            f"{folder / 'seq0'} has several depth images of the reference, and only one can be "
+            f"used: {', '.join(others)}. Move the others away"
+        )
+    path = next((folder / name for name in [*known, *(f"seq0/{each}" for each in others)]), None)
+    return None if path is None else DepthFiles({REFERENCE: DepthFile(path)}, {REFERENCE: camera})
+
+
+def _depth_notes(depth: DepthFiles) -> tuple[str, ...]:
+    """Note on depth that a network has estimated."""
+    path = depth.files[REFERENCE].path
+    if path.name == Path(DEPTHS[0]).name:
+        return ()
+    return (f"{path.name} is an estimate: the scale of the poses is that of a network",)
 
 
 def _read_intrinsics(path: Path) -> dict[str, Camera]:

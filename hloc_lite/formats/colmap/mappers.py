@@ -53,7 +53,7 @@ def triangulate(
     *,
     needs_points: bool = True,
 ) -> SfmModel:
-    """Triangulate points from verified matches between images of known pose.
+    """Triangulate points from verified matches between images of known pose; none of one image.
 
     Args:
         reference: cameras and poses; its own points are ignored.
@@ -68,6 +68,9 @@ def triangulate(
     pycolmap = load_pycolmap()
     images = [_with_keypoints(image, keypoints[image.name]) for image in reference.images]
     bare = _without_points(reference, images)
+    if len(images) == 1 and not needs_points:
+        alone = replace(images[0], frame_id=reference.images[0].frame_id)
+        return replace(bare, images=(alone,), reference_cameras=reference.reference_cameras)
     with scratch_folder() as folder:
         # camera and image ids of the database and the model have to be the same
         database = folder / "database.db"

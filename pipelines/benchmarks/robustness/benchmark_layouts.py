@@ -14,25 +14,25 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 import numpy as np
 
-from hloc_lite.datasets.benchmarks import benchmark_names, write_benchmark
+from hloc_lite.datasets.benchmarks import benchmark_names, read_benchmark, write_benchmark
 from hloc_lite.datasets.dataset_folder import read_dataset_folder
 from hloc_lite.formats.hloc_lists import read_poses
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.files import read_json, write_json_atomic
+from hloc_lite.types import Rigid3
 from pipelines.benchmarks.table import Table, results_option
 
 COLUMNS = (
     "benchmark", "queries", "with pose", "within 0.25 m, 2 deg", "exit code", "submission",
     "kills", "seconds",
 )  # fmt: skip
-WITHOUT_MAP = {"mapfree"}
-"""Benchmarks that ask for poses relative to one photo: a map of one image cannot be made."""
-WITH_DEPTH = {"inloc"}
+WITH_DEPTH = {"inloc", "mapfree"}
 """Benchmarks whose maps are made from depth: left out if the data set has none."""
 
 
@@ -61,15 +61,13 @@ def main(
     rng = random.Random(seed)
     note = f"town of {len(dataset.map_image_names)} map images; {subset} queries per condition"
     table = Table("Benchmarks in their own layouts", COLUMNS, note)
-    left_out = WITHOUT_MAP | (WITH_DEPTH if dataset.depth_folder is None else set())
+    left_out = WITH_DEPTH if dataset.depth_folder is None else set()
     for name in only or [each for each in benchmark_names() if each not in left_out]:
         root = output / name / "data"
         names_file = output / name / "names.json"
         if not names_file.is_file():
             write_json_atomic(names_file, write_benchmark(name, dataset, root))
-        original = {new: old for old, new in read_json(names_file).items()}
-        if (root / "gt.txt").is_file():  # InLoc's floors have frames of their own
-            truth |= {original[new]: pose for new, pose in read_poses(root / "gt.txt").items()}
+        true = _true_poses(name, root, read_json(names_file), truth)
         command = [
             sys.executable, "-m", "hloc_lite", "-q", "benchmark", name, "--root", str(root),
             "-o", str(output / name / "results"), "--profile", profile, "--subset", str(subset),
@@ -82,9 +80,9 @@ def main(
         poses_file = output / name / "results" / "poses.txt"
         poses = read_poses(poses_file) if poses_file.is_file() else {}
         errors = [
-            pose_errors(pose, truth[original[_known(query, original)]])
+            pose_errors(pose, true[_known(query, true)])
             for query, pose in poses.items()
-            if _known(query, original)
+            if _known(query, true)
         ]
         within = sum(distance <= 0.25 and angle <= 2 for distance, angle in errors)
         log_text = (output / name / "log.txt").read_text(encoding="utf-8")
@@ -105,12 +103,34 @@ def _killed(command: list[str], rng: random.Random) -> bool:
     return False
 
 
-def _known(query: str, original: dict[str, str]) -> str:
+def _true_poses(
+    name: str, root: Path, names: Mapping[str, str], truth: Mapping[str, Rigid3]
+) -> dict[str, Rigid3]:
+    """True poses by name in the layout, in the frame that the benchmark asks for.
+
+    Args:
+        names: name in the town -> name in the layout.
+        truth: name in the town -> cam_from_world.
+    """
+    if name == "mapfree":  # scenes have equal names, and each the frame of its reference
+        return {
+            f"{part.name}/{query}": pose
+            for part in read_benchmark(name, root)
+            for poses in part.ground_truth.values()
+            for query, pose in poses.items()
+        }
+    true = {new: truth[old] for old, new in names.items() if old in truth}
+    if (root / "gt.txt").is_file():  # InLoc's floors have frames of their own
+        true |= read_poses(root / "gt.txt")
+    return true
+
+
+def _known(query: str, true: Mapping[str, Rigid3]) -> str:
     """Name of a query as the writer has called it, with or without its part; empty if unknown."""
-    if query in original:
+    if query in true:
         return query
     without_part = query.partition("/")[2]
-    return without_part if without_part in original else ""
+    return without_part if without_part in true else ""
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hloc_lite.datasets.cards import read_card
 from hloc_lite.datasets.layouts.mapfree import REFERENCE, read, write
 from hloc_lite.errors import FormatError
+from hloc_lite.formats.map_depth import DepthFiles
 from hloc_lite.formats.submissions.check import check_submission
 from hloc_lite.formats.submissions.findings import FindingKind, Severity
 from hloc_lite.formats.submissions.forms import submission_form
@@ -110,6 +112,32 @@ def test_queries_are_every_fifth_frame_of_the_list(root: Path) -> None:
         f"s00470/{name}" for name in expected
     ]  # fmt: skip
     assert any("depth" in note for note in val.notes)
+
+
+def test_depth_of_the_reference(root: Path) -> None:
+    folder = root / "val" / "s00470" / "seq0"
+    pixels = np.full((72, 54), 2500, np.uint16)
+    pixels[0, 0] = 0
+    for kind, found in (("other", "other"), ("dptnyu", "dptnyu"), ("dptkitti", "dptkitti"),
+                        ("depth", "depth")):  # fmt: skip
+        Image.fromarray(pixels).save(folder / f"frame_00000.{kind}.png")
+        val, test = read(root, CARD)
+        assert test.depth is None and isinstance(val.depth, DepthFiles)
+        assert val.depth.files[REFERENCE].path.name == f"frame_00000.{found}.png"
+        assert any("estimate" in note for note in val.notes) == (kind != "depth")
+    source = read(root, CARD)[0].depth
+    assert source is not None
+    depth = source.depth_of(REFERENCE)
+    assert depth is not None and depth.is_metric
+    assert np.isnan(depth.depths[0, 0]) and np.allclose(depth.depths.ravel()[1:], 2.5)
+    assert source.depth_of("seq1/frame_00000.jpg") is None
+
+
+def test_several_depth_images_of_other_networks(root: Path) -> None:
+    for kind in ("one", "two"):
+        (root / "val" / "s00470" / "seq0" / f"frame_00000.{kind}.png").touch()
+    with pytest.raises(FormatError, match=r"several depth images.*frame_00000\.one\.png"):
+        read(root, CARD)
 
 
 def test_test_scenes_without_a_pose_file(root: Path) -> None:
