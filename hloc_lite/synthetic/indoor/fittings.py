@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import cycle
+
 import numpy as np
 
 from hloc_lite.synthetic.atlas import Rect
 from hloc_lite.synthetic.indoor import classes, prints
+from hloc_lite.synthetic.indoor.config import FLOORS
 from hloc_lite.synthetic.indoor.layout import FloorPlan, OpeningKind, Space, Use
 from hloc_lite.synthetic.indoor.library import (
     BOARD_M,
@@ -25,13 +29,15 @@ NAMES = (
 
 def add_fittings(mesh: MeshBuilder, library: Library, floor: FloorPlan) -> None:
     """Add what hangs on the walls and ceilings of all spaces."""
+    # every other poster hangs only once, the others may hang in several places
+    unique = cycle(library.posters[1 + 2 * floor.number :: 2 * len(FLOORS)])
     for space in floor.spaces:
         style = np.random.default_rng([*space.style_key, 10])
         own = np.random.default_rng([*space.detail_key, 11])
         for wall in range(4):
             for left, width in space.free_stretches(wall, windows_too=False, margin=0.25):
                 # twin rooms have half of their prints in common
-                _decorate(mesh, library, style, own, space, wall, left, width)
+                _decorate(mesh, library, style, own, unique, space, wall, left, width)
         _add_by_doors(mesh, library, own, space)
         _add_to_ceiling(mesh, library, style, space)
 
@@ -41,6 +47,7 @@ def _decorate(
     library: Library,
     style: np.random.Generator,
     own: np.random.Generator,
+    unique: Iterator[Rect],
     space: Space,
     wall: int,
     left: float,
@@ -65,7 +72,8 @@ def _decorate(
             scale = float(style.choice([0.7, 1.0, 1.0, 1.25]))
             size = (POSTER_M[0] * scale, POSTER_M[1] * scale)
             framed = style.random() < 0.3
-            patch = _pick(style, own, library.posters)
+            shared = library.posters[2 * style.integers(len(library.posters) // 2)]
+            patch = shared if style.random() < 0.5 else next(unique)
             _hang(mesh, library, local, x, 1.55 + size[1] / 2, size, patch, framed=framed)
         elif own.random() < 0.35:
             top = own.uniform(1.4, 1.8)

@@ -141,6 +141,8 @@ class FloorPlan:
     key: tuple[int, ...]
     """Seed of the floor."""
     spaces: tuple[Space, ...]
+    number: int = 0
+    """Index of the floor in its building."""
 
     def space_at(self, points: Float64) -> np.ndarray:
         """(N,) index of the space of (N, 2) or (N, 3) points, -1 outside.

@@ -73,16 +73,16 @@ def make_library(seed: int, atlas: AtlasBuilder, detail: float, num_rooms: int) 
     def fire_sign(rng: np.random.Generator, width_px: int, height_px: int) -> UInt8:
         return prints.sign(rng, "fire", width_px, height_px)
 
-    research = painted(prints.research_poster, POSTER_M, 8 + num_rooms)
-    events = painted(prints.event_poster, POSTER_M, 6 + num_rooms // 2)
+    posters = painted(prints.research_poster, POSTER_M, 5 * num_rooms)
+    posters += painted(prints.event_poster, POSTER_M, 3 * num_rooms)
     return Library(
         materials=make_materials(seed, atlas),
-        posters=research + events,
+        posters=posters,
         notes=painted(prints.note, NOTE_M, 24),
-        boards=painted(board, BOARD_M, 2 + num_rooms // 4),
-        whiteboards=painted(panels.whiteboard, WHITEBOARD_M, 2 + num_rooms // 5, 0.7),
+        boards=painted(board, BOARD_M, 2 + num_rooms // 2),
+        whiteboards=painted(panels.whiteboard, WHITEBOARD_M, 2 + num_rooms // 2, 0.7),
         leaves=painted(panels.door_leaf, DOOR_LEAF_M, 2, 0.4),
-        books=painted(panels.book_row, BOOKS_M, 14, 0.8),
+        books=painted(panels.book_row, BOOKS_M, 40, 0.8),
         screens=painted(panels.screen, SCREEN_M, 8, 0.8),
         cabinets=painted(panels.cabinet_front, CABINET_M, 5, 0.5),
         keyboard=painted(panels.keyboard, (0.44, 0.15), 1)[0],

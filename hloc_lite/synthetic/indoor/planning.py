@@ -70,7 +70,7 @@ def make_floor(seed: int, number: int, name: str, num_rooms: int) -> FloorPlan:
     corridor = replace(corridor, openings=tuple(openings))
     arms = [space for space in spaces if space.use is Use.CORRIDOR]
     rooms = [space for space in spaces if space.use is not Use.CORRIDOR]
-    return FloorPlan(name, key, (corridor, *arms, *rooms))
+    return FloorPlan(name, key, (corridor, *arms, *rooms), number)
 
 
 def _uses(rng: np.random.Generator, count: int) -> list[Use]:
