@@ -15,7 +15,6 @@ from typing import Any
 
 from hloc_lite.config import (
     Config,
-    LiftingConfig,
     config_of_another_version,
     without_query_keys,
 )
@@ -51,12 +50,13 @@ def config_fields(
 def plain_config(config: Config) -> dict[str, Any]:
     """Plain values of the config of a map, as its folder keeps them.
 
-    Settings of depth are left out where they are the defaults: they say nothing about most maps,
-    and small compact maps count every byte.
+    Settings of depth and of views are left out where they are the defaults: they say nothing about
+    most maps, and small compact maps count every byte.
     """
     values = config.model_dump()
-    if config.lifting == LiftingConfig():
-        del values["lifting"]
+    for section in ("lifting", "view_synthesis"):
+        if getattr(config, section) == Config.model_fields[section].get_default():
+            del values[section]
     return values
 
 
