@@ -104,6 +104,7 @@ def test_inloc_is_read_back_with_the_poses_of_the_scans(
     assert len(found.reference.images) == len(source.images) == 72
     scans: dict[str, set[tuple[float, ...]]] = {}
     frames: dict[str, list[Rigid3]] = {}
+    floor_from_world = {each.name: each.frame_from_world for each in found.frames}
     for image in source.images:
         there = found.reference.image_named(names[image.name])
         cutout = parse_cutout(names[image.name])
@@ -111,7 +112,8 @@ def test_inloc_is_read_back_with_the_poses_of_the_scans(
         assert (root / f"{there.name}.mat").is_file()
         center = tuple(np.round(there.cam_from_world.center, 6) + 0.0)
         scans.setdefault(cutout.alignment, set()).add(center)
-        frame = there.cam_from_world.inverse().compose(image.cam_from_world)
+        in_floor = floor_from_world[cutout.floor].compose(there.cam_from_world.inverse())
+        frame = in_floor.compose(image.cam_from_world)
         frames.setdefault(cutout.floor, []).append(frame)
     assert len(scans) == 2 and all(len(centers) == 1 for centers in scans.values())
     for each in frames.values():
