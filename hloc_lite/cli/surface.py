@@ -63,7 +63,7 @@ def command(
     output: Path | None,
     trust: bool,
 ) -> None:
-    """Make the surface of MAP: coloured points or triangles of the place.
+    """Make the surface of MAP: coloured points or triangles.
 
     Without a source, the surface that MAP has is described, and written with --output.
     """

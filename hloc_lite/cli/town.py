@@ -18,7 +18,7 @@ from hloc_lite.errors import ConfigError
 
 @click.group("town")
 def command() -> None:
-    """Render a synthetic town or building, with exact poses, depth and labels."""
+    """Render a synthetic town or building with exact poses."""
 
 
 @command.command("render")
@@ -172,7 +172,7 @@ def indoor(
     overwrite: bool,
     layouts: tuple[str, ...],
 ) -> None:
-    """Render a building: panoramic scans with depth, and phone photos taken later.
+    """Render a building: scans with depth, and phone photos.
 
     Images that are finished already are kept. DIR will contain images/, depth/, labels/, model/
     (COLMAP), map_images.txt, queries_FLOOR.txt and gt_FLOOR.txt.

@@ -21,10 +21,10 @@ NAMES = {f"map{i}.png": i for i in (0, 1, 2, 4, 6)}
 
 def test_depth_needs_poses_and_a_depth_camera_depth() -> None:
     with pytest.raises(ConfigError, match="--reference"):
-        check_depth_usage(Path("DEPTH"), None, None)
+        check_depth_usage(Path("DEPTH"), None, None, None)
     with pytest.raises(ConfigError, match="give them with --depth"):
-        check_depth_usage(None, "7scenes", Path("MODEL"))
-    check_depth_usage(Path("DEPTH"), "7scenes", Path("MODEL"))
+        check_depth_usage(None, "7scenes", None, Path("MODEL"))
+    check_depth_usage(Path("DEPTH"), "7scenes", None, Path("MODEL"))
 
 
 def test_a_folder_of_depth_images_makes_a_map(

@@ -170,14 +170,18 @@ def test_report_has_reasons_and_times_of_the_results(run: Run) -> None:
     assert "another pose of 'query/day/IMG 4.jpg' than the pose file, or none" in err
 
 
-def test_poses_beyond_float_range_are_failures(run: Run) -> None:
-    far = "query/day/IMG 0.jpg 1 0 0 0 1e300 -1e300 1e300\n"
+def test_poses_far_away_are_failures(run: Run) -> None:
+    """An estimate of hloc on RobotCar is 1e16 away; what no unit could mean is refused."""
+    far = "query/day/IMG 0.jpg 1 0 0 0 1e17 -1e17 1e17\n"
     Path("far.txt").write_text(far)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         code, out, _ = run("far.txt", "gt_day.txt", "--report", "rep", "--json", "far.json")
     assert code == 0
-    assert out.splitlines()[2].split()[:5] == ["day", "5", "0", "0", "0.0"]
+    assert out.splitlines()[2].split()[:5] == ["day", "5", "1", "1", "0.0"]
+    Path("farther.txt").write_text(far.replace("1e17", "1e300"))
+    code, _, error = run("farther.txt", "gt_day.txt")
+    assert code == 2 and "farther.txt, line 1" in error
 
 
 def other_names() -> dict[str, Rigid3]:
