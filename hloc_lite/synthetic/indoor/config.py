@@ -6,7 +6,7 @@ from pydantic import Field
 
 from hloc_lite.config import Section
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FLOORS = ("DUC1", "DUC2")
 """Names of the floors, those of the two that InLoc scores."""
 THETAS_DEG = tuple(range(0, 360, 30))

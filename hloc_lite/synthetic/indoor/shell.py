@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hloc_lite.synthetic.indoor import classes, panels
+from hloc_lite.synthetic.indoor.coverings import add_coverings
 from hloc_lite.synthetic.indoor.layout import (
     EAST,
     NORTH,
@@ -31,7 +32,7 @@ def build_shell(mesh: MeshBuilder, library: Library, floor: FloorPlan) -> None:
     frame_tone = style.uniform(0.05, 0.7, 3) * style.uniform(0.5, 1)
     for space in floor.spaces:
         rng = np.random.default_rng([*space.detail_key, 2])
-        _add_slabs(mesh, library, space)
+        add_coverings(mesh, library, space)
         for wall in range(4):
             _add_wall(mesh, library, rng, space, wall)
         for opening in space.openings:
@@ -44,23 +45,6 @@ def build_shell(mesh: MeshBuilder, library: Library, floor: FloorPlan) -> None:
             if opening.kind is OpeningKind.WINDOW:
                 _add_window(mesh, library, space, opening)
     _add_outside(mesh, library, floor)
-
-
-def _add_slabs(mesh: MeshBuilder, library: Library, space: Space) -> None:
-    """Add the floor and the ceiling of a space; they reach below its walls."""
-    rng = np.random.default_rng([*space.style_key, 3])
-    by_use = {Use.CORRIDOR: "lino", Use.LABORATORY: "lino", Use.LOUNGE: "wood"}
-    name = by_use.get(space.use, "carpet")
-    hues = {"lino": (0.75, 0.72, 0.64), "carpet": (0.5, 0.55, 0.66), "wood": (0.85, 0.66, 0.45)}
-    tint = np.array(hues[name]) * rng.uniform(0.6, 1.15) * rng.uniform(0.85, 1.15, 3)
-    half = WALL_M / 2
-    corner = np.array([space.x0 - half, space.y1 + half, 0.0])
-    u, v = [space.x1 - space.x0 + WALL_M, 0, 0], [0, space.y0 - space.y1 - WALL_M, 0]
-    offset = tuple(rng.integers(0, 512, 2).tolist())
-    mesh.quads(corner, u, v, library[name].tinted(*tint), classes.FLOOR, offset=offset)
-    above = corner + np.array([0, 0, space.height])
-    ceiling = library["ceiling"].tinted(0.92, 0.92, 0.9)
-    mesh.quads(above, u, v, ceiling, classes.CEILING)
 
 
 def _add_wall(

@@ -65,35 +65,17 @@ def _wall(rng: np.random.Generator) -> Float32:
 
 
 def _ceiling(rng: np.random.Generator) -> Float32:
-    """Two by two mineral fibre panels with fissures, in a white grid."""
-    grain = _speckle(rng, 1.5)
+    """Mineral fibre with fissures and pinholes."""
     image = 222 + 3 * periodic_noise(rng, 30)
-    image[grain > 1.9] -= 62
+    image[_speckle(rng, 1.5) > 1.9] -= 62
     image[_speckle(rng, 0.8) > 2.6] -= 50
-    half = N // 2
-    for k in range(2):
-        for q in range(2):
-            part = image[k * half : (k + 1) * half, q * half : (q + 1) * half]
-            part += rng.normal(0, 2.5)
-            part[:6], part[:, :6] = 236, 236
-            part[6:9], part[:, 6:9] = 150, 150
     return image
 
 
 def _carpet(rng: np.random.Generator) -> Float32:
-    """Four carpet tiles, each turned against its neighbours, with coloured threads."""
-    half = N // 2
-    tone = np.zeros((N, N), np.float32)
-    for k in range(2):
-        for q in range(2):
-            lines = 9 * np.sin(np.arange(half) * (2 * np.pi * 42 / half))[None, :].astype(
-                np.float32
-            )
-            part = np.broadcast_to(lines, (half, half))
-            tone[k * half : (k + 1) * half, q * half : (q + 1) * half] = (
-                part if (k + q) % 2 else part.T
-            ) + rng.normal(0, 5)
-    gray = 150 + tone + 15 * _speckle(rng, 1.0) + 10 * periodic_noise(rng, 14)
+    """Ribbed carpet with coloured threads."""
+    ribs = 9 * np.sin(np.arange(N) * (2 * np.pi * 84 / N)).astype(np.float32)
+    gray = 150 + ribs[None, :] + 15 * _speckle(rng, 1.0) + 10 * periodic_noise(rng, 14)
     image = np.repeat(gray[..., None], 3, axis=2)
     thread = _speckle(rng, 1.3)
     image[thread > 2.1] *= np.array([1.35, 1.15, 0.8], np.float32)

@@ -12,10 +12,11 @@ from hloc_lite.synthetic.indoor import classes
 from hloc_lite.synthetic.indoor.building import Building
 from hloc_lite.synthetic.indoor.capture import OCCLUSION, Shot, grid_hits
 from hloc_lite.synthetic.indoor.condition import SCANNED, Condition, Person
-from hloc_lite.synthetic.indoor.layout import OpeningKind, Use
+from hloc_lite.synthetic.indoor.layout import WALL_M, OpeningKind, Use
 from hloc_lite.synthetic.indoor.lighting import InteriorView
 from hloc_lite.synthetic.indoor.photographing import photograph
 from hloc_lite.synthetic.indoor.planning import make_floor
+from hloc_lite.synthetic.mesh import TILE_U, TILE_V
 from hloc_lite.synthetic.render import trace
 from hloc_lite.types import Float64
 
@@ -62,6 +63,21 @@ def test_some_rooms_have_a_twin_and_none_has_two() -> None:
         for seed in range(40)
     )
     assert set(counts) == {1, 2} and counts[2] > 15
+
+
+def test_no_floor_or_ceiling_repeats_at_a_fixed_distance(planned: Planned) -> None:
+    """Each piece is cut from another place of its texture, and pieces cover the whole floor."""
+    building, _ = planned
+    mesh, floor = building.shells[0], building.floors[0]
+    for label in (classes.FLOOR, classes.CEILING):
+        pieces = mesh.appearance[(mesh.labels == label) & (mesh.appearance[:, TILE_U] > 0)]
+        places = np.unique(pieces[:, [TILE_U, TILE_V]], axis=0)
+        assert len(pieces) > 100 and len(places) > 0.9 * len(pieces)
+    is_floor = mesh.labels[mesh.surface_idxs] == classes.FLOOR
+    a, b, c = np.moveaxis(mesh.triangles[is_floor].astype(np.float64), 1, 0)
+    covered = np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2
+    wanted = sum((s.x1 - s.x0 + WALL_M) * (s.y1 - s.y0 + WALL_M) for s in floor.spaces)
+    assert 0.98 * wanted < covered < 1.001 * wanted
 
 
 def test_a_point_seen_in_two_cutouts_projects_to_the_same_surface(planned: Planned) -> None:
