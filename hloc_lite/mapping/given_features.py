@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import re
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from hloc_lite.config import Config, load_config
 from hloc_lite.errors import FormatError, counted
+from hloc_lite.io.lazy_mapping import LazyMapping
 from hloc_lite.maps.outside_names import with_values
 from hloc_lite.registry import FEATURES
 from hloc_lite.types import Float64, LocalFeatures
@@ -22,7 +23,7 @@ from hloc_lite.types import Float64, LocalFeatures
 logger = logging.getLogger(__name__)
 
 
-class GivenFeatures(Mapping[str, LocalFeatures]):
+class GivenFeatures(LazyMapping[LocalFeatures]):
     """Features of named images, read from disk on access.
 
     Args:
@@ -40,7 +41,7 @@ class GivenFeatures(Mapping[str, LocalFeatures]):
                 f"{where} has no features of {counted(len(missing), 'image')} of the model, first "
                 f"{missing[0]!r}"
             )
-        self._names = dict.fromkeys(names)
+        super().__init__(dict.fromkeys(names))
 
     @abstractmethod
     def keypoints(self, name: str) -> Float64:
@@ -49,20 +50,6 @@ class GivenFeatures(Mapping[str, LocalFeatures]):
     @abstractmethod
     def _read(self, name: str) -> LocalFeatures:
         """Features of an image."""
-
-    def __getitem__(self, name: str) -> LocalFeatures:
-        if name not in self._names:
-            raise KeyError(name)
-        return self._read(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
 
 
 class HellingerFeatures(GivenFeatures):

@@ -21,6 +21,7 @@ from hloc_lite.formats.hloc.features import FeaturesFile
 from hloc_lite.formats.hloc.local_features import to_local_features
 from hloc_lite.formats.hloc.matches import MatchesFile
 from hloc_lite.formats.hloc.matches_writing import write_matches
+from hloc_lite.io.lazy_mapping import LazyMapping
 from hloc_lite.mapping.pair_matching import by_locality
 from hloc_lite.protocols import Matcher
 from hloc_lite.registry import MATCHERS, create
@@ -165,25 +166,15 @@ def _match(
     write_matches(path, found(), LazyCounts(names, count))
 
 
-class LazyCounts(Mapping[str, int]):
+class LazyCounts(LazyMapping[int]):
     """Number of keypoints of each image, counted when it is asked for."""
 
     def __init__(self, names: Sequence[str], count: Callable[[str], int]) -> None:
-        self._names, self._count = dict.fromkeys(names), count
+        super().__init__(dict.fromkeys(names))
+        self._count = count
 
-    def __getitem__(self, name: str) -> int:
-        if name not in self._names:
-            raise KeyError(name)
+    def _read(self, name: str) -> int:
         return self._count(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
 
 
 if __name__ == "__main__":

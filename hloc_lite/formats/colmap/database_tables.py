@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap.binary import MODEL_IDS
@@ -26,6 +25,7 @@ from hloc_lite.formats.colmap.sqlite import (
 )
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.io.image_names import leads_out, normalize_name
+from hloc_lite.io.lazy_mapping import Closes
 from hloc_lite.types import Camera
 
 _MODEL_NAMES = {number: name for name, number in MODEL_IDS.items()}
@@ -35,7 +35,7 @@ _TABLES = (
 )  # fmt: skip
 
 
-class DatabaseTables:
+class DatabaseTables(Closes):
     """Tables of a COLMAP database, read from disk on access; the file is never written.
 
     Raises:
@@ -125,17 +125,6 @@ class DatabaseTables:
         return read_rows(
             self._connection, self.path, f'SELECT {quoted} FROM "{table}" {rest}', values
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

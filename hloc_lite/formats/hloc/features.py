@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
@@ -20,6 +19,7 @@ from hloc_lite.formats.hloc.image_groups import (
     optional_numbers,
 )
 from hloc_lite.formats.hloc.names import from_hloc_pixels, to_hloc_pixels
+from hloc_lite.io.lazy_mapping import Closes, LazyMapping
 from hloc_lite.types import Float32, freeze_field
 
 SCORE_FIELDS = ("scores", "keypoint_scores", "score")
@@ -65,7 +65,7 @@ class StoredFeatures:
         return len(self.keypoints)
 
 
-class FeaturesFile(Mapping[str, StoredFeatures]):
+class FeaturesFile(LazyMapping[StoredFeatures], Closes):
     """Mapping from image name to its local features, which are read from disk on access.
 
     Raises:
@@ -75,11 +75,10 @@ class FeaturesFile(Mapping[str, StoredFeatures]):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file, self._names = open_images(path, "keypoints")
+        self._file, names = open_images(path, "keypoints")
+        super().__init__(names)
 
-    def __getitem__(self, name: str) -> StoredFeatures:
-        if name not in self._names:
-            raise KeyError(name)
+    def _read(self, name: str) -> StoredFeatures:
         return _read_image(self._file, self.path, name)
 
     def keypoints(self, name: str) -> Float32:
@@ -89,26 +88,6 @@ class FeaturesFile(Mapping[str, StoredFeatures]):
             FormatError: another layout, or the image is missing.
         """
         return from_hloc_pixels(_stored_keypoints(self._file, self.path, name))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

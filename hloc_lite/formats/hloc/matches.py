@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import h5py
 import numpy as np
@@ -25,6 +23,7 @@ from hloc_lite.formats.hloc.names import (
     names_by_key,
     pair_key,
 )
+from hloc_lite.io.lazy_mapping import Closes
 from hloc_lite.types import Float32, Matches, freeze_field
 
 
@@ -52,7 +51,7 @@ class DensePair:
         return DensePair(self.keypoints1, self.keypoints0, self.scores)
 
 
-class MatchesFile:
+class MatchesFile(Closes):
     """Matches of image pairs, read from disk on access.
 
     In such a file ``a/b.jpg`` and ``a-b.jpg`` are the same name; known image names tell where that
@@ -182,17 +181,6 @@ class MatchesFile:
             if group is not None:
                 return group, is_swapped
         return None, False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""
