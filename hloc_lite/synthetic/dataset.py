@@ -9,7 +9,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from hloc_lite.config import fingerprint
@@ -25,7 +24,10 @@ from hloc_lite.synthetic.folder import (
     Progress,
     check_folder,
     delete_images,
+    image_rng,
     is_complete,
+    one_opencv_thread,
+    render_missing,
     write_rendering,
 )
 from hloc_lite.synthetic.parallel import render_in_processes
@@ -93,17 +95,13 @@ def write_dataset(
         _write_town_json(out_dir, config, [], complete=False)
     _write_lists(out_dir, config, views)
     parts = {"with_depth": with_depth, "with_labels": with_labels}
-    todo = [view for view in views if not is_complete(out_dir, view.name, **parts)]
-    done = len(views) - len(todo)
-    report = progress or (lambda *_: None)
-    report(done, len(views))
-    if jobs > 1 and len(todo) > 1:
-        rendered = render_in_processes(out_dir, town, todo, jobs, with_depth, with_labels)
-    else:
-        rendered = render_views(out_dir, town, todo, with_depth, with_labels)
-    for _ in rendered:
-        done += 1
-        report(done, len(views))
+
+    def render(todo: Sequence[View]) -> Iterator[str]:
+        if jobs > 1 and len(todo) > 1:
+            return render_in_processes(out_dir, town, todo, jobs, with_depth, with_labels)
+        return render_views(out_dir, town, todo, with_depth, with_labels)
+
+    render_missing(views, lambda v: is_complete(out_dir, v.name, **parts), render, progress)
     _write_town_json(out_dir, config, views, complete=True)
     return out_dir
 
@@ -124,9 +122,7 @@ def render_views(
     out_dir: Path, town: Town, views: Sequence[View], with_depth: bool, with_labels: bool
 ) -> Iterator[str]:
     """Render and write views one after the other; yields the name of each when written."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
+    with one_opencv_thread():
         ordered = sorted(views, key=lambda view: (view.pass_name, view.name))
         for pass_name, group in groupby(ordered, key=lambda view: view.pass_name):
             scene = RaycastScene(town, pass_name)
@@ -138,13 +134,6 @@ def render_views(
                     with_depth=with_depth, with_labels=with_labels,
                 )  # fmt: skip
                 yield view.name
-    finally:
-        cv2.setNumThreads(threads)
-
-
-def image_rng(seed: int, name: str) -> np.random.Generator:
-    """Make the generator of an image's noise, which depends on its name only."""
-    return np.random.default_rng([seed, 90, *name.encode()])
 
 
 def _delete_town(out_dir: Path, new_names: Iterable[str]) -> None:

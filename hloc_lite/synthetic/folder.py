@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from hloc_lite.synthetic.render import Rendering
 Progress = Callable[[int, int], None]
 """Called with (images done, total images)."""
 MAX_DEPTH_M = 65.535
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -127,3 +129,42 @@ def is_complete(out_dir: Path, name: str, *, with_depth: bool, with_labels: bool
     wanted += [layout.depth / f"{name}.png"] * with_depth
     wanted += [layout.labels / f"{name}.png"] * with_labels
     return all(path.is_file() for path in wanted)
+
+
+def render_missing(
+    images: Sequence[T],
+    is_written: Callable[[T], bool],
+    render: Callable[[Sequence[T]], Iterable[str]],
+    progress: Progress | None,
+) -> None:
+    """Render the images that are not written yet.
+
+    Args:
+        images: all images of a scene.
+        is_written: True for an image that an earlier run has finished.
+        render: renders and writes images; yields a name after each.
+        progress: called at first and after each image.
+    """
+    todo = [image for image in images if not is_written(image)]
+    done = len(images) - len(todo)
+    report = progress or (lambda *_: None)
+    report(done, len(images))
+    for _ in render(todo):
+        done += 1
+        report(done, len(images))
+
+
+@contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """Let OpenCV run in one thread: the bytes are the same on machines of any number of cores."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def image_rng(seed: int, name: str) -> np.random.Generator:
+    """Make the generator of an image's noise, which depends on its name only."""
+    return np.random.default_rng([seed, 90, *name.encode()])

@@ -11,7 +11,7 @@ import pytest
 from hloc_lite.geometry.cameras import cam_from_img, img_from_cam
 from hloc_lite.synthetic import labels
 from hloc_lite.synthetic.config import TownConfig
-from hloc_lite.synthetic.dataset import image_rng
+from hloc_lite.synthetic.folder import image_rng
 from hloc_lite.synthetic.layout import TWIN_EDGES
 from hloc_lite.synthetic.planning import make_plan
 from hloc_lite.synthetic.raycasting import RaycastScene

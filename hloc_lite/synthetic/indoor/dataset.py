@@ -9,7 +9,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from hloc_lite.config import fingerprint
@@ -24,7 +23,10 @@ from hloc_lite.synthetic.folder import (
     Progress,
     check_folder,
     delete_images,
+    image_rng,
     is_complete,
+    one_opencv_thread,
+    render_missing,
     write_rendering,
 )
 from hloc_lite.synthetic.indoor.building import Building, build_building
@@ -92,17 +94,13 @@ def write_building(
         _delete_building(out_dir, [shot.name for shot in shots])
         _write_record(out_dir, config, [], complete=False)
     _write_lists(out_dir, building, shots)
-    todo = [shot for shot in shots if not is_complete(out_dir, shot.name, **_PARTS)]
-    done = len(shots) - len(todo)
-    report = progress or (lambda *_: None)
-    report(done, len(shots))
-    if jobs > 1 and len(todo) > 1:
-        rendered = _render_in_processes(out_dir, config, todo, jobs)
-    else:
-        rendered = render_shots(out_dir, building, todo)
-    for _ in rendered:
-        done += 1
-        report(done, len(shots))
+
+    def render(todo: Sequence[Shot]) -> Iterator[str]:
+        if jobs > 1 and len(todo) > 1:
+            return _render_in_processes(out_dir, config, todo, jobs)
+        return render_shots(out_dir, building, todo)
+
+    render_missing(shots, lambda s: is_complete(out_dir, s.name, **_PARTS), render, progress)
     _write_record(out_dir, config, shots, complete=True)
     return out_dir
 
@@ -117,19 +115,15 @@ def plan_building(config: BuildingConfig) -> tuple[Building, list[Shot]]:
 
 def render_shots(out_dir: Path, building: Building, shots: Sequence[Shot]) -> Iterator[str]:
     """Render and write images one after the other; yields the name of each when written."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
+    with one_opencv_thread():
         for (floor_idx, condition), group in groupby(shots, lambda s: (s.floor_idx, s.condition)):
             scene = building.scene(floor_idx, condition)
             for shot in group:
-                rng = np.random.default_rng([building.config.seed, 90, *shot.name.encode()])
+                rng = image_rng(building.config.seed, shot.name)
                 rendering = photograph(scene, shot, rng)
                 quality = building.config.jpeg_quality
                 write_rendering(out_dir, shot.name, rendering, jpeg_quality=quality)
                 yield shot.name
-    finally:
-        cv2.setNumThreads(threads)
 
 
 def _render_in_processes(
