@@ -31,7 +31,7 @@ class ViewSynthesisConfig(Section):
     step_px: int = Field(4, ge=1, le=64)
     """Distance of the descriptors; as in InLoc."""
     max_cells: int = Field(3000, ge=100, le=1_000_000)
-    """Descriptors of a view: with more, they are farther apart. 20 microseconds each."""
+    """Descriptors of a view: with more, they are farther apart. 2 microseconds each."""
     min_valid_share: float = Field(0.3, ge=0, le=1)
     """Share of a view that the surface must fill for it to say something, as
     ``surface.min_coverage``."""
