@@ -71,8 +71,8 @@ def main(towns: tuple[tuple[Path, Path], ...], foreign: tuple[Path, ...]) -> Non
         found = [*own_samples(sfm_map, town, others), *twin_samples(sfm_map, town, others)]
         for other in foreign:
             found += own_samples(sfm_map, other, others, is_foreign=True)
-        scenes[town.name] = found
-        print(f"{town.name}: {summary(found)}", flush=True)
+        scenes.setdefault(town.name, []).extend(found)  # maps of several features are one town
+        print(f"{folder.name}: {summary(found)}", flush=True)
     for name, samples in scenes.items():
         rest = [each for other, found in scenes.items() if other != name for each in found]
         if rest:

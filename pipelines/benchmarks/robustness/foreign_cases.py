@@ -1,6 +1,6 @@
 """Real photos of other places, read and localized in full: nothing of them is in the map.
 
-    python -m pipelines.benchmarks.robustness.foreign_cases --case MAP DATASET --case MAP DATASET ...
+    python -m pipelines.benchmarks.robustness.foreign_cases --case MAP DATASET ... --photos FOLDER
 
 The queries of each DATASET are localized in every MAP but its own, with default settings: every
 pose that is given is wrong. Data sets with fewer than --at-least queries also give their map
@@ -20,7 +20,8 @@ import numpy as np
 
 from hloc_lite.config import load_config
 from hloc_lite.datasets.dataset_folder import read_dataset_folder
-from hloc_lite.io.images import list_images, read_photo
+from hloc_lite.io.image_names import list_images
+from hloc_lite.io.images import read_photo
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.surface_depth import surface_agreement
@@ -56,7 +57,7 @@ def main(
     """Print how many photos of each place are given a pose in each map of another."""
     table = Table("Foreign photos, looked at", COLUMNS, "Status localized at default settings.")
     places = {dataset.name: list(photos_of(dataset, at_least)) for _, dataset in cases}
-    places |= {folder.name: list(photos_in(folder)) for folder in photos}
+    places |= {place_of(folder): list(photos_in(folder)) for folder in photos}
     total: list[LocalizationResult] = []
     for folder, dataset in cases:
         sfm_map = Map.open(folder)
@@ -110,7 +111,12 @@ def photos_in(folder: Path) -> Iterator[ForeignPhoto]:
     """All photos of a folder."""
     config = load_config().images
     for name in list_images(folder):
-        yield ForeignPhoto(folder.name, read_photo(folder / name, name, config), None)
+        yield ForeignPhoto(place_of(folder), read_photo(folder / name, name, config), None)
+
+
+def place_of(folder: Path) -> str:
+    """Name of the place that a folder of photos shows."""
+    return folder.parent.name if folder.name == "images" else folder.name
 
 
 if __name__ == "__main__":
