@@ -26,12 +26,16 @@ class ViewSynthesisConfig(Section):
     max_side_px: int = Field(504, ge=32, le=4096)
     """Longer side of a view at most: an eighth of a phone's photo, for which surfaces are made
     (``surface.voxel``)."""
+    max_splat_px: int = Field(4, ge=1, le=101)
+    """Longest side of the points of a surface in a view: half a bin of a descriptor. Larger ones
+    show blocks, not the place, so they leave holes, and a surface too coarse to be compared fills
+    less than ``min_valid_share``. Most SfM clouds do."""
     bin_px: float = Field(8.0, ge=2, le=64)
     """Side of a bin of the dense SIFT descriptors (4 x 4 bins), pixels of the view; as in InLoc."""
     step_px: int = Field(4, ge=1, le=64)
     """Distance of the descriptors; as in InLoc."""
     max_cells: int = Field(3000, ge=100, le=1_000_000)
-    """Descriptors of a view: with more, they are farther apart. 20 microseconds each."""
+    """Descriptors of a view: with more, they are farther apart. 2 microseconds each."""
     min_valid_share: float = Field(0.3, ge=0, le=1)
     """Share of a view that the surface must fill for it to say something, as
     ``surface.min_coverage``."""

@@ -10,21 +10,30 @@ from hloc_lite.geometry.lenses import Perspective
 from hloc_lite.types import Bool, Camera, Float32, Float64
 
 
-def sphere_in_view(camera: Camera, center_in_cam: Float64, radius: float) -> bool:
-    """False if no point of a ball can lie in the image.
+def spheres_in_view(camera: Camera, centers_in_cam: Float64, radii: Float64) -> Bool:
+    """(K,) False for balls of which no point can lie in the image.
 
     Args:
-        center_in_cam: (3,) in the camera frame.
-        radius: in the same unit.
+        centers_in_cam: (K, 3) in the camera frame.
+        radii: (K,) in the same unit.
     """
-    distance = float(np.linalg.norm(center_in_cam))
-    if distance <= radius:
-        return True
-    cosines = bearings(camera, _border(camera, 0.0))[:, 2]
+    distances = np.linalg.norm(centers_in_cam, axis=1)
+    border = _border(camera, 0.0)
+    cosines = bearings(camera, border)[:, 2]
     if np.isnan(cosines).any():  # the image ends beyond the model's range
-        return True
-    off_axis = np.arccos(np.clip(center_in_cam[2] / distance, -1, 1))
-    return bool(off_axis <= np.arccos(cosines.min()) + np.arcsin(radius / distance))
+        return np.ones(len(radii), bool)
+    around_eye = distances <= radii
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off_axis = np.arccos(np.clip(centers_in_cam[:, 2] / distances, -1, 1))
+        reach = np.arccos(cosines.min()) + np.arcsin(np.minimum(radii / distances, 1))
+    seen = off_axis <= reach
+    if cosines.min() > 0:  # the image lies between four planes through the eye
+        rays = cam_from_img(camera, border)
+        for axis in (0, 1):
+            for sign, most in ((1, rays[:, axis].max()), (-1, -rays[:, axis].min())):
+                outside = sign * centers_in_cam[:, axis] - most * centers_in_cam[:, 2]
+                seen &= outside <= radii * np.hypot(1, most)
+    return np.asarray(seen | around_eye)
 
 
 def in_field_of_view(camera: Camera, x: Float32, y: Float32, z: Float32, margin: float) -> Bool:

@@ -132,13 +132,15 @@ def _project(
     is_seen = in_field_of_view(camera, x, y, z, config.max_splat_px)
     if radii is not None:  # a splat nearer than its own size would hide all behind it
         is_seen &= z > 2 * radii
-    normals, along = None, None
-    if surface.normals is not None:
-        normals = cam_from_world.rotation.astype(np.float32) @ surface.normals.T
-        along = normals[0] * x + normals[1] * y + normals[2] * z
-        is_seen &= along <= -config.min_facing * np.sqrt(x * x + y * y + z * z)
     rows = np.flatnonzero(is_seen)
     x, y, z = x[rows], y[rows], z[rows]
+    normals, along = None, None
+    if surface.normals is not None:
+        normals = cam_from_world.rotation.astype(np.float32) @ surface.normals[rows].T
+        along = normals[0] * x + normals[1] * y + normals[2] * z
+        facing = np.flatnonzero(along <= -config.min_facing * np.sqrt(x * x + y * y + z * z))
+        rows, x, y, z = rows[facing], x[facing], y[facing], z[facing]
+        normals, along = np.take(normals, facing, axis=1), along[facing]
     points2D = np.ascontiguousarray(
         img_from_cam(camera, np.stack([x, y, z], axis=-1)).T, np.float32
     )
@@ -154,7 +156,7 @@ def _project(
     kept = np.flatnonzero(inside)
     rows, z = rows[kept], z[kept]
     if normals is not None and along is not None:
-        normals, along = np.take(normals, rows, axis=1), along[rows] / z
+        normals, along = np.take(normals, kept, axis=1), along[kept] / z
     return _Projected(rows, z, np.take(points2D, kept, axis=1), sides[kept], normals, along)
 
 

@@ -10,8 +10,16 @@ import numpy as np
 from hloc_lite.config.view_synthesis import ViewSynthesisConfig
 from hloc_lite.types import Bool, Float32, Int64, UInt8
 
-SIFT_BINS_PER_SIZE = 1.5
-"""Side of a bin over OpenCV's size of a keypoint."""
+BINS, DIRECTIONS = 4, 8
+"""Bins along a side of a SIFT descriptor, and directions of gradients in each."""
+WINDOW_BINS = 2.0
+"""Standard deviation of the Gaussian that weighs gradients, in bins (Lowe 2004)."""
+SMOOTHING_BINS = 1 / 6
+"""Standard deviation of the smoothing before gradients are taken, in bins, as InLoc's code has."""
+MAX_SHARE = 0.2
+"""Largest share of one bin and direction in the norm of a descriptor (Lowe 2004)."""
+LEAST_GRADIENT = 1e-3
+"""Norm below which a descriptor is that of an even area: rounding, not texture."""
 INPAINT_RADIUS_PX = 3.0
 GREY, CONTRAST = 128.0, 42.0
 """Mean and standard deviation that grey values get: three deviations fit into a byte."""
@@ -71,12 +79,45 @@ def normalized_grey(grey: UInt8, mask: Bool) -> UInt8:
 
 
 def dense_root_sift(grey: UInt8, grid: Grid, config: ViewSynthesisConfig) -> Float32:
-    """(C, 128) upright RootSIFT at the cells of a grid, unit rows; 0 where nothing is textured."""
-    size = config.bin_px / SIFT_BINS_PER_SIZE
-    keypoints = [
-        cv2.KeyPoint(float(x), float(y), size, 0.0) for y in grid.rows for x in grid.columns
-    ]
-    _, descriptors = cv2.SIFT.create().compute(grey, keypoints)
-    found = np.zeros((len(grid), 128), np.float32) if descriptors is None else descriptors
-    sums = found.sum(axis=1, keepdims=True)
-    return np.asarray(np.sqrt(found / np.where(sums > 0, sums, 1)), np.float32)
+    """(C, 128) upright RootSIFT at the cells of a grid, unit rows; 0 where nothing is textured.
+
+    The gradients of each of 8 directions are summed over 4 x 4 bins, for the whole image at once
+    (Liu 2011). The Gaussian that weighs gradients is taken as constant within a bin. Pixels
+    outside the image have no gradient.
+    """
+    bin_px = round(config.bin_px)
+    sigma = SMOOTHING_BINS * config.bin_px
+    smooth = np.asarray(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), sigma), np.float32)
+    margin = BINS * bin_px // 2 + bin_px
+    planes = np.pad(_directed_gradients(smooth), ((margin, margin), (margin, margin), (0, 0)))
+    ramp = 1 - np.abs(np.arange(1 - bin_px, bin_px)) / bin_px  # shared linearly by two bins
+    sums = cv2.sepFilter2D(planes, cv2.CV_32F, ramp, ramp)
+    places = np.arange(BINS) - (BINS - 1) / 2
+    weights = np.exp(-0.5 * np.square(places / WINDOW_BINS))
+    offsets = margin + np.floor(places * bin_px).astype(np.int64)
+    rows = (grid.rows[:, None] + offsets).ravel()
+    columns = (grid.columns[:, None] + offsets).ravel()
+    found = sums[np.ix_(rows, columns)].reshape(
+        len(grid.rows), BINS, len(grid.columns), BINS, DIRECTIONS
+    )
+    found = found * np.outer(weights, weights)[None, :, None, :, None].astype(np.float32)
+    found = found.transpose(0, 2, 1, 3, 4).reshape(len(grid), -1)
+    for _ in range(2):  # Lowe 2004: no gradient may dominate
+        norm = np.sqrt(np.einsum("cd,cd->c", found, found))[:, None]
+        found = np.minimum(found / np.maximum(norm, LEAST_GRADIENT), MAX_SHARE)
+    total = found.sum(axis=1, keepdims=True)
+    return np.asarray(np.sqrt(found / np.where(total > 0, total, 1)), np.float32)
+
+
+def _directed_gradients(grey: Float32) -> Float32:
+    """(H, W, 8) gradient magnitude, shared linearly by the two nearest of 8 directions."""
+    right, down = (cv2.Sobel(grey, cv2.CV_32F, *axis, ksize=1) for axis in ((1, 0), (0, 1)))
+    magnitude, angle = cv2.cartToPolar(right, down)
+    direction = angle.ravel() * np.float32(DIRECTIONS / (2 * np.pi))
+    lower = direction.astype(np.int64)
+    above = direction - lower
+    planes = np.zeros((grey.size, DIRECTIONS), np.float32)
+    pixels = np.arange(grey.size)
+    planes[pixels, lower % DIRECTIONS] = magnitude.ravel() * (1 - above)
+    planes[pixels, (lower + 1) % DIRECTIONS] = magnitude.ravel() * above
+    return planes.reshape(*grey.shape, DIRECTIONS)

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 import cv2
 import numpy as np
 
-from hloc_lite.config import Config
+from hloc_lite.config import Config, RenderingConfig
 from hloc_lite.geometry.surface_rendering import (
     ViewableSurface,
     render_surface,
@@ -102,17 +102,20 @@ class QueryViews:
 
     def compare(self, pose: PoseEstimate) -> ViewComparison:
         """Render the surface at a pose and compare it with the photo."""
+        rendering = RenderingConfig(max_splat_px=self._settings.max_splat_px)
         view = render_surface(
-            self._check.surface, pose.camera, pose.cam_from_world, scale=self._scale
-        )
+            self._check.surface, pose.camera, pose.cam_from_world, scale=self._scale,
+            config=rendering,
+        )  # fmt: skip
         found = partial(ViewComparison, pose.cam_from_world, valid_share=view.coverage)
         if view.coverage < self._settings.min_valid_share:
             return found(math.nan, math.nan)
-        seen = self._grid.at(view.mask)
-        weights, consistent = self._weights(view, pose)
         grey = normalized_grey(to_grey(view.rgb), view.mask)
-        theirs = dense_root_sift(grey, self._grid, self._settings)[seen]
-        own = self._descriptors[seen]
+        theirs = dense_root_sift(grey, self._grid, self._settings)
+        # an even area, such as points without colours, looks like no place
+        seen = self._grid.at(view.mask) & theirs.any(axis=1)
+        weights, consistent = self._weights(view, pose)
+        own, theirs = self._descriptors[seen], theirs[seen]
         agreement = view_agreement(own, theirs, weights[seen], consistent[seen], self._settings)
         if math.isnan(agreement):
             return found(math.nan, math.nan)

@@ -66,7 +66,8 @@ QUALITY_FEATURES: Mapping[str, QualityFeature] = {
         "most landmarks that should be in view match elsewhere in the photo",
     ),
     VIEW: QualityFeature(
-        "log odds that a place in the photo resembles its view of the map more than another place",
+        "log odds that a place in the photo resembles its view of the map more than another place, "
+        "if below those of right poses",
         "the photo does not look like the map's surface does from there",
     ),
 }

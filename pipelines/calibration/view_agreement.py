@@ -4,13 +4,11 @@
 
 Maps need a surface (``hloc-lite surface``). Queries of each town are localized in its map, in the
 map without their twin street, and those of foreign towns in every map: every pose counts, however
-doubtful. The center, at which a view speaks neither for nor against a pose, is half way between the
-medians of right and wrong poses: a free intercept would correct the other terms instead. The log
-odds by these are the offset of a logistic regression on ``view``, whose slope is the coefficient.
-Foreign photos count less, as in ``calibration.confidence``. Prints the term of all towns, and the
-figures of each town under the term of the others. The shipped term is that of town 104 (60 map
-images, 28 queries by day and changed, 480 x 360), and of the 12 queries of a town 7 in its map: 34
-poses, 24 right.
+doubtful. The center is the upper one of ``AGREEMENT_LIMITS``, so that a view can speak against a
+pose, and not for it. The log odds by the other terms are the offset of a logistic regression on
+``view``, whose slope is the coefficient. Foreign photos count less, as in
+``calibration.confidence``. Prints the term of all towns, and the figures of each town under the
+term of the others.
 """
 
 from __future__ import annotations
@@ -29,6 +27,7 @@ from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.images import read_photo
 from hloc_lite.localize.confidence import load_calibration
 from hloc_lite.localize.localizer import Localizer
+from hloc_lite.localize.view_synthesis import agreement_log_odds
 from hloc_lite.logistic_regression import fit_logistic
 from hloc_lite.maps.map import Map
 from hloc_lite.pose.confidence import Calibration, ErrorBounds, Term
@@ -79,7 +78,7 @@ def main(towns: tuple[tuple[Path, Path], ...], foreign: tuple[Path, ...]) -> Non
         if rest:
             print_metrics(name, samples, fit(rest))
     term = fit([each for found in scenes.values() for each in found])
-    print(f"[traits.{VIEW}]\ncenter = {term.center:.4g}\nscale = 1.0")
+    print(f"[traits.{VIEW}]\ncenter = {term.center:.6g}\nscale = 1.0")
     print(f"coefficient = {term.coefficient:.4g}")
 
 
@@ -115,7 +114,7 @@ def fit(samples: Sequence[Sample]) -> Term:
     foreign = np.array([each.is_foreign for each in samples])
     odds = FOREIGN_SHARE / (1 - FOREIGN_SHARE)
     weights = np.where(foreign, odds * (~foreign).sum() / max(1, foreign.sum()), 1.0)
-    center = float(np.median(views[is_right]) + np.median(views[~is_right])) / 2
+    center = agreement_log_odds(1.0)
     found = fit_logistic(
         (views - center)[:, None], is_right, offsets=offsets, weights=weights, ridge=RIDGE,
         intercept_ridge=NO_INTERCEPT,

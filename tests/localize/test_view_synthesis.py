@@ -108,6 +108,31 @@ def test_the_part_that_the_surface_shows_is_compared() -> None:
     assert found.agreement > 0.97
 
 
+def test_a_surface_without_colours_says_nothing() -> None:
+    surface = FACADE.surface()
+    grey = replace(surface, rgb=np.full_like(surface.rgb, 128))
+    found = compare(grey, query_at(FACADE, HERE), HERE)
+    assert found.valid_share > 0.99
+    assert math.isnan(found.agreement) and math.isnan(found.inverse_distance)
+
+
+def test_an_even_part_of_a_view_does_not_count() -> None:
+    surface = FACADE.surface()
+    rgb = surface.rgb.copy()
+    rgb[surface.xyz[:, 0] > 0.5] = 90
+    found = compare(replace(surface, rgb=rgb), query_at(FACADE, HERE), HERE)
+    assert found.agreement > 0.88
+
+
+def test_a_surface_of_few_large_points_says_nothing() -> None:
+    surface = FACADE.surface()
+    kept = np.random.default_rng(0).permutation(len(surface))[: len(surface) // 400]
+    assert surface.radii is not None
+    coarse = replace(surface.subset(kept), radii=20 * surface.radii[kept])
+    found = compare(coarse, query_at(FACADE, HERE), HERE)
+    assert 0 < found.valid_share < 0.3 and math.isnan(found.agreement)
+
+
 def test_stored_features_without_a_photo_are_not_compared() -> None:
     query = query_at(FACADE, HERE, pixels=np.zeros((1, 1, 3), np.uint8))
     assert ViewCheck(FACADE.surface(), Config()).of(query) is None
@@ -288,11 +313,26 @@ def test_without_a_view_the_confidence_is_the_same_to_the_bit() -> None:
     features = {"evidence": 2.1, "certainty": 0.7, "spread": 0.3, "uniqueness": 0.9}
     for known in (features, {**features, VIEW: math.nan}):
         assert with_term.assess(known) == without.assess(features)
-    unlike, alike = (
-        with_term.probability({**features, VIEW: agreement_log_odds(agreement)})
-        for agreement in (0.6, 0.99)
-    )
-    assert unlike < without.probability(features) < alike
+    unlike = with_term.probability({**features, VIEW: agreement_log_odds(0.6)})
+    assert unlike < without.probability(features)
+
+
+@pytest.mark.parametrize("agreement", [0.86, 0.9, 0.99, 1.0])
+def test_a_view_that_agrees_does_not_raise_the_confidence(agreement: float) -> None:
+    calibration = load_calibration(Config().confidence)
+    assert calibration is not None
+    features = {"evidence": 2.1, VIEW: agreement_log_odds(agreement)}
+    assert calibration.contributions(features)[VIEW] == pytest.approx(0, abs=1e-4)
+
+
+def test_a_view_that_does_not_agree_lowers_the_confidence() -> None:
+    calibration = load_calibration(Config().confidence)
+    assert calibration is not None
+    lowered = [
+        calibration.contributions({VIEW: agreement_log_odds(agreement)})[VIEW]
+        for agreement in (0.5, 0.6, 0.7, 0.8)
+    ]
+    assert lowered == sorted(lowered) and lowered[-1] < 0 and lowered[0] < -1
 
 
 def test_what_was_learned_without_views_stays_valid() -> None:
