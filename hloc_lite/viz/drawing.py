@@ -102,13 +102,13 @@ class DrawnScene:
         chosen = _subset(layer.frusta, index)
         depth = SELECTED_SIZE * self._query_depth
         colour = layer.colours[index]
-        add = self._server.scene
+        add, edges = self._server.scene, frustum_lines(chosen, depth)
         self._selected += [
             add.add_line_segments(
-                "/selected/edges", frustum_lines(chosen, depth), colour,
+                "/selected/edges", edges, colour,
                 thickness=3, thickness_units="screen",
             ),
-            add.add_label("/selected/name", chosen.names[0], position=chosen.centers[0]),
+            add.add_label("/selected/name", chosen.names[0], position=edges[-1, 0]),  # the roof
         ]  # fmt: skip
         if photo is not None:
             width, height = 2 * depth * chosen.slopes[0].astype(float)
@@ -165,8 +165,8 @@ class DrawnScene:
         )  # fmt: skip
         faces = add.add_batched_meshes_simple(
             "/queries/faces", PYRAMID, PYRAMID_TRIANGLES, frusta.quats_wxyz, frusta.centers,
-            batched_scales=scales(frusta, depth), batched_colors=linear_rgb(layer.colours), opacity=0.35,
-            lod="off", side="double", cast_shadow=False, receive_shadow=False,
+            batched_scales=scales(frusta, depth), batched_colors=linear_rgb(layer.colours),
+            opacity=0.35, lod="off", side="double", cast_shadow=False, receive_shadow=False,
         )  # fmt: skip
         if self._on_pick is not None:
             pick = self._on_pick

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from hloc_lite.config import ImagesConfig
-from hloc_lite.errors import HlocLiteError
+from hloc_lite.errors import HlocLiteError, ImageError
 from hloc_lite.evaluation.cue_picture import draw_cues
 from hloc_lite.evaluation.flip_cards import with_pose
 from hloc_lite.evaluation.match_picture import draw_matches
@@ -106,6 +106,8 @@ class Inspector:
         Raises:
             ImageError: no image of a known format, damaged, or too large.
         """
+        if not data:
+            raise ImageError("the file is empty (0 bytes)")
         photo = photo_from_bytes(data, name, upload_limits(self._localizer, self._config))
         with self._lock:
             # a name of its own: a map photo that is sent in may be found by itself

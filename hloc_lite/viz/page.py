@@ -21,6 +21,7 @@ from hloc_lite.types import UInt8
 from hloc_lite.viz.config import ViewConfig
 from hloc_lite.viz.drawing import DrawnScene, set_start_view
 from hloc_lite.viz.frusta import half_slopes
+from hloc_lite.viz.guard import limit_uploads
 from hloc_lite.viz.inspection import THUMBNAIL_PX, Inspector, QueryPictures, blend, shrink
 from hloc_lite.viz.panel import (
     MAP_UP,
@@ -93,8 +94,7 @@ class Page:
         with self._lock:
             self._num_uploads += 1
             name = f"photo {self._num_uploads}: {file_name[-MAX_NAME_CHARS:]}"
-        state = self.panel.upload_state
-        state.content = lines_html([f"Localizing {name} ..."])
+        self._say(f"Localizing {name} ...")
         outcome = "It failed for an unexpected reason; the terminal says which."
         try:
             result = self._ready_inspector().localize_upload(data, name)
@@ -105,7 +105,11 @@ class Page:
         except HlocLiteError as error:
             outcome = f"{name}: {error}"
         finally:
-            state.content = lines_html([outcome])
+            self._say(outcome)
+
+    def _say(self, sentence: str) -> None:
+        """Show a sentence under the upload button."""
+        self.panel.upload_state.content = lines_html([sentence])
 
     def _add_query(self, query: QueryMark) -> None:
         with self._lock:
@@ -135,6 +139,7 @@ class Page:
         panel.look_through.on_click(lambda event: self._look_through(event.client))
         panel.reset_view.on_click(lambda event: _move(event.client, self._start_view()))
         panel.upload.on_upload(self._upload)
+        limit_uploads(self._server, self._config, self._say)
 
     def _upload(self, event: Any) -> None:
         data, name = event.target.value.content, event.target.value.name

@@ -18,8 +18,9 @@ NO_COLOUR = np.array([150, 158, 170], np.uint8)
 """Colour of landmarks of maps that keep none."""
 LANDMARK_SIZE = 0.004 * SCENE_DISTANCE
 """Side of a landmark, units of the viewer: 2 to 3 pixels at the distance of the cameras."""
-SURFACE_SIZE_LIMITS = (0.0008 * SCENE_DISTANCE, 0.02 * SCENE_DISTANCE)
-"""Least and greatest side of a surface point, units of the viewer."""
+SURFACE_SIZE_LIMITS = (0.003 * SCENE_DISTANCE, 0.02 * SCENE_DISTANCE)
+"""Least and greatest side of a surface point, units of the viewer. Points of less than a pixel
+would be blended with the background, and pale."""
 BLOCK_POINTS = 1 << 16
 """Most points of a block: blocks are small enough that half floats resolve them."""
 
@@ -77,7 +78,8 @@ def map_points(sfm_map: Map, frame: ViewerFrame, max_points: int, seed: int) -> 
     surface, num_all = _share_of_surface(sfm_map.surface, max_points, seed)
     size = LANDMARK_SIZE
     if surface.radii is not None and len(surface):
-        size = 2 * frame.scale * float(np.median(surface.radii))
+        thinned = np.sqrt(num_all / len(surface)) if surface.triangles is None else 1.0
+        size = 2 * frame.scale * float(np.median(surface.radii) * thinned)
     size = float(np.clip(size, *SURFACE_SIZE_LIMITS))
     xyz = frame.from_world(surface.xyz)
     return PointCloud(xyz, surface.rgb, surface.triangles, size, num_all, "surface")

@@ -11,7 +11,7 @@ import viser
 
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.viz.config import ViewConfig
-from hloc_lite.viz.guard import guard
+from hloc_lite.viz.guard import refuse_strangers
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def running_server(config: ViewConfig) -> Iterator[viser.ViserServer]:
     try:
         if server.get_port() != port:  # taken since: viser has silently gone to another one
             raise _cannot_listen(config.host, config.port, "the address is in use")
-        guard(server, config)
+        refuse_strangers(server, config)
         yield server
     finally:
         with redirect_stdout(io.StringIO()):
