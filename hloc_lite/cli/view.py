@@ -141,10 +141,11 @@ def command(
     device: str,
     offline: bool,
 ) -> None:
-    """Show MAP in the browser: points or surface, cameras, queries, their errors and matches.
+    """Show MAP and queries in 3D, in a browser.
 
-    A click on a query shows its matches and how the map looks from its pose. Photos can be dropped
-    into the page, and are localized.
+    The page shows points or surface, cameras, and queries by confidence, with their uncertainty and
+    errors. A click on a query shows its matches, and how the map looks from its pose. Photos that
+    are sent in are localized.
     """
     values = {
         "host": host, "port": port, "max_points": max_points,

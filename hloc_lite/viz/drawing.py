@@ -157,15 +157,15 @@ class DrawnScene:
             )  # fmt: skip
         self._draw_ellipsoids()
 
-    def _draw_frusta(self, layer: QueryLayer) -> list[Any]:
-        frusta, depth, add = layer.frusta, self._query_depth, self._server.scene
+    def _draw_frusta(self, drawn: QueryLayer) -> list[Any]:
+        frusta, depth, add = drawn.frusta, self._query_depth, self._server.scene
         edges = add.add_line_segments(
             "/queries/edges", frustum_lines(frusta, depth),
-            per_segment(linear_rgb(layer.colours), SEGMENTS), thickness=2, thickness_units="screen",
+            per_segment(linear_rgb(drawn.colours), SEGMENTS), thickness=2, thickness_units="screen",
         )  # fmt: skip
         faces = add.add_batched_meshes_simple(
             "/queries/faces", PYRAMID, PYRAMID_TRIANGLES, frusta.quats_wxyz, frusta.centers,
-            batched_scales=scales(frusta, depth), batched_colors=linear_rgb(layer.colours),
+            batched_scales=scales(frusta, depth), batched_colors=linear_rgb(drawn.colours),
             opacity=0.35, lod="off", side="double", cast_shadow=False, receive_shadow=False,
         )  # fmt: skip
         if self._on_pick is not None:
@@ -173,8 +173,8 @@ class DrawnScene:
 
             @faces.on_click
             def _(event: Any) -> None:
-                if event.instance_index is not None and event.instance_index < len(layer.rows):
-                    pick(layer.rows[event.instance_index])
+                if event.instance_index is not None and event.instance_index < len(drawn.rows):
+                    pick(drawn.rows[event.instance_index])
 
         return [edges, faces]
 

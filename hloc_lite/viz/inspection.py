@@ -59,7 +59,7 @@ class QueryPictures:
     matches_uri: str | None
     """``data:`` URI of matches with a map image; None if its photo is not at hand."""
     map_name: str | None
-    """That map image."""
+    """Map image of ``matches_uri``."""
     view: View | None
     notes: tuple[str, ...]
     """Sentences on what is missing or differs."""
@@ -117,7 +117,7 @@ class Inspector:
         return result
 
     def _localize_again(self, query: QueryMark, photo: Photo) -> QueryPictures:
-        given = self._cameras.get(query.name)
+        given = self._given_camera(query)
         found = self._localizer.localize(photo, given, name=query.name)
         stated = query.result.pose
         camera = found.pose.camera if found.pose else self._camera(photo, given)
@@ -129,6 +129,13 @@ class Inspector:
             found, stated.cam_from_world, stated.camera, self._localizer.config.pose
         )
         return self._draw(at_stated, photo, stated.camera, notes)
+
+    def _given_camera(self, query: QueryMark) -> Camera | None:
+        """Intrinsics given now, else those that the results were made with; None if estimated."""
+        given, pose = self._cameras.get(query.name), query.result.pose
+        if given is None and pose is not None and pose.camera.has_prior_focal:
+            return pose.camera
+        return given
 
     def _difference(self, stated: LocalizationResult, found: LocalizationResult) -> tuple[str, ...]:
         """Sentence if a query, localized again, has another pose than in the results."""

@@ -21,6 +21,8 @@ from hloc_lite.viz.queries import QueryMark, check_same_map, join_truth
 
 START_DISTANCE = 0.6 * SCENE_DISTANCE
 """Distance of the first view from cameras that all stand in one place."""
+LOOK_AHEAD = 0.3 * SCENE_DISTANCE
+"""Distance of the middle of the first view from the central camera: more lies before it."""
 MAX_START_DISTANCE = 4 * SCENE_DISTANCE
 """Greatest distance of the first view from its centre: of a long street one sees a part."""
 FAR_MARGIN = 4.0
@@ -149,6 +151,7 @@ def start_view(scene: Scene, up: Float64 | None = None) -> StartView:
     distance = min(spread, MAX_START_DISTANCE) + START_DISTANCE
     backward = _level(-_mean_viewing_direction(scene), up)
     position = distance * (0.75 * backward + 0.66 * up)
+    look_at = -LOOK_AHEAD * backward
     extent = max(
         float(distances.max(initial=0)),
         float(np.quantile(np.abs(scene.points.xyz), 0.999)) if len(scene.points) else 0.0,
@@ -156,7 +159,7 @@ def start_view(scene: Scene, up: Float64 | None = None) -> StartView:
     )
     far = max(1000.0, FAR_MARGIN * extent)
     near = max(0.01, far * 1e-5)  # a depth buffer of 24 bits resolves about this ratio
-    return StartView(position, np.zeros(3), up, near, far)
+    return StartView(position, look_at, up, near, far)
 
 
 def counts_text(scene: Scene) -> list[str]:

@@ -99,5 +99,7 @@ def _error_text(errors: tuple[float, float], scale: float | None) -> str:
     return f"{length_text(errors[0], scale)}, {errors[1]:.3g}° from the truth"
 
 
-def _frame(content: str) -> str:
-    return f'<div style="padding:2px 12px 6px;font-size:0.8125rem;line-height:1.5">{content}</div>'
+def _frame(inner_html: str) -> str:
+    return (
+        f'<div style="padding:2px 12px 6px;font-size:0.8125rem;line-height:1.5">{inner_html}</div>'
+    )

@@ -156,6 +156,28 @@ def test_queries_are_filtered_by_status_and_confidence(page: Page) -> None:
     wait_for(lambda: drawn(page) == ())
 
 
+def test_controls_change_what_is_drawn(page: Page, server: viser.ViserServer) -> None:
+    panel, node = page.panel, server.scene.get_handle_by_name
+    size = page.scene.points.size
+    panel.point_size.value = 3.0
+    wait_for(lambda: node("/points/0").point_size == pytest.approx(3 * size))
+    panel.map_cameras.value = False
+    wait_for(lambda: not node("/map_cameras").visible)
+    before = np.ptp(node("/map_cameras").points)
+    panel.frustum_size.value = 5.0
+    wait_for(lambda: np.ptp(node("/map_cameras").points) > before)
+    assert not node("/map_cameras").visible  # still hidden
+    radii = node("/queries/ellipsoids").batched_scales
+    panel.ellipsoid_size.value = 10
+    wait_for(lambda: np.allclose(node("/queries/ellipsoids").batched_scales, 10 * radii))
+    panel.ellipsoid_size.value = 0
+    wait_for(lambda: node("/queries/ellipsoids") is None)
+    panel.truth.value = False
+    wait_for(lambda: node("/truth/cameras") is None)
+    panel.up.value = "-x"
+    wait_for(lambda: server.initial_camera.up is not None and server.initial_camera.up[0] == -1)
+
+
 def drawn(page: Page) -> tuple[int, ...]:
     layer = page._drawn._layer
     assert layer is not None

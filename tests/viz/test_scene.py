@@ -214,7 +214,8 @@ def test_a_truth_of_other_photos_is_refused(localized: LocalizedScene) -> None:
 def test_first_view_is_above_behind_and_level(scene: Scene) -> None:
     view = start_view(scene)
     assert view.position @ view.up > 0
-    looking = (view.look_at - view.position) / np.linalg.norm(view.position)
+    looking = view.look_at - view.position
+    looking = looking / np.linalg.norm(looking)
     assert looking[2] > 0.5  # cameras look along +z, and so does the view
     assert view.near < 0.1 and view.far >= 1000
     turned = start_view(scene, np.array([0.0, 0.0, 1.0]))  # looking along up is no direction
