@@ -33,6 +33,8 @@ MAX_KEPT = 64
 """Queries whose pictures are kept in memory, about 1 MB each."""
 THUMBNAIL_PX = 320
 """Longer side of the photo in the frustum."""
+SAME_POSE = 1e-6
+"""Difference that rounding makes: of centres over the size of coordinates, of angles in rad."""
 NO_SURFACE = "no view: the map has no surface; `hloc-lite surface MAP` makes one"
 
 
@@ -144,7 +146,8 @@ class Inspector:
         if found.pose is None:
             return (f"localized again, it has no pose: {found.reason}",)
         distance, angle = pose_errors(found.pose.cam_from_world, stated.pose.cam_from_world)
-        if distance == 0 and angle == 0:
+        size = 1 + float(np.abs(stated.pose.cam_from_world.translation).max())
+        if distance <= SAME_POSE * size and angle <= np.degrees(SAME_POSE):
             return ()
         apart = length_text(distance, self._localizer.map.metres_per_unit)
         return (f"localized again, its pose is {apart} and {angle:.2g}° from that of the results",)

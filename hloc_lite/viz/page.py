@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from html import escape
 from threading import RLock
 from typing import Any
 
 import numpy as np
 import viser
-from PIL import Image
 
 from hloc_lite.errors import HlocLiteError
-from hloc_lite.evaluation.cue_picture import weight_gradient
-from hloc_lite.types import UInt8
 from hloc_lite.viz.config import ViewConfig
 from hloc_lite.viz.drawing import DrawnScene, set_start_view
 from hloc_lite.viz.frusta import half_slopes
 from hloc_lite.viz.guard import limit_uploads
-from hloc_lite.viz.inspection import THUMBNAIL_PX, Inspector, QueryPictures, blend, shrink
+from hloc_lite.viz.inspection import THUMBNAIL_PX, Inspector, QueryPictures, shrink
 from hloc_lite.viz.panel import (
     MAP_UP,
     NO_QUERY,
     UP_DIRECTIONS,
-    image_html,
     make_panel,
     refresh_panel,
 )
+from hloc_lite.viz.picture_panel import hide_pictures, show_pictures, show_view
 from hloc_lite.viz.queries import QueryMark, chosen_rows
 from hloc_lite.viz.scene import Scene, StartView, start_view
 from hloc_lite.viz.text import lines_html, query_html
@@ -38,6 +32,8 @@ from hloc_lite.viz.text import lines_html, query_html
 logger = logging.getLogger(__name__)
 MAX_UPLOADS = 20
 """Photos of visitors that stay in the scene; the oldest leave it."""
+MAX_WAITING = 8
+"""Photos that may wait; at 1 s a photo, the last one waits as long as a visitor would."""
 MAX_NAME_CHARS = 60
 """Characters kept of the file name of an upload."""
 
@@ -69,6 +65,7 @@ class Page:
         self._pictures: QueryPictures | None = None
         self._uploads: list[str] = []
         self._num_uploads = 0
+        self._num_waiting = 0
         self._drawn = DrawnScene(server, scene, self._pick)
         self.panel = make_panel(server, scene, can_localize=open_inspector is not None)
         self._connect()
@@ -87,7 +84,7 @@ class Page:
             self.panel.query.value = NO_QUERY if name is None else name
             self._show_numbers()
             if name is not None and self._open_inspector is not None:
-                self._worker.submit(self._draw_pictures, name)
+                self._worker.submit(self._draw_pictures, name).add_done_callback(_report)
 
     def localize_upload(self, data: bytes, file_name: str) -> None:
         """Localize a photo that was sent in, and select it; errors are shown in the panel."""
@@ -95,7 +92,7 @@ class Page:
             self._num_uploads += 1
             name = f"photo {self._num_uploads}: {file_name[-MAX_NAME_CHARS:]}"
         self._say(f"Localizing {name} ...")
-        outcome = "It failed for an unexpected reason; the terminal says which."
+        outcome = f"{name}: it failed unexpectedly; the terminal says why."
         try:
             result = self._ready_inspector().localize_upload(data, name)
             verdict = "Localized" if result.pose else "Not localized"
@@ -134,7 +131,7 @@ class Page:
         panel.map_cameras.on_update(lambda _: drawn.show_map_cameras(panel.map_cameras.value))
         panel.truth.on_update(lambda _: drawn.show_truth(panel.truth.value))
         panel.up.on_update(lambda _: self._turn_up())
-        panel.share.on_update(lambda _: self._show_view())
+        panel.share.on_update(lambda _: self._blend())
         panel.query.on_update(lambda _: self._choose())
         panel.look_through.on_click(lambda event: self._look_through(event.client))
         panel.reset_view.on_click(lambda event: _move(event.client, self._start_view()))
@@ -143,7 +140,18 @@ class Page:
 
     def _upload(self, event: Any) -> None:
         data, name = event.target.value.content, event.target.value.name
-        self._worker.submit(self.localize_upload, data, name).add_done_callback(_report)
+        with self._lock:
+            if self._num_waiting >= MAX_WAITING:
+                self._say(f"{MAX_WAITING} photos are already waiting; try again later.")
+                return
+            self._num_waiting += 1
+        job = self._worker.submit(self.localize_upload, data, name)
+        job.add_done_callback(self._release)
+        job.add_done_callback(_report)
+
+    def _release(self, _: Any) -> None:
+        with self._lock:
+            self._num_waiting -= 1
 
     def _pick(self, row: int) -> None:
         self.select(self.scene.queries[row].name)
@@ -179,8 +187,7 @@ class Page:
     def _show_numbers(self) -> None:
         panel, query = self.panel, self._selected_query()
         self._pictures = None
-        for part in (panel.share, panel.blended, panel.weights, panel.matches):
-            part.visible = False
+        hide_pictures(panel)
         panel.look_through.visible = query is not None and query.shown_pose is not None
         if query is None:
             panel.numbers.content = lines_html(["Click a frustum, or choose a name."])
@@ -195,49 +202,31 @@ class Page:
             return
         panel = self.panel
         panel.weights.content, panel.weights.visible = lines_html(["Matching the photo ..."]), True
-        message = "Its pictures failed for an unexpected reason; the terminal says which."
-        pictures = None
+        message, pictures = "Its pictures failed unexpectedly; the terminal says why.", None
         try:
             pictures = self._ready_inspector().pictures(query)
             message = "Its photo is not at hand: give the folder with --images."
         except HlocLiteError as error:
             message = str(error)
-        except Exception:
-            logger.exception("cannot draw the pictures of %s", name)
+        finally:
+            self._show_outcome(name, pictures, message)
+
+    def _show_outcome(self, name: str, pictures: QueryPictures | None, message: str) -> None:
+        """Show pictures of a query, or a message without them, if it is still selected."""
         with self._lock:
             if self._selected != name:
                 return
             self._pictures = pictures
             if pictures is None:
-                panel.weights.content = lines_html([message])
+                self.panel.weights.content = lines_html([message])
                 return
-            self._show_pictures(pictures)
+            show_pictures(self.panel, pictures)
             self._highlight()
 
-    def _show_pictures(self, pictures: QueryPictures) -> None:
-        panel = self.panel
-        panel.share.visible = pictures.view is not None
-        self._show_view()
-        notes = lines_html(pictures.notes)
-        panel.weights.visible = True
-        if pictures.weights_uri is None:
-            panel.weights.content = lines_html(["No matches.", *pictures.notes])
-        else:
-            panel.weights.content = image_html(pictures.weights_uri, _weight_scale()) + notes
-        panel.matches.visible = pictures.matches_uri is not None
-        if pictures.matches_uri is not None:
-            caption = f"inliers shared with map image {escape(str(pictures.map_name))}"
-            panel.matches.content = image_html(pictures.matches_uri, f"<div>{caption}</div>")
-
-    def _show_view(self) -> None:
-        pictures = self._pictures
-        if pictures is None:
-            return
-        view, share = pictures.view, float(self.panel.share.value)
-        pixels = pictures.photo if view is None else blend(view, share)
-        caption = "photo" if view is None else f"photo with {share:.0%} of the view of the surface"
-        self.panel.blended.content = image_html(_jpeg_uri(pixels), f"<div>{caption}</div>")
-        self.panel.blended.visible = True
+    def _blend(self) -> None:
+        with self._lock:
+            if self._pictures is not None:
+                show_view(self.panel, self._pictures)
 
     def _look_through(self, client: viser.ClientHandle | None) -> None:
         query = self._selected_query()
@@ -284,20 +273,7 @@ def _move(client: viser.ClientHandle | None, view: StartView) -> None:
 
 
 def _report(job: Any) -> None:
-    error = job.exception()
+    """Log the unexpected error of a job."""
+    error = None if job.cancelled() else job.exception()
     if error is not None:
-        logger.error("a photo could not be localized", exc_info=error)
-
-
-def _weight_scale() -> str:
-    return (
-        f'<div style="display:flex;gap:8px;align-items:center">matches by weight: small '
-        f'<span style="flex:1;height:8px;border-radius:2px;background:{weight_gradient()}"></span>'
-        f"large</div>"
-    )
-
-
-def _jpeg_uri(pixels: UInt8) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+        logger.error("unexpected error on the page", exc_info=error)

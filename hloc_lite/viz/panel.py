@@ -126,14 +126,6 @@ def legend_html_framed(scene: Scene) -> str:
     )
 
 
-def image_html(uri: str, caption_html: str) -> str:
-    """Picture as wide as the panel, which a click opens in full size, with a caption."""
-    return (
-        f'<div style="padding:4px 12px 6px;font-size:0.8125rem;line-height:1.4">'
-        f'<img src="{uri}" style="width:100%;display:block;border-radius:3px">{caption_html}</div>'
-    )
-
-
 def _slider(
     gui: Any, label: str, low: float, high: float, step: float, value: float, **options: Any
 ) -> Any:

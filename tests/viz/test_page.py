@@ -220,6 +220,21 @@ def test_what_is_no_photo_is_said_to_people(page: Page, data: bytes, sentence: s
     assert len(page.scene.queries) == 4
 
 
+def test_an_unexpected_error_is_logged_and_the_page_goes_on(
+    page: Page, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("broken driver")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Inspector, "pictures", fail)
+        page.select("query 3.png")
+        wait_for(lambda: "failed unexpectedly" in page.panel.weights.content)
+        wait_for(lambda: "broken driver" in caplog.text)
+    page.select("query 5.png")
+    wait_for(lambda: page.panel.matches.visible)
+
+
 def test_images_with_too_many_pixels_are_refused(localized: LocalizedScene) -> None:
     small = CONFIG.model_copy(update={"max_megapixels": 0.05})
     inspector = Inspector(localized.localizer, lambda _: None, lambda _: None, {}, small)
