@@ -21,7 +21,7 @@ from hloc_lite.viz.queries import QueryMark, check_same_map, join_truth
 
 START_DISTANCE = 0.6 * SCENE_DISTANCE
 """Distance of the first view from cameras that all stand in one place."""
-LOOK_AHEAD = 0.3 * SCENE_DISTANCE
+LOOK_AHEAD = 0.15 * SCENE_DISTANCE
 """Distance of the middle of the first view from the central camera: more lies before it."""
 MAX_START_DISTANCE = 4 * SCENE_DISTANCE
 """Greatest distance of the first view from its centre: of a long street one sees a part."""
