@@ -15,6 +15,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "semantics": ("ai_edge_litert.interpreter",),
     "serve": ("fastapi", "prometheus_client", "python_multipart", "uvicorn"),
     "town": ("embreex", "matplotlib", "skimage"),
+    "viz": ("matplotlib", "viser"),
 }
 """Extra of pyproject.toml -> the modules it installs."""
 

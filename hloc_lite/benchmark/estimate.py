@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.benchmark.options import BenchmarkOptions
-from hloc_lite.benchmark.parts import answer_part, chosen_part, map_part
+from hloc_lite.benchmark.parts import answer_part, chosen_part, map_part, surface_part
 from hloc_lite.clock import peak_memory_mb
 from hloc_lite.config import Config, config_from_dict
 from hloc_lite.config.pair_spec import parse_pair_spec
@@ -78,6 +78,9 @@ def estimate_cost(
         try:
             sfm_map = map_part(chosen_part(sample, quiet), Path(folder), exhaustive, quiet)
             start = time.perf_counter()
+            sfm_map = surface_part(sample, sfm_map, Path(folder))
+            surface_s = time.perf_counter() - start
+            start = time.perf_counter()
             answer_part(sample, sfm_map, Path(folder), quiet)
         except HlocLiteError:
             return None
@@ -91,6 +94,7 @@ def estimate_cost(
     num_sample_pairs = len(names) * (len(names) - 1) / 2
     pair_s = sum(timings.get(stage, 0.0) for stage in PER_PAIR) / max(num_sample_pairs, 1)
     image_s = sum(s for stage, s in timings.items() if stage not in PER_PAIR) / len(names)
+    image_s += surface_s / len(names)
     num_images = sum(len(part.map_image_names) for part in parts)
     num_queries = sum(len(part.query_names) for part in parts)
     num_pairs = sum(expected_pairs(part, config) for part in parts)

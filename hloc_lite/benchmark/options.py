@@ -9,7 +9,7 @@ from hloc_lite.datasets.cards import Card
 from hloc_lite.errors import UnknownNameError
 
 OURS = "ours"
-"""Name of the config with this package's own defaults."""
+"""Name of the config with this package's own defaults, and those of the data set's card."""
 EVERY_POSE = "confidence.max_wrong=1"
 """Setting under which no pose is withheld: benchmarks count a missing pose like a wrong one. The
 search is the same as without it, and the confidences are kept."""
@@ -43,7 +43,8 @@ def benchmark_config(card: Card, options: BenchmarkOptions) -> tuple[Config, str
         ConfigError: an unknown key or a value out of range.
     """
     if options.config_name == OURS:
-        return load_config(options.profile, settings=(EVERY_POSE, *options.settings)), ""
+        settings = (EVERY_POSE, *card.settings, *options.settings)
+        return load_config(options.profile, settings=settings), ""
     if options.config_name not in card.configs:
         known = ", ".join([OURS, *card.configs])
         raise UnknownNameError(

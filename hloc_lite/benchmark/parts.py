@@ -25,7 +25,9 @@ from hloc_lite.localize.stored_calibration import (
 )
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
+from hloc_lite.mapping.surface import surface_from_depth
 from hloc_lite.maps.map import Map
+from hloc_lite.maps.surface_saving import write_surface
 from hloc_lite.types import LocalizationResult, Rigid3
 
 logger = logging.getLogger(__name__)
@@ -186,6 +188,27 @@ def map_part(dataset: Dataset, folder: Path, config: Config, options: BenchmarkO
         calibrate_stored_map(folder / MAP, sfm_map, seconds, weights=weights, device=options.device)
     except HlocLiteError as error:
         logger.warning("%s is not tested on its own photos: %s", folder / MAP, error)
+    return Map.open(folder / MAP, trust=True)  # its names are those of this config
+
+
+def surface_part(dataset: Dataset, sfm_map: Map, folder: Path) -> Map:
+    """Make the surface of a map from the data set's depth, for the views that check poses.
+
+    Returns:
+        The map with its surface: a finished one is kept. The map as it is without depth of its
+        images, or if no pose is checked (``view_synthesis.enabled``).
+
+    Raises:
+        HlocLiteError: no map image has a depth, or the folder cannot be written.
+    """
+    is_wanted = sfm_map.config.view_synthesis.enabled != "off"
+    # the depth of a single photo hides what is behind, so views from elsewhere are full of holes
+    has_depth = dataset.depth is not None and len(dataset.map_image_names) > 1
+    if not has_depth or not is_wanted or sfm_map.surface is not None:
+        return sfm_map
+    assert dataset.depth is not None
+    parts = surface_from_depth(sfm_map.model, dataset.depth, sfm_map.photos)
+    write_surface(folder / MAP, parts, sfm_map.fingerprint, {"source": "depth"})
     return Map.open(folder / MAP, trust=True)  # its names are those of this config
 
 

@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hloc_lite.benchmark.options import BenchmarkOptions, benchmark_config
-from hloc_lite.benchmark.parts import PartAnswers, answer_part, chosen_part, map_part
+from hloc_lite.benchmark.parts import (
+    PartAnswers,
+    answer_part,
+    chosen_part,
+    map_part,
+    surface_part,
+)
 from hloc_lite.benchmark.protocols import dcre_table, map_free_table
 from hloc_lite.benchmark.reporting import part_notes, write_run_report
 from hloc_lite.benchmark.scoring import asked_poses, comparison, evaluate_parts
@@ -157,6 +163,7 @@ def _run_part(
         say(note)
     start = time.perf_counter()
     sfm_map = map_part(dataset, folder, run.config, run.options)
+    sfm_map = surface_part(dataset, sfm_map, folder)
     report = sfm_map.report
     say(
         f"{dataset.name}: map of {report['registered']} of {report['images_given']} images with "

@@ -41,6 +41,7 @@ VERBS: Mapping[str, str] = {
     "surface": "hloc_lite.cli.surface",
     "town": "hloc_lite.cli.town",
     "video": "hloc_lite.cli.video",
+    "view": "hloc_lite.cli.view",
     "weights": "hloc_lite.cli.weights",
 }
 """Verb -> module with a click command named ``command``."""

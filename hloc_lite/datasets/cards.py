@@ -63,6 +63,8 @@ class Card(Section):
     truth: Truth = ""
     recipe: str = ""
     """Settings with which published scores were reached."""
+    settings: tuple[str, ...] = ()
+    """``key=value`` of our own runs, where other defaults suit the data set."""
     configs: dict[str, PublishedConfig] = Field(default_factory=dict)
     """Settings of published runs by the name that ``hloc-lite benchmark --config`` takes."""
     published: tuple[PublishedScore, ...] = ()

@@ -89,7 +89,8 @@ def build_models(
             raise MappingError(f"{tried}, or the given poses are wrong")
         raise RegistrationError(tried + _too_few(len(keypoints)))
     if reference is not None:
-        agreement = _check_pose_agreement(usable, pairs.num_matches, config)
+        shares = _agreeing_shares(usable, pairs.num_matches, config)
+        agreement = _check_pose_agreement(shares, config)
         posed = replace(reference.with_images(id_of), cameras=by_id)
         model = triangulate(posed, keypoints, usable, config.mapping)
         _check_triangulated(model, usable, agreement, config.mapping)
@@ -134,7 +135,9 @@ def _build_with_depth(
         MappingError: the poses do not fit the images, or the depth does not fit the poses.
     """
     by_id, id_of = cameras
-    _check_pose_agreement(usable, pairs.num_matches, config)
+    shares = _agreeing_shares(usable, pairs.num_matches, config)
+    if not _has_confirmed(shares, usable, config):  # depth needs no images that overlap
+        _check_pose_agreement(shares, config)
     posed = replace(reference.with_images(id_of), cameras=by_id)
     model = triangulate(posed, keypoints, usable, config.mapping, needs_points=False)
     matches = [(pair, view.inliers) for pair, view in usable]
@@ -185,20 +188,45 @@ def _shown_progress(num_images: int, enabled: bool) -> Iterator[Callable[[int], 
         yield show
 
 
-def _check_pose_agreement(
+def _agreeing_shares(
     usable: Sequence[tuple[Pair, TwoView]], num_matches: Mapping[Pair, int], config: Config
-) -> float:
+) -> dict[Pair, float]:
+    """Share of the matches of each pair that agree with the poses; pairs of few matches are out."""
+    return {
+        pair: len(view.inliers) / num_matches[pair]
+        for pair, view in usable
+        if num_matches[pair] >= config.geometry.min_inliers
+    }
+
+
+def _has_confirmed(
+    shares: Mapping[Pair, float], usable: Sequence[tuple[Pair, TwoView]], config: Config
+) -> bool:
+    """True if some images have a pair of which many matches agree with the poses.
+
+    Wrong poses give no such pair. Scans of different rooms give few, but these are proof enough.
+    """
+    settings = config.geometry
+    confirmed = {
+        name
+        for pair, view in usable
+        if len(view.inliers) >= settings.min_inliers
+        and shares.get(pair, 0.0) >= settings.min_pose_agreement
+        for name in pair
+    }
+    images = {name for pair in shares for name in pair}
+    return len(confirmed) >= max(MIN_IMAGES, settings.min_confirmed_share * len(images))
+
+
+def _check_pose_agreement(shares: Mapping[Pair, float], config: Config) -> float:
     """Share of matches that agree with the poses, in the best pair of the median image.
 
     Raises:
         MappingError: it is too small.
     """
     best: dict[str, float] = {}
-    for pair, view in usable:
-        tried = num_matches[pair]
-        if tried >= config.geometry.min_inliers:
-            share = len(view.inliers) / tried
-            best |= {name: max(best.get(name, 0.0), share) for name in pair}
+    for pair, share in shares.items():
+        best |= {name: max(best.get(name, 0.0), share) for name in pair}
     typical = float(np.median([*best.values()])) if best else 1.0
     needed = config.geometry.min_pose_agreement
     if typical < needed:

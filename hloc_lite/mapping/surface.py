@@ -45,7 +45,7 @@ def surface_from_depth(
     config = config or SurfaceConfig()
     voxel = config.voxel or voxel_for_depth(model, depth)
     logger.info("fusing depth images in voxels of %.3g map units", voxel)
-    return fuse_points(depth_samples(model, depth, photos, config), voxel, config)
+    return fuse_points(depth_samples(model, depth, photos, config, voxel), voxel, config)
 
 
 def surface_from_scans(path: Path, config: SurfaceConfig | None = None) -> Iterator[Surface]:

@@ -10,7 +10,7 @@ from hloc_lite.config.surface import SurfaceConfig
 from hloc_lite.consistency.depth_maps import without_edges
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.formats.point_blocks import PointBlock
-from hloc_lite.geometry.cameras import cam_from_img
+from hloc_lite.geometry.cameras import cam_from_img, focal_lengths
 from hloc_lite.geometry.point_fusion import PointSamples, neighbourhoods
 from hloc_lite.io.image_resizing import resize
 from hloc_lite.io.image_sources import ImageSource
@@ -20,24 +20,36 @@ from hloc_lite.types import Camera, DepthMap, Float32, Rigid3, Surface, UInt8
 
 GREY = 128.0
 """Colour of points whose colour is unknown."""
+FAR_PERCENTILE = 90
+"""Nearer points than this percentile of depth are denser than asked for."""
+SAMPLES_SPACING = 0.5
+"""Distance of the points of a depth image over the voxel: four points meet each voxel."""
 AUTO_VOXEL_SHARE = 1 / 250
 """Voxel over the median depth, where none is configured (``surface.voxel``)."""
 
 
 def samples_from_depth(
-    depth: DepthMap, pixels: UInt8 | None, camera: Camera, cam_from_world: Rigid3, edge_ratio: float
+    depth: DepthMap,
+    pixels: UInt8 | None,
+    camera: Camera,
+    cam_from_world: Rigid3,
+    edge_ratio: float,
+    spacing: float = 0.0,
 ) -> PointSamples:
-    """World points of a depth image, one per pixel that is known and no edge.
+    """World points of a depth image, of pixels that are known and no edge.
 
     Args:
         pixels: (H, W, 3) photo at the size of the depth image; None: grey.
         camera: camera of the photo, at any size.
         edge_ratio: ``surface.max_relative_gradient``.
+        spacing: distance of points, map units, up to which rows and columns are left out; 0: none.
     """
     depths = without_edges(depth, edge_ratio).depths
     height, width = depths.shape
-    rows, columns = np.nonzero(np.isfinite(depths))
     ratio = np.array([camera.width / width, camera.height / height])
+    step = _pixel_step(depths, float((focal_lengths(camera) / ratio).min()), spacing)
+    rows, columns = np.nonzero(np.isfinite(depths[::step, ::step]))
+    rows, columns = rows * step, columns * step
     rays = cam_from_img(camera, np.stack([columns + 0.5, rows + 0.5], axis=1) * ratio)
     z = depths[rows, columns]
     usable = np.isfinite(rays).all(axis=1)
@@ -58,10 +70,26 @@ def samples_from_depth(
     )
 
 
+def _pixel_step(depths: Float32, focal_px: float, spacing: float) -> int:
+    """Step over rows and columns at which nearly all points are as close as ``spacing``."""
+    known = depths[np.isfinite(depths)]
+    if spacing <= 0 or not len(known):
+        return 1
+    return max(1, int(spacing * focal_px / float(np.percentile(known, FAR_PERCENTILE))))
+
+
 def depth_samples(
-    model: SfmModel, source: MapDepth, photos: ImageSource | None, config: SurfaceConfig
+    model: SfmModel,
+    source: MapDepth,
+    photos: ImageSource | None,
+    config: SurfaceConfig,
+    voxel: float,
 ) -> Iterator[PointSamples]:
-    """Points of all map images that have depth in map units, image by image."""
+    """Points of all map images that have depth in map units, image by image.
+
+    Args:
+        voxel: edge of the cubes in which the points will be averaged, map units.
+    """
     for image in model.images:
         found = source.depth_of(image.name)
         if found is None or not found.is_metric:
@@ -72,8 +100,9 @@ def depth_samples(
             pixels = resize(photos.load(image.name).pixels, (width, height))
         camera = model.cameras[image.camera_id]
         yield samples_from_depth(
-            found, pixels, camera, image.cam_from_world, config.max_relative_gradient
-        )
+            found, pixels, camera, image.cam_from_world, config.max_relative_gradient,
+            voxel * SAMPLES_SPACING,
+        )  # fmt: skip
 
 
 def voxel_for_depth(model: SfmModel, source: MapDepth) -> float:

@@ -87,6 +87,16 @@ def test_landmarks_are_those_of_the_laser_and_no_pose_mixes_floors(
     assert all(result.counts["clusters"] >= 2 for result in part.results)
 
 
+def test_poses_are_checked_by_views_of_the_scans(
+    run: tuple[Path, Dataset, dict[str, str]],
+) -> None:
+    folder, _, _ = run
+    (part,) = _run(folder).parts
+    assert part.sfm_map.surface is not None
+    assert all(result.grounds["view"] > 0 for result in part.results)
+    assert part.sfm_map.config.localize.matching == "images"  # of the card
+
+
 @pytest.mark.parametrize("name", ["published-hloc", "published-inloc"])
 def test_named_settings_work(
     name: str, run: tuple[Path, Dataset, dict[str, str]], tmp_path: Path

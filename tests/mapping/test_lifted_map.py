@@ -18,7 +18,7 @@ from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.compress import compress_map
 from hloc_lite.maps.map import Map
-from hloc_lite.types import NO_POINT, DepthMap
+from hloc_lite.types import NO_POINT, DepthMap, Rigid3
 from tests.depth_scene import SurfaceDepth, make_depth_scene, unchanged
 from tests.exact_scene import ExactScene, use_scene
 from tests.weights_stores import NoWeights
@@ -124,6 +124,35 @@ def test_a_small_error_of_the_sensor_is_corrected_and_reported() -> None:
         xyz = sfm_map.model.xyz[image.point3D_idxs[known]]
         errors = np.linalg.norm(xyz - true_points(scene, sfm_map, image.name)[known], axis=1)
         assert np.median(errors) < 0.01
+
+
+def test_rooms_that_look_alike_need_not_overlap() -> None:
+    """Most images match those of another room; a few confirm the poses, and depth does the rest."""
+    with pytest.MonkeyPatch.context() as patch:
+        scene = make_depth_scene()
+        config = use_scene(patch, scene)
+        twins = {f"room {number}.png": number for number in range(10)}
+        names = {**NAMES, **twins}
+        reference = scene.reference(names)
+        far = {name: Rigid3(np.eye(3), [100.0 * (1 + k), 0, 0]) for k, name in enumerate(twins)}
+        images = tuple(
+            replace(each, cam_from_world=each.cam_from_world.compose(far[each.name].inverse()))
+            if each.name in far
+            else each
+            for each in reference.images
+        )
+        inputs = MapInputs(
+            reference=replace(reference, images=images), metric=True,
+            depth=SurfaceDepth(scene, names, unchanged),
+        )  # fmt: skip
+        photos = {name: scene.image(index) for name, index in names.items()}
+        sfm_map = build_map(photos, config, inputs=inputs, weights=NoWeights())
+        assert len(sfm_map.model.images) == len(names)
+        swapped = dict(zip(names, reversed([each.cam_from_world for each in images]), strict=True))
+        wrong = tuple(replace(each, cam_from_world=swapped[each.name]) for each in images)
+        inputs = replace(inputs, reference=replace(reference, images=wrong))
+        with pytest.raises(MappingError, match="not fit the (images|photos)"):
+            build_map(photos, config, inputs=inputs, weights=NoWeights())
 
 
 def test_depth_of_another_image_is_left_out(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,6 +15,7 @@ from hloc_lite.geometry.point_fusion import PointSamples, coarse_to_fine_order, 
 from hloc_lite.geometry.surface_rendering import render_surface
 from hloc_lite.mapping.surface import surface_from_depth, surface_from_file
 from hloc_lite.mapping.surface_fusion import fuse_points
+from hloc_lite.mapping.surface_sources import samples_from_depth
 from hloc_lite.maps.surface_tiles import join_surfaces
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import Camera, DepthMap, Float32, Rigid3, Surface
@@ -65,6 +66,19 @@ class Room:
 @pytest.fixture(scope="module")
 def room() -> Room:
     return Room()
+
+
+def test_depth_finer_than_the_voxels_is_thinned(room: Room) -> None:
+    found = room.depth_of("1.jpg")
+    assert found is not None
+    fine, coarse, all_of_it = (
+        samples_from_depth(found, None, CAMERA, room.poses[1], 0.05, spacing)
+        for spacing in (0.02, 0.1, 0.0)
+    )
+    # a pixel at depth 3 is 0.02 wide
+    assert len(fine) == len(all_of_it) and 1 / 40 < len(coarse) / len(all_of_it) < 1 / 8
+    known = {tuple(point) for point in all_of_it.xyz.tolist()}
+    assert known.issuperset(map(tuple, coarse.xyz.tolist()))
 
 
 def test_a_surface_from_depth_lies_on_the_truth(room: Room) -> None:
