@@ -34,7 +34,7 @@ Read them with three warnings.
 `OLD` and `NEW` are checkouts of two versions.
 """
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Accuracy", ("real-photos", "dense-matching", "town-recall", "from-scratch")),
+    ("Accuracy", ("real-photos", "dense-matching", "town-recall", "from-scratch", "twin-views")),
     ("Coarse-to-fine matching", ("cascade-real-photos", "cascade-town", "cascade-town-idle")),
     (
         "Speed and size",
@@ -47,6 +47,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "python-and-cli",
             "model-reading",
             "format-reading",
+            "view-synthesis-speed",
         ),
     ),
     ("Match weights", ("ablation", "ablation-retrieved")),
@@ -59,6 +60,9 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "look-alikes",
             "foreign-photos-rootsift",
             "foreign-photos-aliked",
+            "foreign-cases",
+            "foreign-cases-without-views",
+            "twin-streets",
             "demo",
             "service",
             "kill-and-resume",

@@ -6,13 +6,14 @@ The queries of each DATASET are localized in every MAP but its own, with default
 pose that is given is wrong. Data sets with fewer than --at-least queries also give their map
 images. --photos is a folder of photos that belong to no map; their intrinsics are estimated. Other
 than in ``foreign_photos``, synthesized views are compared where a map has a surface. A photo is
-looked at if the surface fills enough of its view (``view_synthesis.min_valid_share``).
+looked at if the surface fills enough of its view (``view_synthesis.min_valid_share``). Only the
+maps of the first --maps cases are asked, the photos of all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -47,11 +48,15 @@ class ForeignPhoto:
               type=click.Path(path_type=Path, exists=True))  # fmt: skip
 @click.option("--photos", multiple=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--at-least", default=20, show_default=True, help="Queries of a data set.")
+@click.option("--maps", default=10**6, help="Number of maps to ask.  [default: all]")
+@click.option("--without-surface", is_flag=True, help="Without synthesized views.")
 @results_option
 def main(
     cases: tuple[tuple[Path, Path], ...],
     photos: tuple[Path, ...],
     at_least: int,
+    maps: int,
+    without_surface: bool,
     results: Path | None,
 ) -> None:
     """Print how many photos of each place are given a pose in each map of another."""
@@ -59,8 +64,10 @@ def main(
     places = {dataset.name: list(photos_of(dataset, at_least)) for _, dataset in cases}
     places |= {place_of(folder): list(photos_in(folder)) for folder in photos}
     total: list[LocalizationResult] = []
-    for folder, dataset in cases:
+    for folder, dataset in cases[:maps]:
         sfm_map = Map.open(folder)
+        if without_surface:
+            sfm_map = replace(sfm_map, surface=None)
         localizer, covered = Localizer(sfm_map), None
         if sfm_map.surface is not None:
             covered = percent(surface_agreement(sfm_map.surface, sfm_map.model).coverage, 0)
