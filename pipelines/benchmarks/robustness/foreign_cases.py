@@ -62,7 +62,7 @@ def main(
     """Print how many photos of each place are given a pose in each map of another."""
     table = Table("Foreign photos, looked at", COLUMNS, "Status localized at default settings.")
     places = {dataset.name: list(photos_of(dataset, at_least)) for _, dataset in cases}
-    places |= {place_of(folder): list(photos_in(folder)) for folder in photos}
+    places |= {title_of(folder): list(photos_in(folder)) for folder in photos}
     total: list[LocalizationResult] = []
     for folder, dataset in cases[:maps]:
         sfm_map = Map.open(folder)
@@ -118,10 +118,10 @@ def photos_in(folder: Path) -> Iterator[ForeignPhoto]:
     """All photos of a folder."""
     config = load_config().images
     for name in list_images(folder):
-        yield ForeignPhoto(place_of(folder), read_photo(folder / name, name, config), None)
+        yield ForeignPhoto(title_of(folder), read_photo(folder / name, name, config), None)
 
 
-def place_of(folder: Path) -> str:
+def title_of(folder: Path) -> str:
     """Name of the place that a folder of photos shows."""
     return folder.parent.name if folder.name == "images" else folder.name
 
