@@ -60,7 +60,8 @@ def main(
     results: Path | None,
 ) -> None:
     """Print how many photos of each place are given a pose in each map of another."""
-    table = Table("Foreign photos, looked at", COLUMNS, "Status localized at default settings.")
+    title = "Foreign photos, without views" if without_surface else "Foreign photos, looked at"
+    table = Table(title, COLUMNS, "Status localized at default settings.")
     places = {dataset.name: list(photos_of(dataset, at_least)) for _, dataset in cases}
     places |= {title_of(folder): list(photos_in(folder)) for folder in photos}
     total: list[LocalizationResult] = []
