@@ -284,7 +284,8 @@ def test_factor_and_log_odds() -> None:
     assert agreement_factor(0.4, 1.0) == agreement_factor(0.5, 1.0) == 0.0
     assert agreement_factor(1.0, 1.0) == 1.0 and agreement_factor(0.8, 0.0) == 1.0
     assert agreement_log_odds(0.5) == 0.0
-    assert agreement_log_odds(1.0) == pytest.approx(np.log(0.995 / 0.005))
+    assert agreement_log_odds(0.7) == pytest.approx(np.log(0.7 / 0.3))
+    assert agreement_log_odds(1.0) == agreement_log_odds(0.9) > agreement_log_odds(0.8)
 
 
 def test_a_map_without_surface_is_refused_only_if_it_is_demanded(sfm_map) -> None:

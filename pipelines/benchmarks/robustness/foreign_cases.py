@@ -1,6 +1,6 @@
 """Real photos of other places, read and localized in full: nothing of them is in the map.
 
-    python -m pipelines.benchmarks.robustness.foreign_cases --case MAP DATASET --case MAP DATASET ...
+    python -m pipelines.benchmarks.robustness.foreign_cases --case MAP DATASET ...
 
 The queries of each DATASET are localized in every MAP but its own, with default settings: every
 pose that is given is wrong. Data sets with fewer than --at-least queries also give their map
