@@ -151,7 +151,7 @@ def test_rooms_that_look_alike_need_not_overlap() -> None:
         swapped = dict(zip(names, reversed([each.cam_from_world for each in images]), strict=True))
         wrong = tuple(replace(each, cam_from_world=swapped[each.name]) for each in images)
         inputs = replace(inputs, reference=replace(reference, images=wrong))
-        with pytest.raises(MappingError, match="not fit the (images|photos)"):
+        with pytest.raises(MappingError, match=r"not fit the (images|photos)"):
             build_map(photos, config, inputs=inputs, weights=NoWeights())
 
 
