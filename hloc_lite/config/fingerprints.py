@@ -24,6 +24,7 @@ ADDED_KEYS = frozenset(
         "visibility",
         "pose.keypoint_sigma_px",
         "mapping.low_pose_agreement",
+        "geometry.min_confirmed_share",
         "matching.dense_side_px",
         "matching.dense_min_support",
         "matching.dense_min_certainty",
