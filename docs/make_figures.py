@@ -34,7 +34,17 @@ Read them with three warnings.
 `OLD` and `NEW` are checkouts of two versions.
 """
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Accuracy", ("real-photos", "dense-matching", "town-recall", "from-scratch", "twin-views")),
+    (
+        "Accuracy",
+        (
+            "real-photos",
+            "dense-matching",
+            "town-recall",
+            "from-scratch",
+            "twin-views",
+            "indoor-twin",
+        ),
+    ),
     ("Coarse-to-fine matching", ("cascade-real-photos", "cascade-town", "cascade-town-idle")),
     (
         "Speed and size",

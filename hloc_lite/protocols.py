@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from hloc_lite.types import (
     Bool,
@@ -66,6 +66,17 @@ class PairMatcher(Protocol):
 
     def match_photos(self, pairs: Sequence[tuple[Photo, Photo]]) -> list[PairMatches]:
         """Match each pair, in order; empty matches if the photos have nothing in common."""
+
+
+@runtime_checkable
+class KeypointProposer(Protocol):
+    """A ``PairMatcher`` that knows the keypoints of a photo before it sees another photo.
+
+    Maps from depth take them all as landmarks, so that their images need no pairs.
+    """
+
+    def propose_keypoints(self, photo: Photo) -> LocalFeatures:
+        """All keypoints that the photo can have as the first one of a pair; D = 0."""
 
 
 class GlobalDescriptor(Protocol):

@@ -32,7 +32,7 @@ from hloc_lite.mapping.retrieval import compute_global_descriptors
 from hloc_lite.mapping.run import Run
 from hloc_lite.mapping.two_pass_matching import MatchingPass
 from hloc_lite.matching.keypoint_aggregation import aggregate_keypoints
-from hloc_lite.protocols import PairMatcher
+from hloc_lite.protocols import KeypointProposer, PairMatcher
 from hloc_lite.types import LocalFeatures, Matches, PairMatches
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,9 @@ def pair_and_match_photos(
     with clock("matching"):
         found = _match_photos(run, matcher, hashes, pairs)
         cell_px = run.config.matching.dense_cell_px
-        merged, merged_matches = aggregate_keypoints(found, cell_px=cell_px)
+        fixed = _proposed(run, matcher, names)
+        merged, merged_matches = aggregate_keypoints(found, cell_px=cell_px, fixed=fixed)
+        merged = {**fixed, **merged}
         if not all(_is_current(features, name, merged.get(name)) for name in names):
             for store in (stores.verified, stores.matches, features):  # features tell: they go last
                 store.clear()
@@ -88,8 +90,16 @@ def pair_and_match_photos(
                 store_matches(stores.matches, pair, merged_matches.get(pair, Matches.empty()))
         stores.matches.flush()
     keypoints = stored_keypoints(features, names)
-    check_usable(keypoints, skipped)
+    check_usable(keypoints, skipped, has_depth=run.inputs.depth is not None)
     return PairedImages(names, keypoints, find_cameras(run, names, features), descriptors, pairs)
+
+
+def _proposed(run: Run, matcher: PairMatcher, names: Sequence[str]) -> dict[str, LocalFeatures]:
+    """Keypoints of the images before any pair is matched; none if depth does not lift them."""
+    if run.inputs.depth is None or not isinstance(matcher, KeypointProposer):
+        return {}
+    shown = tqdm(names, "keypoints", unit="image", disable=not run.progress)
+    return {name: matcher.propose_keypoints(run.source.load(name)) for name in shown}
 
 
 def _is_current(features: ShardedStore, name: str, merged: LocalFeatures | None) -> bool:

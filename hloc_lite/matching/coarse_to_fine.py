@@ -32,7 +32,7 @@ from hloc_lite.matching.sub_pixel import (
     track,
 )
 from hloc_lite.registry import Runtime
-from hloc_lite.types import Bool, Float32, Int64, PairMatches, Photo, UInt8
+from hloc_lite.types import Bool, Float32, Int64, LocalFeatures, PairMatches, Photo, UInt8
 
 if TYPE_CHECKING:
     import torch
@@ -97,6 +97,16 @@ class CoarseToFineMatcher:
                 self._match(self._describe(first), self._describe(second))
                 for first, second in pairs
             ]
+
+    def propose_keypoints(self, photo: Photo) -> LocalFeatures:
+        """Corners of a photo, one for each fine cell that has one."""
+        import torch
+
+        with torch.inference_mode():
+            described = self._describe(photo)
+        points = described.corners[described.is_corner] * described.scale
+        none = np.zeros((len(points), 0), np.float32)
+        return LocalFeatures(points, none, np.ones(len(points), np.float32), described.image_size)
 
     def _match(self, first: _Described, second: _Described) -> PairMatches:
         cells, support = self._match_cells(first, second)
