@@ -12,7 +12,7 @@ import numpy as np
 from hloc_lite import load_config
 from hloc_lite.registry import register
 from hloc_lite.scene import SfmImage, SfmModel
-from hloc_lite.types import Camera, PairMatches, Photo, Rigid3
+from hloc_lite.types import Camera, DepthMap, PairMatches, Photo, Rigid3
 
 SIZE = (320, 240)
 FOCAL_PX = 300.0
@@ -132,3 +132,22 @@ def registered() -> Iterator[None]:
         register("global_descriptors", "counting", Counting),
     ):
         yield
+
+
+class WallDepth:
+    """``MapDepth`` of the wall in the images of a model."""
+
+    def __init__(self, model: SfmModel) -> None:
+        self._model = model
+
+    def depth_of(self, image_name: str) -> DepthMap:
+        image = self._model.image_named(image_name)
+        assert image is not None
+        pixels = np.stack(np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1])), -1) + 0.5
+        rays = np.dstack([(pixels - CAMERA.params[2:]) / FOCAL_PX, np.ones(pixels.shape[:2])])
+        slope = rays @ image.cam_from_world.rotation[:, 2]
+        z = (DISTANCE - image.cam_from_world.center[2]) / slope
+        return DepthMap(z.astype(np.float32), SIZE)
+
+    def fingerprint(self, image_name: str) -> str:
+        return "wall"

@@ -88,6 +88,7 @@ def command(
     else:
         surface = _existing(map_folder, sfm_map)
     _describe(surface, sfm_map)
+    _describe_views(Map.open(map_folder, trust=trust))
     if output is not None:
         from hloc_lite.formats.ply import write_ply
 
@@ -162,4 +163,21 @@ def _describe(surface: StoredSurface, sfm_map: Map) -> None:
     if coverage < SurfaceConfig().min_coverage:
         click.echo(
             "it is too thin to be rendered: views of it say little; make one from depth or scans"
+        )
+
+
+def _describe_views(sfm_map: Map) -> None:
+    """Say how views of the surface agree with the map's own photos."""
+    from hloc_lite.localize.surface_views import LOW_AGREEMENT, compare_own_views
+
+    found = compare_own_views(sfm_map)
+    if not found.num_compared:
+        click.echo("its views could not be compared with photos of the map")
+        return
+    photos = counted(found.num_compared, "photo")
+    click.echo(f"views of it agree to {found.agreement:.2f} with {photos} of the map (median)")
+    if found.is_low:
+        click.echo(
+            f"that is below {LOW_AGREEMENT:g}, which right poses reach: the surface may be of "
+            f"another scale, shifted, coarse or without colours, and right poses will be doubted"
         )

@@ -14,6 +14,7 @@ estimation.py       pose hypotheses by cluster; selection, and one pose on the u
 view_check.py       the map's surface rendered at the best hypotheses, and compared
 view_synthesis.py   comparison of a photo with such a view
 dense_features.py   dense RootSIFT on a grid, for this comparison
+surface_views.py    photos of the map against views of its surface
 view_cues.py        weights of the places in a view: passers-by, normals, labels
 verification.py     confidence in the selected pose
 landmark_check.py   landmarks that should be in view under the pose, and are not

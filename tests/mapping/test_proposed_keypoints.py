@@ -15,14 +15,13 @@ from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
 from hloc_lite.maps.map import Map
 from hloc_lite.registry import register
-from hloc_lite.scene import SfmModel
-from hloc_lite.types import NO_POINT, DepthMap, LocalFeatures, Photo
+from hloc_lite.types import NO_POINT, LocalFeatures, Photo
 from tests.exact_scene import NoWeights
 from tests.photo_wall import (
     CAMERA,
     DISTANCE,
-    SIZE,
     OrbPairMatcher,
+    WallDepth,
     config_with,
     make_photos,
     registered,
@@ -36,26 +35,6 @@ class Proposer(OrbPairMatcher):
         points, _ = self._describe(photo)
         scores = np.ones(len(points), np.float32)
         return LocalFeatures(points, points[:, :0], scores, (photo.width, photo.height))
-
-
-class WallDepth:
-    """``MapDepth`` of the wall."""
-
-    def __init__(self, model: SfmModel) -> None:
-        self._model = model
-
-    def depth_of(self, image_name: str) -> DepthMap:
-        image = self._model.image_named(image_name)
-        assert image is not None
-        pixels = np.stack(np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1])), -1) + 0.5
-        focal, center = CAMERA.params[0], CAMERA.params[2:]
-        rays = np.dstack([(pixels - center) / focal, np.ones(pixels.shape[:2])])
-        slope = rays @ image.cam_from_world.rotation[:, 2]
-        z = (DISTANCE - image.cam_from_world.center[2]) / slope
-        return DepthMap(z.astype(np.float32), SIZE)
-
-    def fingerprint(self, image_name: str) -> str:
-        return "wall"
 
 
 @pytest.fixture
