@@ -110,7 +110,7 @@ def neighbourhoods(xyz: Float32, count: int) -> Neighbourhoods:
         raise ShapeError(f"neighbourhoods of {count} points need more points, got {len(xyz)}")
     origin = xyz.mean(axis=0, dtype=np.float64)
     centred = (xyz - origin).astype(np.float32)
-    order = _by_place(centred)
+    order = _spatial_order(centred)
     near = centred[order]  # neighbours lie together in memory: queries take two fifths of the time
     tree = cKDTree(near, balanced_tree=False, compact_nodes=False)
     normals = np.empty_like(centred)
@@ -124,7 +124,7 @@ def neighbourhoods(xyz: Float32, count: int) -> Neighbourhoods:
     return Neighbourhoods(normals, spacings, spreads)
 
 
-def _by_place(xyz: Float32) -> Int64:
+def _spatial_order(xyz: Float32) -> Int64:
     """(N,) permutation that puts points of one small cube next to each other."""
     low = xyz.min(axis=0)
     edge = max(float((xyz.max(axis=0) - low).max()) / _CUBES, 1e-30)
