@@ -63,6 +63,7 @@ def write_run_report(
         evaluation,
         config=run_config.model_dump(),
         versions=software_versions(),
+        is_metric=all(part.dataset.is_metric for part in parts),
         notes=notes,
         **(_pictures(parts[0], options) if is_only and records else {}),
     )

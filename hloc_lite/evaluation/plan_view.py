@@ -12,6 +12,7 @@ from matplotlib.collections import LineCollection
 
 from hloc_lite.evaluation.evaluate import Evaluation
 from hloc_lite.evaluation.figures import INK, PALETTE, add_legend, figure_svg, label_axes, new_axes
+from hloc_lite.evaluation.plan_regions import far_regions, nearest_region
 from hloc_lite.evaluation.records import QueryRecord
 from hloc_lite.evaluation.thresholds import DistanceUnit
 from hloc_lite.geometry.ground_plane import ground_axes, plan_limits
@@ -46,16 +47,46 @@ def plan_values(
     queries = [PlanQuery(record.cam_from_world, true.get(record.name)) for record in records]
     points = model.xyz if model else np.zeros((0, 3))
     map_poses = [image.cam_from_world for image in model.images] if model else []
-    plan = plan_view_svg(points, map_poses, queries, unit)
-    if plan is None:
+    plans = _plans_of_regions(points, map_poses, queries, unit)
+    if not plans:
         return None
-    svg, num_outside = plan
     return {
-        "svg": svg,
-        "outside": num_outside,
+        "svgs": [svg for svg, _ in plans],
+        "outside": sum(outside for _, outside in plans),
         "num_points": len(points),
         "thinned": len(points) > MAX_POINTS,
     }
+
+
+def _plans_of_regions(
+    points: Float64,
+    map_poses: Sequence[Rigid3],
+    queries: Sequence[PlanQuery],
+    unit: DistanceUnit,
+) -> list[tuple[str, int]]:
+    """A plan for each part of the map that stands far from the others, the largest first.
+
+    A query is drawn where its estimated pose is, or else its true one.
+    """
+    middles = far_regions(_centers(map_poses))
+    if len(middles) < 2:
+        plan = plan_view_svg(points, map_poses, queries, unit)
+        return [] if plan is None else [plan]
+    known = [query for query in queries if query.estimated or query.true]
+    shown = [pose for query in known if (pose := query.estimated or query.true)]
+    of_points, of_map, of_queries = (
+        nearest_region(xyz, middles) for xyz in (points, _centers(map_poses), _centers(shown))
+    )
+    plans = [
+        plan_view_svg(
+            points[of_points == region],
+            [pose for pose, own in zip(map_poses, of_map, strict=True) if own == region],
+            [query for query, own in zip(known, of_queries, strict=True) if own == region],
+            unit,
+        )
+        for region in range(len(middles))
+    ]
+    return [plan for plan in plans if plan is not None]
 
 
 def plan_view_svg(

@@ -52,6 +52,8 @@ class ReportInput:
     config: Mapping[str, Any] = field(default_factory=dict)
     """Nested plain values, such as ``config.model_dump()``."""
     versions: Mapping[str, str] = field(default_factory=dict)
+    is_metric: bool = False
+    """True if the poses are in metres, for plans without an evaluation."""
     notes: Sequence[str] = ()
     """Sentences shown at the top of the page."""
 

@@ -23,13 +23,14 @@ from hloc_lite.evaluation.report_tables import (
     stage_rows,
     summary_tiles,
 )
-from hloc_lite.evaluation.thresholds import MAP_UNITS
+from hloc_lite.evaluation.thresholds import MAP_UNITS, DistanceUnit
 
 
 def page_values(report: ReportInput) -> dict[str, Any]:
     """Make the variables of ``report.html.j2``."""
     evaluation = report.evaluation
-    unit = evaluation.unit if evaluation else MAP_UNITS
+    without_truth = DistanceUnit() if report.is_metric else MAP_UNITS
+    unit = evaluation.unit if evaluation else without_truth
     records = _complete_records(report)
     errors = {error.name: error for error in evaluation.overall.errors} if evaluation else {}
     return {

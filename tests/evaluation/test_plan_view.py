@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hloc_lite.evaluation.plan_view import PlanQuery, plan_view_svg
+from hloc_lite.evaluation.plan_view import PlanQuery, plan_values, plan_view_svg
+from hloc_lite.evaluation.records import QueryRecord
 from hloc_lite.evaluation.thresholds import DistanceUnit
 from hloc_lite.geometry.ground_plane import ground_axes
 from hloc_lite.geometry.rotations import exp_so3
@@ -110,3 +113,23 @@ def test_plan_is_wider_than_high() -> None:
     width, height = map(float, found[0].split('viewBox="0 0 ')[1].split('"')[0].split())
     assert width > height
     assert found[1] == 0
+
+
+def test_each_floor_has_a_plan() -> None:
+    ring = ring_model()
+    shift = Rigid3(np.eye(3), np.array([1000.0, 0, 0]))  # old from moved
+    moved = [
+        replace(each, image_id=100 + each.image_id, name=f"far {each.name}",
+                cam_from_world=each.cam_from_world.compose(shift))
+        for each in ring.images
+    ]  # fmt: skip
+    model = replace(ring, images=(*ring.images, *moved))
+    names = [each.name for each in model.images]
+    records = [
+        QueryRecord(name, "localized", "", image.cam_from_world)
+        for name, image in zip(names, model.images, strict=True)
+    ]
+    one = plan_values(records[:1], None, ring, DistanceUnit())
+    both = plan_values(records, None, model, DistanceUnit())
+    assert one is not None and len(one["svgs"]) == 1
+    assert both is not None and len(both["svgs"]) == 2 and both["outside"] == 0
