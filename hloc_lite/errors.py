@@ -35,6 +35,10 @@ class FormatError(HlocLiteError):
     """A file does not have the layout of its format."""
 
 
+class NewerVersionError(FormatError):
+    """A file of ours was made by a version that writes another layout."""
+
+
 class DamagedMapError(FormatError):
     """A file of a map is missing, damaged, or belongs elsewhere; the message names the remedy."""
 

@@ -1,4 +1,4 @@
-"""Folder of named arrays (.npy) with a header, opened by mapping its files into memory.
+"""Folder of named arrays (.npy) with a header.
 
 FOLDER/map.json      schema, the writer's own entries, size and CRC-32 of each file; written last
 FOLDER/GROUP/X.npy   one array each (``array_file``)
@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.array_file import read_array, write_array
 from hloc_lite.io.files import read_json, read_json_object, write_json_atomic
 from hloc_lite.io.locks import exclusive_lock
+from hloc_lite.io.schemas import check_checksum, check_schema, with_checksum
 from hloc_lite.io.staging import (
     HEADER,
     LOCK,
@@ -79,7 +79,7 @@ def _write(folder: Path, schema: str, arrays: Arrays, header: Mapping[str, Any])
         for name, array in arrays.items():
             recorded[f"{name}.npy"] = write_array(staged / f"{name}.npy", array)
         whole = {"schema": schema, **header, "files": recorded}
-        write_json_atomic(staged / HEADER, {**whole, "checksum": fingerprint(whole)})
+        write_json_atomic(staged / HEADER, with_checksum(whole))
         _replace_files(folder, set(recorded))
     except OSError as error:
         raise HlocLiteError(f"cannot write {folder}: {error}") from error
@@ -103,14 +103,12 @@ def read_header(folder: Path, schema: str) -> dict[str, Any]:
         FormatError: no such folder, another schema, or a damaged header.
     """
     header = read_json(current_file(folder, HEADER))
-    if not isinstance(header, dict) or header.get("schema") != schema:
-        found = header.get("schema") if isinstance(header, dict) else header
-        raise FormatError(f"{folder / HEADER}: expected schema {schema}, got {found!r}")
-    plain = {key: value for key, value in header.items() if key != "checksum"}
-    files = header.get("files")
-    if not isinstance(files, dict) or header.get("checksum") != fingerprint(plain):
-        raise FormatError(f"{folder / HEADER} is damaged or was changed")
-    for name in files:
+    header = header if isinstance(header, dict) else {}
+    check_schema(header.get("schema"), schema, folder / HEADER)
+    check_checksum(header, folder / HEADER)
+    if not isinstance(header.get("files"), dict):
+        raise FormatError(f"{folder / HEADER} lists no files")
+    for name in header["files"]:
         if not _NAME.fullmatch(name.removesuffix(".npy")):
             raise FormatError(f"{folder / HEADER} names {name!r}, which is no file of a map")
     return header
@@ -122,10 +120,21 @@ def read_listed_array(folder: Path, header: Mapping[str, Any], name: str) -> np.
     Raises:
         FormatError: the header does not list it, or its file is missing, damaged or changed.
     """
+    return read_array(*listed_file(folder, header, name))
+
+
+def listed_file(
+    folder: Path, header: Mapping[str, Any], name: str
+) -> tuple[Path, Mapping[str, Any]]:
+    """Path of an array, and the size and checksum that the header records (``array_file``).
+
+    Raises:
+        FormatError: the header does not list it.
+    """
     recorded = header["files"].get(f"{name}.npy")
     if recorded is None:
         raise FormatError(f"{folder / HEADER} lists no array {name!r}")
-    return read_array(current_file(folder, f"{name}.npy"), recorded)
+    return current_file(folder, f"{name}.npy"), recorded
 
 
 def delete_array_folder(folder: Path) -> None:

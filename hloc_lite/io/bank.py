@@ -5,12 +5,15 @@ one dataset however many items there are, and any item is read alone. Item keys 
 text.
 
 All data and HDF5's own structures carry checksums: a damaged file is an error and never gives wrong
-numbers.
+numbers. Besides, each array of each item has a digest, which is compared whenever it is read, and
+``Bank.digest`` is that of them all: a file that was changed, though it is whole, is an error, too.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +23,8 @@ import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError
 from hloc_lite.io.error_deferring_file import ErrorDeferringFile
-from hloc_lite.io.files import atomic_path
+from hloc_lite.io.files import atomic_path, check_regular
+from hloc_lite.io.schemas import check_schema
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -41,6 +45,10 @@ class ArrayReader(Protocol):
 BANK_SCHEMA = "hloc_lite.bank/1"
 FILE_VERSION = ("v110", "v110")
 """HDF5's layout since 1.10, the first to have checksums of its own structures."""
+DIGEST_BYTES = 8
+"""Bytes kept of the sha256 of an array (1.4 GB/s): enough against changes, and 32 bytes a photo."""
+MAX_CHUNK_BYTES = 1 << 26
+"""Largest chunk of a dataset that is read (64 MB): HDF5 reads chunks whole. Ours have 1 MB."""
 BUFFER_BYTES = 4_000_000
 """Arrays are gathered up to this size: each write costs HDF5 0.3 ms, whatever its size."""
 
@@ -70,11 +78,12 @@ def _write_items(
 ) -> None:
     keys: list[str] = []
     offsets: dict[str, list[int]] = {}
+    digests: dict[str, list[bytes]] = {}
     pending: dict[str, list[np.ndarray]] = {}
     pending_bytes = 0
     for key, arrays in items:
         for field, array in arrays.items() if not keys else ():
-            offsets[field], pending[field] = [0], []
+            offsets[field], digests[field], pending[field] = [0], [], []
             shape, maxshape = (0, *array.shape[1:]), (None, *array.shape[1:])
             file.create_dataset(
                 field, shape, array.dtype, maxshape=maxshape, chunks=True, fletcher32=True
@@ -83,8 +92,10 @@ def _write_items(
             raise ShapeError(f"{key!r} has fields {[*arrays]}, others have {[*offsets]}")
         keys.append(key)
         for field, array in arrays.items():
-            offsets[field].append(offsets[field][-1] + len(array))
-            pending[field].append(array)
+            stored = np.ascontiguousarray(array, file[field].dtype)
+            offsets[field].append(offsets[field][-1] + len(stored))
+            digests[field].append(_digest(stored))
+            pending[field].append(stored)
             pending_bytes += array.nbytes
         if pending_bytes > BUFFER_BYTES:
             _append(file, pending)
@@ -92,10 +103,16 @@ def _write_items(
     _append(file, pending)
     for field, values in offsets.items():
         _write_whole(file, f"offsets/{field}", np.array(values, np.int64))
+        rows = np.frombuffer(b"".join(digests[field]), np.uint8).reshape(-1, DIGEST_BYTES)
+        _write_whole(file, f"digests/{field}", rows)
     header = {"schema": BANK_SCHEMA, "keys": keys, "attrs": dict(attrs)}
     # a dataset, not an attribute: those end at 64 KiB
     encoded = json.dumps(header, ensure_ascii=False).encode()
     _write_whole(file, "header", np.frombuffer(encoded, np.uint8))
+
+
+def _digest(array: np.ndarray) -> bytes:
+    return hashlib.sha256(array.ravel().view(np.uint8).data).digest()[:DIGEST_BYTES]
 
 
 def _append(file: h5py.File, pending: Mapping[str, list[np.ndarray]]) -> None:
@@ -126,18 +143,25 @@ def _own(group: h5py.Group, name: str) -> Any:
 
 
 def _own_dataset(group: h5py.Group, name: str, max_bytes: int) -> h5py.Dataset:
-    """Dataset whose values are all in this file, uncompressed as ``write_bank`` writes them.
+    """Dataset of plain numbers that are all in this file, as ``write_bank`` writes them.
 
     Args:
         max_bytes: size of the file. A small file can claim values of any size.
 
     Raises:
-        FormatError: a link, values in other files, or more of them than the file holds.
+        FormatError: a link, values in other files, compressed ones, or more than the file holds.
     """
     found = _own(group, name)
     is_plain = isinstance(found, h5py.Dataset) and not found.is_virtual and not found.external
     if not is_plain or found.nbytes > max_bytes:
         raise FormatError(f"{group.file.filename}: {name!r} has values that are not in the file")
+    settings = found.id.get_create_plist()
+    filters = {settings.get_filter(idx)[0] for idx in range(settings.get_nfilters())}
+    chunk_bytes = math.prod(found.chunks or ()) * found.dtype.itemsize
+    if found.dtype.kind not in "biuf" or filters - {h5py.h5z.FILTER_FLETCHER32}:
+        raise FormatError(f"{group.file.filename}: {name!r} is not stored as plain numbers")
+    if chunk_bytes > MAX_CHUNK_BYTES:
+        raise FormatError(f"{group.file.filename}: {name!r} has chunks of {chunk_bytes} bytes")
     return found
 
 
@@ -149,31 +173,47 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
     """Mapping from item key to its arrays, which are read from disk on access.
 
     Raises:
-        FormatError: the file is not a complete bank.
+        FormatError: the file is not a complete bank; on access also if an array was changed.
     """
 
     def __init__(self, path: Path) -> None:
         try:
+            check_regular(path)
             self._file = h5py.File(path, "r")
         except (OSError, RuntimeError) as error:
             raise FormatError(f"{path} is not a readable bank of arrays: {error}") from None
         try:
-            limit = path.stat().st_size
-            header = json.loads(bytes(_own_dataset(self._file, "header", limit)[()]))
-            if header["schema"] != BANK_SCHEMA:
-                raise FormatError(f"{path}: expected schema {BANK_SCHEMA}, got {header['schema']}")
-            self.attrs: dict[str, Any] = header["attrs"]
-            self._rows = {key: row for row, key in enumerate(header["keys"])}
-            offsets = _own(self._file, "offsets") if "offsets" in self._file else {}
-            self._offsets = {field: _own_dataset(offsets, field, limit)[()] for field in offsets}
-            # datasets are opened once: that takes as long as reading an item
-            self._fields = {field: _own_dataset(self._file, field, limit) for field in offsets}
+            self._open(path.stat().st_size)
         except (*_READ_ERRORS, FormatError) as error:
             self._file.close()
             if isinstance(error, FormatError):
                 raise
             raise FormatError(f"{path} is not a readable bank of arrays: {error!r}") from None
         self.path = path
+
+    def _open(self, limit: int) -> None:
+        """Read all but the arrays of the items; ``limit`` is the size of the file in bytes."""
+        text = bytes(_own_dataset(self._file, "header", limit)[()])
+        header = json.loads(text)
+        check_schema(header["schema"], BANK_SCHEMA, self._file.filename)
+        self.attrs: dict[str, Any] = header["attrs"]
+        self._rows = {key: row for row, key in enumerate(header["keys"])}
+        offsets = _own(self._file, "offsets") if "offsets" in self._file else {}
+        self._offsets = {field: _own_dataset(offsets, field, limit)[()] for field in offsets}
+        digests = _own(self._file, "digests") if "digests" in self._file else {}
+        self._digests = {field: _own_dataset(digests, field, limit)[()] for field in digests}
+        # datasets are opened once: that takes as long as reading an item
+        self._fields = {field: _own_dataset(self._file, field, limit) for field in offsets}
+        if self._digests.keys() - self._offsets.keys() or any(
+            rows.shape != (len(self._rows), DIGEST_BYTES) for rows in self._digests.values()
+        ):
+            raise FormatError(f"{self._file.filename}: its digests do not fit its items")
+        whole = hashlib.sha256(text)
+        for group in (self._offsets, self._digests):
+            for field in sorted(group):
+                whole.update(field.encode() + b"\0" + group[field].tobytes())
+        self.digest = whole.hexdigest()
+        """sha256 of keys, attributes, and the digests of all arrays."""
 
     def __getitem__(self, key: str) -> dict[str, np.ndarray]:
         return self.read(key)
@@ -183,12 +223,26 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
         row = self._rows[key]
         wanted = self._offsets if fields is None else fields
         try:
-            return {
+            found = {
                 f: self._fields[f][self._offsets[f][row] : self._offsets[f][row + 1]]
                 for f in wanted
             }
         except _READ_ERRORS as error:
             raise FormatError(f"{self.path}: cannot read {key!r}: {error}") from None
+        for field, array in found.items():
+            # banks of versions before 0.3 have no digests
+            if field in self._digests and _digest(array) != self._digests[field][row].tobytes():
+                raise FormatError(f"{self.path}: {field!r} of {key!r} was changed")
+        return found
+
+    def check(self) -> None:
+        """Read all arrays, to compare them with their digests.
+
+        Raises:
+            FormatError: one is damaged or was changed.
+        """
+        for key in self:
+            self.read(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)

@@ -6,9 +6,11 @@ import functools
 import hashlib
 import json
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from hloc_lite.errors import FormatError, HlocLiteError
 
 MAX_TEXT_BYTES = 2 << 30
 """Larger text files (2 GiB) are not read: no list or pose file comes near that size."""
+
+_OWN_PIPES = ("/dev/fd", "/proc/self/fd")
+"""Folders in which a shell puts its pipes."""
 
 
 @contextmanager
@@ -48,6 +53,30 @@ def write_text_atomic(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading, unless it is a pipe, device or socket, which may never end.
+
+    Raises:
+        FormatError: no regular file.
+        OSError: missing or unreadable.
+    """
+    check_regular(path)
+    return path.open("rb")
+
+
+def check_regular(path: Path) -> None:
+    """Raise FormatError if a path leads to anything but a regular file; OSError if to nothing.
+
+    Pipes of the shell (``/dev/fd/63``, ``/dev/stdin``) are the user's own and are let through.
+    """
+    if path.parent.as_posix() in _OWN_PIPES or path.as_posix() == "/dev/stdin":
+        return
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, device or socket"
+        raise FormatError(f"cannot read {path}: it is {kind}, expected a file")
+
+
 def file_sha256(path: Path) -> str:
     """Return the sha256 of a file's content, in hex digits.
 
@@ -55,7 +84,7 @@ def file_sha256(path: Path) -> str:
         FormatError: missing or unreadable.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
@@ -116,6 +145,7 @@ def text_lines(path: Path, *, keep_ends: bool = False) -> Iterator[str]:
 def _reading_text(path: Path) -> Iterator[None]:
     """Check the size of a text file, and turn errors of the block into FormatError."""
     try:
+        check_regular(path)
         if path.stat().st_size > MAX_TEXT_BYTES:
             raise FormatError(f"{path} is larger than {MAX_TEXT_BYTES >> 30} GiB; not a text list")
         yield

@@ -19,6 +19,7 @@ import numpy as np
 
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.files import read_json, write_json_atomic
+from hloc_lite.io.schemas import check_checksum, check_schema, with_checksum
 from hloc_lite.maps.folder import CALIBRATION
 from hloc_lite.types import Bool, Float32, Float64, UInt8, freeze_field
 
@@ -111,7 +112,7 @@ def calibration_to_json(calibration: MapCalibration, fingerprint: str) -> dict[s
     """
     answers = calibration.answers
     percent = np.nan_to_num(np.round(100 * calibration.repeatability), nan=UNKNOWN_PERCENT)
-    return {
+    value = {
         "schema": SCHEMA,
         "fingerprint": fingerprint,
         "confidences": [round(float(value), 6) for value in answers.confidences],
@@ -123,6 +124,7 @@ def calibration_to_json(calibration: MapCalibration, fingerprint: str) -> dict[s
         "fitted_to": calibration.fitted_to,
         "repeatability": b64encode(percent.astype(np.uint8).tobytes()).decode(),
     }
+    return with_checksum(value)
 
 
 def write_calibration(folder: Path, calibration: MapCalibration, fingerprint: str) -> None:
@@ -135,8 +137,6 @@ def write_calibration(folder: Path, calibration: MapCalibration, fingerprint: st
     Raises:
         HlocLiteError: the file cannot be written.
     """
-    for left in folder.glob(f".{CALIBRATION}.*.partial"):  # by a process that was killed
-        left.unlink(missing_ok=True)
     write_json_atomic(folder / CALIBRATION, calibration_to_json(calibration, fingerprint))
 
 
@@ -188,8 +188,9 @@ def read_calibration(folder: Path, fingerprint: str, num_points: int) -> MapCali
 def _read(path: Path) -> tuple[MapCalibration, str]:
     """Calibration in a file, and the fingerprint of its map."""
     value = read_json(path)
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        raise FormatError(f"expected an object of schema {SCHEMA}")
+    value = value if isinstance(value, dict) else {}
+    check_schema(value.get("schema"), SCHEMA, "the file")
+    check_checksum(value, "the file", is_required=False)
     percent = np.frombuffer(b64decode(value["repeatability"], validate=True), np.uint8)
     shares = np.where(percent == UNKNOWN_PERCENT, np.nan, percent / 100)
     calibration = MapCalibration(

@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
-from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError, StaleArtefactError
+from hloc_lite.errors import (
+    DamagedMapError,
+    FormatError,
+    HlocLiteError,
+    NewerVersionError,
+    StaleArtefactError,
+)
 from hloc_lite.geometry.cameras import check_camera
 from hloc_lite.io.array_folder import json_of, read_array_folder
 from hloc_lite.io.image_names import check_relative
@@ -66,7 +72,7 @@ def read_compact(folder: Path, *, trust: bool = False) -> dict[str, Any]:
         header, arrays = read_array_folder(folder, COMPACT_SCHEMA)
         fields = _map_fields(header, arrays, read_georeference(folder))
         return fields | config_fields(folder, header["config"], header["chosen"], trust=trust)
-    except (StaleArtefactError, DamagedMapError):
+    except (StaleArtefactError, DamagedMapError, NewerVersionError):
         raise
     except FormatError as error:
         raise DamagedMapError(f"{error}: {_REMEDY}") from None

@@ -23,12 +23,11 @@ MODEL_FILES = ("sfm/cameras.bin", "sfm/images.bin", "sfm/points3D.bin")
 RIG_FILES = ("sfm/rigs.bin", "sfm/frames.bin")
 FILES_WITHOUT_CHECKSUMS = (*MODEL_FILES, "report.json")
 LANDMARK_DESCRIPTORS = "landmark_descriptors.npy"
+BANKS = ("features.h5", "retrieval.h5", "landmarks.h5")
 FILES = (
     *FILES_WITHOUT_CHECKSUMS,
     *RIG_FILES,
-    "features.h5",
-    "retrieval.h5",
-    "landmarks.h5",
+    *BANKS,
     LANDMARK_DESCRIPTORS,
     "map.json",
 )

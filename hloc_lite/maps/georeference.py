@@ -16,7 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hloc_lite.errors import DamagedMapError, FormatError, HlocLiteError, StaleArtefactError
+from hloc_lite.errors import (
+    DamagedMapError,
+    FormatError,
+    HlocLiteError,
+    NewerVersionError,
+    StaleArtefactError,
+)
 from hloc_lite.geometry.frames import camera_axes
 from hloc_lite.geometry.geodesy import (
     Geodetic,
@@ -27,6 +33,7 @@ from hloc_lite.geometry.geodesy import (
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
 from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.io.files import read_json, read_json_object, write_json_atomic
+from hloc_lite.io.schemas import check_checksum, check_schema, with_checksum
 from hloc_lite.io.staging import HEADER, current_file
 from hloc_lite.maps.folder import GEOREFERENCE
 from hloc_lite.types import Float64, Rigid3
@@ -161,11 +168,13 @@ def read_georeference(map_folder: Path | str) -> Georeference | None:
         return None
     try:
         value = read_json(path)
+        value = value if isinstance(value, dict) else {}
+        check_schema(value.get("schema"), SCHEMA, path)
+        check_checksum(value, path, is_required=False)
+    except NewerVersionError:
+        raise
     except FormatError as error:
         raise DamagedMapError(f"{error}: {_REMEDY}") from None
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        found = value.get("schema") if isinstance(value, dict) else value
-        raise DamagedMapError(f"{path}: expected schema {SCHEMA}, got {found!r}: {_REMEDY}")
     fitted_to, found = value.get("map"), map_identity(Path(map_folder))
     if fitted_to != found and fitted_to == _replaced_map(Path(map_folder)):
         return None  # the writer of the map was killed before it deleted the file
@@ -189,7 +198,8 @@ def write_georeference(map_folder: Path | str, georeference: Georeference) -> No
     """
     folder = Path(map_folder)
     head = {"schema": SCHEMA, "map": map_identity(folder)}
-    write_json_atomic(folder / GEOREFERENCE, head | georeference_to_json(georeference))
+    value = with_checksum(head | georeference_to_json(georeference))
+    write_json_atomic(folder / GEOREFERENCE, value)
 
 
 def georeference_to_json(georeference: Georeference) -> dict[str, Any]:

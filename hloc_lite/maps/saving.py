@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from hloc_lite.config import fingerprint, query_settings
+from hloc_lite.config import query_settings
 from hloc_lite.errors import BusyMapError, HlocLiteError
 from hloc_lite.formats.colmap import write_model
-from hloc_lite.io.bank import write_bank
+from hloc_lite.io.bank import Bank, write_bank
 from hloc_lite.io.files import file_sha256, read_json_object, write_json_atomic
 from hloc_lite.io.locks import exclusive_lock
+from hloc_lite.io.schemas import with_checksum
 from hloc_lite.io.staging import (
     HEADER,
     LOCK,
@@ -25,13 +26,7 @@ from hloc_lite.io.staging import (
 )
 from hloc_lite.maps.calibration import replace_calibration
 from hloc_lite.maps.config import plain_config
-from hloc_lite.maps.folder import (
-    FILES,
-    FILES_WITHOUT_CHECKSUMS,
-    MAP_SCHEMA,
-    RIG_FILES,
-    check_ours,
-)
+from hloc_lite.maps.folder import BANKS, FILES, MAP_SCHEMA, check_ours
 from hloc_lite.maps.georeference import replace_georeference, replaced_header
 from hloc_lite.maps.map_data import MapData
 from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
@@ -122,12 +117,16 @@ def _write_files(folder: Path, sfm_map: MapData, extra: Mapping[str, Any]) -> No
         "points": sfm_map.model.num_points,
         "landmark_descriptors": descriptors_file,
         **extra,
-        "files": {
-            name: file_sha256(folder / name) for name in (*FILES_WITHOUT_CHECKSUMS, *RIG_FILES)
-        },
+        "banks": {name: _bank_digest(folder / name) for name in BANKS},
+        "files": {name: file_sha256(folder / name) for name in FILES if name != HEADER},
     }
-    header["checksum"] = fingerprint(header)
-    write_json_atomic(folder / HEADER, header)
+    write_json_atomic(folder / HEADER, with_checksum(header))
+
+
+def _bank_digest(path: Path) -> str:
+    bank = Bank(path)  # reports at once a disk that does not return what was written
+    bank.close()
+    return bank.digest
 
 
 def _feature_arrays(features: LocalFeatures) -> dict[str, np.ndarray]:

@@ -23,12 +23,18 @@ from typing import Any
 
 import numpy as np
 
-from hloc_lite.config import fingerprint
 from hloc_lite.consistency.landmark_labels import LandmarkLabels
-from hloc_lite.errors import BusyMapError, DamagedMapError, FormatError, HlocLiteError
+from hloc_lite.errors import (
+    BusyMapError,
+    DamagedMapError,
+    FormatError,
+    HlocLiteError,
+    NewerVersionError,
+)
 from hloc_lite.formats.colmap import read_files
 from hloc_lite.io.bank import ArrayReader, Bank
 from hloc_lite.io.files import file_sha256, read_json
+from hloc_lite.io.schemas import check_checksum, check_schema
 from hloc_lite.io.staging import HEADER, content_state, current_file
 from hloc_lite.maps.calibration import MapCalibration, read_calibration
 from hloc_lite.maps.compact import read_compact
@@ -118,13 +124,12 @@ def _read_current(folder: Path, *, trust: bool) -> dict[str, Any]:
     try:
         header = read_json(current_file(folder, HEADER))
         schema = header.get("schema") if isinstance(header, dict) else header
-        if schema == COMPACT_SCHEMA:
+        if str(schema).startswith(COMPACT_SCHEMA.partition("/")[0]):
             return read_compact(folder, trust=trust)
-        if schema == MAP_SCHEMA:
-            return _read_full(folder, header, trust=trust)
-        raise FormatError(f"{folder}/map.json: expected schema {MAP_SCHEMA}, got {schema!r}")
-    except DamagedMapError:
-        raise  # its message already names the remedy
+        check_schema(schema, MAP_SCHEMA, folder / HEADER)
+        return _read_full(folder, header, trust=trust)
+    except (DamagedMapError, NewerVersionError):
+        raise  # their messages already name the remedy
     except FormatError as error:
         raise DamagedMapError(f"{error}: {REMEDY}") from None
 
@@ -135,16 +140,13 @@ def _calibration(folder: Path, fields: Mapping[str, Any]) -> MapCalibration | No
 
 def _read_full(folder: Path, header: Mapping[str, Any], *, trust: bool) -> dict[str, Any]:
     _check_files(folder, header)
-    bank = Bank(current_file(folder, "retrieval.h5"))
+    bank = _open_bank(folder, "retrieval.h5", header)
     try:
         names = tuple(bank.attrs["names"])
         descriptors = bank["descriptors"]["values"].reshape(len(names), -1)
-        features = Bank(current_file(folder, "features.h5"))
-        for each in (bank, features):
-            _check_origin(each, header["fingerprint"])
+        features = _open_bank(folder, "features.h5", header)
         config = config_fields(folder, header["config"], header.get("chosen"), trust=trust)
-        landmarks = current_file(folder, "landmarks.h5")
-        labels = _read_labels(landmarks, header["fingerprint"])
+        labels, sigmas = _read_landmarks(folder, header)
         if labels is None and header["config"].get("semantics", {}).get("source", "none") != "none":
             raise FormatError(f"{folder}/landmarks.h5 with the labels of its points is missing")
         return {
@@ -158,7 +160,7 @@ def _read_full(folder: Path, header: Mapping[str, Any], *, trust: bool) -> dict[
             "weights": header["weights"],
             "report": read_json(current_file(folder, "report.json")),
             "landmark_labels": labels,
-            "landmark_sigmas": _read_sigmas(landmarks),
+            "landmark_sigmas": sigmas,
             "landmark_descriptors": open_landmark_descriptors(
                 folder, header.get("landmark_descriptors")
             ),
@@ -186,40 +188,40 @@ def _read_state(bank: Bank) -> dict[str, np.ndarray]:
     return {name: bank[f"state/{name}"]["values"].reshape(shape) for name, shape in shapes.items()}
 
 
-def _read_labels(path: Path, map_fingerprint: str) -> LandmarkLabels | None:
-    if not path.is_file():  # maps of versions without labels
-        return None
-    bank = Bank(path)
+def _read_landmarks(
+    folder: Path, header: Mapping[str, Any]
+) -> tuple[LandmarkLabels | None, Float32 | None]:
+    """Labels and standard deviations of the landmarks, each None where the map has none."""
+    if not current_file(folder, "landmarks.h5").is_file():  # maps of versions without labels
+        return None, None
+    bank = _open_bank(folder, "landmarks.h5", header)
     try:
-        _check_origin(bank, map_fingerprint)
-        if "points" not in bank:
-            return None
-        arrays = bank["points"]
-        return LandmarkLabels(arrays["labels"], arrays["shares"])
+        points = bank.get("points")
+        labels = None if points is None else LandmarkLabels(points["labels"], points["shares"])
+        has_sigmas = "uncertainty" in bank
+        sigmas = np.asarray(bank["uncertainty"]["sigmas"], np.float32) if has_sigmas else None
+        return labels, sigmas
     finally:
         bank.close()
 
 
-def _read_sigmas(path: Path) -> Float32 | None:
-    if not path.is_file():  # maps of versions without labels
-        return None
-    bank = Bank(path)
-    try:
-        if "uncertainty" not in bank:
-            return None
-        return np.asarray(bank["uncertainty"]["sigmas"], np.float32)
-    finally:
-        bank.close()
+def _open_bank(folder: Path, name: str, header: Mapping[str, Any]) -> Bank:
+    """Open one of a map's banks: refuse one of another map, and one that was changed.
 
-
-def _check_origin(bank: Bank, map_fingerprint: str) -> None:
-    """Refuse a file of another map (older maps do not record which one)."""
-    found = bank.attrs.get("fingerprint", map_fingerprint)
-    if found != map_fingerprint:
+    Maps of earlier versions record neither its map nor its digest.
+    """
+    bank = Bank(current_file(folder, name))
+    found, own = bank.attrs.get("fingerprint"), header["fingerprint"]
+    digest = header.get("banks", {}).get(name, bank.digest)
+    if found in (None, own) and bank.digest == digest:
+        return bank
+    bank.close()
+    if found not in (None, own):
         raise DamagedMapError(
             f"{bank.path} belongs to another map: its fingerprint is {found}, map.json has "
-            f"{map_fingerprint}: {REMEDY}"
+            f"{own}: {REMEDY}"
         )
+    raise DamagedMapError(f"{bank.path} was changed: map.json has another digest: {REMEDY}")
 
 
 def _check_files(folder: Path, header: Mapping[str, Any]) -> None:
@@ -228,10 +230,10 @@ def _check_files(folder: Path, header: Mapping[str, Any]) -> None:
     Raises:
         DamagedMapError: a file is missing, or has changed since the map was finished.
     """
-    plain = {key: value for key, value in header.items() if key != "checksum"}
+    check_checksum(header, folder / HEADER)
     recorded = header.get("files")
-    if not isinstance(recorded, dict) or header.get("checksum") != fingerprint(plain):
-        raise DamagedMapError(f"{folder}/map.json is damaged or was changed: {REMEDY}")
+    if not isinstance(recorded, dict):
+        raise FormatError(f"{folder}/map.json lists no files")
     for name in (*FILES_WITHOUT_CHECKSUMS, *_rig_files(header)):
         if file_sha256(current_file(folder, name)) != recorded.get(name):
             raise DamagedMapError(f"{folder}/{name} is damaged or was changed: {REMEDY}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,44 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from hloc_lite.errors import FormatError, ShapeError
-from hloc_lite.io.array_file import check_size, read_array, write_array
+from hloc_lite.io.array_file import ArrayRows, write_array
 from hloc_lite.io.staging import current_file
 from hloc_lite.maps.folder import LANDMARK_DESCRIPTORS, REMEDY
 from hloc_lite.maps.landmark_descriptors import ROWS_PER_BLOCK, LandmarkDescriptors
 
 
-class StoredRows:
-    """Matrix in a file, which is checked and memory-mapped when it is first indexed.
-
-    Args:
-        path: .npy file.
-        recorded: its size and checksum (``io.array_file``), and the ``shape`` of the matrix.
-
-    Raises:
-        FormatError: the file is missing or has another size than recorded. On the first access
-            also if its checksum differs.
-    """
-
-    ndim = 2
-
-    def __init__(self, path: Path, recorded: Mapping[str, Any]) -> None:
-        check_size(path, recorded)
-        num_rows, dim = recorded["shape"]
-        self._path, self._recorded, self.shape = path, recorded, (num_rows, dim)
-
-    def __len__(self) -> int:
-        return self.shape[0]
+class StoredRows(ArrayRows):
+    """Descriptors in the folder of a map, whose errors name the remedy."""
 
     def __getitem__(self, rows: npt.NDArray[np.integer] | slice) -> np.ndarray:
-        found: np.ndarray = self._values[rows]
-        return found
-
-    @cached_property
-    def _values(self) -> np.ndarray:
         try:
-            staged = self._path  # it may have been moved to its place meanwhile
-            path = staged if staged.is_file() else staged.parent.parent / staged.name
-            return read_array(path if path.is_file() else staged, self._recorded)
+            return super().__getitem__(rows)
         except FormatError as error:
             raise FormatError(f"{error}: {REMEDY}") from None
 
@@ -81,9 +54,10 @@ def open_landmark_descriptors(
     """Open the descriptors in a map folder; None if ``recorded`` is, as in maps of old versions.
 
     Raises:
-        FormatError: see ``StoredRows``.
+        FormatError: see ``ArrayRows``.
     """
     if recorded is None:
         return None
-    rows = StoredRows(current_file(folder, LANDMARK_DESCRIPTORS), recorded)
+    path = current_file(folder, LANDMARK_DESCRIPTORS)
+    rows = StoredRows(path, recorded, folder / LANDMARK_DESCRIPTORS)
     return LandmarkDescriptors(rows, np.arange(len(rows) + 1))

@@ -13,7 +13,8 @@ import numpy as np
 from hloc_lite.errors import FormatError
 from hloc_lite.geometry.cameras import focal_lengths
 from hloc_lite.geometry.field_of_view import spheres_in_view
-from hloc_lite.io.array_folder import read_header, read_listed_array
+from hloc_lite.io.array_file import check_array, read_first
+from hloc_lite.io.array_folder import listed_file, read_header, read_listed_array
 from hloc_lite.maps.folder import SURFACE
 from hloc_lite.maps.surface_tiles import (
     POINT,
@@ -39,7 +40,7 @@ _HALVINGS = 16
 class StoredSurface:
     """Surface on disk, of which the tiles in view are loaded at the density that a view needs.
 
-    Tiles are memory-mapped, and compared with their checksums at first use.
+    Tiles are compared with their checksums at first use, and read again by each view.
 
     Raises:
         FormatError: no surface there, another schema, or a damaged header.
@@ -57,7 +58,7 @@ class StoredSurface:
             raise FormatError(f"{folder} is not a complete surface: {error!r}") from None
         self.checksum = str(self._header["checksum"])
         """Changes with the content."""
-        self._opened: dict[str, np.ndarray] = {}
+        self._checked: set[str] = set()
 
     def __len__(self) -> int:
         return sum(tile.count for tile in self.tiles)
@@ -106,18 +107,21 @@ class StoredSurface:
 
     def _load(self, tile: Tile, share: float) -> Surface:
         """The first share of a tile's points."""
-        rows = self._array(tile.name)
-        if rows.dtype != POINT or rows.shape != (tile.count,):
+        count = tile.count if self.is_mesh else max(1, round(share * tile.count))
+        rows = self._first(tile.name, count)
+        if rows.dtype != POINT or rows.ndim != 1:
             raise FormatError(f"{self.folder}: tile {tile.name} does not hold {tile.count} points")
         if self.is_mesh:
-            return surface_from_rows(rows, 1.0, self._array(f"{tile.name}-faces"))
-        count = max(1, round(share * tile.count))
-        return surface_from_rows(rows[:count], count / tile.count, None)
+            faces = read_listed_array(self.folder, self._header, f"tiles/{tile.name}-faces")
+            return surface_from_rows(rows, 1.0, faces)
+        return surface_from_rows(rows, count / tile.count, None)
 
-    def _array(self, name: str) -> np.ndarray:
-        if name not in self._opened:
-            self._opened[name] = read_listed_array(self.folder, self._header, f"tiles/{name}")
-        return self._opened[name]
+    def _first(self, name: str, count: int) -> np.ndarray:
+        path, recorded = listed_file(self.folder, self._header, f"tiles/{name}")
+        if name not in self._checked:
+            check_array(path, recorded)
+            self._checked.add(name)
+        return read_first(path, recorded, count)
 
 
 def _in_view(tiles: Sequence[Tile], camera: Camera, cam_from_world: Rigid3) -> list[Tile]:

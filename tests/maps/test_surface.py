@@ -65,7 +65,7 @@ def test_only_tiles_in_view_are_loaded(tmp_path: Path) -> None:
     stored = write_surface(tmp_path, [front, behind], "map", {})
     seen = stored.seen_from(CAMERA, Rigid3.identity())
     assert (seen.xyz[:, 2] == 4).all()
-    assert list(stored._opened) == ["000000"]
+    assert list(stored._checked) == ["000000"]
 
 
 def test_far_tiles_are_coarser_and_still_closed(tmp_path: Path) -> None:
