@@ -17,11 +17,19 @@ if TYPE_CHECKING:
 @click.command("info")
 @click.argument("map_folder", metavar="MAP", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print all values as JSON.")
-def command(map_folder: Path, as_json: bool) -> None:
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Instead, compare every byte of every file with the digests in MAP/map.json.",
+)
+def command(map_folder: Path, as_json: bool, verify: bool) -> None:
     """Show what MAP (full or compact) contains, and check it."""
     from hloc_lite.maps.map import Map
     from hloc_lite.maps.summary import summarize_map
 
+    if verify:
+        _verify(map_folder, as_json=as_json)
+        return
     sfm_map = Map.open(map_folder)
     summary = summarize_map(map_folder, sfm_map)
     if as_json:
@@ -35,6 +43,32 @@ def command(map_folder: Path, as_json: bool) -> None:
     for line in [*lines, *describe_side_maps(map_folder)]:
         click.echo(f"  {line}")
     click.echo(byte_table(summary))
+
+
+def _verify(map_folder: Path, *, as_json: bool) -> None:
+    """Print the outcome for each file.
+
+    Raises:
+        DamagedMapError: a file is missing or was changed.
+    """
+    from hloc_lite.errors import DamagedMapError, counted
+    from hloc_lite.maps.folder import REMEDY
+    from hloc_lite.maps.verify import FileState, verify_map
+
+    checks = verify_map(map_folder)
+    if as_json:
+        states = {each.name: each.state.name.lower() for each in checks}
+        click.echo(json.dumps(states, indent=1, ensure_ascii=False))
+    else:
+        width = max(len(each.name) for each in checks)
+        for each in checks:
+            click.echo(f"  {each.name:<{width}}  {each.state.value}")
+    changed = [each.name for each in checks if each.state is FileState.CHANGED]
+    if changed:
+        raise DamagedMapError(
+            f"{counted(len(changed), 'file')} of {map_folder} missing, damaged or changed "
+            f"({', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}): {REMEDY}"
+        )
 
 
 def describe(summary: MapSummary) -> str:

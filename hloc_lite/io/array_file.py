@@ -13,7 +13,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from io import BufferedReader
+from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import atomic_path, open_regular
+from hloc_lite.types import UInt8
 
 MAX_ROWS_BYTES = 256 << 20
 """Larger matrices are read row by row (256 MB): a million landmarks of 128 numbers in float16."""
@@ -76,9 +77,7 @@ def read_array(path: Path, recorded: Mapping[str, Any]) -> np.ndarray:
     try:
         with open_regular(path) as file:
             layout, checksum = _read_layout(file, path)
-            values = np.empty(layout.num_bytes, np.uint8)
-            if file.readinto(values.data) != layout.num_bytes or file.read(1):
-                raise FormatError(f"{path} has changed while it was read")
+            values = _read_bytes(file, layout.num_bytes, path)
             checksum = zlib.crc32(values.data, checksum)
             array = values.view(layout.dtype).reshape(layout.shape, order=layout.order)
     except _READ_ERRORS as error:
@@ -118,8 +117,8 @@ def read_first(path: Path, recorded: Mapping[str, Any], count: int) -> np.ndarra
             if layout.order != "C" or not layout.shape or count > layout.shape[0]:
                 raise FormatError(f"{path} does not hold {count} entries")
             shape = (count, *layout.shape[1:])
-            data = file.read(math.prod(shape) * layout.dtype.itemsize)
-            return np.frombuffer(data, layout.dtype).reshape(shape)
+            data = _read_bytes(file, math.prod(shape) * layout.dtype.itemsize, path)
+            return data.view(layout.dtype).reshape(shape)
     except _READ_ERRORS as error:
         raise FormatError(f"cannot read {path}: {error}") from None
 
@@ -172,7 +171,7 @@ class ArrayRows:
         return values
 
     @cached_property
-    def _opened(self) -> tuple[BufferedReader, _Layout]:
+    def _opened(self) -> tuple[FileIO, _Layout]:
         try:
             file = open_regular(self._path)
             layout, checksum = _read_layout(file, self._path)
@@ -201,20 +200,16 @@ class ArrayRows:
         empty = np.empty((0, self.shape[1]), layout.dtype)
         return np.concatenate([empty, *runs])[places.reshape(idxs.shape)]
 
-    def _run(
-        self, file: BufferedReader, layout: _Layout, rows: npt.NDArray[np.integer]
-    ) -> np.ndarray:
+    def _run(self, file: FileIO, layout: _Layout, rows: npt.NDArray[np.integer]) -> np.ndarray:
         """Rows that lie close together, ascending, by one call."""
         row_bytes = self.shape[1] * layout.dtype.itemsize
         first, count = int(rows[0]), int(rows[-1] - rows[0]) + 1
         try:
             file.seek(layout.start + first * row_bytes)
-            data = file.read(count * row_bytes)
+            data = _read_bytes(file, count * row_bytes, self._path)
         except OSError as error:
             raise FormatError(f"cannot read {self._path}: {error}") from None
-        if len(data) != count * row_bytes:
-            raise FormatError(f"{self._path} was cut off after it was opened")
-        return np.frombuffer(data, layout.dtype).reshape(count, self.shape[1])[rows - first]
+        return data.view(layout.dtype).reshape(count, self.shape[1])[rows - first]
 
 
 def _runs(rows: npt.NDArray[np.integer]) -> Iterator[npt.NDArray[np.integer]]:
@@ -235,7 +230,7 @@ class _Layout(NamedTuple):
     """Bytes of the values."""
 
 
-def _read_layout(file: BufferedReader, path: Path) -> tuple[_Layout, int]:
+def _read_layout(file: FileIO, path: Path) -> tuple[_Layout, int]:
     """Header of a .npy file, and the CRC-32 of its bytes; the file stands at its values.
 
     Raises:
@@ -254,6 +249,18 @@ def _read_layout(file: BufferedReader, path: Path) -> tuple[_Layout, int]:
     file.seek(0)
     checksum = zlib.crc32(file.read(start))
     return _Layout(dtype, shape, "F" if by_columns else "C", start, count), checksum
+
+
+def _read_bytes(file: FileIO, count: int, path: Path) -> UInt8:
+    """(count,) next bytes of a file. Raises FormatError if it ends before."""
+    values = np.empty(count, np.uint8)
+    done = 0
+    while done < count:  # one call reads at most 2 GB
+        read = file.readinto(values[done:].data)
+        if not read:
+            raise FormatError(f"{path} was cut off after it was opened")
+        done += read
+    return values
 
 
 def _check_checksum(path: Path, found: int, recorded: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedReader
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +53,15 @@ def write_text_atomic(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def open_regular(path: Path) -> BufferedReader:
-    """Open a file for reading, unless it is a pipe, device or socket, which may never end.
+def open_regular(path: Path) -> FileIO:
+    """Open a file for unbuffered reading; pipes, devices and sockets may never end.
 
     Raises:
         FormatError: no regular file.
         OSError: missing or unreadable.
     """
     check_regular(path)
-    return path.open("rb")
+    return path.open("rb", buffering=0)
 
 
 def check_regular(path: Path) -> None:

@@ -267,6 +267,15 @@ def _replaced_map(map_folder: Path) -> object:
     return read_json_object(current_file(map_folder, HEADER)).get("replaced")
 
 
+def poses_identity(map_folder: Path) -> dict[str, str]:
+    """Checksum of the poses of the map in a folder; empty if no map is there."""
+    try:
+        identity = map_identity(map_folder)
+    except FormatError:
+        return {}
+    return {key: value for key, value in identity.items() if key != "fingerprint"}
+
+
 def map_identity(map_folder: Path) -> dict[str, str]:
     """Identity of a map's poses: its fingerprint, and the checksum of the stored poses.
 

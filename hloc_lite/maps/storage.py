@@ -126,12 +126,27 @@ def _read_current(folder: Path, *, trust: bool) -> dict[str, Any]:
         schema = header.get("schema") if isinstance(header, dict) else header
         if str(schema).startswith(COMPACT_SCHEMA.partition("/")[0]):
             return read_compact(folder, trust=trust)
-        check_schema(schema, MAP_SCHEMA, folder / HEADER)
-        return _read_full(folder, header, trust=trust)
+        return _read_full(folder, read_map_header(folder), trust=trust)
     except (DamagedMapError, NewerVersionError):
         raise  # their messages already name the remedy
     except FormatError as error:
         raise DamagedMapError(f"{error}: {REMEDY}") from None
+
+
+def read_map_header(folder: Path) -> dict[str, Any]:
+    """Read map.json of a full map, with the digests of its files under ``files``.
+
+    Raises:
+        NewerVersionError: a newer version made the map.
+        FormatError: no map there, another schema, or a damaged file.
+    """
+    header = read_json(current_file(folder, HEADER))
+    header = header if isinstance(header, dict) else {}
+    check_schema(header.get("schema"), MAP_SCHEMA, folder / HEADER)
+    check_checksum(header, folder / HEADER)
+    if not isinstance(header.get("files"), dict):
+        raise FormatError(f"{folder / HEADER} lists no files")
+    return header
 
 
 def _calibration(folder: Path, fields: Mapping[str, Any]) -> MapCalibration | None:
@@ -227,13 +242,12 @@ def _open_bank(folder: Path, name: str, header: Mapping[str, Any]) -> Bank:
 def _check_files(folder: Path, header: Mapping[str, Any]) -> None:
     """Compare files without checksums of their own with those recorded in map.json.
 
+    The others are compared where they are read, as they may have gigabytes (``maps.verify`` reads
+    all).
+
     Raises:
         DamagedMapError: a file is missing, or has changed since the map was finished.
     """
-    check_checksum(header, folder / HEADER)
-    recorded = header.get("files")
-    if not isinstance(recorded, dict):
-        raise FormatError(f"{folder}/map.json lists no files")
     for name in (*FILES_WITHOUT_CHECKSUMS, *_rig_files(header)):
-        if file_sha256(current_file(folder, name)) != recorded.get(name):
+        if file_sha256(current_file(folder, name)) != header["files"].get(name):
             raise DamagedMapError(f"{folder}/{name} is damaged or was changed: {REMEDY}")

@@ -16,6 +16,7 @@ from hloc_lite.geometry.field_of_view import spheres_in_view
 from hloc_lite.io.array_file import check_array, read_first
 from hloc_lite.io.array_folder import listed_file, read_header, read_listed_array
 from hloc_lite.maps.folder import SURFACE
+from hloc_lite.maps.georeference import poses_identity
 from hloc_lite.maps.surface_tiles import (
     POINT,
     SURFACE_SCHEMA,
@@ -52,6 +53,8 @@ class StoredSurface:
         try:
             self.tiles: tuple[Tile, ...] = tuple(map(tile_from_json, self._header["tiles"]))
             self.fingerprint = str(self._header["fingerprint"])
+            self.poses: Mapping[str, Any] = dict(self._header.get("poses", {}))
+            """Checksum of the map's poses; empty in surfaces of earlier versions."""
             self.is_mesh = bool(self._header["is_mesh"])
             self.origin: Mapping[str, Any] = dict(self._header["origin"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -171,5 +174,10 @@ def open_surface(map_folder: Path, fingerprint: str) -> StoredSurface | None:
         return None
     if found.fingerprint != fingerprint:
         logger.warning("%s belongs to another map and is ignored: run `hloc-lite surface`", folder)
+        return None
+    if found.poses and found.poses != poses_identity(map_folder):
+        logger.warning(
+            "%s was made for other poses of the map and is ignored: run `hloc-lite surface`", folder
+        )
         return None
     return found

@@ -13,6 +13,7 @@ from hloc_lite.errors import HlocLiteError
 from hloc_lite.geometry.point_fusion import coarse_to_fine_order
 from hloc_lite.io.array_folder import delete_array_folder, write_array_folder
 from hloc_lite.maps.folder import SURFACE
+from hloc_lite.maps.georeference import poses_identity
 from hloc_lite.maps.surface import StoredSurface
 from hloc_lite.maps.surface_tiles import (
     MAX_TILE_POINTS,
@@ -47,6 +48,7 @@ def write_surface(
             raise HlocLiteError("the surface has no points: nothing was written")
         header = {
             "fingerprint": fingerprint,
+            "poses": poses_identity(map_folder),
             "origin": dict(origin),
             "is_mesh": is_mesh,
             "points": sum(tile.count for tile in tiles),
