@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import stat
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.io.partial_files import partial_file, sync_folder
 
 MAX_TEXT_BYTES = 2 << 30
 """Larger text files (2 GiB) are not read: no list or pose file comes near that size."""
@@ -30,21 +30,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         HlocLiteError: the folder cannot be written or the disk is full.
     """
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        with partial.open("r+b") as file:  # Windows syncs only files that are open for writing
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with partial_file(path) as partial:
+            yield partial
+            with partial.open("r+b") as file:  # Windows syncs only files that are open for writing
+                os.fsync(file.fileno())
+            partial.replace(path)
     except OSError as error:
         raise HlocLiteError(
             f"cannot write {path}: {error.strerror or error}. What was there before is unchanged; "
             f"free some space or choose another folder, then run again"
         ) from error
-    finally:
-        with suppress(OSError):  # its folder may not exist or not be writable
-            partial.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def write_text_atomic(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hloc_lite.errors import HlocLiteError
+from hloc_lite.io.partial_files import is_partial, sync_folder
 
 STAGED = ".new"
 """Subfolder in which the new content is complete before it replaces the old."""
@@ -74,22 +75,38 @@ def move_staged_files(folder: Path, names: Iterable[str]) -> None:
         folder: final folder, which contains ``STAGED``.
         names: POSIX paths relative to it.
     """
+    folders = set()
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / STAGED / name).replace(folder / name)
+        folders.add((folder / name).parent)
+    for each in folders:
+        sync_folder(each)
 
 
 def delete_files(folder: Path, names: Iterable[str]) -> None:
     """Delete files, what ``atomic_path`` left of them, and the folders that are then empty."""
     folders = {folder}
+    names = list(names)
+    _delete_partial_files(folder, names)
     for name in names:
         path = folder / name
-        for each in (path, *path.parent.glob(f".{path.name}.*.partial")):
-            each.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         folders.add(path.parent)
     for each in sorted(folders, reverse=True):
         with suppress(OSError):
             each.rmdir()
+
+
+def _delete_partial_files(folder: Path, names: Iterable[str]) -> None:
+    targets: dict[Path, list[str]] = {}
+    for name in names:
+        targets.setdefault((folder / name).parent, []).append(Path(name).name)
+    for parent, targeted in targets.items():
+        with suppress(OSError):  # it does not exist
+            for each in parent.iterdir():
+                if any(is_partial(each.name, target) for target in targeted):
+                    each.unlink(missing_ok=True)
 
 
 def foreign_files(folder: Path, own: Collection[str]) -> Iterator[str]:
