@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def write_surface(
         HlocLiteError: there is no point, or the folder cannot be written or holds other files.
     """
     folder = map_folder / SURFACE
-    with tempfile.TemporaryDirectory(prefix="hloc-lite-surface-") as scratch:
+    with _scratch_folder() as scratch:
         files, tiles, is_mesh = _spool(parts, Path(scratch))
         if not tiles:
             raise HlocLiteError("the surface has no points: nothing was written")
@@ -79,6 +80,20 @@ def delete_surface(map_folder: Path) -> None:
     """Delete the surface in the folder of a map, if there is one; other files there are kept."""
     if (map_folder / SURFACE).is_dir():
         delete_array_folder(map_folder / SURFACE)
+
+
+@contextmanager
+def _scratch_folder() -> Iterator[str]:
+    """Temporary folder. Raises HlocLiteError if the block cannot write into it."""
+    prefix = "hloc-lite-surface-"
+    try:
+        with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as scratch:
+            yield scratch
+    except OSError as error:
+        raise HlocLiteError(
+            f"cannot write the surface: {error}; free some space in {tempfile.gettempdir()}, or "
+            f"set TMPDIR to a larger folder"
+        ) from error
 
 
 class _NpyFiles(Mapping[str, np.ndarray]):
