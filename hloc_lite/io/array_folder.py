@@ -32,6 +32,7 @@ from hloc_lite.io.staging import (
     current_file,
     delete_files,
     foreign_files,
+    in_use,
     move_staged_files,
 )
 
@@ -72,8 +73,9 @@ def _write(folder: Path, schema: str, arrays: Arrays, header: Mapping[str, Any])
     check_no_links(folder, [f"{name}.npy" for name in arrays])
     try:
         left = {name for name in _listed(staged) if (staged / name).is_file()}
-        if _schema(staged) == schema:  # complete, but its writer was killed while moving it
-            _replace_files(folder, left)
+        # complete, but its writer was killed while moving it
+        if _schema(staged) == schema and not _replace_files(folder, left):
+            raise in_use(folder)
         delete_files(staged, {*(f"{name}.npy" for name in arrays), HEADER})
         recorded = {}
         for name, array in arrays.items():
@@ -179,14 +181,21 @@ def _unwritable(folder: Path, error: OSError) -> HlocLiteError:
     return HlocLiteError(f"cannot write {folder}: {error.strerror or error}")
 
 
-def _replace_files(folder: Path, unmoved: set[str]) -> None:
-    """Replace the content by the staged one, of which these files are not moved yet."""
+def _replace_files(folder: Path, unmoved: set[str]) -> bool:
+    """Replace the content by the staged one, of which these files are not moved yet.
+
+    Returns:
+        True if all could be moved.
+    """
     old, new = _listed(folder), _listed(folder / STAGED)
     # the old header stays until the end: it lists the old files
-    move_staged_files(folder, unmoved)
+    if not move_staged_files(folder, unmoved):
+        return False
     delete_files(folder, old - new)
-    move_staged_files(folder, [HEADER])
+    if not move_staged_files(folder, [HEADER]):
+        return False
     delete_files(folder / STAGED, new)
+    return True
 
 
 def _listed(folder: Path) -> set[str]:

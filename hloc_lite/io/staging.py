@@ -10,6 +10,7 @@ Folders belong to users. Only files with names that the caller states are moved 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
@@ -18,6 +19,7 @@ from pathlib import Path
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.io.partial_files import is_partial, sync_folder
 
+logger = logging.getLogger(__name__)
 STAGED = ".new"
 """Subfolder in which the new content is complete before it replaces the old."""
 HEADER = "map.json"
@@ -68,20 +70,42 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def move_staged_files(folder: Path, names: Iterable[str]) -> None:
+def move_staged_files(folder: Path, names: Iterable[str]) -> bool:
     """Move files of the staged subfolder into the folder, in the given order.
+
+    Windows moves no file that a process has open, nor replaces one. The rest then stays where it
+    is, from where readers take it, until the next process writes.
 
     Args:
         folder: final folder, which contains ``STAGED``.
         names: POSIX paths relative to it.
+
+    Returns:
+        True if all were moved.
     """
     folders = set()
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / STAGED / name).replace(folder / name)
+        try:
+            (folder / STAGED / name).replace(folder / name)
+        except PermissionError as error:
+            logger.warning(
+                "%s was replaced, but %s is in use (%s): the new files stay in %s meanwhile",
+                folder, name, error.strerror, folder / STAGED,
+            )  # fmt: skip
+            return False
         folders.add((folder / name).parent)
     for each in folders:
         sync_folder(each)
+    return True
+
+
+def in_use(folder: Path) -> HlocLiteError:
+    """Error for a folder whose last content could not be moved to its place yet."""
+    return HlocLiteError(
+        f"cannot write {folder}: another program has files in {folder / STAGED} open, or they may "
+        f"not be moved. Close it (a service that serves the map, say) and run again"
+    )
 
 
 def delete_files(folder: Path, names: Iterable[str]) -> None:

@@ -6,11 +6,12 @@ unfinished map. Only files that hloc_lite made are ever deleted.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from hloc_lite.errors import MappingError
+from hloc_lite.errors import FormatError, MappingError
 from hloc_lite.io.files import read_json_object
 from hloc_lite.io.image_sources import FolderSource, ImageSource
 from hloc_lite.io.sharded_store import delete_store, is_store, mark_failed
@@ -84,6 +85,29 @@ def check_ours(folder: Path) -> None:
         raise MappingError(
             f"{folder} is not empty and holds no map (there is {foreign!r}): {_CHOOSE_ANOTHER}"
         )
+
+
+def check_links_inside(folder: Path) -> None:
+    """Refuse links that lead out of the folder of a map, which others may have made.
+
+    Raises:
+        FormatError: names the first of them.
+    """
+    root = os.path.realpath(folder)
+    for parent, subfolders, names in os.walk(folder):
+        for name in sorted((*subfolders, *names)):
+            path = os.path.join(parent, name)
+            if os.path.islink(path) and not _is_inside(os.path.realpath(path), root):
+                raise FormatError(
+                    f"{path} is a link out of the map, which a map from a stranger must not have: "
+                    f"replace it by the file, or give --trust-map (Python: trust=True)"
+                )
+        if parent == str(folder) and WORK in subfolders:
+            subfolders.remove(WORK)  # not read by queries
+
+
+def _is_inside(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
 
 
 def delete_work(folder: Path) -> None:

@@ -22,6 +22,7 @@ from hloc_lite.io.staging import (
     STAGED,
     check_no_links,
     delete_files,
+    in_use,
     move_staged_files,
 )
 from hloc_lite.maps.calibration import replace_calibration
@@ -68,7 +69,9 @@ def write_map(folder: Path, sfm_map: MapData) -> None:
     staged = folder / STAGED
     try:
         if _is_complete(staged):  # its writer was killed while moving files
-            move_staged_files(folder, [name for name in FILES if (staged / name).is_file()])
+            left = [name for name in FILES if (staged / name).is_file()]
+            if not move_staged_files(folder, left):
+                raise in_use(folder)
         delete_files(staged, FILES)  # of a run that was killed while writing
         _write_files(staged, sfm_map, replaced_header(folder))
         move_staged_files(folder, FILES)

@@ -46,6 +46,7 @@ from hloc_lite.maps.folder import (
     MODEL_FILES,
     REMEDY,
     RIG_FILES,
+    check_links_inside,
 )
 from hloc_lite.maps.georeference import read_georeference
 from hloc_lite.maps.recorded_photos import recorded_photos
@@ -100,6 +101,8 @@ def read_map(folder: Path, *, trust: bool = False) -> dict[str, Any]:
         if (folder / "work").is_dir():
             hint = "; run the same `hloc-lite map` again, it resumes"
         raise FormatError(f"{folder} holds no finished map{hint}")
+    if not trust:
+        check_links_inside(folder)
     for _ in range(MAX_REPLACEMENTS):
         state = content_state(folder)
         try:

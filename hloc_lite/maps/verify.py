@@ -20,6 +20,7 @@ from hloc_lite.maps.folder import (
     FILES,
     GEOREFERENCE,
     SURFACE,
+    check_links_inside,
 )
 from hloc_lite.maps.side_maps import side_map_folders
 from hloc_lite.maps.storage import read_map_header
@@ -56,6 +57,7 @@ def verify_map(folder: Path) -> list[FileCheck]:
         FormatError: no map there, or its map.json is damaged.
         NewerVersionError: a newer version made it.
     """
+    check_links_inside(folder)
     header = read_json(current_file(folder, HEADER))
     is_compact = isinstance(header, dict) and header.get("schema") == COMPACT_SCHEMA
     if is_compact:

@@ -237,3 +237,33 @@ def test_a_lock_that_is_a_link_changes_nothing_elsewhere(maps, tmp_path: Path) -
     with pytest.raises(HlocLiteError):
         maps[1].save(tmp_path / "map")
     assert (tmp_path / "private").read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", ["full", "compact"])
+def test_a_map_that_is_open_is_replaced_on_systems_that_move_no_open_files(
+    maps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    old, new = maps
+    write = {
+        "full": lambda each: each.save(tmp_path),
+        "compact": lambda each: compress_map(each, tmp_path, overwrite=True),
+    }[kind]
+    write(old)
+    held = next(path for path in sorted(tmp_path.rglob("*")) if path.suffix in (".h5", ".npy"))
+    move = os.replace
+
+    def moves(source: Path, target: Path) -> None:
+        if ".new" in Path(source).parts[-3:-1] and Path(target) == held:
+            raise PermissionError(errno.EACCES, "in use")
+        move(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", moves)
+        write(new)  # as while another process has the old one open
+        check(tmp_path, new, georeferenced=False)
+        with pytest.raises(HlocLiteError, match="open, or they may not be moved"):
+            write(old)
+        check(tmp_path, new, georeferenced=False)
+    write(old)  # after that process has ended
+    check(tmp_path, old, georeferenced=False)
+    assert not (tmp_path / ".new").exists()

@@ -158,3 +158,25 @@ def test_rows_are_read_in_any_order(
         assert np.array_equal(rows[idxs], values[idxs]) and rows[idxs].dtype == np.float16
     with pytest.raises(IndexError):
         rows[np.array([1000])]
+
+
+@pytest.mark.parametrize("name", ["features.h5", "sfm", "surface/tiles", "calibration.json"])
+def test_links_out_of_a_map_need_trust(folders, tmp_path: Path, name: str) -> None:
+    folder, elsewhere = folders["full"], tmp_path / "elsewhere"
+    path = folder / name
+    if path.exists():
+        path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    with pytest.raises(FormatError, match="is a link out of the map"):
+        Map.open(folder)
+    with pytest.raises(FormatError, match="is a link out of the map"):
+        verify_map(folder)
+    assert len(Map.open(folder, trust=True).model.images) > 1
+
+
+def test_links_within_a_map_and_to_it_are_followed(folders, tmp_path: Path) -> None:
+    folder = folders["full"]
+    (folder / "report.json").rename(folder / "other.json")
+    (folder / "report.json").symlink_to("other.json")
+    (tmp_path / "link").symlink_to(folder)
+    assert len(Map.open(tmp_path / "link").model.images) > 1
