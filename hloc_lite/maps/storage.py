@@ -210,7 +210,8 @@ def _read_landmarks(
     folder: Path, header: Mapping[str, Any]
 ) -> tuple[LandmarkLabels | None, Float32 | None]:
     """Labels and standard deviations of the landmarks, each None where the map has none."""
-    if not current_file(folder, "landmarks.h5").is_file():  # maps of versions without labels
+    # maps of versions without labels neither have nor record it
+    if "landmarks.h5" not in header["files"] and not current_file(folder, "landmarks.h5").is_file():
         return None, None
     bank = _open_bank(folder, "landmarks.h5", header)
     try:
