@@ -110,9 +110,11 @@ def read_header(folder: Path, schema: str) -> dict[str, Any]:
     check_checksum(header, folder / HEADER)
     if not isinstance(header.get("files"), dict):
         raise FormatError(f"{folder / HEADER} lists no files")
-    for name in header["files"]:
+    for name, recorded in header["files"].items():
         if not _NAME.fullmatch(name.removesuffix(".npy")):
             raise FormatError(f"{folder / HEADER} names {name!r}, which is no file of a map")
+        if not isinstance(recorded, dict) or not {"bytes", "crc32"} <= recorded.keys():
+            raise FormatError(f"{folder / HEADER} has no size and checksum of {name}")
     return header
 
 

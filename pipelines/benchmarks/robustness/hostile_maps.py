@@ -324,7 +324,7 @@ H5_CHANGES: Mapping[str, Callable[[h5py.File, Path], object]] = {
     "of strings": _strings,
     "claims petabytes": _huge,
     "huge chunks": lambda file, private: _replace(
-        file, "scores", chunks=(1 << 28,), maxshape=(None,), compression="gzip"
+        file, "scores", chunks=(1 << 25,), maxshape=(None,), compression="gzip"
     ),
     "deep header": _text_header(DEEP),
     "header of numbers": _text_header("7"),
