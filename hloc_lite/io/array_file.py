@@ -31,7 +31,7 @@ MAX_GAP_ROWS = 16
 MAX_HEADER_BYTES = 10_000
 """Bytes of a .npy header; numpy's own limit."""
 _BLOCK_BYTES = 1 << 20
-_READ_ERRORS = (OSError, ValueError, EOFError, MemoryError, OverflowError, SyntaxError, TypeError)
+_READ_ERRORS = (OSError, ValueError, MemoryError, OverflowError, TypeError)
 """Errors of a header that claims anything."""
 
 
@@ -236,12 +236,17 @@ def _read_layout(file: FileIO, path: Path) -> tuple[_Layout, int]:
     Raises:
         FormatError: the values are not all in the file, or are no plain numbers.
     """
-    version = np.lib.format.read_magic(file)
-    if version != (1, 0):
-        raise FormatError(f"{path} has version {version} of .npy, expected (1, 0)")
-    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(
-        file, max_header_size=MAX_HEADER_BYTES
-    )
+    try:
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise FormatError(f"{path} has version {version} of .npy, expected (1, 0)")
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(
+            file, max_header_size=MAX_HEADER_BYTES
+        )
+    except OSError:
+        raise
+    except Exception as error:  # NumPy's parser raises many kinds of errors on broken headers
+        raise FormatError(f"cannot read {path}: its header is damaged: {error}") from None
     start = file.tell()
     count = math.prod(shape) * dtype.itemsize
     if dtype.hasobject or start + count != os.fstat(file.fileno()).st_size:
