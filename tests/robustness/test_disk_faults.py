@@ -1,7 +1,8 @@
 """Commands over existing outputs on a disk that fails at any call: the old or the new one opens.
 
 By default some calls fail. ``HLOC_LITE_FAULT_STRIDE=1 pytest -s`` lets each call fail in each way,
-which takes an hour, and prints how many faults there were.
+which takes an hour, and prints how many faults there were. ``HLOC_LITE_FAULT_RESULTS`` names a
+results file for docs/figures.md.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from hloc_lite.maps.georeference import write_georeference
 from hloc_lite.maps.map import Map
 from hloc_lite.maps.surface_saving import write_surface
 from hloc_lite.types import Surface
+from pipelines.benchmarks.results import Cell, write_results
 from tests.exact_scene import MAP_NAMES, NoWeights, make_scene, use_scene
 from tests.maps.test_replacement import GEOREFERENCE
 from tests.robustness.disk_faults import KINDS, TRACEBACK, DiskFault, in_child
@@ -35,6 +37,24 @@ STRIDE = int(os.environ.get("HLOC_LITE_FAULT_STRIDE", "0"))
 """Of each scenario's calls; 0 for about ``FAULTS`` writes and twice as many others."""
 FAULTS = 4
 OLD, NEW = "old", "new"
+
+
+COMMAND = "HLOC_LITE_FAULT_STRIDE=1 pytest -s tests/robustness/test_disk_faults.py"
+
+
+@pytest.fixture(scope="module")
+def rows() -> Iterator[list[list[Cell]]]:
+    """Rows of the results file."""
+    found: list[list[Cell]] = []
+    yield found
+    if "HLOC_LITE_FAULT_RESULTS" in os.environ:
+        columns = ("command", "fault", "calls", "faults", "old opens", "new opens", "neither")
+        write_results(
+            os.environ["HLOC_LITE_FAULT_RESULTS"], "A disk that fails", columns, found,
+            command=COMMAND, notes="Each fault hits one write, sync, rename, deletion or new "
+            "folder of a command that replaces its outputs. The same command then runs again, "
+            "and leaves the new outputs and nothing else.",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -166,7 +186,7 @@ def _chosen(calls: list[str]) -> list[int]:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["map", "save", "compress", "georeference", "localize"])
 def test_a_fault_at_any_call_leaves_the_old_or_the_new(
-    scenarios, tmp_path: Path, name: str, kind: str
+    scenarios, rows, tmp_path: Path, name: str, kind: str
 ) -> None:
     scenario, log = scenarios[name], tmp_path / "log"
     scenario.prepare(tmp_path / "old")
@@ -188,5 +208,7 @@ def test_a_fault_at_any_call_leaves_the_old_or_the_new(
         assert scenario.state(folder) == NEW, where
         assert _files(folder) == _files(tmp_path / "clean"), where
         shutil.rmtree(folder)
+    states = Counter(state for state, _ in outcomes.elements())
+    rows.append([name, kind, len(calls), states.total(), states[OLD], states[NEW], 0])
     told = ", ".join(f"{state} {code}: {count}" for (state, code), count in outcomes.items())
     print(f"\n{name}, {kind}: {sum(outcomes.values())} faults of {len(calls)} calls; {told}")

@@ -1,9 +1,9 @@
 """Mutated files of maps: is every changed byte noticed, and does none crash, hang or fill memory?
 
-    python -m pipelines.benchmarks.robustness.mutated_maps --count 2000
+    python -m pipelines.benchmarks.robustness.mutated_maps MAP --count 2000
 
-A full and a compact map of a small scene, with calibration, georeference and surface, are copied;
-one file is damaged; a child process opens the copy and reads all of it, under a limit of 512 MB
+MAP and its compact map, with calibration, georeference and surface, are copied; one file is
+damaged; a child process opens the copy and reads all of it, under a limit of 512 MB
 beyond what was imported and 5 CPU seconds. Then ``hloc-lite info --verify`` does the same. Outcomes
 are those of ``mutated_files``, but here ``other`` is a fault, too: no changed map may be read as if
 it were whole.
@@ -28,7 +28,7 @@ from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.maps.calibration import CalibrationSet, MapCalibration, write_calibration
 from hloc_lite.maps.compress import compress_map
 from hloc_lite.maps.georeference import FitQuality, Georeference, write_georeference
-from hloc_lite.maps.map import Map
+from hloc_lite.maps.map import Map, in_memory
 from hloc_lite.maps.surface_saving import write_surface
 from hloc_lite.maps.verify import FileState, verify_map
 from hloc_lite.types import Surface
@@ -126,15 +126,14 @@ def folders_files(scratch: Path, sample: FormatSample) -> list[Path]:
 
 
 @click.command()
+@click.argument("map_folder", metavar="MAP", type=click.Path(path_type=Path, exists=True))
 @click.option("--seed", default=0, show_default=True)
 @click.option("--count", default=2000, show_default=True)
 @results_option
-def main(seed: int, count: int, results: Path | None) -> None:
+def main(map_folder: Path, seed: int, count: int, results: Path | None) -> None:
     """Print a table by file; exit code 1 if a change went unnoticed, or is another fault."""
-    from tests.exact_scene import mapped_scene
-
-    with tempfile.TemporaryDirectory(prefix="mutated_maps_") as temporary, mapped_scene() as scene:
-        folders = write_maps(scene[1], Path(temporary))
+    with tempfile.TemporaryDirectory(prefix="mutated_maps_") as temporary:
+        folders = write_maps(in_memory(Map.open(map_folder)), Path(temporary))
         done = list(run(folders, Path(temporary) / "copy", count, seed))
     _report(done, results)
 
