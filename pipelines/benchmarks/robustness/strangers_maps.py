@@ -78,7 +78,8 @@ def outside(trace: Path, allowed: tuple[str, ...]) -> list[str]:
             continue
         for path in _QUOTED.findall(rest)[:2]:
             real = os.path.realpath(path) if path.startswith("/") else path
-            if path.startswith("/") and not f"{real}/".startswith(allowed):
+            is_own = kind == "execve" and path.endswith("/uname")  # of Python's platform module
+            if path.startswith("/") and not is_own and not f"{real}/".startswith(allowed):
                 found.append(f"{kind} {path[:150]}")
     return found
 
@@ -86,8 +87,8 @@ def outside(trace: Path, allowed: tuple[str, ...]) -> list[str]:
 def allowed_folders(maps: Path) -> tuple[str, ...]:
     """Prefixes of paths that a Python process may open."""
     python = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path, str(ROOT)}
-    system = ("/usr", "/lib", "/lib64", "/proc", "/sys", "/dev", "/etc/ld.so.cache",
-              "/etc/localtime", tempfile.gettempdir())  # fmt: skip
+    system = ("/usr", "/lib", "/lib64", "/proc", "/sys", "/dev", "/etc/ld.so.cache", "/etc/ssl",
+              "/etc/localtime", "/etc/locale.alias", tempfile.gettempdir())  # fmt: skip
     caches = (str(default_folder()), platformdirs.user_cache_dir())
     wanted = {*python, *system, *caches, str(maps)} - {""}
     return tuple(f"{os.path.realpath(each)}/" for each in wanted)
