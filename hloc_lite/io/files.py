@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -59,20 +58,6 @@ def file_sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
-
-
-def cached_sha256(path: Path) -> str:
-    """Return ``file_sha256``, computed once per process unless the file's size or time changes."""
-    try:
-        state = path.stat()
-    except OSError as error:
-        raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
-    return _sha256_of_state(path, state.st_size, state.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=256)
-def _sha256_of_state(path: Path, _size: int, _mtime_ns: int) -> str:
-    return file_sha256(path)
 
 
 def write_json_atomic(path: Path, value: Any) -> None:
