@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.io.file_modes import create_with_mode, kept_mode, set_mode
 
 MAX_TEXT_BYTES = 2 << 30
 """Larger text files (2 GiB) are not read: no list or pose file comes near that size."""
@@ -21,15 +22,21 @@ MAX_TEXT_BYTES = 2 << 30
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which replaces it if the block raises no error.
 
+    An existing regular file keeps its permissions; a new one follows the umask. A link is replaced,
+    not followed: ``file_modes.written_file`` follows those that users name.
+
     Raises:
         HlocLiteError: the folder cannot be written or the disk is full.
     """
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    mode = kept_mode(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        create_with_mode(partial, mode)
         yield partial
         with partial.open("r+b") as file:  # Windows syncs only files that are open for writing
             os.fsync(file.fileno())
+        set_mode(partial, mode)
         partial.replace(path)
     except OSError as error:
         raise HlocLiteError(
