@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hloc_lite.cli.map_depth import check_depth_camera, open_depth
-from hloc_lite.cli.options import trust_option
+from hloc_lite.cli.options import OutputFile, trust_option
 from hloc_lite.errors import ConfigError, counted
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0, min_open=True),
     help="Distance of points, map units.  [default: from depths or scan]",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write the surface to this PLY file."
-)
+@click.option("-o", "--output", type=OutputFile(), help="Write the surface to this PLY file.")
 @trust_option
 def command(
     map_folder: Path,

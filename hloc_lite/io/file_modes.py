@@ -14,7 +14,7 @@ PERMISSIONS = stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO
 
 
 def kept_mode(path: Path) -> int | None:
-    """Permissions of the regular file at ``path``; None if there is none. Links are not followed."""
+    """Permissions of the regular file at ``path``; None if there is none, or a link."""
     try:
         found = os.lstat(path)
     except (OSError, ValueError):
