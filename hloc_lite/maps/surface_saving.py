@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.geometry.point_fusion import coarse_to_fine_order
 from hloc_lite.io.array_folder import delete_array_folder, write_array_folder
+from hloc_lite.io.temporary_folders import temporary_folder
 from hloc_lite.maps.folder import SURFACE
 from hloc_lite.maps.surface import StoredSurface
 from hloc_lite.maps.surface_tiles import (
@@ -41,8 +41,8 @@ def write_surface(
         HlocLiteError: there is no point, or the folder cannot be written or holds other files.
     """
     folder = map_folder / SURFACE
-    with tempfile.TemporaryDirectory(prefix="hloc-lite-surface-") as scratch:
-        files, tiles, is_mesh = _spool(parts, Path(scratch))
+    with temporary_folder() as scratch:
+        files, tiles, is_mesh = _spool(parts, scratch)
         if not tiles:
             raise HlocLiteError("the surface has no points: nothing was written")
         header = {
