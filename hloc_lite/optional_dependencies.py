@@ -16,7 +16,14 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "hf": ("transformers",),
     "report": ("matplotlib",),
     "semantics": ("ai_edge_litert.interpreter",),
-    "serve": ("fastapi", "prometheus_client", "python_multipart", "uvicorn"),
+    "serve": (
+        "fastapi",
+        "h11",
+        "prometheus_client",
+        "python_multipart",
+        "starlette",
+        "uvicorn",
+    ),
     "town": ("embreex", "matplotlib", "skimage"),
     "viz": ("matplotlib", "viser"),
 }

@@ -37,7 +37,7 @@ class WeightsFile:
     path: Path
     content: bytes = field(repr=False)
     sha256: str
-    """Of ``content``, in hex digits."""
+    """Checksum of ``content``, in hex digits."""
 
     def __str__(self) -> str:
         return str(self.path)
