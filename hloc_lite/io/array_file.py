@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from hloc_lite.io.files import atomic_path
 MAX_READ_BYTES = 1 << 16
 """Larger files are mapped, which costs two system calls and a page each; others are read."""
 _BLOCK_BYTES = 1 << 20
+NPY_ERRORS = (ValueError, EOFError, MemoryError, SyntaxError, TokenError, RecursionError, TypeError)
+"""Exceptions of ``np.load`` on a damaged file: its header is a Python literal of any size."""
 
 
 def write_array(path: Path, array: np.ndarray) -> dict[str, Any]:
@@ -66,7 +69,7 @@ def read_array(path: Path, recorded: Mapping[str, Any]) -> np.ndarray:
         array: np.ndarray = np.load(
             path, mmap_mode="r" if size > MAX_READ_BYTES else None, allow_pickle=False
         )
-    except (OSError, ValueError, EOFError, MemoryError) as error:  # a header may claim any size
+    except (OSError, *NPY_ERRORS) as error:
         raise FormatError(f"cannot read {path}: {error}") from None
     array.flags.writeable = False
     return array

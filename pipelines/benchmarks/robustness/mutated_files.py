@@ -40,12 +40,14 @@ import numpy as np
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.io.temporary_folders import temporary_folder
 from pipelines.benchmarks.robustness.mutations import MUTATIONS
+from pipelines.benchmarks.robustness.own_samples import OWN_SAMPLES
 from pipelines.benchmarks.robustness.posed_samples import POSED_SAMPLES
 from pipelines.benchmarks.robustness.sample_model import FormatSample
+from pipelines.benchmarks.robustness.scan_samples import SCAN_SAMPLES
 from pipelines.benchmarks.robustness.stored_samples import STORED_SAMPLES
 from pipelines.benchmarks.table import Table, percent, results_option
 
-SAMPLES = (*POSED_SAMPLES, *STORED_SAMPLES)
+SAMPLES = (*POSED_SAMPLES, *STORED_SAMPLES, *SCAN_SAMPLES, *OWN_SAMPLES)
 GOOD = ("refused", "same", "other")
 MEMORY_BYTES = 1 << 30
 MAX_SECONDS = 20
