@@ -11,7 +11,7 @@ import click
 from hloc_lite.io.temporary_folders import temporary_folder
 
 MEMORY_MB = 4096
-"""Of the whole process, with torch and the other packages that readers load."""
+"""Limit of the whole process, with torch and the other packages that readers load."""
 MAX_INPUT_SECONDS = 20
 
 

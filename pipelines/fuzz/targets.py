@@ -22,9 +22,7 @@ NOT_FUZZED: Mapping[str, str] = {
     "formats/e57.py": "read by libE57 of the extra depth, which cannot be loaded everywhere",
     "io/torch_checkpoints.py": "weights are read after their checksum was compared",
     "io/weights.py": "as above",
-    "io/weights_cards.py": "a file of the package itself",
     "io/weights_recording.py": "as above",
-    "io/pycolmap_adapter.py": "loads a package",
 }
 """Module with a function that is named like a reader -> why it has no target."""
 

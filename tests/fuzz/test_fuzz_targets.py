@@ -1,6 +1,6 @@
 """Fuzz targets: each reader has one, and a few damaged inputs of each end as they should.
 
-`python -m pipelines.fuzz` runs the same targets for longer, with limits on memory and time.
+`python -m pipelines.fuzz.run` runs the same targets for longer, with limits on memory and time.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def test_faults_are_found(tmp_path: Path, monkeypatch) -> None:
 
 
 def test_the_command_counts_outcomes() -> None:
-    command = [sys.executable, "-m", "pipelines.fuzz", "--target", "PTX", "--seconds", "1"]
+    command = [sys.executable, "-m", "pipelines.fuzz.run", "--target", "PTX", "--seconds", "1"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PTX: " in done.stdout and "refused" in done.stdout

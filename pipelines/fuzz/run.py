@@ -1,8 +1,8 @@
 """Fuzzes readers for a while: none may crash, hang, take much memory, or end in a traceback.
 
-    python -m pipelines.fuzz --seconds 20                       # every target
-    python -m pipelines.fuzz --target PTX --seconds 600
-    python -m pipelines.fuzz --target PTX --seconds 600 --engine atheris
+    python -m pipelines.fuzz.run --seconds 20                       # every target
+    python -m pipelines.fuzz.run --target PTX --seconds 600
+    python -m pipelines.fuzz.run --target PTX --seconds 600 --engine atheris
 
 The engine ``mutate`` damages valid files, and reads them in child processes with limits on
 memory and time. ``atheris`` (``pip install atheris``) is guided by the code that an input reaches;
