@@ -11,6 +11,8 @@ import sys
 
 NO_CURRENT_FOLDER = "NoDefaultCurrentDirectoryInExePath"
 """Variable by which Windows looks for programs in PATH only, not in the current folder first."""
+LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""Folders of shared libraries. For this process the system has read them already."""
 
 
 def leave_out_current_folder() -> None:
@@ -19,15 +21,17 @@ def leave_out_current_folder() -> None:
     An empty entry of PYTHONPATH or PATH stands for it, such as the one that ``PATH=$PATH:`` leaves.
     A folder that PYTHONPATH names is searched, even where it is the current one.
     """
-    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    module_path = os.environ.get("PYTHONPATH", "")
+    entries = module_path.split(os.pathsep)
     named = [entry for entry in entries if entry]
-    if len(named) < len(entries):
+    if module_path and len(named) < len(entries):  # Python ignores an empty PYTHONPATH
         current = _current_folder()
         kept = {os.path.abspath(entry) for entry in named}
         sys.path[:] = [path for path in sys.path if path and (path != current or path in kept)]
         _set("PYTHONPATH", named)
-    programs = os.environ.get("PATH", "").split(os.pathsep)
-    _set("PATH", [entry for entry in programs if os.path.isabs(entry)])
+    for variable in ("PATH", *LIBRARY_PATHS):
+        folders = os.environ.get(variable, "").split(os.pathsep)
+        _set(variable, [folder for folder in folders if os.path.isabs(folder)])
     os.environ.setdefault(NO_CURRENT_FOLDER, "1")
 
 
