@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 
 from hloc_lite.errors import MissingDependencyError
@@ -13,11 +16,21 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "hf": ("transformers",),
     "report": ("matplotlib",),
     "semantics": ("ai_edge_litert.interpreter",),
-    "serve": ("fastapi", "prometheus_client", "python_multipart", "uvicorn"),
+    "serve": (
+        "fastapi",
+        "h11",
+        "prometheus_client",
+        "python_multipart",
+        "starlette",
+        "uvicorn",
+    ),
     "town": ("embreex", "matplotlib", "skimage"),
     "viz": ("matplotlib", "viser"),
 }
 """Extra of pyproject.toml -> the modules it installs."""
+
+MATPLOTLIB_SETTINGS = "matplotlibrc"
+"""File of the current folder that matplotlib reads when it is imported, before the user's own."""
 
 
 def require_extra(extra: str, purpose: str) -> None:
@@ -32,7 +45,8 @@ def require_extra(extra: str, purpose: str) -> None:
     """
     for module in EXTRAS[extra]:
         try:
-            import_module(module)
+            with _without_settings_of_current_folder():
+                import_module(module)
         except ImportError as error:
             absent = error.name if isinstance(error, ModuleNotFoundError) else None
             missing = absent is not None and f"{module}.".startswith(f"{absent}.")
@@ -40,3 +54,21 @@ def require_extra(extra: str, purpose: str) -> None:
             raise MissingDependencyError(
                 f'{purpose} needs {module}, which {problem}: pip install "hloc-lite[{extra}]"'
             ) from None
+
+
+@contextmanager
+def _without_settings_of_current_folder() -> Iterator[None]:
+    """Be in Python's own folder meanwhile, if the current one has settings for matplotlib.
+
+    They may come with photos from elsewhere. With ``text.usetex: True``, all texts of a plot would
+    be run by TeX.
+    """
+    if not os.path.exists(MATPLOTLIB_SETTINGS):
+        yield
+        return
+    here = os.getcwd()
+    os.chdir(sys.prefix)
+    try:
+        yield
+    finally:
+        os.chdir(here)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -29,6 +30,19 @@ from hloc_lite.types import (
 )
 
 
+@dataclass(frozen=True)
+class WeightsFile:
+    """Content of a file of weights, with its checksum; as a text, it is its path."""
+
+    path: Path
+    content: bytes = field(repr=False)
+    sha256: str
+    """Checksum of ``content``, in hex digits."""
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
 class Weights(Protocol):
     """Source of network weights; ``io.weights.WeightsStore`` is the default."""
 
@@ -37,6 +51,16 @@ class Weights(Protocol):
 
         Raises:
             WeightsError: absent and not downloadable, or another checksum.
+        """
+
+    def read(self, name: str) -> WeightsFile:
+        """Return the content of that file, of which the checksum was computed.
+
+        Another process may change the file between ``path`` and the moment it is loaded. Here, what
+        was checked is what is loaded.
+
+        Raises:
+            WeightsError: as ``path``.
         """
 
 

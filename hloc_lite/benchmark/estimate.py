@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from hloc_lite.config import Config, config_from_dict
 from hloc_lite.config.pair_spec import parse_pair_spec
 from hloc_lite.datasets.dataset import Dataset
 from hloc_lite.errors import HlocLiteError
+from hloc_lite.io.temporary_folders import temporary_folder
 
 SAMPLE_IMAGES, SAMPLE_QUERIES = 6, 2
 """Images of the measured sample: 15 pairs are enough to time a pair, and take seconds."""
@@ -74,14 +73,14 @@ def estimate_cost(
     exhaustive = config_from_dict(
         {**config.model_dump(mode="json"), "pairs": {"spec": "exhaustive"}}
     )
-    with tempfile.TemporaryDirectory(prefix="hloc_lite_estimate_") as folder:
+    with temporary_folder() as folder:
         try:
-            sfm_map = map_part(chosen_part(sample, quiet), Path(folder), exhaustive, quiet)
+            sfm_map = map_part(chosen_part(sample, quiet), folder, exhaustive, quiet)
             start = time.perf_counter()
-            sfm_map = surface_part(sample, sfm_map, Path(folder))
+            sfm_map = surface_part(sample, sfm_map, folder)
             surface_s = time.perf_counter() - start
             start = time.perf_counter()
-            answer_part(sample, sfm_map, Path(folder), quiet)
+            answer_part(sample, sfm_map, folder, quiet)
         except HlocLiteError:
             return None
         query_s = (time.perf_counter() - start) / max(len(few), 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import runtime_options, trust_option
+from hloc_lite.cli.options import OutputFile, runtime_options, trust_option
 from hloc_lite.cli.scoring_options import scoring_options
 from hloc_lite.errors import HlocLiteError
 
@@ -39,18 +39,14 @@ if TYPE_CHECKING:
     help="Number of queries to list, at each threshold, that only one of two results solves. Each "
     "costs a localization for its pictures in the report.",
 )
-@click.option(
-    "--markdown", "markdown_file", type=click.Path(path_type=Path), help="File for the tables."
-)
+@click.option("--markdown", "markdown_file", type=OutputFile(), help="File for the tables.")
 @click.option(
     "--latex",
     "latex_file",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     help="File for the tables, in LaTeX with the package booktabs.",
 )
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), help="File for all of it, as JSON."
-)
+@click.option("--json", "json_file", type=OutputFile(), help="File for all of it, as JSON.")
 @click.option(
     "--report",
     "report_dir",

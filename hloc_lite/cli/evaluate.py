@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.cli.options import OutputFile
 from hloc_lite.cli.scoring_options import scoring_options
 from hloc_lite.errors import HlocLiteError
 
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
     help="Errors beyond which a given pose is wrong.  [default: 0.25,2deg; 5%,2deg with "
     "--unit-length]",
 )
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), help="File for the scores, as JSON."
-)
+@click.option("--json", "json_file", type=OutputFile(), help="File for the scores, as JSON.")
 @click.option(
     "--report", "report_dir", type=click.Path(path_type=Path), help="Folder for report.html."
 )

@@ -11,6 +11,7 @@ import click
 
 from hloc_lite.cli.localize_usage import check_photos, check_usage, input_files
 from hloc_lite.cli.options import (
+    OutputFile,
     config_options,
     depth_option,
     labels_option,
@@ -66,17 +67,15 @@ if TYPE_CHECKING:
     "--camera",
     help="Intrinsics of PHOTOS: 'MODEL W H params...'.  [default: from EXIF, else estimated]",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Poses file, one line per query."
-)
+@click.option("-o", "--output", type=OutputFile(), help="Poses file, one line per query.")
 @click.option(
     "--jsonl",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     help="File for the full results (status, confidence, counts, times), one JSON line per query.",
 )
 @click.option(
     "--geopose",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     help="File for OGC GeoPoses, one JSON line per localized query; the map must be georeferenced.",
 )
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for report.html.")

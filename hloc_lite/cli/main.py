@@ -16,6 +16,7 @@ import click
 
 import hloc_lite
 from hloc_lite.cli.options import RESUMABLE
+from hloc_lite.cli.search_paths import leave_out_current_folder
 from hloc_lite.errors import HlocLiteError
 
 EXIT_INTERRUPTED = 130
@@ -91,6 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
     Args:
         arguments: command-line arguments; None for those of the process.
     """
+    leave_out_current_folder()
     # Idle threads sleep instead of spinning, which makes networks 2 to 5 times slower on a shared
     # machine. The variable is read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

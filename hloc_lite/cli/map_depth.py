@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hloc_lite.errors import ConfigError, FormatError
+from hloc_lite.io.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
     from hloc_lite.config import LiftingConfig
@@ -92,8 +92,8 @@ def surface_inputs(
 
     assert inputs.reference is not None  # check_depth_usage has checked it
     origin = {"source": "scan", "file": path.name}
-    with tempfile.TemporaryDirectory(prefix="hloc-lite-surface-") as scratch:
-        surface = write_surface(Path(scratch), surface_from_file(path), "", origin)
+    with temporary_folder() as scratch:
+        surface = write_surface(scratch, surface_from_file(path), "", origin)
         check_surface(surface, inputs.reference, str(path))
         yield replace(inputs, depth=SurfaceDepth(surface, inputs.reference)), surface
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -19,6 +20,22 @@ RESUMABLE = "hloc_lite.resumable"
 """Key of ``click.Context.meta``, see ``mark_resumable``."""
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S", bound="BaseModel")
+
+
+class OutputFile(click.Path):
+    """File to write; a link to a file stands for the file, which is written in its place.
+
+    Raises:
+        ConfigError: a link in a map; see ``file_modes.written_file``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from hloc_lite.io.file_modes import written_file
+
+        return written_file(Path(os.fsdecode(super().convert(value, param, ctx))))
 
 
 def config_options(function: F) -> F:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.cli.options import OutputFile
 from hloc_lite.errors import counted
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def command() -> None:
 @command.command("write")
 @click.argument("poses", type=click.Path(path_type=Path))
 @_dataset
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File.")
+@click.option("-o", "--output", type=OutputFile(), required=True, help="File.")
 @click.option(
     "--confidences",
     type=click.Path(path_type=Path),

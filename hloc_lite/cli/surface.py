@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from hloc_lite.cli.map_depth import check_depth_camera, open_depth
-from hloc_lite.cli.options import trust_option
+from hloc_lite.cli.options import OutputFile, trust_option
 from hloc_lite.errors import ConfigError, counted
+from hloc_lite.io.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
     from hloc_lite.maps.map import Map
@@ -48,9 +48,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0, min_open=True),
     help="Distance of points, map units.  [default: from depths or scan]",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write the surface to this PLY file."
-)
+@click.option("-o", "--output", type=OutputFile(), help="Write the surface to this PLY file.")
 @trust_option
 def command(
     map_folder: Path,
@@ -141,8 +139,8 @@ def _make(
     else:
         parts, source = surface_from_points(model), {"source": "points"}
     name = "the depth" if scan is None else str(scan)
-    with tempfile.TemporaryDirectory(prefix="hloc-lite-surface-") as scratch:
-        surface = write_surface(Path(scratch), parts, sfm_map.fingerprint, source)
+    with temporary_folder() as scratch:
+        surface = write_surface(scratch, parts, sfm_map.fingerprint, source)
         if source["source"] != "points":  # a few points cover next to nothing, rightly
             check_surface(surface, model, name)
         replace_surface(map_folder, surface, sfm_map.fingerprint)

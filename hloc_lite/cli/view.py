@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hloc_lite.cli.options import (
+    OutputFile,
     config_options,
     max_wrong_option,
     nested_settings,
@@ -79,7 +80,7 @@ class PhotoOptions:
 @click.option(
     "--export",
     "export_file",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     metavar="HTML",
     help="Write the scene to one file that opens offline, in place of serving the page.",
 )

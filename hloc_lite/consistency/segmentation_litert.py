@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -14,6 +13,7 @@ from hloc_lite.config import SemanticsConfig
 from hloc_lite.consistency.labels import NUM_CLASSES
 from hloc_lite.errors import WeightsError
 from hloc_lite.optional_dependencies import require_extra
+from hloc_lite.protocols import WeightsFile
 from hloc_lite.registry import Runtime
 from hloc_lite.types import UNKNOWN_LABEL, LabelMap, Photo, UInt8
 
@@ -34,9 +34,10 @@ class LiteRtSegmenter:
     """
 
     def __init__(self, name: str, config: SemanticsConfig, runtime: Runtime) -> None:
-        path = runtime.weights.path(name)
-        self._interpreter = _load(name, path, config.threads)
-        self._input, self._output, self._side = _check_network(self._interpreter, path)
+        require_extra("semantics", f"segmenter {name!r}")
+        file = runtime.weights.read(name)
+        self._interpreter = _load(name, file, config.threads)
+        self._input, self._output, self._side = _check_network(self._interpreter, file)
         self._max_aspect = config.max_aspect
         self._lock = threading.Lock()  # an interpreter is not thread-safe
 
@@ -107,19 +108,18 @@ def join_tiles(tiles: Sequence[UInt8], spans: Sequence[tuple[int, int]], axis: i
     return np.concatenate(parts, axis)
 
 
-def _load(name: str, path: Path, threads: int) -> Any:
-    require_extra("semantics", f"segmenter {name!r}")
+def _load(name: str, file: WeightsFile, threads: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        interpreter = Interpreter(str(path), num_threads=threads)
+        interpreter = Interpreter(model_content=file.content, num_threads=threads)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise WeightsError(f"{path} is not a network that LiteRT can run: {error}") from None
+        raise WeightsError(f"{file} is not a network that LiteRT can run: {error}") from None
     return interpreter
 
 
-def _check_network(interpreter: Any, path: Path) -> tuple[int, int, int]:
+def _check_network(interpreter: Any, file: WeightsFile) -> tuple[int, int, int]:
     """Index of the input, index of the output, side of both in pixels."""
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) == len(outputs) == 1:
@@ -130,6 +130,6 @@ def _check_network(interpreter: Any, path: Path) -> tuple[int, int, int]:
         if fits and np.issubdtype(outputs[0]["dtype"], np.integer):
             return inputs[0]["index"], outputs[0]["index"], shape[1]
     raise WeightsError(
-        f"{path} is not the expected segmentation network: uint8 RGB 1 x N x N x 3 in, integer "
+        f"{file} is not the expected segmentation network: uint8 RGB 1 x N x N x 3 in, integer "
         f"labels 1 x N x N out"
     )

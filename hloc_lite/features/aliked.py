@@ -29,10 +29,10 @@ class AlikedExtractor:
     def __init__(self, name: str, config: FeaturesConfig, runtime: Runtime) -> None:
         from kornia.feature import ALIKED
 
-        path = runtime.weights.path(name)
+        file = runtime.weights.read(name)
         network = ALIKED(name)
-        with checkpoint_errors(path, "ALIKED", name):
-            parameters = read_checkpoint(path)
+        with checkpoint_errors(file, "ALIKED", name):
+            parameters = read_checkpoint(file)
             # a constant of the detector that the files do not hold
             parameters.setdefault("dkd.hw_grid", network.dkd.hw_grid)
             network = load_parameters(network, parameters, runtime.device)

@@ -29,9 +29,9 @@ class DiskExtractor:
     def __init__(self, name: str, config: FeaturesConfig, runtime: Runtime) -> None:
         from kornia.feature import DISK
 
-        path = runtime.weights.path(name)
-        with checkpoint_errors(path, "DISK", name):
-            parameters = read_checkpoint(path)["extractor"]
+        file = runtime.weights.read(name)
+        with checkpoint_errors(file, "DISK", name):
+            parameters = read_checkpoint(file)["extractor"]
             network = load_parameters(DISK(self.descriptor_dim), parameters, runtime.device)
         self._network = network
         self._config = config

@@ -36,9 +36,9 @@ class XFeatExtractor:
     def __init__(self, name: str, config: FeaturesConfig, runtime: Runtime) -> None:
         from kornia.feature.xfeat import XFeatModel
 
-        path = runtime.weights.path(name)
-        with checkpoint_errors(path, "XFeat", name):
-            network = load_parameters(XFeatModel(), read_checkpoint(path), runtime.device)
+        file = runtime.weights.read(name)
+        with checkpoint_errors(file, "XFeat", name):
+            network = load_parameters(XFeatModel(), read_checkpoint(file), runtime.device)
         # innermost channels are 10 % faster on CPUs
         folded = fold_batch_norms(network)
         self._network = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hloc_lite.config import DepthConfig
 from hloc_lite.errors import FormatError
+from hloc_lite.io.array_file import NPY_ERRORS
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.image_names import leads_out
 from hloc_lite.io.images import open_image, short_reason
@@ -146,7 +147,7 @@ def _read_npy(path: Path, config: DepthConfig) -> np.ndarray:
             raise FormatError(f"depth map {path} is not a .npy array: its first bytes are others")
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except NPY_ERRORS as error:
         raise FormatError(f"depth map {path} is not a .npy array: {error}") from None
     return _checked_array(path, values, config)
 

@@ -127,7 +127,7 @@ def _checks(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
             "two OpenMP runtimes clash: pip install --force-reinstall faiss-cpu torch, or set "
             "OMP_NUM_THREADS=1",
         ),
-        "pycolmap_mapper": ("pycolmap loads", "pip install --force-reinstall 'pycolmap>=3.13'"),
+        "pycolmap_mapper": ("pycolmap loads", "pip install --force-reinstall 'pycolmap>=4.1'"),
     }
     for name, (label, remedy) in remedies.items():
         failure = answers[name].failure
@@ -153,7 +153,7 @@ def _optional(answers: Mapping[str, ProbeAnswer]) -> Iterator[Finding]:
     mapper = answers["pycolmap_mapper"].value
     if mapper is not None:
         found = mapper["global_mapper"]
-        remedy = "" if found else "for --mapper global: pip install 'pycolmap>=4.0'"
+        remedy = "" if found else "for --mapper global: pip install 'pycolmap>=4.1'"
         value = "yes" if found else f"not in pycolmap {mapper['version']}"
         yield Finding("optional", "global mapper", value, found, False, remedy)
     for package, purpose in _EXTRAS.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.io.file_modes import create_with_mode, kept_mode, set_mode
 from hloc_lite.io.partial_files import partial_file, sync_folder
 
 MAX_TEXT_BYTES = 2 << 30
@@ -27,15 +27,21 @@ _OWN_PIPES = ("/dev/fd", "/proc/self/fd")
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which replaces it if the block raises no error.
 
+    An existing regular file keeps its permissions; a new one follows the umask. A link is replaced,
+    not followed: ``file_modes.written_file`` follows those that users name.
+
     Raises:
         HlocLiteError: the folder cannot be written or the disk is full.
     """
+    mode = kept_mode(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial_file(path) as partial:
+            create_with_mode(partial, mode)
             yield partial
             with partial.open("r+b") as file:  # Windows syncs only files that are open for writing
                 os.fsync(file.fileno())
+            set_mode(partial, mode)
             partial.replace(path)
     except OSError as error:
         raise HlocLiteError(
@@ -86,20 +92,6 @@ def file_sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
-
-
-def cached_sha256(path: Path) -> str:
-    """Return ``file_sha256``, computed once per process unless the file's size or time changes."""
-    try:
-        state = path.stat()
-    except OSError as error:
-        raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
-    return _sha256_of_state(path, state.st_size, state.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=256)
-def _sha256_of_state(path: Path, _size: int, _mtime_ns: int) -> str:
-    return file_sha256(path)
 
 
 def write_json_atomic(path: Path, value: Any) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from hloc_lite.io.python_process import python_command, python_environment
+from hloc_lite.io.temporary_folders import temporary_folder
 
 TIMEOUT_S = 120
 """A cold import of torch from a slow disk takes tens of seconds."""
@@ -35,7 +35,7 @@ def run_probe(name: str) -> ProbeAnswer:
     """Run a probe of ``PROBES`` in a new Python process."""
     command = python_command(__name__, name)
     try:
-        with tempfile.TemporaryDirectory(prefix="hloc_lite_") as folder:
+        with temporary_folder() as folder:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=TIMEOUT_S,
                 cwd=folder, env=python_environment(),

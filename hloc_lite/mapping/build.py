@@ -7,7 +7,6 @@ killed run resumes; a run with other settings is refused, not mixed in.
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -23,6 +22,7 @@ from hloc_lite.io.partial_store import PartialStore
 from hloc_lite.io.pycolmap_adapter import require_global_mapper
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import LOCK
+from hloc_lite.io.temporary_folders import temporary_folder
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.assembly import assemble_maps
 from hloc_lite.mapping.cameras import find_cameras
@@ -108,9 +108,9 @@ def build_map(
     weights = WeightsStore() if weights is None else weights
     models = load_models(config, Runtime(weights, device))
     if folder is None:
-        with tempfile.TemporaryDirectory(prefix="hloc_lite_map_") as temporary:
+        with temporary_folder() as temporary:
             run = Run(
-                source, config, inputs, models, Path(temporary), progress, device,
+                source, config, inputs, models, temporary, progress, device,
                 weights=weights, keeps_side_maps=False,
             )  # fmt: skip
             return in_memory(_build(run))

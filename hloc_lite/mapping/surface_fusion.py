@@ -6,7 +6,6 @@ is averaged again, cleared of outliers, and given normals and the distances of i
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from hloc_lite.geometry.point_fusion import (
     neighbourhoods,
     voxel_means,
 )
+from hloc_lite.io.temporary_folders import temporary_folder
 from hloc_lite.types import Surface
 
 _STORED = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3), ("towards", "i1", 3), ("weight", "<f4")])
@@ -47,8 +47,8 @@ def fuse_points(
         FormatError: coordinates so large that float32 cannot resolve a voxel.
     """
     edge = voxel * config.tile_voxels
-    with tempfile.TemporaryDirectory(prefix="hloc-lite-fusion-") as scratch:
-        buckets = _Buckets(Path(scratch), config.max_points)
+    with temporary_folder() as scratch:
+        buckets = _Buckets(scratch, config.max_points)
         for block in samples:
             finite = np.asarray(np.isfinite(block.xyz).all(axis=1))
             kept = block if finite.all() else block.subset(finite)

@@ -14,6 +14,7 @@ from hloc_lite.io.array_folder import json_array
 from hloc_lite.maps.config import plain_config
 from hloc_lite.maps.georeference import georeference_to_json
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
+from hloc_lite.maps.local_paths import without_paths
 from hloc_lite.maps.map_data import MapData
 from hloc_lite.maps.outside_names import recorded_config
 from hloc_lite.maps.quantization import Coding, to_bits, to_int8, to_product_codes
@@ -78,7 +79,9 @@ def compact_arrays(
         "chosen": query_settings(config),
         "georeference": None if georeference is None else georeference_to_json(georeference),
         "weights": dict(sfm_map.weights),
-        "report": {key: value for key, value in sfm_map.report.items() if key != "images"},
+        "report": without_paths(
+            {key: value for key, value in sfm_map.report.items() if key != "images"}
+        ),
         "origin": origin.tolist(),
         "descriptors": coding.value,
         "retrieval": retrieval.value,

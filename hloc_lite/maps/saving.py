@@ -29,6 +29,7 @@ from hloc_lite.maps.calibration import replace_calibration
 from hloc_lite.maps.config import plain_config
 from hloc_lite.maps.folder import BANKS, FILES, MAP_SCHEMA, check_ours
 from hloc_lite.maps.georeference import replace_georeference, replaced_header
+from hloc_lite.maps.local_paths import portable_report
 from hloc_lite.maps.map_data import MapData
 from hloc_lite.maps.mean_descriptors import landmark_descriptors_of
 from hloc_lite.maps.outside_names import recorded_config
@@ -108,7 +109,8 @@ def _write_files(folder: Path, sfm_map: MapData, extra: Mapping[str, Any]) -> No
         points.append(("uncertainty", {"sigmas": np.asarray(sfm_map.landmark_sigmas, np.float32)}))
     write_bank(folder / "landmarks.h5", points, origin)
     descriptors_file = write_landmark_descriptors(folder, landmark_descriptors_of(sfm_map))
-    write_json_atomic(folder / "report.json", dict(sfm_map.report))
+    # paths are relative to the folder that the staged files are moved to
+    write_json_atomic(folder / "report.json", portable_report(sfm_map.report, folder.parent))
     config = recorded_config(sfm_map.config, sfm_map.outside_names)
     header = {
         "schema": MAP_SCHEMA,

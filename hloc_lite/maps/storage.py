@@ -49,6 +49,7 @@ from hloc_lite.maps.folder import (
     check_links_inside,
 )
 from hloc_lite.maps.georeference import read_georeference
+from hloc_lite.maps.local_paths import local_report
 from hloc_lite.maps.recorded_photos import recorded_photos
 from hloc_lite.maps.stored_descriptors import open_landmark_descriptors
 from hloc_lite.maps.surface import open_surface
@@ -176,7 +177,7 @@ def _read_full(folder: Path, header: Mapping[str, Any], *, trust: bool) -> dict[
             **config,
             "fingerprint": header["fingerprint"],
             "weights": header["weights"],
-            "report": read_json(current_file(folder, "report.json")),
+            "report": local_report(read_json(current_file(folder, "report.json")), folder),
             "landmark_labels": labels,
             "landmark_sigmas": sigmas,
             "landmark_descriptors": open_landmark_descriptors(

@@ -13,6 +13,7 @@ import numpy as np
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.geometry.point_fusion import coarse_to_fine_order
 from hloc_lite.io.array_folder import delete_array_folder, write_array_folder
+from hloc_lite.io.temporary_folders import temporary_folder
 from hloc_lite.maps.folder import SURFACE
 from hloc_lite.maps.georeference import poses_identity
 from hloc_lite.maps.surface import StoredSurface
@@ -44,7 +45,7 @@ def write_surface(
     """
     folder = map_folder / SURFACE
     with _scratch_folder() as scratch:
-        files, tiles, is_mesh = _spool(parts, Path(scratch))
+        files, tiles, is_mesh = _spool(parts, scratch)
         if not tiles:
             raise HlocLiteError("the surface has no points: nothing was written")
         header = {
@@ -83,11 +84,10 @@ def delete_surface(map_folder: Path) -> None:
 
 
 @contextmanager
-def _scratch_folder() -> Iterator[str]:
+def _scratch_folder() -> Iterator[Path]:
     """Temporary folder. Raises HlocLiteError if the block cannot write into it."""
-    prefix = "hloc-lite-surface-"
     try:
-        with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as scratch:
+        with temporary_folder() as scratch:
             yield scratch
     except OSError as error:
         raise HlocLiteError(

@@ -180,11 +180,11 @@ def _load_backbone(name: str, runtime: Runtime) -> Pyramid:
         from hloc_lite.networks.vgg16_netvlad import Vgg16, read_netvlad_mat
 
         return Vgg16(
-            read_netvlad_mat(runtime.weights.path("netvlad-pitts30k")), runtime.device
+            read_netvlad_mat(runtime.weights.read("netvlad-pitts30k")), runtime.device
         ).pyramid
     from hloc_lite.networks.backbone_lite0 import load_lite0
 
-    return load_lite0(runtime.weights.path("efficientnet-lite0"), runtime.device).pyramid
+    return load_lite0(runtime.weights.read("efficientnet-lite0"), runtime.device).pyramid
 
 
 def _working_size(photo: Photo, max_side_px: int) -> tuple[int, int]:

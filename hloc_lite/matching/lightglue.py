@@ -49,7 +49,7 @@ class LightGlueMatcher:
         self._batch_size = config.batch_size
         self._device = runtime.device
         self._network = load_lightglue(
-            runtime.weights.path(name),
+            runtime.weights.read(name),
             min_score=config.min_score,
             depth_confidence=depth_confidence,
             # pruned pairs differ in size, so a batch cannot prune

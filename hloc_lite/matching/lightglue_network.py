@@ -12,6 +12,7 @@ from kornia.feature import LightGlue
 from kornia.feature.lightglue import CrossBlock
 
 from hloc_lite.io.torch_checkpoints import checkpoint_errors, load_parameters, read_checkpoint
+from hloc_lite.protocols import WeightsFile
 
 
 class FusedCrossBlock(CrossBlock):
@@ -42,7 +43,12 @@ class FusedCrossBlock(CrossBlock):
 
 
 def load_lightglue(
-    file: Path, *, min_score: float, depth_confidence: float, width_confidence: float, device: str
+    file: Path | WeightsFile,
+    *,
+    min_score: float,
+    depth_confidence: float,
+    width_confidence: float,
+    device: str,
 ) -> LightGlue:
     """The network of a checkpoint, ready for inference; its size follows from the shapes.
 

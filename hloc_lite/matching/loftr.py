@@ -12,6 +12,7 @@ from hloc_lite.config import MatchingConfig
 from hloc_lite.io.image_resizing import resize, resized_size
 from hloc_lite.io.torch_checkpoints import checkpoint_errors, load_parameters, read_checkpoint
 from hloc_lite.matching.seen_pixels import is_seen
+from hloc_lite.protocols import WeightsFile
 from hloc_lite.registry import Runtime
 from hloc_lite.types import Float32, PairMatches, Photo
 
@@ -41,7 +42,7 @@ class LoftrMatcher:
     ) -> None:
         self._config, self._device = config, runtime.device
         self._network = load_loftr(
-            runtime.weights.path(name),
+            runtime.weights.read(name),
             name,
             min_score=config.dense_min_certainty,
             device=runtime.device,
@@ -85,7 +86,7 @@ class LoftrMatcher:
 
 
 def load_loftr(
-    file: Path,
+    file: Path | WeightsFile,
     name: str,
     *,
     min_score: float,

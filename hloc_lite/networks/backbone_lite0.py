@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hloc_lite.io.torch_checkpoints import checkpoint_errors, load_parameters, read_checkpoint
+from hloc_lite.protocols import WeightsFile
 
 
 class Stage(NamedTuple):
@@ -157,7 +158,7 @@ def fold_batch_norms(network: EfficientNetLite0) -> EfficientNetLite0:
     return network
 
 
-def load_lite0(file: Path, device: str) -> EfficientNetLite0:
+def load_lite0(file: Path | WeightsFile, device: str) -> EfficientNetLite0:
     """The network with the weights of an ``efficientnet-lite0`` file, ready for inference.
 
     Raises:

@@ -7,6 +7,7 @@ and the whitening have ``weights``. Reading it runs no code: version 5 MAT files
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hloc_lite.errors import ShapeError, WeightsError
+from hloc_lite.protocols import WeightsFile
 from hloc_lite.types import Float32, frozen_array
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ class Vgg16:
         return levels
 
 
-def read_netvlad_mat(file: Path) -> VggNetVladWeights:
+def read_netvlad_mat(file: Path | WeightsFile) -> VggNetVladWeights:
     """The weights of a ``Pitts30K_struct.mat``.
 
     Raises:
@@ -90,10 +92,11 @@ def read_netvlad_mat(file: Path) -> VggNetVladWeights:
     from scipy.io.matlab import MatReadError
 
     try:
-        if file.stat().st_size > MAX_FILE_BYTES:
+        if isinstance(file, Path) and file.stat().st_size > MAX_FILE_BYTES:
             raise ValueError(f"larger than {MAX_FILE_BYTES >> 30} GiB")
+        source = io.BytesIO(file.content) if isinstance(file, WeightsFile) else file
         content = loadmat(
-            file, struct_as_record=False, squeeze_me=True, variable_names=["net"], mat_dtype=False
+            source, struct_as_record=False, squeeze_me=True, variable_names=["net"], mat_dtype=False
         )
         return _weights_of(content["net"])
     # SciPy does not document what it raises on damaged files; these were observed

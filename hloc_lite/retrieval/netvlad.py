@@ -36,7 +36,7 @@ class NetVladLite:
         self._name = name
         self._config = config
         self._device = runtime.device
-        self._backbone = load_lite0(runtime.weights.path("efficientnet-lite0"), runtime.device)
+        self._backbone = load_lite0(runtime.weights.read("efficientnet-lite0"), runtime.device)
         self._vocabulary: Vocabulary | None = None
         self._whitening: Whitening | None = None
         self._kept: dict[bytes, Float32] = {}

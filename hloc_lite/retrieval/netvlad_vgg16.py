@@ -19,7 +19,7 @@ class NetVladVgg16(PretrainedDescriptor):
     def __init__(self, name: str, config: RetrievalConfig, runtime: Runtime) -> None:
         self._max_side_px = config.max_side_px
         self._device = runtime.device
-        self._weights = read_netvlad_mat(runtime.weights.path(name))
+        self._weights = read_netvlad_mat(runtime.weights.read(name))
         self.descriptor_dim = len(self._weights.whitening_bias)
         self._network = Vgg16(self._weights, self._device)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import tomllib
 import zipfile
@@ -195,6 +196,38 @@ def test_a_changed_file_is_checked_again(tmp_path):
     (tmp_path / "net.pth").write_bytes(b"other")
     with pytest.raises(WeightsError):
         weights.path("net")
+
+
+def test_a_file_changed_within_its_size_and_time_is_refused(tmp_path):
+    weights, file = store(tmp_path), tmp_path / "net.pth"
+    file.write_bytes(CONTENT)
+    assert weights.read("net").content == CONTENT
+    assert weights.path("net") == file
+    before = file.stat()
+    file.write_bytes(b"x" * len(CONTENT))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert weights.status("net") is WeightsStatus.CORRUPT
+    for load in (weights.path, weights.read):
+        with pytest.raises(WeightsError, match="it was not loaded"):
+            load("net")
+
+
+def test_what_is_read_is_what_was_checked(tmp_path):
+    (tmp_path / "net.pth").write_bytes(CONTENT)
+    recording = RecordingWeights(store(tmp_path))
+    read = recording.read("net")
+    (tmp_path / "net.pth").write_bytes(b"x" * len(CONTENT))
+    assert (read.content, str(read)) == (CONTENT, str(tmp_path / "net.pth"))
+    assert recording.used == {"net": hashlib.sha256(CONTENT).hexdigest()} == {"net": read.sha256}
+
+
+def test_no_more_than_the_size_of_the_card_is_read(tmp_path, monkeypatch):
+    with (tmp_path / "net.pth").open("wb") as file:
+        file.truncate(1 << 40)  # a sparse file of 1 TiB
+    weights = store(tmp_path)
+    with pytest.raises(WeightsError, match="corrupt"):
+        weights.read("net")
+    assert weights.status("net") is WeightsStatus.CORRUPT
 
 
 def test_unknown_names_are_refused_with_a_suggestion():

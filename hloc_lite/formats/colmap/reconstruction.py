@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 from hloc_lite.errors import MappingError
 from hloc_lite.formats.colmap.model import read_model, write_model
 from hloc_lite.io.pycolmap_adapter import load_pycolmap
+from hloc_lite.io.temporary_folders import temporary_folder
 from hloc_lite.scene import SfmModel, keypoints_of
 
 
@@ -48,9 +48,9 @@ def from_pycolmap_reconstruction(reconstruction: Any) -> SfmModel:
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """Yield a temporary folder for COLMAP's files; COLMAP's failures become MappingError."""
-    with tempfile.TemporaryDirectory(prefix="hloc_lite_") as folder:
+    with temporary_folder() as folder:
         try:
-            yield Path(folder)
+            yield folder
         except RuntimeError as error:
             raise MappingError(
                 f"COLMAP failed in {folder}: {error}. If that disk is full, free some space or set "

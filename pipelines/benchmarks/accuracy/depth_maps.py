@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from hloc_lite.evaluation.metrics import score
 from hloc_lite.evaluation.thresholds import parse_threshold
 from hloc_lite.formats.depth_cameras import depth_camera_of
 from hloc_lite.formats.map_depth import DepthFiles, find_depth_files
+from hloc_lite.io.temporary_folders import temporary_folder
 from hloc_lite.localize.localizer import Localizer
 from hloc_lite.mapping.build import build_map
 from hloc_lite.mapping.run import MapInputs
@@ -94,9 +94,9 @@ def main(
     )  # fmt: skip
     for name in features:
         config = load_config(settings=settings, overrides={"features": {"name": name}})
-        with tempfile.TemporaryDirectory() as scratch:
+        with temporary_folder() as scratch:
             for row, depth in _sources(dataset, depth_camera, config, lies=lies):
-                table.add(name, row, *measure(dataset, config, depth, Path(scratch)))
+                table.add(name, row, *measure(dataset, config, depth, scratch))
     table.write(results)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from hloc_lite.datasets.dataset_folder import read_dataset_folder
 from hloc_lite.formats.hloc_lists import read_poses
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.files import read_json, write_json_atomic
+from hloc_lite.io.python_process import python_command, python_environment
 from hloc_lite.types import Rigid3
 from pipelines.benchmarks.table import Table, results_option
 
@@ -68,14 +68,16 @@ def main(
         if not names_file.is_file():
             write_json_atomic(names_file, write_benchmark(name, dataset, root))
         true = _true_poses(name, root, read_json(names_file), truth)
-        command = [
-            sys.executable, "-m", "hloc_lite", "-q", "benchmark", name, "--root", str(root),
-            "-o", str(output / name / "results"), "--profile", profile, "--subset", str(subset),
-        ]  # fmt: skip
+        command = python_command(
+            "hloc_lite", "-q", "benchmark", name, "--root", root, "-o", output / name / "results",
+            "--profile", profile, "--subset", subset,
+        )  # fmt: skip
         start = time.monotonic()
         kills = [_killed(command, rng) for _ in range(num_kills)]
         with (output / name / "log.txt").open("w", encoding="utf-8") as log:
-            code = subprocess.run(command, stdout=log, stderr=log, check=False).returncode
+            code = subprocess.run(
+                command, stdout=log, stderr=log, env=python_environment(), check=False
+            ).returncode
         seconds = round(time.monotonic() - start)
         poses_file = output / name / "results" / "poses.txt"
         poses = read_poses(poses_file) if poses_file.is_file() else {}
@@ -94,7 +96,9 @@ def main(
 
 def _killed(command: list[str], rng: random.Random) -> bool:
     """Run a command and kill it (SIGKILL) after 2 to 30 s; False if it ended before."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    silent = subprocess.DEVNULL
+    environment = python_environment()
+    with subprocess.Popen(command, stdout=silent, stderr=silent, env=environment) as process:
         try:
             process.wait(timeout=float(np.exp(rng.uniform(np.log(2), np.log(30)))))
         except subprocess.TimeoutExpired:

@@ -24,7 +24,6 @@ import logging
 import shutil
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from collections import Counter
@@ -42,6 +41,7 @@ from hloc_lite.formats.hloc_lists import read_poses, write_poses, write_queries
 from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.files import file_sha256
 from hloc_lite.io.results import read_results_jsonl
+from hloc_lite.io.temporary_folders import temporary_folder
 from hloc_lite.synthetic.planes import make_planes
 from hloc_lite.types import Rigid3
 from pipelines.benchmarks.robustness.corrupted_variants import (
@@ -221,8 +221,8 @@ def _compare_poses(case: Case, root: Path, variant: Variant) -> tuple[set[str | 
 
 def run_variant(case: Case, variant: Variant, seed: int) -> tuple[str, CommandRun]:
     """Corrupt a copy of the inputs, run the command, classify the outcome."""
-    with tempfile.TemporaryDirectory(prefix="corrupted_") as temporary:
-        root = Path(temporary) / "case"
+    with temporary_folder() as temporary:
+        root = temporary / "case"
         shutil.copytree(case.root, root)
         variant.corrupt(root, np.random.default_rng(seed))
         before, written = _hashes(root), _times(root)
@@ -267,8 +267,8 @@ def main(seed: int, count: int, retrieval: str, verbose: bool, results: Path | N
     import torch
 
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory(prefix="corrupted_") as temporary:
-        case = prepare(Path(temporary) / "clean", retrieval)
+    with temporary_folder() as temporary:
+        case = prepare(temporary / "clean", retrieval)
         chosen = variants()
         rounds = [chosen[i % len(chosen)] for i in range(max(count, len(chosen)))]
         picked = [rounds[i] for i in np.linspace(0, len(rounds) - 1, count).astype(int)]

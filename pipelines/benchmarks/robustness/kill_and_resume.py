@@ -9,10 +9,8 @@ run again to its end. Images, features and matches must be equal, the number of 
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ import numpy as np
 from hloc_lite.formats.colmap import read_model
 from hloc_lite.io.bank import Bank
 from hloc_lite.io.python_process import python_command, python_environment
+from hloc_lite.io.temporary_folders import temporary_folder
 from hloc_lite.synthetic.planes import make_planes
 from pipelines.benchmarks.table import Table, results_option
 
@@ -180,9 +179,9 @@ def main(
         "--set", "features.max_keypoints=1000", "--set", "mapping.threads=1",
     ]  # fmt: skip
     program = python_command("hloc_lite")
-    with tempfile.TemporaryDirectory(prefix="kill_", dir=os.environ.get("TMPDIR")) as temporary:
+    with temporary_folder() as temporary:
         clean_s, clean, rounds = run(
-            Path(temporary), program, options,
+            temporary, program, options,
             views=views, size=(640, 480), kills=kills, seed=seed,
         )  # fmt: skip
     table = Table(

@@ -14,7 +14,6 @@ import random
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
@@ -28,6 +27,7 @@ import numpy as np
 
 from hloc_lite.formats.hloc_lists import read_queries
 from hloc_lite.io.python_process import python_command, python_environment
+from hloc_lite.io.temporary_folders import temporary_folder
 from hloc_lite.types import Camera
 from pipelines.benchmarks.robustness.load_requests import (
     REQUEST_KINDS,
@@ -141,8 +141,8 @@ def main(
     cameras = read_queries(queries)
     photos = [(images / name, cameras[name]) for name in sorted(cameras)]
     outcomes = Outcomes()
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(map_folder, Path(folder) / "log", serve_options)
+    with temporary_folder() as folder:
+        server = Server(map_folder, folder / "log", serve_options)
         server.start()
         try:
             server.wait_ready()

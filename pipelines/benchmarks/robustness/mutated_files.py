@@ -26,7 +26,6 @@ import resource
 import shutil
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from collections import Counter
@@ -39,13 +38,16 @@ import click
 import numpy as np
 
 from hloc_lite.errors import HlocLiteError
+from hloc_lite.io.temporary_folders import temporary_folder
 from pipelines.benchmarks.robustness.mutations import MUTATIONS
+from pipelines.benchmarks.robustness.own_samples import OWN_SAMPLES
 from pipelines.benchmarks.robustness.posed_samples import POSED_SAMPLES
 from pipelines.benchmarks.robustness.sample_model import FormatSample
+from pipelines.benchmarks.robustness.scan_samples import SCAN_SAMPLES
 from pipelines.benchmarks.robustness.stored_samples import STORED_SAMPLES
 from pipelines.benchmarks.table import Table, percent, results_option
 
-SAMPLES = (*POSED_SAMPLES, *STORED_SAMPLES)
+SAMPLES = (*POSED_SAMPLES, *STORED_SAMPLES, *SCAN_SAMPLES, *OWN_SAMPLES)
 GOOD = ("refused", "same", "other")
 MEMORY_BYTES = 1 << 30
 MAX_SECONDS = 20
@@ -233,8 +235,8 @@ def run(folder: Path, count: int, seed: int) -> Iterator[tuple[MutatedCopy, Outc
 def main(seed: int, count: int, verbose: bool, results: Path | None) -> None:
     """Read mutated copies and count the outcomes; exit code 1 if there is a fault."""
     done: list[tuple[MutatedCopy, Outcome]] = []
-    with tempfile.TemporaryDirectory(prefix="mutated_") as temporary:
-        for copy, outcome in run(Path(temporary) / "files", count, seed):
+    with temporary_folder() as temporary:
+        for copy, outcome in run(temporary / "files", count, seed):
             done.append((copy, outcome))
             if outcome.kind not in GOOD or (verbose and outcome.kind != "refused"):
                 click.echo(

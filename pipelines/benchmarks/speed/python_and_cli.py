@@ -16,7 +16,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
@@ -26,6 +25,7 @@ import numpy as np
 
 import hloc_lite
 from hloc_lite.cli.main import main as command_line
+from hloc_lite.io.temporary_folders import temporary_folder
 from pipelines.benchmarks.table import Table, results_option
 
 CLI, PYTHON, SPINNING = "command line", "Python", "Python, spinning"
@@ -155,7 +155,7 @@ def from_python(map_folder: Path) -> Callable[[Path, Sequence[Path]], list[float
 
 def from_command_line(map_folder: Path, photos: Sequence[Path]) -> list[float]:
     """Milliseconds of each query in the results of ``hloc-lite localize``."""
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         lines = Path(folder, "results.jsonl")
         arguments = ["--quiet", "localize", map_folder, *photos, "--jsonl", lines]
         with redirect_stdout(io.StringIO()), suppress(SystemExit):
