@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from hloc_lite.config import DepthConfig
 from hloc_lite.errors import FormatError
-from hloc_lite.io.array_file import NPY_ERRORS
+from hloc_lite.io.array_file import read_npy
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.image_names import leads_out
 from hloc_lite.io.images import open_image, short_reason
@@ -146,8 +146,8 @@ def _read_npy(path: Path, config: DepthConfig) -> np.ndarray:
         if file.read(len(_NPY_MAGIC)) != _NPY_MAGIC:
             raise FormatError(f"depth map {path} is not a .npy array: its first bytes are others")
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except NPY_ERRORS as error:
+        values = read_npy(path)
+    except FormatError as error:
         raise FormatError(f"depth map {path} is not a .npy array: {error}") from None
     return _checked_array(path, values, config)
 

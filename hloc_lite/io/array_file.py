@@ -31,6 +31,10 @@ MAX_GAP_ROWS = 16
 MAX_HEADER_BYTES = 10_000
 """Bytes of a .npy header; numpy's own limit."""
 _BLOCK_BYTES = 1 << 20
+_HEADER_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 _READ_ERRORS = (OSError, ValueError, MemoryError, OverflowError, TypeError)
 """Errors of a header that claims anything."""
 
@@ -83,6 +87,23 @@ def read_array(path: Path, recorded: Mapping[str, Any]) -> np.ndarray:
     except _READ_ERRORS as error:
         raise FormatError(f"cannot read {path}: {error}") from None
     _check_checksum(path, checksum, recorded)
+    array.flags.writeable = False
+    return array
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Read a .npy file of another program, read-only; its size bounds what is read.
+
+    Raises:
+        FormatError: the file is missing, damaged, or holds no plain numbers.
+    """
+    try:
+        with open_regular(path) as file:
+            layout, _ = _read_layout(file, path)
+            values = _read_bytes(file, layout.num_bytes, path)
+            array = values.view(layout.dtype).reshape(layout.shape, order=layout.order)
+    except _READ_ERRORS as error:
+        raise FormatError(f"cannot read {path}: {error}") from None
     array.flags.writeable = False
     return array
 
@@ -238,12 +259,10 @@ def _read_layout(file: FileIO, path: Path) -> tuple[_Layout, int]:
     """
     try:
         version = np.lib.format.read_magic(file)
-        if version != (1, 0):
-            raise FormatError(f"{path} has version {version} of .npy, expected (1, 0)")
-        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(
-            file, max_header_size=MAX_HEADER_BYTES
-        )
-    except OSError:
+        if version not in _HEADER_READERS:
+            raise FormatError(f"{path} has version {version} of .npy, expected (1, 0) or (2, 0)")
+        shape, by_columns, dtype = _HEADER_READERS[version](file, max_header_size=MAX_HEADER_BYTES)
+    except (OSError, FormatError):
         raise
     except Exception as error:  # NumPy's parser raises many kinds of errors on broken headers
         raise FormatError(f"cannot read {path}: its header is damaged: {error}") from None
