@@ -130,7 +130,7 @@ def upright_size(path: Path) -> tuple[int, int]:
         FormatError: unreadable, or no image.
     """
     try:
-        with open_image(path) as image:
+        with open_image(path, with_pixels=False) as image:
             turned = read_orientation(image) in (5, 6, 7, 8)
             return _swapped(image) if turned else image.size
     except Exception as error:  # Pillow raises many kinds on damaged files

@@ -238,7 +238,7 @@ def _json_numbers(value: Mapping[str, object], key: str, count: int, path: Path)
 
 def _upright_size(photo: Path) -> tuple[int, int]:
     try:
-        with open_image(photo) as image:
+        with open_image(photo, with_pixels=False) as image:
             orientation = image.getexif().get(_ORIENTATION, 1)
             size = (image.width, image.height)
     except Exception as error:  # Pillow's decoders raise many kinds of errors on broken files
