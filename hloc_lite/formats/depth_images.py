@@ -17,6 +17,7 @@ from hloc_lite.errors import FormatError
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.image_names import leads_out
 from hloc_lite.io.images import open_image, short_reason
+from hloc_lite.io.regular_files import check_regular
 from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.types import DepthMap
 
@@ -87,6 +88,7 @@ def read_depth(path: Path, image_size: tuple[int, int], config: DepthConfig) -> 
     if suffix not in readers:
         known = ", ".join(sorted(readers))
         raise FormatError(f"{path} is not a depth map of a known format: expected {known}")
+    check_regular(path)
     try:
         raw = readers[suffix](path, config)
     except FileNotFoundError:

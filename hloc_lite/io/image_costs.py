@@ -21,6 +21,8 @@ with a maximum other than 255), and 10 s for 29 kB that stand for 50 (run length
 _ANIMATED_MEGAPIXELS = 16.0
 """Largest animation, of which the first frame is read: the decoder of WebP takes 17 bytes per
 pixel."""
+_CMYK_MEGAPIXELS = 16.0
+"""Largest progressive JPEG with 4 channels, which takes 12 bytes per pixel while it is decoded."""
 
 
 def check_costs(file: BinaryIO, start: bytes, *, with_pixels: bool) -> None:
@@ -66,6 +68,11 @@ def check_decoder(image: Image.Image) -> None:
         raise CostlyImageError(
             f"an animated {image.format} is read up to {_ANIMATED_MEGAPIXELS:g} megapixels, it has "
             f"{megapixels:.0f}: convert it to JPEG or PNG"
+        )
+    if megapixels > _CMYK_MEGAPIXELS and image.mode == "CMYK" and "progressive" in image.info:
+        raise CostlyImageError(
+            f"a progressive JPEG in CMYK is read up to {_CMYK_MEGAPIXELS:g} megapixels, it has "
+            f"{megapixels:.0f}: convert it to RGB"
         )
     if megapixels > _SLOW_MEGAPIXELS and names & set(Image.DECODERS):
         raise CostlyImageError(

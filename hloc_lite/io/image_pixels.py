@@ -32,6 +32,8 @@ _BACKWARDS = frozenset({3, 4, 6, 7})
 """
 _STRIP_PIXELS = 1 << 20
 """Pixels that are converted at a time, with 12 MB at most."""
+
+
 class DecodedPixels(NamedTuple):
     """Pixels of an image."""
 

@@ -239,8 +239,7 @@ def _check_mode(image: Image.Image) -> None:
     if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
         kind = "floating-point numbers" if image.mode == "F" else "32-bit integers"
         raise ImageError(
-            f"its pixels are {kind}, which is not supported: convert it "
-            f"to 8 or 16 bits"
+            f"its pixels are {kind}, which is not supported: convert it to 8 or 16 bits"
         )
 
 

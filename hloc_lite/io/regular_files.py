@@ -1,0 +1,32 @@
+"""Refusal of pipes, sockets and devices where a file is expected.
+
+Opening a pipe waits for its writer, for ever if there is none. Devices such as /dev/zero never end.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from hloc_lite.errors import FormatError
+
+
+def check_regular(path: Path) -> None:
+    """Refuse a path that is neither a file nor a folder; what is not there passes.
+
+    Folders pass, because opening one fails at once, with a reason.
+
+    Raises:
+        FormatError: it is a pipe, a socket or a device.
+    """
+    if is_special(path):
+        raise FormatError(f"{path} is a pipe, a socket or a device: expected a file")
+
+
+def is_special(path: Path) -> bool:
+    """Return True for a pipe, a socket or a device, and for links to them."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # opening it says what is wrong
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
