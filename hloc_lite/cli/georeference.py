@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hloc_lite.errors import ConfigError, GeoreferenceError, HlocLiteError, counted
+from hloc_lite.io.regular_files import is_file
 
 if TYPE_CHECKING:
     from hloc_lite.geometry.geodesy import Geodetic
@@ -95,7 +96,7 @@ def _positions_from_exif(folder: Path, sfm_map: Map) -> dict[str, Geodetic]:
 
     check_image_folder(folder)
     names = [image.name for image in sfm_map.model.images]
-    present = [name for name in names if path_inside(folder, name).is_file()]
+    present = [name for name in names if is_file(path_inside(folder, name))]
     if not present:
         raise HlocLiteError(f"no image of the map is in {folder}: expected names like {names[0]!r}")
     limits = sfm_map.config.images

@@ -18,6 +18,7 @@ from hloc_lite.formats.given_intrinsics import line_of
 from hloc_lite.io.exif import read_orientation
 from hloc_lite.io.image_names import SUFFIXES, is_unicode, leads_out, normalize_name
 from hloc_lite.io.images import open_image, short_reason
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.types import Camera
 
 
@@ -113,14 +114,6 @@ def find_file(folder: Path, name: str) -> str | None:
                 if is_file(folder / candidate):
                     return candidate
     return None
-
-
-def is_file(path: Path) -> bool:
-    """Return True for a file; False also for paths that the system cannot hold."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def upright_size(path: Path) -> tuple[int, int]:

@@ -19,8 +19,8 @@ MAX_STRETCH = 4.0
 """Largest radial stretch at the border of an image, relative to its centre. Among the 10,635
 cameras of Aachen Day-Night, estimated by structure from motion, the largest is 2.6."""
 MAX_LENS_STRETCH = 16.0
-"""Same for lenses that are not perspective, in pixels per radian. A perspective lens of 147 degrees,
-the widest focal length that is accepted, stretches 12 times."""
+"""Same for lenses that are not perspective, in pixels per radian. A perspective lens of 147
+degrees, the widest that is accepted, stretches 12 times."""
 MAX_STRETCH_BEHIND = 4.0
 """Same if the image shows what is beside or behind the camera: that of a stereographic fisheye of
 240 degrees. Others compress their border."""

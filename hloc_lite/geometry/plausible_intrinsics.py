@@ -35,7 +35,8 @@ def check_given_camera(camera: Camera) -> Camera:
 
     Raises:
         FormatError: as ``check_camera``; besides, a focal length that is too short for the lens or
-            longer than any, or a principal point that is outside the image, at 0, or at the exchanged centre.
+            longer than any, or a principal point that is outside the image, at 0, or at the
+            exchanged centre.
     """
     check_camera(camera)
     if get_camera_model(camera).num_focals == 0:

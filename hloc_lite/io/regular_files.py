@@ -30,3 +30,11 @@ def is_special(path: Path) -> bool:
     except (OSError, ValueError):  # opening it says what is wrong
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def is_file(path: Path) -> bool:
+    """Return True for a file; False also for paths that the system cannot hold."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

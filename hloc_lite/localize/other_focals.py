@@ -16,8 +16,8 @@ OTHER_FOCALS = (0.8, 1.25)
 """Factors of the focal length from which a search starts that found nothing from the given one: a
 wrong focal length has inliers of its own, which hold a fit where it is."""
 LONG_FOCAL = 4.0
-"""Focal length over the longer side (8 degrees of view) from which on a search starts from the usual
-one, too: as an affine camera, of 20 and more, a fit does not find its way back."""
+"""Focal length over the longer side (14 degrees of view) from which on a search starts from the
+usual one, too: from 20 on a camera is as good as affine, and a fit does not find its way back."""
 USUAL_FOCAL = 1.0
 """Focal length over the longer side of a usual lens, of 53 degrees."""
 

@@ -16,8 +16,8 @@ from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from pipelines.benchmarks.robustness import nonsense_intrinsics
 from pipelines.benchmarks.robustness.nonsense_intrinsics import (
     nonsense_cameras,
-    true_camera,
     trials,
+    true_camera,
 )
 from tests.exact_scene import mapped_scene
 
