@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.display import printable
 from hloc_lite.errors import ConfigError, GeoreferenceError, HlocLiteError, counted
 from hloc_lite.io.regular_files import is_file
 
@@ -135,4 +136,4 @@ def _print_georeference(
     click.echo("largest residuals:")
     worst = sorted(residuals_m, key=lambda name: residuals_m[name], reverse=True)
     for name in worst[: min(SHOWN_WORST, max(num_outliers, 1))]:
-        click.echo(f"  {name}: {residuals_m[name]:.3g} m")
+        click.echo(printable(f"  {name}: {residuals_m[name]:.3g} m"))

@@ -195,8 +195,8 @@ def _write_points(dataset: Dataset, folder: DepthFolder, cutout: _Cutout, root: 
     with atomic_path(root / f"{cutout.placed.name}.mat") as partial:
         savemat(str(partial), {"XYZcut": in_scan}, appendmat=False, do_compression=True)
     step = max(1, round((camera.width * camera.height / _SCAN_POINTS) ** 0.5))
-    photo = read_photo(root / cutout.placed.name, cutout.placed.name, _AS_STORED)
-    colours = photo.pixels[::step, ::step].reshape(-1, 3)
+    shown = read_photo(root / cutout.placed.name, cutout.placed.name, _AS_STORED)
+    colours = shown.pixels[::step, ::step].reshape(-1, 3)
     sample = in_scan[::step, ::step].reshape(-1, 3)
     known = np.isfinite(sample).all(axis=1)
     rgb = colours[known].astype(np.float32)
