@@ -39,6 +39,7 @@ import click
 
 from hloc_lite.errors import HlocLiteError
 from pipelines.benchmarks.robustness.image_samples import IMAGE_SAMPLES
+from pipelines.benchmarks.robustness.memory_use import address_space, peak_bytes
 from pipelines.benchmarks.robustness.mutations import MUTATIONS
 from pipelines.benchmarks.robustness.posed_samples import POSED_SAMPLES
 from pipelines.benchmarks.robustness.sample_model import FormatSample
@@ -153,9 +154,9 @@ def _read(sample: FormatSample, folder: Path) -> dict[str, Any]:
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS + 1))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # codecs print there
     logging.disable()
-    limit = _address_space() + ADDRESS_BYTES
+    limit = address_space() + ADDRESS_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    before = _peak_memory()
+    before = peak_bytes()
     answer: dict[str, Any] = {"kind": "read", "message": "", "digest": ""}
     try:
         answer["digest"] = digest(sample.read(folder))
@@ -163,22 +164,7 @@ def _read(sample: FormatSample, folder: Path) -> dict[str, Any]:
         answer |= {"kind": "refused", "message": str(error)[:2000]}
     except BaseException:  # any other exception is a fault of the reader
         answer |= {"kind": "TRACEBACK", "message": traceback.format_exc(limit=-6)[-3000:]}
-    return {**answer, "peak_bytes": _peak_memory() - before}
-
-
-def _address_space() -> int:
-    """Bytes of address space of this process; 0 where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-    except OSError:
-        return 1 << 36
-    return pages * resource.getpagesize()
-
-
-def _peak_memory() -> int:
-    """Most memory that this process has had, bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return {**answer, "peak_bytes": peak_bytes() - before}
 
 
 def run(
