@@ -110,13 +110,16 @@ def write_sample(sample: FormatSample, folder: Path) -> None:
     sample.write(folder)
 
 
-def read_in_child(sample: FormatSample, folder: Path, clean_digest: str = "") -> Outcome:
+def read_in_child(
+    sample: FormatSample, folder: Path, clean_digest: str = "", max_seconds: int = 4 * MAX_SECONDS
+) -> Outcome:
     """Read a folder in a child process with limits on memory and time.
 
     Args:
         sample: format.
         folder: files of the sample.
         clean_digest: hash of the value of the undamaged files.
+        max_seconds: time that it may take by the clock.
     """
     reading, writing = os.pipe()
     start = time.monotonic()
@@ -124,7 +127,7 @@ def read_in_child(sample: FormatSample, folder: Path, clean_digest: str = "") ->
     if child == 0:
         os.close(reading)
         with contextlib.suppress(BaseException):
-            answer = json.dumps(_read(sample, folder)).encode()
+            answer = json.dumps(_read(sample, folder, max_seconds)).encode()
             os.write(writing, answer)
         os._exit(0)
     os.close(writing)
@@ -147,10 +150,10 @@ def read_in_child(sample: FormatSample, folder: Path, clean_digest: str = "") ->
     return Outcome(**answer, seconds=seconds)
 
 
-def _read(sample: FormatSample, folder: Path) -> dict[str, Any]:
+def _read(sample: FormatSample, folder: Path, max_seconds: int) -> dict[str, Any]:
     """Read a folder in this process, which is limited from now on."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(4 * MAX_SECONDS)  # for what waits and takes no time of a processor
+    signal.alarm(max_seconds)  # for what waits and takes no time of a processor
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS + 1))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # codecs print there
     logging.disable()
