@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.display import printable
 from hloc_lite.errors import ConfigError, GeoreferenceError, HlocLiteError, counted
+from hloc_lite.io.regular_files import is_file
 
 if TYPE_CHECKING:
     from hloc_lite.geometry.geodesy import Geodetic
@@ -95,7 +97,7 @@ def _positions_from_exif(folder: Path, sfm_map: Map) -> dict[str, Geodetic]:
 
     check_image_folder(folder)
     names = [image.name for image in sfm_map.model.images]
-    present = [name for name in names if path_inside(folder, name).is_file()]
+    present = [name for name in names if is_file(path_inside(folder, name))]
     if not present:
         raise HlocLiteError(f"no image of the map is in {folder}: expected names like {names[0]!r}")
     limits = sfm_map.config.images
@@ -134,4 +136,4 @@ def _print_georeference(
     click.echo("largest residuals:")
     worst = sorted(residuals_m, key=lambda name: residuals_m[name], reverse=True)
     for name in worst[: min(SHOWN_WORST, max(num_outliers, 1))]:
-        click.echo(f"  {name}: {residuals_m[name]:.3g} m")
+        click.echo(printable(f"  {name}: {residuals_m[name]:.3g} m"))

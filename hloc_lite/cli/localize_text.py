@@ -11,6 +11,7 @@ import numpy as np
 
 from hloc_lite.cli.options import note
 from hloc_lite.config import Config
+from hloc_lite.display import printable
 from hloc_lite.evaluation.records import promises_of
 from hloc_lite.formats.hloc_lists import pose_line
 from hloc_lite.localize.compatibility import (
@@ -69,13 +70,15 @@ def print_single(result: LocalizationResult, scale: float | None = None) -> None
         scale: metres per map unit; None if unknown.
     """
     total = result.timings_ms.get("total", 0)
-    click.echo(f"# {result.query_name}: {result.status}: {result.reason} ({total:.0f} ms)")
+    click.echo(
+        printable(f"# {result.query_name}: {result.status}: {result.reason} ({total:.0f} ms)")
+    )
     if result.skipped:
         click.echo(f"# skipped for lack of time (--budget-ms): {', '.join(result.skipped)}")
     if result.pose is None:
         if result.fallback is not None:
             click.echo(f"# fallback: pose of the most similar map image, {result.fallback_name!r}")
-            click.echo(pose_line(result.query_name, result.fallback))
+            click.echo(printable(pose_line(result.query_name, result.fallback)))
         return
     pose, camera = result.pose, result.pose.camera
     if result.confidence is not None:
@@ -94,7 +97,7 @@ def print_single(result: LocalizationResult, scale: float | None = None) -> None
     center = " ".join(f"{value:.6g}" for value in pose.cam_from_world.center)
     click.echo(f"# camera centre in the map: {center} (map units)")
     click.echo("# name qw qx qy qz tx ty tz (cam_from_world)")
-    click.echo(pose_line(result.query_name, pose.cam_from_world))
+    click.echo(printable(pose_line(result.query_name, pose.cam_from_world)))
 
 
 def print_summary(results: Sequence[LocalizationResult], poses_file: Path) -> None:
@@ -107,6 +110,6 @@ def print_summary(results: Sequence[LocalizationResult], poses_file: Path) -> No
     )
     failed = [result for result in results if result.pose is None]
     for result in failed[:SHOWN_FAILURES]:
-        click.echo(f"  {result.query_name}: {result.status}: {result.reason}")
+        click.echo(printable(f"  {result.query_name}: {result.status}: {result.reason}"))
     if len(failed) > SHOWN_FAILURES:
         click.echo(f"  and {len(failed) - SHOWN_FAILURES} more, see --jsonl FILE")

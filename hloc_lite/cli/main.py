@@ -17,6 +17,7 @@ import click
 import hloc_lite
 from hloc_lite.cli.options import RESUMABLE
 from hloc_lite.cli.search_paths import leave_out_current_folder
+from hloc_lite.display import PrintableFormatter, printable
 from hloc_lite.errors import HlocLiteError
 
 EXIT_INTERRUPTED = 130
@@ -79,7 +80,9 @@ def cli(verbose: bool, quiet: bool) -> None:
     if verbose and quiet:
         raise click.UsageError("give either --verbose or --quiet")
     level = logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("hloc_lite").setLevel(level)
 
 
@@ -153,7 +156,7 @@ def _check_environment() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"error: {message}", err=True)
+    click.echo(printable(f"error: {message}", keep="\n\t"), err=True)
     sys.exit(2)
 
 

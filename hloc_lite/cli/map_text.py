@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from hloc_lite.cli.map_depth import depth_lines
+from hloc_lite.display import printable
 from hloc_lite.mapping.assessment_text import assessment_lines
 
 SHOWN_FAILURES = 10
@@ -25,7 +26,7 @@ def print_summary(output: Path, report: Mapping[str, Any]) -> None:
     left_out = {name: image for name, image in report["images"].items() if "reason" in image}
     for name, image in list(left_out.items())[:SHOWN_FAILURES]:
         problem = "no points" if image["registered"] else "not registered"
-        click.echo(f"  {problem}: {name}: {image['reason']}")
+        click.echo(printable(f"  {problem}: {name}: {image['reason']}"))
     if len(left_out) > SHOWN_FAILURES:
         click.echo(f"  and {len(left_out) - SHOWN_FAILURES} more, see {output / 'report.json'}")
     for line in assessment_lines(report["assessment"]) if "assessment" in report else ():

@@ -15,7 +15,8 @@ class ImagesConfig(Section):
     use: ClassVar[Use] = Use.FEATURES | Use.RETRIEVAL | Use.QUERY
 
     max_megapixels: float = Field(200.0, gt=0, le=2000)
-    """Larger images are refused before decoding (a 200 MP photo takes 0.6 GB decoded)."""
+    """Larger images are refused before decoding. A photo of 200 MP takes 0.6 GB, and up to 2 GB
+    while it is decoded (``python -m pipelines.benchmarks.robustness.image_bombs``)."""
     max_file_mb: float = Field(200.0, gt=0, le=4000)
     """Larger files are refused before reading."""
     exif_rotation: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import stat
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,12 @@ from hloc_lite.errors import ConfigError
 from hloc_lite.registry import FEATURES, find
 
 logger = logging.getLogger(__name__)
+MAX_FILE_BYTES = 1 << 20
+"""Largest config file. One with all keys has 20 kB."""
+MAX_DEPTH = 16
+"""Nesting of values. Ours are two deep."""
+MAX_DOTS = 1000
+"""Dots in a line: the time to read a dotted key grows with their square."""
 
 
 def load_config(
@@ -117,11 +124,35 @@ def _merge(base: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for its writer
+            raise ConfigError(f"config file {file} is no file")
+        if status.st_size > MAX_FILE_BYTES:
+            raise ConfigError(f"config file {file} is larger than {MAX_FILE_BYTES >> 20} MiB")
+        text = file.read_text(encoding="utf-8-sig")
+        if max(line.count(".") for line in text.split("\n")) > MAX_DOTS:
+            raise ConfigError(f"config file {file} has a line with more than {MAX_DOTS} dots")
+        values = tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError(f"config file {file} does not exist") from None
     except (OSError, ValueError, RecursionError) as error:  # also for huge numbers, deep nesting
         raise ConfigError(f"config file {file} is not readable TOML: {error}") from None
+    _check_depth(values, f"config file {file}")
+    return values
+
+
+def _check_depth(value: Any, where: str) -> None:
+    """Refuse deep nesting, which recursive functions cannot follow."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            each
+            for item in level
+            if isinstance(item, dict | list)
+            for each in (item.values() if isinstance(item, dict) else item)
+        ]
+    if level:
+        raise ConfigError(f"{where} is nested more than {MAX_DEPTH} deep; sections have keys")
 
 
 def _parse_setting(setting: str) -> dict[str, Any]:
@@ -134,6 +165,10 @@ def _parse_setting(setting: str) -> dict[str, Any]:
         value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
         value = text.strip()  # a bare word is a string
-    for part in reversed(key.strip().split(".")):
+    _check_depth(value, f"the value of {setting[:60]!r}")
+    parts = key.strip().split(".")
+    if len(parts) > MAX_DEPTH:
+        raise ConfigError(f"--set takes section.key=value, got {len(parts)} parts in {key[:60]!r}")
+    for part in reversed(parts):
         value = {part: value}
     return value

@@ -16,6 +16,7 @@ from typing import IO
 
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.image_names import leads_out
+from hloc_lite.io.regular_files import check_regular
 
 logger = logging.getLogger(__name__)
 MAX_RATIO = 200
@@ -58,6 +59,7 @@ def unpack(archive: Path, folder: Path) -> int:
             too many bytes.
         HlocLiteError: the folder cannot be written.
     """
+    check_regular(archive)
     try:
         size = archive.stat().st_size
     except OSError as error:

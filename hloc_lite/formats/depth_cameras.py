@@ -25,6 +25,7 @@ from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.formats import seven_scenes
 from hloc_lite.formats.pose_text import pose_from_matrix
 from hloc_lite.geometry.cameras import check_camera
+from hloc_lite.io.regular_files import check_regular
 from hloc_lite.types import Camera, Rigid3
 
 MAX_BYTES = 1 << 16
@@ -65,6 +66,7 @@ def read_depth_camera(path: Path) -> DepthCamera:
     Raises:
         FormatError: unreadable, an entry is missing, no known camera model, or no rigid transform.
     """
+    check_regular(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise FormatError(f"{path} is too large for a depth camera")
@@ -75,7 +77,7 @@ def read_depth_camera(path: Path) -> DepthCamera:
             f"cannot read the depth camera {path} ({error.strerror or error}): expected a TOML "
             f"file or a known camera ({known})"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{path} is not TOML: {error}") from None
     return DepthCamera(_camera(values, path), _pose(values, path))
 

@@ -18,6 +18,7 @@ from hloc_lite.io.array_file import read_npy
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.image_names import leads_out
 from hloc_lite.io.images import open_image, short_reason
+from hloc_lite.io.regular_files import check_regular, is_file
 from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.types import DepthMap
 
@@ -59,7 +60,7 @@ class DepthFolder:
             raise FormatError(f"image name {name!r} leaves the depth folder; names are relative")
         stem = name.removesuffix(Path(name).suffix)
         candidates = (self.root / f"{base}{end}" for base in (name, stem) for end in ENDINGS)
-        return next((path for path in candidates if path.is_file()), None)
+        return next((path for path in candidates if is_file(path)), None)
 
     def load(self, name: str, image_size: tuple[int, int]) -> DepthMap | None:
         """Return the depths of an image; None if it has no file. Raises as ``read_depth``."""
@@ -88,6 +89,7 @@ def read_depth(path: Path, image_size: tuple[int, int], config: DepthConfig) -> 
     if suffix not in readers:
         known = ", ".join(sorted(readers))
         raise FormatError(f"{path} is not a depth map of a known format: expected {known}")
+    check_regular(path)
     try:
         raw = readers[suffix](path, config)
     except FileNotFoundError:

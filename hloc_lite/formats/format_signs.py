@@ -17,6 +17,7 @@ from hloc_lite.formats.recognized_readers import transforms_file
 from hloc_lite.formats.recording_folders import EUROC_TRAJECTORY, kitti_sequence, rio10_recordings
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.io.files import read_json_object
+from hloc_lite.io.regular_files import is_special
 
 HEAD_BYTES = 4096
 """Bytes of a file by whose content its kind is told."""
@@ -25,6 +26,8 @@ _TEXT_HEAD = 64
 
 def head(path: Path) -> bytes:
     """First bytes of a file; none of a folder or a file that cannot be read."""
+    if is_special(path):
+        return b""
     try:
         with path.open("rb") as file:
             return file.read(HEAD_BYTES)

@@ -39,6 +39,7 @@ from hloc_lite.formats.seven_scenes import matrix_numbers
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
 from hloc_lite.io.files import write_text_atomic
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.types import Camera, Float64, Rigid3
 
 IMAGE_FOLDER = "undistorted_images"
@@ -86,7 +87,7 @@ def read_four_seasons(recording: Path, *, stereo: bool = True) -> PosedImages:
         [trajectory[key] for key in sorted(trajectory, key=int)], str(recording / "poses.txt")
     )
     if images.is_dir():
-        absent = sum(not (images / name).is_file() for name in poses)
+        absent = sum(not is_file(images / name) for name in poses)
         if absent:
             notes += (f"{counted(absent, 'posed image')} not found in {images}",)
     return PosedImages(

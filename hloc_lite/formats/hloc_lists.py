@@ -27,7 +27,7 @@ from hloc_lite.formats.pose_text import (
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.io.files import write_text_atomic
-from hloc_lite.io.image_names import normalize_name
+from hloc_lite.io.image_names import is_unicode, normalize_name
 from hloc_lite.types import Camera, Rigid3
 
 logger = logging.getLogger(__name__)
@@ -170,13 +170,15 @@ def check_names(names: Iterable[str]) -> None:
 
     Raises:
         FormatError: a name that is empty, starts with '#', has spaces at its ends, or contains a
-            line break or NUL.
+            line break or NUL, or is not UTF-8.
     """
     for name in names:
-        if not name or name != name.strip() or set(name) & set("\n\r\0") or name[0] == "#":
+        is_line = name and name == name.strip() and not set(name) & set("\n\r\0")
+        if not is_line or name[0] == "#" or not is_unicode(name):
             raise FormatError(
                 f"a text file cannot hold the name {name!r}: names must not be empty, start with "
-                f"'#', contain line breaks, or begin or end with spaces. Rename the image"
+                f"'#', contain line breaks, or begin or end with spaces, and they must be UTF-8. "
+                f"Rename the image"
             )
 
 

@@ -18,6 +18,7 @@ from hloc_lite.formats.given_intrinsics import line_of
 from hloc_lite.io.exif import read_orientation
 from hloc_lite.io.image_names import SUFFIXES, is_unicode, leads_out, normalize_name
 from hloc_lite.io.images import open_image, short_reason
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.types import Camera
 
 
@@ -115,14 +116,6 @@ def find_file(folder: Path, name: str) -> str | None:
     return None
 
 
-def is_file(path: Path) -> bool:
-    """Return True for a file; False also for paths that the system cannot hold."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
 def upright_size(path: Path) -> tuple[int, int]:
     """(width, height) of an image file after its EXIF rotation, without decoding it.
 
@@ -130,7 +123,7 @@ def upright_size(path: Path) -> tuple[int, int]:
         FormatError: unreadable, or no image.
     """
     try:
-        with open_image(path) as image:
+        with open_image(path, with_pixels=False) as image:
             turned = read_orientation(image) in (5, 6, 7, 8)
             return _swapped(image) if turned else image.size
     except Exception as error:  # Pillow raises many kinds on damaged files

@@ -137,7 +137,7 @@ def _exif_focal(path: Path, camera: Camera) -> float | None:
     if get_camera_model(camera).num_focals == 0:
         return None
     try:
-        with open_image(path) as image:
+        with open_image(path, with_pixels=False) as image:
             return focal_length_px(read_exif(image), camera.width, camera.height)
     except Exception:  # Pillow raises many kinds; reading the photo itself tells of the damage
         return None

@@ -18,6 +18,7 @@ from hloc_lite.config import ImagesConfig, SemanticClass
 from hloc_lite.errors import FormatError, ImageError
 from hloc_lite.io.image_names import path_inside
 from hloc_lite.io.images import check_file_size, check_pixels, open_image, short_reason
+from hloc_lite.io.regular_files import check_regular, is_file
 from hloc_lite.types import UNKNOWN_LABEL, LabelMap, UInt8
 
 TRAIN_IDS: Mapping[str, int] = {
@@ -74,7 +75,7 @@ class LabelFolder:
             return None
         path = path_inside(self.root, name)
         candidates = (self.root / f"{name}.png", path.with_suffix(".png"))
-        return next((path for path in candidates if path.is_file()), None)
+        return next((path for path in candidates if is_file(path)), None)
 
     def load(self, name: str, image_size: tuple[int, int]) -> LabelMap | None:
         """Return the labels of an image; None if it has no file.
@@ -152,6 +153,7 @@ def read_label_table(source: str | Path) -> LabelTable:
 
 
 def _read_table_text(path: Path) -> str:
+    check_regular(path)
     try:
         if path.stat().st_size > _MAX_TABLE_BYTES:
             raise FormatError(

@@ -17,6 +17,7 @@ from hloc_lite.geometry.depth_reprojection import reproject_depth
 from hloc_lite.io.files import file_sha256
 from hloc_lite.io.image_names import leads_out
 from hloc_lite.io.images import open_image, short_reason
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.types import Camera, DepthMap
 
 RAW_ENDING = ".depth"
@@ -105,7 +106,7 @@ def find_depth_files(folder: Path, names: Sequence[str]) -> dict[str, DepthFile]
         if leads_out(name):
             raise FormatError(f"image name {name!r} leaves the depth folder; names are relative")
         paths = (folder / f"{base}{end}" for base in _bases(name) for end in ENDINGS)
-        path = next((each for each in paths if each.is_file()), None)
+        path = next((each for each in paths if is_file(each)), None)
         if path is not None:
             found[name] = DepthFile(path)
     return found

@@ -12,7 +12,7 @@ from hloc_lite.errors import FormatError
 from hloc_lite.formats.nerfstudio import world_from_cam_matrix
 from hloc_lite.formats.nerfstudio_cameras import instant_ngp_keys, nerfstudio_keys
 from hloc_lite.io.files import write_json_atomic
-from hloc_lite.io.image_names import leads_out
+from hloc_lite.io.image_names import is_unicode, leads_out
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera
 
@@ -76,6 +76,8 @@ def _fields(
         name = prefix + image.name
         if leads_out(name) or "\\" in name:
             raise FormatError(f"image name {name[:200]!r} leaves the folder; names are relative")
+        if not is_unicode(name):
+            raise FormatError(f"image name {name[:200]!r} is not UTF-8: rename the image")
         own = {} if shared else keys[image.camera_id]
         matrix = world_from_cam_matrix(image.cam_from_world)
         frames.append({"file_path": name, **own, "transform_matrix": matrix.tolist()})

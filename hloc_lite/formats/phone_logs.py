@@ -37,6 +37,7 @@ from hloc_lite.geometry.frames import camera_axes
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.io.files import read_json
 from hloc_lite.io.images import open_image, short_reason
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.types import Camera, Float64, Rigid3
 
 _POSE_COLUMNS = ("x", "y", "z", "qx", "qy", "qz", "qw")
@@ -161,7 +162,7 @@ def read_scanner_app(folder: Path) -> PosedImages:
     poses: dict[str, Rigid3] = {}
     for path in files:
         photo = path.with_suffix(".jpg")
-        if not photo.is_file():
+        if not is_file(photo):
             continue
         params, world_from_cam = read_scanner_app_frame(path)
         cameras[photo.name] = _pinhole(params, _upright_size(photo), str(path))
@@ -238,7 +239,7 @@ def _json_numbers(value: Mapping[str, object], key: str, count: int, path: Path)
 
 def _upright_size(photo: Path) -> tuple[int, int]:
     try:
-        with open_image(photo) as image:
+        with open_image(photo, with_pixels=False) as image:
             orientation = image.getexif().get(_ORIENTATION, 1)
             size = (image.width, image.height)
     except Exception as error:  # Pillow's decoders raise many kinds of errors on broken files

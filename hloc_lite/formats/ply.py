@@ -16,6 +16,7 @@ from hloc_lite.formats.ply_faces import read_faces
 from hloc_lite.formats.ply_header import Element, PlyHeader, read_header
 from hloc_lite.formats.point_blocks import BLOCK_POINTS, PointBlock, colours_from
 from hloc_lite.io.files import atomic_path
+from hloc_lite.io.regular_files import check_regular
 from hloc_lite.types import Int32, Surface
 
 _COLOURS = (
@@ -195,6 +196,7 @@ def _block(rows: np.ndarray, vertex: Element) -> PointBlock:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[BinaryIO]:
+    check_regular(path)
     try:
         with path.open("rb") as file:
             yield file

@@ -17,6 +17,7 @@ import numpy as np
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.point_blocks import BLOCK_POINTS, MAX_POINTS, PointBlock
+from hloc_lite.io.regular_files import check_regular
 from hloc_lite.types import Float64
 
 _HEADER_LINES = 10
@@ -42,6 +43,7 @@ def read_ptx(path: Path) -> Iterator[PointBlock]:
     Raises:
         FormatError: missing, or a line that is not as the layout says.
     """
+    check_regular(path)
     try:
         with path.open(encoding="ascii", errors="replace") as file:
             scans = 0

@@ -22,6 +22,7 @@ from hloc_lite.formats.nerfstudio import read_transforms
 from hloc_lite.formats.phone_logs import read_stray_odometry, stray_name
 from hloc_lite.formats.trajectories import read_tum_images
 from hloc_lite.formats.video import frame_name
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.types import Rigid3
 
 TRANSFORMS = "transforms.json"
@@ -62,7 +63,7 @@ def _named(files: Mapping[str, DepthFile], names: Sequence[str]) -> Files:
             if each == name or each.endswith(f"/{name}") or name.endswith(f"/{each}")
         ]
         chosen = name if name in files else ends[0] if len(ends) == 1 else None
-        if chosen is not None and files[chosen].path.is_file():
+        if chosen is not None and is_file(files[chosen].path):
             found[name] = files[chosen]
     return found
 
@@ -142,8 +143,8 @@ def _read_stray(path: Path) -> Files:
         confidence = path / "confidence" / f"{stem}.png"
         for ending in (".png", ".npy"):
             file = path / "depth" / f"{stem}{ending}"
-            if file.is_file():
-                found = DepthFile(file, confidence=confidence if confidence.is_file() else None)
+            if is_file(file):
+                found = DepthFile(file, confidence=confidence if is_file(confidence) else None)
                 files |= {stray_name(each.frame): found, frame_name(each.frame): found}
                 break
     return files

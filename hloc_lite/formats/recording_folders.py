@@ -26,6 +26,7 @@ from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.formats.rio10 import read_rio10_sequences
 from hloc_lite.formats.trajectories import posed_by_time, read_tum, read_tum_images
 from hloc_lite.formats.video import frame_name, video_size
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.types import Camera, Rigid3
 
 TUM_TOLERANCE_NS = 20_000_000
@@ -208,7 +209,7 @@ def read_stray_folder(folder: Path, image_folder: Path | None) -> PosedImages:
     photos = image_folder or folder
     numbers = [each.frame for each in read_stray_odometry(folder / "odometry.csv")]
     names = {stray_name(number): frame_name(number) for number in numbers}
-    extracted = [name for pair in names.items() for name in pair if (photos / name).is_file()]
+    extracted = [name for pair in names.items() for name in pair if is_file(photos / name)]
     size = upright_size(photos / extracted[0]) if extracted else video_size(folder / "rgb.mp4")
     posed = read_stray_scanner(folder, size)
     if extracted and extracted[0] in names:

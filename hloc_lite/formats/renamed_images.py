@@ -12,6 +12,7 @@ from unicodedata import normalize
 from hloc_lite.errors import FormatError, counted
 from hloc_lite.formats.posed_images import PosedImages
 from hloc_lite.io.image_names import list_images
+from hloc_lite.io.regular_files import is_file
 
 
 def named_in_folder(posed: PosedImages, images: Path) -> PosedImages:
@@ -98,7 +99,7 @@ def _other_photos(posed: PosedImages, images: Path, known: Mapping[str, str]) ->
         return
     for name, found in known.items():
         own = folder / name
-        if own.is_file() and not own.samefile(images / found):
+        if is_file(own) and not own.samefile(images / found):
             yield (
                 f"the poses are of photos in {folder}; those of the same names in {images} are "
                 f"used instead. If these were taken from elsewhere, the map will be wrong"
@@ -138,7 +139,7 @@ def _with_other_folders(
 def _is_elsewhere(name: str, posed: PosedImages, images: Path) -> bool:
     """True if a photo exists where its name says, or in a folder beside that of the photos."""
     folders = [posed.image_folder, *([images.resolve().parent] if "/" in name else [])]
-    return any(folder is not None and (folder / name).is_file() for folder in folders)
+    return any(folder is not None and is_file(folder / name) for folder in folders)
 
 
 def _changes(

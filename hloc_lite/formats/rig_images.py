@@ -28,6 +28,7 @@ from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.formats.renamed_images import names_in_folder
 from hloc_lite.geometry.cameras import check_camera
 from hloc_lite.io.image_names import list_images
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.types import Camera, Rigid3
 
 KNOWN = (
@@ -213,7 +214,7 @@ def _by_prefix(
 
 def _camera_of(camera: ConfigCamera, photo: Path, where: str) -> Camera | None:
     """Intrinsics that a rig_config.json gives for a photo; None if there are none, or no photo."""
-    if camera.model is None or camera.params is None or not photo.is_file():
+    if camera.model is None or camera.params is None or not is_file(photo):
         return None
     width, height = camera.size or upright_size(photo)
     try:

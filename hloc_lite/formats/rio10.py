@@ -34,6 +34,7 @@ from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.formats.seven_scenes import matrix_numbers
 from hloc_lite.geometry.plausible_intrinsics import check_given_camera
 from hloc_lite.io.files import write_text_atomic
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.types import Camera, Rigid3
 
 IMAGE_SIZE = (540, 960)
@@ -170,7 +171,7 @@ def read_rio10_sequences(
         for name in names:
             cameras[name] = _camera_of(name, by_sequence, intrinsics_path)
             path = root / f"{_frame(name)}.pose.txt"
-            if path.is_file():
+            if is_file(path):
                 poses[name] = pose_from_matrix(matrix_numbers(path), str(path)).inverse()
     missing = len(cameras) - len(poses)
     note = f"{counted(missing, 'image')} without a pose file have no pose"

@@ -32,6 +32,7 @@ from hloc_lite.formats.pose_text import (
 )
 from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.io.files import write_text_atomic
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.types import Camera, DepthMap, Rigid3
 
 Split = Literal["train", "test"]
@@ -100,7 +101,7 @@ def read_seven_scenes(
             name = f"{sequence}/{image.name}"
             cameras[name] = camera or color_camera()
             pose_path = image.with_name(f"{frame_stem(image.name)}.pose.txt")
-            if pose_path.is_file():
+            if is_file(pose_path):
                 pose_paths[name] = pose_path
     poses = {
         name: correction.compose(world_from_cam.inverse())

@@ -16,6 +16,7 @@ from hloc_lite.config import DepthConfig
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.depth_images import read_depth
 from hloc_lite.io.images import open_image, short_reason
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.types import DepthMap, UInt8
 
 
@@ -38,7 +39,7 @@ def read_stray_depth(
     """
     stem = f"{frame:06d}"
     paths = [folder / "depth" / f"{stem}{suffix}" for suffix in (".png", ".npy")]
-    found = [path for path in paths if path.is_file()]
+    found = [path for path in paths if is_file(path)]
     if not found:
         return None
     depth = read_depth(found[0], image_size, DepthConfig(values="metric", integer_step=0.001))

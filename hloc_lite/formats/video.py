@@ -20,6 +20,7 @@ import numpy as np
 
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import atomic_path, read_json_object, write_json_atomic
+from hloc_lite.io.regular_files import check_regular
 
 DEFAULT_FPS = 2.0
 STATE_FILE = "frames.json"
@@ -146,6 +147,7 @@ def _opened(video: Path) -> Iterator[Any]:
 
 def _check_content(video: Path) -> None:
     """Refuse what is no video file: play lists name other files and addresses."""
+    check_regular(video)
     try:
         with video.open("rb") as file:
             head = file.read(_HEAD_BYTES)

@@ -16,6 +16,7 @@ from scipy.spatial import KDTree
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.hloc_lists import read_image_list
+from hloc_lite.io.regular_files import check_regular
 from hloc_lite.types import Float64, Int64, freeze_field
 
 MAX_ARRAY_BYTES = 1 << 30
@@ -54,6 +55,7 @@ def read_recognition_truth(path: Path) -> RecognitionTruth:
     Raises:
         FormatError: no such file, arrays missing, of another shape, not finite or too large.
     """
+    check_regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}

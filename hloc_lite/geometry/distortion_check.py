@@ -18,6 +18,14 @@ from hloc_lite.types import Camera, Float64
 MAX_STRETCH = 4.0
 """Largest radial stretch at the border of an image, relative to its centre. Among the 10,635
 cameras of Aachen Day-Night, estimated by structure from motion, the largest is 2.6."""
+MAX_LENS_STRETCH = 16.0
+"""Same for lenses that are not perspective, in pixels per radian. A perspective lens of 147
+degrees, the widest that is accepted, stretches 12 times."""
+MAX_STRETCH_BEHIND = 4.0
+"""Same if the image shows what is beside or behind the camera: that of a stereographic fisheye of
+240 degrees. Others compress their border."""
+_STEP = 1e-4
+"""Relative step of the radius for the derivative of the angle."""
 _STEPS = 5
 """Pixels per side of the grid, or directions per quarter of the circle, that are looked at."""
 
@@ -63,13 +71,34 @@ def distortion_fault(camera: Camera) -> str | None:
             f"{which} is not monotonic over {image}: no ray reaches all pixels within "
             f"{radius:.3g} focal lengths of the principal point; {remedy}"
         )
-    stretch = _stretch(camera, pixels)
-    if stretch > MAX_STRETCH:
+    stretch, limit = _stretch(camera, pixels), MAX_STRETCH
+    if stretch <= limit and not is_perspective:
+        stretch, limit = _lens_stretch(camera, pixels)
+    if stretch > limit:
         return (
             f"{which} stretches the border of {image} {stretch:.3g} times as much as its centre, "
-            f"more than any lens ({MAX_STRETCH:g} times); {remedy}"
+            f"more than any lens ({limit:g} times); {remedy}"
         )
     return None
+
+
+def _lens_stretch(camera: Camera, pixels: Float64) -> tuple[float, float]:
+    """Largest pixels per radian at these pixels over those at the centre, and the limit of it."""
+    _, center = focal_and_center(camera)
+    outer = bearings(camera, pixels)
+    inner = bearings(camera, center + (1 - _STEP) * (pixels - center))
+    middle = bearings(camera, center + _STEP * (pixels - center))
+    axis = bearings(camera, np.broadcast_to(center, pixels.shape))
+    with np.errstate(all="ignore"):
+        ratio = _angles(axis, middle) / _angles(inner, outer)
+    is_behind = bool((outer[..., 2] <= 0).any())
+    limit = MAX_STRETCH_BEHIND if is_behind else MAX_LENS_STRETCH
+    return float(np.nanmax(ratio, initial=1.0)), limit
+
+
+def _angles(first: Float64, second: Float64) -> Float64:
+    """Angles between unit vectors, rad; exact for small ones."""
+    return 2 * np.arcsin(np.clip(0.5 * np.linalg.norm(first - second, axis=-1), 0, 1))
 
 
 def _stretch(camera: Camera, pixels: Float64) -> float:

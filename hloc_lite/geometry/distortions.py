@@ -193,8 +193,11 @@ def _fold_radius(radial: tuple[float, ...], divisor: tuple[float, ...]) -> float
     numerator, denominator = Polynomial((1.0, *radial)), Polynomial((1.0, *divisor))
     q = Polynomial((0, 1.0))
     # d/dr of r N(q) / D(q) with q = r^2, times D^2
-    slope = numerator + 2 * q * numerator.deriv()
-    slope = slope * denominator - 2 * q * numerator * denominator.deriv()
+    with np.errstate(over="ignore", invalid="ignore"):
+        slope = numerator + 2 * q * numerator.deriv()
+        slope = slope * denominator - 2 * q * numerator * denominator.deriv()
+    if not np.isfinite(slope.coef).all():  # coefficients of 1e160: it folds at once
+        return 0.0
     # in reversed order the leading coefficient is 1 and the roots are 1 / q, which is well scaled
     inverse = np.concatenate([np.roots(slope.coef), np.roots(denominator.coef)])
     real = inverse.real[np.abs(inverse.imag) <= 1e-12 * np.abs(inverse)]

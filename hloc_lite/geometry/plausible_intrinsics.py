@@ -22,6 +22,9 @@ MIN_PERSPECTIVE_RATIO = 0.15
 lenses made see 122 degrees (0.28). Focal lengths in mm come out at 0.001 to 0.1."""
 MIN_OTHER_RATIO = 0.03
 """Same for fisheyes and other wide lenses: a full circle of 360 degrees on a fifth of the side."""
+MAX_RATIO = 30.0
+"""Largest focal length over the longer side: 1.9 degrees. A telephoto lens of 800 mm on a small
+sensor has 30; EXIF with more is not believed either."""
 SWAP_TOLERANCE = 0.03
 """Distance from the exchanged image centre, over the longer side, at which cx and cy count as
 exchanged. The principal points of lenses lie within 1 to 2 % of the centre; a HoloLens' 2.01 %."""
@@ -31,8 +34,9 @@ def check_given_camera(camera: Camera) -> Camera:
     """Return the camera itself if a photo may have its intrinsics.
 
     Raises:
-        FormatError: as ``check_camera``; besides, a focal length that is too short for the lens, or
-            a principal point that is outside the image, at 0, or at the exchanged centre.
+        FormatError: as ``check_camera``; besides, a focal length that is too short for the lens or
+            longer than any, or a principal point that is outside the image, at 0, or at the
+            exchanged centre.
     """
     check_camera(camera)
     if get_camera_model(camera).num_focals == 0:
@@ -69,6 +73,12 @@ def _check_focal(camera: Camera) -> None:
     lens, _ = lens_and_distortion(camera)
     is_perspective = isinstance(lens, Perspective)
     least = MIN_PERSPECTIVE_RATIO if is_perspective else MIN_OTHER_RATIO
+    if float(max(focals)) > MAX_RATIO * side:
+        raise FormatError(
+            f"focal length {float(max(focals)):g} px is {float(max(focals)) / side:.3g} times the "
+            f"longer side of {side} px, more than photos have ({MAX_RATIO:g} times): do the "
+            f"intrinsics belong to another image size?"
+        )
     if focal >= least * side:
         return
     angle_deg = math.degrees(2 * math.atan(0.5 * side / focal))

@@ -23,7 +23,8 @@ import numpy as np
 
 from hloc_lite.errors import FormatError, ShapeError
 from hloc_lite.io.error_deferring_file import ErrorDeferringFile
-from hloc_lite.io.files import atomic_path, check_regular
+from hloc_lite.io.files import atomic_path
+from hloc_lite.io.regular_files import check_regular
 from hloc_lite.io.schemas import check_schema
 
 Arrays = Mapping[str, np.ndarray]

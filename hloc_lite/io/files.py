@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
@@ -15,12 +14,10 @@ from typing import Any
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.file_modes import create_with_mode, kept_mode, set_mode
 from hloc_lite.io.partial_files import partial_file, sync_folder
+from hloc_lite.io.regular_files import check_regular
 
 MAX_TEXT_BYTES = 2 << 30
 """Larger text files (2 GiB) are not read: no list or pose file comes near that size."""
-
-_OWN_PIPES = ("/dev/fd", "/proc/self/fd")
-"""Folders in which a shell puts its pipes."""
 
 
 @contextmanager
@@ -66,19 +63,6 @@ def open_regular(path: Path) -> FileIO:
     """
     check_regular(path)
     return path.open("rb", buffering=0)
-
-
-def check_regular(path: Path) -> None:
-    """Raise FormatError if a path leads to anything but a regular file; OSError if to nothing.
-
-    Pipes of the shell (``/dev/fd/63``, ``/dev/stdin``) are the user's own and are let through.
-    """
-    if path.parent.as_posix() in _OWN_PIPES or path.as_posix() == "/dev/stdin":
-        return
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, device or socket"
-        raise FormatError(f"cannot read {path}: it is {kind}, expected a file")
 
 
 def file_sha256(path: Path) -> str:

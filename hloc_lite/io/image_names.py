@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from hloc_lite.errors import ImageError
@@ -18,6 +18,11 @@ SUFFIXES = (
     ".pgm", ".heic", ".heif", ".hif", ".avif",
 )  # fmt: skip
 """Suffixes of the photos that are read, in lower case."""
+_DEVICES = frozenset(
+    {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
+    | {f"{name}{digit}" for name in ("COM", "LPT") for digit in "123456789¹²³"}
+)
+"""Names of devices, with any suffix and in every folder of Windows."""
 
 
 def list_images(root: Path) -> tuple[str, ...]:
@@ -92,12 +97,22 @@ def leads_out(name: str) -> bool:
     """Return True if a path of that name below a folder may lie outside of it on some system.
 
     Names of maps and lists come from others: ``../private.jpg`` would put a photo into a report.
-    So ``..``, absolute paths and drives are refused, with slashes of both kinds. Links are not
-    looked at: folders are the user's own.
+    So ``..``, absolute paths and drives are refused, with slashes of both kinds. Windows ignores
+    dots and spaces at the end of a part: ``.. `` leads out there. Links are not looked at: folders
+    are the user's own.
     """
     parts = name.replace("\\", "/").split("/")
     has_drive = name[1:2] == ":" and name[0].isascii() and name[0].isalpha()
-    return ".." in parts or (len(parts) > 1 and not parts[0]) or has_drive or "\0" in name
+    is_up = ".." in name and any(p.startswith("..") and not p.rstrip(". ") for p in parts)
+    is_absolute = len(parts) > 1 and not parts[0]
+    return is_up or is_absolute or has_drive or "\0" in name or is_reserved(parts)
+
+
+def is_reserved(parts: Sequence[str], *, windows: bool = os.name == "nt") -> bool:
+    """Return True if a part names a device of Windows or a stream of a file: CON, nul.jpg, a:b."""
+    return windows and any(
+        ":" in part or part.split(".")[0].rstrip(" ").upper() in _DEVICES for part in parts
+    )
 
 
 def path_inside(folder: Path, name: str) -> Path:

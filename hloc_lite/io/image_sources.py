@@ -24,6 +24,7 @@ from hloc_lite.io.image_names import (
     path_inside,
 )
 from hloc_lite.io.images import read_image_bytes, read_mask, read_photo
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.io.unread_formats import remedy
 from hloc_lite.types import Photo
 
@@ -74,7 +75,7 @@ class FolderSource:
 
     def _mask_path(self, name: str) -> Path | None:
         path = None if self.mask_dir is None else path_inside(self.mask_dir, f"{name}.png")
-        return path if path is not None and path.is_file() else None
+        return path if path is not None and is_file(path) else None
 
 
 def photo_hashes(source: ImageSource, fingerprints: Mapping[str, str]) -> dict[str, str]:
@@ -194,7 +195,7 @@ def folder_source(
             f"{len(missing)} of {len(found)} listed images are not below {root}, first: "
             f"{missing[0][:200]!r}. Names are paths relative to the image folder"
         )
-    if mask_dir is not None and not any((mask_dir / f"{name}.png").is_file() for name in found):
+    if mask_dir is not None and not any(is_file(mask_dir / f"{name}.png") for name in found):
         raise ImageError(
             f"mask folder {mask_dir} has no mask for any image: expected names like "
             f"{found[0] + '.png'!r}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -17,6 +18,8 @@ from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import FormatError, ImageError
 from hloc_lite.geometry.geodesy import Geodetic
 from hloc_lite.io.exif import focal_length_px, gps_position, read_exif, read_orientation
+from hloc_lite.io.image_costs import CostlyImageError, check_costs, check_decoder
+from hloc_lite.io.image_pixels import TRANSPOSE, decode_pixels
 from hloc_lite.io.unread_formats import (
     HEADER_BYTES,
     RAW_SUFFIXES,
@@ -28,16 +31,6 @@ from hloc_lite.io.unread_formats import (
 )
 from hloc_lite.types import Photo, UInt8
 
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation -> operation that turns the stored pixels upright."""
 _PIXEL_LIMIT_LOCK = threading.Lock()
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "HEIF", "AVIF")
 """Pillow's names of the formats that are read, from files and uploads alike. JPEG includes MPO.
@@ -124,15 +117,16 @@ def _decode(source: Path | BinaryIO, what: str, config: ImagesConfig) -> _Decode
     try:
         with open_image(source) as image:
             check_pixels(image, what, config)
-            _check_mode(image, what)
+            _check_mode(image)
             exif = read_exif(image)
             orientation = read_orientation(image)
-            if config.exif_rotation and orientation in _TRANSPOSE:
+            if config.exif_rotation and orientation in TRANSPOSE:
                 exif["orientation"] = orientation
-            turned = _load_turned(image, upright=config.exif_rotation)
-            return _Decoded(_to_rgb8(turned), _opacity(turned), exif)
-    except ImageError:
+            return _Decoded(*decode_pixels(image, upright=config.exif_rotation), exif)
+    except (ImageTooLargeError, UnknownFormatError):
         raise
+    except CostlyImageError as error:
+        raise ImageError(f"cannot read {what}: {error}") from None
     except UnidentifiedImageError as error:
         raise UnknownFormatError(f"cannot read {what}: {error}") from None
     except Exception as error:  # Pillow's decoders raise many kinds of errors on broken files
@@ -151,12 +145,14 @@ def read_image_bytes(path: Path, what: str, config: ImagesConfig) -> bytes:
 def check_file_size(path: Path, what: str, config: ImagesConfig) -> None:
     """Raise ImageError if a file is missing or larger than configured."""
     try:
-        num_bytes = path.stat().st_size
+        status = path.stat()
     except FileNotFoundError:
         raise ImageError(f"{what} {path} does not exist") from None
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter for NUL in a name
         raise ImageError(f"cannot read {what} {path}: {short_reason(error)}") from None
-    _check_bytes(num_bytes, f"{what} {path}", config)
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(f"{what} {path} is no file")
+    _check_bytes(status.st_size, f"{what} {path}", config)
 
 
 def _check_bytes(num_bytes: int, what: str, config: ImagesConfig) -> None:
@@ -168,15 +164,21 @@ def _check_bytes(num_bytes: int, what: str, config: ImagesConfig) -> None:
 
 
 @contextmanager
-def open_image(source: Path | BinaryIO) -> Iterator[Image.Image]:
+def open_image(source: Path | BinaryIO, *, with_pixels: bool = True) -> Iterator[Image.Image]:
     """Open an image of ``IMAGE_FORMATS`` without decoding it.
 
     Pillow's limit of 179 megapixels is lifted meanwhile: ours is configurable and checked next.
 
+    Args:
+        source: file, or its bytes.
+        with_pixels: False if only the size and the EXIF tags will be read, which reads less.
+
     Raises:
         UnidentifiedImageError: an image of another format, or none.
+        CostlyImageError: it costs far more to decode than its size and pixels tell.
+        ImageError: the path is that of a pipe, a folder, or a device.
     """
-    start = _first_bytes(source)
+    start = _first_bytes(source, with_pixels=with_pixels)
     kind = source.suffix.lower() if isinstance(source, Path) else ""
     # Pillow would open the thumbnail of some
     told = remedy(kind) if kind in (*VIDEO_SUFFIXES, *RAW_SUFFIXES) else remedy_of_content(start)
@@ -196,6 +198,8 @@ def open_image(source: Path | BinaryIO) -> Iterator[Image.Image]:
     with image:
         if is_raw(image):
             raise UnidentifiedImageError(remedy(".dng"))
+        if with_pixels:
+            check_decoder(image)
         yield image
 
 
@@ -206,14 +210,17 @@ def _register_heif() -> None:
     pillow_heif.register_heif_opener()
 
 
-def _first_bytes(source: Path | BinaryIO) -> bytes:
-    """First bytes of a file, which tell its format."""
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            return file.read(HEADER_BYTES)
-    start = source.read(HEADER_BYTES)
-    source.seek(0)
-    return start
+def _first_bytes(source: Path | BinaryIO, *, with_pixels: bool) -> bytes:
+    """First bytes of a file, which tell its format, once its structure is checked."""
+    with ExitStack() as stack:
+        if isinstance(source, Path):
+            if not stat.S_ISREG(source.stat().st_mode):  # to open a pipe would wait for its writer
+                raise ImageError(f"{source} is no file")
+            source = stack.enter_context(source.open("rb"))
+        start = source.read(HEADER_BYTES)
+        check_costs(source, start, with_pixels=with_pixels)
+        source.seek(0)
+        return start
 
 
 def check_pixels(image: Image.Image, what: str, config: ImagesConfig) -> None:
@@ -226,48 +233,14 @@ def check_pixels(image: Image.Image, what: str, config: ImagesConfig) -> None:
         )
 
 
-def _check_mode(image: Image.Image, what: str) -> None:
+def _check_mode(image: Image.Image) -> None:
     """Refuse pixels of unknown range: clipped to 0..255 they would be black or white."""
     # Pillow opens some 16-bit PNG and PGM files as mode I, too
     if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
         kind = "floating-point numbers" if image.mode == "F" else "32-bit integers"
         raise ImageError(
-            f"cannot read {what}: its pixels are {kind}, which is not supported: convert it "
-            f"to 8 or 16 bits"
+            f"its pixels are {kind}, which is not supported: convert it to 8 or 16 bits"
         )
-
-
-def _load_turned(image: Image.Image, *, upright: bool) -> Image.Image:
-    """Decode the image, upright by EXIF's orientation or as it is stored.
-
-    ``ImageOps.exif_transpose`` fails on other tags that are broken, and Pillow's TIFF reader
-    transposes unasked.
-    """
-    stated = read_orientation(image)
-    image.load()
-    remaining = read_orientation(image)  # gone if the reader has transposed the image
-    if upright:
-        return image.transpose(_TRANSPOSE[remaining]) if remaining in _TRANSPOSE else image
-    if stated in _TRANSPOSE and remaining != stated:
-        return image.transpose(_TRANSPOSE[{6: 8, 8: 6}.get(stated, stated)])
-    return image
-
-
-def _to_rgb8(image: Image.Image) -> UInt8:
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # 16-bit grey: its upper byte; Pillow's conversion would clip at 255
-        grey = np.clip(np.asarray(image, np.int64) >> 8, 0, 255).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    # convert() would copy an image that is RGB already
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _opacity(image: Image.Image) -> UInt8 | None:
-    """(H, W) alpha of a decoded image, or of its palette; None if it has none."""
-    if not image.has_transparency_data:
-        return None
-    straight = image.convert("LA") if image.mode == "La" else image
-    return np.asarray(straight.convert("RGBA").getchannel("A"))
 
 
 def short_reason(error: BaseException) -> str:
@@ -286,7 +259,7 @@ def exif_position(path: Path, config: ImagesConfig) -> Geodetic | None:
     """
     check_file_size(path, "image", config)
     try:
-        with open_image(path) as image:
+        with open_image(path, with_pixels=False) as image:
             gps = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
     except Exception as error:  # Pillow raises many kinds of errors on broken files
         raise ImageError(f"cannot read image {path}: {short_reason(error)}") from None

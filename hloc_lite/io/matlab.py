@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hloc_lite.errors import FormatError
+from hloc_lite.io.regular_files import check_regular
 
 MAX_FILE_BYTES = 1 << 32
 MAX_VALUES = 300_000_000
@@ -23,6 +24,8 @@ def read_variable(path: Path, name: str) -> Any:
         FormatError: missing, damaged, too large, or without this variable.
     """
     from scipy.io import loadmat, whosmat
+
+    check_regular(path)
 
     try:
         if path.stat().st_size > MAX_FILE_BYTES:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from hloc_lite.config import ConfidenceConfig, fingerprint
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import write_text_atomic
+from hloc_lite.io.regular_files import check_regular
 from hloc_lite.pose.confidence import Calibration
 from hloc_lite.pose.quality import QUALITY_FEATURES, VIEW
 
@@ -51,6 +52,7 @@ def read_calibration(path: Path) -> Calibration:
     Raises:
         FormatError: missing, too large, damaged, or with features unknown to this version.
     """
+    check_regular(path)
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)

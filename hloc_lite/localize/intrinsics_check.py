@@ -17,12 +17,12 @@ from scipy.spatial.transform import Rotation
 from hloc_lite.config import Config, PoseConfig
 from hloc_lite.geometry.camera_models import get_camera_model
 from hloc_lite.geometry.cameras import CAMERA_MODELS, focal_lengths, principal_point
+from hloc_lite.localize.other_focals import other_starts
 from hloc_lite.pose.inlier_model import RAYLEIGH_MEDIAN, bounds_px, prior_odds, usable_mask
 from hloc_lite.pose.intrinsics_fit import (
     RADIAL_MODELS,
     IntrinsicsFit,
     fit_intrinsics,
-    with_intrinsics,
     with_principal_point,
     with_radial,
 )
@@ -43,9 +43,6 @@ CROP_SIGMAS = np.array([1.0, 0.3, 0.3, 0.05])
 """Same about the intrinsics of a photo that may have been cropped, taken with a usual lens."""
 SUSPICIOUS = 0.5
 """Share of the least gain from which on likely intrinsics are tried."""
-OTHER_FOCALS = (0.8, 1.25)
-"""Factors of the focal length from which a search starts that found nothing from the given one: a
-wrong focal length has inliers of its own, which hold a fit where it is."""
 OTHER_LENS = {
     "OPENCV": "OPENCV_FISHEYE",
     "OPENCV_FISHEYE": "OPENCV",
@@ -171,10 +168,10 @@ def _likely_fit(
     least = SUSPICIOUS * config.intrinsics.min_gain
     free = fit_intrinsics(kept, camera, pose.cam_from_world, config.pose, first, usual_lens)
     is_sure = pose.num_inliers >= config.intrinsics.sure_inlier_share * len(kept)
-    for factor in () if is_sure or not is_calibrated else OTHER_FOCALS:
+    starts = other_starts(camera, pose.cam_from_world, kept) if is_calibrated else ()
+    for start, moved in () if is_sure else starts:
         if free is not None and gain(free) > least:
             break
-        start, moved = _with_other_focal(camera, pose.cam_from_world, kept, factor)
         other = fit_intrinsics(kept, start, moved, config.pose, first, usual_lens)
         free = max((each for each in (free, other) if each), key=gain, default=None)
     if free is None or gain(free) <= least:
@@ -194,25 +191,6 @@ def is_lens_of_its_kind(fitted: Camera, given: Camera) -> bool:
     if fitted.model == given.model:
         return True
     return abs(float(fitted.params[get_camera_model(fitted).extra_start])) <= MAX_OTHER_K1
-
-
-def _with_other_focal(
-    camera: Camera, pose: Rigid3, kept: Correspondences, factor: float
-) -> tuple[Camera, Rigid3]:
-    """Start of a fit from another focal length.
-
-    Args:
-        factor: the other focal length over that of ``camera``.
-
-    Returns:
-        The camera with it, and ``pose`` moved along the optical axis so that what the quarter of
-        the points with the smallest errors shows keeps its size in the image.
-    """
-    errors = reprojection_errors(kept.points2D, kept.points3D, camera, pose)
-    agreeing = kept.points3D[np.argsort(errors)[: max(1, len(errors) // 4)]]
-    depth = float(np.median(pose.apply(agreeing)[:, 2]))
-    moved = Rigid3(pose.rotation, pose.translation + np.array([0.0, 0.0, (factor - 1) * depth]))
-    return with_intrinsics(camera, np.array([math.log(factor), 0.0, 0.0, 0.0])), moved
 
 
 def likely_cameras(free: Camera, given: Camera) -> list[tuple[Camera, Camera]]:

@@ -53,9 +53,9 @@ def _larger_version(name: str, stems: Mapping[str, str], source: FolderSource) -
 def _is_smaller(source: FolderSource, small: str, large: str, factor: int) -> bool:
     """Return True if a photo has the size of another one divided by a factor of 2 or more."""
     try:
-        with open_image(source.root / small) as image:
+        with open_image(source.root / small, with_pixels=False) as image:
             size = image.size
-        with open_image(source.root / large) as image:
+        with open_image(source.root / large, with_pixels=False) as image:
             full = image.size
     except (OSError, HlocLiteError, ValueError):
         return False

@@ -20,6 +20,7 @@ from hloc_lite.formats.kapture import (
     read_kapture,
 )
 from hloc_lite.formats.posed_images import posed_model
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.mapping.given_features import (
     GivenFeatures,
@@ -189,6 +190,6 @@ def _contents(root: Path, keypoints_type: str, descriptors_type: str) -> list[Pa
         path
         for kind in KINDS
         for path in (root / "reconstruction" / kind / types[kind]).rglob("*")
-        if path.is_file()
+        if is_file(path)
     ]
     return sorted({*tables, *found})

@@ -13,6 +13,7 @@ from hloc_lite.formats.hloc.features import FeaturesFile
 from hloc_lite.formats.hloc.file_kinds import FileKind, file_kind
 from hloc_lite.formats.hloc.global_descriptors import global_descriptor_names
 from hloc_lite.formats.hloc.matches import MatchesFile
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.scene import SfmModel
 
 MAX_DEPTH = 3
@@ -133,7 +134,7 @@ def _below(folder: Path, *patterns: str) -> Iterable[Path]:
         for depth in range(MAX_DEPTH + 1)
         for pattern in patterns
         for path in folder.glob("*/" * depth + pattern)
-        if path.is_file()
+        if is_file(path)
     }
     return sorted(found)
 

@@ -38,8 +38,8 @@ class ServeConfig(Section):
     max_upload_mb: float = Field(20.0, gt=0, le=1000)
     """Largest request body, MB. Larger ones get 413 unread. JPEGs of phones have 3 to 12 MB."""
     max_megapixels: float = Field(50.0, gt=0, le=1000)
-    """Largest image. Larger ones get 413 before decoding. 50 megapixels take 150 MB when decoded;
-    phones have 12, some 48."""
+    """Largest image. Larger ones get 413 before decoding. 50 megapixels take 150 MB, and up to 510
+    MB while they are decoded; phones have 12, some 48."""
     header_timeout_s: float = Field(10.0, gt=0, le=600)
     """Time to receive the headers of a request, else 408."""
     upload_timeout_s: float = Field(30.0, gt=0, le=3600)

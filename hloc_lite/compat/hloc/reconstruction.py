@@ -150,7 +150,7 @@ def camera_exif(folder: Path, name: str, size: tuple[int, int]) -> Exif:
     path, limits = path_inside(folder, name), ImagesConfig()
     try:
         check_file_size(path, "image", limits)
-        with open_image(path) as image:
+        with open_image(path, with_pixels=False) as image:
             exif = read_exif(image)
     except Exception:  # Pillow raises many kinds of errors on broken files
         return {}

@@ -25,6 +25,7 @@ from hloc_lite.formats.colmap import read_model, write_model
 from hloc_lite.formats.hloc_lists import read_poses, read_queries, write_poses, write_queries
 from hloc_lite.io.dataset_layout import ALL, DatasetLayout
 from hloc_lite.io.files import write_text_atomic
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera, Rigid3
 
@@ -203,7 +204,7 @@ def _image_folder(root: Path, names: Iterable[str]) -> Path:
     """Folder of the usual ones that has most of the first images."""
     sample = list(names)[:50]
     counts = {
-        place: sum((root / place / name).is_file() for name in sample) for place in _IMAGE_FOLDERS
+        place: sum(is_file(root / place / name) for name in sample) for place in _IMAGE_FOLDERS
     }
     best = max(counts, key=lambda place: counts[place])  # the first of equals
     return root if best == "." else root / best

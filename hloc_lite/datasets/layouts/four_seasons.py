@@ -39,6 +39,7 @@ from hloc_lite.formats.pose_text import number_text
 from hloc_lite.formats.posed_images import posed_model
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
 from hloc_lite.io.files import write_text_atomic
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera, Float64, Rigid3
 
@@ -139,7 +140,7 @@ def _reference(root: Path) -> tuple[SfmModel, list[str]]:
     posed = read_four_seasons(folder, stereo=has_right)
     poses, cameras = {}, {}
     for image in posed.model.images:
-        if (folder / IMAGE_FOLDER / image.name).is_file():
+        if is_file(folder / IMAGE_FOLDER / image.name):
             name = f"{REFERENCE}/{IMAGE_FOLDER}/{image.name}"
             poses[name], cameras[name] = image.cam_from_world, posed.cameras[image.name]
     absent = len(posed.model.images) - len(poses)

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from hloc_lite.config import ImagesConfig
+from hloc_lite.io.images import read_photo
+
 _JPEG = frozenset({".jpg", ".jpeg"})
 JPEG_QUALITY = 95
 """Quality of re-encoded photos, at which keypoints hardly move."""
@@ -25,5 +28,5 @@ def copy_photo(source: Path, target: Path) -> None:
             return
         shutil.copyfile(source, target)
         return
-    with Image.open(source) as image:
-        image.convert("RGB").save(target, quality=JPEG_QUALITY)
+    photo = read_photo(source, source.name, ImagesConfig(exif_rotation=False))
+    Image.fromarray(photo.pixels).save(target, quality=JPEG_QUALITY)

@@ -11,6 +11,7 @@ import numpy as np
 
 from hloc_lite.datasets.layouts.inloc_files import read_cutout_points
 from hloc_lite.errors import FormatError
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.types import DepthMap, Float64
 
 MAX_RAY_ERROR = 0.02
@@ -69,7 +70,7 @@ class CutoutDepth:
 
     def _path(self, image_name: str) -> Path | None:
         path = self.root / f"{image_name}.mat"
-        return path if image_name in self.cams_from_scan and path.is_file() else None
+        return path if image_name in self.cams_from_scan and is_file(path) else None
 
     def _check_rays(self, path: Path, in_cam: Float64) -> None:
         """Raise FormatError if points do not lie on the rays of their pixels."""

@@ -16,7 +16,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from hloc_lite.concurrency import prefetch
-from hloc_lite.config import DepthConfig
+from hloc_lite.config import DepthConfig, ImagesConfig
 from hloc_lite.datasets.dataset import Dataset
 from hloc_lite.datasets.layouts.inloc_files import CutoutName, parse_cutout
 from hloc_lite.datasets.layouts.map_writing import Placed, shared_cameras, write_photos
@@ -31,6 +31,7 @@ from hloc_lite.formats.hloc_lists import write_poses
 from hloc_lite.formats.pose_text import number_text
 from hloc_lite.geometry.cameras import cam_from_img, focal_lengths, img_from_cam
 from hloc_lite.io.files import atomic_path, write_text_atomic
+from hloc_lite.io.images import check_pixels, open_image, read_photo
 from hloc_lite.types import Camera, DepthMap, Float32, Float64, Rigid3
 
 _FLOORS = ("DUC1", "DUC2")
@@ -44,6 +45,7 @@ _SCAN_POINTS = 20_000
 _MAX_SHIFT_M, _MAX_TURN_RAD = 1e-3, 1e-4
 """How far poses of cutouts may disagree about the pose of their scan."""
 _THUMBNAIL = (16, 12)
+_AS_STORED = ImagesConfig(exif_rotation=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,8 +195,8 @@ def _write_points(dataset: Dataset, folder: DepthFolder, cutout: _Cutout, root: 
     with atomic_path(root / f"{cutout.placed.name}.mat") as partial:
         savemat(str(partial), {"XYZcut": in_scan}, appendmat=False, do_compression=True)
     step = max(1, round((camera.width * camera.height / _SCAN_POINTS) ** 0.5))
-    with Image.open(root / cutout.placed.name) as image:
-        colours = np.asarray(image.convert("RGB"))[::step, ::step].reshape(-1, 3)
+    shown = read_photo(root / cutout.placed.name, cutout.placed.name, _AS_STORED)
+    colours = shown.pixels[::step, ::step].reshape(-1, 3)
     sample = in_scan[::step, ::step].reshape(-1, 3)
     known = np.isfinite(sample).all(axis=1)
     rgb = colours[known].astype(np.float32)
@@ -235,7 +237,8 @@ def _thumbnails(root: Path, names: Sequence[str]) -> Float32:
     """(N, D) unit rows: small grey images without their mean."""
     rows = []
     for name in names:
-        with Image.open(root / name) as image:
+        with open_image(root / name) as image:
+            check_pixels(image, name, _AS_STORED)
             image.draft("L", (_THUMBNAIL[0] * 4, _THUMBNAIL[1] * 4))
             grey = image.convert("L").resize(_THUMBNAIL, Image.Resampling.BOX)
         values = np.asarray(grey, np.float32).ravel()

@@ -9,15 +9,16 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from hloc_lite.config import DepthConfig
+from hloc_lite.config import DepthConfig, ImagesConfig
 from hloc_lite.datasets.dataset import Dataset
 from hloc_lite.datasets.layouts.image_files import JPEG_QUALITY, copy_photo
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.depth_images import DepthFolder
 from hloc_lite.geometry.cameras import bearings, focal_lengths, img_from_cam, principal_point
 from hloc_lite.io.files import atomic_path
+from hloc_lite.io.images import read_photo
 from hloc_lite.types import Camera, DepthMap, Float32, Float64, Rigid3
 
 logger = logging.getLogger(__name__)
@@ -161,8 +162,7 @@ def write_photo(dataset: Dataset, photo: PosedPhoto, camera: Camera, target: Pat
         return
     import cv2
 
-    with Image.open(source) as image:
-        pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    pixels = read_photo(source, photo.name, ImagesConfig()).pixels
     x, y = _sources(photo.camera, camera, (pixels.shape[1], pixels.shape[0]))
     resampled = cv2.remap(pixels, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     target.parent.mkdir(parents=True, exist_ok=True)

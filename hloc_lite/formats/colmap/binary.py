@@ -17,6 +17,7 @@ from hloc_lite.formats.colmap.byte_cursor import ByteCursor
 from hloc_lite.formats.colmap.raw import MAX_POINT_ID, RawImage, RawPoints, make_camera
 from hloc_lite.geometry.cameras import CAMERA_MODELS
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
+from hloc_lite.io.image_names import is_unicode
 from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
 from hloc_lite.types import NO_POINT, Camera, Int64
 
@@ -165,6 +166,8 @@ def _image_bytes(image: SfmImage, model: SfmModel) -> bytes:
     points["point3D_id"] = _INVALID_POINT_ID
     has_point = image.point3D_idxs != NO_POINT
     points["point3D_id"][has_point] = model.point3D_ids[image.point3D_idxs[has_point]]
+    if not is_unicode(image.name):
+        raise FormatError(f"image name {image.name!r} is not UTF-8: rename the image")
     name = image.name.encode("utf-8") + b"\0"
     return head + name + struct.pack("<Q", len(points)) + points.tobytes()
 

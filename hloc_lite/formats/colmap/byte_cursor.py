@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.errors import FormatError
+from hloc_lite.io.regular_files import check_regular
 
 
 class ByteCursor:
     """Reads little-endian values from a file; raises FormatError if it ends too early."""
 
     def __init__(self, path: Path) -> None:
+        check_regular(path)
         try:
             self.data = path.read_bytes()
         except OSError as error:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import numpy as np
 
 from hloc_lite.errors import FormatError
+from hloc_lite.io.regular_files import check_regular
 
 Row = tuple[Any, ...]
 MAX_VALUE_BYTES = 1 << 30
@@ -24,6 +25,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     Raises:
         FormatError: missing, no SQLite file, or with changes that are not yet in it.
     """
+    check_regular(path)
     try:
         with path.open("rb") as file:
             header = file.read(len(_HEADER))

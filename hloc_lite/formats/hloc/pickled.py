@@ -23,6 +23,7 @@ from hloc_lite.formats.hloc.pickled_values import (
     of_type,
     stands_for,
 )
+from hloc_lite.io.regular_files import check_regular
 
 MAX_BYTES = 2 << 30
 """Larger files are not read."""
@@ -45,6 +46,7 @@ def read_pickle(path: Path) -> Any:
     Raises:
         FormatError: missing, too large, damaged, or with values of other kinds.
     """
+    check_regular(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise FormatError(f"{path} is larger than {MAX_BYTES >> 30} GiB")

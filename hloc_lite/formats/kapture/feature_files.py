@@ -15,6 +15,7 @@ from pathlib import Path
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import atomic_path
 from hloc_lite.io.image_names import is_unicode, leads_out, normalize_name
+from hloc_lite.io.regular_files import check_regular
 
 MAX_FILE_BYTES = 2 << 30
 """Larger files (2 GiB) of one image are not read."""
@@ -133,6 +134,7 @@ def _index(path: Path) -> dict[str, tuple[int, int]]:
         FormatError: no tar, or damaged.
     """
     members: dict[str, tuple[int, int]] = {}
+    check_regular(path)
     try:
         total = path.stat().st_size
         with tarfile.open(path, "r:") as archive:
@@ -157,6 +159,7 @@ def _index(path: Path) -> dict[str, tuple[int, int]]:
 
 def _read_bytes(path: Path, position: int, size: int | None, name: str) -> bytes:
     """Bytes of a file; None for the size means all."""
+    check_regular(path)
     try:
         with path.open("rb") as file:
             if size is None:

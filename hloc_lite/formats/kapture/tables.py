@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import text_lines, write_text_atomic
-from hloc_lite.io.image_names import leads_out, normalize_name
+from hloc_lite.io.image_names import is_unicode, leads_out, normalize_name
 
 VERSION_LINE = "# kapture format: 1.1"
 """First line of every text file that is written."""
@@ -137,7 +137,7 @@ def relative_name(text: str, where: str) -> str:
 
 def _cell(value: object) -> str:
     text = repr(float(value)) if isinstance(value, float) else str(value)
-    if text != text.strip() or set(text) & set(",\n\r\0"):
+    if text != text.strip() or set(text) & set(",\n\r\0") or not is_unicode(text):
         raise FormatError(
             f"a kapture table cannot hold {text[:200]!r}: values must not contain commas or line "
             f"breaks, nor begin or end with spaces. Rename it"

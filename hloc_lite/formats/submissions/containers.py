@@ -13,6 +13,7 @@ from hloc_lite.errors import FormatError, counted
 from hloc_lite.formats.submissions.findings import Finding, FindingKind, Severity, some
 from hloc_lite.formats.submissions.forms import SubmissionForm, ZipLayout
 from hloc_lite.io.files import atomic_path
+from hloc_lite.io.regular_files import check_regular
 
 MAX_BYTES = 256 << 20
 """Larger submissions (256 MiB) are not read: the largest known ones have a few MB."""
@@ -42,6 +43,7 @@ def read_texts(path: Path, form: SubmissionForm) -> SubmissionTexts:
     """
     if path.is_dir():
         raise FormatError(f"{path} is a folder, expected one file")
+    check_regular(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise FormatError(f"{path} is larger than {MAX_BYTES >> 20} MiB: it is no submission")

@@ -14,9 +14,26 @@ _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 _HUGE_INTEGERS = (
     struct.pack("<Q", HUGE), struct.pack("<Q", 2**64 - 1), struct.pack("<q", -1),
     struct.pack("<I", 2**31 - 1), struct.pack("<I", 2**32 - 1), struct.pack(">I", 2**31 - 1),
+    struct.pack("<H", 7000), struct.pack(">H", 7000), struct.pack("<I", 30000),
+    struct.pack(">I", 30000),
 )  # fmt: skip
-_WORDS = (str(HUGE).encode(), b"9" * 400, b"-1", b"1e999", b"1e300", b"0")
-_NAN_BYTES = (struct.pack("<d", float("nan")), struct.pack("<f", float("nan")))
+_WORDS = (
+    str(HUGE).encode(),
+    b"9" * 400,
+    b"-1",
+    b"1e999",
+    b"1e300",
+    b"0",
+    b"1e307",
+    b"-1e307",
+    b"1e160",
+    b"1e-320",
+    str(2**50).encode(),
+)
+_NAN_BYTES = (
+    *(struct.pack("<d", value) for value in (1e307, 1e160, float("nan"))),
+    struct.pack("<f", float("nan")),
+)
 _NAN_WORDS = (b"nan", b"NaN", b"inf", b"-Infinity")
 
 

@@ -34,6 +34,10 @@ class FormatSample(NamedTuple):
     """File or folder that is recognized, relative to the folder; empty for other formats."""
     kind: str = ""
     """Name under which ``entry`` is recognized."""
+    is_checked: bool = False
+    """True if a checksum covers all values: a damaged file must not be read as other ones."""
+    group: str = ""
+    """Formats that are run together, such as ``images``; empty for others."""
 
 
 def sample_model(

@@ -1,0 +1,265 @@
+"""Names that lead elsewhere, in files of every format: nothing outside the folder may be touched.
+
+    python -m pipelines.benchmarks.robustness.hostile_names
+
+Names in the files of each format are replaced, and given to folders, archives and writers. Child
+processes read or write them. An audit hook tells what Python opens; the times of access of files
+beside the folder tell what libraries in C read. Takes two minutes. It needs ``fork``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import signal
+import sys
+import tarfile
+import tempfile
+import traceback
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from hloc_lite.config import DepthConfig
+from hloc_lite.datasets.unpacking import unpack
+from hloc_lite.errors import HlocLiteError
+from hloc_lite.formats.bundler import write_bundler
+from hloc_lite.formats.colmap import write_model
+from hloc_lite.formats.depth_images import DepthFolder
+from hloc_lite.formats.hloc_lists import write_poses, write_queries
+from hloc_lite.formats.kapture import write_kapture
+from hloc_lite.formats.label_images import LabelFolder
+from hloc_lite.formats.nerfstudio_writers import write_instant_ngp, write_nerfstudio
+from hloc_lite.formats.nvm import write_nvm
+from hloc_lite.formats.posed_images import PosedImages
+from hloc_lite.formats.rio10 import write_rio10_frames
+from hloc_lite.io.image_sources import FolderSource
+from hloc_lite.scene import SfmModel
+from pipelines.benchmarks.robustness.mutated_files import SAMPLES, write_sample
+from pipelines.benchmarks.robustness.sample_model import NAMES, poses_of, sample_model
+from pipelines.benchmarks.table import Table, results_option
+
+SECRET = "secret.png"
+Work = Callable[[Path, str], object]
+"""Reads or writes below a folder with a name that is not to be trusted."""
+_SAMPLE_NAMES = (*(name.encode() for name in NAMES), b"a.jpg", b"frame_00000.jpg")
+_EVENTS = frozenset({"open", "os.mkdir", "os.rename", "os.remove", "os.link", "os.symlink",
+                     "os.listdir", "os.scandir", "sqlite3.connect"})  # fmt: skip
+MAX_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of one name at one place."""
+
+    place: str
+    name: str
+    outcome: str
+    """``refused``, ``taken`` (inside the folder), ``BREACH`` or ``TRACEBACK``."""
+    note: str = ""
+
+
+def hostile_names(outside: Path) -> tuple[str, ...]:
+    """Names that lead to the secret beside the folder, and others that systems cannot have."""
+    absolute = (outside / SECRET).as_posix()
+    return (
+        f"../{SECRET}", f"a/../../{SECRET}", absolute, f"/{absolute}", f"..\\{SECRET}",
+        f".. /{SECRET}", f"C:/{SECRET}", f"nul\0/../../{SECRET}", "line\nend.png", "\x1b[2Jx.png",
+        251 * "n" + ".png", 300 * "n" + ".png", "CON.png", "nul", "a:b.png", "dot./x.png", ".",
+        "..", "\udcff.png", "\u202egnp.x",
+    )  # fmt: skip
+
+
+def with_name(folder: Path, name: str) -> bool:
+    """Put a name in place of those in all files of a sample; False if there was none."""
+    changed = False
+    raw = name.encode("utf-8", "surrogateescape")
+    for path in [each for each in folder.rglob("*") if each.is_file()]:
+        data = path.read_bytes()
+        is_fixed = b"\0" in data and path.suffix != ".bin"
+        for old in _SAMPLE_NAMES:
+            # binary files keep their lengths
+            new = (b"../" + b"s" * len(old))[: len(old)] if is_fixed else raw
+            changed = changed or old in data
+            data = data.replace(old, new)
+        path.write_bytes(data)
+    return changed
+
+
+def places() -> Mapping[str, Work]:
+    """Place where a name comes in -> what is done with it."""
+    found: dict[str, Work] = {}
+    for sample in SAMPLES:
+
+        def read(folder: Path, name: str, sample: object = sample) -> object:
+            write_sample(sample, folder)  # type: ignore[arg-type]
+            return sample.read(folder) if with_name(folder, name) else None  # type: ignore[attr-defined]
+
+        found[sample.name] = read
+    for kind, write in _WRITERS.items():
+        found[f"{kind}, written"] = lambda folder, name, write=write: write(folder, _renamed(name))
+    return found | {
+        "image folder": lambda folder, name: FolderSource(folder, (name,)).load(name),
+        "mask folder": lambda folder, name: _masks(folder, name),
+        "depth folder": lambda folder, name: DepthFolder(folder, DepthConfig()).load(name, (8, 8)),
+        "label folder": lambda folder, name: LabelFolder(folder).load(name, (8, 8)),
+        "zip": _unzip,
+        "tar": _untar,
+    }
+
+
+def _renamed(name: str) -> SfmModel:
+    model = sample_model()
+    return replace(model, images=(replace(model.images[0], name=name), *model.images[1:]))
+
+
+_WRITERS: Mapping[str, Callable[[Path, SfmModel], object]] = {
+    "COLMAP": write_model,
+    "Bundler": lambda f, model: write_bundler(f / "bundle.out", f / "list.txt", model),
+    "NVM": lambda f, model: write_nvm(f / "m.nvm", model),
+    "nerfstudio": lambda f, model: write_nerfstudio(f / "transforms.json", model),
+    "instant-ngp": lambda f, model: write_instant_ngp(f / "t.json", model),
+    "poses": lambda f, model: write_poses(f / "p.txt", poses_of(model)),
+    "queries": lambda f, model: write_queries(
+        f / "q.txt", {image.name: model.cameras[1] for image in model.images}
+    ),
+    "kapture": lambda f, model: write_kapture(
+        f / "kapture",
+        PosedImages(model=model, cameras={image.name: model.cameras[1] for image in model.images}),
+        keypoints_type="x",
+    ),
+    "RIO10": lambda f, model: write_rio10_frames(f / "rio", poses_of(model)),
+}
+
+
+def _masks(folder: Path, name: str) -> object:
+    return FolderSource(folder, (name,), mask_dir=folder).fingerprint(name)
+
+
+def _unzip(folder: Path, name: str) -> object:
+    with zipfile.ZipFile(folder / "a.zip", "w") as file:
+        file.writestr(name.encode("utf-8", "replace").decode(), b"x")
+    return unpack(folder / "a.zip", folder / "out")
+
+
+def _untar(folder: Path, name: str) -> object:
+    with tarfile.open(folder / "a.tar", "w") as file:
+        member = tarfile.TarInfo(name)
+        member.size = 1
+        file.addfile(member, io.BytesIO(b"x"))
+    return unpack(folder / "a.tar", folder / "out")
+
+
+def run(root: Path, chosen: Mapping[str, Work]) -> Iterator[Trial]:
+    """Try all names at all places; the root is an empty scratch folder."""
+    outside = root / "outside"
+    folder = outside / "folder"
+    for place, work in chosen.items():
+        for name in hostile_names(outside):
+            folder.mkdir(parents=True, exist_ok=True)
+            _write_secrets(outside)
+            before = _state(outside)
+            outcome, note = _in_child(folder, name, work)
+            if _state(outside) != before:
+                outcome, note = "BREACH", "a file beside the folder was read, changed or made"
+            yield Trial(place, name, outcome, note)
+            _empty(outside)
+
+
+def _write_secrets(outside: Path) -> None:
+    for name in (SECRET, f"{SECRET}.png", *(count * "s" for count in range(1, 16))):
+        (outside / name).write_bytes(b"secret")
+        os.utime(outside / name, ns=(0, (outside / name).stat().st_mtime_ns))
+
+
+def _state(outside: Path) -> dict[str, tuple[int, int, int]]:
+    """Times and sizes of all that is beside the folder."""
+    found = {}
+    for entry in os.scandir(outside):
+        if entry.name != "folder":
+            status = entry.stat(follow_symlinks=False)
+            found[entry.name] = (status.st_atime_ns, status.st_mtime_ns, status.st_size)
+    return found
+
+
+def _empty(outside: Path) -> None:
+    import shutil
+
+    shutil.rmtree(outside)
+
+
+def _in_child(folder: Path, name: str, work: Work) -> tuple[str, str]:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        with contextlib.suppress(BaseException):
+            os.write(writing, json.dumps(_watched(folder, name, work)).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    outcome, note = json.loads(text) if text else ("CRASH", "no answer")
+    return outcome, note
+
+
+def _watched(folder: Path, name: str, work: Work) -> tuple[str, str]:
+    """Outcome of some work, with what it opened beside the folder."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(MAX_SECONDS)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    logging.disable()
+    inside, outside = os.path.realpath(folder), os.path.realpath(folder.parent)
+    breaches: list[str] = []
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if event in _EVENTS and isinstance(arguments[0], str | bytes | os.PathLike):
+            path = os.fsdecode(arguments[0])
+            real = os.path.realpath(path) if "\0" not in path else ""
+            if real.startswith(outside + os.sep) and not (real + os.sep).startswith(
+                inside + os.sep
+            ):
+                breaches.append(f"{event} {path}")
+
+    sys.addaudithook(watch)
+    outcome, note = "taken", ""
+    try:
+        work(folder, name)
+    except HlocLiteError as error:
+        outcome, note = "refused", str(error)[:500]
+    except BaseException:
+        outcome, note = "TRACEBACK", traceback.format_exc(limit=-4)[-1500:]
+    return ("BREACH", breaches[0]) if breaches else (outcome, note)
+
+
+@click.command(help=__doc__)
+@results_option
+def main(results: Path | None) -> None:
+    kinds = ("refused", "taken", "BREACH", "TRACEBACK")
+    table = Table("Hostile names", ["place", "names", *kinds])
+    done: list[Trial] = []
+    with tempfile.TemporaryDirectory(prefix="names_") as temporary:
+        for place, work in places().items():
+            trials = list(run(Path(temporary), {place: work}))
+            for trial in trials:
+                if trial.outcome.isupper():
+                    click.echo(f"{trial.outcome} {place}: {trial.name[:60]!r}: {trial.note}")
+            counts = Counter(trial.outcome for trial in trials)
+            table.add(place, len(trials), *(counts[kind] for kind in kinds))
+            done += trials
+    counts = Counter(trial.outcome for trial in done)
+    table.add("all", len(done), *(counts[kind] for kind in kinds))
+    table.write(results)
+    sys.exit(any(trial.outcome.isupper() for trial in done))
+
+
+if __name__ == "__main__":
+    main()
