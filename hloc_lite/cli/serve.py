@@ -39,7 +39,12 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
 
 @click.command("serve")
 @click.argument("maps", nargs=-1, required=True, metavar="[NAME=]MAP...")
-@_limit("--host", "host", str, "Address to listen on; by default reachable from this machine only.")
+@_limit(
+    "--host",
+    "host",
+    str,
+    "Address to listen on; by default reachable from this machine only. Others need a token.",
+)
 @_limit("--port", "port", int, "TCP port; 0 takes a free one.")
 @_limit("--workers", "workers", int, "Photos localized at the same time.")
 @_limit(
@@ -54,7 +59,7 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="Additional Host name to accept, e.g. from a proxy on this machine.",
+    help="Additional Host name to accept: that of a proxy, or of this machine in its network.",
 )
 @click.option(
     "--allow-origin",
@@ -77,6 +82,12 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
     help="File with the bearer token that requests must send.  "
     f"[default: ${TOKEN_VARIABLE}, if set]",
 )
+@click.option(
+    "--insecure",
+    is_flag=True,
+    help="Listen beyond this machine without a token: everyone who can reach the address may use "
+    "the service.",
+)
 @trust_option
 @max_wrong_option
 @config_options
@@ -92,6 +103,7 @@ def command(
     job_timeout_s: float,
     upload_timeout_s: float,
     token_file: Path | None,
+    insecure: bool,
     allowed_hosts: tuple[str, ...],
     allowed_origins: tuple[str, ...],
     photo_arguments: tuple[str, ...],
@@ -116,8 +128,9 @@ def command(
     limits = {
         "host": host,
         "port": port,
-        "allowed_hosts": (*ServeConfig().allowed_hosts, *allowed_hosts),
+        "allowed_hosts": allowed_hosts,
         "allowed_origins": allowed_origins,
+        "insecure": insecure,
         "workers": workers,
         "queue_size": queue_size,
         "max_upload_mb": max_upload_mb,
@@ -127,6 +140,7 @@ def command(
     }
     config = validate_section(ServeConfig, limits)
     token = read_token(token_file)
+    config.check_token(token)
     folders = parse_map_arguments(maps)
     check_map_folders(folders)
     photos = parse_photo_arguments(photo_arguments, folders)

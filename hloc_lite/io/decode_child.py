@@ -75,9 +75,7 @@ def _import_decoders() -> None:
             photo_from_bytes(buffer.getvalue(), "warm-up", ImagesConfig())
 
 
-def _answer(
-    data: bytes, limits: DecodeLimits, memory: mmap.mmap | None, replies: BinaryIO
-) -> None:
+def _answer(data: bytes, limits: DecodeLimits, memory: mmap.mmap | None, replies: BinaryIO) -> None:
     config = ImagesConfig(max_megapixels=limits.max_megapixels, max_file_mb=limits.max_file_mb)
     try:
         photo = photo_from_bytes(data, "upload", config)

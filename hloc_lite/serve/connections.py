@@ -1,0 +1,191 @@
+"""uvicorn's HTTP/1.1 protocol with limits on slow clients, and JSON errors for broken HTTP.
+
+* The headers of a request must arrive in time (408), and be no larger than 16 kB (431).
+* A client that does not read its answer in time is cut.
+* Where too many connections are open, the slowest client makes room for a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
+
+from hloc_lite.serve.config import ServeConfig
+from hloc_lite.serve.problems import problem_body
+
+LOOK_S = 1.0
+"""Time between two looks at a connection."""
+CODES = {400: "bad_http", 431: "headers_too_large", 501: "unsupported_http"}
+FAST_BYTES_PER_S = 10_000
+"""Rate from which a body's sender is not slow: below it, a photo of 300 kB takes 30 s."""
+
+
+class Phase(Enum):
+    """What a connection waits for."""
+
+    HEADERS = "the client's next request"
+    BODY = "the client's body"
+    READING = "the client, to read the answer"
+    WORK = "the server"
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """Limits of each connection, and their number."""
+
+    header_timeout_s: float
+    write_timeout_s: float
+    max_connections: int
+
+
+def limited_protocol(config: ServeConfig) -> type[H11Protocol]:
+    """Return a protocol class for ``uvicorn.Config(http=...)``."""
+    limits = ConnectionLimits(
+        config.header_timeout_s, config.write_timeout_s, config.max_connections
+    )
+
+    class Limited(LimitedProtocol):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.limits = limits
+
+    return Limited
+
+
+class LimitedProtocol(H11Protocol):
+    """Connection of one client."""
+
+    limits: ConnectionLimits
+    _header_timer: asyncio.TimerHandle | None = None
+    _look_timer: asyncio.TimerHandle | None = None
+    _phase = Phase.HEADERS
+    _since_s = 0.0
+    """Time at which the phase began, on the loop's clock."""
+    _received = 0
+    """Bytes received in this phase."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._since_s = self.loop.time()
+        if len(self.connections) > self.limits.max_connections and not self._make_room():
+            self._refuse(503, "too_many_connections", "all connections are in use; try again soon")
+            return
+        self._update_timer()
+        self._look()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        super().data_received(data)
+        self._update_timer()
+        self._note_phase()
+
+    def on_response_complete(self) -> None:
+        self._note_phase()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_timer()
+        if self._look_timer is not None:
+            self._look_timer.cancel()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer broken HTTP; uvicorn calls this while it handles h11's error."""
+        error = sys.exc_info()[1]
+        status = getattr(error, "error_status_hint", 400)
+        self._refuse(status, CODES.get(status, "bad_http"), f"invalid HTTP request: {error}")
+
+    @property
+    def is_slow(self) -> bool:
+        """True if the client is waited for, and sends no body at a useful rate."""
+        self._note_phase()
+        if self._phase is Phase.BODY:
+            spent_s = max(self.loop.time() - self._since_s, 0.5 * LOOK_S)
+            return self._received < FAST_BYTES_PER_S * spent_s
+        return self._phase is not Phase.WORK
+
+    def _current_phase(self) -> Phase:
+        if self.transport.get_write_buffer_size() > 0:
+            return Phase.READING
+        if self.conn.their_state is h11.SEND_BODY:
+            return Phase.BODY
+        return Phase.HEADERS if self.conn.their_state is h11.IDLE else Phase.WORK
+
+    def _note_phase(self) -> None:
+        phase = self._current_phase()
+        if phase is not self._phase:
+            self._phase, self._since_s, self._received = phase, self.loop.time(), 0
+
+    def _look(self) -> None:
+        """Cut the client if it has not read what was written in time; look again later."""
+        self._note_phase()
+        waited_s = self.loop.time() - self._since_s
+        if self._phase is Phase.READING and waited_s > self.limits.write_timeout_s:
+            self.transport.abort()
+            return
+        again_s = min(LOOK_S, self.limits.write_timeout_s / 4)
+        self._look_timer = self.loop.call_later(again_s, self._look)
+
+    def _make_room(self) -> bool:
+        """Cut one slow client: of the address with most of them, the one waited for longest.
+
+        So one client with many connections does not push out those of others.
+        """
+        slow = [
+            each
+            for each in self.connections
+            if isinstance(each, LimitedProtocol)
+            and each is not self
+            and not each.transport.is_closing()
+            and each.is_slow
+        ]
+        if not slow:
+            return False
+        counts = Counter(each.address for each in slow)
+        busiest = max(counts.values())
+        victims = [each for each in slow if counts[each.address] == busiest]
+        min(victims, key=lambda each: each._since_s).transport.abort()
+        return True
+
+    @property
+    def address(self) -> str:
+        """Address of the client, without its port."""
+        return self.client[0] if self.client else ""
+
+    def _update_timer(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._cancel_timer()  # headers complete; the body has a timeout of its own
+        elif self._header_timer is None:
+            self._header_timer = self.loop.call_later(self.limits.header_timeout_s, self._time_out)
+
+    def _cancel_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _time_out(self) -> None:
+        self._header_timer = None
+        if self.transport.is_closing() or self.conn.their_state is not h11.IDLE:
+            return
+        reason = f"the headers did not arrive within {self.limits.header_timeout_s:g} s"
+        self._refuse(408, "headers_too_slow", reason)
+
+    def _refuse(self, status: int, code: str, reason: str) -> None:
+        """Send an error, unless an answer has begun, and close the connection."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = json.dumps(problem_body(status, code, reason[:300])).encode()
+            phrase = STATUS_PHRASES.get(status, b"").decode()
+            head = (
+                f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode() + body)
+        self.transport.close()
