@@ -184,9 +184,11 @@ def _localizer_opener(
     def open_localizer(folder: Path) -> Localizes:
         from hloc_lite.io.weights import WeightsStore
         from hloc_lite.localize.localizer import Localizer
+        from hloc_lite.maps.checking import check_map
         from hloc_lite.maps.map import Map
         from hloc_lite.serve.server import warm_up
 
+        check_map(folder, trust=trust)  # in another process: a bad map must not end this one
         sfm_map = Map.open(folder, trust=trust)
         weights = WeightsStore(offline=offline)
         localizer = Localizer(sfm_map, load(base=sfm_map.config), weights=weights, device=device)

@@ -26,7 +26,7 @@ from hloc_lite.io.decode_messages import (
     write_message,
 )
 from hloc_lite.io.images import ImageTooLargeError, UnknownFormatError
-from hloc_lite.io.python_process import python_command, python_environment
+from hloc_lite.io.python_process import python_command, untrusted_environment
 from hloc_lite.types import Photo
 
 START_TIMEOUT_S = 60.0
@@ -36,8 +36,6 @@ EXIT_TIMEOUT_S = 5.0
 KEPT_BYTES = 64_000_000
 """Shared memory that stays with a child between photos: 12 megapixels need 36 MB, and pages
 that are there already save 10 ms. What larger photos needed is given back."""
-SECRET_VARIABLES = ("HLOC_LITE_TOKEN",)
-"""Environment variables that the child must not see."""
 CHILD_VARIABLES = {
     # fewer threads and arenas reserve less address space, which is limited
     "OPENBLAS_NUM_THREADS": "1",
@@ -78,7 +76,7 @@ class DecodeProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # libraries print what they dislike in an image
-                env=_environment(),
+                env={**untrusted_environment(), **CHILD_VARIABLES},
                 pass_fds=() if fd < 0 else (fd,),
                 start_new_session=os.name == "posix",  # Ctrl+C is for the parent
             )
@@ -119,7 +117,7 @@ class DecodeProcess:
             photo = None if reply is None else self._photo(name, reply)
         if reply is None or (photo is None and "error" not in reply):
             self.close()
-            raise self._reason_of_death(was_killed())
+            raise self._reason_of_death(timeout_s if was_killed() else None)
         if photo is None:
             raise self._refusal(reply)
         return photo
@@ -190,12 +188,14 @@ class DecodeProcess:
         kinds = {"format": UnknownFormatError, "size": ImageTooLargeError}
         return kinds.get(str(reply["error"]), ImageError)(reason)
 
-    def _reason_of_death(self, was_killed: bool) -> ImageError:
+    def _reason_of_death(self, killed_after_s: float | None) -> ImageError:
         signal_number = -(self._process.returncode or 0)
-        if was_killed or signal_number == getattr(signal, "SIGXCPU", 24):
+        limit = None if killed_after_s is None else f"{killed_after_s:.3g} s"
+        if limit is None and signal_number == getattr(signal, "SIGXCPU", 24):
+            limit = f"{self._limits.cpu_s:g} s of computing"
+        if limit is not None:
             return DecodeTimeError(
-                f"decoding the image takes more than {self._limits.cpu_s:g} s of computing: save "
-                f"it again as an ordinary JPEG"
+                f"decoding the image takes more than {limit}: save it again as an ordinary JPEG"
             )
         if signal_number == getattr(signal, "SIGKILL", 9):  # by the system, short of memory
             return self._memory_error()
@@ -238,11 +238,6 @@ def _memory_fd(num_bytes: int) -> int:
     os.ftruncate(fd, num_bytes)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     return fd
-
-
-def _environment() -> dict[str, str]:
-    given = {key: v for key, v in python_environment().items() if key not in SECRET_VARIABLES}
-    return {**given, **CHILD_VARIABLES}
 
 
 def _checked_exif(exif: object) -> dict[str, float | str]:

@@ -20,6 +20,7 @@ folder.py                names of the files in it; which folders may be written 
 config.py                restores the config of a map, for queries
 outside_names.py         its names of models, files and folders outside hloc_lite
 recorded_photos.py       photos that it was made of, from the folder that it names
+checking.py              reads a map in a child process first, for the service
 stored_descriptors.py    landmark descriptors in the folder, read when first indexed
 
 Surface of a map:

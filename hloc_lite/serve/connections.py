@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ from hloc_lite.serve.problems import problem_body
 LOOK_S = 1.0
 """Time between two looks at a connection."""
 CODES = {400: "bad_http", 431: "headers_too_large", 501: "unsupported_http"}
+LINGER_S = 1.0
+"""Time for which a refused client may still send; what it sends is discarded."""
+SEND_BUFFER_BYTES = 131072
+"""Size of the system's buffer for what is sent; at 0.1 s to the client and back, 2 MB/s pass."""
 FAST_BYTES_PER_S = 10_000
 """Rate from which a body's sender is not slow: below it, a photo of 300 kB takes 30 s."""
 
@@ -71,9 +76,14 @@ class LimitedProtocol(H11Protocol):
     """Time at which the phase began, on the loop's clock."""
     _received = 0
     """Bytes received in this phase."""
+    _is_refused = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        # else the system takes up to 4 MB that nobody reads, of each client
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES
+        )
         self._since_s = self.loop.time()
         if len(self.connections) > self.limits.max_connections and not self._make_room():
             self._refuse(503, "too_many_connections", "all connections are in use; try again soon")
@@ -82,6 +92,8 @@ class LimitedProtocol(H11Protocol):
         self._look()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
         self._received += len(data)
         super().data_received(data)
         self._update_timer()
@@ -188,4 +200,7 @@ class LimitedProtocol(H11Protocol):
                 f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             )
             self.transport.write(head.encode() + body)
-        self.transport.close()
+        self._is_refused = True
+        # closed at once, while the client still sends, the connection would drop the answer
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_S, self.transport.close)

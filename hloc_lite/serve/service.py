@@ -82,7 +82,10 @@ class Service:
     ) -> Answer:
         """Decode and localize a photo; runs in a worker thread."""
         start = time.perf_counter()
-        left_s = self.config.job_timeout_s - times_ms["queue"] / 1000
+        # at most half of the time, so that a photo that waits behind a costly one has the other
+        left_s = min(
+            self.config.job_timeout_s / 2, self.config.job_timeout_s - times_ms["queue"] / 1000
+        )
         # a map image of the same name would be taken for the photo; none contains \0
         name = f"\0upload {context.request_id}"
         with self.decoder.photo(data, name, left_s) as photo:
