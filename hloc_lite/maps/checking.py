@@ -39,8 +39,8 @@ class CheckLimits:
     def of_size(cls, size_mb: float) -> CheckLimits:
         """Limits of a map with so many MB on disk.
 
-        Descriptors are stored with 2 bytes a number and read with 4; a model takes 5 times its file.
-        Reading takes 0.02 s for each MB. Each limit is several times that.
+        Descriptors are stored in 2 bytes a number and read into 4. Each limit is several times what
+        a sound map needs.
         """
         return cls(memory_mb=512 + 8 * size_mb, cpu_s=30 + 0.2 * size_mb)
 

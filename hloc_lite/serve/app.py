@@ -96,6 +96,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,  # FastAPI's page loads external scripts
         redoc_url=None,
+        redirect_slashes=False,  # an address that is wrong is told so
     )
     app.state.is_busy = lambda: bool(workers.running or workers.hung or map_opener.running_s())
     app.add_middleware(ServiceMiddleware, config=config, token=token, metrics=metrics)

@@ -12,6 +12,7 @@ import json
 import socket
 import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -192,6 +193,8 @@ class LimitedProtocol(H11Protocol):
 
     def _refuse(self, status: int, code: str, reason: str) -> None:
         """Send an error, unless an answer has begun, and close the connection."""
+        if self.transport.is_closing():
+            return
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             body = json.dumps(problem_body(status, code, reason[:300])).encode()
             phrase = STATUS_PHRASES.get(status, b"").decode()
@@ -201,6 +204,10 @@ class LimitedProtocol(H11Protocol):
             )
             self.transport.write(head.encode() + body)
         self._is_refused = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # nothing of its handler is sent any more
+            self.cycle.message_event.set()
         # closed at once, while the client still sends, the connection would drop the answer
-        self.transport.write_eof()
+        with suppress(OSError):
+            self.transport.write_eof()
         self.loop.call_later(LINGER_S, self.transport.close)
