@@ -52,6 +52,7 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
 )
 @_limit("--max-upload-mb", "max_upload_mb", float, "Largest request body, MB.")
 @_limit("--max-megapixels", "max_megapixels", float, "Largest image, megapixels.")
+@_limit("--decode-memory-mb", "decode_memory_mb", float, "Memory to decode an image, MB.")
 @_limit("--job-timeout", "job_timeout_s", float, "Time from upload to answer, seconds.")
 @_limit("--upload-timeout", "upload_timeout_s", float, "Time to receive a request body, seconds.")
 @click.option(
@@ -100,6 +101,7 @@ def command(
     queue_size: int,
     max_upload_mb: float,
     max_megapixels: float,
+    decode_memory_mb: float,
     job_timeout_s: float,
     upload_timeout_s: float,
     token_file: Path | None,
@@ -135,6 +137,7 @@ def command(
         "queue_size": queue_size,
         "max_upload_mb": max_upload_mb,
         "max_megapixels": max_megapixels,
+        "decode_memory_mb": decode_memory_mb,
         "job_timeout_s": job_timeout_s,
         "upload_timeout_s": upload_timeout_s,
     }

@@ -110,6 +110,12 @@ class LimitedProtocol(H11Protocol):
             self._look_timer.cancel()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        if self._is_refused:
+            self.transport.close()
+        else:
+            super().shutdown()
+
     def send_400_response(self, msg: str) -> None:
         """Answer broken HTTP; uvicorn calls this while it handles h11's error."""
         error = sys.exc_info()[1]

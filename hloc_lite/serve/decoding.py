@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from hloc_lite.errors import ImageError
 from hloc_lite.io.decode_messages import DecodeLimits
@@ -101,7 +101,7 @@ class PhotoDecoder:
                     return
         process.close()
         self._all.discard(process)
-        with self._lock:
+        with self._lock, suppress(DecoderError):  # the next photo tells
             if len(self._idle) < self._spares and not self._is_closed:
                 self._idle.append(self._new())
 

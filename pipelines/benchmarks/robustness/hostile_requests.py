@@ -18,6 +18,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,10 +58,8 @@ class Tally:
 def send(port: int, content: bytes) -> bytes:
     """Send a request, end the sending side, and return all that is answered."""
     with socket.create_connection(("127.0.0.1", port), REPLY_TIMEOUT_S) as connection:
-        try:
+        with suppress(OSError):  # refused before all was sent
             connection.sendall(content)
-        except OSError:
-            pass  # refused before all was sent
         answer = b""
         try:
             while chunk := connection.recv(65536):

@@ -11,6 +11,7 @@ from pipelines.benchmarks.robustness.request_bodies import (
     BOUNDARY,
     FORM_TYPE,
     bad_image,
+    encoded_noise,
     form,
     geopose_body,
     good_geopose,
@@ -83,18 +84,24 @@ def _methods(rng: random.Random, _: bytes) -> tuple[bytes, frozenset[int]]:
 
 def _targets(rng: random.Random, _: bytes) -> tuple[bytes, frozenset[int]]:
     target = rng.choice((
-        b"/%00", b"/v1/maps/%00/plan", b"/v1/maps/../../etc/passwd", b"/v1/maps/map/photos/..%2f..%2fetc%2fpasswd",
-        b"/%ff%fe", b"/" + b"a" * 9000, b"/" + b"/" * 3000, b"//localhost/health", b"/v1/maps/%F0%9F%98%80/plan",
-        b"/v1/maps/map/photos/" + b"%2e%2e/" * 300, b"/v1/localize/", b"/V1/localize", b"/v1/maps/map/plan/x",
-        b"/v1/maps/other/photos/a.jpg", b"http://evil.example/v1", b"/?" + b"a=1&" * 20000, b"no-slash", b"/a b", b"",
+        b"/%00", b"/v1/maps/%00/plan", b"/v1/maps/../../etc/passwd",
+        b"/v1/maps/map/photos/..%2f..%2fetc%2fpasswd",
+        b"/%ff%fe", b"/" + b"a" * 9000, b"/" + b"/" * 3000, b"//localhost/health",
+        b"/v1/maps/%F0%9F%98%80/plan",
+        b"/v1/maps/map/photos/" + b"%2e%2e/" * 300, b"/v1/localize/", b"/V1/localize",
+        b"/v1/maps/map/plan/x",
+        b"/v1/maps/other/photos/a.jpg", b"http://evil.example/v1", b"/?" + b"a=1&" * 20000,
+        b"no-slash", b"/a b", b"",
     ))  # fmt: skip
     return request(method=b"GET", target=target), REFUSED | {200}
 
 
 def _hosts(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[int]]:
     host = rng.choice((
-        b"evil.example", b"localhost.evil.example", b"", b"0.0.0.0", b"[::]", b"localhost:abc", b"localhost:80:80",
-        b"[::1", b"127.0.0.1.nip.io", b"2130706433", b"127.1", b"localhost\tx", b"\xff", b"a" * 5000, b"localhost@evil",
+        b"evil.example", b"localhost.evil.example", b"", b"0.0.0.0", b"[::]", b"localhost:abc",
+        b"localhost:80:80",
+        b"[::1", b"127.0.0.1.nip.io", b"2130706433", b"127.1", b"localhost\tx", b"\xff",
+        b"a" * 5000, b"localhost@evil",
         b"user@localhost", b"localhost/evil", b"10.0.0.1", b"[::ffff:10.0.0.1]",
     ))  # fmt: skip
     if rng.random() < 0.1:
@@ -117,12 +124,18 @@ def _large_headers(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[i
 
 def _odd_headers(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[int]]:
     header = rng.choice((
-        b"Origin: http://evil.example", b"Origin: null", b"Origin: \xff", b"Authorization: Bearer \xff\xfe",
-        b"Authorization: Basic " + b"a" * 3000, b"X-Request-Id: ../../x", b"X-Request-Id: " + b"i" * 500,
-        b"Accept: " + b"a/b;" * 500, b"Accept: ;;;,,,", b"Cookie: " + b"c=d; " * 500, b"Expect: 100-continue",
-        b"Expect: nonsense", b"Upgrade: websocket\r\nConnection: Upgrade", b"Upgrade: h2c\r\nConnection: Upgrade",
-        b"Content-Encoding: gzip", b"Transfer-Encoding: gzip", b"X:\r\n folded", b"X\0Y: 1", b" X: 1", b"X : 1",
-        b"no colon", b": empty", b"Range: bytes=0-", b"If-Match: *", b"X-Forwarded-For: \xc3\xa9", b"Te: trailers",
+        b"Origin: http://evil.example", b"Origin: null", b"Origin: \xff",
+        b"Authorization: Bearer \xff\xfe",
+        b"Authorization: Basic " + b"a" * 3000, b"X-Request-Id: ../../x",
+        b"X-Request-Id: " + b"i" * 500,
+        b"Accept: " + b"a/b;" * 500, b"Accept: ;;;,,,", b"Cookie: " + b"c=d; " * 500,
+        b"Expect: 100-continue",
+        b"Expect: nonsense", b"Upgrade: websocket\r\nConnection: Upgrade",
+        b"Upgrade: h2c\r\nConnection: Upgrade",
+        b"Content-Encoding: gzip", b"Transfer-Encoding: gzip", b"X:\r\n folded", b"X\0Y: 1",
+        b" X: 1", b"X : 1",
+        b"no colon", b": empty", b"Range: bytes=0-", b"If-Match: *", b"X-Forwarded-For: \xc3\xa9",
+        b"Te: trailers",
     ))  # fmt: skip
     return request(form(image_part(photo)), header), ANY
 
@@ -130,8 +143,10 @@ def _odd_headers(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[int
 def _duplicated(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[int]]:
     header = rng.choice((
         b"Content-Length: 5", b"Content-Length: -1", b"Content-Length: 1e3", b"Content-Length: +9",
-        b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked, chunked", b"Content-Type: text/plain",
-        b"Content-Type: multipart/form-data; boundary=other", b"Host: localhost", b"Connection: keep-alive",
+        b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked, chunked",
+        b"Content-Type: text/plain",
+        b"Content-Type: multipart/form-data; boundary=other", b"Host: localhost",
+        b"Connection: keep-alive",
         b"Authorization: a\r\nAuthorization: b", b"Origin: http://localhost\r\nOrigin: http://evil",
     ))  # fmt: skip
     return request(form(image_part(photo)), header), ANY | {CLOSED}
@@ -142,9 +157,12 @@ def _chunked(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[int]]:
     whole = b"%x\r\n%b\r\n" % (len(body), body)
     chunks = rng.choice((
         whole + b"0\r\n\r\n", b"".join(b"1\r\n%c\r\n" % byte for byte in body[:500]) + b"0\r\n\r\n",
-        b"zz\r\n" + body, b"-5\r\n" + body, b"ffffffffffffffff\r\n" + body, b"0x10\r\n" + body, b"\r\n", b"5;" + b"e" * 20000,
-        b"5;a=b\r\nhello\r\n0\r\n\r\n", b"5\r\nhelloXX0\r\n\r\n", b"5\r\nhel", whole + b"0\r\nX: 1\r\n\r\n",
-        whole + b"0\r\n" + b"T: 1\r\n" * 9000 + b"\r\n", b"0\r\n\r\n", b"5 \r\nhello\r\n0\r\n\r\n", b"\0\r\n", whole,
+        b"zz\r\n" + body, b"-5\r\n" + body, b"ffffffffffffffff\r\n" + body, b"0x10\r\n" + body,
+        b"\r\n", b"5;" + b"e" * 20000,
+        b"5;a=b\r\nhello\r\n0\r\n\r\n", b"5\r\nhelloXX0\r\n\r\n", b"5\r\nhel",
+        whole + b"0\r\nX: 1\r\n\r\n",
+        whole + b"0\r\n" + b"T: 1\r\n" * 9000 + b"\r\n", b"0\r\n\r\n", b"5 \r\nhello\r\n0\r\n\r\n",
+        b"\0\r\n", whole,
     ))  # fmt: skip
     head = request(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
     return head + chunks, ANY | {CLOSED}
@@ -159,19 +177,26 @@ def _lengths(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[int]]:
 
 def _versions(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[int]]:
     content = rng.choice((
-        b"GET /\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"\r\n\r\n\r\n", bytes(50),
-        b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n", b"GET /health HTTP/1.1\nHost: localhost\n\n",
-        b"GET\t/\tHTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET / http/1.1\r\nHost: localhost\r\n\r\n", rng.randbytes(200),
-        b"\xff" * 20000, b"GET / HTTP/1.1 \r\nHost: localhost\r\n\r\n", b"SSH-2.0-x\r\n", b"*1\r\n$4\r\nPING\r\n",
+        b"GET /\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00",
+        b"\r\n\r\n\r\n", bytes(50),
+        b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n",
+        b"GET /health HTTP/1.1\nHost: localhost\n\n",
+        b"GET\t/\tHTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / http/1.1\r\nHost: localhost\r\n\r\n", rng.randbytes(200),
+        b"\xff" * 20000, b"GET / HTTP/1.1 \r\nHost: localhost\r\n\r\n", b"SSH-2.0-x\r\n",
+        b"*1\r\n$4\r\nPING\r\n",
     ))  # fmt: skip
     return content + b"\r\n\r\n", ANY | {CLOSED}
 
 
 def _types(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[int]]:
     kind = rng.choice((
-        b"", b"multipart/form-data", b"multipart/form-data; boundary=", b"multipart/form-data; boundary=" + b"b" * 300,
-        b"multipart/form-data; boundary=\xff\xfe", b"multipart/form-data; boundary=\"a b\"", b"multipart/mixed; boundary=x",
-        b"application/json", b"image/jpeg", b"text/plain", b"a" * 5000, b";;;", b"multipart/form-data; charset=utf-99; boundary="
+        b"", b"multipart/form-data", b"multipart/form-data; boundary=",
+        b"multipart/form-data; boundary=" + b"b" * 300,
+        b"multipart/form-data; boundary=\xff\xfe", b"multipart/form-data; boundary=\"a b\"",
+        b"multipart/mixed; boundary=x",
+        b"application/json", b"image/jpeg", b"text/plain", b"a" * 5000, b";;;",
+        b"multipart/form-data; charset=utf-99; boundary="
         + BOUNDARY, b"application/x-www-form-urlencoded",
     ))  # fmt: skip
     return request(form(image_part(photo)), kind=kind), ANY
@@ -219,7 +244,8 @@ def _many_scans(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[int]
 
 
 KINDS: Mapping[str, tuple[Make, float]] = {
-    "good": (_good, 4), "mutated": (_mutated, 12), "methods": (_methods, 4), "targets": (_targets, 6),
+    "good": (_good, 4), "mutated": (_mutated, 12), "methods": (_methods, 4),
+    "targets": (_targets, 6),
     "hosts": (_hosts, 6), "large headers": (_large_headers, 3), "odd headers": (_odd_headers, 6),
     "duplicated headers": (_duplicated, 5), "chunked": (_chunked, 6), "lengths": (_lengths, 5),
     "versions": (_versions, 5), "content types": (_types, 4), "fields": (_form_of(nasty_field), 10),
@@ -231,11 +257,15 @@ KINDS: Mapping[str, tuple[Make, float]] = {
 
 
 def corpus(count: int, seed: int, photo: bytes) -> Iterator[HostileRequest]:
-    """Yield requests in an order that depends on the seed."""
-    rng = random.Random(seed)
+    """Yield requests in an order that depends on the seed.
+
+    Args:
+        photo: sent by good requests. Others have a small one, which costs little where it passes.
+    """
+    rng, small = random.Random(seed), encoded_noise("JPEG", random.Random(0))
     names = list(KINDS)
     weights = [KINDS[name][1] for name in names]
     for _ in range(count):
         name = rng.choices(names, weights)[0]
-        content, statuses = KINDS[name][0](rng, photo)
+        content, statuses = KINDS[name][0](rng, photo if name == "good" else small)
         yield HostileRequest(name, content, frozenset(statuses))
