@@ -1,6 +1,6 @@
 """Messages between the service and a child process that decodes photos: bytes and JSON, no pickle.
 
-A message is its length (4 bytes, big-endian) and its content. The parent sends image files. The
+A message is its length (4 bytes, big-endian) and its payload. The parent sends image files. The
 child replies in JSON, and puts the decoded image into shared memory: pixels (H, W, 3), then the
 mask (H, W) if there is one. Without shared memory, the image follows the reply in the pipe.
 """
@@ -25,7 +25,7 @@ BYTES_PER_PIXEL = 4
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """What one photo may cost."""
+    """Bounds on the cost of one photo."""
 
     max_megapixels: float
     max_file_mb: float
@@ -53,10 +53,10 @@ class DecodeLimits:
         return cls(*map(float, arguments))
 
 
-def write_message(stream: BinaryIO, content: bytes) -> None:
+def write_message(stream: BinaryIO, payload: bytes) -> None:
     """Write a message. Raises OSError if the other side is gone."""
-    stream.write(LENGTH.pack(len(content)))
-    stream.write(content)
+    stream.write(LENGTH.pack(len(payload)))
+    stream.write(payload)
     stream.flush()
 
 
@@ -68,8 +68,8 @@ def read_message(stream: BinaryIO, max_bytes: int) -> bytes | None:
     (size,) = LENGTH.unpack(head)
     if size > max_bytes:
         return None
-    content = stream.read(size)
-    return content if len(content) == size else None
+    payload = stream.read(size)
+    return payload if len(payload) == size else None
 
 
 def write_reply(stream: BinaryIO, reply: Mapping[str, Any]) -> None:
@@ -79,11 +79,11 @@ def write_reply(stream: BinaryIO, reply: Mapping[str, Any]) -> None:
 
 def read_reply(stream: BinaryIO) -> dict[str, Any] | None:
     """Read a JSON reply; None if there is none, or another thing."""
-    content = read_message(stream, MAX_REPLY_BYTES)
-    if content is None:
+    payload = read_message(stream, MAX_REPLY_BYTES)
+    if payload is None:
         return None
     try:
-        value = json.loads(content)
+        value = json.loads(payload)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

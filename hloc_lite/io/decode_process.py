@@ -168,14 +168,14 @@ class DecodeProcess:
         count = width * height
         if count * BYTES_PER_PIXEL > self._limits.buffer_bytes:
             return None
-        content = self._content(count * (4 if has_mask is True else 3))
-        if content is None:
+        values = self._image_bytes(count * (4 if has_mask is True else 3))
+        if values is None:
             return None
-        pixels = content[: 3 * count].reshape(height, width, 3)
-        mask = content[3 * count :].reshape(height, width) != 0 if has_mask is True else None
+        pixels = values[: 3 * count].reshape(height, width, 3)
+        mask = values[3 * count :].reshape(height, width) != 0 if has_mask is True else None
         return Photo(name, pixels, mask, _checked_exif(reply.get("exif")))
 
-    def _content(self, num_bytes: int) -> npt.NDArray[np.uint8] | None:
+    def _image_bytes(self, num_bytes: int) -> npt.NDArray[np.uint8] | None:
         if self._memory is not None:
             return np.frombuffer(self._memory, np.uint8, num_bytes)
         received = self._process.stdout.read(num_bytes)  # type: ignore[union-attr]

@@ -30,7 +30,7 @@ WALL_PER_CPU = 3.0
 
 @dataclass(frozen=True)
 class CheckLimits:
-    """What reading a map may cost."""
+    """Bounds on the cost of reading a map."""
 
     memory_mb: float
     cpu_s: float

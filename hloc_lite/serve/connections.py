@@ -23,8 +23,8 @@ from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.problems import problem_body
 
-LOOK_S = 1.0
-"""Time between two looks at a connection."""
+CHECK_S = 1.0
+"""Time between two checks of a connection."""
 CODES = {400: "bad_http", 431: "headers_too_large", 501: "unsupported_http"}
 LINGER_S = 1.0
 """Time for which a refused client may still send; what it sends is discarded."""
@@ -35,7 +35,7 @@ FAST_BYTES_PER_S = 10_000
 
 
 class Phase(Enum):
-    """What a connection waits for."""
+    """Phases of a connection: each waits for the client or for the server."""
 
     HEADERS = "the client's next request"
     BODY = "the client's body"
@@ -71,7 +71,7 @@ class LimitedProtocol(H11Protocol):
 
     limits: ConnectionLimits
     _header_timer: asyncio.TimerHandle | None = None
-    _look_timer: asyncio.TimerHandle | None = None
+    _check_timer: asyncio.TimerHandle | None = None
     _phase = Phase.HEADERS
     _since_s = 0.0
     """Time at which the phase began, on the loop's clock."""
@@ -90,7 +90,7 @@ class LimitedProtocol(H11Protocol):
             self._refuse(503, "too_many_connections", "all connections are in use; try again soon")
             return
         self._update_timer()
-        self._look()
+        self._check_reading()
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
@@ -106,8 +106,8 @@ class LimitedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timer()
-        if self._look_timer is not None:
-            self._look_timer.cancel()
+        if self._check_timer is not None:
+            self._check_timer.cancel()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -127,7 +127,7 @@ class LimitedProtocol(H11Protocol):
         """True if the client is waited for, and sends no body at a useful rate."""
         self._note_phase()
         if self._phase is Phase.BODY:
-            spent_s = max(self.loop.time() - self._since_s, 0.5 * LOOK_S)
+            spent_s = max(self.loop.time() - self._since_s, 0.5 * CHECK_S)
             return self._received < FAST_BYTES_PER_S * spent_s
         return self._phase is not Phase.WORK
 
@@ -143,15 +143,15 @@ class LimitedProtocol(H11Protocol):
         if phase is not self._phase:
             self._phase, self._since_s, self._received = phase, self.loop.time(), 0
 
-    def _look(self) -> None:
-        """Cut the client if it has not read what was written in time; look again later."""
+    def _check_reading(self) -> None:
+        """Cut the client if it has not read what was written in time; check again later."""
         self._note_phase()
         waited_s = self.loop.time() - self._since_s
         if self._phase is Phase.READING and waited_s > self.limits.write_timeout_s:
             self.transport.abort()
             return
-        again_s = min(LOOK_S, self.limits.write_timeout_s / 4)
-        self._look_timer = self.loop.call_later(again_s, self._look)
+        again_s = min(CHECK_S, self.limits.write_timeout_s / 4)
+        self._check_timer = self.loop.call_later(again_s, self._check_reading)
 
     def _make_room(self) -> bool:
         """Cut one slow client: of the address with most of them, the one waited for longest.

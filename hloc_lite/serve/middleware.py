@@ -35,6 +35,8 @@ CLIENT_CLOSED_REQUEST = 499
 DISCARD_BODY_S = 2.0
 """Time for which the rest of a refused body is read and discarded. A client that is still sending
 when the connection closes sees a broken pipe instead of the response."""
+SLOW_STATUS = 408
+"""Status of clients that have had their time: nothing more of theirs is read."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SECURITY_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -203,7 +205,8 @@ def _wrapped_send(send: Send, receive: Receive, context: RequestContext) -> Send
         is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
         if is_last and not context.body_read:
             await send({**message, "more_body": True})
-            await _discard_body(receive)
+            if context.status != SLOW_STATUS:
+                await _discard_body(receive)
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await send(message)
 

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
-from pipelines.benchmarks.robustness.hostile_requests import judge, run_corpus
+from pipelines.benchmarks.robustness.hostile_requests import check_answer, run_corpus
 from pipelines.benchmarks.robustness.request_kinds import KINDS, HostileRequest, corpus
 from tests.serve.stand_ins import photo_bytes
 from tests.serve.test_server import Start, start
@@ -33,7 +33,7 @@ def test_answers_without_a_reason_count_as_wrong() -> None:
     good = (
         b'HTTP/1.1 400 Bad Request\r\nContent-Length: 31\r\n\r\n{"error": {"reason": "too long"}}'
     )
-    assert judge(request, good.replace(b"31", b"33")) == (400, "")
+    assert check_answer(request, good.replace(b"31", b"33")) == (400, "")
     for answer in (
         b"",
         b"HTTP/1.1 500 Internal Server Error\r\n\r\n",
@@ -41,4 +41,4 @@ def test_answers_without_a_reason_count_as_wrong() -> None:
         b"HTTP/1.1 400 Bad Request\r\n\r\nnonsense",
         b"HTTP/1.1 404 Not Found\r\n\r\n",
     ):
-        assert judge(request, answer)[1]
+        assert check_answer(request, answer)[1]

@@ -52,14 +52,14 @@ class Tally:
             self.by_kind.setdefault(request.kind, Counter())[status] += 1
             self.slowest_s = max(self.slowest_s, spent_s)
             if problem:
-                self.wrong.append(f"{request.kind}: {problem}; {request.content[:300]!r}")
+                self.wrong.append(f"{request.kind}: {problem}; {request.raw[:300]!r}")
 
 
-def send(port: int, content: bytes) -> bytes:
+def send(port: int, raw: bytes) -> bytes:
     """Send a request, end the sending side, and return all that is answered."""
     with socket.create_connection(("127.0.0.1", port), REPLY_TIMEOUT_S) as connection:
         with suppress(OSError):  # refused before all was sent
-            connection.sendall(content)
+            connection.sendall(raw)
         answer = b""
         try:
             while chunk := connection.recv(65536):
@@ -89,7 +89,7 @@ def _without_interim(answer: bytes) -> bytes:
     return answer
 
 
-def judge(request: HostileRequest, answer: bytes) -> tuple[int, str]:
+def check_answer(request: HostileRequest, answer: bytes) -> tuple[int, str]:
     """Status of an answer, and what is wrong with it; empty if nothing is."""
     head, _, body = _without_interim(answer).partition(b"\r\n\r\n")
     if not head:
@@ -120,12 +120,12 @@ def run_corpus(port: int, requests: Iterator[HostileRequest], clients: int) -> T
             if request is None:
                 return
             start = time.monotonic()
-            status, problem = judge(request, send(port, request.content))
+            status, problem = check_answer(request, send(port, request.raw))
             for _ in range(PATIENCE):
                 if status != 429:
                     break
                 time.sleep(0.5)
-                status, problem = judge(request, send(port, request.content))
+                status, problem = check_answer(request, send(port, request.raw))
             tally.add(request, status, problem, time.monotonic() - start)
 
     threads = [threading.Thread(target=client) for _ in range(clients)]

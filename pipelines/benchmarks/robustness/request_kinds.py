@@ -35,7 +35,7 @@ class HostileRequest:
     """Bytes to send on a new connection."""
 
     kind: str
-    content: bytes
+    raw: bytes
     statuses: frozenset[int]
     """Statuses that are right; 429 is right everywhere."""
 
@@ -176,7 +176,7 @@ def _lengths(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[int]]:
 
 
 def _versions(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[int]]:
-    content = rng.choice((
+    raw = rng.choice((
         b"GET /\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00",
         b"\r\n\r\n\r\n", bytes(50),
         b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n",
@@ -186,7 +186,7 @@ def _versions(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[int]]:
         b"\xff" * 20000, b"GET / HTTP/1.1 \r\nHost: localhost\r\n\r\n", b"SSH-2.0-x\r\n",
         b"*1\r\n$4\r\nPING\r\n",
     ))  # fmt: skip
-    return content + b"\r\n\r\n", ANY | {CLOSED}
+    return raw + b"\r\n\r\n", ANY | {CLOSED}
 
 
 def _types(rng: random.Random, photo: bytes) -> tuple[bytes, frozenset[int]]:
@@ -267,5 +267,5 @@ def corpus(count: int, seed: int, photo: bytes) -> Iterator[HostileRequest]:
     weights = [KINDS[name][1] for name in names]
     for _ in range(count):
         name = rng.choices(names, weights)[0]
-        content, statuses = KINDS[name][0](rng, photo if name == "good" else small)
-        yield HostileRequest(name, content, frozenset(statuses))
+        raw, statuses = KINDS[name][0](rng, photo if name == "good" else small)
+        yield HostileRequest(name, raw, frozenset(statuses))
