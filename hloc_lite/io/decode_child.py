@@ -21,6 +21,7 @@ from PIL import Image
 from hloc_lite.config import ImagesConfig
 from hloc_lite.errors import ImageError
 from hloc_lite.io.decode_messages import (
+    LENGTH,
     READY,
     DecodeLimits,
     read_message,
@@ -51,6 +52,9 @@ def main(arguments: list[str]) -> None:
     write_reply(replies, {READY: True})
     while (data := read_message(requests, limits.max_file_bytes)) is not None:
         limit_cpu(limits.cpu_s)
+        if memory is not None:
+            (size,) = LENGTH.unpack(data)
+            data = memory[limits.image_bytes : limits.image_bytes + size]
         _answer(data, limits, memory, replies)
         gc.collect()  # Pillow's errors hold images in cycles: memory that the next photo needs
 

@@ -2,7 +2,8 @@
 
 A message is its length (4 bytes, big-endian) and its payload. The parent sends image files. The
 child replies in JSON, and puts the decoded image into shared memory: pixels (H, W, 3), then the
-mask (H, W) if there is one. Without shared memory, the image follows the reply in the pipe.
+mask (H, W) if there is one. The file lies in shared memory, too, and the message has its size (4
+bytes). Without shared memory, the file is the message, and the image follows the reply in the pipe.
 """
 
 from __future__ import annotations
@@ -35,9 +36,14 @@ class DecodeLimits:
     """CPU time, seconds."""
 
     @property
-    def buffer_bytes(self) -> int:
-        """Size of the shared memory for the largest image."""
+    def image_bytes(self) -> int:
+        """Shared memory for the largest decoded image."""
         return int(self.max_megapixels * 1e6) * BYTES_PER_PIXEL
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Size of the shared memory: the decoded image, then the image file."""
+        return self.image_bytes + self.max_file_bytes
 
     @property
     def max_file_bytes(self) -> int:

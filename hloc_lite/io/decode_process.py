@@ -9,9 +9,8 @@ import mmap
 import os
 import signal
 import subprocess
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from hloc_lite.errors import HlocLiteError, ImageError
 from hloc_lite.io.decode_messages import (
     BYTES_PER_PIXEL,
+    LENGTH,
     READY,
     DecodeLimits,
     read_reply,
@@ -27,6 +27,7 @@ from hloc_lite.io.decode_messages import (
 )
 from hloc_lite.io.images import ImageTooLargeError, UnknownFormatError
 from hloc_lite.io.python_process import python_command, untrusted_environment
+from hloc_lite.io.watchdog import Watchdog
 from hloc_lite.types import Photo
 
 START_TIMEOUT_S = 60.0
@@ -85,6 +86,7 @@ class DecodeProcess:
         finally:
             if fd >= 0:
                 os.close(fd)
+        self._watchdog = Watchdog(self._process.kill)
         self._is_ready = False
         self.photos = 0
         """Photos decoded or refused so far."""
@@ -112,18 +114,19 @@ class DecodeProcess:
             raise ImageTooLargeError(f"the image has {megabytes}")
         self._wait_ready()
         self.photos += 1
-        with self._killed_after(timeout_s) as was_killed:
+        with self._watchdog.limit(timeout_s):
             reply = self._ask(data)
             photo = None if reply is None else self._photo(name, reply)
         if reply is None or (photo is None and "error" not in reply):
             self.close()
-            raise self._reason_of_death(timeout_s if was_killed() else None)
+            raise self._reason_of_death(timeout_s)
         if photo is None:
             raise self._refusal(reply)
         return photo
 
     def close(self) -> None:
         """End the process, whatever it does."""
+        self._watchdog.close()
         self._process.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(EXIT_TIMEOUT_S)
@@ -136,13 +139,14 @@ class DecodeProcess:
         if self._memory is not None and hasattr(mmap, "MADV_REMOVE"):
             with suppress(OSError):
                 start = KEPT_BYTES // mmap.PAGESIZE * mmap.PAGESIZE
-                if len(self._memory) > start:
-                    self._memory.madvise(mmap.MADV_REMOVE, start)
+                length = self._limits.image_bytes // mmap.PAGESIZE * mmap.PAGESIZE - start
+                if length > 0:
+                    self._memory.madvise(mmap.MADV_REMOVE, start, length)
 
     def _wait_ready(self) -> None:
         if self._is_ready:
             return
-        with self._killed_after(START_TIMEOUT_S):
+        with self._watchdog.limit(START_TIMEOUT_S):
             reply = read_reply(self._process.stdout)  # type: ignore[arg-type]
         if reply is None or READY not in reply:
             self.close()
@@ -155,6 +159,10 @@ class DecodeProcess:
     def _ask(self, data: bytes) -> dict[str, Any] | None:
         """Reply of the child; None if it is dead, or does not keep to the protocol."""
         try:
+            if self._memory is not None:
+                start = self._limits.image_bytes
+                self._memory[start : start + len(data)] = data
+                data = LENGTH.pack(len(data))
             write_message(self._process.stdin, data)  # type: ignore[arg-type]
             return read_reply(self._process.stdout)  # type: ignore[arg-type]
         except (OSError, ValueError):  # ValueError: the stream is closed
@@ -166,7 +174,7 @@ class DecodeProcess:
         if not (isinstance(width, int) and isinstance(height, int) and min(width, height) > 0):
             return None
         count = width * height
-        if count * BYTES_PER_PIXEL > self._limits.buffer_bytes:
+        if count * BYTES_PER_PIXEL > self._limits.image_bytes:
             return None
         values = self._image_bytes(count * (4 if has_mask is True else 3))
         if values is None:
@@ -188,12 +196,12 @@ class DecodeProcess:
         kinds = {"format": UnknownFormatError, "size": ImageTooLargeError}
         return kinds.get(str(reply["error"]), ImageError)(reason)
 
-    def _reason_of_death(self, killed_after_s: float | None) -> ImageError:
+    def _reason_of_death(self, timeout_s: float) -> ImageError:
         signal_number = -(self._process.returncode or 0)
-        limit = None if killed_after_s is None else f"{killed_after_s:.3g} s"
-        if limit is None and signal_number == getattr(signal, "SIGXCPU", 24):
-            limit = f"{self._limits.cpu_s:g} s of computing"
-        if limit is not None:
+        was_slow = signal_number == getattr(signal, "SIGXCPU", 24)
+        if self._watchdog.has_killed or was_slow:
+            cpu_limit = f"{self._limits.cpu_s:g} s of computing"
+            limit = f"{timeout_s:.3g} s" if self._watchdog.has_killed else cpu_limit
             return DecodeTimeError(
                 f"decoding the image takes more than {limit}: save it again as an ordinary JPEG"
             )
@@ -206,23 +214,6 @@ class DecodeProcess:
             f"decoding the image takes more than {self._limits.memory_mb:g} MB of memory: send it "
             f"smaller, or as a baseline JPEG"
         )
-
-    @contextmanager
-    def _killed_after(self, timeout_s: float) -> Iterator[Any]:
-        """Kill the process if the block takes longer, which ends all reading and writing."""
-        killed = threading.Event()
-
-        def kill() -> None:
-            killed.set()
-            self._process.kill()
-
-        timer = threading.Timer(max(0.0, timeout_s), kill)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield killed.is_set
-        finally:
-            timer.cancel()
 
 
 def _memory_fd(num_bytes: int) -> int:
