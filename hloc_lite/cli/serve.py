@@ -39,7 +39,12 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
 
 @click.command("serve")
 @click.argument("maps", nargs=-1, required=True, metavar="[NAME=]MAP...")
-@_limit("--host", "host", str, "Address to listen on; by default reachable from this machine only.")
+@_limit(
+    "--host",
+    "host",
+    str,
+    "Address to listen on; by default reachable from this machine only. Others need a token.",
+)
 @_limit("--port", "port", int, "TCP port; 0 takes a free one.")
 @_limit("--workers", "workers", int, "Photos localized at the same time.")
 @_limit(
@@ -47,6 +52,7 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
 )
 @_limit("--max-upload-mb", "max_upload_mb", float, "Largest request body, MB.")
 @_limit("--max-megapixels", "max_megapixels", float, "Largest image, megapixels.")
+@_limit("--decode-memory-mb", "decode_memory_mb", float, "Memory to decode an image, MB.")
 @_limit("--job-timeout", "job_timeout_s", float, "Time from upload to answer, seconds.")
 @_limit("--upload-timeout", "upload_timeout_s", float, "Time to receive a request body, seconds.")
 @click.option(
@@ -54,7 +60,7 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="Additional Host name to accept, e.g. from a proxy on this machine.",
+    help="Additional Host name to accept: that of a proxy, or of this machine in its network.",
 )
 @click.option(
     "--allow-origin",
@@ -77,6 +83,12 @@ def _limit(flag: str, name: str, kind: type, text: str) -> Callable[[F], F]:
     help="File with the bearer token that requests must send.  "
     f"[default: ${TOKEN_VARIABLE}, if set]",
 )
+@click.option(
+    "--insecure",
+    is_flag=True,
+    help="Listen beyond this machine without a token: everyone who can reach the address may use "
+    "the service.",
+)
 @trust_option
 @max_wrong_option
 @config_options
@@ -89,9 +101,11 @@ def command(
     queue_size: int,
     max_upload_mb: float,
     max_megapixels: float,
+    decode_memory_mb: float,
     job_timeout_s: float,
     upload_timeout_s: float,
     token_file: Path | None,
+    insecure: bool,
     allowed_hosts: tuple[str, ...],
     allowed_origins: tuple[str, ...],
     photo_arguments: tuple[str, ...],
@@ -116,17 +130,20 @@ def command(
     limits = {
         "host": host,
         "port": port,
-        "allowed_hosts": (*ServeConfig().allowed_hosts, *allowed_hosts),
+        "allowed_hosts": allowed_hosts,
         "allowed_origins": allowed_origins,
+        "insecure": insecure,
         "workers": workers,
         "queue_size": queue_size,
         "max_upload_mb": max_upload_mb,
         "max_megapixels": max_megapixels,
+        "decode_memory_mb": decode_memory_mb,
         "job_timeout_s": job_timeout_s,
         "upload_timeout_s": upload_timeout_s,
     }
     config = validate_section(ServeConfig, limits)
     token = read_token(token_file)
+    config.check_token(token)
     folders = parse_map_arguments(maps)
     check_map_folders(folders)
     photos = parse_photo_arguments(photo_arguments, folders)
@@ -170,9 +187,11 @@ def _localizer_opener(
     def open_localizer(folder: Path) -> Localizes:
         from hloc_lite.io.weights import WeightsStore
         from hloc_lite.localize.localizer import Localizer
+        from hloc_lite.maps.checking import check_map
         from hloc_lite.maps.map import Map
         from hloc_lite.serve.server import warm_up
 
+        check_map(folder, trust=trust)  # in another process: a bad map must not end this one
         sfm_map = Map.open(folder, trust=trust)
         weights = WeightsStore(offline=offline)
         localizer = Localizer(sfm_map, load(base=sfm_map.config), weights=weights, device=device)

@@ -15,6 +15,9 @@ import hloc_lite
 SITE_FOLDERS = ("site-packages", "dist-packages")
 """Folders of installed packages, which every Python process searches anyway."""
 
+SECRET_VARIABLES = ("HLOC_LITE_TOKEN",)
+"""Environment variables for the service alone."""
+
 
 def python_command(module: str, *arguments: object) -> list[str]:
     """Command that runs a module in a new Python process, without the current folder (-P)."""
@@ -33,3 +36,9 @@ def python_environment() -> dict[str, str]:
     if root.name not in SITE_FOLDERS:  # a checkout that is not installed
         folders.append(str(root))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+
+
+def untrusted_environment() -> dict[str, str]:
+    """``python_environment`` without secrets, for a process that reads what strangers made."""
+    given = python_environment()
+    return {name: value for name, value in given.items() if name not in SECRET_VARIABLES}

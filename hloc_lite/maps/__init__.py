@@ -21,6 +21,8 @@ config.py                restores the config of a map, for queries
 outside_names.py         its names of models, files and folders outside hloc_lite
 recorded_photos.py       photos that it was made of, from the folder that it names
 local_paths.py           paths of this machine in it, which tell no more than they have to
+verify.py                compares every file of it with its digest
+checking.py              reads a map in a child process first, for the service
 stored_descriptors.py    landmark descriptors in the folder, read when first indexed
 
 Surface of a map:

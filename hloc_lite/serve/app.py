@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
@@ -19,6 +19,8 @@ from hloc_lite.errors import HlocLiteError
 from hloc_lite.geometry.frames import FRAMES
 from hloc_lite.serve.answers import Answer
 from hloc_lite.serve.config import ServeConfig
+from hloc_lite.serve.daemon_threads import DaemonThreads
+from hloc_lite.serve.decoding import PhotoDecoder, decode_limits
 from hloc_lite.serve.geopose_messages import GeoPoseResponse
 from hloc_lite.serve.geopose_protocol import answer_geopose
 from hloc_lite.serve.map_photos import photo_jpeg
@@ -48,28 +50,44 @@ def create_app(
     config: ServeConfig,
     token: str | None = None,
     on_failure: Callable[[Exception], None] | None = None,
+    decoder: PhotoDecoder | None = None,
 ) -> FastAPI:
     """Create the application; it opens the maps that are not open yet once it runs.
 
     Args:
         token: bearer token that requests must send; None disables the check.
         on_failure: called if a map cannot be opened at start-up.
+        decoder: decodes uploads; None for one that ends with the application. ``state.is_busy`` of
+            the application tells whether a thread of it is still at work.
     """
-    workers = WorkerPool(config.workers, config.queue_size)
+    workers = WorkerPool(
+        config.workers,
+        config.queue_size,
+        config.job_timeout_s,
+        config.hung_factor * config.job_timeout_s,
+        config.max_hung,
+    )
+    photo_decoder = decoder or PhotoDecoder(decode_limits(config), config.workers)
     metrics = Metrics(workers, map_pool)
     # a single thread: the memory that a thread's allocator keeps is never given back
-    map_opener = ThreadPoolExecutor(1, thread_name_prefix="open")
-    service = Service(config, map_pool, workers, UploadReceiver(config), metrics)
+    map_opener = DaemonThreads("open", 1)
+    service = Service(config, map_pool, workers, photo_decoder, UploadReceiver(config), metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if decoder is None:
+            map_opener.submit(photo_decoder.start)
         opening = asyncio.create_task(_open_all(map_pool, map_opener, on_failure))
+        watching = asyncio.create_task(workers.watch())
         try:
             yield
         finally:
             opening.cancel()
-            map_opener.shutdown(wait=False, cancel_futures=True)
-            await asyncio.to_thread(workers.close)
+            watching.cancel()
+            map_opener.shutdown()
+            workers.close()
+            if decoder is None:
+                photo_decoder.close()
 
     app = FastAPI(
         title="hloc-lite",
@@ -78,7 +96,9 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,  # FastAPI's page loads external scripts
         redoc_url=None,
+        redirect_slashes=False,  # an address that is wrong is told so
     )
+    app.state.is_busy = lambda: bool(workers.running or workers.hung or map_opener.running_s())
     app.add_middleware(ServiceMiddleware, config=config, token=token, metrics=metrics)
     if config.allowed_origins:  # added last, so outermost: errors need its headers too
         app.add_middleware(
@@ -189,13 +209,15 @@ def _add_system(app: FastAPI, service: Service) -> None:
         return {"status": "alive"}
 
     @app.head("/ready", include_in_schema=False)
-    @app.get("/ready", tags=["system"], summary="Check that all maps are open (else 503).")
+    @app.get("/ready", tags=["system"], summary="Check that photos can be answered (else 503).")
     async def ready() -> JSONResponse:
+        """Status 503 while maps are being opened, or every worker is busy with an overdue photo."""
         opened = [served_map.name for served_map in service.map_pool.opened_maps()]
         missing = [name for name in service.map_pool.names if name not in opened]
-        status = "opening" if missing else "ready"
+        overdue = service.workers.all_overdue
+        status = "opening" if missing else "overdue" if overdue else "ready"
         body = {"status": status, "maps": opened, "missing": missing}
-        return JSONResponse(body, 503 if missing else 200)
+        return JSONResponse(body, 503 if missing or overdue else 200)
 
     @app.get("/metrics", tags=["system"], summary="Get metrics in the Prometheus format.")
     async def metrics() -> Response:

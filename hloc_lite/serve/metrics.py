@@ -60,6 +60,8 @@ class Metrics:
         waiting.set_function(lambda: workers.waiting)
         running = Gauge("hloc_lite_running", "Photos being localized.", registry=registry)
         running.set_function(lambda: workers.running)
+        hung = Gauge("hloc_lite_hung", "Photos whose hung thread was replaced.", registry=registry)
+        hung.set_function(lambda: workers.hung)
         opened = Gauge("hloc_lite_maps_open", "Maps that are open.", registry=registry)
         opened.set_function(lambda: len(map_pool.opened_maps()))
 

@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hloc_lite.serve.config import ServeConfig
+from hloc_lite.serve.hosts import is_accepted
 from hloc_lite.serve.metrics import Metrics
 from hloc_lite.serve.problems import Problem
 
@@ -34,6 +35,8 @@ CLIENT_CLOSED_REQUEST = 499
 DISCARD_BODY_S = 2.0
 """Time for which the rest of a refused body is read and discarded. A client that is still sending
 when the connection closes sees a broken pipe instead of the response."""
+SLOW_STATUS = 408
+"""Status of clients that have had their time: nothing more of theirs is read."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SECURITY_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -70,6 +73,7 @@ class ServiceMiddleware:
         self, app: ASGIApp, config: ServeConfig, token: str | None, metrics: Metrics
     ) -> None:
         self._app, self._config, self._metrics = app, config, metrics
+        self._hosts = config.accepted_hosts
         self._token = None if token is None else token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,7 +86,8 @@ class ServiceMiddleware:
         counting_receive = _counting_receive(receive, context)
         wrapped_send = _wrapped_send(send, receive, context)
         try:
-            self._check_access(scope["method"], scope["path"], headers)
+            _check_size(scope, self._config.max_header_bytes)
+            self._check_access(scope, headers)
             await self._app(scope, counting_receive, wrapped_send)
         except Problem as problem:
             await _send_problem(problem, context, scope, wrapped_send)
@@ -98,10 +103,11 @@ class ServiceMiddleware:
         finally:
             self._record(scope, context)
 
-    def _check_access(self, method: str, path: str, headers: Headers) -> None:
-        host = headers.get("host", "")
-        if self._config.loopback and _without_port(host) not in self._config.allowed_hosts:
-            reason = f"host name {_without_port(host)[:80]!r} is not allowed; see --allow-host"
+    def _check_access(self, scope: Scope, headers: Headers) -> None:
+        method, path, host = scope["method"], scope["path"], headers.get("host", "")
+        local_address = (scope.get("server") or (None,))[0]
+        if not is_accepted(host, self._hosts, local_address):
+            reason = f"host name {host[:80]!r} is not allowed; see --allow-host"
             raise Problem(403, "unknown_host", reason)
         origin = headers.get("origin")
         if method == "POST" and origin is not None and not self._is_allowed(origin, host):
@@ -144,6 +150,15 @@ class ServiceMiddleware:
             **context.log_fields,
         }
         access_logger.info("%s", json.dumps(line, ensure_ascii=True))
+
+
+def _check_size(scope: Scope, max_bytes: int) -> None:
+    """Refuse headers that are too large (431); h11 only bounds those that arrive in pieces."""
+    lines = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    size = lines + len(scope.get("raw_path") or b"") + len(scope.get("query_string", b""))
+    if size > max_bytes:
+        reason = f"the headers have {size} bytes, the limit is {max_bytes}"
+        raise Problem(431, "headers_too_large", reason)
 
 
 def _make_context(headers: Headers) -> RequestContext:
@@ -190,7 +205,8 @@ def _wrapped_send(send: Send, receive: Receive, context: RequestContext) -> Send
         is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
         if is_last and not context.body_read:
             await send({**message, "more_body": True})
-            await _discard_body(receive)
+            if context.status != SLOW_STATUS:
+                await _discard_body(receive)
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await send(message)
 
@@ -206,9 +222,3 @@ async def _discard_body(receive: Receive) -> None:
                     return
     except TimeoutError:
         return
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]

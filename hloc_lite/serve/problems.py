@@ -20,7 +20,9 @@ TITLES: Mapping[int, str] = {
     415: "unsupported type",
     422: "values make no sense",
     429: "too busy",
+    431: "headers too large",
     500: "internal error",
+    501: "not supported",
     503: "not available",
 }
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
+import threading
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import uvicorn
@@ -15,13 +18,16 @@ from fastapi import FastAPI
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.serve.app import create_app
 from hloc_lite.serve.config import ServeConfig
-from hloc_lite.serve.header_timeout import protocol_with_header_timeout
+from hloc_lite.serve.connections import limited_protocol
 from hloc_lite.serve.map_pool import Localizes, MapPool, OpenLocalizer
 from hloc_lite.types import Photo
 
 logger = logging.getLogger(__name__)
 
-MAX_HEADER_BYTES = 16384
+BACKLOG = 128
+"""Connections that are accepted at once, before slow ones are cut for them."""
+EXIT_S = 1.0
+"""Part of ``shutdown_s`` for what comes after the last request."""
 WARM_UP_SIZE = (480, 640)
 """(height, width) of the warm-up photo, pixels."""
 
@@ -42,6 +48,7 @@ def serve(
         photo_folders: folder of the photos of each map that are shown in the page.
 
     Raises:
+        ConfigError: an address beyond this machine, and neither a token nor ``config.insecure``.
         HlocLiteError: a map cannot be opened at start-up, or the address cannot be listened on.
     """
     failures: list[Exception] = []
@@ -50,14 +57,10 @@ def serve(
         failures.append(error)
         server.should_exit = True
 
-    if not config.loopback and token is None:
-        logger.warning(
-            "listening on %s without a token: everyone who can reach this address may use the "
-            "service. Set HLOC_LITE_TOKEN or --token-file",
-            config.host,
-        )
+    config.check_token(token)
     map_pool = MapPool(folders, open_localizer, config.plan_points, photo_folders)
-    server = _Server(_uvicorn_config(create_app(map_pool, config, token, stop), config))
+    app = create_app(map_pool, config, token, stop)
+    server = _Server(_uvicorn_config(app, config), config.shutdown_s)
     # uvicorn raises the signal again after its shutdown; ignored, so that the exit code is 0
     previous = signal.signal(signal.SIGTERM, lambda number, frame: None)
     try:
@@ -72,6 +75,8 @@ def serve(
         signal.signal(signal.SIGTERM, previous)
     if failures:
         raise failures[0]
+    if app.state.is_busy():  # native code in a thread may crash while Python takes itself down
+        _exit_at_once()
 
 
 def _uvicorn_config(app: FastAPI, config: ServeConfig) -> uvicorn.Config:
@@ -79,7 +84,7 @@ def _uvicorn_config(app: FastAPI, config: ServeConfig) -> uvicorn.Config:
         app,
         host=config.host,
         port=config.port,
-        http=protocol_with_header_timeout(config.header_timeout_s),
+        http=limited_protocol(config),
         ws="none",
         lifespan="on",
         access_log=False,  # the middleware writes one
@@ -88,14 +93,18 @@ def _uvicorn_config(app: FastAPI, config: ServeConfig) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=int(config.keep_alive_s),
-        timeout_graceful_shutdown=int(config.shutdown_s),
-        limit_concurrency=config.max_connections,
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        timeout_graceful_shutdown=max(0, int(config.shutdown_s - EXIT_S)),
+        backlog=BACKLOG,
+        h11_max_incomplete_event_size=config.max_header_bytes,
     )
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which also logs the addresses it listens on."""
+    """uvicorn's server, which logs the addresses it listens on, and ends in time."""
+
+    def __init__(self, config: uvicorn.Config, shutdown_s: float) -> None:
+        super().__init__(config)
+        self._shutdown_s = shutdown_s
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -104,6 +113,19 @@ class _Server(uvicorn.Server):
                 host, port = listening.getsockname()[:2]
                 url_host = f"[{host}]" if ":" in host else host
                 logger.info("listening at http://%s:%d/", url_host, port)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to shut down; end the process in time whatever still runs."""
+        super().handle_exit(sig, frame)
+        last = threading.Timer(self._shutdown_s, _exit_at_once)
+        last.daemon = True
+        last.start()
+
+
+def _exit_at_once() -> None:
+    """End the process without waiting for its threads; nothing of theirs is on disk."""
+    logging.shutdown()
+    os._exit(0)
 
 
 def warm_up(localizer: Localizes) -> None:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from hloc_lite.config import ImagesConfig
-from hloc_lite.errors import ConfigError, FormatError, ImageError, ShapeError
+from hloc_lite.errors import ConfigError, FormatError, ShapeError
 from hloc_lite.geometry.cameras import rescaled
-from hloc_lite.io.images import ImageTooLargeError, UnknownFormatError, photo_from_bytes
 from hloc_lite.serve.answers import Answer, make_answer
 from hloc_lite.serve.config import ServeConfig
+from hloc_lite.serve.decoding import PhotoDecoder
 from hloc_lite.serve.intrinsics import Intrinsics
 from hloc_lite.serve.localization import MultiMapResult, localize_in_maps
 from hloc_lite.serve.map_pool import MapPool, ServedMap
@@ -33,6 +32,7 @@ class Service:
     config: ServeConfig
     map_pool: MapPool
     workers: WorkerPool
+    decoder: PhotoDecoder
     uploads: UploadReceiver
     metrics: Metrics
 
@@ -82,38 +82,30 @@ class Service:
     ) -> Answer:
         """Decode and localize a photo; runs in a worker thread."""
         start = time.perf_counter()
-        photo = self._decode(data, context.request_id)
-        camera = _camera_for(photo, intrinsics)
-        times_ms["decode"] = _ms_since(start)
-        try:
-            result = localize_in_maps(
-                maps,
-                photo,
-                camera,
-                lambda served_map: prior_for(query, served_map),
-                query.budget_ms,
-                query.max_wrong,
-                query.recalibrate,
-            )
-        except ConfigError as error:
-            raise Problem(422, "bad_field", str(error)) from None
+        # at most half of the time, so that a photo that waits behind a costly one has the other
+        left_s = min(
+            self.config.job_timeout_s / 2, self.config.job_timeout_s - times_ms["queue"] / 1000
+        )
+        # a map image of the same name would be taken for the photo; none contains \0
+        name = f"\0upload {context.request_id}"
+        with self.decoder.photo(data, name, left_s) as photo:
+            camera = _camera_for(photo, intrinsics)
+            times_ms["decode"] = _ms_since(start)
+            try:
+                result = localize_in_maps(
+                    maps,
+                    photo,
+                    camera,
+                    lambda served_map: prior_for(query, served_map),
+                    query.budget_ms,
+                    query.max_wrong,
+                    query.recalibrate,
+                )
+            except ConfigError as error:
+                raise Problem(422, "bad_field", str(error)) from None
         self._count(result)
         times_ms["total"] = _ms_since(context.start)
         return make_answer(result, query, times_ms, context.request_id, self.config)
-
-    def _decode(self, data: bytes, request_id: str) -> Photo:
-        limits = ImagesConfig(
-            max_megapixels=self.config.max_megapixels, max_file_mb=self.config.max_upload_mb
-        )
-        try:
-            # a map image of the same name would be taken for the photo; none contains \0
-            return photo_from_bytes(data, f"\0upload {request_id}", limits)
-        except UnknownFormatError as error:
-            raise Problem(415, "not_an_image", str(error)) from None
-        except ImageTooLargeError as error:
-            raise Problem(413, "image_too_large", str(error)) from None
-        except ImageError as error:
-            raise Problem(422, "broken_image", str(error)) from None
 
     def _count(self, localization: MultiMapResult) -> None:
         for name, result in localization.results.items():

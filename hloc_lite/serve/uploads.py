@@ -24,6 +24,10 @@ from hloc_lite.serve.problems import Problem, too_busy
 
 T = TypeVar("T")
 IMAGE_FIELD = "image"
+MIN_AGE_S = 1.0
+"""Age from which the rate of an upload tells something."""
+SLOW_BYTES_PER_S = 10_000
+"""Rate below which an upload makes room for others: a photo of 300 kB would take 30 s."""
 MAX_FIELDS = 40
 MAX_FIELD_BYTES = 16384
 IMAGE_TYPES = ("image/", "application/octet-stream")
@@ -41,7 +45,12 @@ class UploadReceiver:
 
     def __init__(self, config: ServeConfig) -> None:
         self._config = config
-        self.receiving = 0
+        self._uploads: set[_Upload] = set()
+
+    @property
+    def receiving(self) -> int:
+        """Uploads in progress."""
+        return len(self._uploads)
 
     async def receive(self, request: Request) -> tuple[bytes, list[tuple[str, str]]]:
         """Return the image's bytes and the (name, value) text fields of a multipart request.
@@ -52,8 +61,8 @@ class UploadReceiver:
         """
         self._check_length(request)
         _check_content_type(request)
-        with self._upload():
-            return await self._parse(request)
+        with self._upload() as upload:
+            return await self._parse(request, upload)
 
     async def receive_json(self, request: Request, parse: Callable[[bytearray], T]) -> T:
         """Return ``parse`` of the body of a JSON request. It runs in a thread, as parsing 20 MB
@@ -65,11 +74,9 @@ class UploadReceiver:
         """
         self._check_length(request)
         _check_json_type(request)
-        with self._upload():
-            body, config = bytearray(), self._config
-            async for chunk in _limited_body(
-                request, config.max_upload_bytes, config.upload_timeout_s
-            ):
+        with self._upload() as upload:
+            body = bytearray()
+            async for chunk in upload.chunks(request, self._config):
                 body += chunk
             return await asyncio.to_thread(parse, body)
 
@@ -79,24 +86,36 @@ class UploadReceiver:
             raise _too_large(self._config.max_upload_bytes)  # before the body is read
 
     @contextmanager
-    def _upload(self) -> Iterator[None]:
-        """Count an upload while it lasts. Raises Problem (429) if there are too many."""
-        if self.receiving >= self._config.max_uploads:
-            raise too_busy("uploads_full", f"{self.receiving} uploads are already in progress", 1)
-        self.receiving += 1
-        try:
-            yield
-        finally:
-            self.receiving -= 1
+    def _upload(self) -> Iterator[_Upload]:
+        """Count an upload while it lasts; the slowest one makes room if there are too many.
 
-    async def _parse(self, request: Request) -> tuple[bytes, list[tuple[str, str]]]:
-        stream = _limited_body(
-            request, self._config.max_upload_bytes, self._config.upload_timeout_s
-        )
+        Raises:
+            Problem: too many, and none is slow (429).
+        """
+        if self.receiving >= self._config.max_uploads and not self._cut_slowest():
+            raise too_busy("uploads_full", f"{self.receiving} uploads are already in progress", 1)
+        upload = _Upload()
+        self._uploads.add(upload)
+        try:
+            yield upload
+        finally:
+            self._uploads.discard(upload)
+
+    def _cut_slowest(self) -> bool:
+        slowest = min(self._uploads, key=lambda each: each.bytes_per_s)
+        if slowest.age_s < MIN_AGE_S or slowest.bytes_per_s >= SLOW_BYTES_PER_S:
+            return False
+        slowest.cut()
+        self._uploads.discard(slowest)
+        return True
+
+    async def _parse(
+        self, request: Request, upload: _Upload
+    ) -> tuple[bytes, list[tuple[str, str]]]:
         # two files: a second image is reported as such, more are a broken form
         parser = InMemoryParser(
             request.headers,
-            stream,
+            upload.chunks(request, self._config),
             max_files=2,
             max_fields=MAX_FIELDS,
             max_part_size=MAX_FIELD_BYTES,
@@ -115,28 +134,51 @@ class UploadReceiver:
             await form.close()
 
 
-async def _limited_body(
-    request: Request, max_bytes: int, timeout_s: float
-) -> AsyncGenerator[bytes, None]:
-    """Yield the body's chunks as they arrive. Raises Problem (408, 413), ClientDisconnect."""
-    received, deadline = 0, time.monotonic() + timeout_s
-    stream = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                chunk = await anext(stream)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise Problem(
-                408,
-                "upload_too_slow",
-                f"the body did not arrive within {timeout_s:g} s; {received} bytes were received",
-            ) from None
-        received += len(chunk)
-        if received > max_bytes:
-            raise _too_large(max_bytes)
-        yield chunk
+class _Upload:
+    """A body that is being received."""
+
+    def __init__(self) -> None:
+        self._start_s, self._received = time.monotonic(), 0
+        self._waiting: asyncio.Timeout | None = None
+        self._is_cut = False
+
+    @property
+    def age_s(self) -> float:
+        return time.monotonic() - self._start_s
+
+    @property
+    def bytes_per_s(self) -> float:
+        return self._received / max(self.age_s, 1e-3)
+
+    def cut(self) -> None:
+        """End the upload (408) in favour of another one."""
+        self._is_cut = True
+        if self._waiting is not None:
+            self._waiting.reschedule(asyncio.get_running_loop().time())
+
+    async def chunks(self, request: Request, config: ServeConfig) -> AsyncGenerator[bytes, None]:
+        """Yield the body's chunks as they arrive. Raises Problem (408, 413), ClientDisconnect."""
+        stream = request.stream()
+        while not self._is_cut:
+            left_s = config.upload_timeout_s - self.age_s
+            try:
+                async with asyncio.timeout(left_s) as self._waiting:
+                    chunk = await anext(stream)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                break
+            finally:
+                self._waiting = None
+            self._received += len(chunk)
+            if self._received > config.max_upload_bytes:
+                raise _too_large(config.max_upload_bytes)
+            yield chunk
+        late = f"did not arrive within {config.upload_timeout_s:g} s"
+        why = "came too slowly while others wait" if self._is_cut else late
+        raise Problem(
+            408, "upload_too_slow", f"the body {why}; {self._received} bytes were received"
+        )
 
 
 def _too_large(max_bytes: int) -> Problem:

@@ -241,7 +241,7 @@ def test_a_full_queue_is_answered_429_at_once(connect: Connect, held: FakeLocali
 def test_a_late_job_is_answered_503_and_keeps_its_worker(
     connect: Connect, held: FakeLocalizer
 ) -> None:
-    client = connect(held, workers=1, queue_size=0, job_timeout_s=0.2)
+    client = connect(held, workers=1, queue_size=0, job_timeout_s=0.2, hung_factor=100)
     answer = client.post("/v1/localize", files=IMAGE)
     assert refusal(answer) == (503, "timed_out")
     assert int(answer.headers["retry-after"]) >= 1

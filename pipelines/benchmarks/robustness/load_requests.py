@@ -189,7 +189,7 @@ REQUEST_KINDS = (
     RequestKind("60 MB", _too_long, 413, "body_too_large"),
     RequestKind("60 MB chunked", _too_long_chunked, 413, "body_too_large"),
     RequestKind("slow body", _slow_body, 408, "upload_too_slow"),
-    RequestKind("slow headers", _slow_headers, 408, "text"),
+    RequestKind("slow headers", _slow_headers, 408, "headers_too_slow"),
     RequestKind("body cut short", _cut_short, 408, "upload_too_slow"),
 )
 """All kinds; the good request comes first."""
