@@ -42,8 +42,10 @@ CHILD_VARIABLES = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
-    # blocks above 4 MB go back to the system: else their remains take 200 MB of what is allowed
-    "MALLOC_MMAP_THRESHOLD_": "4194304",
+    # blocks above 16 MB go back to the system, else their remains take 200 MB of what is allowed;
+    # smaller ones stay, which saves 8 ms of page faults for a 2-megapixel JPEG
+    "MALLOC_MMAP_THRESHOLD_": "16000000",
+    "MALLOC_TRIM_THRESHOLD_": "67108864",
     # Pillow keeps 4 blocks of 16 MB: that saves 19 ms of page faults for a 12-megapixel JPEG, more
     # than handing its pixels over takes
     "PILLOW_BLOCKS_MAX": "4",

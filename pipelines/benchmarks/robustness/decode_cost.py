@@ -2,8 +2,9 @@
 
     python -m pipelines.benchmarks.robustness.decode_cost [MAP --photo FILE]
 
-Photos are decoded here and in the child in turn. With a map, good requests go in turn to a service
-that decodes in its own process and to one as it is.
+Photos are decoded here and in the child in turn. Beside the time, the CPU time of both is printed
+(Linux): on a machine that others use, waking the child takes as long as they let it. With a map,
+good requests go in turn to a service that decodes in its own process, and to one as it is.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import io
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -32,6 +34,8 @@ from hloc_lite.types import Photo
 
 SIZES = {"12 megapixels": (4000, 3000), "2 megapixels": (1632, 1224)}
 WARM_UP_PAIRS = 3
+SETTLE_S = 0.01
+"""Time after each call in which the child tidies up."""
 RESAMPLES = 4000
 LOCAL = "http://localhost"
 
@@ -74,7 +78,7 @@ def measure_requests(map_folder: Path, photo: bytes, pairs: int) -> None:
             TestClient(create_app(pool, config, decoder=DecoderHere(limits)), LOCAL) as here,
             TestClient(create_app(pool, config, decoder=child), LOCAL) as there,
         ):
-            times = _paired(lambda: _post(here, photo), lambda: _post(there, photo), pairs)
+            times, _ = _paired(lambda: _post(here, photo), lambda: _post(there, photo), pairs)
     finally:
         child.close()
     _print("requests", times)
@@ -93,27 +97,46 @@ def measure_decoding(pairs: int) -> None:
     try:
         for name, size in SIZES.items():
             data = _photo_like(*size)
-            times = _paired(
-                lambda data=data: photo_from_bytes(data, "x", limits),  # type: ignore[misc]
-                lambda data=data: child.decode(data, "x", 60),  # type: ignore[misc]
-                pairs,
+            calls = (
+                partial(photo_from_bytes, data, "x", limits),
+                partial(child.decode, data, "x", 60),
             )
+            times, cpu_times = _paired(*calls, pairs, partial(_cpu_ms, child.pid))
             _print(name, times)
+            _print(f"{name}, CPU time", cpu_times)
     finally:
         child.close()
 
 
-def _paired(first: Callable[[], object], second: Callable[[], object], pairs: int) -> np.ndarray:
-    """(pairs, 2) milliseconds of two calls in turn; every other pair begins with the second."""
-    rows = []
+def _paired(
+    first: Callable[[], object],
+    second: Callable[[], object],
+    pairs: int,
+    cpu_ms: Callable[[], float] = time.thread_time,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Times and CPU times of two calls in turn, (pairs, 2) ms each.
+
+    Every other pair begins with the second call.
+    """
+    times, cpu_times = [], []
     for number in range(pairs + WARM_UP_PAIRS):
-        spent = [0.0, 0.0]
+        spent, computed = [0.0, 0.0], [0.0, 0.0]
         for index in (0, 1) if number % 2 else (1, 0):
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), cpu_ms()
             (first, second)[index]()
             spent[index] = 1000 * (time.perf_counter() - start)
-        rows.append(spent)
-    return np.array(rows[WARM_UP_PAIRS:])
+            time.sleep(SETTLE_S)
+            computed[index] = cpu_ms() - cpu_start
+        times.append(spent)
+        cpu_times.append(computed)
+    return np.array(times[WARM_UP_PAIRS:]), np.array(cpu_times[WARM_UP_PAIRS:])
+
+
+def _cpu_ms(pid: int) -> float:
+    """CPU time of this thread and of a process of one thread, ms."""
+    path = Path(f"/proc/{pid}/schedstat")
+    there_ns = int(path.read_text().split()[0]) if path.exists() else 0
+    return (time.thread_time_ns() + there_ns) / 1e6
 
 
 def _print(name: str, times: np.ndarray) -> None:
