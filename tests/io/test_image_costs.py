@@ -54,8 +54,7 @@ def test_costly_images_are_refused(tmp_path: Path, message: str) -> None:
         bombs.jpeg_with(b"\xff" * 60),
         bombs.png_with(bombs.png_chunk(b"abCd", b"") * 900),
         bombs.tiff_with_tile(256),
-        bombs.encoded("JPEG", side=64, progressive=True)
-        + b"\xff\xda\0\0" * 500,
+        bombs.encoded("JPEG", side=64, progressive=True) + b"\xff\xda\0\0" * 500,
         b"P6 20 15 254\n" + bytes(900),
     ],
 )
