@@ -315,3 +315,26 @@ def test_an_extra_map_is_matched_by_its_own_settings() -> None:
     for name in ("features", "matching", "retrieval"):
         assert getattr(both, name) == getattr(extra, name)
     assert both.pose == config.pose and both.images == config.images
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pose." + ".".join(["a"] * 3000) + " = 1",
+        "[pose." + ".".join(["a"] * 3000) + "]\nb = 1",
+        "pose = " + "{a = " * 300 + "1" + "}" * 300,
+        "pose = " + "[" * 3000 + "]" * 3000,
+        "# " + "x" * (1 << 20),
+    ],
+)
+def test_deep_and_huge_files_are_errors(tmp_path: Path, text: str) -> None:
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"nested|dots|recursion|larger"):
+        load_config(file=tmp_path / "c.toml")
+
+
+def test_deep_settings_are_errors() -> None:
+    with pytest.raises(ConfigError, match="parts"):
+        load_config(settings=["pose." + ".".join(["a"] * 3000) + "=1"])
+    with pytest.raises(ConfigError, match="nested"):
+        load_config(settings=["pose=" + "{a=" * 300 + "1" + "}" * 300])

@@ -30,6 +30,8 @@ _COLMAP_HEADER = re.compile(rb"(\d{1,9})&(\d{1,9})&(\d{1,9})&")
 _HEADER_BYTES = 64
 _NPY_MAGIC = b"\x93NUMPY"
 MAX_PIXEL_BYTES = 8
+MAX_EXR_VALUES = 1 << 26
+"""Values of all channels of an EXR image, which its library reads at once: 256 MB of them."""
 """Bytes of a pixel at most: float64."""
 EXR_CHANNELS = ("Z", "DEPTH", "V", "Y", "R")
 """Names of a depth channel, preferred first. Blender writes depth as V, others as R of three."""
@@ -186,8 +188,15 @@ def _read_exr(path: Path, config: DepthConfig) -> np.ndarray:
 
     try:
         with exr.File(str(path), header_only=True) as file:
-            low, high = file.header()["dataWindow"]
-            _check_size(path, int(high[0] - low[0] + 1), int(high[1] - low[1] + 1), config)
+            header = file.header()
+            low, high = (np.asarray(corner, np.int64) for corner in header["dataWindow"])
+            width, height = int(high[0] - low[0] + 1), int(high[1] - low[1] + 1)
+            _check_size(path, width, height, config)
+            count = len(header["channels"])
+        if count * width * height > max(MAX_EXR_VALUES, config.max_megapixels * 1e6):
+            raise FormatError(
+                f"depth map {path} has {count} channels of {width} x {height} pixels: expected one"
+            )
         with exr.File(str(path), separate_channels=True) as file:
             channels = {name: np.array(each.pixels) for name, each in file.channels().items()}
     except FormatError:

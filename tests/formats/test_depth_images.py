@@ -11,6 +11,7 @@ from PIL import Image
 
 from hloc_lite.config import DepthConfig
 from hloc_lite.errors import FormatError
+from hloc_lite.formats import depth_images
 from hloc_lite.formats.depth_images import DepthFolder, read_depth, write_colmap_depth
 
 CONFIG = DepthConfig()
@@ -182,3 +183,15 @@ def test_the_folder_must_exist_and_names_stay_in_it(tmp_path: Path) -> None:
     for name in ("../a.jpg", "/a.jpg"):
         with pytest.raises(FormatError, match="leaves the depth folder"):
             DepthFolder(tmp_path, CONFIG).load(name, SIZE)
+
+
+def test_many_channels_of_exr_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library reads all channels at once."""
+    exr = pytest.importorskip("OpenEXR")
+    channels = {f"c{number}": np.ones((40, 40), np.float32) for number in range(8)}
+    with exr.File({"compression": exr.ZIP_COMPRESSION}, channels | {"Z": channels["c0"]}) as file:
+        file.write(str(tmp_path / "a.exr"))
+    assert read_depth(tmp_path / "a.exr", (40, 40), DepthConfig()).depths.shape == (40, 40)
+    monkeypatch.setattr(depth_images, "MAX_EXR_VALUES", 1000)
+    with pytest.raises(FormatError, match="9 channels"):
+        read_depth(tmp_path / "a.exr", (40, 40), DepthConfig(max_megapixels=0.002))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -17,7 +18,7 @@ from hloc_lite.formats.colmap import read_model, write_model
 from hloc_lite.formats.depth_images import DepthFolder
 from hloc_lite.formats.hloc_lists import read_image_list, read_queries
 from hloc_lite.formats.label_images import LabelFolder
-from hloc_lite.io.image_names import leads_out, normalize_name, path_inside
+from hloc_lite.io.image_names import is_reserved, leads_out, normalize_name, path_inside
 from hloc_lite.io.image_sources import FileSource, FolderSource, MemorySource
 from hloc_lite.maps.compress import compress_map
 from hloc_lite.maps.map import Map
@@ -109,3 +110,33 @@ def test_a_user_may_give_single_photos_by_any_path(tmp_path: Path) -> None:
 @given(st.text(st.sampled_from("ab./\\ "), max_size=8))
 def test_names_are_brought_to_the_normal_form_of_paths(name: str) -> None:
     assert normalize_name(name) == PurePosixPath(name).as_posix()
+
+
+@pytest.mark.parametrize("name", [".. /a.jpg", "x/..  /a.jpg", "... /a.jpg", "x/....", "..."])
+def test_parts_that_windows_shortens_to_the_parent_lead_out(name: str) -> None:
+    assert leads_out(name)
+
+
+@pytest.mark.parametrize("name", ["..a.jpg", "a..jpg", "x/..a/b.jpg", "a .jpg", "con", "12:30.jpg"])
+def test_other_dots_and_names_do_not(name: str) -> None:
+    assert leads_out(name) == (os.name == "nt" and name in ("con", "12:30.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("name", "reserved"),
+    [("CON", True), ("a/nul.jpg", True), ("aux .png", True), ("com1/a.jpg", True), ("a:b", True),
+     ("console.jpg", False), ("a/b.con", False), ("com10.jpg", False)],
+)  # fmt: skip
+def test_devices_of_windows(name: str, reserved: bool) -> None:
+    assert is_reserved(name.split("/"), windows=True) == reserved
+    assert not is_reserved(name.split("/"), windows=False)
+
+
+def test_names_too_long_for_the_system_are_absent_files(tmp_path: Path) -> None:
+    """With the suffix of a mask or depth image, a name of 252 bytes has more than 255."""
+    name = 248 * "n" + ".png"
+    Image.new("RGB", (8, 8)).save(tmp_path / name)
+    source = FolderSource(tmp_path, (name,), mask_dir=tmp_path)
+    assert source.load(name).mask is None and source.fingerprint(name)
+    assert LabelFolder(tmp_path).path(300 * "n") is None
+    assert DepthFolder(tmp_path, DepthConfig()).path(300 * "n") is None

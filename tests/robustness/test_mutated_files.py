@@ -87,7 +87,11 @@ def test_faults_are_found(tmp_path: Path) -> None:
     }
     for kind, action in cases.items():
         assert read_in_child(faulty(action), tmp_path).kind == kind
-    out_of_memory = read_in_child(faulty(lambda: np.ones(1 << 28).sum()), tmp_path)
+    assert read_in_child(faulty(lambda: np.ones(1 << 27).sum()), tmp_path).kind == "OVERRUN"
+    assert read_in_child(faulty(lambda: sum(range(1 << 33))), tmp_path).kind == "TIMEOUT"
+    checked = faulty(lambda: 5)._replace(is_checked=True)
+    assert read_in_child(checked, tmp_path, digest(6)).kind == "UNNOTICED"
+    out_of_memory = read_in_child(faulty(lambda: np.ones(1 << 30).sum()), tmp_path)
     assert out_of_memory.kind == "TRACEBACK" and "Unable to allocate" in out_of_memory.message
     assert read_in_child(faulty(lambda: 5), tmp_path, digest(5)).kind == "same"
     assert read_in_child(faulty(lambda: 5), tmp_path, digest(6)).kind == "other"
