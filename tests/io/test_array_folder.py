@@ -220,3 +220,15 @@ def test_arrays_that_claim_more_than_their_file_are_refused(tmp_path, shape, siz
     recorded = {"bytes": path.stat().st_size, "crc32": f"{zlib.crc32(path.read_bytes()):08x}"}
     with pytest.raises(FormatError, match=r"cannot read .*x\.npy"):
         read_array(path, recorded)
+
+
+@pytest.mark.parametrize(
+    "header", ["{'descr': '<u4', 'shape': (36,), =", "(" * 5000, "{[]: 1}", "1"]
+)
+def test_a_header_that_is_no_dictionary_is_refused(header: str, tmp_path: Path) -> None:
+    """Its checksum fits: a stranger can compute one."""
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+    (tmp_path / "a.npy").write_bytes(data)
+    recorded = {"bytes": len(data), "crc32": f"{zlib.crc32(data):08x}"}
+    with pytest.raises(FormatError, match="cannot read"):
+        read_array(tmp_path / "a.npy", recorded)
