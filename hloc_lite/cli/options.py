@@ -26,14 +26,14 @@ class OutputFile(click.Path):
     """File to write; a link to a file stands for the file, which is written in its place.
 
     Raises:
-        ConfigError: a link in a map; see ``file_modes.written_file``.
+        ConfigError: a link in a map; see ``output_links.written_file``.
     """
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from hloc_lite.io.file_modes import written_file
+        from hloc_lite.io.output_links import written_file
 
         return written_file(Path(os.fsdecode(super().convert(value, param, ctx))))
 

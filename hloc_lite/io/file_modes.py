@@ -1,13 +1,10 @@
-"""Permissions and links of files that are written again."""
+"""Permissions of files that are written again."""
 
 from __future__ import annotations
 
 import os
 import stat
 from pathlib import Path
-
-from hloc_lite.errors import ConfigError
-from hloc_lite.io.staging import HEADER
 
 PERMISSIONS = stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO
 """Bits of a mode that are kept: no set-user-id bits, which a new content did not earn."""
@@ -47,20 +44,3 @@ def set_mode(path: Path, mode: int | None) -> None:
     """
     if mode is not None:
         os.chmod(path, mode)
-
-
-def written_file(path: Path) -> Path:
-    """File that a user means by an output: where a link leads to, else the path itself.
-
-    Raises:
-        ConfigError: a link in a map. A map from elsewhere may hold links to any file.
-    """
-    if not path.is_symlink() or (path.exists() and not path.is_file()):
-        return path
-    for folder in path.absolute().parents:
-        if (folder / HEADER).is_file():
-            raise ConfigError(
-                f"{path} is a link in the map {folder}, through which nothing is written; choose "
-                f"a file outside the map"
-            )
-    return Path(os.path.realpath(path))

@@ -25,7 +25,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which replaces it if the block raises no error.
 
     An existing regular file keeps its permissions; a new one follows the umask. A link is replaced,
-    not followed: ``file_modes.written_file`` follows those that users name.
+    not followed: ``output_links.written_file`` follows those that users name.
 
     Raises:
         HlocLiteError: the folder cannot be written or the disk is full.

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hloc_lite.errors import HlocLiteError
+from hloc_lite.io.file_modes import kept_mode, set_mode
 from hloc_lite.io.partial_files import is_partial, sync_folder
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ def move_staged_files(folder: Path, names: Iterable[str]) -> bool:
     folders = set()
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        set_mode(folder / STAGED / name, kept_mode(folder / name))
         try:
             (folder / STAGED / name).replace(folder / name)
         except PermissionError as error:

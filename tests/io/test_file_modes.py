@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hloc_lite.errors import ConfigError
-from hloc_lite.io.file_modes import written_file
 from hloc_lite.io.files import atomic_path, write_json_atomic, write_text_atomic
+from hloc_lite.io.output_links import written_file
 from hloc_lite.io.staging import HEADER
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="permissions and links of Unix")

@@ -267,3 +267,18 @@ def test_a_map_that_is_open_is_replaced_on_systems_that_move_no_open_files(
     write(old)  # after that process has ended
     check(tmp_path, old, georeferenced=False)
     assert not (tmp_path / ".new").exists()
+
+
+@pytest.mark.parametrize("kind", ["full", "compact"])
+def test_a_private_map_stays_private(maps, tmp_path: Path, kind: str) -> None:
+    old, new = maps
+    write = {
+        "full": lambda each: each.save(tmp_path),
+        "compact": lambda each: compress_map(each, tmp_path, overwrite=True),
+    }[kind]
+    write(old)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    for path in files:
+        path.chmod(0o600)
+    write(new)
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in files)
