@@ -108,6 +108,9 @@ class PhotoDecoder:
     def _new(self) -> DecodeProcess:
         process = DecodeProcess(self.limits)
         self._all.add(process)
+        if self._is_closed:  # closed while the process was being started
+            self._all.discard(process)
+            process.close()
         return process
 
 

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from fastapi.testclient import TestClient
 
+from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.daemon_threads import DaemonThreads
+from hloc_lite.serve.decoding import PhotoDecoder, decode_limits
 from tests.serve.conftest import Connect
 from tests.serve.stand_ins import FakeLocalizer, photo_bytes
 
@@ -108,3 +110,9 @@ def test_a_costly_photo_is_refused_and_the_next_one_answered(connect: Connect) -
     assert client.post("/v1/localize", files=IMAGE).status_code == 200
     thread.join(20)
     assert refusals == [(422, "image_too_slow")]
+
+
+def test_a_process_started_while_the_decoder_is_closed_ends_too() -> None:
+    decoder = PhotoDecoder(decode_limits(ServeConfig()))
+    decoder.close()
+    assert not decoder._new().is_alive
