@@ -1,4 +1,4 @@
-"""Names that lead out of folders, over every format: a run of the benchmark at some entry_points."""
+"""Names that lead out of folders, over every format: a part of the benchmark."""
 
 from __future__ import annotations
 

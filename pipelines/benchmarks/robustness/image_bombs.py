@@ -115,8 +115,8 @@ def bmp_of_runs(side: int = SIDE) -> bytes:
 def heif_with_tiles(repeats: int) -> bytes:
     """A HEIF file whose derived image names one tile many times; damaged otherwise."""
 
-    def box(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", 8 + len(content)) + kind + content
+    def box(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(body)) + kind + body
 
     size = box(b"ispe", bytes(4) + struct.pack(">II", 4096, 4096))
     small = box(b"ispe", bytes(4) + struct.pack(">II", 64, 64))
