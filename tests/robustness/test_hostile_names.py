@@ -1,4 +1,4 @@
-"""Names that lead out of folders, over every format: a run of the benchmark at some places."""
+"""Names that lead out of folders, over every format: a part of the benchmark."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("needs fork", allow_module_level=True)
 
-from pipelines.benchmarks.robustness.hostile_names import SECRET, places, run
+from pipelines.benchmarks.robustness.hostile_names import SECRET, entry_points, run
 
-PLACES = places()
+PLACES = entry_points()
 TRIED = (
     "COLMAP model, binary", "COLMAP model, text", "COLMAP database", "hloc features",
     "hloc matches",

@@ -57,7 +57,7 @@ MAX_SECONDS = 20
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of one name at one place."""
+    """Outcome of one name at one place."""
 
     place: str
     name: str
@@ -93,7 +93,7 @@ def with_name(folder: Path, name: str) -> bool:
     return changed
 
 
-def places() -> Mapping[str, Work]:
+def entry_points() -> Mapping[str, Work]:
     """Place where a name comes in -> what is done with it."""
     found: dict[str, Work] = {}
     for sample in SAMPLES:
@@ -158,7 +158,7 @@ def _untar(folder: Path, name: str) -> object:
 
 
 def run(root: Path, chosen: Mapping[str, Work]) -> Iterator[Trial]:
-    """Try all names at all places; the root is an empty scratch folder."""
+    """Try all names at all entry_points; the root is an empty scratch folder."""
     outside = root / "outside"
     folder = outside / "folder"
     for place, work in chosen.items():
@@ -247,7 +247,7 @@ def main(results: Path | None) -> None:
     table = Table("Hostile names", ["place", "names", *kinds])
     done: list[Trial] = []
     with tempfile.TemporaryDirectory(prefix="names_") as temporary:
-        for place, work in places().items():
+        for place, work in entry_points().items():
             trials = list(run(Path(temporary), {place: work}))
             for trial in trials:
                 if trial.outcome.isupper():

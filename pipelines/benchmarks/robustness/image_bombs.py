@@ -115,16 +115,16 @@ def bmp_of_runs(side: int = SIDE) -> bytes:
 def heif_with_tiles(repeats: int) -> bytes:
     """A HEIF file whose derived image names one tile many times; damaged otherwise."""
 
-    def box(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", 8 + len(content)) + kind + content
+    def box(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(body)) + kind + body
 
     size = box(b"ispe", bytes(4) + struct.pack(">II", 4096, 4096))
     small = box(b"ispe", bytes(4) + struct.pack(">II", 64, 64))
     links = bytes(4) + struct.pack(">I", 2) + b"\0\1\1\2" + b"\0\2\1\1"
     named = struct.pack(">HH", 1, repeats) + b"\0\2" * repeats
-    content = box(b"pitm", bytes(4) + b"\0\1") + box(b"iref", bytes(4) + box(b"dimg", named))
-    content += box(b"iprp", box(b"ipco", size + small) + box(b"ipma", links))
-    return box(b"ftyp", b"heic" + bytes(4) + b"mif1heic") + box(b"meta", bytes(4) + content)
+    boxes = box(b"pitm", bytes(4) + b"\0\1") + box(b"iref", bytes(4) + box(b"dimg", named))
+    boxes += box(b"iprp", box(b"ipco", size + small) + box(b"ipma", links))
+    return box(b"ftyp", b"heic" + bytes(4) + b"mif1heic") + box(b"meta", bytes(4) + boxes)
 
 
 BOMBS: Mapping[str, Callable[[], bytes]] = {
