@@ -49,9 +49,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text_atomic(path: Path, text: str) -> None:
-    """Write UTF-8 text; a crash leaves either the old file or the new one."""
+    """Write UTF-8 text; a crash leaves either the old file or the new one.
+
+    Raises:
+        HlocLiteError: the file cannot be written, or the text holds a name that is not UTF-8.
+    """
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise HlocLiteError(
+            f"cannot write {path}: a name in it is not UTF-8: {text[max(0, error.start - 20) : error.end]!r}"
+        ) from None
     with atomic_path(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(data)
 
 
 def open_regular(path: Path) -> FileIO:
