@@ -57,9 +57,8 @@ def write_text_atomic(path: Path, text: str) -> None:
     try:
         data = text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise HlocLiteError(
-            f"cannot write {path}: a name in it is not UTF-8: {text[max(0, error.start - 20) : error.end]!r}"
-        ) from None
+        around = text[max(0, error.start - 20) : error.end]
+        raise HlocLiteError(f"cannot write {path}: a name in it is not UTF-8: {around!r}") from None
     with atomic_path(path) as partial:
         partial.write_bytes(data)
 
