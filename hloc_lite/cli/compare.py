@@ -10,6 +10,7 @@ import click
 
 from hloc_lite.cli.options import OutputFile, runtime_options, trust_option
 from hloc_lite.cli.scoring_options import scoring_options
+from hloc_lite.display import printable
 from hloc_lite.errors import HlocLiteError
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def _show(
         for table in tables[1 + 2 * i : 3 + 2 * i]:
             click.echo(f"\n{plain_table(table)}")
         for line in flip_lines(comparison, unit, flips):
-            click.echo(line)
+            click.echo(printable(line))
 
 
 def _result_files(

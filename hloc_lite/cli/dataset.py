@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hloc_lite.cli.options import mark_resumable, show_progress
+from hloc_lite.display import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ def info(name: str, as_json: bool) -> None:
         click.echo(json.dumps(card.model_dump(mode="json"), indent=1, ensure_ascii=False))
         return
     for line in _info_lines(card):
-        click.echo(line)
+        click.echo(printable(line))
 
 
 @command.command("check")
@@ -68,7 +69,7 @@ def check(ctx: click.Context, name: str, root: Path) -> None:
 
     report = check_tree(root, read_card(name))
     for line in report.lines():
-        click.echo(line)
+        click.echo(printable(line))
     if not report.is_complete:
         ctx.exit(1)
 
@@ -106,7 +107,7 @@ def get(name: str, root: Path, keep_archives: bool, yes: bool) -> None:
     with bar:
         report = download(card, root, keep_archives=keep_archives, progress=advance)
     for line in report.lines():
-        click.echo(line)
+        click.echo(printable(line))
 
 
 def _info_lines(card: Card) -> Iterator[str]:

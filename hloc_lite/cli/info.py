@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.display import printable
 from hloc_lite.mapping.assessment_text import assessment_lines
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _verify(map_folder: Path, *, as_json: bool) -> None:
     else:
         width = max(len(each.name) for each in checks)
         for each in checks:
-            click.echo(f"  {each.name:<{width}}  {each.state.value}")
+            click.echo(printable(f"  {each.name:<{width}}  {each.state.value}"))
     changed = [each.name for each in checks if each.state is FileState.CHANGED]
     if changed:
         raise DamagedMapError(
@@ -110,14 +111,16 @@ def describe_side_maps(map_folder: Path) -> list[str]:
     for folder in side_map_folders(map_folder):
         header = read_json_object(folder / "map.json")
         images, points = header.get("images"), header.get("points")
-        lines.append(f"separate model {folder}: {images} images, {points} landmarks")
+        text = f"separate model {folder}: {images} images, {points} landmarks"
+        lines.append(printable(text))
     return lines
 
 
 def byte_table(summary: MapSummary) -> str:
     """Format a table of files with their bytes and share of the total."""
     total = summary.total_bytes
-    rows = [*summary.bytes_by_file.items(), ("total", total)]
+    files = {printable(name): size for name, size in summary.bytes_by_file.items()}
+    rows = [*files.items(), ("total", total)]
     width = max(len(name) for name, _ in rows)
     lines = [
         f"{name:<{width}} {size:>12,} {100 * size / max(1, total):5.1f} %" for name, size in rows

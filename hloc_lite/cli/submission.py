@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hloc_lite.cli.options import OutputFile
+from hloc_lite.display import printable
 from hloc_lite.errors import counted
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def write(poses: Path, name: str, output: Path, confidences: Path | None, descri
     )
     click.echo(f"{written.path}: {written.num_written} poses")
     if written.left_out:
-        click.echo(f"left out, not finite: {len(written.left_out)}, first {written.left_out[0]}")
+        first = printable(written.left_out[0])
+        click.echo(f"left out, not finite: {len(written.left_out)}, first {first}")
 
 
 @command.command("check")
@@ -107,7 +109,7 @@ def print_findings(findings: Sequence[Finding]) -> bool:
     from hloc_lite.formats.submissions.findings import Severity
 
     for finding in findings:
-        click.echo(str(finding))
+        click.echo(printable(str(finding)))
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     remarks = len(findings) - errors
     click.echo(f"submission: {counted(errors, 'error')}, {counted(remarks, 'remark')}")

@@ -20,6 +20,7 @@ from hloc_lite.cli.options import (
     trust_option,
     validate_section,
 )
+from hloc_lite.display import printable
 from hloc_lite.errors import ConfigError
 from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.viz.config import ViewConfig
@@ -169,7 +170,7 @@ def command(
     query_config = load_config("balanced", config_file, settings, promise, sfm_map.config)
     scene = build_scene(sfm_map, results, true_poses, config, map_folder.resolve().name)
     for line in counts_text(scene):
-        click.echo(line)
+        click.echo(printable(line))
     if export_file is not None:
         from hloc_lite.viz.export import export_page
 

@@ -137,6 +137,8 @@ def write_calibration(folder: Path, calibration: MapCalibration, fingerprint: st
     Raises:
         HlocLiteError: the file cannot be written.
     """
+    for left in folder.glob(f".{CALIBRATION}.*.partial"):  # by a process that was killed
+        left.unlink(missing_ok=True)
     write_json_atomic(folder / CALIBRATION, calibration_to_json(calibration, fingerprint))
 
 
