@@ -21,7 +21,6 @@ landmark_check.py   landmarks that should be in view under the pose, and are not
 error_limits.py     errors that a correct pose may have, relative or in metres
 pose_uncertainty.py  covariance of a pose with that of its intrinsics and of the map
 intrinsics_check.py  given intrinsics against likely others
-other_focals.py      starts of a fit from other focal lengths
 result.py           status, reason, counts
 turned.py           photos on their side: which way is up, and a second try
 quarter_turns.py    photos turned by quarter turns, and their keypoints

@@ -17,7 +17,6 @@ from scipy.spatial.transform import Rotation
 from hloc_lite.config import Config, PoseConfig
 from hloc_lite.geometry.camera_models import get_camera_model
 from hloc_lite.geometry.cameras import CAMERA_MODELS, focal_lengths, principal_point
-from hloc_lite.localize.other_focals import other_starts
 from hloc_lite.pose.inlier_model import RAYLEIGH_MEDIAN, bounds_px, prior_odds, usable_mask
 from hloc_lite.pose.intrinsics_fit import (
     RADIAL_MODELS,
@@ -27,6 +26,7 @@ from hloc_lite.pose.intrinsics_fit import (
     with_radial,
 )
 from hloc_lite.pose.landmark_precision import landmark_precisions
+from hloc_lite.pose.other_focals import other_starts
 from hloc_lite.pose.quality import MIN_SIGMA_PX
 from hloc_lite.pose.refine import refine_on_inliers, reprojection_errors
 from hloc_lite.types import Camera, Correspondences, Float64, PoseEstimate, Rigid3

@@ -230,6 +230,8 @@ def _open_bank(folder: Path, name: str, header: Mapping[str, Any]) -> Bank:
 
     Maps of earlier versions record neither its map nor its digest.
     """
+    if not current_file(folder, name).exists():
+        raise FormatError(f"{folder / name} is missing")
     bank = Bank(current_file(folder, name))
     found, own = bank.attrs.get("fingerprint"), header["fingerprint"]
     digest = header.get("banks", {}).get(name, bank.digest)

@@ -20,6 +20,7 @@ TARGETS: Mapping[str, FormatSample] = {sample.name: sample for sample in SAMPLES
 NOT_FUZZED: Mapping[str, str] = {
     "io/error_deferring_file.py": "read by h5py while a file is written",
     "formats/e57.py": "read by libE57 of the extra depth, which cannot be loaded everywhere",
+    "io/decode_messages.py": "messages of the own child process; tests/io/test_decode_process.py",
     "io/torch_checkpoints.py": "weights are read after their checksum was compared",
     "io/weights.py": "as above",
     "io/weights_recording.py": "as above",

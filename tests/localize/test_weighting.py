@@ -14,6 +14,7 @@ from hloc_lite.geometry.rotations import pose_errors
 from hloc_lite.io.bank import write_bank
 from hloc_lite.maps.map import Map
 from hloc_lite.types import Photo, Status
+from pipelines.benchmarks.robustness.hostile_maps import sign
 from tests.exact_scene import MAP_NAMES, SIZE, ExactScene
 from tests.localize.exact_maps import (
     BUILDING,
@@ -182,6 +183,7 @@ def test_labels_of_other_points_are_refused(labelled_map: Map, tmp_path: Path) -
     assert found is not None
     fewer = {"labels": found.labels[:-1], "shares": found.shares[:-1]}
     write_bank(tmp_path / "map/landmarks.h5", [("points", fewer)], origin)
+    sign(tmp_path / "map")
     with pytest.raises(FormatError, match=r"points, but labels of shape.*--overwrite"):
         Map.open(tmp_path / "map")
 

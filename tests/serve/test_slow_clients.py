@@ -52,6 +52,9 @@ def test_slow_clients_make_room_for_others(start: Start) -> None:
         assert httpx.get(server.url + "/health", timeout=5).status_code == 200
         assert time.monotonic() - begin < 1
     assert server.post().status_code == 200
+    end = time.monotonic() + 10
+    while sum(map(is_cut, slow)) < 24 and time.monotonic() < end:
+        time.sleep(0.1)  # a busy system tells the clients late
     assert sum(map(is_cut, slow)) >= 24
 
 

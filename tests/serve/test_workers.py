@@ -96,8 +96,9 @@ def test_waiting_jobs_are_dropped_at_the_end() -> None:
 def test_a_costly_photo_is_refused_and_the_next_one_answered(connect: Connect) -> None:
     from pipelines.benchmarks.robustness.request_bodies import many_scans
 
-    client = connect(workers=1, decode_cpu_s=1)
-    bomb = {"image": ("photo.jpg", many_scans(), "image/jpeg")}
+    client = connect(workers=1, decode_cpu_s=1, max_megapixels=200, decode_memory_mb=2000)
+    # as many scans as are read, and seconds of decoding
+    bomb = {"image": ("photo.jpg", many_scans(side=14000, scans=97), "image/jpeg")}
     refusals: list[tuple[int, str]] = []
 
     def post_bomb() -> None:
