@@ -102,9 +102,12 @@ def compress_map(
         **replaced_header(output),
     }
     write_array_folder(output, COMPACT_SCHEMA, arrays, header, overwrite=overwrite)
-    delete_stale_georeference(output)
-    replace_calibration(output, kept, sfm_map.fingerprint)
-    replace_surface(output, sfm_map.surface if keep_surface else None, sfm_map.fingerprint)
+    try:
+        delete_stale_georeference(output)
+        replace_calibration(output, kept, sfm_map.fingerprint)
+        replace_surface(output, sfm_map.surface if keep_surface else None, sfm_map.fingerprint)
+    except OSError as error:
+        raise HlocLiteError(f"cannot write {output}: {error}") from error
     return selection
 
 
