@@ -35,7 +35,7 @@ from tests.robustness.disk_faults import KINDS, TRACEBACK, DiskFault, in_child
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 STRIDE = int(os.environ.get("HLOC_LITE_FAULT_STRIDE", "0"))
 """Of each scenario's calls; 0 for about ``FAULTS`` writes and twice as many others."""
-FAULTS = 4
+FAULTS = 2
 OLD, NEW = "old", "new"
 
 
