@@ -32,7 +32,7 @@ def test_a_map_that_cannot_be_opened_is_refused_with_the_reason(tmp_path: Path) 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
 def test_memory_is_limited(folder: Path) -> None:
     # some libraries crash where they get no memory: in the child, so that this is a refusal, too
-    with pytest.raises(FormatError, match="memory|crashes"):
+    with pytest.raises(FormatError, match=r"memory|crashes"):
         check_map(folder, limits=CheckLimits(memory_mb=1, cpu_s=60))
 
 
