@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -35,6 +37,7 @@ from tests.robustness.disk_faults import KINDS, TRACEBACK, DiskFault, in_child
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 STRIDE = int(os.environ.get("HLOC_LITE_FAULT_STRIDE", "0"))
 """Of each scenario's calls; 0 for about ``FAULTS`` writes and twice as many others."""
+IS_OWN_PROCESS = "HLOC_LITE_FAULT_STRIDE" in os.environ
 FAULTS = 2
 OLD, NEW = "old", "new"
 
@@ -183,6 +186,18 @@ def _chosen(calls: list[str]) -> list[int]:
     ]
 
 
+@pytest.mark.skipif(IS_OWN_PROCESS, reason="this is that process")
+def test_faults_in_a_process_without_threads() -> None:
+    # children of a process with threads may hang
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
+        env={**os.environ, "HLOC_LITE_FAULT_STRIDE": "0", "OMP_NUM_THREADS": "1"},
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+@pytest.mark.skipif(not IS_OWN_PROCESS, reason="run by the test above")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["map", "save", "compress", "georeference", "localize"])
 def test_a_fault_at_any_call_leaves_the_old_or_the_new(
