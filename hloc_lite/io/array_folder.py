@@ -21,9 +21,9 @@ import numpy as np
 
 from hloc_lite.errors import FormatError, HlocLiteError
 from hloc_lite.io.array_file import read_array, write_array
-from hloc_lite.io.files import read_json, read_json_object, write_json_atomic
+from hloc_lite.io.files import read_json_object, write_json_atomic
 from hloc_lite.io.locks import exclusive_lock
-from hloc_lite.io.schemas import check_checksum, check_schema, with_checksum
+from hloc_lite.io.schemas import read_header_file, with_checksum
 from hloc_lite.io.staging import (
     HEADER,
     LOCK,
@@ -104,12 +104,7 @@ def read_header(folder: Path, schema: str) -> dict[str, Any]:
     Raises:
         FormatError: no such folder, another schema, or a damaged header.
     """
-    header = read_json(current_file(folder, HEADER))
-    header = header if isinstance(header, dict) else {}
-    check_schema(header.get("schema"), schema, folder / HEADER)
-    check_checksum(header, folder / HEADER)
-    if not isinstance(header.get("files"), dict):
-        raise FormatError(f"{folder / HEADER} lists no files")
+    header = read_header_file(current_file(folder, HEADER), schema, folder / HEADER)
     for name, recorded in header["files"].items():
         if not _NAME.fullmatch(name.removesuffix(".npy")):
             raise FormatError(f"{folder / HEADER} names {name!r}, which is no file of a map")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from hloc_lite.config import fingerprint
 from hloc_lite.errors import FormatError, NewerVersionError
+from hloc_lite.io.files import read_json
 
 
 def check_schema(found: object, expected: str, what: object) -> None:
@@ -33,6 +35,27 @@ def check_schema(found: object, expected: str, what: object) -> None:
             f"{expected}): update it with `pip install -U hloc_lite`"
         )
     raise FormatError(f"{what}: expected schema {expected}, got {repr(found)[:100]}")
+
+
+def read_header_file(path: Path, schema: str, what: object) -> dict[str, Any]:
+    """Read a JSON object that lists the files it belongs to under ``files``.
+
+    Args:
+        path: JSON file of ``with_checksum``.
+        schema: the one that is read, ``NAME/VERSION``.
+        what: the file, for messages.
+
+    Raises:
+        NewerVersionError: a later version of the same schema.
+        FormatError: missing, damaged, or of another schema.
+    """
+    value = read_json(path)
+    header = value if isinstance(value, dict) else {}
+    check_schema(header.get("schema"), schema, what)
+    check_checksum(header, what)
+    if not isinstance(header.get("files"), dict):
+        raise FormatError(f"{what} lists no files")
+    return header
 
 
 def with_checksum(value: Mapping[str, Any]) -> dict[str, Any]:

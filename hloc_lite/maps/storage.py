@@ -34,7 +34,7 @@ from hloc_lite.errors import (
 from hloc_lite.formats.colmap import read_files
 from hloc_lite.io.bank import ArrayReader, Bank
 from hloc_lite.io.files import file_sha256, read_json
-from hloc_lite.io.schemas import check_checksum, check_schema
+from hloc_lite.io.schemas import read_header_file
 from hloc_lite.io.staging import HEADER, content_state, current_file
 from hloc_lite.maps.calibration import MapCalibration, read_calibration
 from hloc_lite.maps.compact import read_compact
@@ -144,13 +144,7 @@ def read_map_header(folder: Path) -> dict[str, Any]:
         NewerVersionError: a newer version made the map.
         FormatError: no map there, another schema, or a damaged file.
     """
-    header = read_json(current_file(folder, HEADER))
-    header = header if isinstance(header, dict) else {}
-    check_schema(header.get("schema"), MAP_SCHEMA, folder / HEADER)
-    check_checksum(header, folder / HEADER)
-    if not isinstance(header.get("files"), dict):
-        raise FormatError(f"{folder / HEADER} lists no files")
-    return header
+    return read_header_file(current_file(folder, HEADER), MAP_SCHEMA, folder / HEADER)
 
 
 def _calibration(folder: Path, fields: Mapping[str, Any]) -> MapCalibration | None:

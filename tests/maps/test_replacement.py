@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -27,6 +28,10 @@ CALLS = ("replace", "unlink", "rmdir", "mkdir", "fsync")
 """Functions of ``os`` that change a folder; a process may die before each call."""
 STRIDE = int(os.environ.get("HLOC_LITE_KILL_STRIDE", "10"))
 """1 kills at every call, which takes a minute."""
+WRITERS: dict[str, Callable[[Path, Map], object]] = {
+    "full": lambda folder, each: each.save(folder),
+    "compact": lambda folder, each: compress_map(each, folder, overwrite=True),
+}
 QUALITY = FitQuality(3, 3, 0.1, 0.1, 0.1, 0.01, 0.1, 0.1, "positions", (0.0, 1.0))
 GEOREFERENCE = Georeference(50.0, 8.0, 100.0, Similarity3(1.0, np.eye(3), np.zeros(3)), QUALITY)
 
@@ -96,10 +101,10 @@ def test_a_writer_that_is_killed_at_any_call_leaves_the_old_or_the_new_map(
     maps, tmp_path: Path, kind: str
 ) -> None:
     old, new = maps
-    write = {
-        "full": lambda each, folder: each.save(folder),
-        "compact": lambda each, folder: compress_map(each, folder, overwrite=True),
-    }[kind]
+
+    def write(each: Map, folder: Path) -> None:
+        WRITERS[kind](folder, each)
+
     seen: list[bool] = []
     write(old, tmp_path / "old")
     write_georeference(tmp_path / "old", GEOREFERENCE)
@@ -244,10 +249,7 @@ def test_a_map_that_is_open_is_replaced_on_systems_that_move_no_open_files(
     maps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     old, new = maps
-    write = {
-        "full": lambda each: each.save(tmp_path),
-        "compact": lambda each: compress_map(each, tmp_path, overwrite=True),
-    }[kind]
+    write = partial(WRITERS[kind], tmp_path)
     write(old)
     held = next(path for path in sorted(tmp_path.rglob("*")) if path.suffix in (".h5", ".npy"))
     move = os.replace
@@ -272,10 +274,7 @@ def test_a_map_that_is_open_is_replaced_on_systems_that_move_no_open_files(
 @pytest.mark.parametrize("kind", ["full", "compact"])
 def test_a_private_map_stays_private(maps, tmp_path: Path, kind: str) -> None:
     old, new = maps
-    write = {
-        "full": lambda each: each.save(tmp_path),
-        "compact": lambda each: compress_map(each, tmp_path, overwrite=True),
-    }[kind]
+    write = partial(WRITERS[kind], tmp_path)
     write(old)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     for path in files:

@@ -43,3 +43,12 @@ def connect(decoder: PhotoDecoder) -> Iterator[Connect]:
             return stack.enter_context(client)
 
         yield start_client
+
+
+@pytest.fixture
+def held() -> Iterator[FakeLocalizer]:
+    """A localizer that blocks until its gate is set."""
+    localizer = FakeLocalizer()
+    localizer.gate.clear()
+    yield localizer
+    localizer.gate.set()

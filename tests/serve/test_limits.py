@@ -7,7 +7,7 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -211,15 +211,6 @@ def post_behind(client: TestClient, count: int) -> list[threading.Thread]:
     for thread in threads:
         thread.start()
     return threads
-
-
-@pytest.fixture
-def held() -> Iterator[FakeLocalizer]:
-    """A localizer that blocks until its gate is set."""
-    localizer = FakeLocalizer()
-    localizer.gate.clear()
-    yield localizer
-    localizer.gate.set()
 
 
 def test_a_full_queue_is_answered_429_at_once(connect: Connect, held: FakeLocalizer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from fastapi.testclient import TestClient
@@ -23,15 +23,6 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
-
-
-@pytest.fixture
-def held() -> Iterator[FakeLocalizer]:
-    """A localizer that blocks until its gate is set."""
-    localizer = FakeLocalizer()
-    localizer.gate.clear()
-    yield localizer
-    localizer.gate.set()
 
 
 def status(client: TestClient) -> str:
