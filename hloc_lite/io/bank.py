@@ -236,15 +236,6 @@ class Bank(Mapping[str, dict[str, np.ndarray]]):
                 raise FormatError(f"{self.path}: {field!r} of {key!r} was changed")
         return found
 
-    def check(self) -> None:
-        """Read all arrays, to compare them with their digests.
-
-        Raises:
-            FormatError: one is damaged or was changed.
-        """
-        for key in self:
-            self.read(key)
-
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
 

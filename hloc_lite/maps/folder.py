@@ -95,15 +95,16 @@ def check_links_inside(folder: Path) -> None:
     """
     root = os.path.realpath(folder)
     for parent, subfolders, names in os.walk(folder):
+        if parent == str(folder) and WORK in subfolders:
+            subfolders.remove(WORK)  # queries do not read it, and it may lie on another disk
         for name in sorted((*subfolders, *names)):
             path = os.path.join(parent, name)
             if os.path.islink(path) and not _is_inside(os.path.realpath(path), root):
                 raise FormatError(
                     f"{path} is a link out of the map, which a map from a stranger must not have: "
-                    f"replace it by the file, or give --trust-map (Python: trust=True)"
+                    f"put the file in its place, or give --trust-map to commands that take it "
+                    f"(Python: trust=True)"
                 )
-        if parent == str(folder) and WORK in subfolders:
-            subfolders.remove(WORK)  # not read by queries
 
 
 def _is_inside(path: str, root: str) -> bool:

@@ -179,4 +179,6 @@ def test_links_within_a_map_and_to_it_are_followed(folders, tmp_path: Path) -> N
     (folder / "report.json").rename(folder / "other.json")
     (folder / "report.json").symlink_to("other.json")
     (tmp_path / "link").symlink_to(folder)
+    (tmp_path / "other disk").mkdir()
+    (folder / "work").symlink_to(tmp_path / "other disk")  # no query reads it
     assert len(Map.open(tmp_path / "link").model.images) > 1
