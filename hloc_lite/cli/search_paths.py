@@ -1,7 +1,7 @@
 """Where this process looks for modules and programs: never in the current folder.
 
-The current folder may hold photos or a map from elsewhere, and and a
-``torch.py`` or a program called ``git`` beside them.
+The current folder may hold photos or a map from elsewhere, and beside them a
+``torch.py`` or a program called ``git``.
 """
 
 from __future__ import annotations

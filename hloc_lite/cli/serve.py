@@ -187,7 +187,7 @@ def _localizer_opener(
     def open_localizer(folder: Path) -> Localizes:
         from hloc_lite.io.weights import WeightsStore
         from hloc_lite.localize.localizer import Localizer
-        from hloc_lite.maps.checking import check_map
+        from hloc_lite.maps.limited_reading import check_map
         from hloc_lite.maps.map import Map
         from hloc_lite.serve.server import warm_up
 

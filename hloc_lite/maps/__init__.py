@@ -22,7 +22,7 @@ outside_names.py         its names of models, files and folders outside hloc_lit
 recorded_photos.py       photos that it was made of, from the folder that it names
 local_paths.py           paths of this machine in it, which tell no more than they have to
 verify.py                compares every file of it with its digest
-checking.py              reads a map in a child process first, for the service
+limited_reading.py       reads a map in a child process with limits first, for the service
 stored_descriptors.py    landmark descriptors in the folder, read when first indexed
 
 Surface of a map:

@@ -1,6 +1,6 @@
 """Reads a map in a child process first, so that one that crashes or explodes its reader is refused.
 
-``python -P -m hloc_lite.maps.checking FOLDER TRUST LIMITS...`` opens the map and reads what queries
+``python -P -m hloc_lite.maps.limited_reading FOLDER TRUST LIMITS...`` opens the map and reads what queries
 read: the model, the features of all images, the descriptors. Its limits follow from the bytes on
 disk. Tiles of a surface are not read: each is compared with its checksum when it is first used.
 """
@@ -58,7 +58,7 @@ def check_map(folder: Path, *, trust: bool = False, limits: CheckLimits | None =
     """
     given = limits or CheckLimits.of_size(_size_mb(folder))
     arguments = (folder.absolute(), int(trust), given.memory_mb, given.cpu_s)
-    run_check(folder, python_command("hloc_lite.maps.checking", *arguments), given)
+    run_check(folder, python_command("hloc_lite.maps.limited_reading", *arguments), given)
 
 
 def run_check(folder: Path, command: Sequence[str], limits: CheckLimits) -> None:

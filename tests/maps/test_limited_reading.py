@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hloc_lite.errors import DamagedMapError, FormatError
-from hloc_lite.maps.checking import CheckLimits, check_map, run_check
+from hloc_lite.maps.limited_reading import CheckLimits, check_map, run_check
 from tests.exact_scene import mapped_scene
 
 
