@@ -1,8 +1,9 @@
 """Reads a map in a child process first, so that one that crashes or explodes its reader is refused.
 
-``python -P -m hloc_lite.maps.limited_reading FOLDER TRUST LIMITS...`` opens the map and reads what queries
-read: the model, the features of all images, the descriptors. Its limits follow from the bytes on
-disk. Tiles of a surface are not read: each is compared with its checksum when it is first used.
+``python -P -m hloc_lite.maps.limited_reading FOLDER TRUST LIMITS...`` opens the map and reads what
+queries read: the model, the features of all images, the descriptors. Its limits follow from the
+bytes on disk. Tiles of a surface are not read: each is compared with its checksum when it is first
+used.
 """
 
 from __future__ import annotations
