@@ -12,7 +12,7 @@ import pytest
 from hloc_lite.cli.main import main
 from hloc_lite.cli.serve import read_token
 from hloc_lite.errors import ConfigError
-from hloc_lite.maps import checking
+from hloc_lite.maps import limited_reading
 from hloc_lite.maps.map import Map
 from hloc_lite.serve import map_pool, server
 from hloc_lite.serve.map_pool import parse_map_arguments
@@ -110,7 +110,7 @@ def test_set_comes_after_the_options(
     configs = []
     with mapped_scene() as (_, sfm_map):
         monkeypatch.setattr(Map, "open", lambda folder, trust: sfm_map)
-        monkeypatch.setattr(checking, "check_map", lambda folder, trust: None)
+        monkeypatch.setattr(limited_reading, "check_map", lambda folder, trust: None)
         monkeypatch.setattr(map_pool, "check_map_folders", lambda folders: None)
         monkeypatch.setattr(server, "warm_up", lambda each: configs.append(each.config))
         monkeypatch.setattr(
