@@ -182,9 +182,9 @@ def _load_backbone(name: str, runtime: Runtime) -> Pyramid:
         return Vgg16(
             read_netvlad_mat(runtime.weights.read("netvlad-pitts30k")), runtime.device
         ).pyramid
-    from hloc_lite.networks.backbone_lite0 import load_lite0
+    from hloc_lite.networks.efficientnet_lite import load_efficientnet_lite
 
-    return load_lite0(runtime.weights.read("efficientnet-lite0"), runtime.device).pyramid
+    return load_efficientnet_lite(runtime.weights.read("efficientnet-lite0"), runtime.device).pyramid
 
 
 def _working_size(photo: Photo, max_side_px: int) -> tuple[int, int]:

@@ -14,12 +14,12 @@ class GemLite(PretrainedDescriptor):
     """GeM with p = 3 (Radenovic 2018) over 1280 channels at stride 32."""
 
     def __init__(self, name: str, config: RetrievalConfig, runtime: Runtime) -> None:
-        from hloc_lite.networks.backbone_lite0 import HEAD_CHANNELS, load_lite0
+        from hloc_lite.networks.efficientnet_lite import HEAD_CHANNELS, load_efficientnet_lite
 
         self.descriptor_dim = HEAD_CHANNELS
         self._max_side_px = config.max_side_px
         self._device = runtime.device
-        self._backbone = load_lite0(runtime.weights.read("efficientnet-lite0"), runtime.device)
+        self._backbone = load_efficientnet_lite(runtime.weights.read("efficientnet-lite0"), runtime.device)
 
     def describe_one(self, photo: Photo) -> Float32:
         """(1280,) unit vector of a photo."""

@@ -31,12 +31,12 @@ class NetVladLite:
     """
 
     def __init__(self, name: str, config: RetrievalConfig, runtime: Runtime) -> None:
-        from hloc_lite.networks.backbone_lite0 import load_lite0
+        from hloc_lite.networks.efficientnet_lite import load_efficientnet_lite
 
         self._name = name
         self._config = config
         self._device = runtime.device
-        self._backbone = load_lite0(runtime.weights.read("efficientnet-lite0"), runtime.device)
+        self._backbone = load_efficientnet_lite(runtime.weights.read("efficientnet-lite0"), runtime.device)
         self._vocabulary: Vocabulary | None = None
         self._whitening: Whitening | None = None
         self._kept: dict[bytes, Float32] = {}

@@ -1,7 +1,8 @@
-"""EfficientNet-Lite0 (Tan 2019; the Lite variant has ReLU6 and no squeeze-and-excite) in torch."""
+"""EfficientNet-Lite0, 1 and 2 (Tan 2019; Lite: ReLU6 and no squeeze-and-excite) in torch."""
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +35,14 @@ STAGES = (
     Stage(5, 2, 6, 192, 4),
     Stage(3, 1, 6, 320, 1),
 )
+SCALES = {
+    "efficientnet-lite0": (1.0, 1.0),
+    "efficientnet-lite1": (1.0, 1.1),
+    "efficientnet-lite2": (1.1, 1.2),
+}
+"""Name -> factors of the channels and of the blocks of each stage, relative to Lite0."""
+CHANNEL_STEP = 8
+"""Scaled channels are rounded to multiples of it."""
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
 PYRAMID_STAGES = (2, 3, 5)
@@ -41,6 +50,27 @@ PYRAMID_STAGES = (2, 3, 5)
 NUM_CLASSES = 1000
 PIXEL_MEAN, PIXEL_STD = 0.498, 0.502
 """Normalization of RGB / 255 in training, the same for the three channels."""
+
+
+def scaled_stages(name: str) -> tuple[Stage, ...]:
+    """The stages of a network of ``SCALES``; the first and the last keep their one block."""
+    width, depth = SCALES[name]
+    return tuple(
+        stage._replace(
+            channels=_scaled_channels(stage.channels, width),
+            num_blocks=stage.num_blocks
+            if stage in (STAGES[0], STAGES[-1])
+            else math.ceil(depth * stage.num_blocks),
+        )
+        for stage in STAGES
+    )
+
+
+def _scaled_channels(channels: int, width: float) -> int:
+    """Nearest multiple of the step, but no less than nine tenths of the exact product."""
+    exact = channels * width
+    rounded = max(CHANNEL_STEP, int(exact + CHANNEL_STEP / 2) // CHANNEL_STEP * CHANNEL_STEP)
+    return rounded if rounded >= 0.9 * exact else rounded + CHANNEL_STEP
 
 
 class SamePaddedConv(nn.Conv2d):
@@ -91,16 +121,21 @@ class InvertedResidual(nn.Module):
         return x + y if self.has_skip else y
 
 
-class EfficientNetLite0(nn.Module):
-    """The ImageNet classifier, whose feature maps ``stride16`` and ``head`` return."""
+class EfficientNetLite(nn.Module):
+    """The ImageNet classifier, whose feature maps ``stride16`` and ``head`` return.
 
-    def __init__(self) -> None:
+    Args:
+        name: of ``SCALES``.
+    """
+
+    def __init__(self, name: str = "efficientnet-lite0") -> None:
         super().__init__()
+        stages = scaled_stages(name)
         self.conv_stem = SamePaddedConv(3, STEM_CHANNELS, 3, 2, bias=False)
         self.bn0 = _batch_norm(STEM_CHANNELS)
         blocks: list[InvertedResidual] = []
         inputs = STEM_CHANNELS
-        for stage in STAGES:
+        for stage in stages:
             for index in range(stage.num_blocks):
                 blocks.append(InvertedResidual(stage, inputs, stage.stride if index == 0 else 1))
                 inputs = stage.channels
@@ -108,8 +143,9 @@ class EfficientNetLite0(nn.Module):
         self.conv_head = SamePaddedConv(inputs, HEAD_CHANNELS, 1, bias=False)
         self.bn1 = _batch_norm(HEAD_CHANNELS)
         self.fc = nn.Linear(HEAD_CHANNELS, NUM_CLASSES)
+        self.stride16_channels = stages[PYRAMID_STAGES[-1] - 1].channels
         self.num_blocks_of_levels = [
-            sum(stage.num_blocks for stage in STAGES[:count]) for count in PYRAMID_STAGES
+            sum(stage.num_blocks for stage in stages[:count]) for count in PYRAMID_STAGES
         ]
 
     def pyramid(self, rgb: torch.Tensor) -> list[torch.Tensor]:
@@ -128,7 +164,10 @@ class EfficientNetLite0(nn.Module):
         return levels
 
     def stride16(self, rgb: torch.Tensor) -> torch.Tensor:
-        """Signed features (B, 112, ceil(H / 16), ceil(W / 16)) of (B, 3, H, W) RGB in [0, 1]."""
+        """Signed features (B, C, ceil(H / 16), ceil(W / 16)) of (B, 3, H, W) RGB in [0, 1].
+
+        C is ``stride16_channels``, 112 for Lite0.
+        """
         return self.pyramid(rgb)[-1]
 
     def head(self, stride16: torch.Tensor) -> torch.Tensor:
@@ -143,7 +182,7 @@ class EfficientNetLite0(nn.Module):
         return self.fc(self.head(self.stride16(rgb)).mean(dim=(-2, -1)))
 
 
-def fold_batch_norms(network: EfficientNetLite0) -> EfficientNetLite0:
+def fold_batch_norms(network: EfficientNetLite) -> EfficientNetLite:
     """Fold batch norms into the convolutions before them, in place; for inference only."""
     pairs: list[tuple[nn.Module, str, str]] = [
         (network, "conv_stem", "bn0"),
@@ -158,17 +197,19 @@ def fold_batch_norms(network: EfficientNetLite0) -> EfficientNetLite0:
     return network
 
 
-def load_lite0(file: Path | WeightsFile, device: str) -> EfficientNetLite0:
-    """The network with the weights of an ``efficientnet-lite0`` file, ready for inference.
+def load_efficientnet_lite(
+    file: Path | WeightsFile, device: str, name: str = "efficientnet-lite0"
+) -> EfficientNetLite:
+    """The network of ``SCALES`` with the weights of its file, ready for inference.
 
     Raises:
         WeightsError: the file is not such a checkpoint.
     """
-    with checkpoint_errors(file, "EfficientNet-Lite0", "efficientnet-lite0"):
+    with checkpoint_errors(file, f"EfficientNet-Lite{name[-1]}", name):
         checkpoint = read_checkpoint(file)
         # names in the file have leading underscores: _blocks.3._expand_conv.weight
-        renamed = {re.sub(r"(^|\.)_", r"\1", name): value for name, value in checkpoint.items()}
-        network = load_parameters(EfficientNetLite0(), renamed, "cpu")
+        renamed = {re.sub(r"(^|\.)_", r"\1", key): value for key, value in checkpoint.items()}
+        network = load_parameters(EfficientNetLite(name), renamed, "cpu")
     network = fold_batch_norms(network).requires_grad_(False).to(device)
     # the memory order of photos, in which depthwise convolutions are faster on CPUs
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

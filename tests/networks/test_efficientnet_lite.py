@@ -5,11 +5,13 @@ import skimage.data
 import torch
 
 from hloc_lite.errors import WeightsError
-from hloc_lite.networks.backbone_lite0 import (
-    EfficientNetLite0,
+from hloc_lite.networks.efficientnet_lite import (
+    SCALES,
+    EfficientNetLite,
     SamePaddedConv,
     fold_batch_norms,
-    load_lite0,
+    load_efficientnet_lite,
+    scaled_stages,
 )
 from hloc_lite.retrieval.pixels import local_vectors, rgb_tensor
 from hloc_lite.types import Photo
@@ -17,7 +19,7 @@ from hloc_lite.types import Photo
 
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (50, 33), (1, 1)])
 def test_strides_round_up(height, width):
-    network = EfficientNetLite0().eval()
+    network = EfficientNetLite().eval()
     with torch.inference_mode():
         stride16 = network.stride16(torch.rand(1, 3, height, width))
         head = network.head(stride16)
@@ -28,7 +30,7 @@ def test_strides_round_up(height, width):
 
 def test_folding_preserves_the_function():
     torch.manual_seed(0)
-    network = EfficientNetLite0().eval().double()  # random layers amplify rounding
+    network = EfficientNetLite().eval().double()  # random layers amplify rounding
     norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     for norm in norms:
         torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
@@ -71,17 +73,32 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "broken.pth").write_bytes(b"broken")
     for name in ("other.pth", "broken.pth", "absent.pth"):
         with pytest.raises(WeightsError, match="weights fetch efficientnet-lite0"):
-            load_lite0(tmp_path / name, "cpu")
+            load_efficientnet_lite(tmp_path / name, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "blocks"),
+    [  # tables of the published networks
+        ("efficientnet-lite0", (16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 3, 3, 4, 1)),
+        ("efficientnet-lite1", (16, 24, 40, 80, 112, 192, 320), (1, 3, 3, 4, 4, 5, 1)),
+        ("efficientnet-lite2", (16, 24, 48, 88, 120, 208, 352), (1, 3, 3, 4, 4, 5, 1)),
+    ],
+)
+def test_scaled_stages(name, channels, blocks):
+    stages = scaled_stages(name)
+    assert tuple(stage.channels for stage in stages) == channels
+    assert tuple(stage.num_blocks for stage in stages) == blocks
 
 
 @pytest.mark.weights
+@pytest.mark.parametrize("name", SCALES)
 @pytest.mark.parametrize(
     ("picture", "classes", "least"),
-    [("chelsea", (281, 282, 285), 0.8), ("coffee", (967,), 0.8), ("rocket", (657, 744), 0.2)],
+    [("chelsea", (281, 282, 285), 0.8), ("coffee", (967,), 0.5), ("rocket", (657, 744), 0.2)],
 )
-def test_recognizes_pictures(runtime, picture, classes, least):
+def test_recognizes_pictures(runtime, name, picture, classes, least):
     """A cat (tabby, tiger or Egyptian), an espresso, a rocket (missile, projectile)."""
-    network = load_lite0(runtime.weights.path("efficientnet-lite0"), "cpu")
+    network = load_efficientnet_lite(runtime.weights.path(name), "cpu", name)
     pixels = getattr(skimage.data, picture)()
     height, width, _ = pixels.shape
     side = min(height, width)
