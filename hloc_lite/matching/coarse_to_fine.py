@@ -184,7 +184,9 @@ def _load_backbone(name: str, runtime: Runtime) -> Pyramid:
         ).pyramid
     from hloc_lite.networks.efficientnet_lite import load_efficientnet_lite
 
-    return load_efficientnet_lite(runtime.weights.read("efficientnet-lite0"), runtime.device).pyramid
+    return load_efficientnet_lite(
+        runtime.weights.read("efficientnet-lite0"), runtime.device
+    ).pyramid
 
 
 def _working_size(photo: Photo, max_side_px: int) -> tuple[int, int]:

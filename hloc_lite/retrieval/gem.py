@@ -19,7 +19,9 @@ class GemLite(PretrainedDescriptor):
         self.descriptor_dim = HEAD_CHANNELS
         self._max_side_px = config.max_side_px
         self._device = runtime.device
-        self._backbone = load_efficientnet_lite(runtime.weights.read("efficientnet-lite0"), runtime.device)
+        self._backbone = load_efficientnet_lite(
+            runtime.weights.read("efficientnet-lite0"), runtime.device
+        )
 
     def describe_one(self, photo: Photo) -> Float32:
         """(1280,) unit vector of a photo."""

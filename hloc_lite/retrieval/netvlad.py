@@ -36,7 +36,9 @@ class NetVladLite:
         self._name = name
         self._config = config
         self._device = runtime.device
-        self._backbone = load_efficientnet_lite(runtime.weights.read("efficientnet-lite0"), runtime.device)
+        self._backbone = load_efficientnet_lite(
+            runtime.weights.read("efficientnet-lite0"), runtime.device
+        )
         self._vocabulary: Vocabulary | None = None
         self._whitening: Whitening | None = None
         self._kept: dict[bytes, Float32] = {}
