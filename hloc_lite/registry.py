@@ -115,6 +115,43 @@ GLOBAL_DESCRIPTORS = Table(
         "netvlad-pitts30k": Entry(
             "hloc_lite.retrieval.netvlad_vgg16:NetVladVgg16", ("netvlad-pitts30k",)
         ),
+        "pooled:": Entry("hloc_lite.retrieval.pooled:PooledDescriptor"),
+    },
+)
+_NETVLAD_KIN = "hloc_lite.retrieval.poolings.netvlad"
+POOLINGS = Table(
+    "pooling",
+    "hloc_lite.poolings",
+    Entry,
+    {
+        "average": Entry("hloc_lite.retrieval.poolings.average:Average"),
+        "blcf": Entry("hloc_lite.retrieval.poolings.blcf:Blcf"),
+        "cam": Entry("hloc_lite.retrieval.poolings.cam:Cam"),
+        "crow": Entry("hloc_lite.retrieval.poolings.crow:Crow"),
+        "gem": Entry("hloc_lite.retrieval.poolings.gem:Gem"),
+        "mac": Entry("hloc_lite.retrieval.poolings.mac:Mac"),
+        "netfv": Entry(f"{_NETVLAD_KIN}:NetFisher"),
+        "netrvlad": Entry(f"{_NETVLAD_KIN}:NetRvlad"),
+        "netvlad": Entry(f"{_NETVLAD_KIN}:NetVlad"),
+        "nip": Entry("hloc_lite.retrieval.poolings.nested_invariance:NestedInvariance"),
+        "rmac": Entry("hloc_lite.retrieval.poolings.rmac:Rmac"),
+        "selective-vlad": Entry("hloc_lite.retrieval.poolings.selective:SelectiveVlad"),
+        "soft-dbow": Entry(f"{_NETVLAD_KIN}:SoftBagOfWords"),
+        "spoc": Entry("hloc_lite.retrieval.poolings.spoc:Spoc"),
+    },
+)
+_LITE = "hloc_lite.retrieval.backbones.efficientnet_lite:EfficientNetLiteBackbone"
+BACKBONES = Table(
+    "backbone",
+    "hloc_lite.backbones",
+    Entry,
+    {
+        "lite0": Entry(_LITE, ("efficientnet-lite0",)),
+        "lite1": Entry(_LITE, ("efficientnet-lite1",)),
+        "lite2": Entry(_LITE, ("efficientnet-lite2",)),
+        "vgg16-pitts30k": Entry(
+            "hloc_lite.retrieval.backbones.vgg16:Vgg16Backbone", ("netvlad-pitts30k",)
+        ),
     },
 )
 SEGMENTERS = Table(
@@ -165,6 +202,8 @@ TABLES: dict[str, Table[Any]] = {
     "features": FEATURES,
     "matchers": MATCHERS,
     "global_descriptors": GLOBAL_DESCRIPTORS,
+    "poolings": POOLINGS,
+    "backbones": BACKBONES,
     "segmenters": SEGMENTERS,
     "depth_models": DEPTH_MODELS,
     "estimators": ESTIMATORS,

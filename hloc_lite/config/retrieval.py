@@ -18,6 +18,9 @@ class RetrievalConfig(Section):
     """Name of a global descriptor in the registry."""
     max_side_px: int = Field(640, ge=64, le=4096)
     """Longer image side at which the backbone runs."""
+    scales: tuple[float, ...] = Field((1.0,), min_length=1, max_length=8)
+    """Factors of ``max_side_px`` at which ``pooled:`` descriptors see a photo; several cost as much
+    time each. Papers on landmarks use 1, 0.707 and 0.5."""
     num_clusters: int = Field(64, ge=2, le=4096)
     """NetVLAD clusters, as in the paper: 4 to 9 points of mean average precision above 32 on
     rendered streets."""

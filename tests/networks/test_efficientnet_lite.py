@@ -97,7 +97,7 @@ def test_scaled_stages(name, channels, blocks):
     [("chelsea", (281, 282, 285), 0.8), ("coffee", (967,), 0.5), ("rocket", (540, 657, 744), 0.2)],
 )
 def test_recognizes_pictures(runtime, name, picture, classes, least):
-    """A cat (tabby, tiger or Egyptian), an espresso, a rocket by its tower (platform, missile, projectile)."""
+    """A cat (tabby, tiger or Egyptian), an espresso, a rocket (or its tower)."""
     network = load_efficientnet_lite(runtime.weights.path(name), "cpu", name)
     pixels = getattr(skimage.data, picture)()
     height, width, _ = pixels.shape

@@ -1,0 +1,1 @@
+"""Networks whose feature maps are pooled: one file each."""

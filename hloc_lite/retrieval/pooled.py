@@ -1,0 +1,111 @@
+"""``pooled:POOLING+BACKBONE``: any pooling on any backbone, such as ``pooled:crow+lite1``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hloc_lite.config import RetrievalConfig
+from hloc_lite.errors import ConfigError, HlocLiteError
+from hloc_lite.registry import BACKBONES, POOLINGS, Runtime, load_factory, lookup
+from hloc_lite.retrieval.aggregation import l2_normalized
+from hloc_lite.retrieval.backbone import Backbone
+from hloc_lite.retrieval.pixels import rgb_tensor
+from hloc_lite.retrieval.pooling import FeatureMaps, Pooling
+from hloc_lite.retrieval.whitening import Whitening, learn_whitening
+from hloc_lite.types import Float32, Photo
+
+PREFIX = "pooled:"
+MAX_WHITENING_IMAGES = 10_000
+"""Images from which whitening is learned: enough for a few thousand dimensions."""
+
+
+class PooledDescriptor:
+    """A pooling of feature maps, L2-normalized, and whitened if there are enough images.
+
+    With several ``config.scales``, the photo is described at each, as the pooling combines them.
+
+    Raises:
+        ConfigError: a name without ``+``.
+        UnknownNameError: no such pooling or backbone.
+    """
+
+    def __init__(self, name: str, config: RetrievalConfig, runtime: Runtime) -> None:
+        pooling, plus, backbone = name.removeprefix(PREFIX).partition("+")
+        if not plus:
+            raise ConfigError(
+                f"{name!r}: expected {PREFIX}POOLING+BACKBONE, such as pooled:gem+lite0"
+            )
+        self._name, self._config, self._device = name, config, runtime.device
+        self._pooling: Pooling = load_factory(lookup(POOLINGS, pooling).factory)(config)
+        factory = load_factory(lookup(BACKBONES, backbone).factory)
+        self._backbone: Backbone = factory(backbone, runtime)
+        self._whitening: Whitening | None = None
+
+    def fit(self, photos: Sequence[Photo]) -> None:
+        """Learn what the pooling learns, and the whitening from enough photos.
+
+        Raises:
+            HlocLiteError: there are no photos.
+        """
+        if len(photos) == 0:
+            raise HlocLiteError(f"{self._name} learns from map images, but got none; give some")
+        rng = np.random.default_rng(self._config.seed)
+        sample = _sample(rng, len(photos), self._config.vocabulary_images)
+        if type(self._pooling).fit is not Pooling.fit:
+            self._pooling.fit([self._feature_maps(photos[index]) for index in sample])
+        self._whitening = None
+        if len(photos) >= self._config.whiten_min_images:
+            sample = _sample(rng, len(photos), MAX_WHITENING_IMAGES)
+            rows = np.concatenate([self.describe([photos[index]]) for index in sample])
+            self._whitening = learn_whitening(rows, self._config.output_dim)
+
+    def state(self) -> dict[str, Any]:
+        """Arrays of the pooling, and ``mean`` and ``projection`` if whitened."""
+        arrays = self._pooling.state()
+        if self._whitening is None:
+            return arrays
+        return arrays | {"mean": self._whitening.mean, "projection": self._whitening.projection}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore the ``state`` of another instance.
+
+        Raises:
+            HlocLiteError: what the pooling learned is missing.
+        """
+        self._pooling.load_state(state)
+        self._whitening = None
+        if "projection" in state:
+            self._whitening = Whitening(state["mean"], state["projection"])
+
+    def describe(self, photos: Sequence[Photo]) -> Float32:
+        """(B, D) unit rows.
+
+        Raises:
+            HlocLiteError: the pooling has learned nothing yet.
+        """
+        rows = [self._pooling.pool(self._feature_maps(photo)) for photo in photos]
+        vectors = l2_normalized(np.array(rows, np.float32).reshape(len(rows), -1))
+        return self._whitening.apply(vectors) if self._whitening else vectors
+
+    def _feature_maps(self, photo: Photo) -> FeatureMaps:
+        import torch
+
+        views = []
+        with torch.inference_mode():
+            for scale in self._config.scales:
+                side = max(1, round(scale * self._config.max_side_px))
+                rgb = rgb_tensor(photo, side, self._device)
+                for turns in range(self._pooling.quarter_turns):
+                    turned = torch.rot90(rgb, turns, dims=(-2, -1))
+                    feature_map = self._backbone.feature_map(turned, self._pooling.map_kind)
+                    views.append(feature_map[0].contiguous().cpu().numpy())
+        classes = self._backbone.class_weights if self._pooling.needs_classes else None
+        return FeatureMaps(tuple(views), classes)
+
+
+def _sample(rng: np.random.Generator, count: int, max_size: int) -> np.ndarray:
+    """At most ``max_size`` random indices below ``count``, ascending."""
+    return np.sort(rng.choice(count, min(count, max_size), replace=False))

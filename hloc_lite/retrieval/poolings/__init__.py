@@ -1,0 +1,1 @@
+"""Poolings: one file each, from the feature map of a photo to one vector."""
