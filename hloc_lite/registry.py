@@ -105,6 +105,7 @@ MATCHERS = Table(
         "loftr-indoor": MatcherEntry(_LOFTR, ("loftr-indoor",), is_learned=True, takes_photos=True),
     },
 )
+_HASHES = "hloc_lite.retrieval.perceptual_hashes:PerceptualHash"
 GLOBAL_DESCRIPTORS = Table(
     "global descriptor",
     "hloc_lite.global_descriptors",
@@ -115,6 +116,11 @@ GLOBAL_DESCRIPTORS = Table(
         "netvlad-pitts30k": Entry(
             "hloc_lite.retrieval.netvlad_vgg16:NetVladVgg16", ("netvlad-pitts30k",)
         ),
+        "local:": Entry("hloc_lite.retrieval.pooled:PooledFeatures"),
+        "ahash": Entry(_HASHES),
+        "dhash": Entry(_HASHES),
+        "phash": Entry(_HASHES),
+        "hsv-histogram": Entry("hloc_lite.retrieval.colour_histogram:ColourHistogram"),
         "pooled:": Entry("hloc_lite.retrieval.pooled:PooledDescriptor"),
     },
 )
@@ -126,8 +132,10 @@ POOLINGS = Table(
     {
         "average": Entry("hloc_lite.retrieval.poolings.average:Average"),
         "blcf": Entry("hloc_lite.retrieval.poolings.blcf:Blcf"),
+        "bow": Entry("hloc_lite.retrieval.poolings.bow:BagOfWords"),
         "cam": Entry("hloc_lite.retrieval.poolings.cam:Cam"),
         "crow": Entry("hloc_lite.retrieval.poolings.crow:Crow"),
+        "fisher": Entry("hloc_lite.retrieval.poolings.fisher:Fisher"),
         "gem": Entry("hloc_lite.retrieval.poolings.gem:Gem"),
         "mac": Entry("hloc_lite.retrieval.poolings.mac:Mac"),
         "netfv": Entry(f"{_NETVLAD_KIN}:NetFisher"),
@@ -138,6 +146,7 @@ POOLINGS = Table(
         "selective-vlad": Entry("hloc_lite.retrieval.poolings.selective:SelectiveVlad"),
         "soft-dbow": Entry(f"{_NETVLAD_KIN}:SoftBagOfWords"),
         "spoc": Entry("hloc_lite.retrieval.poolings.spoc:Spoc"),
+        "vlad": Entry("hloc_lite.retrieval.poolings.vlad:Vlad"),
     },
 )
 _LITE = "hloc_lite.retrieval.backbones.efficientnet_lite:EfficientNetLiteBackbone"

@@ -1,4 +1,8 @@
-"""``pooled:POOLING+BACKBONE``: any pooling on any backbone, such as ``pooled:crow+lite1``."""
+"""Descriptors ``pooled:POOLING+BACKBONE`` and ``local:POOLING+FEATURES``.
+
+``pooled:crow+lite1`` pools the feature map of a network, ``local:vlad+rootsift`` the descriptors of
+local features, which are a map of one column.
+"""
 
 from __future__ import annotations
 
@@ -7,42 +11,40 @@ from typing import Any
 
 import numpy as np
 
-from hloc_lite.config import RetrievalConfig
+from hloc_lite.config import FeaturesConfig, RetrievalConfig
 from hloc_lite.errors import ConfigError, HlocLiteError
-from hloc_lite.registry import BACKBONES, POOLINGS, Runtime, load_factory, lookup
+from hloc_lite.protocols import FeatureExtractor
+from hloc_lite.registry import (
+    BACKBONES,
+    FEATURES,
+    POOLINGS,
+    Runtime,
+    create,
+    load_factory,
+    lookup,
+)
 from hloc_lite.retrieval.aggregation import l2_normalized
 from hloc_lite.retrieval.backbone import Backbone
 from hloc_lite.retrieval.pixels import rgb_tensor
-from hloc_lite.retrieval.pooling import FeatureMaps, Pooling
+from hloc_lite.retrieval.pooling import FeatureMaps, MapKind, Pooling
 from hloc_lite.retrieval.whitening import Whitening, learn_whitening
 from hloc_lite.types import Float32, Photo
 
-PREFIX = "pooled:"
 MAX_WHITENING_IMAGES = 10_000
 """Images from which whitening is learned: enough for a few thousand dimensions."""
 
 
-class PooledDescriptor:
-    """A pooling of feature maps, L2-normalized, and whitened if there are enough images.
+class _Pooled:
+    """A pooling, L2-normalized, and whitened if there are enough images to learn it from."""
 
-    With several ``config.scales``, the photo is described at each, as the pooling combines them.
-
-    Raises:
-        ConfigError: a name without ``+``.
-        UnknownNameError: no such pooling or backbone.
-    """
-
-    def __init__(self, name: str, config: RetrievalConfig, runtime: Runtime) -> None:
-        pooling, plus, backbone = name.removeprefix(PREFIX).partition("+")
-        if not plus:
-            raise ConfigError(
-                f"{name!r}: expected {PREFIX}POOLING+BACKBONE, such as pooled:gem+lite0"
-            )
-        self._name, self._config, self._device = name, config, runtime.device
+    def __init__(self, name: str, pooling: str, config: RetrievalConfig) -> None:
+        self._name, self._config = name, config
         self._pooling: Pooling = load_factory(lookup(POOLINGS, pooling).factory)(config)
-        factory = load_factory(lookup(BACKBONES, backbone).factory)
-        self._backbone: Backbone = factory(backbone, runtime)
         self._whitening: Whitening | None = None
+
+    def feature_maps(self, photo: Photo) -> FeatureMaps:
+        """Feature maps of a photo, to be implemented."""
+        raise NotImplementedError
 
     def fit(self, photos: Sequence[Photo]) -> None:
         """Learn what the pooling learns, and the whitening from enough photos.
@@ -55,7 +57,7 @@ class PooledDescriptor:
         rng = np.random.default_rng(self._config.seed)
         sample = _sample(rng, len(photos), self._config.vocabulary_images)
         if type(self._pooling).fit is not Pooling.fit:
-            self._pooling.fit([self._feature_maps(photos[index]) for index in sample])
+            self._pooling.fit([self.feature_maps(photos[index]) for index in sample])
         self._whitening = None
         if len(photos) >= self._config.whiten_min_images:
             sample = _sample(rng, len(photos), MAX_WHITENING_IMAGES)
@@ -86,11 +88,30 @@ class PooledDescriptor:
         Raises:
             HlocLiteError: the pooling has learned nothing yet.
         """
-        rows = [self._pooling.pool(self._feature_maps(photo)) for photo in photos]
-        vectors = l2_normalized(np.array(rows, np.float32).reshape(len(rows), -1))
+        rows = [self._pooling.pool(self.feature_maps(photo)) for photo in photos]
+        vectors = l2_normalized(np.array(rows, np.float32))
         return self._whitening.apply(vectors) if self._whitening else vectors
 
-    def _feature_maps(self, photo: Photo) -> FeatureMaps:
+
+class PooledDescriptor(_Pooled):
+    """``pooled:POOLING+BACKBONE``: a pooling of the feature maps of a network.
+
+    With several ``config.scales``, the photo is described at each, as the pooling combines them.
+
+    Raises:
+        ConfigError: a name without ``+``.
+        UnknownNameError: no such pooling or backbone.
+    """
+
+    def __init__(self, name: str, config: RetrievalConfig, runtime: Runtime) -> None:
+        pooling, backbone = _parts(name, "pooled:gem+lite0")
+        super().__init__(name, pooling, config)
+        factory = load_factory(lookup(BACKBONES, backbone).factory)
+        self._backbone: Backbone = factory(backbone, runtime)
+        self._device = runtime.device
+
+    def feature_maps(self, photo: Photo) -> FeatureMaps:
+        """Maps of the photo at each scale, and turned if the pooling asks for it."""
         import torch
 
         views = []
@@ -104,6 +125,45 @@ class PooledDescriptor:
                     views.append(feature_map[0].contiguous().cpu().numpy())
         classes = self._backbone.class_weights if self._pooling.needs_classes else None
         return FeatureMaps(tuple(views), classes)
+
+
+class PooledFeatures(_Pooled):
+    """``local:POOLING+FEATURES``: a pooling of the descriptors of local features.
+
+    The features have the defaults of their name, at ``config.max_side_px``. A photo without any
+    gets the vector of one descriptor of zeros.
+
+    Raises:
+        ConfigError: a name without ``+``, or a pooling that needs a whole feature map.
+        UnknownNameError: no such pooling or features.
+    """
+
+    def __init__(self, name: str, config: RetrievalConfig, runtime: Runtime) -> None:
+        pooling, features = _parts(name, "local:vlad+rootsift")
+        super().__init__(name, pooling, config)
+        if self._pooling.map_kind is not MapKind.LOCAL:
+            raise ConfigError(
+                f"{name!r}: {pooling} pools responses of a network, not descriptors; use vlad, "
+                f"fisher, bow or netvlad, or pooled:{pooling}+lite0"
+            )
+        tuned = lookup(FEATURES, features).defaults.get("features", {})
+        settings = FeaturesConfig(name=features, max_side_px=config.max_side_px, **tuned)
+        self._extractor: FeatureExtractor = create(FEATURES, features, settings, runtime)
+
+    def feature_maps(self, photo: Photo) -> FeatureMaps:
+        """(D, N, 1) descriptors of the photo's N features; of none, one of zeros."""
+        descriptors = self._extractor.extract([photo])[0].descriptors.astype(np.float32)
+        if len(descriptors) == 0:
+            descriptors = np.zeros((1, self._extractor.descriptor_dim), np.float32)
+        return FeatureMaps((descriptors.T[:, :, None],))
+
+
+def _parts(name: str, example: str) -> tuple[str, str]:
+    """Pooling and network of a name. Raises ConfigError if it has not two parts."""
+    pooling, plus, network = name.partition(":")[2].partition("+")
+    if not plus or not pooling or not network:
+        raise ConfigError(f"unknown name {name!r}: expected two parts, such as {example}")
+    return pooling, network
 
 
 def _sample(rng: np.random.Generator, count: int, max_size: int) -> np.ndarray:

@@ -14,14 +14,17 @@ from hloc_lite.errors import HlocLiteError
 from hloc_lite.registry import POOLINGS, load_factory
 from hloc_lite.retrieval.aggregation import l2_normalized
 from hloc_lite.retrieval.pooling import FeatureMaps, MapKind
+from hloc_lite.retrieval.poolings.bow import inverse_document_frequency
 from hloc_lite.retrieval.poolings.cam import class_activation_maps, class_weighted
 from hloc_lite.retrieval.poolings.crow import channel_weights, crow, spatial_weights
+from hloc_lite.retrieval.poolings.fisher import fisher_vector
 from hloc_lite.retrieval.poolings.mac import mac
 from hloc_lite.retrieval.poolings.nested_invariance import nested_invariance
 from hloc_lite.retrieval.poolings.netvlad import net_fisher
 from hloc_lite.retrieval.poolings.rmac import regions, rmac
 from hloc_lite.retrieval.poolings.selective import max_mask, sum_mask
 from hloc_lite.retrieval.poolings.spoc import centre_prior, spoc
+from hloc_lite.retrieval.poolings.vlad import vlad
 
 CONFIG = RetrievalConfig(num_clusters=3)
 SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9))
@@ -201,6 +204,63 @@ def test_net_fisher_against_loops(seed, count, dim, num_words):
                 second[k, d] += float(assignment[i, k]) * (z * z - 1)
     expected = unit(np.concatenate([unit(row) for row in first])) + unit(second.ravel())
     found = net_fisher(local, assignment, centers, deviations)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_idf_by_hand():
+    counts = np.array([[3.0, 0, 1], [1, 0, 0]], np.float32)
+    np.testing.assert_allclose(inverse_document_frequency(counts), [0, 0, math.log(2)])
+
+
+@given(st.integers(0, 99), st.integers(1, 6), st.integers(1, 3), st.integers(1, 4))
+def test_vlad_against_loops(seed, count, dim, num_words):
+    rng = np.random.default_rng(seed)
+    local = rng.normal(size=(count, dim)).astype(np.float32)
+    centers = rng.normal(size=(num_words, dim)).astype(np.float32)
+    nearest = rng.integers(0, num_words, count)
+    expected = []
+    for k in range(num_words):
+        total = [
+            sum(float(local[i, d]) - float(centers[k, d]) for i in range(count) if nearest[i] == k)
+            for d in range(dim)
+        ]
+        expected.append(unit([math.copysign(math.sqrt(abs(t)), t) for t in total]))
+    np.testing.assert_allclose(vlad(local, nearest, centers), expected, rtol=1e-3, atol=1e-4)
+
+
+@given(st.integers(0, 99), st.integers(1, 6), st.integers(1, 3), st.integers(1, 4))
+def test_fisher_is_the_gradient_of_the_log_likelihood(seed, count, dim, num_words):
+    """Against central differences of the mean log-likelihood, scaled by the Fisher information."""
+    rng = np.random.default_rng(seed)
+    local = rng.normal(size=(count, dim))
+    weights = rng.dirichlet(5 * np.ones(num_words))
+    means = rng.normal(size=(num_words, dim))
+    deviations = rng.uniform(0.7, 2, (num_words, dim))
+
+    def likelihood(means, deviations):
+        total = 0.0
+        for x in local:
+            density = 0.0
+            for weight, mean, deviation in zip(weights, means, deviations, strict=True):
+                exponent = sum(
+                    ((a - m) / s) ** 2 for a, m, s in zip(x, mean, deviation, strict=True)
+                )
+                density += weight * math.exp(-exponent / 2) / math.prod(deviation)
+            total += math.log(density)
+        return total / count
+
+    step, expected = 1e-5, []
+    for array, information in ((means, 1.0), (deviations, 2.0)):
+        for k in range(num_words):
+            for d in range(dim):
+                kept, array[k, d] = array[k, d], array[k, d] + step
+                above = likelihood(means, deviations)
+                array[k, d] = kept - step
+                below = likelihood(means, deviations)
+                array[k, d] = kept
+                gradient = (above - below) / (2 * step)
+                expected.append(gradient * deviations[k, d] / math.sqrt(information * weights[k]))
+    found = fisher_vector(local, weights, means, deviations)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 

@@ -35,7 +35,7 @@ class VocabularyPooling(Pooling):
     def fit(self, samples: Sequence[FeatureMaps]) -> None:
         """Learn the words by k-means."""
         rng = np.random.default_rng(self.config.seed)
-        vectors = np.concatenate([_sampled(rng, unit_rows(maps.first)) for maps in samples])
+        vectors = np.concatenate([sampled_rows(rng, unit_rows(maps.first)) for maps in samples])
         self.words = learn_vocabulary(vectors, self.config.num_clusters, self.config.seed)
         self.fit_words(vectors)
 
@@ -163,6 +163,7 @@ def unit_rows(feature_map: Float32) -> Float32:
     return l2_normalized(local_rows(feature_map))
 
 
-def _sampled(rng: np.random.Generator, rows: Float32) -> Float32:
+def sampled_rows(rng: np.random.Generator, rows: Float32) -> Float32:
+    """At most ``LOCAL_PER_IMAGE`` random rows, in their order."""
     chosen = rng.choice(len(rows), min(len(rows), LOCAL_PER_IMAGE), replace=False)
     return rows[np.sort(chosen)]

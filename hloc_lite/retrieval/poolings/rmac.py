@@ -21,8 +21,8 @@ STEPS = np.arange(2, 8)
 def regions(height: int, width: int, levels: int = LEVELS) -> Iterator[tuple[int, int, int]]:
     """Square regions of a map (top, left, side), in positions.
 
-    Level l has squares of the side 2 min(H, W) / (l + 1), l of them along the shorter side, and more
-    along the longer one, so that neighbours overlap by about 40 % at the first level.
+    Level l has squares of the side 2 min(H, W) / (l + 1): l of them along the shorter side, and
+    more along the longer one, so that neighbours overlap by about 40 % at the first level.
     """
     short, long = min(height, width), max(height, width)
     extra = _extra_regions(short, long)

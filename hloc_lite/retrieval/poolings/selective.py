@@ -7,10 +7,8 @@ import numpy as np
 from hloc_lite.retrieval.aggregation import l2_normalized
 from hloc_lite.retrieval.pooling import local_rows
 from hloc_lite.retrieval.poolings.netvlad import VocabularyPooling
+from hloc_lite.retrieval.poolings.vlad import vlad
 from hloc_lite.types import Bool, Float32
-
-POWER = 0.5
-"""Power of the residuals before normalization, against bursts, as in the paper."""
 
 
 def max_mask(feature_map: Float32) -> Bool:
@@ -36,6 +34,4 @@ class SelectiveVlad(VocabularyPooling):
         kept = max_mask(feature_map).ravel()
         local = l2_normalized(local_rows(feature_map))[kept]
         nearest = assignment[kept].argmax(axis=1)
-        residuals = np.zeros_like(words.centers)
-        np.add.at(residuals, nearest, local - words.centers[nearest])
-        return (np.sign(residuals) * np.abs(residuals) ** POWER).ravel()
+        return vlad(local, nearest, words.centers).ravel()
