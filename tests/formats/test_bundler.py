@@ -172,7 +172,7 @@ def test_damaged_files_are_named_with_their_line(
         read(tmp_path, bundle, listed)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(names.filter(lambda name: " 0 " not in name), max_size=5, unique=True),
     st.integers(0, 2**32 - 1),

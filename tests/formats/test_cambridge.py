@@ -135,7 +135,7 @@ poses = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.dictionaries(
         names.filter(lambda name: not name.startswith("#")), poses, min_size=1, max_size=6

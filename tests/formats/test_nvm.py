@@ -285,7 +285,7 @@ def test_damaged_files_are_named_with_their_line(text: str, message: str, tmp_pa
         read_nvm(written(tmp_path, text), cameras=intrinsics("a.jpg", "b.jpg"))
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(names, max_size=5, unique=True),
     st.integers(0, 2**32 - 1),
