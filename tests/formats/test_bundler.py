@@ -217,9 +217,7 @@ def test_what_a_file_cannot_hold_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mutations(bundle_text().encode()))
 def test_mutated_files_raise_only_format_errors(tmp_path: Path, data: bytes) -> None:
     try:

@@ -400,9 +400,7 @@ def test_what_a_file_cannot_hold_is_refused(write: Any, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     mutations(
         json.dumps(

@@ -337,9 +337,7 @@ def test_what_a_file_cannot_hold_is_refused(
     assert not (tmp_path / "m.nvm").exists()
 
 
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mutations(nvm_text().encode()))
 def test_mutated_files_raise_only_format_errors(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "mutated.nvm"
