@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from hloc_lite.io.weights import WeightsStore
 from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, Runtime
+
+settings.register_profile("shared machine", deadline=None)  # time is the machine's, not the code's
+settings.load_profile("shared machine")
 
 _TESTED = (
     *FEATURES.builtin.values(),

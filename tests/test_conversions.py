@@ -46,7 +46,6 @@ def assert_equal(a: Rigid3, b: Rigid3) -> None:
 
 
 @given(rigids(), coordinates)
-@settings(deadline=None)
 def test_matrices_and_scipy_rotations_round_trip(cam_from_world: Rigid3, point: list[float]):
     assert_equal(Rigid3.from_matrix(cam_from_world.matrix), cam_from_world)
     assert_equal(Rigid3.from_matrix(cam_from_world.matrix[:3]), cam_from_world)
@@ -57,7 +56,7 @@ def test_matrices_and_scipy_rotations_round_trip(cam_from_world: Rigid3, point: 
 
 
 @given(rigids(), coordinates)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_pycolmap_maps_points_as_we_do(cam_from_world: Rigid3, point: list[float]) -> None:
     native = to_pycolmap_rigid(cam_from_world)
     assert np.allclose(native * np.array(point), cam_from_world.apply(np.array(point)), atol=1e-6)
@@ -66,7 +65,7 @@ def test_pycolmap_maps_points_as_we_do(cam_from_world: Rigid3, point: list[float
 
 
 @given(st.sampled_from(sorted(CAMERA_MODELS)), st.booleans(), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_cameras_round_trip_through_pycolmap(model: str, known: bool, data: st.DataObject) -> None:
     count = len(to_pycolmap_camera_params(model))
     params = data.draw(st.lists(st.floats(0.01, 1000), min_size=count, max_size=count))

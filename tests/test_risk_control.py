@@ -108,7 +108,7 @@ def test_needed_answers_of_the_usual_promises() -> None:
     assert answers_needed(0.05, 0.1) == 45
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 800), st.sampled_from([0.01, 0.05, 0.1]))
 def test_more_wrong_answers_never_lower_the_threshold(
     seed: int, count: int, max_wrong: float
@@ -121,7 +121,7 @@ def test_more_wrong_answers_never_lower_the_threshold(
     assert after is None or (before is not None and before <= after)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 800), st.sampled_from([0.01, 0.05, 0.1]))
 def test_the_known_answers_keep_the_promise_themselves(
     seed: int, count: int, max_wrong: float

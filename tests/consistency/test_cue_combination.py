@@ -166,7 +166,7 @@ def problems(draw: st.DrawFn) -> tuple[PutativeMatches, list[Cue]]:
     return rows, [Cue(name, draw(factors), np.ones(count, bool)) for name in names]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems(), st.randoms(use_true_random=False))
 def test_invariances(problem: tuple[PutativeMatches, list[Cue]], random: object) -> None:
     rows, cues = problem

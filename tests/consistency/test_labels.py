@@ -52,7 +52,7 @@ def test_window_scales_with_the_image_and_its_label_map():
     assert window_radii(squashed, config) == (10, 3)  # 5 px are 10 rows and 2.5 columns
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 15), st.integers(0, 2**32 - 1))
 def test_windows_equal_brute_force(height, width, radius, seed):
     rng = np.random.default_rng(seed)

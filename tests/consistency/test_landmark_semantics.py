@@ -151,7 +151,7 @@ def test_consistency_weight_is_a_smoothed_share():
     assert labelled_counts(matches, agreement, 4).tolist() == [4, 1, 0, 0]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.sampled_from([0, 0.5, 1, None])), max_size=40),
     st.randoms(),
@@ -208,7 +208,7 @@ def test_rerank_exponents():
     assert order(count=1) == [0, 1]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(-1, 1), st.integers(0, 40), st.floats(0, 1)), max_size=12))
 def test_rerank_is_a_permutation(rows):
     counts = np.array([n for _, n, _ in rows], np.int64)

@@ -115,7 +115,7 @@ CONFIGS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), CONFIGS)
 def test_rows_are_independent_and_in_range(seed, config):
     rng, label_map, points, labels, shares = random_case(seed)
@@ -128,7 +128,7 @@ def test_rows_are_independent_and_in_range(seed, config):
     assert np.array_equal(again.touched, cue.touched[order])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 5, 30]), st.sampled_from([1, 10]))
 def test_wider_windows_never_agree_less(seed, window_px, more_px):
     _, label_map, points, labels, _ = random_case(seed)
@@ -140,7 +140,7 @@ def test_wider_windows_never_agree_less(seed, window_px, more_px):
     assert (np.nan_to_num(agreements[1]) >= np.nan_to_num(agreements[0])).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_check_without_tolerance_is_equality(seed):
     _, label_map, points, labels, shares = random_case(seed)

@@ -324,7 +324,7 @@ def test_files_that_are_no_archives(archive: bytes, tmp_path: Path) -> None:
         unpack(tmp_path / "none", tmp_path)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     data=st.data(),
     archive=st.sampled_from([zip_of(MEMBERS), tar_of(MEMBERS, "w"), tar_of(MEMBERS, "w:xz")]),

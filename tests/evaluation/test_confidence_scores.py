@@ -26,7 +26,7 @@ ERRORS = (
     QueryError("c", 0.3, 0.5),
     QueryError("d", math.inf, math.inf),
 )
-RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RELAXED = settings(suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no fault of the test."""
 ANSWERS = st.lists(
     st.tuples(st.sampled_from([0.5, 0.6, 0.75, 0.9, 1.0]), st.booleans()), min_size=1, max_size=40

@@ -41,7 +41,7 @@ def angle_deg(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.degrees(np.arccos(np.clip(a @ b, -1, 1))))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rotation_vectors, st.floats(-0.6, 0.6))
 def test_up_of_cameras_without_roll_is_exact_at_any_pitch(rotvec: np.ndarray, pitch: float) -> None:
     other_from_world = exp_so3(rotvec)

@@ -172,7 +172,7 @@ def test_damaged_files_are_named_with_their_line(
         read(tmp_path, bundle, listed)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(names.filter(lambda name: " 0 " not in name), max_size=5, unique=True),
     st.integers(0, 2**32 - 1),
@@ -217,9 +217,7 @@ def test_what_a_file_cannot_hold_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mutations(bundle_text().encode()))
 def test_mutated_files_raise_only_format_errors(tmp_path: Path, data: bytes) -> None:
     try:

@@ -135,7 +135,7 @@ poses = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.dictionaries(
         names.filter(lambda name: not name.startswith("#")), poses, min_size=1, max_size=6
@@ -160,9 +160,7 @@ def test_written_lists_have_the_header_and_refuse_names(tmp_path: Path) -> None:
         write_cambridge(tmp_path / "m.txt", {"a\nb": Rigid3.identity()})
 
 
-@settings(
-    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mutations(LIST.encode()), mutations(NVM.encode()), st.booleans())
 def test_mutated_files_raise_only_format_errors(
     tmp_path: Path, listed: bytes, nvm: bytes, change_nvm: bool

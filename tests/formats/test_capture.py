@@ -72,7 +72,7 @@ trajectories = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(trajectories, trajectories, st.lists(times, unique=True, max_size=3))
 def test_sessions_round_trip_exactly(
     first: dict[tuple[int, str], DevicePose],

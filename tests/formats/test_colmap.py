@@ -17,9 +17,7 @@ from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import NO_POINT, Camera
 from tests.formats.colmap_models import PARTS, assert_same, make_model, write_text
 
-quick = settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NAMES = st.lists(
     st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1).map(
         lambda text: f"a b/{text} ü.jpg"

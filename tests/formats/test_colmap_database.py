@@ -244,7 +244,7 @@ cameras = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.dictionaries(names, cameras, min_size=2, max_size=5), st.integers(0, 2**32 - 1))
 def test_databases_round_trip(by_name: dict[str, Camera], seed: int) -> None:
     rng, images = np.random.default_rng(seed), number_images(by_name)

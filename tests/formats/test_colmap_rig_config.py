@@ -38,7 +38,7 @@ CONFIG = (
 )
 
 
-@settings(deadline=None, max_examples=40,
+@settings(max_examples=40,
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(
     st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/."),

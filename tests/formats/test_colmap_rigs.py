@@ -21,9 +21,7 @@ from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import Camera, Rigid3
 
-quick = settings(
-    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def random_pose(rng: np.random.Generator) -> Rigid3:

@@ -47,7 +47,7 @@ def make_recording(root: Path, stereo: str = STEREO, folder: str = "Calibration"
     return root
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.dictionaries(stamps, rigids, max_size=6))
 def test_poses_round_trip(poses: dict[str, Rigid3]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +60,7 @@ def test_poses_round_trip(poses: dict[str, Rigid3]) -> None:
         np.testing.assert_array_equal(pose.translation, poses[key].translation)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.dictionaries(st.tuples(stamps, stamps), st.none() | rigids, max_size=6))
 def test_relocalizations_round_trip(pairs: dict[tuple[str, str], Rigid3 | None]) -> None:
     given_pairs = [Relocalization(*key, pose) for key, pose in pairs.items()]
@@ -75,7 +75,7 @@ def test_relocalizations_round_trip(pairs: dict[tuple[str, str], Rigid3 | None])
             assert_same_pose(each.query_from_reference, wanted)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(200, 2000), st.floats(230, 799), st.floats(1, 399))
 def test_calibrations_round_trip(focal: float, cx: float, cy: float) -> None:
     camera = Camera("PINHOLE", 800, 400, np.array([focal, focal + 1, cx, cy]))

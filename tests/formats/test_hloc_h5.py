@@ -61,7 +61,7 @@ def assert_same(found: StoredFeatures, expected: StoredFeatures) -> None:
     )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(unrelated, st.integers(0, 5), st.integers(1, 4))
 def test_features_round_trip(images: list[str], count: int, size: int) -> None:
     expected = {name: stored(count, size, seed) for seed, name in enumerate(images)}
@@ -279,7 +279,7 @@ def matches(draw: st.DrawFn) -> Matches:
     return Matches(np.array([first, second], np.int32).T, scores)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(unrelated, st.data())
 def test_matches_round_trip_in_both_orders(images: list[str], data: st.DataObject) -> None:
     pairs = list(zip(images[::2], images[1::2], strict=False))

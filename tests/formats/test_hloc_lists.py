@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hloc_lite.errors import FormatError
@@ -55,7 +55,6 @@ def written(text: str, folder: Path) -> Path:
     return path
 
 
-@settings(deadline=None)
 @given(st.dictionaries(names, poses, max_size=8))
 def test_poses_round_trip(poses_by_name: dict[str, Rigid3]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +67,6 @@ def test_poses_round_trip(poses_by_name: dict[str, Rigid3]) -> None:
         np.testing.assert_array_equal(found[name].translation, pose.translation)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(names, st.sampled_from(list(CAMERA_MODELS)), max_size=8),
     st.floats(0.2, 29),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -249,14 +249,12 @@ NESTED = st.recursive(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(NESTED, st.sampled_from(PROTOCOLS))
 def test_plain_values_are_as_python_reads_them(value: Any, protocol: int) -> None:
     found = parse_pickle(pickle.dumps([value, value], protocol), "here")
     assert found == [value, value] and repr(found) == repr([value, value])
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["f2", "f4", "f8", "i1", "i2", ">i4", "i8", "u1", "u2", "<u4", "u8"]).flatmap(
         lambda kind: arrays(kind, array_shapes(min_dims=0, min_side=0))

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hloc_lite.errors import FormatError
@@ -19,7 +19,6 @@ words = st.sampled_from([f"{kind}/{n}.jpg" for kind in ("day", "#night", "ä") f
 names = words.filter(lambda name: name[0] != "#")
 
 
-@settings(deadline=None)
 @given(st.dictionaries(names, st.lists(words, min_size=1, max_size=5, unique=True)))
 def test_lists_round_trip(retrieval: dict[str, list[str]]) -> None:
     retrieval = {q: [n.lstrip("#") for n in images] for q, images in retrieval.items()}

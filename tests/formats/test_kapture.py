@@ -104,7 +104,7 @@ def kaptures(draw: st.DrawFn) -> Kapture:
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(kaptures())
 def test_tables_round_trip_exactly(kapture: Kapture) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -147,7 +147,7 @@ def _other_camera() -> Camera:
     return Camera("SIMPLE_RADIAL", 800, 600, np.array([700.123456789, 400, 300, 0.01]))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(scenes(), st.booleans())
 def test_scenes_round_trip(scene: PosedImages, as_tar: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:

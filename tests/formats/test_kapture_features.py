@@ -77,7 +77,7 @@ def descriptors(draw: st.DrawFn) -> tuple[FeatureHeader, dict[str, np.ndarray]]:
     return header, kept
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(descriptors(), st.booleans())
 def test_descriptors_round_trip_bit_by_bit(
     given_: tuple[FeatureHeader, dict[str, np.ndarray]], as_tar: bool
@@ -102,7 +102,7 @@ rows = st.lists(
 ).map(lambda each: np.array(each, np.float64).reshape(-1, 3))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(names, min_size=2, max_size=3, unique=True), st.data(), st.booleans())
 def test_matches_round_trip(images: list[str], data: st.DataObject, as_tar: bool) -> None:
     ordered = {(a, b) for a in images for b in images if a < b}
@@ -119,7 +119,6 @@ def test_matches_round_trip(images: list[str], data: st.DataObject, as_tar: bool
             assert bits(found.read(second, first)) == bits(array[:, [1, 0, 2]].copy())
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.tuples(names, names), st.floats(allow_nan=False, allow_infinity=False)))
 def test_pairs_files_round_trip(scores: dict[tuple[str, str], float]) -> None:
     pairs = [ScoredPair(*pair, score) for pair, score in scores.items()]

@@ -340,7 +340,7 @@ def some_camera(model: str, focal: float) -> Camera:
     return Camera(model, 640, 480, params)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.dictionaries(names, st.tuples(poses, st.sampled_from(WRITABLE)), min_size=1, max_size=4),
     st.sampled_from([write_nerfstudio, write_instant_ngp]),
@@ -400,9 +400,7 @@ def test_what_a_file_cannot_hold_is_refused(write: Any, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     mutations(
         json.dumps(

@@ -285,7 +285,7 @@ def test_damaged_files_are_named_with_their_line(text: str, message: str, tmp_pa
         read_nvm(written(tmp_path, text), cameras=intrinsics("a.jpg", "b.jpg"))
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(names, max_size=5, unique=True),
     st.integers(0, 2**32 - 1),
@@ -337,9 +337,7 @@ def test_what_a_file_cannot_hold_is_refused(
     assert not (tmp_path / "m.nvm").exists()
 
 
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mutations(nvm_text().encode()))
 def test_mutated_files_raise_only_format_errors(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "mutated.nvm"

@@ -30,7 +30,7 @@ def surface(seed: int, count: int, *, normals: bool = True, faces: bool = False)
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(0, 999), st.integers(1, 40), st.booleans(), st.booleans(), st.booleans(),
 )  # fmt: skip
@@ -125,7 +125,7 @@ def test_damaged_files_are_refused(tmp_path: Path, old: str, new: str, message: 
         PlyFile.open(path).read_mesh()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.binary(min_size=1, max_size=6))
 def test_any_change_reads_or_is_refused(position: int, noise: bytes) -> None:
     data = bytearray(QUAD.encode())

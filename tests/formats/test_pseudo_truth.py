@@ -50,7 +50,7 @@ def simple(focal: float, size: tuple[int, int] = (640, 480)) -> Camera:
     return Camera("SIMPLE_PINHOLE", *size, np.array([focal, size[0] / 2, size[1] / 2]))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.dictionaries(NAMES, st.tuples(rigids, st.floats(300, 3000)), max_size=6))
 def test_truth_round_trips(scene: dict[str, tuple[Rigid3, float]]) -> None:
     cameras = {name: simple(focal) for name, (_, focal) in scene.items()}
@@ -67,7 +67,7 @@ def test_truth_round_trips(scene: dict[str, tuple[Rigid3, float]]) -> None:
         np.testing.assert_array_equal(found.cameras[name].params, cameras[name].params)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.dictionaries(NAMES, rigids, max_size=6))
 def test_estimates_round_trip(poses: dict[str, Rigid3]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -36,7 +36,7 @@ NAMES = st.builds(
 INTRINSICS = "seq01_01 756.026 756.832 270.419 492.889\nseq01_02 756.026 756.832 270.418 492.889\n"
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.dictionaries(NAMES, rigids, max_size=6))
 def test_pose_lists_round_trip(poses: dict[str, Rigid3]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +48,7 @@ def test_pose_lists_round_trip(poses: dict[str, Rigid3]) -> None:
         assert_same_pose(pose, poses[name])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.dictionaries(NAMES, rigids, min_size=1, max_size=5))
 def test_frame_folders_round_trip(poses: dict[str, Rigid3]) -> None:
     sequences = tuple(sorted({name.split("/")[0] for name in poses}))

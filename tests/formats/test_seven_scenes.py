@@ -47,7 +47,7 @@ def make_scene(root: Path, pose: str = QUARTER) -> Path:
     return root
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.dictionaries(NAMES, rigids, min_size=1, max_size=5), st.sampled_from(["color", "depth"]))
 def test_round_trip(poses: dict[str, Rigid3], pose_of: PoseOf) -> None:
     cameras = dict.fromkeys(poses, color_camera())

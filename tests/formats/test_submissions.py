@@ -60,7 +60,7 @@ def names_of(data_set: str) -> st.SearchStrategy[str]:
 
 
 @pytest.mark.parametrize("data_set", SUBMISSION_FORMS)
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_round_trips(data_set: str, data: st.DataObject) -> None:
     form = submission_form(data_set)
@@ -276,7 +276,7 @@ def sample(data_set: str, folder: Path) -> bytes:
 
 
 @pytest.mark.parametrize("data_set", ["aachen", "4seasons", "lamar", "mapfree"])
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     cut=st.floats(0, 1),
     changes=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=4)), max_size=4),

@@ -74,7 +74,7 @@ image_names = st.lists(
 ).map(" ".join)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(trajectories)
 def test_trajectories_round_trip(trajectory: dict[int, Rigid3]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -88,7 +88,7 @@ def test_trajectories_round_trip(trajectory: dict[int, Rigid3]) -> None:
                 np.testing.assert_array_equal(found[time].translation, pose.translation)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.dictionaries(image_names, st.integers(0, 9 * 10**18), max_size=5))
 def test_image_lists_round_trip(times: dict[str, int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -100,7 +100,7 @@ def test_image_lists_round_trip(times: dict[str, int]) -> None:
         assert read_tum_images(path) == plain
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(rigids, max_size=6), st.integers(0, 10**12))
 def test_kitti_round_trips(poses: list[Rigid3], start: int) -> None:
     times = {start + 103_000_001 * i: pose for i, pose in enumerate(poses)}
@@ -116,7 +116,6 @@ def test_kitti_round_trips(poses: list[Rigid3], start: int) -> None:
             np.testing.assert_array_equal(pose.translation, wanted.translation)
 
 
-@settings(deadline=None)
 @given(st.integers(-(10**19), 10**19))
 def test_seconds_are_exact(time: int) -> None:
     if abs(time) <= 9 * 10**18:

@@ -55,7 +55,7 @@ def make_room(root: Path) -> Path:
     return root
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.none() | rigids, min_size=2, max_size=6), st.data())
 def test_round_trip(given_poses: list[Rigid3 | None], data: st.DataObject) -> None:
     names = [f"data/frame-{frame:06d}.color.jpg" for frame in range(len(given_poses))]

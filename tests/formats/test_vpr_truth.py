@@ -25,7 +25,7 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="HLOC_LITE_FIELD_DATA 
 
 
 @given(seed=st.integers(0, 10**6), num=st.integers(1, 30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_round_trip(tmp_path_factory: pytest.TempPathFactory, seed: int, num: int) -> None:
     rng = np.random.default_rng(seed)
     truth = RecognitionTruth(rng.normal(0, 1e6, (num, 2)), rng.normal(0, 1e6, (2 * num, 2)), 25.0)

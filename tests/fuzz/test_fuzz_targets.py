@@ -67,7 +67,7 @@ def damages(draw: st.DrawFn) -> tuple[int, int, str]:
 
 @pytest.mark.parametrize("name", TARGETS)
 @settings(
-    max_examples=EXAMPLES, derandomize=True, deadline=None, database=None,
+    max_examples=EXAMPLES, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 @given(damage=damages())

@@ -28,7 +28,7 @@ from .example_cameras import HEIGHT, PERSPECTIVE, WIDTH, WITH_FOCAL, camera_of
 
 
 @pytest.mark.parametrize("model", CAMERA_MODELS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     pixels=st.lists(
         st.tuples(st.floats(0, WIDTH), st.floats(0, HEIGHT)), min_size=1, max_size=20
@@ -42,7 +42,7 @@ def test_unprojected_pixels_project_back(model: str, pixels: np.ndarray, depth: 
 
 
 @pytest.mark.parametrize("model", CAMERA_MODELS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     rays=st.lists(
         st.tuples(st.floats(-0.7, 0.7), st.floats(-0.55, 0.55)), min_size=1, max_size=20

@@ -27,7 +27,7 @@ def test_same_camera_gives_the_same_depths() -> None:
     np.testing.assert_allclose(found[1:-1, 1:-1], depths[1:-1, 1:-1], rtol=0.01)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.floats(-0.05, 0.05), st.floats(-0.05, 0.05), st.floats(-0.3, 0.3), st.floats(-0.3, 0.3),
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hloc_lite.geometry.distortions import Distortion
@@ -13,7 +13,6 @@ small = st.floats(-0.4, 0.4)
 directions = np.stack([np.cos(np.linspace(0, 6, 40)), np.sin(np.linspace(0, 6, 40))])
 
 
-@settings(deadline=None)
 @given(st.lists(small, min_size=1, max_size=4), st.lists(small, max_size=3))
 def test_radial_distortion_is_inverted_within_the_fold(
     radial: list[float], divisor: list[float]

@@ -29,7 +29,7 @@ numbers = st.floats(-100, 100)
 vectors = st.tuples(numbers, numbers, numbers).map(np.array)
 rotation_vectors = st.tuples(*[st.floats(-3, 3)] * 3).map(np.array)
 poses = st.builds(lambda r, t: Rigid3(exp_so3(r), t), rotation_vectors, vectors)
-no_deadline = settings(deadline=None, max_examples=25)
+no_deadline = settings(max_examples=25)
 every_frame = pytest.mark.parametrize("frame", list(FRAMES))
 every_world = pytest.mark.parametrize("world", ["map", "enu"])
 

@@ -17,7 +17,7 @@ from hloc_lite.geometry.geodesy import (
     geodetic_from_enu,
 )
 
-no_deadline = settings(deadline=None, max_examples=50)
+no_deadline = settings(max_examples=50)
 EQUATOR_M, POLE_M = 6378137.0, 6356752.314245
 positions = st.builds(Geodetic, st.floats(-89, 89), st.floats(-179, 179), st.floats(-100, 5000))
 offsets = st.tuples(*[st.floats(-5000, 5000)] * 2, st.floats(-200, 200)).map(np.array)

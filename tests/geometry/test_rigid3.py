@@ -116,7 +116,7 @@ def test_cross_matrices(a: np.ndarray, b: np.ndarray) -> None:
     np.testing.assert_allclose(cross_matrices(a[None])[0] @ b, np.cross(a, b), atol=1e-9)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(vectors.filter(lambda v: np.linalg.norm(v) > 1e-3))
 def test_rotation_to_z(direction: np.ndarray) -> None:
     unit = direction / np.linalg.norm(direction)

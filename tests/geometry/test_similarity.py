@@ -13,7 +13,7 @@ from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.geometry.similarity import Similarity3, fit_level_similarity, fit_similarity
 from hloc_lite.types import Rigid3
 
-no_deadline = settings(deadline=None, max_examples=50)
+no_deadline = settings(max_examples=50)
 rotation_vectors = st.tuples(*[st.floats(-3, 3)] * 3).map(np.array)
 vectors = st.tuples(*[st.floats(-100, 100)] * 3).map(np.array)
 similarities = st.builds(

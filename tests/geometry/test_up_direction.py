@@ -11,7 +11,7 @@ from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.geometry.up_direction import UpEstimate, estimate_up
 from hloc_lite.types import Rigid3
 
-no_deadline = settings(deadline=None, max_examples=50)
+no_deadline = settings(max_examples=50)
 rotation_vectors = st.tuples(*[st.floats(-3, 3)] * 3).map(np.array)
 
 

@@ -30,7 +30,7 @@ def test_visible_rays_round_trip(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", CAMERA_MODELS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.floats(0.3, 3.0))
 def test_rays_of_any_pixel_are_nan_or_correct(model: str, seed: int, size: float) -> None:
     camera = camera_of(model, focal=300.0)

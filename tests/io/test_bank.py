@@ -22,9 +22,7 @@ from tests.io.bank_items import item, same
 KEYS = st.lists(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=30), unique=True, max_size=8
 )
-quick = settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @quick

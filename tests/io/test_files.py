@@ -81,7 +81,7 @@ def test_broken_json_is_named_with_its_line(tmp_path: Path) -> None:
         read_json(tmp_path / "a.json")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.sampled_from("aä\n\r\u2028\x1c\ufeff "), max_size=12))
 def test_lines_one_by_one_are_those_of_the_whole_text(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.txt"

@@ -30,7 +30,7 @@ def depth_per_offset(pixels: np.ndarray, normal: np.ndarray) -> np.ndarray:
     return rays @ normal[:2] + normal[2]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.floats(-0.8, 0.8), st.floats(-0.8, 0.8), st.sampled_from([(160, 120), (80, 60), (320, 240)])
 )

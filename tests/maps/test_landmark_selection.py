@@ -26,7 +26,7 @@ def make_model(points_of_images: Sequence[np.ndarray], num_points: int, seed: in
                     np.zeros((num_points, 3)), rng.uniform(0.1, 2, num_points))  # fmt: skip
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.floats(0.02, 1.2))
 def test_budget_holds_and_every_image_keeps_the_minimum(seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)

@@ -19,7 +19,7 @@ from hloc_lite.maps.quantization import (
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(1, 200))
 def test_int8_is_exact_to_half_a_step(seed: int, dim: int) -> None:
     rows = np.random.default_rng(seed).standard_normal((9, dim)) ** 3

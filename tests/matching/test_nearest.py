@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hloc_lite.config import MatchingConfig
@@ -47,7 +47,6 @@ def by_loop(descriptors0, descriptors1, max_ratio, min_similarity):
     return found
 
 
-@settings(deadline=None)  # time is the machine's, not the code's
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(1, 25),
@@ -67,7 +66,6 @@ def test_equals_the_definition_for_any_block(seed, n, m, max_ratio, min_similari
     assert ((ratios >= 0) & (ratios <= 1)).all() and (max_ratio == 1 or (ratios < max_ratio).all())
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 200), m=st.integers(1, 200))
 def test_column_maxima_take_the_first_of_ties(seed, n, m):
     rng = np.random.default_rng(seed)

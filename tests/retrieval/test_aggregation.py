@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hloc_lite.retrieval.aggregation import gem, l2_normalized, netvlad, soft_assignment
@@ -21,7 +21,6 @@ def aggregate(local, words):
     return netvlad(local, words.weights, words.biases, words.centers)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_assignment_is_a_softmax_of_squared_distances(seed):
     local, words = random_setting(seed)
@@ -32,7 +31,6 @@ def test_assignment_is_a_softmax_of_squared_distances(seed):
     np.testing.assert_allclose(assigned, expected, atol=1e-4)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_netvlad_equals_its_formula(seed):
     local, words = random_setting(seed)
@@ -46,7 +44,6 @@ def test_netvlad_equals_its_formula(seed):
     np.testing.assert_allclose(aggregate(local, words), expected, atol=1e-4)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_netvlad_ignores_the_order_of_vectors_and_follows_that_of_words(seed):
     local, words = random_setting(seed)

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hloc_lite.errors import ShapeError
@@ -31,7 +31,6 @@ def found(hits):
     return list(zip(hits.names, hits.similarities, strict=True))
 
 
-@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     num_images=st.integers(0, 60),
