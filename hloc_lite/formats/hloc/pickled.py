@@ -43,8 +43,8 @@ def read_pickle(path: Path, max_bytes: int = MAX_BYTES) -> Any:
     """Return the value of a pickle, built of None, bool, int, float, str, bytes, list, tuple and
     dict with text keys, ``PickledArray`` and ``PickledObject``; scalars of NumPy become numbers.
 
-    Pickles are those of protocols 2 to 5. Byte strings of Python 2 become text, as Latin-1. Lists may
-    contain themselves, and one list may occur many times: the caller must expect that.
+    Pickles are those of protocols 2 to 5. Byte strings of Python 2 become text, as Latin-1.
+    Lists may contain themselves, and one list may occur many times: the caller must expect that.
 
     Args:
         path: file.
