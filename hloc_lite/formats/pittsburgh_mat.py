@@ -1,7 +1,7 @@
-"""Place recognition truth of NetVLAD: the MATLAB struct ``dbStruct`` of Pitts30k, Pitts250k, Tokyo 24/7.
+"""Truth of place recognition in MATLAB files: ``dbStruct`` of Pitts30k, Pitts250k and Tokyo 24/7.
 
-Fields: ``dbImageFns`` and ``qImageFns`` (cells of names), ``utmDb`` and ``utmQ`` (2 x N, metres) and
-``posDistThr``, as in https://github.com/Relja/netvlad (Arandjelovic et al., CVPR 2016).
+Fields: ``dbImageFns`` and ``qImageFns`` (cells of names), ``utmDb`` and ``utmQ`` (2 x N, metres)
+and ``posDistThr``, as in https://github.com/Relja/netvlad (Arandjelovic et al., CVPR 2016).
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def read_pittsburgh_mat(path: Path) -> NamedPositions:
     if missing or len(struct) != 1:
         got = ", ".join(fields)[:200] or f"{len(struct)} values without fields"
         raise FormatError(
-            f"{path}: expected one struct {_VARIABLE} with the fields {', '.join(needed)}, got {got}"
+            f"{path}: expected one struct {_VARIABLE} with the fields {', '.join(needed)}, got "
+            f"{got}"
         )
     value = struct[0]
     queries, images = (_names(value[key], f"{path}, {key}") for key in ("qImageFns", "dbImageFns"))

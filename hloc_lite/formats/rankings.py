@@ -146,6 +146,6 @@ def _read_arrays(path: Path) -> list[Any]:
             f"{path}: ranking must be whole numbers of shape ({len(queries)}, K), got "
             f"{ranking.dtype} {ranking.shape}"
         )
-    if ranking.size and not (-1 <= ranking.min() and ranking.max() < len(images)):
+    if ranking.size and not (ranking.min() >= -1 and ranking.max() < len(images)):
         raise FormatError(f"{path}: ranking must have numbers from -1 to {len(images) - 1}")
     return [queries, images, ranking]

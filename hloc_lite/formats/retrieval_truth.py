@@ -17,7 +17,7 @@ class RetrievalTruth:
     positives: Mapping[str, frozenset[str]]
     """Query -> database images that show the same; possibly none."""
     ignored: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Query -> database images that are taken out of its ranking before ranks are counted (junk)."""
+    """Query -> database images that are taken out of its ranking before it is scored: junk."""
     database: frozenset[str] = frozenset()
     """All database images; empty if the truth does not list them."""
 

@@ -1,4 +1,4 @@
-"""Tokyo 24/7: positions of the queries, and the panorama of a database cutout (Torii et al., CVPR 2015).
+"""Tokyo 24/7 (Torii et al., CVPR 2015): positions of queries, and panoramas of database cutouts.
 
 Each query photo has a CSV file that begins with ``NAME,LATITUDE,LONGITUDE``. Database images are
 cutouts of panoramas, 12 for each, named ``..._012_ANGLE.png`` with a multiple of 30 degrees.
@@ -52,7 +52,7 @@ def read_tokyo_queries(folder: Path) -> tuple[tuple[str, ...], Float64]:
         names.append(image_name(cells[0].strip(), str(file)))
         position = finite_numbers(cells[1:3], str(file))
         try:
-            positions.append(utm_from_geodetic(*position, UTM_ZONE))
+            positions.append(utm_from_geodetic(position[0], position[1], UTM_ZONE))
         except FormatError as error:
             raise FormatError(f"{file}: {error}") from None
     if len(set(names)) != len(names):

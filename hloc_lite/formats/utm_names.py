@@ -1,9 +1,9 @@
 """Photos whose names hold their position: ``@UTM_EAST@UTM_NORTH@...@.jpg``.
 
-It is the convention of https://github.com/gmberton/VPR-datasets-downloader (Berton et al., CVPR 2022),
-which writes St Lucia, Pitts30k, Tokyo 24/7 and others as ``database/`` and ``queries/``. The fields are
-UTM east, UTM north, zone, letter, latitude, longitude, panorama, tile, heading, pitch, roll, height,
-time and note. Only the first two must be there.
+It is the convention of https://github.com/gmberton/VPR-datasets-downloader (Berton et al., CVPR
+2022), which writes St Lucia, Pitts30k, Tokyo 24/7 and others as ``database/`` and ``queries/``. The
+fields are UTM east, UTM north, zone, letter, latitude, longitude, panorama, tile, heading, pitch,
+roll, height, time and note. Only the first two must be there.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from hloc_lite.types import Float64
 MAX_DISTANCE_M = 25.0
 """Distance within which a database image is right: that of Pitts30k, Tokyo 24/7 and later sets."""
 DATABASE, QUERIES = "database/", "queries/"
+PANORAMA_FIELD = 7
+"""Index of the panorama among the fields of a name; the first is empty."""
 MAX_COORDINATE_M = 2e7
 """Bound of UTM coordinates: half the circumference of the Earth."""
 
@@ -63,6 +65,13 @@ def utm_from_name(name: str, where: str) -> tuple[float, float]:
     if max(abs(east), abs(north)) > MAX_COORDINATE_M:
         raise FormatError(f"{where}: {name[:120]!r} is at no position on Earth")
     return east, north
+
+
+def panorama_from_name(name: str) -> str:
+    """Panorama field of a name; the name itself where it is empty or missing."""
+    fields = name.rpartition("/")[2].split("@")
+    has_field = len(fields) > PANORAMA_FIELD + 1 and not fields[0]
+    return (has_field and fields[PANORAMA_FIELD]) or name
 
 
 def _positions(names: Sequence[str], path: Path) -> Float64:
