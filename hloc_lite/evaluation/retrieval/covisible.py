@@ -1,7 +1,7 @@
 """Truth of retrieval for localization: map images that share landmarks with a query's true image.
 
-A retrieved image helps localization if its landmarks are in the query photo. That is known where the
-queries are registered in a model, too, such as in the pseudo ground truth that made their poses.
+A retrieved image helps localization if its landmarks are in the query photo. That is known where
+the queries are registered in a model, too, such as the one that gave them their true poses.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hloc_lite.errors import HlocLiteError, counted
-from hloc_lite.evaluation.retrieval.average_precision import Metric
 from hloc_lite.evaluation.retrieval.protocols import RECOGNITION, find_protocol
 from hloc_lite.evaluation.retrieval.recognition_gap import recognition_gap
 from hloc_lite.evaluation.retrieval.scores import (
@@ -23,7 +22,8 @@ from hloc_lite.formats.google_landmarks import (
 from hloc_lite.formats.rankings import Rankings, read_rankings
 from hloc_lite.formats.retrieval_truth import NameLookup
 
-_GAP_RULE = "GAP: all predictions by score; images without a landmark stay among them"
+_GAP = "GAP"
+_GAP_RULE = "all predictions by their score; those for images without a landmark are wrong"
 
 
 def score_file(name: str, rankings: Path, files: TruthFiles) -> RetrievalReport:
@@ -59,13 +59,13 @@ def score_file(name: str, rankings: Path, files: TruthFiles) -> RetrievalReport:
         for each in truths.conditions
     ]
     notes = _notes(found, truths.conditions[0], scores[0])
-    return RetrievalReport(name, protocol.rule, protocol.metrics, tuple(scores), tuple(notes))
+    best = {metric.name: metric.most for metric in protocol.metrics}
+    return RetrievalReport(name, protocol.rule, best, tuple(scores), tuple(notes))
 
 
 def _score_recognition(predictions: Path, solution: Path) -> RetrievalReport:
     truth = read_recognition_solution(solution)
     found = read_recognition_predictions(predictions)
-    metric = Metric("GAP", lambda _: 0.0)
     parts = {ALL: frozenset(truth.landmarks), **truth.parts}
     rows = []
     for part, images in parts.items():
@@ -75,8 +75,8 @@ def _score_recognition(predictions: Path, solution: Path) -> RetrievalReport:
         empty = sum(not landmarks for landmarks in shown.values())
         absent = sum(image not in found for image in shown)
         gap = recognition_gap(found, shown)
-        rows.append(ConditionScores(part, {metric.name: gap}, len(shown), empty, absent))
-    return RetrievalReport(RECOGNITION, _GAP_RULE, (metric,), tuple(rows))
+        rows.append(ConditionScores(part, {_GAP: gap}, len(shown), empty, absent))
+    return RetrievalReport(RECOGNITION, _GAP_RULE, {_GAP: 1.0}, tuple(rows))
 
 
 def _check_names(name: str, files: TruthFiles, takes_names: bool) -> None:
@@ -87,9 +87,7 @@ def _check_names(name: str, files: TruthFiles, takes_names: bool) -> None:
 def _notes(found: Rankings, condition: Condition, scores: ConditionScores) -> Iterator[str]:
     """Sentences on what may make the scores lower than they should be."""
     if scores.num_without_positives:
-        yield f"{counted(scores.num_without_positives, 'query')} without any right image".replace(
-            "querys", "queries"
-        )
+        yield f"queries without any right image: {scores.num_without_positives}"
     if scores.num_unanswered:
         yield f"queries without a ranking, which score 0: {scores.num_unanswered}"
     if found.unknown_queries:
@@ -104,4 +102,5 @@ def _notes(found: Rankings, condition: Condition, scores: ConditionScores) -> It
             f"images that the database does not have, counted as wrong: {len(strangers)}, first "
             f"{min(strangers)!r}"
         )
-    yield f"shortest ranking: {min(len(set(images)) for images in found.images.values())} images"
+    shortest = min(len(set(images)) for images in found.images.values())
+    yield f"shortest ranking: {counted(shortest, 'image')}"

@@ -1,8 +1,8 @@
 """Global average precision (GAP, or muAP) of landmark recognition.
 
-All predictions are sorted by their score. Each right one adds the precision up to it, and the sum is
-divided by the number of images that show a landmark. Images without one stay in the sorted list, so
-that a prediction for them costs precision (Perronnin et al., CVPR 2009; Google Landmarks v2).
+All predictions are sorted by their score. Each right one adds the precision up to it, and the sum
+is divided by the number of images that show a landmark. Images without one stay in the sorted list,
+so that a prediction for them costs precision (Perronnin et al., CVPR 2009; Google Landmarks v2).
 """
 
 from __future__ import annotations

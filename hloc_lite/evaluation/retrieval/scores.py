@@ -44,23 +44,25 @@ class RetrievalReport:
     protocol: str
     rule: str
     """How it scores, for people."""
-    metrics: tuple[Metric, ...]
+    best: Mapping[str, float]
+    """Score -> its best value; scores of at most 1 are shown in percent."""
     conditions: tuple[ConditionScores, ...]
     notes: tuple[str, ...] = ()
     """Sentences on what the ranking lacks or has too much."""
 
     def table(self) -> TextTable:
         """Table with a row for each condition; scores up to 1 in percent."""
-        header = ("", *(metric.name for metric in self.metrics), "queries")
+        header = ("", *self.best, "queries")
         rows = tuple(
             (
                 each.name,
-                *(_text(each.values[metric.name], metric) for metric in self.metrics),
+                *(_text(each.values[name], most) for name, most in self.best.items()),
                 str(each.num_queries),
             )
             for each in self.conditions
         )
-        return TextTable(header, rows, f"{self.protocol}: {self.rule}")
+        unit = " (percent)" if max(self.best.values()) == 1 else ""
+        return TextTable(header, rows, f"{self.protocol}: {self.rule}{unit}")
 
     def to_json(self) -> dict[str, Any]:
         """Plain value with all numbers; shares are from 0 to 1."""
@@ -129,5 +131,5 @@ def score_condition(
     )
 
 
-def _text(value: float, metric: Metric) -> str:
-    return f"{100 * value:.2f}" if metric.most == 1 else f"{value:.2f}"
+def _text(value: float, most: float) -> str:
+    return f"{100 * value:.2f}" if most == 1 else f"{value:.2f}"

@@ -135,9 +135,7 @@ def tokyo_truths(files: TruthFiles) -> Truths:
 def covisible_truths(files: TruthFiles) -> Truths:
     """COLMAP model with the queries in it, and a list of the queries."""
     if files.query_names is None:
-        raise HlocLiteError(
-            "give --query-names: a list of the images of the model that are queries"
-        )
+        raise HlocLiteError("give --query-names: a list of the model's images that are queries")
     queries = read_image_list(files.query_names)
     return _single(covisible_truth(read_model(files.path), queries, files.covisibility))
 
