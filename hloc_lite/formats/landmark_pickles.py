@@ -113,17 +113,19 @@ def _numbers(value: Any, where: str) -> list[Any]:
         values = list(value)
     else:
         raise FormatError(f"{where}: expected a list or an array, got {type(value).__name__}")
-    bad = next((each for each in values if type(each) not in (int, float)), None)
-    if bad is not None:
-        raise FormatError(f"{where}: expected numbers, got {type(bad).__name__}")
+    for each in values:
+        if type(each) not in (int, float):
+            raise FormatError(f"{where}: expected numbers, got {type(each).__name__}")
     return values
 
 
 def _indices(value: Any, count: int, where: str, label: str) -> list[int]:
     values = _numbers(value, f"{where}, {label}")
-    bad = next((each for each in values if not 0 <= each < count or each != int(each)), None)
-    if bad is not None:
-        raise FormatError(f"{where}, {label}: expected indices from 0 to {count - 1}, got {bad}")
+    for each in values:
+        if not 0 <= each < count or each != int(each):
+            raise FormatError(
+                f"{where}, {label}: expected indices from 0 to {count - 1}, got {str(each)[:40]}"
+            )
     return [int(each) for each in values]
 
 

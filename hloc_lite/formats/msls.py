@@ -18,7 +18,7 @@ from hloc_lite.formats.csv_rows import csv_rows
 from hloc_lite.formats.named_positions import NamedPositions
 from hloc_lite.formats.pose_text import finite_numbers
 from hloc_lite.formats.retrieval_truth import RetrievalTruth
-from hloc_lite.formats.vpr_truth import RecognitionTruth
+from hloc_lite.formats.vpr_truth import RecognitionTruth, is_position
 from hloc_lite.types import Float64
 
 VALIDATION_CITIES = ("cph", "sf")
@@ -86,6 +86,8 @@ def _read_side(folder: Path, subtask: str) -> tuple[tuple[str, ...], Float64]:
     if len(set(keys)) != len(keys):
         raise FormatError(f"{folder / 'raw.csv'}: a key is listed twice")
     kept = [row for row, (_, is_pano) in enumerate(raw) if asked[row] and not is_pano]
+    if not is_position([position for _, position in placed]):
+        raise FormatError(f"{folder / 'postprocessed.csv'}: a coordinate is at no spot on Earth")
     positions = np.array([placed[row][1] for row in kept], np.float64).reshape(-1, 2)
     return tuple(keys[row] for row in kept), positions
 

@@ -14,8 +14,9 @@ import numpy as np
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.named_positions import NamedPositions
 from hloc_lite.formats.pose_text import image_name
-from hloc_lite.formats.vpr_truth import RecognitionTruth
+from hloc_lite.formats.vpr_truth import RecognitionTruth, is_position
 from hloc_lite.io.matlab import read_variable
+from hloc_lite.io.matlab_layout import check_layout
 from hloc_lite.types import Float64
 
 _VARIABLE = "dbStruct"
@@ -27,6 +28,7 @@ def read_pittsburgh_mat(path: Path) -> NamedPositions:
     Raises:
         FormatError: no such variable or field, or fields that do not fit together.
     """
+    check_layout(path, _VARIABLE)
     struct = np.asarray(read_variable(path, _VARIABLE)).ravel()
     fields = struct.dtype.names or ()
     needed = ("dbImageFns", "qImageFns", "utmDb", "utmQ", "posDistThr")
@@ -72,7 +74,7 @@ def _numbers(values: Any, where: str) -> Float64:
 
 def _positions(values: Any, count: int, where: str) -> Float64:
     array = _numbers(values, where)
-    if array.shape != (2, count) or not np.isfinite(array).all():
+    if array.shape != (2, count) or not is_position(array):
         raise FormatError(
             f"{where}: expected finite numbers of shape (2, {count}), got {array.shape}"
         )
