@@ -48,7 +48,7 @@ def score_file(name: str, rankings: Path, files: TruthFiles) -> RetrievalReport:
     asked = [query for each in truths.conditions for query in each.truth.positives]
     known = frozenset[str]().union(*(each.truth.names for each in truths.conditions))
     found = read_rankings(rankings, NameLookup(asked, truths.aliases), NameLookup(known))
-    if not any(known.intersection(images) for images in found.images.values()):
+    if known and not any(known.intersection(images) for images in found.images.values()):
         example = next(iter(images for images in found.images.values() if images), ["nothing"])
         raise HlocLiteError(
             f"{rankings}: none of its images is one of the truth {files.path}, such as "
