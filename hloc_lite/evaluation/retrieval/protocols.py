@@ -34,9 +34,9 @@ class Protocol:
 
     name: str
     truth: str
-    """What ``--truth`` names, for people."""
+    """Files that ``--truth`` names, for people."""
     rule: str
-    """What is scored, for people."""
+    """Score and its exceptions, for people."""
     source: str
     """Where the rule was read."""
     read: Callable[[TruthFiles], Truths]

@@ -237,7 +237,7 @@ def test_misuse_is_reported(tmp_path: Path) -> None:
         scores(tmp_path, "t1 i1", "gldv2-retrieval", truth, "--map-names", truth)
     with pytest.raises(HlocLiteError, match="for --protocol covisible only"):
         scores(tmp_path, "t1 i1", "gldv2-retrieval", truth, "--min-shared", 3)
-    with pytest.raises(HlocLiteError, match="overwrite"):
+    with pytest.raises(HlocLiteError, match="would destroy it"):
         run(truth, "--protocol", "gldv2-retrieval", "--truth", truth, "--json", truth)
     truth.write_text("id,images,Usage\nt1,,Public\n")
     with pytest.raises(HlocLiteError, match="none of 1 queries has a right image"):
