@@ -122,8 +122,11 @@ def _info_lines(card: Card) -> Iterator[str]:
         yield f"{'queries:':<13}{', '.join(counts)}"
     for group, members in card.groups.items():
         yield f"{'group:':<13}{group} = {', '.join(members)}"
-    comparison = "below" if card.strict else "up to"
-    yield f"{'thresholds:':<13}{comparison} {'; '.join(card.thresholds)}"
+    if card.protocols:
+        yield f"{'protocols:':<13}{', '.join(card.protocols)} (hloc-lite retrieval evaluate)"
+    if card.thresholds:
+        comparison = "below" if card.strict else "up to"
+        yield f"{'thresholds:':<13}{comparison} {'; '.join(card.thresholds)}"
     for key in ("truth", "submission", "recipe"):
         if getattr(card, key):
             yield f"{key + ':':<13}{getattr(card, key)}"

@@ -38,6 +38,7 @@ VERBS: Mapping[str, str] = {
     "info": "hloc_lite.cli.info",
     "localize": "hloc_lite.cli.localize",
     "map": "hloc_lite.cli.map",
+    "retrieval": "hloc_lite.cli.retrieval",
     "serve": "hloc_lite.cli.serve",
     "submission": "hloc_lite.cli.submission",
     "surface": "hloc_lite.cli.surface",

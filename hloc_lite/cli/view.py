@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from hloc_lite.viz.scene import Scene
 
 _DEFAULTS = ViewConfig()
+WAKE_S = 1.0
+"""Time between two looks for Ctrl-C: Windows does not interrupt a wait without end."""
 
 
 @dataclass(frozen=True)
@@ -217,11 +221,26 @@ def _serve(scene: Scene, config: ViewConfig, open_inspector: Callable[[], Inspec
         )
     with suppress(KeyboardInterrupt), running_server(config) as server:
         page = Page(server, scene, config, open_inspector)
-        click.echo(f"open {page_address(server, config)} in a browser; end with Ctrl-C")
-        try:
-            server.sleep_forever()
-        finally:
-            page.close()
+        with _interrupted() as interrupt:
+            click.echo(f"open {page_address(server, config)} in a browser; end with Ctrl-C")
+            while not interrupt.wait(WAKE_S):
+                pass
+        page.close()
+
+
+@contextmanager
+def _interrupted() -> Iterator[threading.Event]:
+    """Event that Ctrl-C sets while the block runs.
+
+    A ``KeyboardInterrupt`` is lost where it meets the collection of garbage, which Python lets no
+    exception leave; the page would be served on.
+    """
+    event = threading.Event()
+    previous = signal.signal(signal.SIGINT, lambda number, frame: event.set())
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _inspector_opener(

@@ -47,7 +47,8 @@ def _fetching(card: Card) -> Iterator[str]:
         yield "By hand:"
         yield "\n".join(f"- {source.what}: <{source.url}>" for source in asked)
     if not card.sources:
-        yield "See the home page."
+        known = "See the home page." if card.url else "No address is known that could be checked."
+        yield known
 
 
 def _source_line(what: str, files: list[Source]) -> str:
@@ -77,6 +78,9 @@ def _facts(card: Card) -> Iterator[str]:
         counts = [f"{count} {name}" for name, count in card.counts.queries.items()]
         lines.append(f"- Queries: {', '.join(counts)}.")
     lines.append(f"- Units: {card.units}.")
+    if card.protocols:
+        protocols = " or ".join(f"`--protocol {name}`" for name in card.protocols)
+        lines.append(f"- Score: `hloc-lite retrieval evaluate RANKINGS --truth PATH`, {protocols}.")
     lines += [f"- {note}" for note in card.notes]
     yield "\n".join(lines)
 

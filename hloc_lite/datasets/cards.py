@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from hloc_lite.config import Section
 from hloc_lite.datasets.card_parts import (
@@ -40,8 +40,11 @@ class Card(Section):
     """Files and folders of the data set."""
     conditions: tuple[str, ...] = ()
     """Query conditions in the order of tables; empty if queries are not divided."""
-    thresholds: tuple[str, ...] = Field(min_length=1)
-    """Accuracy thresholds of recalls, such as ``0.25m,2deg``."""
+    protocols: tuple[str, ...] = ()
+    """Protocols that ``hloc-lite retrieval evaluate --protocol`` takes; empty for data sets of
+    poses."""
+    thresholds: tuple[str, ...] = Field((), validate_default=True)
+    """Accuracy thresholds of recalls, such as ``0.25m,2deg``; empty for data sets of retrieval."""
     title: str = ""
     """Name of the data set as its authors write it."""
     url: str = ""
@@ -70,6 +73,13 @@ class Card(Section):
     published: tuple[PublishedScore, ...] = ()
     notes: tuple[str, ...] = ()
     """Traps of the data set, one sentence or two each."""
+
+    @field_validator("thresholds")
+    @classmethod
+    def _check_thresholds(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not value and not info.data.get("protocols"):
+            raise ValueError("expected thresholds of poses, or protocols of retrieval")
+        return value
 
     @model_validator(mode="after")
     def _check_conditions(self) -> Card:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from scipy.spatial import KDTree
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.hloc_lists import read_image_list
+from hloc_lite.formats.pose_text import MAX_DISTANCE
 from hloc_lite.io.regular_files import check_regular
 from hloc_lite.types import Float64, Int64, freeze_field
 
@@ -102,9 +104,14 @@ def write_recognition_truth(path: Path, truth: RecognitionTruth) -> None:
         )
 
 
+def is_position(values: npt.ArrayLike) -> bool:
+    """True if all numbers are finite, and so small that their squares are finite, too."""
+    return bool((np.abs(np.asarray(values, np.float64)) <= MAX_DISTANCE).all())
+
+
 def _positions(arrays: np.lib.npyio.NpzFile, key: str, path: Path) -> Float64:
     values = np.asarray(arrays[key], np.float64)
-    if values.ndim != 2 or values.shape[1] != 2 or not np.isfinite(values).all():
+    if values.ndim != 2 or values.shape[1] != 2 or not is_position(values):
         raise FormatError(f"{path}: {key} must be finite numbers of shape (N, 2), got "
                           f"{values.shape}")  # fmt: skip
     return values

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from hloc_lite.cli.dataset import command
 from hloc_lite.datasets import download as downloads
-from hloc_lite.datasets.cards import card_names
+from hloc_lite.datasets.cards import card_names, read_card
 from hloc_lite.errors import UnknownNameError
 
 
@@ -28,7 +28,10 @@ def test_list() -> None:
 def test_info(name: str) -> None:
     result = run("info", name)
     assert result.exit_code == 0
-    assert "licence:" in result.output and "thresholds:" in result.output
+    card = read_card(name)
+    assert "licence:" in result.output
+    assert ("thresholds:" in result.output) == bool(card.thresholds)
+    assert ("protocols:" in result.output) == bool(card.protocols)
     as_json = run("info", name, "--json")
     assert json.loads(as_json.output)["name"] == name
 

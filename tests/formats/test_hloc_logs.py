@@ -21,7 +21,7 @@ from hloc_lite.formats.hloc.pickled import parse_pickle
 from hloc_lite.formats.hloc.pickled_values import PickledArray, PickledObject
 from hloc_lite.geometry.rotations import quat_wxyz_from_rotation
 
-PROTOCOLS = (3, 4, 5)
+PROTOCOLS = (2, 3, 4, 5)
 HALF_TURN = np.array([0.6, 0.0, 0.8, 0.0])  # wxyz
 TRANSLATION = np.array([1.0, 2, 3])
 
@@ -320,6 +320,18 @@ F8 = [
         ([ONE, ONE, STOP], "damaged"),
         ([STOP], "damaged"),
         ([ONE], "damaged"),
+        ([named(b"_codecs", b"decode"), STOP], "names _codecs.decode"),
+        ([named(b"__builtin__", b"eval"), STOP], "names __builtin__.eval"),
+        (
+            [named(b"_codecs", b"encode"), ("SHORT_BINUNICODE", b"\1a"),
+             ("SHORT_BINUNICODE", b"\3hex"), ("TUPLE2", b""), ("REDUCE", b""), STOP],
+            "encoding 'hex' are refused",
+        ),
+        (
+            [named(b"__builtin__", b"bytes"), ("BININT", b"\xff\xff\xff\x7f"), ("TUPLE1", b""),
+             ("REDUCE", b""), STOP],
+            "damaged",
+        ),
         (
             [named(b"numpy._core.multiarray", b"scalar"), ("MARK", b""), *F8,
              ("SHORT_BINBYTES", b"\4abcd"), TUPLE, ("REDUCE", b""), STOP],

@@ -76,7 +76,7 @@ def test_the_page_is_served_until_ctrl_c(files: Files) -> None:
             with urllib.request.urlopen(address, timeout=20) as answer:
                 assert answer.status == 200
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=90)  # also beside other jobs
         finally:
             process.kill()
     assert process.returncode == 0, errors

@@ -30,26 +30,33 @@ MAX_BYTES = 2 << 30
 _VALUES = frozenset(
     {"NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT",
      "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8",
-     "BYTEARRAY8"}
+     "BYTEARRAY8", "SHORT_BINSTRING", "BINSTRING"}
 )  # fmt: skip
+"""Operations whose argument is the value. The last two are byte strings of Python 2, which
+``pickletools`` decodes as Latin-1."""
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _DAMAGE = (ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError, MemoryError)
 """Errors of ``pickletools`` and of opcodes that do not fit together."""
 
 
-def read_pickle(path: Path) -> Any:
+def read_pickle(path: Path, max_bytes: int = MAX_BYTES) -> Any:
     """Return the value of a pickle, built of None, bool, int, float, str, bytes, list, tuple and
     dict with text keys, ``PickledArray`` and ``PickledObject``; scalars of NumPy become numbers.
 
+    Pickles are those of protocols 2 to 5. Byte strings of Python 2 become text, as Latin-1.
     Lists may contain themselves, and one list may occur many times: the caller must expect that.
+
+    Args:
+        path: file.
+        max_bytes: size of the largest file that is read.
 
     Raises:
         FormatError: missing, too large, damaged, or with values of other kinds.
     """
     check_regular(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise FormatError(f"{path} is larger than {MAX_BYTES >> 30} GiB")
+        if path.stat().st_size > max_bytes:
+            raise FormatError(f"{path} is larger than {max_bytes >> 20} MiB, the most that is read")
         data = path.read_bytes()
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from None

@@ -62,7 +62,7 @@ def named_symbol(module: str, name: str) -> Symbol:
     symbol = Symbol(of_type(module, str), of_type(name, str))
     if symbol not in _FUNCTIONS and not _is_inert(symbol):
         raise FormatError(
-            f"it names {symbol.module[:80]}.{symbol.name[:80]}, which logs of hloc do not; refused"
+            f"it names {symbol.module[:80]}.{symbol.name[:80]}, which plain values do not; refused"
         )
     return symbol
 
@@ -105,6 +105,19 @@ def _scalar(dtype: Any, values: Any) -> bool | int | float:
     return number
 
 
+def _encoded(text: Any, encoding: Any) -> bytes:
+    """Bytes that protocol 2 keeps as text."""
+    if encoding != "latin1":
+        raise FormatError(f"bytes in the encoding {str(encoding)[:40]!r} are refused")
+    encoded: bytes = of_type(text, str).encode("latin-1")
+    return encoded
+
+
+def _no_bytes() -> bytes:
+    """Empty bytes of protocol 2; any argument is an error."""
+    return b""
+
+
 def numbers_array(
     values: Any, dtype: Any, shape: Any, order: str
 ) -> np.ndarray[Any, np.dtype[Any]]:
@@ -112,6 +125,8 @@ def numbers_array(
     sides = [of_type(side, int) for side in of_type(shape, tuple)]
     if order not in ("C", "F") or len(sides) > MAX_AXES or any(side < 0 for side in sides):
         raise FormatError(f"an array of shape {sides[:9]} is refused")
+    if type(values) is str:  # a byte string of Python 2
+        values = values.encode("latin-1")
     if type(values) not in (bytes, bytearray):
         raise FormatError(f"an array of {type(values).__name__} is refused")
     kind = of_type(dtype, DataType).numpy()
@@ -123,6 +138,8 @@ def numbers_array(
 _FUNCTIONS: dict[Symbol, Callable[..., Any] | None] = {
     Symbol("numpy", "dtype"): _data_type,
     Symbol("numpy", "ndarray"): None,
+    Symbol("_codecs", "encode"): _encoded,
+    Symbol("__builtin__", "bytes"): _no_bytes,
     **{
         Symbol(f"numpy.{core}.multiarray", name): function
         for core in ("core", "_core")  # before and since NumPy 2

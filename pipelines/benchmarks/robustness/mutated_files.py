@@ -43,13 +43,17 @@ from pipelines.benchmarks.robustness.memory_use import address_space, peak_bytes
 from pipelines.benchmarks.robustness.mutations import MUTATIONS
 from pipelines.benchmarks.robustness.own_samples import OWN_SAMPLES
 from pipelines.benchmarks.robustness.posed_samples import POSED_SAMPLES
+from pipelines.benchmarks.robustness.retrieval_samples import RETRIEVAL_SAMPLES
 from pipelines.benchmarks.robustness.sample_model import FormatSample
 from pipelines.benchmarks.robustness.scan_samples import SCAN_SAMPLES
 from pipelines.benchmarks.robustness.stored_samples import STORED_SAMPLES
 from pipelines.benchmarks.robustness.value_digest import digest
 from pipelines.benchmarks.table import Table, percent, results_option
 
-SAMPLES = (*IMAGE_SAMPLES, *POSED_SAMPLES, *STORED_SAMPLES, *SCAN_SAMPLES, *OWN_SAMPLES)
+SAMPLES = (
+    *IMAGE_SAMPLES, *POSED_SAMPLES, *STORED_SAMPLES, *SCAN_SAMPLES, *OWN_SAMPLES,
+    *RETRIEVAL_SAMPLES,
+)  # fmt: skip
 GOOD = ("refused", "same", "other")
 MEMORY_BYTES = 512 << 20
 """Most memory that reading may take."""
