@@ -88,6 +88,8 @@ class _Pooled:
         Raises:
             HlocLiteError: the pooling has learned nothing yet.
         """
+        if not photos:  # the number of dimensions is known from a description only
+            return self.describe([Photo("blank", np.zeros((64, 64, 3), np.uint8))])[:0]
         rows = [self._pooling.pool(self.feature_maps(photo)) for photo in photos]
         vectors = l2_normalized(np.array(rows, np.float32))
         return self._whitening.apply(vectors) if self._whitening else vectors

@@ -53,6 +53,8 @@ class Fisher(Pooling):
 
         rng = np.random.default_rng(self.config.seed)
         rows = np.concatenate([sampled_rows(rng, unit_rows(maps.first)) for maps in samples])
+        if len(rows) == 1:  # the mixture is fitted to two vectors at least
+            rows = np.repeat(rows, 2, axis=0)
         count = min(self.config.num_clusters, len(rows))
         model = GaussianMixture(
             count, covariance_type="diag", max_iter=MAX_ITERATIONS, random_state=self.config.seed
