@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 
 from hloc_lite.io.weights import WeightsStore
-from hloc_lite.registry import FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, Runtime
+from hloc_lite.registry import BACKBONES, FEATURES, GLOBAL_DESCRIPTORS, MATCHERS, Runtime
 
 settings.register_profile("shared machine", deadline=None)  # time is the machine's, not the code's
 settings.load_profile("shared machine")
@@ -16,6 +16,8 @@ _TESTED = (
     # matchers of photos share the backbone below, or have weights that cannot be fetched everywhere
     *(entry for entry in MATCHERS.builtin.values() if not entry.takes_photos),
     GLOBAL_DESCRIPTORS["netvlad-lite0"],
+    BACKBONES["lite1"],
+    BACKBONES["lite2"],
 )
 WEIGHTS_USED = tuple(dict.fromkeys(name for entry in _TESTED for name in entry.weights))
 """Weights that tests need; ``.ci/run`` and the hosted CI fetch them."""
