@@ -116,12 +116,12 @@ GLOBAL_DESCRIPTORS = Table(
         "netvlad-pitts30k": Entry(
             "hloc_lite.retrieval.netvlad_vgg16:NetVladVgg16", ("netvlad-pitts30k",)
         ),
-        "local:": Entry("hloc_lite.retrieval.pooled:PooledFeatures"),
+        "local:": Entry("hloc_lite.retrieval.pooling_descriptors:LocalFeaturesDescriptor"),
         "ahash": Entry(_HASHES),
         "dhash": Entry(_HASHES),
         "phash": Entry(_HASHES),
         "hsv-histogram": Entry("hloc_lite.retrieval.colour_histogram:ColourHistogram"),
-        "pooled:": Entry("hloc_lite.retrieval.pooled:PooledDescriptor"),
+        "pooled:": Entry("hloc_lite.retrieval.pooling_descriptors:FeatureMapDescriptor"),
     },
 )
 _NETVLAD_KIN = "hloc_lite.retrieval.poolings.netvlad"

@@ -25,6 +25,7 @@ ADDED_KEYS = frozenset(
         "pose.keypoint_sigma_px",
         "mapping.low_pose_agreement",
         "geometry.min_confirmed_share",
+        "retrieval.scales",
         "matching.dense_side_px",
         "matching.dense_min_support",
         "matching.dense_min_certainty",

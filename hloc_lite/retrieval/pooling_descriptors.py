@@ -34,7 +34,7 @@ MAX_WHITENING_IMAGES = 10_000
 """Images from which whitening is learned: enough for a few thousand dimensions."""
 
 
-class _Pooled:
+class _PoolingDescriptor:
     """A pooling, L2-normalized, and whitened if there are enough images to learn it from."""
 
     def __init__(self, name: str, pooling: str, config: RetrievalConfig) -> None:
@@ -95,7 +95,7 @@ class _Pooled:
         return self._whitening.apply(vectors) if self._whitening else vectors
 
 
-class PooledDescriptor(_Pooled):
+class FeatureMapDescriptor(_PoolingDescriptor):
     """``pooled:POOLING+BACKBONE``: a pooling of the feature maps of a network.
 
     With several ``config.scales``, the photo is described at each, as the pooling combines them.
@@ -129,7 +129,7 @@ class PooledDescriptor(_Pooled):
         return FeatureMaps(tuple(views), classes)
 
 
-class PooledFeatures(_Pooled):
+class LocalFeaturesDescriptor(_PoolingDescriptor):
     """``local:POOLING+FEATURES``: a pooling of the descriptors of local features.
 
     The features have the defaults of their name, at ``config.max_side_px``. A photo without any
