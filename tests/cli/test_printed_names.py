@@ -36,9 +36,7 @@ def test_a_line_stays_one(capsys: pytest.CaptureFixture[str]) -> None:
     say(Path(FORGED))
     say_block(f"first {FORGED}")
     printed = capsys.readouterr().out
-    assert printed == (
-        "a\\nerror: forged\\x1b[2J\\u202e\nfirst a\nerror: forged\\x1b[2J\\u202e\n"
-    )
+    assert printed == ("a\\nerror: forged\\x1b[2J\\u202e\nfirst a\nerror: forged\\x1b[2J\\u202e\n")
 
 
 @pytest.mark.parametrize("name", ["ü", FORGED, "\udcff", "\x9b2J"])

@@ -110,8 +110,11 @@ def _localizing() -> Iterator[Place]:
     yield Place("localize map queries/{}", "photo as argument", photo("queries"))
     yield _paths("localize map {}", "PHOTO")
     lists = f"localize map {_REPORT} --queries queries.txt"
-    yield Place(lists, "query list", inside("queries.txt"))
-    yield Place(f"localize map {_REPORT} --truth gt.txt", "truth", inside("gt.txt"))
+    unreported = f"localize map {_ON_QUERIES} --queries queries.txt"
+    yield Place(unreported, "query list", inside("queries.txt"))
+    yield Place(
+        f"localize map {_ON_QUERIES} --truth gt.txt --report out/report", "truth", inside("gt.txt")
+    )
     renamed = both(photo("queries"), inside("queries.txt gt.txt"))
     yield Place(f"{lists} --truth gt.txt", "photo, list and truth", renamed)
     of_given = "localize map --images given -o out/p.txt --queries"
@@ -139,16 +142,16 @@ def _localizing() -> Iterator[Place]:
 
 def _scoring() -> Iterator[Place]:
     report = "--report out/report"
-    scored = f"evaluate poses.txt gt.txt --results results.jsonl --json out/s.json {report}"
-    yield Place(scored, "poses, truth and results", inside(_SCORES))
+    scored = "evaluate poses.txt gt.txt --results results.jsonl --json out/s.json"
+    yield Place(f"{scored} {report}", "poses, truth and results", inside(_SCORES))
     yield Place(f"{scored} --by-folder", "folders of poses", inside(_SCORES))
     yield Place(scored, "poses", inside("poses.txt"))
     yield Place(scored, "truth", inside("gt.txt"))
     yield Place(scored, "results", inside("results.jsonl"))
     yield Place(f"evaluate poses.txt {{}}=gt.txt {report}", "condition")
-    groups = f"evaluate poses.txt a=gt.txt b=gt.txt --group {{}}=a,b {report}"
-    yield Place(groups, "group")
-    yield Place(groups.replace("{}=a", "c={}"), "member of a group")
+    groups = "evaluate poses.txt a=gt.txt b=gt.txt --group"
+    yield Place(f"{groups} {{}}=a,b {report}", "group")
+    yield Place(f"{groups} c={{}},b", "member of a group")
     compared = (
         f"poses.txt map_poses.txt --truth gt.txt --markdown out/m.md --latex out/l.tex {report}"
     )

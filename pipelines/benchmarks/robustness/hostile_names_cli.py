@@ -27,7 +27,8 @@ import click
 
 from hloc_lite.cli.main import VERBS
 from hloc_lite.cli.main import main as command_line
-from pipelines.benchmarks.robustness.command_places import Place, places
+from hloc_lite.registry import register
+from pipelines.benchmarks.robustness.command_places import LISTED, Place, places
 from pipelines.benchmarks.robustness.hostile_names import (
     SECRET,
     hostile_names,
@@ -35,7 +36,7 @@ from pipelines.benchmarks.robustness.hostile_names import (
     state_beside,
     write_secrets,
 )
-from pipelines.benchmarks.robustness.named_inputs import prepare_process, write_inputs
+from pipelines.benchmarks.robustness.named_inputs import Thumbnail, import_all, write_inputs
 from pipelines.benchmarks.table import Table, results_option
 
 KINDS = ("refused", "done", "BREACH", "TRACEBACK", "FORGED", "CRASH")
@@ -58,24 +59,29 @@ class CommandTrial:
     note: str = ""
 
 
-def command_names(outside: Path) -> tuple[str, ...]:
-    """Names that are tried at all places; inputs lie up to two folders below the watched one."""
-    up = (f"../../{SECRET}", f"../../../{SECRET}", f"{PAGE_END}x.png")
-    return (*hostile_names(outside), *up)
+def command_names(outside: Path, place: Place) -> tuple[str, ...]:
+    """Names to try; inputs lie up to two folders below the watched one.
+
+    Where the name is a path of the user's own, those that only lead elsewhere are left out.
+    """
+    names = (*hostile_names(outside), f"{PAGE_END}x.png")
+    if place.is_path:
+        return tuple(name for name in names if SECRET not in name)
+    return (*names, f"../../{SECRET}", f"../../../{SECRET}")
 
 
-def write_all_inputs(folder: Path) -> None:
+def write_all_inputs(folder: Path, benchmarks: Sequence[str] = tuple(LISTED)) -> None:
     """Write the inputs of all verbs, in a process of its own: threads do not survive a fork."""
     folder.mkdir(parents=True)
-    outcome, note = in_child(folder, partial(_set_up, folder), seconds=SETUP_SECONDS)
+    outcome, note = in_child(folder, partial(_set_up, folder, benchmarks), seconds=SETUP_SECONDS)
     assert outcome == "done", note
 
 
-def _set_up(folder: Path) -> tuple[str, str]:
+def _set_up(folder: Path, benchmarks: Sequence[str]) -> tuple[str, str]:
     os.chdir(folder)
     _capture(folder)
     try:
-        write_inputs(folder)
+        write_inputs(folder, benchmarks)
     except BaseException:
         return "TRACEBACK", traceback.format_exc(limit=-4)
     return "done", ""
@@ -93,7 +99,7 @@ def run(
     outside = root / "outside"
     folder = outside / "folder"
     for place in chosen:
-        for name in command_names(outside) if names is None else names:
+        for name in command_names(outside, place) if names is None else names:
             folder.mkdir(parents=True)
             _copy_inputs(inputs, folder, place)
             if place.prepare(folder, name):
@@ -182,7 +188,8 @@ def _forged(folder: Path, texts: Sequence[str], name: str) -> str:
 @click.option("--only", multiple=True, type=click.Choice(list(VERBS)), help="Only these verbs.")
 @results_option
 def main(only: tuple[str, ...], results: Path | None) -> None:
-    prepare_process()
+    register("global_descriptors", "thumbnail", Thumbnail)
+    import_all()
     table = Table("Hostile names, command line", ["verb", "places", "names", *KINDS])
     done: list[CommandTrial] = []
     chosen: dict[str, list[Place]] = {}

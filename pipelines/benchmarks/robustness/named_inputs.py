@@ -21,7 +21,7 @@ from PIL import Image
 
 import hloc_lite
 from hloc_lite.cli.main import main
-from hloc_lite.datasets.benchmarks import benchmark_names, write_benchmark
+from hloc_lite.datasets.benchmarks import write_benchmark
 from hloc_lite.datasets.dataset_folder import read_dataset_folder
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.formats.colmap import write_model
@@ -29,7 +29,6 @@ from hloc_lite.formats.hloc_lists import write_poses, write_queries
 from hloc_lite.io.schemas import with_checksum
 from hloc_lite.maps.compress import compress_map
 from hloc_lite.maps.map import Map, in_memory
-from hloc_lite.registry import register
 from hloc_lite.synthetic.planes import make_planes
 from hloc_lite.types import Float32, Photo
 from pipelines.benchmarks.robustness.hostile_names import with_name
@@ -50,6 +49,11 @@ MODELS = [
     "--set",
     "features.max_keypoints=300",
 ]
+LATE_IMPORTS = (
+    "matplotlib.pyplot", "matplotlib.backends.backend_svg", "faiss", "pillow_heif", "pycolmap",
+    "scipy.stats", "scipy.spatial",
+)  # fmt: skip
+"""Modules that verbs import when they need them."""
 POSITION = (48.0, 16.0)
 """Latitude and longitude of the map, degrees: any place but the poles and the date line."""
 METRES_PER_DEGREE = 111_320
@@ -80,10 +84,12 @@ class Thumbnail:
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
-def write_inputs(folder: Path) -> None:
-    """Write photos, lists, maps, results and data sets into a new folder; it needs ``Thumbnail``.
+def write_inputs(folder: Path, benchmarks: Sequence[str]) -> None:
+    """Write photos, lists, maps and results into a new folder; ``thumbnail`` must be registered.
 
-    The working folder must be that folder.
+    Args:
+        folder: must be the working folder.
+        benchmarks: names of those in whose layouts the photos are written, too.
     """
     scene = make_planes(7)
     scene.write_images(folder / "images", MAP_NAMES)
@@ -122,18 +128,20 @@ def write_inputs(folder: Path) -> None:
     for frame in frames["frames"]:
         frame["depth_file_path"] = frame["file_path"].replace("a/0.png", "first") + ".png"
     (folder / "depth.json").write_text(json.dumps(frames))
-    for name in benchmark_names():
+    for name in benchmarks:
         with suppress(HlocLiteError):
             write_benchmark(name, read_dataset_folder(town), folder / "data" / name)
 
 
-def prepare_process() -> None:
-    """Make ``Thumbnail`` known, and import all that verbs import: forked processes have it then."""
-    register("global_descriptors", "thumbnail", Thumbnail)
+def import_all() -> None:
+    """Import what verbs import: forked processes have it then, and take no time for it."""
     for module in walk_packages(hloc_lite.__path__, "hloc_lite."):
         if not module.name.endswith(("__main__", "worker")):
             with suppress(ImportError):  # extras that are not installed
                 import_module(module.name)
+    for name in LATE_IMPORTS:
+        with suppress(ImportError):
+            import_module(name)
 
 
 def _run(*arguments: str) -> None:
