@@ -28,7 +28,7 @@ import click
 from hloc_lite.cli.main import VERBS
 from hloc_lite.cli.main import main as command_line
 from hloc_lite.registry import register
-from pipelines.benchmarks.robustness.command_places import LISTED, Place, places
+from pipelines.benchmarks.robustness.command_entries import LISTED, CommandEntry, command_entries
 from pipelines.benchmarks.robustness.hostile_names import (
     SECRET,
     hostile_names,
@@ -52,20 +52,20 @@ SHOWN = {"stdout.txt", "stderr.txt"}
 class CommandTrial:
     """Outcome of one name at one place of the command line."""
 
-    place: Place
+    entry: CommandEntry
     name: str
     outcome: str
     """One of ``KINDS``; those in capitals are faults."""
     note: str = ""
 
 
-def command_names(outside: Path, place: Place) -> tuple[str, ...]:
+def command_names(outside: Path, entry: CommandEntry) -> tuple[str, ...]:
     """Names to try; inputs lie up to two folders below the watched one.
 
     Where the name is a path of the user's own, those that only lead elsewhere are left out.
     """
     names = (*hostile_names(outside), f"{PAGE_END}x.png")
-    if place.is_path:
+    if entry.is_path:
         return tuple(name for name in names if SECRET not in name)
     return (*names, f"../../{SECRET}", f"../../../{SECRET}")
 
@@ -88,7 +88,7 @@ def _set_up(folder: Path, benchmarks: Sequence[str]) -> tuple[str, str]:
 
 
 def run(
-    root: Path, inputs: Path, chosen: Sequence[Place], names: Sequence[str] | None = None
+    root: Path, inputs: Path, chosen: Sequence[CommandEntry], names: Sequence[str] | None = None
 ) -> Iterator[CommandTrial]:
     """Try names at places; the root is an empty scratch folder.
 
@@ -98,25 +98,25 @@ def run(
     """
     outside = root / "outside"
     folder = outside / "folder"
-    for place in chosen:
-        for name in command_names(outside, place) if names is None else names:
+    for entry in chosen:
+        for name in command_names(outside, entry) if names is None else names:
             folder.mkdir(parents=True)
-            _copy_inputs(inputs, folder, place)
-            if place.prepare(folder, name):
+            _copy_inputs(inputs, folder, entry)
+            if entry.prepare(folder, name):
                 write_secrets(outside)
                 before = state_beside(folder)
-                arguments = [part.replace("{}", name) for part in place.command.split()]
+                arguments = [part.replace("{}", name) for part in entry.command.split()]
                 outcome, note = in_child(folder, partial(_tried, folder, arguments, name))
                 if state_beside(folder) != before:
                     outcome, note = "BREACH", note or "a file beside the folder was touched"
-                if outcome == "BREACH" and place.is_path:
+                if outcome == "BREACH" and entry.is_path:
                     outcome, note = "done", ""  # the user's own path
-                yield CommandTrial(place, name, outcome, note)
+                yield CommandTrial(entry, name, outcome, note)
             shutil.rmtree(outside)
 
 
-def _copy_inputs(inputs: Path, folder: Path, place: Place) -> None:
-    for part in place.command.replace("=", " ").split():
+def _copy_inputs(inputs: Path, folder: Path, entry: CommandEntry) -> None:
+    for part in entry.command.replace("=", " ").split()[1:]:
         source, target = inputs / part, folder / part
         if "{}" in part:
             source, target = source.parent, target.parent
@@ -192,25 +192,26 @@ def main(only: tuple[str, ...], results: Path | None) -> None:
     import_all()
     table = Table("Hostile names, command line", ["verb", "places", "names", *KINDS])
     done: list[CommandTrial] = []
-    chosen: dict[str, list[Place]] = {}
-    for place in places():
-        verb = place.verb if place.verb in VERBS else "hloc-lite"
+    chosen: dict[str, list[CommandEntry]] = {}
+    for entry in command_entries():
+        verb = entry.verb if entry.verb in VERBS else "hloc-lite"
         if not only or verb in only:
-            chosen.setdefault(verb, []).append(place)
+            chosen.setdefault(verb, []).append(entry)
     with tempfile.TemporaryDirectory(prefix="names_") as temporary:
         inputs = Path(temporary) / "inputs"
         write_all_inputs(inputs)
-        for verb, those in sorted(chosen.items()):
+        for verb, those in sorted(chosen.items(), key=lambda each: -len(each[1])):
             trials = []
             for trial in run(Path(temporary), inputs, those):
                 trials.append(trial)
                 if trial.outcome.isupper():
-                    shown = f"{trial.place.command} ({trial.place.where})"
+                    shown = f"{trial.entry.command} ({trial.entry.where})"
                     click.echo(f"{trial.outcome} {shown}: {trial.name[:60]!r}: {trial.note!r}")
-            tried = {trial.place for trial in trials}
-            for place in [place for place in those if place not in tried]:
-                click.echo(f"no name fits: {place.command} ({place.where})")
+            tried = {trial.entry for trial in trials}
+            for entry in [entry for entry in those if entry not in tried]:
+                click.echo(f"no name fits: {entry.command} ({entry.where})")
             _add(table, verb, trials)
+            sys.stdout.flush()
             done += trials
     _add(table, "all", done)
     table.write(results)
@@ -219,7 +220,7 @@ def main(only: tuple[str, ...], results: Path | None) -> None:
 
 def _add(table: Table, verb: str, trials: Sequence[CommandTrial]) -> None:
     counts = Counter(trial.outcome for trial in trials)
-    tried = len({trial.place for trial in trials})
+    tried = len({trial.entry for trial in trials})
     table.add(verb, tried, len(trials), *(counts[kind] for kind in KINDS))
 
 

@@ -44,7 +44,7 @@ _SCORES = "poses.txt gt.txt results.jsonl"
 
 
 @dataclass(frozen=True)
-class Place:
+class CommandEntry:
     """One place where a name comes in."""
 
     command: str
@@ -60,39 +60,45 @@ class Place:
         return self.command.split()[0]
 
 
-def places() -> tuple[Place, ...]:
+def command_entries() -> tuple[CommandEntry, ...]:
     """All places; each verb but ``demo`` and ``doctor``, which take no names, has one or more."""
     return (*_mapping(), *_localizing(), *_scoring(), *_of_maps(), *_of_data_sets(), *_others())
 
 
-def _paths(command: str, where: str) -> Place:
-    return Place(command, where, is_path=True)
+def _paths(command: str, where: str) -> CommandEntry:
+    return CommandEntry(command, where, is_path=True)
 
 
-def _mapping() -> Iterator[Place]:
-    yield Place(_MAP, "photo", photo("images"))
+def _mapping() -> Iterator[CommandEntry]:
+    yield CommandEntry(_MAP, "photo", photo("images"))
     posed = f"{_MAP} --reference model"
     renamed = both(photo("images"), inside("model"))
-    yield Place(posed, "photo and reference", renamed)
-    yield Place(posed, "reference", inside("model"))
-    yield Place(f"{posed} --image-list map_images.txt", "image list", inside("map_images.txt"))
-    yield Place(f"{posed} --masks masks", "photo with mask", both(renamed, photo("masks")))
-    yield Place(f"{posed} --depth depth", "photo with depth", both(renamed, photo("depth")))
-    yield Place(f"{posed} --depth depth.json", "depth file", inside("depth.json", (b"first.png",)))
-    yield Place(f"{posed} --pairs pairs.txt", "pairs", inside("pairs.txt"))
-    yield Place(f"{_MAP} --cameras cameras.txt", "cameras", inside("cameras.txt"))
+    yield CommandEntry(posed, "photo and reference", renamed)
+    yield CommandEntry(posed, "reference", inside("model"))
+    yield CommandEntry(
+        f"{posed} --image-list map_images.txt", "image list", inside("map_images.txt")
+    )
+    yield CommandEntry(f"{posed} --masks masks", "photo with mask", both(renamed, photo("masks")))
+    yield CommandEntry(f"{posed} --depth depth", "photo with depth", both(renamed, photo("depth")))
+    yield CommandEntry(
+        f"{posed} --depth depth.json", "depth file", inside("depth.json", (b"first.png",))
+    )
+    yield CommandEntry(f"{posed} --pairs pairs.txt", "pairs", inside("pairs.txt"))
+    yield CommandEntry(f"{_MAP} --cameras cameras.txt", "cameras", inside("cameras.txt"))
     listed = f"{_MAP} --reference map_poses.txt --cameras cameras.txt"
-    yield Place(listed, "poses and cameras", inside("map_poses.txt cameras.txt"))
-    yield Place(f"{_MAP} --from-hloc hloc", "hloc's files", inside("hloc"))
+    yield CommandEntry(listed, "poses and cameras", inside("map_poses.txt cameras.txt"))
+    yield CommandEntry(f"{_MAP} --from-hloc hloc", "hloc's files", inside("hloc"))
     given = f"map given -o out/map {_MODELS}"
     database = "--from-colmap given/database.db"
-    yield Place(f"{given} {database}", "features of COLMAP", sample("COLMAP database, features"))
-    yield Place(f"{given} --from-kapture given", "kapture", sample("kapture, files"))
+    yield CommandEntry(
+        f"{given} {database}", "features of COLMAP", sample("COLMAP database, features")
+    )
+    yield CommandEntry(f"{given} --from-kapture given", "kapture", sample("kapture, files"))
     for each in SAMPLES:
         if each.kind:
             entry = "" if each.entry == "." else f"/{each.entry}"
             kind = f"{given} --reference given{entry} --cameras cameras.txt"
-            yield Place(kind, f"reference, {each.name}", sample(each.name))
+            yield CommandEntry(kind, f"reference, {each.name}", sample(each.name))
     for option in ("--features", "--retrieval", "--matcher", "--pairs", "--reference-kind",
                    "--depth-camera", "--labels", "--device"):  # fmt: skip
         yield _paths(f"{posed} {option} {{}}", option)
@@ -101,34 +107,34 @@ def _mapping() -> Iterator[Place]:
         yield _paths(f"{_MAP} {option} {{}}", option)
     yield _paths(f"map {{}} -o out/map {_MODELS}", "IMAGES")
     yield _paths(f"map images -o {{}} {_MODELS} --reference model", "--output")
-    yield Place(f"{_MAP} --set {{}}=1", "key of --set")
-    yield Place(f"{_MAP} --set semantics.source={{}}", "value of --set")
+    yield CommandEntry(f"{_MAP} --set {{}}=1", "key of --set")
+    yield CommandEntry(f"{_MAP} --set semantics.source={{}}", "value of --set")
 
 
-def _localizing() -> Iterator[Place]:
-    yield Place(f"localize map {_REPORT}", "photo", photo("queries"))
-    yield Place("localize map queries/{}", "photo as argument", photo("queries"))
+def _localizing() -> Iterator[CommandEntry]:
+    yield CommandEntry(f"localize map {_REPORT}", "photo", photo("queries"))
+    yield CommandEntry("localize map queries/{}", "photo as argument", photo("queries"))
     yield _paths("localize map {}", "PHOTO")
     lists = f"localize map {_REPORT} --queries queries.txt"
     unreported = f"localize map {_ON_QUERIES} --queries queries.txt"
-    yield Place(unreported, "query list", inside("queries.txt"))
-    yield Place(
+    yield CommandEntry(unreported, "query list", inside("queries.txt"))
+    yield CommandEntry(
         f"localize map {_ON_QUERIES} --truth gt.txt --report out/report", "truth", inside("gt.txt")
     )
     renamed = both(photo("queries"), inside("queries.txt gt.txt"))
-    yield Place(f"{lists} --truth gt.txt", "photo, list and truth", renamed)
+    yield CommandEntry(f"{lists} --truth gt.txt", "photo, list and truth", renamed)
     of_given = "localize map --images given -o out/p.txt --queries"
     for title, file in (("COLMAP database", "/database.db"), ("kapture", ""),
                         ("LaMAR capture session", ""), ("NVM", "/m.nvm")):  # fmt: skip
-        yield Place(f"{of_given} given{file}", f"queries, {title}", sample(title))
+        yield CommandEntry(f"{of_given} given{file}", f"queries, {title}", sample(title))
     rig = f"localize map {_ON_QUERIES} --queries queries.txt --rig given"
     config = sample("COLMAP rig_config.json", (b"left",))
-    yield Place(f"{rig}/rig_config.json", "rig config", config)
-    yield Place(rig, "rig of a model", sample("rig of a model"))
+    yield CommandEntry(f"{rig}/rig_config.json", "rig config", config)
+    yield CommandEntry(rig, "rig of a model", sample("rig of a model"))
     for kind in ("map", "compact"):
-        yield Place(f"localize {kind} {_REPORT}", f"image of {kind}", in_map)
+        yield CommandEntry(f"localize {kind} {_REPORT}", f"image of {kind}", in_map)
         geopose = f"localize {kind} queries/q1.png --labels none"
-        yield Place(geopose, f"image of {kind}, one photo", in_map)
+        yield CommandEntry(geopose, f"image of {kind}, one photo", in_map)
     for option in ("--camera", "--labels", "--depth", "--config", "--also", "--device",
                    "--near", "--gps"):  # fmt: skip
         yield _paths(f"localize map queries/q1.png {option} {{}}", option)
@@ -140,30 +146,30 @@ def _localizing() -> Iterator[Place]:
     yield _paths("localize map --images queries -o {}", "--output")
 
 
-def _scoring() -> Iterator[Place]:
+def _scoring() -> Iterator[CommandEntry]:
     report = "--report out/report"
     scored = "evaluate poses.txt gt.txt --results results.jsonl --json out/s.json"
-    yield Place(f"{scored} {report}", "poses, truth and results", inside(_SCORES))
-    yield Place(f"{scored} --by-folder", "folders of poses", inside(_SCORES))
-    yield Place(scored, "poses", inside("poses.txt"))
-    yield Place(scored, "truth", inside("gt.txt"))
-    yield Place(scored, "results", inside("results.jsonl"))
-    yield Place(f"evaluate poses.txt {{}}=gt.txt {report}", "condition")
+    yield CommandEntry(f"{scored} {report}", "poses, truth and results", inside(_SCORES))
+    yield CommandEntry(f"{scored} --by-folder", "folders of poses", inside(_SCORES))
+    yield CommandEntry(scored, "poses", inside("poses.txt"))
+    yield CommandEntry(scored, "truth", inside("gt.txt"))
+    yield CommandEntry(scored, "results", inside("results.jsonl"))
+    yield CommandEntry(f"evaluate poses.txt {{}}=gt.txt {report}", "condition")
     groups = "evaluate poses.txt a=gt.txt b=gt.txt --group"
-    yield Place(f"{groups} {{}}=a,b {report}", "group")
-    yield Place(f"{groups} c={{}},b", "member of a group")
+    yield CommandEntry(f"{groups} {{}}=a,b {report}", "group")
+    yield CommandEntry(f"{groups} c={{}},b", "member of a group")
     compared = (
         f"poses.txt map_poses.txt --truth gt.txt --markdown out/m.md --latex out/l.tex {report}"
     )
     pictures = f"compare {compared} --images queries --map map"
-    yield Place(f"compare {compared}", "poses and truth", inside("poses.txt gt.txt"))
-    yield Place(
+    yield CommandEntry(f"compare {compared}", "poses and truth", inside("poses.txt gt.txt"))
+    yield CommandEntry(
         pictures.replace("map_poses", "gt"), "photo", both(photo("queries"), inside(_SCORES))
     )
-    yield Place(pictures.replace("map_poses", "gt"), "image of map", in_map)
+    yield CommandEntry(pictures.replace("map_poses", "gt"), "image of map", in_map)
     named = "compare {}=poses.txt b=gt.txt --truth gt.txt --markdown out/m.md --latex out/l.tex"
-    yield Place(f"{named} --json out/c.json {report}", "name of results")
-    yield Place(f"compare a=poses.txt b=gt.txt --truth {{}}=gt.txt {report}", "condition")
+    yield CommandEntry(f"{named} --json out/c.json {report}", "name of results")
+    yield CommandEntry(f"compare a=poses.txt b=gt.txt --truth {{}}=gt.txt {report}", "condition")
     for option in ("--report", "--markdown", "--latex", "--json", "--truth", "--images"):
         base = "compare poses.txt b=gt.txt --truth gt.txt"
         yield _paths(f"{base} {option} {{}}", option)
@@ -173,7 +179,7 @@ def _scoring() -> Iterator[Place]:
     yield _paths("evaluate poses.txt {}", "TRUTH")
 
 
-def _of_maps() -> Iterator[Place]:
+def _of_maps() -> Iterator[CommandEntry]:
     for kind in ("map", "compact"):
         for verb in ("info {}", "info {} --json", "info {} --verify", "calibrate {} --seconds 3",
                      "compress {} -o out/c", "export hloc {} -o out/e", "export colmap {} -o out/e",
@@ -183,14 +189,14 @@ def _of_maps() -> Iterator[Place]:
                      "surface {} --points -o out/s.ply", "config show --of {}",
                      "view {} --results results.jsonl --truth gt.txt --export out/v.html",
                      f"map images -o out/map --reference {{}} {_MODELS}"):  # fmt: skip
-            yield Place(verb.replace("{}", kind), f"image of {kind}", in_map)
+            yield CommandEntry(verb.replace("{}", kind), f"image of {kind}", in_map)
     for verb in ("info map", "info map --verify", "compress map -o out/c", "info map --json"):
-        yield Place(verb, "file of the map's header", in_header)
-    yield Place("georeference map --positions gps.csv", "positions", inside("gps.csv"))
+        yield CommandEntry(verb, "file of the map's header", in_header)
+    yield CommandEntry("georeference map --positions gps.csv", "positions", inside("gps.csv"))
     viewed = "view map --results results.jsonl --truth gt.txt --export out/v.html"
-    yield Place(viewed, "results and truth", inside("results.jsonl gt.txt"))
-    yield Place(viewed, "results", inside("results.jsonl"))
-    yield Place("export nerfstudio map -o out/t.json --prefix {}", "--prefix")
+    yield CommandEntry(viewed, "results and truth", inside("results.jsonl gt.txt"))
+    yield CommandEntry(viewed, "results", inside("results.jsonl"))
+    yield CommandEntry("export nerfstudio map -o out/t.json --prefix {}", "--prefix")
     for command in ("info {}", "calibrate {}", "compress {} -o out/c", "compress map -o {}",
                     "export hloc {} -o out/e", "export hloc map -o {}", "export colmap map -o {}",
                     "export kapture map -o {}", "export nerfstudio map -o {}", "view {}",
@@ -201,58 +207,62 @@ def _of_maps() -> Iterator[Place]:
         yield _paths(command, "path")
 
 
-def _of_data_sets() -> Iterator[Place]:
+def _of_data_sets() -> Iterator[CommandEntry]:
     models = "--set features.name=rootsift --set retrieval.name=thumbnail --offline"
     for name, names in LISTED.items():
         root = f"--root data/{name}"
         listed = inside(f"data/{name}", [each.encode() for each in names])
-        yield Place(f"benchmark {name} {root} -o out {models}", f"files of {name}", listed)
-        yield Place(f"dataset check {name} {root}", f"files of {name}", listed)
+        yield CommandEntry(f"benchmark {name} {root} -o out {models}", f"files of {name}", listed)
+        yield CommandEntry(f"dataset check {name} {root}", f"files of {name}", listed)
     run = f"benchmark custom --root town -o out {models} --dry-run"
-    yield Place(run, "lists and model", inside("town/map_images.txt town/queries.txt town/model"))
-    yield Place(run, "query and truth", inside("town/queries.txt town/gt.txt"))
+    yield CommandEntry(
+        run, "lists and model", inside("town/map_images.txt town/queries.txt town/model")
+    )
+    yield CommandEntry(run, "query and truth", inside("town/queries.txt town/gt.txt"))
     for option in ("--part", "--config", "--set", "--device"):
-        yield Place(f"{run} {option} {{}}", option)
-    yield Place("benchmark {} --root town", "NAME")
+        yield CommandEntry(f"{run} {option} {{}}", option)
+    yield CommandEntry("benchmark {} --root town", "NAME")
     yield _paths("benchmark custom --root {}", "--root")
     for verb in ("check", "get"):
-        yield Place(f"dataset {verb} {{}} --root town", "NAME")
+        yield CommandEntry(f"dataset {verb} {{}} --root town", "NAME")
         yield _paths(f"dataset {verb} custom --root {{}}", "--root")
-    yield Place("dataset info {}", "NAME")
+    yield CommandEntry("dataset info {}", "NAME")
     for name in SUBMISSION_FORMS:
         write = f"submission write poses.txt --dataset {name} -o out/s"
-        yield Place(f"{write}.txt --confidences results.jsonl", name, inside(_SCORES[:9]))
+        yield CommandEntry(f"{write}.txt --confidences results.jsonl", name, inside(_SCORES[:9]))
         check = f"submission check poses.txt --dataset {name} --queries queries.txt --map model"
-        yield Place(check, name, inside("poses.txt"))
-    yield Place(check, "queries and model", inside("queries.txt model"))
-    yield Place("submission write poses.txt --dataset {} -o out/s.txt", "--dataset")
-    yield Place("submission check poses.txt --dataset {}", "--dataset")
-    yield Place(f"{write}.zip --description {{}}", "--description")
+        yield CommandEntry(check, name, inside("poses.txt"))
+    yield CommandEntry(check, "queries and model", inside("queries.txt model"))
+    yield CommandEntry("submission write poses.txt --dataset {} -o out/s.txt", "--dataset")
+    yield CommandEntry("submission check poses.txt --dataset {}", "--dataset")
+    yield CommandEntry(f"{write}.zip --description {{}}", "--description")
     yield _paths("submission write {} --dataset aachen -o out/s.txt", "POSES")
     yield _paths("submission write poses.txt --dataset aachen -o {}", "--output")
     yield _paths("submission check {} --dataset aachen", "FILE")
-    yield Place("submission check given/s.zip --dataset mapfree", "zip", sample("submission, zip"))
+    yield CommandEntry(
+        "submission check given/s.zip --dataset mapfree", "zip", sample("submission, zip")
+    )
 
 
-def _others() -> Iterator[Place]:
-    yield Place("serve {}=missing", "name of a map")
-    yield Place("serve x=missing --photos {}=images", "name of a map's photos")
-    yield Place("serve x=map --photos {}=images", "photos of an unknown map")
+def _others() -> Iterator[CommandEntry]:
+    yield CommandEntry("serve {}=missing", "name of a map")
+    yield CommandEntry("serve x=missing --photos {}=images", "name of a map's photos")
+    yield CommandEntry("serve x=map --photos {}=images", "photos of an unknown map")
     yield _paths("serve {}", "MAP")
     for option in ("--token-file", "--allow-host", "--allow-origin", "--host", "--config"):
         yield _paths(f"serve x=missing {option} {{}}", option)
     rendered = "town render --map 1 --queries 1 --size 64x48 --jobs 1 -o"
     for option in ("--layout", "--conditions", "--size"):
-        yield Place(f"{rendered} out {option} {{}}", option)
-    yield Place("video videos/{} -o out", "VIDEO", video)
+        yield CommandEntry(f"{rendered} out {option} {{}}", option)
+    yield CommandEntry("video videos/{} -o out", "VIDEO", video)
     yield _paths("video {} -o out", "path")
     yield _paths("video given/v.avi -o {}", "--output")
-    yield Place("weights fetch {}", "NAME")
-    yield Place("config show {}", "SECTION")
-    yield Place("config get {}", "KEY")
+    yield CommandEntry("weights fetch {}", "NAME")
+    yield CommandEntry("config show {}", "SECTION")
+    yield CommandEntry("config get {}", "KEY")
     yield _paths("config show --of {}", "--of")
     yield _paths("config get pose.max_error_px --of {}", "--of")
     yield _paths("config diff {} fast", "FIRST")
     yield _paths("config diff {} {}", "both")
-    yield Place("{}", "verb")
-    yield Place("-q --{}", "option")
+    yield CommandEntry("{}", "verb")
+    yield CommandEntry("-q --{}", "option")
