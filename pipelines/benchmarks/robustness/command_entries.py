@@ -18,6 +18,7 @@ from pipelines.benchmarks.robustness.named_inputs import (
     photo,
     sample,
     video,
+    zipped,
 )
 
 _MODELS = " ".join(MODELS)
@@ -40,6 +41,11 @@ LISTED: Mapping[str, Sequence[str]] = {
     "silda": ("0000_0.png", "0002_1.png"),
 }
 """Benchmark -> names in its lists, when it is written from the inputs."""
+NAMELESS = {
+    "7-Scenes", "12-Scenes", "KITTI odometry", "4Seasons", "RIO10", "3D Scanner App",
+    "Stray Scanner",
+}  # fmt: skip
+"""Samples that name no images: their files are numbered."""
 _SCORES = "poses.txt gt.txt results.jsonl"
 
 
@@ -95,7 +101,7 @@ def _mapping() -> Iterator[CommandEntry]:
     )
     yield CommandEntry(f"{given} --from-kapture given", "kapture", sample("kapture, files"))
     for each in SAMPLES:
-        if each.kind:
+        if each.kind and each.name not in NAMELESS:
             entry = "" if each.entry == "." else f"/{each.entry}"
             kind = f"{given} --reference given{entry} --cameras cameras.txt"
             yield CommandEntry(kind, f"reference, {each.name}", sample(each.name))
@@ -239,9 +245,9 @@ def _of_data_sets() -> Iterator[CommandEntry]:
     yield _paths("submission write {} --dataset aachen -o out/s.txt", "POSES")
     yield _paths("submission write poses.txt --dataset aachen -o {}", "--output")
     yield _paths("submission check {} --dataset aachen", "FILE")
-    yield CommandEntry(
-        "submission check given/s.zip --dataset mapfree", "zip", sample("submission, zip")
-    )
+    yield CommandEntry("submission check given.zip --dataset mapfree", "zip", zipped)
+    scored = "evaluate given.zip --dataset mapfree --root data/mapfree"
+    yield CommandEntry(scored, "zip", zipped)
 
 
 def _others() -> Iterator[CommandEntry]:

@@ -51,7 +51,12 @@ from pipelines.benchmarks.table import Table, results_option
 SECRET = "secret.png"
 Work = Callable[[Path, str], object]
 """Reads or writes below a folder with a name that is not to be trusted."""
-_SAMPLE_NAMES = (*(name.encode() for name in NAMES), b"a.jpg", b"frame_00000.jpg")
+SAMPLE_NAMES = (
+    *(name.encode() for name in NAMES), b"a.jpg", b"frame_00000.jpg", b"seq1/frame00001.png",
+    b"seq-01/frame-000001.color.png", b"seq01_02/frame-000001", b"seq01_01", b"rgb/0.png",
+    b"50000000.png", b"0.png",
+)  # fmt: skip
+"""Names in the samples, those that others contain last."""
 _EVENTS = frozenset({"open", "os.mkdir", "os.rename", "os.remove", "os.link", "os.symlink",
                      "os.listdir", "os.scandir", "sqlite3.connect"})  # fmt: skip
 MAX_SECONDS = 20
@@ -64,8 +69,12 @@ class Trial:
     place: str
     name: str
     outcome: str
-    """``refused``, ``taken`` (inside the folder), ``BREACH`` or ``TRACEBACK``."""
+    """``refused``, ``taken`` (inside the folder), ``no name``, ``BREACH`` or ``TRACEBACK``."""
     note: str = ""
+
+
+class NoNameError(Exception):
+    """A file has no names of images, so that none can be replaced."""
 
 
 def hostile_names(outside: Path) -> tuple[str, ...]:
@@ -79,7 +88,7 @@ def hostile_names(outside: Path) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def with_name(folder: Path, name: str, replaced: Sequence[bytes] = _SAMPLE_NAMES) -> bool:
+def with_name(folder: Path, name: str, replaced: Sequence[bytes] = SAMPLE_NAMES) -> bool:
     """Put a name in place of those in all files of a folder; False if there was none."""
     changed = False
     for path in [each for each in folder.rglob("*") if each.is_file()]:
@@ -103,7 +112,9 @@ def entry_points() -> Mapping[str, Work]:
 
         def read(folder: Path, name: str, sample: object = sample) -> object:
             write_sample(sample, folder)  # type: ignore[arg-type]
-            return sample.read(folder) if with_name(folder, name) else None  # type: ignore[attr-defined]
+            if not with_name(folder, name):
+                raise NoNameError
+            return sample.read(folder)  # type: ignore[attr-defined]
 
         found[sample.name] = read
     for kind, write in _WRITERS.items():
@@ -244,6 +255,8 @@ def _tried(work: Work, folder: Path, name: str) -> tuple[str, str]:
         work(folder, name)
     except HlocLiteError as error:
         return "refused", str(error)[:500]
+    except NoNameError:
+        return "no name", ""
     except BaseException:
         return "TRACEBACK", traceback.format_exc(limit=-4)[-1500:]
     return "taken", ""
@@ -252,7 +265,7 @@ def _tried(work: Work, folder: Path, name: str) -> tuple[str, str]:
 @click.command(help=__doc__)
 @results_option
 def main(results: Path | None) -> None:
-    kinds = ("refused", "taken", "BREACH", "TRACEBACK")
+    kinds = ("refused", "taken", "no name", "BREACH", "TRACEBACK")
     table = Table("Hostile names", ["place", "names", *kinds])
     done: list[Trial] = []
     with tempfile.TemporaryDirectory(prefix="names_") as temporary:

@@ -200,7 +200,7 @@ def main(only: tuple[str, ...], results: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="names_") as temporary:
         inputs = Path(temporary) / "inputs"
         write_all_inputs(inputs)
-        for verb, those in sorted(chosen.items(), key=lambda each: -len(each[1])):
+        for verb, those in sorted(chosen.items(), key=lambda each: len(each[1])):
             trials = []
             for trial in run(Path(temporary), inputs, those):
                 trials.append(trial)

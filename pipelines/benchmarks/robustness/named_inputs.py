@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -31,15 +32,18 @@ from hloc_lite.maps.compress import compress_map
 from hloc_lite.maps.map import Map, in_memory
 from hloc_lite.synthetic.planes import make_planes
 from hloc_lite.types import Float32, Photo
-from pipelines.benchmarks.robustness.hostile_names import with_name
+from pipelines.benchmarks.robustness.hostile_names import SAMPLE_NAMES, with_name
 from pipelines.benchmarks.robustness.mutated_files import SAMPLES, write_sample
+from pipelines.benchmarks.robustness.sample_model import NAMES
 
 Prepare = Callable[[Path, str], bool]
 """Puts a name into a copy of the inputs; False if it cannot be there."""
 MAP_NAMES = {"a/0.png": 0, "a/1 b.png": 1, "2.png": 2, "4.png": 4, "5.png": 5}
 QUERY_NAMES = {"q/0.png": 3, "q1.png": 2}
-REPLACED = (b"a/0.png", b"q/0.png", b"a.jpg", b"frame_00000.jpg", b"v.avi")
-"""Names in inputs and samples that hostile ones replace."""
+REPLACED = (b"a/0.png", b"q/0.png")
+"""Names in inputs that hostile ones replace: one of the map and one of the queries."""
+OF_SAMPLES = tuple(name for name in SAMPLE_NAMES if name not in map(str.encode, NAMES[1:]))
+"""Names in samples that hostile ones replace; others stay, so that names remain distinct."""
 MODELS = [
     "--features",
     "rootsift",
@@ -200,7 +204,7 @@ def photo(where: str) -> Prepare:
     return prepare
 
 
-def sample(title: str, replaced: Sequence[bytes] = REPLACED) -> Prepare:
+def sample(title: str, replaced: Sequence[bytes] = OF_SAMPLES) -> Prepare:
     """The name stands in the files of a format, which become the folder ``given``."""
     found = next(each for each in SAMPLES if each.name == title)
 
@@ -209,6 +213,13 @@ def sample(title: str, replaced: Sequence[bytes] = REPLACED) -> Prepare:
         return with_name(folder / "given", name, replaced)
 
     return prepare
+
+
+def zipped(folder: Path, name: str) -> bool:
+    """A file in the zip file ``given.zip`` has the name."""
+    with zipfile.ZipFile(folder / "given.zip", "w") as file:
+        file.writestr(name.encode("utf-8", "replace").decode(), b"x 1 0 0 0 0 0 0 1\n")
+    return True
 
 
 def video(folder: Path, name: str) -> bool:
