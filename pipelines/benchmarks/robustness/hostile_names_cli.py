@@ -28,6 +28,7 @@ import click
 from hloc_lite.cli.main import VERBS
 from hloc_lite.cli.main import main as command_line
 from hloc_lite.registry import register
+from pipelines.benchmarks.results import read_results
 from pipelines.benchmarks.robustness.command_entries import LISTED, CommandEntry, command_entries
 from pipelines.benchmarks.robustness.hostile_names import (
     SECRET,
@@ -44,6 +45,9 @@ PAGE_END = "</script><b>"
 """Would end the script of a page if it were not escaped."""
 CODES = {0: "done", 1: "done", 2: "refused"}
 """Exit code -> outcome; 1 means that nothing was localized, or that a check has failed."""
+ALL = "all"
+"""Name of the row of sums."""
+NOTE = "Each row is from the last time that its verb was run."
 SETUP_SECONDS = 120
 SHOWN = {"stdout.txt", "stderr.txt"}
 
@@ -185,13 +189,18 @@ def _forged(folder: Path, texts: Sequence[str], name: str) -> str:
 
 
 @click.command(help=__doc__)
-@click.option("--only", multiple=True, type=click.Choice(list(VERBS)), help="Only these verbs.")
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(list(VERBS)),
+    help="Only these verbs; those that the results file has already stay in it.",
+)
 @results_option
 def main(only: tuple[str, ...], results: Path | None) -> None:
     register("global_descriptors", "thumbnail", Thumbnail)
     import_all()
-    table = Table("Hostile names, command line", ["verb", "places", "names", *KINDS])
-    done: list[CommandTrial] = []
+    table = Table("Hostile names, command line", ["verb", "places", "names", *KINDS], NOTE)
+    faults = 0
     chosen: dict[str, list[CommandEntry]] = {}
     for entry in command_entries():
         verb = entry.verb if entry.verb in VERBS else "hloc-lite"
@@ -210,18 +219,20 @@ def main(only: tuple[str, ...], results: Path | None) -> None:
             tried = {trial.entry for trial in trials}
             for entry in [entry for entry in those if entry not in tried]:
                 click.echo(f"no name fits: {entry.command} ({entry.where})")
-            _add(table, verb, trials)
+            counts = Counter(trial.outcome for trial in trials)
+            faults += sum(count for kind, count in counts.items() if kind.isupper())
+            table.add(verb, len(tried), len(trials), *(counts[kind] for kind in KINDS))
             sys.stdout.flush()
-            done += trials
-    _add(table, "all", done)
+    run_now = {row[0] for row in table.rows}
+    if only and results is not None and results.is_file():
+        for row in read_results(results).rows:
+            if row[0] not in {*run_now, ALL}:
+                table.add(*row)
+    table.rows.sort(key=lambda row: str(row[0]))
+    columns = list(zip(*table.rows, strict=True))[1:]
+    table.add(ALL, *(sum(int(cell or 0) for cell in column) for column in columns))
     table.write(results)
-    sys.exit(any(trial.outcome.isupper() for trial in done))
-
-
-def _add(table: Table, verb: str, trials: Sequence[CommandTrial]) -> None:
-    counts = Counter(trial.outcome for trial in trials)
-    tried = len({trial.entry for trial in trials})
-    table.add(verb, tried, len(trials), *(counts[kind] for kind in KINDS))
+    sys.exit(bool(faults))
 
 
 if __name__ == "__main__":
