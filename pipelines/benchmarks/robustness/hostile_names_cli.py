@@ -18,7 +18,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,11 +28,10 @@ import click
 from hloc_lite.cli.main import VERBS
 from hloc_lite.cli.main import main as command_line
 from hloc_lite.registry import register
-from pipelines.benchmarks.results import read_results
+from pipelines.benchmarks.results import Cell, read_results, write_results
 from pipelines.benchmarks.robustness.command_entries import LISTED, CommandEntry, command_entries
 from pipelines.benchmarks.robustness.hostile_names import (
     SECRET,
-    hostile_names,
     in_child,
     state_beside,
     write_secrets,
@@ -64,14 +63,18 @@ class CommandTrial:
 
 
 def command_names(outside: Path, entry: CommandEntry) -> tuple[str, ...]:
-    """Names to try; inputs lie up to two folders below the watched one.
+    """Names to try: one of each kind of ``hostile_names``, and one that would end a script.
 
-    Where the name is a path of the user's own, those that only lead elsewhere are left out.
+    Inputs lie up to two folders below the watched one. Where the name is a path of the user's own,
+    those that only lead elsewhere are left out.
     """
-    names = (*hostile_names(outside), f"{PAGE_END}x.png")
-    if entry.is_path:
-        return tuple(name for name in names if SECRET not in name)
-    return (*names, f"../../{SECRET}", f"../../../{SECRET}")
+    leading = (f"../../{SECRET}", f"../../../{SECRET}", (outside / SECRET).as_posix(),
+               f"..\\{SECRET}")  # fmt: skip
+    others = (
+        f"nul\0/../../{SECRET}", "line\nend.png", "\x1b[2Jx.png", 251 * "n" + ".png",
+        300 * "n" + ".png", "CON.png", "\udcff.png", "\u202egnp.x", f"{PAGE_END}x.png",
+    )  # fmt: skip
+    return others[1:] if entry.is_path else (*leading, *others)
 
 
 def write_all_inputs(folder: Path, benchmarks: Sequence[str] = tuple(LISTED)) -> None:
@@ -201,6 +204,7 @@ def main(only: tuple[str, ...], results: Path | None) -> None:
     import_all()
     table = Table("Hostile names, command line", ["verb", "places", "names", *KINDS], NOTE)
     faults = 0
+    known = _known_rows(results) if only else {}
     chosen: dict[str, list[CommandEntry]] = {}
     for entry in command_entries():
         verb = entry.verb if entry.verb in VERBS else "hloc-lite"
@@ -209,7 +213,7 @@ def main(only: tuple[str, ...], results: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="names_") as temporary:
         inputs = Path(temporary) / "inputs"
         write_all_inputs(inputs)
-        for verb, those in sorted(chosen.items(), key=lambda each: len(each[1])):
+        for verb, those in sorted(chosen.items()):
             trials = []
             for trial in run(Path(temporary), inputs, those):
                 trials.append(trial)
@@ -223,16 +227,25 @@ def main(only: tuple[str, ...], results: Path | None) -> None:
             faults += sum(count for kind, count in counts.items() if kind.isupper())
             table.add(verb, len(tried), len(trials), *(counts[kind] for kind in KINDS))
             sys.stdout.flush()
-    run_now = {row[0] for row in table.rows}
-    if only and results is not None and results.is_file():
-        for row in read_results(results).rows:
-            if row[0] not in {*run_now, ALL}:
-                table.add(*row)
-    table.rows.sort(key=lambda row: str(row[0]))
-    columns = list(zip(*table.rows, strict=True))[1:]
-    table.add(ALL, *(sum(int(cell or 0) for cell in column) for column in columns))
-    table.write(results)
+            _write(table, known, results)
     sys.exit(bool(faults))
+
+
+def _known_rows(results: Path | None) -> dict[Cell, Sequence[Cell]]:
+    """Verb -> row of a results file, if there is one."""
+    if results is None or not results.is_file():
+        return {}
+    return {row[0]: row for row in read_results(results).rows if row[0] != ALL}
+
+
+def _write(table: Table, known: Mapping[Cell, Sequence[Cell]], results: Path | None) -> None:
+    """Write all rows there are, by verb, and their sums: after each verb, for they take long."""
+    rows = {**known, **{row[0]: row for row in table.rows}}
+    ordered = [rows[verb] for verb in sorted(rows, key=str)]
+    columns = list(zip(*ordered, strict=True))[1:]
+    sums = [ALL, *(sum(int(cell or 0) for cell in column) for column in columns)]
+    if results is not None:
+        write_results(results, table.benchmark, table.columns, [*ordered, sums], notes=NOTE)
 
 
 if __name__ == "__main__":
