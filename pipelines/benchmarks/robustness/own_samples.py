@@ -18,8 +18,8 @@ from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.io.array_folder import read_array_folder, write_array_folder
 from hloc_lite.io.bank import Bank, write_bank
 from hloc_lite.io.partial_store import PartialStore
-from hloc_lite.io.results import read_results_jsonl, write_results_jsonl
 from hloc_lite.io.regular_files import is_file
+from hloc_lite.io.results import read_results_jsonl, write_results_jsonl
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import HEADER
 from hloc_lite.maps.calibration import CalibrationSet, MapCalibration
