@@ -85,6 +85,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "image-bombs",
             "nonsense-intrinsics",
             "hostile-names",
+            "hostile-names-cli",
             "special-files",
             "hostile-requests",
             "benchmark-layouts",

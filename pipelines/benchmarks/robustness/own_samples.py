@@ -18,6 +18,7 @@ from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.io.array_folder import read_array_folder, write_array_folder
 from hloc_lite.io.bank import Bank, write_bank
 from hloc_lite.io.partial_store import PartialStore
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.io.results import read_results_jsonl, write_results_jsonl
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import HEADER
@@ -174,6 +175,8 @@ def reseal(folder: Path) -> None:
 
 def _reseal_files(folder: Path, files: dict[str, Any]) -> None:
     for name, recorded in files.items():
+        if not is_file(folder / name):  # a pipe would be waited for
+            continue
         data = (folder / name).read_bytes()
         if isinstance(recorded, dict):
             recorded.update(bytes=len(data), crc32=f"{zlib.crc32(data):08x}")
