@@ -38,6 +38,7 @@ def test_positions_with_and_without_header(tmp_path: Path, header: str) -> None:
         ("a.jpg,1,2,nan\n", "line 1: expected"),
         ("a.jpg,1,2,3\n./a.jpg,1,2,3\n", "line 2: 'a.jpg' is listed twice"),
         (",1,2,3\n", "line 1: expected"),
+        ('a.jpg,1,2,3\n"b', "line 2: .*a double quote has no other one that closes it"),
     ],
 )
 def test_bad_lines_are_named(tmp_path: Path, text: str, message: str) -> None:

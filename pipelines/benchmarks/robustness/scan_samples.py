@@ -52,6 +52,10 @@ def _surface() -> Surface:
     return Surface(corners, np.full((4, 3), 9), triangles=[[0, 1, 2], [1, 2, 3]])
 
 
+def _points() -> Surface:
+    return Surface(_surface().xyz, _surface().rgb)
+
+
 def _read_ply(folder: Path) -> object:
     file = PlyFile.open(folder / "a.ply")
     return file.read_mesh() if file.has_faces else list(file.blocks())
@@ -154,6 +158,15 @@ SCAN_SAMPLES = (
     ),
     FormatSample(
         "PLY, text", lambda folder: write_ply(folder / "a.ply", [_surface()], ascii_text=True),
+        _read_ply, group="others", counted=("*.ply",),
+    ),
+    FormatSample(
+        "PLY, points", lambda folder: write_ply(folder / "a.ply", [_points()]), _read_ply,
+        group="others", counted=("*.ply",),
+    ),
+    FormatSample(
+        "PLY, points in text",
+        lambda folder: write_ply(folder / "a.ply", [_points()], ascii_text=True),
         _read_ply, group="others", counted=("*.ply",),
     ),
     FormatSample(

@@ -40,7 +40,7 @@ from hloc_lite.formats.submissions.forms import submission_form
 from hloc_lite.formats.submissions.reader import read_submission
 from hloc_lite.formats.submissions.writer import write_submission
 from hloc_lite.formats.video import extract_frames
-from hloc_lite.types import Rigid3
+from hloc_lite.types import DepthMap, Rigid3
 from pipelines.benchmarks.robustness.feature_samples import (
     read_database_sample,
     read_features_sample,
@@ -211,7 +211,7 @@ STORED_SAMPLES = (
     FormatSample(
         "kapture depth map",
         lambda folder: write_depth_map(folder / "d.depth", np.ones((24, 32), np.float32)),
-        lambda folder: read_depth_map(folder / "d.depth", DEPTH_SIZE),
+        lambda folder: DepthMap(read_depth_map(folder / "d.depth", DEPTH_SIZE), DEPTH_SIZE),
         group="depth", counted=("*.depth",),
     ),
     FormatSample(

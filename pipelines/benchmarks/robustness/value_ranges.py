@@ -11,8 +11,8 @@ from hloc_lite.geometry.cameras import get_camera_model, principal_point
 from hloc_lite.scene import SfmModel
 from hloc_lite.types import Camera, DepthMap, Rigid3
 
-MAX_NUMBER = 1e18
-"""Largest number of any file: squares of larger ones overflow 32-bit floats."""
+MAX_NUMBER = 1e19
+"""Largest number of an array of any file: squares of larger ones overflow 32-bit floats."""
 ROTATION_ERROR = 1e-6
 """Largest error of R R^T: readers make exact rotations of rounded ones."""
 
@@ -35,12 +35,12 @@ def _faults(value: object) -> Iterator[str]:
         value = [value.cameras, value.images, value.xyz, errors]
     if isinstance(value, DepthMap):
         known = value.depths[~np.isnan(value.depths)]  # NaN is how unknown depths are written
-        if not ((known > 0) & np.isfinite(known)).all():
-            yield "a depth is not positive, or not finite"
+        if not ((known >= 0) & np.isfinite(known)).all():
+            yield "a depth is negative, or not finite"
     elif isinstance(value, np.ndarray):
         if value.dtype.kind == "f" and not (np.abs(value) <= MAX_NUMBER).all():  # NaN fails, too
             yield f"numbers of an array of {value.shape} are not finite, or too large"
-    elif isinstance(value, float) and not abs(value) <= MAX_NUMBER:
+    elif isinstance(value, float) and not np.isfinite(value):
         yield f"a number is {value}"
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
