@@ -62,7 +62,7 @@ def read_points3d(path: Path) -> Points3d:
     table = np.array(values, np.float64).reshape(-1, count or 3)
     if not in_range(table[:, :3]):
         raise FormatError(
-            f"{path}: a point is farther than {MAX_NUMBER:g}: its number is damaged, or the columns "
+            f"{path}: a point is farther than {MAX_NUMBER:g}: the file is damaged, or its columns "
             f"are in another order"
         )
     if table.shape[1] == 3:

@@ -33,6 +33,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -231,8 +232,13 @@ def run(
 
 @click.command()
 @click.option("--seed", default=0, show_default=True)
-@click.option("--count", default=1000, show_default=True, help="Copies, spread over all formats.")
-@click.option("--group", "groups", multiple=True, help="Only formats of this kind, or this name.")
+@click.option("--count", default=1000, show_default=True, help="Copies, spread over the formats.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    help="Only formats of this group, or of this name; of each that is given, COUNT copies.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show each copy that is not refused.")
 @results_option
 def main(
@@ -240,9 +246,14 @@ def main(
 ) -> None:
     """Read mutated copies and count the outcomes; exit code 1 if there is a fault."""
     done: list[tuple[MutatedCopy, Outcome]] = []
-    samples = [each for each in SAMPLES if not groups or {each.group, each.name} & set(groups)]
+    chosen = [[s for s in SAMPLES if each in (s.group, s.name)] for each in groups] or [SAMPLES]
+    if not all(chosen):
+        known = ", ".join(dict.fromkeys(sample.group for sample in SAMPLES))
+        raise click.UsageError(f"no such group or format; groups are {known}")
+    samples = [sample for group in chosen for sample in group]
     with temporary_folder() as temporary:
-        for copy, outcome in run(temporary / "files", count, seed, samples):
+        runs = (run(temporary / "files", count, seed, group) for group in chosen)
+        for copy, outcome in chain.from_iterable(runs):
             done.append((copy, outcome))
             if outcome.kind not in GOOD or (verbose and outcome.kind != "refused"):
                 click.echo(

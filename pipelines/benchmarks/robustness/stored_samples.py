@@ -65,9 +65,9 @@ from pipelines.benchmarks.robustness.sample_model import (
 DEPTH_SIZE = (32, 24)
 METRIC = DepthConfig(values="metric")
 DEPTH_KINDS = (
-    ("d.png", "others", True, True),
-    ("d.tiff", "others", False, False),
-    ("d.bin", "others", False, True),
+    ("d.png", "depth", True, True),
+    ("d.tiff", "depth", False, False),
+    ("d.bin", "depth", False, True),
     ("d.npy", "npy", False, True),
     ("d.npz", "npy", True, True),
 )

@@ -31,8 +31,8 @@ def _faults(value: object) -> Iterator[str]:
             yield f"a rotation is none, by {error:.3g}"
     elif isinstance(value, SfmModel):
         yield from _model_faults(value)
-        errors = np.nan_to_num(value.errors_px, nan=-1)  # NaN: unknown
-        value = [value.cameras, value.images, value.xyz, errors]
+        # not the errors: COLMAP writes the largest double for points behind a camera
+        value = [value.cameras, value.images, value.xyz]
     if isinstance(value, DepthMap):
         known = value.depths[~np.isnan(value.depths)]  # NaN is how unknown depths are written
         if not ((known >= 0) & np.isfinite(known)).all():
