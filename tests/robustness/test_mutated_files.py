@@ -70,7 +70,7 @@ def test_damage_depends_on_the_seed_only(tmp_path: Path) -> None:
 def test_digests_tell_values_apart() -> None:
     values = [1, "1", 1.0, [1], {"a": 1}, {"b": 1}, np.ones(1), np.ones((1, 1)), [1, [2]], [[1], 2]]
     assert len({digest(value) for value in values}) == len(values)
-    assert digest({"a": np.ones(2)}) == digest({"a": np.ones(2)})
+    assert digest({"a": np.ones(2), "b": 1}) == digest({"b": 1, "a": np.ones(2)})
 
 
 def test_all_samples_have_a_group() -> None:
