@@ -377,6 +377,7 @@ def test_the_header_decides_on_colours(text: str, xyz: list, rgb: list, tmp_path
         ("1, 2, 3\n1, 2, 3, 4, 5, 6\n", "line 3: expected 3 values as the first point"),
         ("1, 2, 3, 4\n", "line 2: expected 4 values|got 4"),
         ("1, 2, inf\n", "line 2: each value of a point"),
+        ("1, 2, 1e300\n", "a point is farther than 1e"),
         ("1, 2, 3, 4, 5, 256\n", "colours are whole numbers"),
         ("1, 2, 3, 4, 5, 0.5\n", "colours are whole numbers"),
     ],

@@ -76,7 +76,7 @@ class Outcome:
     digest: str = ""
     """Hash of the value that was read."""
     out_of_range: str = ""
-    """What of the value lies outside its range."""
+    """Part of the value that lies outside its range; empty if none does."""
     peak_bytes: int = 0
     """Memory that reading took at most."""
     seconds: float = 0.0
