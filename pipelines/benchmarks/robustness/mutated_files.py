@@ -267,7 +267,8 @@ def main(
         f" were accepted with other values. Memory is what reading took beyond the imports."
     )
     columns = ["format", *GOOD, *faults, "other / %", "memory / MB", "slowest / s"]
-    table = Table("Mutated files", columns, notes)
+    title = "Mutated files" + (f": {', '.join(groups)}" if groups else "")
+    table = Table(title, columns, notes)
     for group in dict.fromkeys(sample.group for sample in samples):
         own = [(copy, outcome) for copy, outcome in done if copy.sample.group == group]
         for name in [sample.name for sample in samples if sample.group == group]:
