@@ -78,6 +78,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "kill-and-resume",
             "corrupted-inputs",
             "mutated-files",
+            "mutated-others",
             "mutated-images",
             "mutated-maps",
             "strangers-maps",
