@@ -34,7 +34,11 @@ def _escaped(character: str) -> str:
 
 
 class PrintableFormatter(logging.Formatter):
-    """Formats log messages without control characters but line ends and tabs."""
+    """Formats log messages, a line each, without control characters; tracebacks have line ends."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """See ``logging.Formatter.formatMessage``."""
+        return printable(super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
         """See ``logging.Formatter.format``."""

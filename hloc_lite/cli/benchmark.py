@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import mark_resumable, runtime_options, show_progress
+from hloc_lite.cli.options import mark_resumable, runtime_options, say, say_block, show_progress
 from hloc_lite.config import PROFILES
 
 if TYPE_CHECKING:
@@ -97,16 +97,16 @@ def command(
     )
     run = open_benchmark(name, root, options)
     if run.replaced:
-        click.echo(f"{config_name}: {run.replaced}")
+        say(f"{config_name}: {run.replaced}")
     folder = output or Path(f"{name}-results")
     is_resumed = any((folder / dataset.name).exists() for dataset in run.parts)
     if dry_run or not is_resumed:
         cost = estimate_cost(run.parts, run.config, options)
-        click.echo(f"estimate: {cost}" if cost else "estimate: none, the first images do not match")
+        say(f"estimate: {cost}" if cost else "estimate: none, the first images do not match")
     if dry_run:
         return
     mark_resumable()
-    print_outcome(run_benchmark(run, folder, click.echo), is_whole=run.is_whole)
+    print_outcome(run_benchmark(run, folder, say), is_whole=run.is_whole)
 
 
 def print_outcome(outcome: BenchmarkOutcome, *, is_whole: bool) -> None:
@@ -119,16 +119,16 @@ def print_outcome(outcome: BenchmarkOutcome, *, is_whole: bool) -> None:
     from hloc_lite.evaluation.table_text import plain_table
 
     if outcome.evaluation is not None and outcome.table is not None:
-        click.echo(sure_but_wrong(outcome.evaluation))
-        click.echo(plain_table(outcome.table))
+        say(sure_but_wrong(outcome.evaluation))
+        say_block(plain_table(outcome.table))
     if outcome.protocol is not None:
-        click.echo(plain_table(outcome.protocol))
+        say_block(plain_table(outcome.protocol))
     if outcome.report is not None:
-        click.echo(f"report: {outcome.report}")
+        say(f"report: {outcome.report}")
     if outcome.submission is None:
         return
-    click.echo(f"submission: {outcome.submission}")
+    say(f"submission: {outcome.submission}")
     if not is_whole:
-        click.echo("it is of a part of the data set only: do not hand it in")
+        say("it is of a part of the data set only: do not hand it in")
     if print_findings(outcome.findings):
         sys.exit(1)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hloc_lite.cli.options import runtime_options, show_progress, trust_option
-from hloc_lite.display import printable
+from hloc_lite.cli.options import runtime_options, say, show_progress, trust_option
 from hloc_lite.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,8 +67,8 @@ def calibrate(
         device=device,
     )
     for line in describe(found, sfm_map.config.confidence.min_confidence):
-        click.echo(printable(line))
-    click.echo(f"  time: self-test {time.perf_counter() - start:.1f} s")
+        say(line)
+    say(f"  time: self-test {time.perf_counter() - start:.1f} s")
 
 
 def describe(calibration: MapCalibration, min_confidence: float) -> list[str]:

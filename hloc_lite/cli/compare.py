@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import OutputFile, runtime_options, trust_option
+from hloc_lite.cli.options import OutputFile, runtime_options, say, say_block, trust_option
 from hloc_lite.cli.scoring_options import scoring_options
-from hloc_lite.display import printable
 from hloc_lite.errors import HlocLiteError
 
 if TYPE_CHECKING:
@@ -159,10 +159,10 @@ def command(
     _show(tables, comparisons, unit, flips)
     for method, evaluation in evaluations.items():
         for note in [*evaluation.failures, *evaluation.caveats]:
-            click.echo(f"{method}: {note}")
+            say(f"{method}: {note}")
     if len(comparisons) > 1:
         num = sum(len(row.recalls) for each in comparisons for row in each.rows.values())
-        click.echo(f"p values are those of single tests, not corrected for {num} of them")
+        say(f"p values are those of single tests, not corrected for {num} of them")
     if markdown_file is not None:
         write_text_atomic(markdown_file, "\n".join(map(markdown_table, tables)))
     if latex_file is not None:
@@ -200,7 +200,7 @@ def _write_report(
         comparisons, tables, first.unit, poses, flips, pictures.finders,
         pictures.load_query_photo, notes,
     )  # fmt: skip
-    click.echo(f"report: {write_comparison_report(report_dir, report)}")
+    say(f"report: {write_comparison_report(report_dir, report)}")
 
 
 def _tables(
@@ -226,12 +226,12 @@ def _show(
     from hloc_lite.evaluation.paired_tables import flip_lines
     from hloc_lite.evaluation.table_text import plain_table
 
-    click.echo(plain_table(tables[0]))
+    say_block(plain_table(tables[0]))
     for i, comparison in enumerate(comparisons):
         for table in tables[1 + 2 * i : 3 + 2 * i]:
-            click.echo(f"\n{plain_table(table)}")
+            say_block(f"\n{plain_table(table)}")
         for line in flip_lines(comparison, unit, flips):
-            click.echo(printable(line))
+            say(line)
 
 
 def _result_files(
@@ -240,11 +240,11 @@ def _result_files(
     """Separate result files, by name, from further thresholds, which click takes for arguments."""
     from hloc_lite.evaluation.thresholds import is_threshold
 
-    more = [a for a in arguments if has_thresholds and is_threshold(a) and not Path(a).exists()]
+    more = [a for a in arguments if has_thresholds and is_threshold(a) and not os.path.exists(a)]
     files: dict[str, Path] = {}
     for argument in (argument for argument in arguments if argument not in more):
         name, separator, path = argument.partition("=")
-        if not separator or Path(argument).exists():
+        if not separator or os.path.exists(argument):
             name, path = Path(argument).stem, argument
         if not name or name in files:
             raise HlocLiteError(

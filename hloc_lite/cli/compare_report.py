@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -79,7 +80,7 @@ def map_folders(maps: Sequence[str], methods: Sequence[str]) -> dict[str, Path]:
     common: list[Path] = []
     for text in maps:
         name, separator, folder = text.partition("=")
-        if not separator or Path(text).exists():
+        if not separator or os.path.exists(text):
             common.append(Path(text))
         elif name not in methods or name in named:
             what = "two maps of" if name in named else "no results are called"

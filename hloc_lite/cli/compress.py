@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from hloc_lite.cli.options import say, say_block
 from hloc_lite.errors import ConfigError
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
@@ -79,12 +80,12 @@ def command(
         keep_surface=keep_surface,
     )
     after = summarize_map(output)
-    click.echo(
+    say(
         f"{output}: {after.total_bytes:,} bytes instead of {before.total_bytes:,} "
         f"({before.total_bytes / after.total_bytes:.1f} times smaller)"
     )
-    click.echo(describe(after))
-    click.echo(byte_table(after))
+    say_block(describe(after))
+    say_block(byte_table(after))
 
 
 def parse_bytes(text: str) -> int:

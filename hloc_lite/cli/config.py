@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hloc_lite.cli.options import note, say, say_block, say_json
 from hloc_lite.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ def show(section: str | None, source: str, as_json: bool) -> None:
     values = read_source(source).model_dump(mode="json")
     documented = {doc.key: doc for doc in key_docs().values() if doc.key.split(".")[0] in names}
     if as_json:
-        click.echo(_json([_as_dict(doc, values) for doc in documented.values()]))
+        say_json([_as_dict(doc, values) for doc in documented.values()])
         return
     for name in names:
         click.echo(click.style(f"[{name}]", bold=True) + f"  {section_summary(sections[name])}")
         for key in values[name]:
-            click.echo(describe(documented[f"{name}.{key}"], values[name][key]))
+            say_block(describe(documented[f"{name}.{key}"], values[name][key]))
         click.echo()
 
 
@@ -62,16 +63,15 @@ def show(section: str | None, source: str, as_json: bool) -> None:
 @json_option
 def get(key: str, source: str, as_json: bool) -> None:
     """Print the value of KEY (section.key); its meaning goes to stderr."""
-    from hloc_lite.cli.options import note
     from hloc_lite.config.key_docs import find_key_doc
 
     doc = find_key_doc(key)
     values = read_source(source).model_dump(mode="json")
     if as_json:
-        click.echo(_json(_as_dict(doc, values)))
+        say_json(_as_dict(doc, values))
         return
     value = _value(values, key)
-    click.echo(json.dumps(value, ensure_ascii=False))
+    say(json.dumps(value, ensure_ascii=False))
     note(describe(doc, value))
 
 
@@ -89,13 +89,13 @@ def diff(first: str, second: str, as_json: bool) -> None:
 
     differing = differing_keys(read_source(first), read_source(second))
     if as_json:
-        click.echo(_json({key: {first: a, second: b} for key, (a, b) in differing.items()}))
+        say_json({key: {first: a, second: b} for key, (a, b) in differing.items()})
         return
     width = max((len(key) for key in differing), default=0)
     for key, (a, b) in differing.items():
-        click.echo(f"{key:<{width}}  {json.dumps(a)} -> {json.dumps(b)}")
+        say(f"{key:<{width}}  {json.dumps(a)} -> {json.dumps(b)}")
     if not differing:
-        click.echo(f"{first} and {second} have the same settings")
+        say(f"{first} and {second} have the same settings")
 
 
 def read_source(source: str) -> Config:
@@ -138,7 +138,3 @@ def _as_dict(doc: KeyDoc, values: dict[str, Any]) -> dict[str, Any]:
 def _value(values: dict[str, Any], key: str) -> Any:
     section, _, name = key.partition(".")
     return values[section][name]
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import mark_resumable, show_progress
-from hloc_lite.display import printable
+from hloc_lite.cli.options import mark_resumable, say, say_json, show_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +35,7 @@ def list_datasets() -> None:
 
     for name in card_names():
         card = read_card(name)
-        click.echo(f"{name:<15}{card.title or card.source}")
+        say(f"{name:<15}{card.title or card.source}")
 
 
 @command.command("info")
@@ -49,10 +47,10 @@ def info(name: str, as_json: bool) -> None:
 
     card = read_card(name)
     if as_json:
-        click.echo(json.dumps(card.model_dump(mode="json"), indent=1, ensure_ascii=False))
+        say_json(card.model_dump(mode="json"))
         return
     for line in _info_lines(card):
-        click.echo(printable(line))
+        say(line)
 
 
 @command.command("check")
@@ -69,7 +67,7 @@ def check(ctx: click.Context, name: str, root: Path) -> None:
 
     report = check_tree(root, read_card(name))
     for line in report.lines():
-        click.echo(printable(line))
+        say(line)
     if not report.is_complete:
         ctx.exit(1)
 
@@ -92,7 +90,7 @@ def get(name: str, root: Path, keep_archives: bool, yes: bool) -> None:
 
     card = read_card(name)
     if any(not source.login for source in card.sources):
-        click.echo(f"licence: {card.licence}")
+        say(f"licence: {card.licence}")
         if not yes:
             click.confirm("Do you agree to the licence?", abort=True, err=True)
     mark_resumable()
@@ -107,7 +105,7 @@ def get(name: str, root: Path, keep_archives: bool, yes: bool) -> None:
     with bar:
         report = download(card, root, keep_archives=keep_archives, progress=advance)
     for line in report.lines():
-        click.echo(printable(line))
+        say(line)
 
 
 def _info_lines(card: Card) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from hloc_lite.cli.options import runtime_options
+from hloc_lite.cli.options import runtime_options, say, say_block
 from hloc_lite.config import PROFILES
 from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.registry import check_device
@@ -93,8 +93,8 @@ def command(
 
     minutes = (time.perf_counter() - start) / 60
     report = (output / "report" / "report.html").resolve()
-    click.echo(f"\nDone in {minutes:.1f} minutes. Open {report.as_uri()}")
-    click.echo(_given_but_wrong(poses, truth))
+    say_block(f"\nDone in {minutes:.1f} minutes. Open {report.as_uri()}")
+    say(_given_but_wrong(poses, truth))
 
 
 def _given_but_wrong(poses: Path, truth: Sequence[Path]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
+
+from hloc_lite.cli.options import say, say_block, say_json
 
 if TYPE_CHECKING:
     from hloc_lite.io.diagnostics import Finding
@@ -30,13 +31,13 @@ def command(ctx: click.Context, as_json: bool, offline: bool) -> None:
     well = is_well(findings)
     if as_json:
         report = {"ok": well, "findings": [finding.as_dict() for finding in findings]}
-        click.echo(json.dumps(report, indent=1, ensure_ascii=False))
+        say_json(report)
     else:
         for section, members in groupby(findings, key=lambda finding: finding.section):
             click.echo(click.style(section, bold=True))
             for finding in members:
-                click.echo(_line(finding))
-        click.echo(
+                say_block(_line(finding))
+        say(
             "The default pipeline can run here."
             if well
             else "The default pipeline cannot run here: see the lines marked !!"

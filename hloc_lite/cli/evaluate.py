@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import OutputFile
+from hloc_lite.cli.options import OutputFile, say, say_block
 from hloc_lite.cli.scoring_options import scoring_options
 from hloc_lite.errors import HlocLiteError
 
@@ -168,12 +168,12 @@ def command(
         strict=strict,
     )
     counted = evaluation.given_but_wrong
-    click.echo(f"{counted} ({counted.definition})")
-    click.echo(text_table(evaluation.rows, unit, is_correct))
+    say(f"{counted} ({counted.definition})")
+    say_block(text_table(evaluation.rows, unit, is_correct))
     promises = [] if results is None else promises_of(results)
     notes = [*confidence_lines(evaluation.answers), *promises]
     for note in [*notes, *evaluation.failures, *evaluation.caveats]:
-        click.echo(note)
+        say(note)
     if json_file is not None:
         write_json_atomic(json_file, evaluation_to_json(evaluation))
     if report_dir is not None:
@@ -198,7 +198,7 @@ def _write_report(
     else:
         records = records_from_results(results, evaluation)
     report = ReportInput(title, records, evaluation, versions=software_versions())
-    click.echo(f"report: {write_report(report_dir, report)}")
+    say(f"report: {write_report(report_dir, report)}")
 
 
 def _split_arguments(arguments: Sequence[str], has_thresholds: bool) -> tuple[list[str], list[str]]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from hloc_lite.benchmark.protocols import score_file
+from hloc_lite.cli.options import say_block
 from hloc_lite.datasets.benchmarks import read_benchmark
 from hloc_lite.errors import HlocLiteError
 from hloc_lite.evaluation.recognition_recall import recognition_table
@@ -30,7 +29,7 @@ def score_by_protocol(
     if data_set is None or root is None:
         raise HlocLiteError("--dataset NAME and --root DIR (its folder) are given together")
     _check_alone(f"--dataset {data_set}", others)
-    click.echo(plain_table(score_file(data_set, read_benchmark(data_set, root), poses)))
+    say_block(plain_table(score_file(data_set, read_benchmark(data_set, root), poses)))
 
 
 def score_recognition(
@@ -66,7 +65,7 @@ def score_recognition(
                 f"{pairs}: expected a query and a map image, in this order, got {query!r} {image!r}"
             )
         retrieved.setdefault(query, []).append(image)
-    click.echo(plain_table(recognition_table(retrieved, right, known.max_distance)))
+    say_block(plain_table(recognition_table(retrieved, right, known.max_distance)))
 
 
 def _check_alone(option: str, others: Sequence[object]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from hloc_lite.cli.options import trust_option
+from hloc_lite.cli.options import say, trust_option
 from hloc_lite.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,7 +51,7 @@ def export_to_hloc(map_folder: Path, output: Path, overwrite: bool, trust: bool)
     _check_outside(map_folder, output)
     files = export_hloc(Map.open(map_folder, trust=trust), output, overwrite=overwrite)
     for path in vars(files).values():
-        click.echo(path)
+        say(path)
 
 
 @command.command("colmap")
@@ -65,7 +65,7 @@ def export_to_colmap(map_folder: Path, output: Path, overwrite: bool, trust: boo
     _check_outside(map_folder, output)
     _check_absent(output / "images.bin", overwrite=overwrite)
     write_model(output, with_keypoints(Map.open(map_folder, trust=trust).model))
-    click.echo(output)
+    say(output)
 
 
 @command.command("kapture")
@@ -91,7 +91,7 @@ def export_to_kapture(map_folder: Path, output: Path, overwrite: bool, trust: bo
         PosedImages(model=model, cameras=cameras),
         keypoints_type=sfm_map.config.features.name,
     )
-    click.echo(output)
+    say(output)
 
 
 @command.command("nerfstudio")
@@ -111,7 +111,7 @@ def export_to_nerfstudio(
     check_writable(output)
     _check_absent(output, overwrite=overwrite)
     write_nerfstudio(output, Map.open(map_folder, trust=trust).model, prefix=prefix)
-    click.echo(output)
+    say(output)
 
 
 def _check_outside(map_folder: Path, output: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.display import printable
+from hloc_lite.cli.options import say, say_block
 from hloc_lite.errors import ConfigError, GeoreferenceError, HlocLiteError, counted
 from hloc_lite.io.regular_files import is_file
 
@@ -80,9 +80,9 @@ def command(
         write_georeference(map_folder, georeference)
     _print_georeference(map_folder, georeference, residuals_m)
     if dry_run:
-        click.echo("nothing was written (--dry-run)")
+        say("nothing was written (--dry-run)")
     else:
-        click.echo(f"written: {map_folder / GEOREFERENCE}")
+        say(f"written: {map_folder / GEOREFERENCE}")
 
 
 def _positions_from_exif(folder: Path, sfm_map: Map) -> dict[str, Geodetic]:
@@ -121,9 +121,11 @@ def _print_georeference(
         "cameras": "mainly from the assumption that cameras are held level",
         "both": "mainly from the positions, and from the assumption that cameras are held level",
     }
-    click.echo(
+    say(
         f"{folder}: {counted(quality.num_positions, 'position')} of map images, "
-        f"{counted(num_outliers, 'outlier')} not used\n"
+        f"{counted(num_outliers, 'outlier')} not used"
+    )
+    say_block(
         f"origin: latitude {georeference.latitude_deg:.7f}, longitude "
         f"{georeference.longitude_deg:.7f}, height {georeference.height_m:.2f} m\n"
         f"scale: {georeference.metres_per_unit:.6g} m per map unit, "
@@ -133,7 +135,7 @@ def _print_georeference(
         f"residuals: median {quality.median_error_m:.3g} m, root mean square "
         f"{quality.rms_error_m:.3g} m (heights alone {quality.rms_error_up_m:.3g} m)"
     )
-    click.echo("largest residuals:")
+    say("largest residuals:")
     worst = sorted(residuals_m, key=lambda name: residuals_m[name], reverse=True)
     for name in worst[: min(SHOWN_WORST, max(num_outliers, 1))]:
-        click.echo(printable(f"  {name}: {residuals_m[name]:.3g} m"))
+        say(f"  {name}: {residuals_m[name]:.3g} m")

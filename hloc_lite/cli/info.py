@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from hloc_lite.cli.options import say, say_block, say_json
 from hloc_lite.display import printable
 from hloc_lite.mapping.assessment_text import assessment_lines
 
@@ -34,16 +34,16 @@ def command(map_folder: Path, as_json: bool, verify: bool) -> None:
     sfm_map = Map.open(map_folder)
     summary = summarize_map(map_folder, sfm_map)
     if as_json:
-        click.echo(json.dumps(summary.to_json(), indent=1, ensure_ascii=False))
+        say_json(summary.to_json())
         return
     kind = "compact" if summary.is_compact else "full"
-    click.echo(f"{map_folder}: {kind} map ({summary.schema}, fingerprint {summary.fingerprint})")
-    click.echo(describe(summary))
+    say(f"{map_folder}: {kind} map ({summary.schema}, fingerprint {summary.fingerprint})")
+    say_block(describe(summary))
     assessment = sfm_map.report.get("assessment")  # of maps from scratch
     lines = [] if assessment is None else assessment_lines(assessment)
     for line in [*lines, *describe_side_maps(map_folder)]:
-        click.echo(f"  {line}")
-    click.echo(byte_table(summary))
+        say(f"  {line}")
+    say_block(byte_table(summary))
 
 
 def _verify(map_folder: Path, *, as_json: bool) -> None:
@@ -59,11 +59,11 @@ def _verify(map_folder: Path, *, as_json: bool) -> None:
     checks = verify_map(map_folder)
     if as_json:
         states = {each.name: each.state.name.lower() for each in checks}
-        click.echo(json.dumps(states, indent=1, ensure_ascii=False))
+        say_json(states)
     else:
         width = max(len(each.name) for each in checks)
         for each in checks:
-            click.echo(printable(f"  {each.name:<{width}}  {each.state.value}"))
+            say(f"  {each.name:<{width}}  {each.state.value}")
     changed = [each.name for each in checks if each.state is FileState.CHANGED]
     if changed:
         raise DamagedMapError(
@@ -99,7 +99,7 @@ def describe(summary: MapSummary) -> str:
         labels,
         f"network weights (sha256): {', '.join(networks) or 'none'}",
     ]
-    return "\n".join(f"  {line}" for line in lines)
+    return "\n".join(printable(f"  {line}") for line in lines)
 
 
 def describe_side_maps(map_folder: Path) -> list[str]:

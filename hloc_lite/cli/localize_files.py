@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import click
-
-from hloc_lite.cli.options import note
+from hloc_lite.cli.options import note, say
 from hloc_lite.cli.queries import QuerySet
 from hloc_lite.errors import ConfigError, HlocLiteError
 from hloc_lite.evaluation.metrics import merge_conditions
@@ -160,7 +158,7 @@ def write_outputs(
         write_text_atomic(outputs.geopose, "".join(_geopose_lines(results, georeference)))
     if outputs.report is not None:
         report = _report_input(outputs, results, localizer, queries, options)
-        click.echo(f"report: {write_report(outputs.report, report)}")
+        say(f"report: {write_report(outputs.report, report)}")
 
 
 def _geopose_lines(

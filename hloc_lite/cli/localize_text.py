@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
 import numpy as np
 
-from hloc_lite.cli.options import note
+from hloc_lite.cli.options import note, say
 from hloc_lite.config import Config
-from hloc_lite.display import printable
 from hloc_lite.evaluation.records import promises_of
 from hloc_lite.formats.hloc_lists import pose_line
 from hloc_lite.localize.compatibility import (
@@ -70,34 +68,32 @@ def print_single(result: LocalizationResult, scale: float | None = None) -> None
         scale: metres per map unit; None if unknown.
     """
     total = result.timings_ms.get("total", 0)
-    click.echo(
-        printable(f"# {result.query_name}: {result.status}: {result.reason} ({total:.0f} ms)")
-    )
+    say(f"# {result.query_name}: {result.status}: {result.reason} ({total:.0f} ms)")
     if result.skipped:
-        click.echo(f"# skipped for lack of time (--budget-ms): {', '.join(result.skipped)}")
+        say(f"# skipped for lack of time (--budget-ms): {', '.join(result.skipped)}")
     if result.pose is None:
         if result.fallback is not None:
-            click.echo(f"# fallback: pose of the most similar map image, {result.fallback_name!r}")
-            click.echo(printable(pose_line(result.query_name, result.fallback)))
+            say(f"# fallback: pose of the most similar map image, {result.fallback_name!r}")
+            say(pose_line(result.query_name, result.fallback))
         return
     pose, camera = result.pose, result.pose.camera
     if result.confidence is not None:
-        click.echo(f"# confidence: correct with probability {result.confidence:.2f}")
+        say(f"# confidence: correct with probability {result.confidence:.2f}")
     if pose.covariance is not None:
         rotation_deg = float(np.degrees(np.sqrt(np.trace(pose.covariance[:3, :3]))))
         position = float(np.sqrt(np.trace(pose.covariance[3:, 3:])))
-        click.echo(
+        say(
             f"# standard deviation: position {length_text(position, scale)}, "
             f"rotation {rotation_deg:.3g} deg"
         )
     else:
-        click.echo("# standard deviation: unknown, the inliers do not determine the whole pose")
+        say("# standard deviation: unknown, the inliers do not determine the whole pose")
     parameters = " ".join(f"{value:.6g}" for value in camera.params)
-    click.echo(f"# camera: {camera.model} {camera.width} {camera.height} {parameters}")
+    say(f"# camera: {camera.model} {camera.width} {camera.height} {parameters}")
     center = " ".join(f"{value:.6g}" for value in pose.cam_from_world.center)
-    click.echo(f"# camera centre in the map: {center} (map units)")
-    click.echo("# name qw qx qy qz tx ty tz (cam_from_world)")
-    click.echo(printable(pose_line(result.query_name, pose.cam_from_world)))
+    say(f"# camera centre in the map: {center} (map units)")
+    say("# name qw qx qy qz tx ty tz (cam_from_world)")
+    say(pose_line(result.query_name, pose.cam_from_world))
 
 
 def print_summary(results: Sequence[LocalizationResult], poses_file: Path) -> None:
@@ -105,11 +101,9 @@ def print_summary(results: Sequence[LocalizationResult], poses_file: Path) -> No
     counts = Counter(str(result.status) for result in results)
     parts = ", ".join(f"{count} {status}" for status, count in counts.most_common())
     median_ms = np.median([result.timings_ms.get("total", 0) for result in results])
-    click.echo(
-        f"{poses_file}: {len(results)} queries: {parts}; median {median_ms:.0f} ms per query"
-    )
+    say(f"{poses_file}: {len(results)} queries: {parts}; median {median_ms:.0f} ms per query")
     failed = [result for result in results if result.pose is None]
     for result in failed[:SHOWN_FAILURES]:
-        click.echo(printable(f"  {result.query_name}: {result.status}: {result.reason}"))
+        say(f"  {result.query_name}: {result.status}: {result.reason}")
     if len(failed) > SHOWN_FAILURES:
-        click.echo(f"  and {len(failed) - SHOWN_FAILURES} more, see --jsonl FILE")
+        say(f"  and {len(failed) - SHOWN_FAILURES} more, see --jsonl FILE")

@@ -20,6 +20,8 @@ from hloc_lite.cli.search_paths import leave_out_current_folder
 from hloc_lite.display import PrintableFormatter, printable
 from hloc_lite.errors import HlocLiteError
 
+SHOWN_PATH = 100
+"""Characters of a path that is too long: enough to tell which it is."""
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -107,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
         except HlocLiteError as error:
             _fail(str(error))
         except click.ClickException as error:
-            error.show()
+            _show(error)
             sys.exit(error.exit_code)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -116,7 +118,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 @contextmanager
 def _expected_terminations(meta: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None]:
-    """End expected terminations (Ctrl-C, full disk, closed stdout) without a traceback.
+    """End expected terminations (Ctrl-C, full disk, too long path) without a traceback.
 
     Args:
         meta: ``meta`` of the click context, see ``mark_resumable``.
@@ -132,6 +134,9 @@ def _expected_terminations(meta: Mapping[str, Any] = MappingProxyType({})) -> It
         _silence_stdout()
         sys.exit(EXIT_BROKEN_PIPE)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            path = os.fsdecode(error.filename or "")[:SHOWN_PATH]
+            _fail(f"a path is longer than the system allows: {path!r}...; give a shorter one")
         if error.filename is not None or error.errno not in WRITE_ERRORS:
             raise
         _silence_stdout()
@@ -157,8 +162,17 @@ def _check_environment() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(printable(f"error: {message}", keep="\n\t"), err=True)
+    click.echo(printable(f"error: {message}"), err=True)
     sys.exit(2)
+
+
+def _show(error: click.ClickException) -> None:
+    """Print an error of click's, which quotes arguments as they are."""
+    message = printable(error.format_message())
+    if isinstance(error, click.UsageError):
+        click.UsageError(message, error.ctx).show()
+    else:
+        click.ClickException(message).show()
 
 
 def _silence_stdout() -> None:

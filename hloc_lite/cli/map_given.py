@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from hloc_lite.cli.options import say
 from hloc_lite.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def map_given(
             source.path, config, images=images, metric=inputs.metric, progress=progress, **common
         )
     for kind, path in sfm_map.report[source.option].items():
-        click.echo(f"  {kind}: {path}")
+        say(f"  {kind}: {path}")
     return sfm_map
 
 

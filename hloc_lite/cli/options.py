@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from hloc_lite.display import printable
 from hloc_lite.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -197,7 +199,33 @@ def show_progress() -> bool:
     return loud and sys.stderr.isatty()
 
 
-def note(text: str) -> None:
-    """Print a warning or hint on stderr, unless --quiet is given."""
+def note(line: str) -> None:
+    """Print a warning or hint on stderr, unless --quiet is given; see ``say``."""
     if logging.getLogger("hloc_lite").getEffectiveLevel() <= logging.WARNING:
-        click.echo(text, err=True)
+        say_error(line)
+
+
+def say_error(line: str) -> None:
+    """Print a line on stderr; see ``say``."""
+    click.echo(printable(line), err=True)
+
+
+def say(line: object) -> None:
+    """Print a line on stdout.
+
+    It may have names and paths, which others made: their line ends would forge further lines, so
+    escapes stand in place of all control characters. All verbs print by this or its two siblings.
+    """
+    click.echo(printable(str(line)))
+
+
+def say_block(text: str) -> None:
+    """Print lines whose names have no line ends, such as a table made by ``plain_table``."""
+    click.echo(printable(text, keep="\n"))
+
+
+def say_json(value: object) -> None:
+    """Print a value as JSON; it has other characters than ASCII only where they can be shown."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    is_shown = text.replace("\n", "").isprintable()
+    click.echo(text if is_shown else json.dumps(value, indent=1))

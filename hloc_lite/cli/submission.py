@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hloc_lite.cli.options import OutputFile
+from hloc_lite.cli.options import OutputFile, say
 from hloc_lite.display import printable
 from hloc_lite.errors import counted
 
@@ -62,10 +62,10 @@ def write(poses: Path, name: str, output: Path, confidences: Path | None, descri
     written = write_submission(
         read_poses(poses), form, output, confidences=known, description=description
     )
-    click.echo(f"{written.path}: {written.num_written} poses")
+    say(f"{written.path}: {written.num_written} poses")
     if written.left_out:
         first = printable(written.left_out[0])
-        click.echo(f"left out, not finite: {len(written.left_out)}, first {first}")
+        say(f"left out, not finite: {len(written.left_out)}, first {first}")
 
 
 @command.command("check")
@@ -109,10 +109,10 @@ def print_findings(findings: Sequence[Finding]) -> bool:
     from hloc_lite.formats.submissions.findings import Severity
 
     for finding in findings:
-        click.echo(printable(str(finding)))
+        say(str(finding))
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     remarks = len(findings) - errors
-    click.echo(f"submission: {counted(errors, 'error')}, {counted(remarks, 'remark')}")
+    say(f"submission: {counted(errors, 'error')}, {counted(remarks, 'remark')}")
     return errors > 0
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hloc_lite.cli.map_depth import check_depth_camera, open_depth
-from hloc_lite.cli.options import OutputFile, trust_option
+from hloc_lite.cli.options import OutputFile, say, trust_option
 from hloc_lite.errors import ConfigError, counted
 from hloc_lite.io.temporary_folders import temporary_folder
 
@@ -82,7 +82,7 @@ def command(
             else open_depth(depth, sfm_map.model, depth_camera, sfm_map.config.lifting)
         )
         surface = _make(map_folder, sfm_map, files, scan, images, voxel)
-        click.echo(f"made in {time.monotonic() - started:.1f} s from {sources[0]}")
+        say(f"made in {time.monotonic() - started:.1f} s from {sources[0]}")
     else:
         surface = _existing(map_folder, sfm_map)
     _describe(surface, sfm_map)
@@ -91,7 +91,7 @@ def command(
         from hloc_lite.formats.ply import write_ply
 
         count = write_ply(output, surface.equal_parts())
-        click.echo(f"{output}: {count:,} points, {output.stat().st_size:,} bytes")
+        say(f"{output}: {count:,} points, {output.stat().st_size:,} bytes")
 
 
 def _given(depth: Path | None, scan: Path | None, *, points: bool) -> list[tuple[str, bool]]:
@@ -154,14 +154,12 @@ def _describe(surface: StoredSurface, sfm_map: Map) -> None:
     size = sum(path.stat().st_size for path in surface.folder.rglob("*") if path.is_file())
     kind = "mesh vertices" if surface.is_mesh else "points"
     coverage = surface_agreement(surface, sfm_map.model).coverage
-    click.echo(
+    say(
         f"{surface.folder}: {len(surface):,} {kind} in {counted(len(surface.tiles), 'tile')}, "
         f"{size:,} bytes; covers {100 * coverage:.0f} % of a map image (median)"
     )
     if coverage < SurfaceConfig().min_coverage:
-        click.echo(
-            "it is too thin to be rendered: views of it say little; make one from depth or scans"
-        )
+        say("it is too thin to be rendered: views of it say little; make one from depth or scans")
 
 
 def _describe_views(sfm_map: Map) -> None:
@@ -170,12 +168,12 @@ def _describe_views(sfm_map: Map) -> None:
 
     found = compare_own_views(sfm_map)
     if not found.num_compared:
-        click.echo("its views could not be compared with photos of the map")
+        say("its views could not be compared with photos of the map")
         return
     photos = counted(found.num_compared, "photo")
-    click.echo(f"views of it agree to {found.agreement:.2f} with {photos} of the map (median)")
+    say(f"views of it agree to {found.agreement:.2f} with {photos} of the map (median)")
     if found.is_low:
-        click.echo(
+        say(
             f"that is below {LOW_AGREEMENT:g}, which right poses reach: the surface may be of "
             f"another scale, shifted, coarse or without colours, and right poses will be doubted"
         )

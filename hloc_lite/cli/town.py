@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from hloc_lite.cli.options import mark_resumable, validate_section
+from hloc_lite.cli.options import mark_resumable, say, validate_section
 from hloc_lite.errors import ConfigError
 
 
@@ -111,7 +111,7 @@ def render(
             overwrite=overwrite,
             progress=advance,
         )
-    click.echo(
+    say(
         f"{output}: {num_map} map images, "
         f"{num_queries} queries for each of {', '.join(config.conditions)}"
     )
@@ -203,7 +203,7 @@ def indoor(
     with _progress() as advance:
         number = jobs if jobs is not None else os.cpu_count() or 1
         write_building(output, config, jobs=number, overwrite=overwrite, progress=advance)
-    click.echo(
+    say(
         f"{output}: floors {', '.join(config.floors)}, {num_scans} scans each, "
         f"{num_queries} queries"
     )
@@ -240,7 +240,7 @@ def _write_layout(town: Path, layout: str) -> None:
     names = write_benchmark(layout, read_dataset_folder(town), partial)
     partial.rename(folder)
     write_json_atomic(town / f"{layout}-names.json", names)
-    click.echo(f"{folder}: {len(names)} images in the layout of {layout}")
+    say(f"{folder}: {len(names)} images in the layout of {layout}")
 
 
 def _parse_size(text: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hloc_lite.cli.options import mark_resumable, note, show_progress
+from hloc_lite.cli.options import mark_resumable, note, say, show_progress
 from hloc_lite.errors import counted
 
 
@@ -49,6 +49,4 @@ def command(video: Path, output: Path, fps: float) -> None:
             f"{video} says it has {counted(found.num_stated, 'frame')}, only {found.num_read} can "
             f"be read: it is damaged or was cut off"
         )
-    click.echo(
-        f"{output}: {counted(len(found.names), 'photo')} of {counted(found.num_read, 'frame')}"
-    )
+    say(f"{output}: {counted(len(found.names), 'photo')} of {counted(found.num_read, 'frame')}")

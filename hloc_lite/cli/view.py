@@ -19,10 +19,10 @@ from hloc_lite.cli.options import (
     nested_settings,
     note,
     runtime_options,
+    say,
     trust_option,
     validate_section,
 )
-from hloc_lite.display import printable
 from hloc_lite.errors import ConfigError
 from hloc_lite.optional_dependencies import require_extra
 from hloc_lite.viz.config import ViewConfig
@@ -174,11 +174,11 @@ def command(
     query_config = load_config("balanced", config_file, settings, promise, sfm_map.config)
     scene = build_scene(sfm_map, results, true_poses, config, map_folder.resolve().name)
     for line in counts_text(scene):
-        click.echo(printable(line))
+        say(line)
     if export_file is not None:
         from hloc_lite.viz.export import export_page
 
-        click.echo(f"{export_file}: {export_page(export_file, scene):,} bytes")
+        say(f"{export_file}: {export_page(export_file, scene):,} bytes")
         return
     options = PhotoOptions(images, query_lists, map_images, device, offline)
     _serve(scene, config, _inspector_opener(sfm_map, results, query_config, config, options))
@@ -222,7 +222,7 @@ def _serve(scene: Scene, config: ViewConfig, open_inspector: Callable[[], Inspec
     with suppress(KeyboardInterrupt), running_server(config) as server:
         page = Page(server, scene, config, open_inspector)
         with _interrupted() as interrupt:
-            click.echo(f"open {page_address(server, config)} in a browser; end with Ctrl-C")
+            say(f"open {page_address(server, config)} in a browser; end with Ctrl-C")
             while not interrupt.wait(WAKE_S):
                 pass
         page.close()

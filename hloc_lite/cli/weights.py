@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
+from hloc_lite.cli.options import say, say_block, say_error, say_json
 from hloc_lite.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -28,19 +28,20 @@ def list_weights(as_json: bool) -> None:
 
     store = WeightsStore()
     if as_json:
-        click.echo(json.dumps([_as_dict(store, name) for name in store.cards], indent=1))
+        say_json([_as_dict(store, name) for name in store.cards])
         return
-    click.echo(f"folder: {store.folder}\n")
-    click.echo(f"{'name':<27}{'state':<9}{'MB':>6}  {'licence: code / weights':<29}source")
+    say(f"folder: {store.folder}")
+    say("")
+    say(f"{'name':<27}{'state':<9}{'MB':>6}  {'licence: code / weights':<29}source")
     for name, card in store.cards.items():
         state = store.status_by_size(name)
         size = f"{card.bytes / 1e6:.1f}" if card.bytes else "?"
         licences = f"{card.code_licence} / {card.weights_licence}"
-        click.echo(f"{name:<27}{state:<9}{size:>6}  {licences:<29}{_sources(card)}")
-        click.echo(f"{'':<27}{card.role}; training data: {card.training_data}")
+        say(f"{name:<27}{state:<9}{size:>6}  {licences:<29}{_sources(card)}")
+        say(f"{'':<27}{card.role}; training data: {card.training_data}")
         if card.note:
-            click.echo(f"{'':<27}{card.note}")
-    click.echo("\nStates are judged by file size; `hloc-lite weights check` compares checksums.")
+            say(f"{'':<27}{card.note}")
+    say_block("\nStates are judged by file size; `hloc-lite weights check` compares checksums.")
 
 
 @command.command("fetch")
@@ -58,11 +59,11 @@ def fetch(names: tuple[str, ...]) -> None:
     failures = []
     for name in _expand(names, store):
         try:
-            click.echo(f"{name}: {store.fetch(name)}")
+            say(f"{name}: {store.fetch(name)}")
         except WeightsError as error:
             failures.append(str(error))
     if failures:
-        raise WeightsError("\n".join(failures))
+        raise WeightsError("; ".join(failures))
 
 
 @command.command("check")
@@ -77,10 +78,10 @@ def check(ctx: click.Context) -> None:
     store = WeightsStore()
     statuses = {name: store.status(name) for name in store.cards}
     for name, status in statuses.items():
-        click.echo(f"{name:<27}{status}")
+        say(f"{name:<27}{status}")
     corrupt = [name for name, status in statuses.items() if status is WeightsStatus.CORRUPT]
     if corrupt:
-        click.echo(f"corrupt; fetch again: hloc-lite weights fetch {' '.join(corrupt)}", err=True)
+        say_error(f"corrupt; fetch again: hloc-lite weights fetch {' '.join(corrupt)}")
         ctx.exit(2)
 
 

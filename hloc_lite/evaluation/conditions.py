@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -124,7 +125,7 @@ def parse_condition_file(argument: str, *, is_only_file: bool = False) -> tuple[
     Without NAME the condition is the file's stem without ``gt_``; a single ``gt.txt``
     (``is_only_file``) is the condition ``all``.
     """
-    if not Path(argument).exists() and "=" in argument:
+    if not os.path.exists(argument) and "=" in argument:
         name, _, path = argument.partition("=")
         return name, Path(path)
     stem = Path(argument).stem

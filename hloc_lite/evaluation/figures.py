@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import warnings
 from typing import Any
 
 import matplotlib
@@ -12,6 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+
+from hloc_lite.display import printable
 
 INK = "#010203"
 """Placeholder for the page's text colour; ``figure_svg`` replaces it by ``currentColor``."""
@@ -50,6 +53,7 @@ def add_legend(axes: Axes, **placement: Any) -> None:
     legend = axes.legend(fontsize=9, frameon=False, labelcolor=INK, **placement)
     for text in legend.get_texts():
         text.set_parse_math(False)  # labels are file names: '$' does not start a formula
+        text.set_text(printable(text.get_text()))  # no page and no font has control characters
 
 
 def figure_svg(figure: Figure, description: str) -> str:
@@ -61,7 +65,9 @@ def figure_svg(figure: Figure, description: str) -> str:
         "svg.hashsalt": description,
         "font.family": "sans-serif",
     }
-    with matplotlib.rc_context(options):
+    with matplotlib.rc_context(options), warnings.catch_warnings():
+        # the font of the page has the characters that this one lacks
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         figure.savefig(buffer, format="svg", dpi=150, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]

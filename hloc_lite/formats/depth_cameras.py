@@ -93,7 +93,7 @@ def _camera(values: Mapping[str, object], path: Path) -> Camera:
     try:
         size = int(numbers[0]), int(numbers[1])
         return check_camera(Camera(entry[0], *size, np.array(numbers[2:], np.float64), True))
-    except HlocLiteError as error:
+    except (HlocLiteError, ValueError, OverflowError) as error:  # int() refuses inf and NaN
         raise FormatError(f"{path}, camera: {error}") from None
 
 
@@ -110,5 +110,5 @@ def _pose(values: Mapping[str, object], path: Path) -> Rigid3:
     assert isinstance(entry, list)
     try:
         return pose_from_matrix(entry, f"{path}, photo_from_depth")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise FormatError(f"{path}: expected {expected}") from None

@@ -44,7 +44,7 @@ def read_positions(path: Path) -> dict[str, Geodetic]:
     """
     positions: dict[str, Geodetic] = {}
     # not splitlines(): it also splits at characters that names may contain (such as U+2028)
-    reader = csv.reader(read_text(path).split("\n"), skipinitialspace=True)
+    reader = csv.reader(read_text(path).split("\n"), skipinitialspace=True, strict=True)
     order: Sequence[int] | None = None
     try:
         for row in reader:
@@ -65,7 +65,10 @@ def read_positions(path: Path) -> dict[str, Geodetic]:
                 raise FormatError(f"{where}: {name!r} is listed twice")
             positions[name] = position
     except csv.Error as error:
-        raise FormatError(f"{path}, line {reader.line_num}: {error}") from None
+        raise FormatError(
+            f"{path}, line {reader.line_num}: {error}: a double quote has no other one that "
+            f'closes it, or text beside it; names with commas are written as "a, b.jpg"'
+        ) from None
     return positions
 
 

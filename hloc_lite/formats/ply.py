@@ -16,6 +16,7 @@ from hloc_lite.formats.ply_faces import read_faces
 from hloc_lite.formats.ply_header import Element, PlyHeader, read_header
 from hloc_lite.formats.point_blocks import BLOCK_POINTS, PointBlock, colours_from
 from hloc_lite.io.files import atomic_path
+from hloc_lite.io.number_range import MAX_NUMBER, in_range
 from hloc_lite.io.regular_files import check_regular
 from hloc_lite.types import Int32, Surface
 
@@ -74,15 +75,24 @@ class PlyFile:
         blocks = [block for _, block in self._vertices()]
         with _reading(self.path) as file:
             triangles = read_faces(self.path, file, self.header)
+            self.header.check_end(file, self.header.element("face"), self.path)
         count = sum(map(len, blocks))
         if triangles.size and not 0 <= triangles.min() <= triangles.max() < count:
             raise FormatError(
                 f"{self.path}: a face names vertex {triangles.max()}, there are {count}"
             )
+        xyz = np.concatenate([block.xyz for block in blocks])
+        bad = ~np.isfinite(xyz).all(axis=1)
+        if bad.any() and bad[triangles].any():
+            raise FormatError(
+                f"{self.path}: a face has vertex {triangles[bad[triangles]][0]}, whose coordinates "
+                f"are not finite: it is damaged. Remove the face, e.g. with MeshLab"
+            )
+        xyz[bad] = 0  # no face has them
         rgb = [np.full((len(b), 3), 128, np.uint8) if b.rgb is None else b.rgb for b in blocks]
         normals = [block.normals for block in blocks if block.normals is not None]
         return Surface(
-            np.concatenate([block.xyz for block in blocks]).astype(np.float32),
+            xyz.astype(np.float32),
             np.concatenate(rgb),
             np.concatenate(normals) if len(normals) == len(blocks) else None,
             None,
@@ -98,7 +108,12 @@ class PlyFile:
                 count = min(BLOCK_POINTS, vertex.count - start)
                 rows = self.header.read_rows(file, vertex, count, self.path)
                 block = _block(rows, vertex)
+                if not in_range(block.xyz[np.isfinite(block.xyz)]):
+                    raise FormatError(
+                        f"{self.path}: a vertex is farther than {MAX_NUMBER:g}: it is damaged"
+                    )
                 yield block.xyz, block
+            self.header.check_end(file, vertex, self.path)
 
 
 def write_ply(path: Path, parts: Iterable[Surface], *, ascii_text: bool = False) -> int:

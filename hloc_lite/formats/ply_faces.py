@@ -12,6 +12,7 @@ from hloc_lite.formats.ply_header import Element, PlyHeader, Property
 from hloc_lite.types import Int32
 
 INDICES = ("vertex_indices", "vertex_index")
+_MAX_INDEX = np.iinfo(np.int32).max
 MAX_CORNERS = 255
 """Faces with more corners are refused."""
 
@@ -105,4 +106,7 @@ def _fans(polygons: list[np.ndarray]) -> Int32:
         for polygon in polygons
         for corner in range(1, len(polygon) - 1)
     ]
-    return np.array(triangles, np.int64).reshape(-1, 3).astype(np.int32)
+    rows = np.array(triangles, np.int64).reshape(-1, 3)
+    if rows.size and rows.max() > _MAX_INDEX:  # as int32 it would be another vertex
+        raise ValueError(f"a face names vertex {rows.max()}")
+    return rows.astype(np.int32)

@@ -14,6 +14,7 @@ from hloc_lite.formats.point_blocks import MAX_POINTS
 
 MAX_HEADER_BYTES = 1 << 16
 MAX_PROPERTIES = 500
+_BLOCK_BYTES = 1 << 20
 _TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4",
     "float": "f4", "double": "f8", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2",
@@ -108,6 +109,21 @@ class PlyHeader:
         if len(rows) < count:
             raise FormatError(f"{path} ends within its {element.name} rows: it is damaged")
         return rows
+
+    def check_end(self, file: BinaryIO, element: Element, path: Path) -> None:
+        """Check that nothing follows the rows of an element, which were read, if it is the last.
+
+        Raises:
+            FormatError: there are further rows than the header states.
+        """
+        if not self.elements or element.name != self.elements[-1].name:
+            return
+        while part := file.read(_BLOCK_BYTES):
+            if part.strip():
+                raise FormatError(
+                    f"{path} goes on after the {element.count} rows of {element.name} that its "
+                    f"header states: it is damaged, or the header is of another file"
+                )
 
 
 def read_header(path: Path, file: BinaryIO) -> PlyHeader:

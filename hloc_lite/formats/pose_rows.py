@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from hloc_lite.formats.pose_text import (
-    MAX_DISTANCE,
     MAX_ROTATION_ERROR,
     finite_numbers,
     pose_from_matrix,
     pose_from_quat,
 )
 from hloc_lite.geometry.rotations import MAX_LENGTH_ERROR, rotations_from_unit_quats
+from hloc_lite.io.number_range import MAX_NUMBER
 from hloc_lite.types import Bool, Float64, Rigid3
 
 _CHECK_MARGIN = 0.99
@@ -68,7 +68,7 @@ def poses_from_quats(
     """
     with np.errstate(over="ignore"):
         errors = np.abs(np.linalg.norm(quats_wxyz, axis=1) - 1)
-    is_far: Bool = np.abs(translations).max(axis=1, initial=0) > MAX_DISTANCE
+    is_far: Bool = np.abs(translations).max(axis=1, initial=0) > MAX_NUMBER
     for row in np.flatnonzero(_is_doubtful(errors, MAX_LENGTH_ERROR) | is_far).tolist():
         far = translations[row] if is_far[row] else np.zeros(3)
         pose_from_quat(quats_wxyz[row].tolist(), far.tolist(), where(row))
@@ -87,7 +87,7 @@ def poses_from_matrices(matrices: Float64, where: Callable[[int], str]) -> list[
     with np.errstate(over="ignore", invalid="ignore"):
         errors = np.abs(linear @ linear.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2))
         is_mirrored = ~(np.linalg.det(linear) > 0)
-    is_far = ~(np.abs(translations) <= MAX_DISTANCE).all(axis=1)
+    is_far = ~(np.abs(translations) <= MAX_NUMBER).all(axis=1)
     doubtful = _is_doubtful(errors, MAX_ROTATION_ERROR) | is_mirrored | is_far
     doubtful |= last_errors.any(axis=(1, 2))
     for row in np.flatnonzero(doubtful).tolist():

@@ -17,13 +17,11 @@ from hloc_lite.geometry.rotations import (
 )
 from hloc_lite.io.files import text_lines
 from hloc_lite.io.image_names import leads_out, normalize_name
+from hloc_lite.io.number_range import MAX_NUMBER, in_range
 from hloc_lite.types import Float64, Rigid3
 
 MAX_ROTATION_ERROR = 5e-3
 """Largest error of R R^T of a rotation matrix in a file: three decimals give 0.002."""
-MAX_DISTANCE = 1e18
-"""Largest coordinate of a pose in any file: squared lengths still fit 32-bit floats. Less would
-refuse real results: an estimate of hloc on RobotCar is 1.4e16 away, a wrong answer like others."""
 
 
 def content_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -126,14 +124,14 @@ def check_translation(translation: npt.ArrayLike, where: str) -> Float64:
     """(3,) translation or position from a file, if it can be one.
 
     Raises:
-        FormatError: not three numbers, not finite, or farther than ``MAX_DISTANCE``.
+        FormatError: not three numbers, not finite, or farther than ``MAX_NUMBER``.
     """
     values = np.asarray(translation, np.float64)
     if values.shape != (3,):
         raise FormatError(f"{where}: expected three coordinates, got {values}")
-    if not (np.abs(values) <= MAX_DISTANCE).all():  # NaN fails, too
+    if not in_range(values):
         raise FormatError(
-            f"{where}: expected finite coordinates of at most {MAX_DISTANCE:g}, got {values}: the "
+            f"{where}: expected finite coordinates of at most {MAX_NUMBER:g}, got {values}: the "
             f"number is damaged, or the columns are in another order"
         )
     return values

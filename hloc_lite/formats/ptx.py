@@ -17,6 +17,7 @@ import numpy as np
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.point_blocks import BLOCK_POINTS, MAX_POINTS, PointBlock
+from hloc_lite.io.number_range import MAX_NUMBER, in_range
 from hloc_lite.io.regular_files import check_regular
 from hloc_lite.types import Float64
 
@@ -94,8 +95,17 @@ def _read_scan(path: Path, file: TextIO, scan: PtxScan, number: int) -> Iterator
         left -= len(values)
         measured = np.isfinite(values[:, :3]).all(axis=1) & (values[:, :3] != 0).any(axis=1)
         values = values[measured]
+        if not in_range(values[:, :3]):
+            raise FormatError(
+                f"{path}: a point of scan {number + 1} is farther than {MAX_NUMBER:g}: the file is "
+                f"damaged"
+            )
         if values.shape[1] >= 7:
             rgb = values[:, 4:7]
+            if rgb.size and not (rgb.min() >= 0 and rgb.max() <= 255):  # NaN fails, too
+                raise FormatError(
+                    f"{path}: a colour of scan {number + 1} is no number from 0 to 255"
+                )
         else:
             rgb = np.repeat(np.clip(values[:, 3:4], 0, 1) * 255, 3, axis=1)
         yield PointBlock(

@@ -20,6 +20,7 @@ import numpy as np
 
 from hloc_lite.errors import FormatError
 from hloc_lite.io.files import atomic_path, read_json_object, write_json_atomic
+from hloc_lite.io.image_names import is_unicode
 from hloc_lite.io.regular_files import check_regular
 
 DEFAULT_FPS = 2.0
@@ -121,6 +122,8 @@ def _opened(video: Path) -> Iterator[Any]:
     import cv2
 
     _check_content(video)
+    if not is_unicode(str(video.absolute())):  # OpenCV would end the process
+        raise FormatError(f"the path {str(video.absolute())!r} is not UTF-8: rename the video")
     backends = cv2.videoio_registry.getStreamBackends()
     backend = cv2.CAP_FFMPEG if cv2.CAP_FFMPEG in backends else cv2.CAP_ANY
     # an absolute path: a name such as http:x would be taken for an address

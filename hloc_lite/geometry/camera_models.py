@@ -23,6 +23,8 @@ from hloc_lite.geometry.lenses import (
 )
 from hloc_lite.types import Camera, Float64
 
+MAX_SIDE_PX = 10**6
+"""Largest image width or height; a damaged file easily claims more."""
 Optics = tuple[Lens, Distortion | None]
 Extra = list[float]
 
@@ -191,10 +193,16 @@ def check_camera(camera: Camera) -> Camera:
     """Return the camera itself if its intrinsics are plausible.
 
     Raises:
-        FormatError: a non-finite parameter, an implausible focal length, a principal point far
-            outside the image, or extra parameters that the model does not allow.
+        FormatError: a size that no image has, a non-finite parameter, an implausible focal length,
+            a principal point far outside the image, or extra parameters that the model does not
+            allow.
     """
     model = get_camera_model(camera)
+    if max(camera.width, camera.height) > MAX_SIDE_PX:
+        raise FormatError(
+            f"an image of {str(camera.width)[:20]} x {str(camera.height)[:20]} pixels is out "
+            f"of range: expected at most {MAX_SIDE_PX} on a side"
+        )
     if not np.isfinite(camera.params).all():
         raise FormatError(f"camera parameters must be finite, got {camera.params.tolist()}")
     if model.num_focals == 0:

@@ -16,13 +16,16 @@ import numpy.typing as npt
 from hloc_lite.errors import FormatError
 from hloc_lite.types import Float64, frozen_array
 
+MAX_HEIGHT_M = 1e7
+"""Largest height: satellites that tell the position are twice as high."""
+
 
 @dataclass(frozen=True)
 class Geodetic:
     """Geodetic position.
 
     Raises:
-        FormatError: numbers that are not finite, latitude or longitude out of range.
+        FormatError: numbers that are not finite, or out of range.
     """
 
     latitude_deg: float
@@ -41,6 +44,8 @@ class Geodetic:
                 f"expected a latitude within 90 and a longitude within 180 degrees, got "
                 f"{self.latitude_deg:g} and {self.longitude_deg:g}"
             )
+        if abs(self.height_m) > MAX_HEIGHT_M:
+            raise FormatError(f"expected a height within {MAX_HEIGHT_M:g} m, got {self.height_m:g}")
 
 
 def enu_from_geodetic(positions: npt.ArrayLike, origin: Geodetic) -> Float64:

@@ -15,8 +15,19 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 
 from hloc_lite.errors import FormatError, HlocLiteError
-from hloc_lite.geometry.rotations import quat_wxyz_from_rotation, rotation_from_quat_wxyz
+from hloc_lite.geometry.rotations import (
+    quat_wxyz_from_rotation,
+)
 from hloc_lite.io.files import atomic_path, read_text
+from hloc_lite.io.result_values import (
+    checked_text,
+    estimate_from_json,
+    loads_finite,
+    number_or_none,
+    pose_from_json,
+    share_or_none,
+    view_from_json,
+)
 from hloc_lite.types import (
     Camera,
     LocalizationResult,
@@ -28,8 +39,6 @@ from hloc_lite.types import (
 )
 
 SCHEMA_VERSION = 1
-MAX_CORRESPONDENCES = 10**8
-"""Larger numbers in a file are refused, because an array of that length is allocated."""
 
 
 class ResultCore(TypedDict):
@@ -189,26 +198,26 @@ def _result_from_json(value: Mapping[str, Any]) -> LocalizationResult:
     retrieved = value["retrieved"]
     fallback = value["fallback"]
     return LocalizationResult(
-        query_name=_text(value["name"]),
+        query_name=checked_text(value["name"]),
         status=status,
-        reason=_text(value["reason"]),
-        pose=None if value["pose"] is None else _estimate_from_json(value),
+        reason=checked_text(value["reason"]),
+        pose=None if value["pose"] is None else estimate_from_json(value),
         correspondences=None,
         features=None,
         hits=RetrievalHits(tuple(retrieved["names"]), np.array(retrieved["similarities"])),
         counts={key: int(count) for key, count in value["counts"].items()},
         timings_ms={key: float(time_ms) for key, time_ms in value["timings_ms"].items()},
-        fallback=None if fallback is None else _pose_from_json(fallback["pose"]),
+        fallback=None if fallback is None else pose_from_json(fallback["pose"]),
         fallback_name=None if fallback is None else fallback["name"],
-        ambiguity=_number_or_none(value.get("ambiguity")),
-        confidence=_share_or_none(value.get("confidence")),
+        ambiguity=number_or_none(value.get("ambiguity")),
+        confidence=share_or_none(value.get("confidence")),
         grounds={key: float(number) for key, number in value.get("grounds", {}).items()},
-        skipped=tuple(_text(step) for step in value.get("skipped", ())),
-        peak_memory_mb=_number_or_none(value.get("peak_memory_mb")),
-        min_confidence=_number_or_none(value.get("min_confidence")),
-        max_wrong=_share_or_none(value.get("max_wrong")),
-        promise=_text(value.get("promise", "")),
-        views=tuple(map(_view_from_json, value.get("views", ()))),
+        skipped=tuple(checked_text(step) for step in value.get("skipped", ())),
+        peak_memory_mb=number_or_none(value.get("peak_memory_mb")),
+        min_confidence=number_or_none(value.get("min_confidence")),
+        max_wrong=share_or_none(value.get("max_wrong")),
+        promise=checked_text(value.get("promise", "")),
+        views=tuple(map(view_from_json, value.get("views", ()))),
     )
 
 
@@ -222,30 +231,9 @@ def _view_to_json(view: ViewComparison) -> dict[str, Any]:
     }
 
 
-def _view_from_json(value: Mapping[str, Any]) -> ViewComparison:
-    def number(key: str) -> float:
-        return math.nan if value[key] is None else float(value[key])
-
-    return ViewComparison(
-        _pose_from_json(value["pose"]), number("agreement"), number("inverse_distance"),
-        number("valid_share"), number("score"),
-    )  # fmt: skip
-
-
-def _number_or_none(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-def _share_or_none(value: Any) -> float | None:
-    share = _number_or_none(value)
-    if share is not None and not 0 <= share <= 1:
-        raise FormatError(f"expected a number from 0 to 1, got {value}")
-    return share
-
-
 def _parse_line(line: str, where: str) -> LocalizationResult:
     try:
-        value = json.loads(line)
+        value = loads_finite(line)
         if not isinstance(value, dict):
             raise FormatError(f"expected a JSON object, got {line[:80]!r}")
         return result_from_json(value)
@@ -259,13 +247,6 @@ def _pose_to_json(cam_from_world: Rigid3) -> dict[str, list[float]]:
         "translation": cam_from_world.translation.tolist(),
         "center": cam_from_world.center.tolist(),
     }
-
-
-def _pose_from_json(value: Mapping[str, Any]) -> Rigid3:
-    translation = np.array(value["translation"], np.float64)
-    if not np.isfinite(translation).all():
-        raise FormatError(f"a translation needs finite numbers, got {value['translation']}")
-    return Rigid3(rotation_from_quat_wxyz(value["quat_wxyz"]), translation)
 
 
 def _covariance_to_json(pose: PoseEstimate) -> list[list[float]] | None:
@@ -284,37 +265,10 @@ def _camera_to_json(camera: Camera) -> dict[str, Any]:
     }
 
 
-def _estimate_from_json(value: Mapping[str, Any]) -> PoseEstimate:
-    camera = value["camera"]
-    covariance = value["covariance"]
-    num_inliers, num_all = int(value["num_inliers"]), int(value["num_correspondences"])
-    if not 0 <= num_inliers <= num_all <= MAX_CORRESPONDENCES:
-        raise FormatError(f"{num_inliers} inliers of {num_all} correspondences are impossible")
-    return PoseEstimate(
-        cam_from_world=_pose_from_json(value["pose"]),
-        inlier_mask=np.arange(num_all) < num_inliers,
-        num_trials=int(value["num_trials"]),
-        covariance=None if covariance is None else np.array(covariance, np.float64),
-        camera=Camera(
-            camera["model"],
-            int(camera["width"]),
-            int(camera["height"]),
-            np.array(camera["params"], np.float64),
-            bool(camera["has_prior_focal"]),
-        ),
-    )
-
-
 def _fallback_to_json(result: LocalizationResult) -> dict[str, Any] | None:
     if result.fallback is None:
         return None
     return {"name": result.fallback_name, "pose": _pose_to_json(result.fallback)}
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected a text, got {value!r}")
-    return value
 
 
 def _without_nan(value: Any) -> Any:

@@ -23,6 +23,7 @@ from hloc_lite.errors import (
 from hloc_lite.geometry.cameras import check_camera
 from hloc_lite.io.array_folder import json_of, read_array_folder
 from hloc_lite.io.image_names import check_relative
+from hloc_lite.io.number_range import MAX_NUMBER, in_range
 from hloc_lite.maps.compact_arrays import CODEBOOKS, DESCRIPTORS, SIGMAS, STATE, Arrays
 from hloc_lite.maps.config import config_fields
 from hloc_lite.maps.folder import COMPACT_SCHEMA
@@ -30,8 +31,10 @@ from hloc_lite.maps.georeference import Georeference, georeference_from_json, re
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 from hloc_lite.maps.quantization import ProductCodes, from_bits
 from hloc_lite.scene import SfmImage, SfmModel, keypoints_of
-from hloc_lite.types import Camera, Float32, LocalFeatures, Rigid3
+from hloc_lite.types import Camera, Float32, Float64, LocalFeatures, Rigid3
 
+_MAX_ROTATION_ERROR = 1e-6
+"""Largest error of R R^T: rotations are stored in full precision, 1e-15."""
 _REMEDY = "put the original back, or run `hloc-lite compress` again with --overwrite"
 
 
@@ -139,6 +142,7 @@ def _model(header: Mapping[str, Any], arrays: Arrays) -> SfmModel:
         raise ValueError(f"images name cameras {sorted(unknown)}, which the map does not have")
     # plain arrays: slices of memory-mapped ones take ten times as long
     poses = np.asarray(arrays["images/poses"])
+    _check_geometry(xyz, poses)
     observed = np.asarray(arrays["images/landmarks"]).astype(np.int64)
     if len(observed) and observed.max() >= len(xyz):
         raise ValueError(f"an image observes landmark {observed.max()}, there are {len(xyz)}")
@@ -152,6 +156,20 @@ def _model(header: Mapping[str, Any], arrays: Arrays) -> SfmModel:
     )
     errors = arrays["landmarks/errors"].astype(np.float64)
     return SfmModel(cameras, images, arrays["landmarks/ids"], xyz, arrays["landmarks/rgb"], errors)
+
+
+def _check_geometry(xyz: Float64, poses: Float64) -> None:
+    """Check (M, 3) landmarks and (N, 3, 4) poses, which a stranger may have written.
+
+    Raises:
+        ValueError: a number that is not finite or too large, or a matrix that is no rotation.
+    """
+    if not in_range(xyz) or not in_range(poses):
+        raise ValueError(f"landmarks and poses need finite numbers of at most {MAX_NUMBER:g}")
+    rotations = poses[:, :, :3]
+    errors = rotations @ rotations.transpose(0, 2, 1) - np.eye(3)
+    if np.abs(errors).max(initial=0) > _MAX_ROTATION_ERROR:
+        raise ValueError("the matrix of a pose is no rotation")
 
 
 def _camera_from_json(values: Mapping[str, Any]) -> Camera:

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hloc_lite.errors import ShapeError
+from hloc_lite.errors import DamagedMapError, ShapeError
 from hloc_lite.types import Float32, Int64, frozen_array
 
 ROWS_PER_BLOCK = 65536
@@ -60,6 +60,9 @@ class LandmarkDescriptors:
 
         Returns:
             (R, D) unit rows in the order of the landmarks, and the (R,) landmark of each row.
+
+        Raises:
+            DamagedMapError: a row that is not finite.
         """
         points = np.asarray(point3D_idxs, np.int64)
         counts = self.offsets[points + 1] - self.offsets[points]
@@ -67,7 +70,13 @@ class LandmarkDescriptors:
         first = np.cumsum(counts) - counts
         rows = np.arange(len(owners)) - np.repeat(first - self.offsets[points], counts)
         found = np.asarray(self.values[rows], np.float32)
-        return found / row_norms(found), owners
+        norms = row_norms(found)
+        if not np.isfinite(norms).all():
+            raise DamagedMapError(
+                "descriptors of the map's landmarks are not finite, or too large: put the original "
+                "map back, or build it again"
+            )
+        return found / norms, owners
 
 
 def row_norms(rows: Float32) -> Float32:

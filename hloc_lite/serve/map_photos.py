@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def parse_photo_arguments(arguments: Sequence[str], maps: Mapping[str, Path]) ->
     folders: dict[str, Path] = {}
     for argument in arguments:
         name, separator, path = argument.partition("=")
-        if not separator or Path(argument).exists():
+        if not separator or os.path.exists(argument):
             path, name = argument, next(iter(maps)) if len(maps) == 1 else ""
         if name not in maps:
             raise ConfigError(
@@ -73,7 +74,7 @@ def parse_photo_arguments(arguments: Sequence[str], maps: Mapping[str, Path]) ->
             )
         if name in folders:
             raise ConfigError(f"--photos: the photos of map {name!r} are given twice")
-        if not Path(path).is_dir():
+        if not os.path.isdir(path):
             raise ConfigError(f"--photos {argument}: the folder {path} does not exist")
         folders[name] = Path(path)
     return folders

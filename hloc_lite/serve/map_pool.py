@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -196,7 +197,7 @@ def parse_map_arguments(arguments: Sequence[str]) -> dict[str, Path]:
     folders: dict[str, Path] = {}
     for argument in arguments:
         name, separator, path = argument.partition("=")
-        if not separator or Path(argument).exists():
+        if not separator or os.path.exists(argument):
             path = argument
             name = Path(argument).resolve().name
         if not MAP_NAME.fullmatch(name):

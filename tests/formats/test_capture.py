@@ -23,10 +23,10 @@ from hloc_lite.formats.capture import (
     write_session,
 )
 from hloc_lite.formats.kapture import DevicePose, Record, Sensor
-from hloc_lite.formats.pose_text import MAX_DISTANCE
+from hloc_lite.io.number_range import MAX_NUMBER
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
-coordinates = st.floats(-MAX_DISTANCE, MAX_DISTANCE)
+coordinates = st.floats(-MAX_NUMBER, MAX_NUMBER)
 times = st.integers(0, 10**17)
 HALF = repr(0.5**0.5)
 # rotation by 90 degrees about z: (x, y, z) becomes (-y, x, z)

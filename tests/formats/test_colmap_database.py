@@ -141,6 +141,14 @@ def test_affine_keypoints_have_scale_and_orientation(tmp_path: Path) -> None:
         ("UPDATE keypoints SET rows = 1000000", "bytes, got"),
         ("UPDATE keypoints SET cols = 3, rows = 4 WHERE image_id = 1", "2, 4 or 6 finite columns"),
         ("UPDATE keypoints SET data = NULL", "bytes, got 0"),
+        (
+            "UPDATE keypoints SET cols = 2, rows = 1, data = x'0000807f00000000'",
+            "numbers of at most 1e",
+        ),
+        (
+            "UPDATE keypoints SET cols = 2, rows = 1, data = x'0000807e00000000'",
+            "numbers of at most 1e",
+        ),
         ("UPDATE descriptors SET cols = 3", "need 9 bytes, got 6"),
         ("UPDATE matches SET cols = 4, rows = 1", "expected 2 columns"),
         ("UPDATE matches SET pair_id = 3", "images that are missing"),

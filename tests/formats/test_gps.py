@@ -36,8 +36,10 @@ def test_positions_with_and_without_header(tmp_path: Path, header: str) -> None:
         ("a.jpg,1,2,3\nname,lat,lon,h\n", "line 2: expected"),
         ("a.jpg,91,2,3\n", "line 1: expected a latitude within 90"),
         ("a.jpg,1,2,nan\n", "line 1: expected"),
+        ("a.jpg,1,2,1e300\n", "line 1: expected a height within 1e"),
         ("a.jpg,1,2,3\n./a.jpg,1,2,3\n", "line 2: 'a.jpg' is listed twice"),
         (",1,2,3\n", "line 1: expected"),
+        ('a.jpg,1,2,3\n"b', "line 2: .*a double quote has no other one that closes it"),
     ],
 )
 def test_bad_lines_are_named(tmp_path: Path, text: str, message: str) -> None:

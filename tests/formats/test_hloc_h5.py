@@ -230,6 +230,18 @@ def test_compressed_values_are_read(tmp_path: Path) -> None:
         assert [len(each) for each in found.values()] == [50000]
 
 
+@pytest.mark.parametrize("libver", ["earliest", "v108", "latest"])
+def test_a_file_with_bytes_after_its_stated_end_is_refused(libver: str, tmp_path: Path) -> None:
+    path = tmp_path / "f.h5"
+    with h5py.File(path, "w", libver=libver) as file:
+        file["a.jpg/keypoints"] = np.zeros((3, 2), np.float32)
+    with FeaturesFile(path) as found:
+        assert len(found["a.jpg"].keypoints) == 3
+    path.write_bytes(path.read_bytes() + bytes(40))
+    with pytest.raises(FormatError, match=r"f\.h5 has \d+ bytes, its head states \d+"):
+        FeaturesFile(path)
+
+
 def test_circles_and_depth_are_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "circle.h5", "w") as file:
         file.create_group("a/b")

@@ -33,11 +33,11 @@ from hloc_lite.formats.kapture import (
     write_tables,
 )
 from hloc_lite.formats.kapture.records import VALUE_COLUMNS
-from hloc_lite.formats.pose_text import MAX_DISTANCE
 from hloc_lite.formats.posed_images import PosedImages, posed_model
 from hloc_lite.geometry.cameras import img_from_cam
 from hloc_lite.geometry.rotations import exp_so3
 from hloc_lite.io.image_names import leads_out, normalize_name
+from hloc_lite.io.number_range import MAX_NUMBER
 from hloc_lite.scene import SfmImage, SfmModel
 from hloc_lite.types import NO_POINT, Camera, Rigid3
 
@@ -50,7 +50,7 @@ files = st.one_of(st.sampled_from(["a b/é 1.jpg", "x/#2.png"]), ids).filter(
     lambda name: not leads_out(name) and name == normalize_name(name) and name != "."
 )
 finite = st.floats(allow_nan=False, allow_infinity=False)
-coordinates = st.floats(-MAX_DISTANCE, MAX_DISTANCE)
+coordinates = st.floats(-MAX_NUMBER, MAX_NUMBER)
 timestamps = st.integers(0, 10**17)
 quaternions = st.tuples(*[st.floats(-3, 3)] * 3).map(lambda r: tuple(_quat(r).tolist()))
 poses = st.builds(DevicePose, st.none() | quaternions, st.none() | st.tuples(*[coordinates] * 3))
@@ -325,6 +325,8 @@ def test_depth_maps_are_raw_rows(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]])
     write_depth_map(tmp_path / "b.depth", found)
     assert (tmp_path / "b.depth").read_bytes() == path.read_bytes()
+    path.write_bytes(np.array([-1, np.inf, np.nan, 0], "<f4").tobytes())
+    np.testing.assert_array_equal(read_depth_map(path, (4, 1)), [[np.nan, np.nan, np.nan, 0]])
     for size in ((4, 4), (2**40, 2**40), (0, 3)):
         with pytest.raises(FormatError, match=r"expected \d+ bytes|positive"):
             read_depth_map(path, size)
@@ -375,6 +377,7 @@ def test_the_header_decides_on_colours(text: str, xyz: list, rgb: list, tmp_path
         ("1, 2, 3\n1, 2, 3, 4, 5, 6\n", "line 3: expected 3 values as the first point"),
         ("1, 2, 3, 4\n", "line 2: expected 4 values|got 4"),
         ("1, 2, inf\n", "line 2: each value of a point"),
+        ("1, 2, 1e300\n", "a point is farther than 1e"),
         ("1, 2, 3, 4, 5, 256\n", "colours are whole numbers"),
         ("1, 2, 3, 4, 5, 0.5\n", "colours are whole numbers"),
     ],

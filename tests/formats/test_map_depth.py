@@ -102,6 +102,9 @@ def test_the_camera_of_seven_scenes_is_known() -> None:
         ('camera = ["PINHOLE", 64, "48", 58.0]', "expected numbers"),
         (DEPTH_CAMERA.replace("-0.02], ", "], "), "three or four rows"),
         (DEPTH_CAMERA.replace("[1.0, 0.0, 0.0,", "[5.0, 0.0, 0.0,"), "rotation"),
+        ('camera = ["PINHOLE", inf, 48, 58.0, 58.0, 32.0, 24.0]', "camera: cannot convert"),
+        ('camera = ["PINHOLE", 64, nan, 58.0, 58.0, 32.0, 24.0]', "camera: cannot convert"),
+        ('camera = ["PINHOLE", 64, 1e300, 58.0, 58.0, 32.0, 24.0]', "out of range"),
         ("camera = [", "not TOML"),
     ],
 )

@@ -113,9 +113,13 @@ def test_polygons_of_a_binary_file(tmp_path: Path) -> None:
         ("end_header\n", "", "unknown header line"),
         ("1 1 0\n", "1 one 0\n", "vertex row is damaged"),
         ("9 3 0 1 2\n", "9 3 0 1 4\n", "names vertex 4"),
+        ("9 3 0 1 2\n", f"9 3 0 1 {2**60}\n", "names vertex 1152921504606846976"),
         ("9 3 0 1 2\n", "9 3 0\n", "ends within a face"),
         ("9 4 0 1 2 3\n", "9 2 0 1 2 3\n", "2 corners"),
         ("vertex_index", "neighbours", "no list of vertices"),
+        ("1 1 0\n", "1 nan 0\n", "face has vertex 2, whose coordinates are not finite"),
+        ("1 1 0\n", "1 1e300 0\n", "farther than|not finite"),
+        ("9 3 0 1 2\n", "9 3 0 1 2\n9 3 0 1 3\n", "goes on after the 2 rows of face"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -136,6 +140,25 @@ def test_any_change_reads_or_is_refused(position: int, noise: bytes) -> None:
         path.write_bytes(bytes(data))
         with suppress(HlocLiteError):
             PlyFile.open(path).read_mesh()
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_rows_that_the_header_does_not_count_are_refused(tmp_path: Path, text: bool) -> None:
+    path = tmp_path / "a.ply"
+    write_ply(path, [surface(0, 50)], ascii_text=text)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"\n")  # editors add such an end
+    assert sum(map(len, PlyFile.open(path).blocks())) == 50
+    path.write_bytes(whole[:-60] + whole[-90:])
+    with pytest.raises(FormatError, match=r"goes on after the 50 rows of vertex|damaged"):
+        list(PlyFile.open(path).blocks())
+
+
+def test_vertices_of_no_face_need_no_coordinates(tmp_path: Path) -> None:
+    path = tmp_path / "a.ply"
+    path.write_text(QUAD.replace("vertex 4", "vertex 5").replace("0 1 0\n", "0 1 0\nnan nan nan\n"))
+    mesh = PlyFile.open(path).read_mesh()
+    assert np.isfinite(mesh.xyz).all() and len(mesh) == 5
 
 
 def test_a_truncated_binary_file_is_refused(tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ from hloc_lite.formats.hloc.logs import read_log
 from hloc_lite.formats.hloc_lists import read_poses
 from hloc_lite.formats.kapture.trajectories import read_trajectories
 from hloc_lite.formats.kitti import read_kitti_poses
-from hloc_lite.formats.pose_text import MAX_DISTANCE
 from hloc_lite.formats.rio10 import read_rio10_poses
 from hloc_lite.formats.submissions.check import check_submission
 from hloc_lite.formats.submissions.findings import FindingKind
 from hloc_lite.formats.submissions.forms import submission_form
 from hloc_lite.formats.trajectories import read_tum
+from hloc_lite.io.number_range import MAX_NUMBER
 
 Write = Callable[[Path, float], None]
 """Writes a file with one pose whose x is the given number."""
@@ -69,9 +69,9 @@ def _log(path: Path, x: float) -> None:
 def test_coordinates_are_bounded(
     write: Write, read: Callable[[Path], object], tmp_path: Path
 ) -> None:
-    write(tmp_path / "right", 0.9 * MAX_DISTANCE)
+    write(tmp_path / "right", 0.9 * MAX_NUMBER)
     read(tmp_path / "right")
-    for number, x in enumerate((1.1 * MAX_DISTANCE, -1e300)):
+    for number, x in enumerate((1.1 * MAX_NUMBER, -1e300)):
         write(tmp_path / str(number), x)
         with pytest.raises(FormatError, match="expected finite coordinates of at most 1e"):
             read(tmp_path / str(number))

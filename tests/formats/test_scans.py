@@ -40,6 +40,9 @@ def test_ptx_of_two_scans(tmp_path: Path) -> None:
         ("0 1 0 0\n", "0 2 0 0\n", "no rotation"),
         ("0 2 0 0.25 1 2 3", "0 2 zero 0.25 1 2 3", "damaged"),
         ("0 2 0 0.25 1 2 3", "0 2 0 0.25 1", "damaged"),
+        ("0 2 0 0.25 1 2 3", "0 2 0 0.25 1 nan 3", "no number from 0 to 255"),
+        ("0 2 0 0.25 1 2 3", "0 2 0 0.25 1 256 3", "no number from 0 to 255"),
+        ("0 2 0 0.25 1 2 3", "0 2e300 0 0.25 1 2 3", "farther than"),
         (SCAN, "", "is empty"),
     ],
 )

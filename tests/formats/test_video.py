@@ -181,6 +181,18 @@ def test_videos_that_were_cut_off() -> None:
     assert not VideoFrames((), 97, 100).is_cut_off and not VideoFrames((), 9, 0).is_cut_off
 
 
+def test_a_path_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
+    """OpenCV would end the process."""
+    folder = tmp_path / "\udcff"
+    try:
+        folder.mkdir()
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has Unicode names only")
+    video = write_video(tmp_path / "v.avi", "MJPG").rename(folder / "v.avi")
+    with pytest.raises(FormatError, match="not UTF-8: rename"):
+        extract_frames(video, tmp_path / "frames")
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     movie = write_video(tmp_path / "v.avi", "MJPG")
     command = ["video", str(movie), "-o", str(tmp_path / "IMAGES"), "--fps", "1"]

@@ -209,6 +209,7 @@ def test_rescaling_of_a_panorama() -> None:
             "expected 100 50, got 200 100",
         ),
         (Camera("EQUIRECTANGULAR", 100, 50, np.array([100, np.nan])), "must be finite"),
+        (Camera("SIMPLE_PINHOLE", 640, int(1e307), np.array([500.0, 320, 240])), "out of range"),
     ],
 )
 def test_implausible_intrinsics_are_refused(camera: Camera, message: str) -> None:

@@ -126,10 +126,13 @@ def test_non_finite_numbers_become_null() -> None:
         ({"pose": None}, "does not go with pose"),
         ({"name": 7}, "expected a text, got 7"),
         ({"counts": 3}, "bad value"),
-        ({"confidence": float("nan")}, "expected a number from 0 to 1, got nan"),
+        ({"confidence": float("nan")}, "NaN is no number that JSON has"),
+        ({"ambiguity": 1e300}, "1e\\+300 is too large"),
+        ({"ambiguity": 10**400}, "is too large"),
+        ({"covariance": [[1.0]]}, "6 x 6"),
         ({"confidence": 1.5}, "expected a number from 0 to 1, got 1.5"),
         ({"max_wrong": -0.1}, "expected a number from 0 to 1"),
-        ({"num_trials": float("inf")}, "bad value"),
+        ({"num_trials": float("inf")}, "Infinity is no number"),
         ({"num_inliers": 5}, "5 inliers of 4"),
         ({"num_correspondences": 10**13}, "impossible"),
         ({"retrieved": {"names": ["a"], "similarities": []}}, "RetrievalHits.similarities"),
@@ -143,6 +146,40 @@ def test_bad_values_are_named_with_their_line(
     path.write_text(json.dumps(good) + "\n" + json.dumps(bad) + "\n")
     with pytest.raises(FormatError, match=f"line 2: .*{message}"):
         read_results_jsonl(path)
+
+
+def with_pose(**changes: object) -> dict[str, object]:
+    pose = result_to_json(localized())["pose"]
+    return {"pose": {**(pose or {}), **changes}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (with_pose(translation=[1.0, 2.0, -3.4]), "is not that of the pose"),
+        (with_pose(center=[0.0, 0.0, 0.0]), "is not that of the pose"),
+        (with_pose(quat_wxyz=[1.0, 1.0, 0.0, 0.0]), "unit quaternion"),
+        (with_pose(translation=[1e19, 2.0, -3.5]), "at most 1e"),
+    ],
+)
+def test_a_pose_with_one_changed_number_is_refused(
+    change: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps({**result_to_json(localized()), **change}) + "\n")
+    with pytest.raises(FormatError, match=f"line 1: .*{message}"):
+        read_results_jsonl(path)
+
+
+def test_a_pose_without_its_center_is_read(tmp_path: Path) -> None:
+    value = result_to_json(localized())
+    assert value["pose"] is not None
+    del value["pose"]["center"]
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps(value) + "\n")
+    (found,) = read_results_jsonl(path)
+    assert found.pose is not None
+    np.testing.assert_allclose(found.pose.cam_from_world.center, POSE.center)
 
 
 @pytest.mark.parametrize("line", ["[]", "{", "3", "[" * 100000, "1" * 5000])

@@ -19,6 +19,7 @@ from hloc_lite.maps.mean_descriptors import mean_descriptors
 from hloc_lite.maps.quantization import Coding
 from hloc_lite.scene import keypoints_of
 from hloc_lite.types import NO_POINT, Status
+from pipelines.benchmarks.robustness.own_samples import reseal
 from tests.exact_scene import MAP_NAMES, NoWeights, make_scene
 
 
@@ -116,6 +117,27 @@ def test_damaged_and_missing_files_are_refused_with_a_remedy(exact_map, tmp_path
         Map.open(tmp_path / "c")
     (tmp_path / "c" / name).unlink()
     with pytest.raises(FormatError, match=r"missing.*hloc-lite compress|no finished map"):
+        Map.open(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("images/poses", 3.0, "no rotation"),
+        ("images/poses", np.nan, "finite numbers"),
+        ("landmarks/xyz", np.inf, "finite numbers"),
+    ],
+)
+def test_impossible_geometry_is_refused_though_checksums_fit(
+    exact_map, tmp_path: Path, name: str, value: float, message: str
+) -> None:
+    compress_map(exact_map[1], tmp_path / "c")
+    path = tmp_path / "c" / f"{name}.npy"
+    array = np.load(path)
+    array.flat[0] = value
+    np.save(path, array)
+    reseal(tmp_path / "c")
+    with pytest.raises(FormatError, match=message):
         Map.open(tmp_path / "c")
 
 

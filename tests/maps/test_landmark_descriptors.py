@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hloc_lite.errors import ShapeError
+from hloc_lite.errors import DamagedMapError, ShapeError
 from hloc_lite.maps.landmark_descriptors import LandmarkDescriptors
 
 
@@ -15,6 +15,15 @@ def test_landmarks_may_have_several_descriptors_or_none() -> None:
     rows, owners = descriptors.rows_of(np.array([0, 1, 2]))
     assert owners.tolist() == [0, 0, 2, 2]
     assert np.allclose(rows, [[1, 0], [0, 1], [1, 0], [-1, 0]])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_descriptors_that_are_not_finite_are_refused(bad: float) -> None:
+    values = np.array([[2, 0], [bad, 3]], np.float32)
+    descriptors = LandmarkDescriptors(values, np.array([0, 1, 2]))
+    assert descriptors.rows_of(np.array([0]))[0].tolist() == [[1, 0]]
+    with pytest.raises(DamagedMapError, match="not finite"):
+        descriptors.rows_of(np.array([1]))
 
 
 @pytest.mark.parametrize("offsets", [[0, 3], [], [[0, 4]]])

@@ -16,7 +16,8 @@ PLACES = entry_points()
 TRIED = (
     "COLMAP model, binary", "COLMAP model, text", "COLMAP database", "hloc features",
     "hloc matches",
-    "kapture, files", "nerfstudio", "Bundler", "NVM", "retrieval pairs", "image list",
+    "kapture, files", "nerfstudio", "Bundler", "NVM", "Cambridge Landmarks", "TUM RGB-D",
+    "EuRoC MAV", "RIO10 poses", "pseudo ground truth", "retrieval pairs", "image list",
     "COLMAP, written", "nerfstudio, written", "poses, written", "kapture, written",
     "RIO10, written",
     "image folder", "mask folder", "depth folder", "label folder", "zip", "tar",
@@ -28,6 +29,7 @@ def test_nothing_outside_is_touched(tmp_path: Path, place: str) -> None:
     trials = list(run(tmp_path, {place: PLACES[place]}))
     assert [trial for trial in trials if trial.outcome.isupper()] == []
     assert len(trials) == 20
+    assert not any(trial.outcome == "no name" for trial in trials)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -19,6 +20,7 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("needs fork", allow_module_level=True)
 
+from hloc_lite.types import Camera, DepthMap, Rigid3
 from pipelines.benchmarks.results import read_results
 from pipelines.benchmarks.robustness.mutated_files import (
     GOOD,
@@ -28,9 +30,8 @@ from pipelines.benchmarks.robustness.mutated_files import (
     read_in_child,
     write_sample,
 )
-from pipelines.benchmarks.robustness.sample_model import (
-    FormatSample,
-)
+from pipelines.benchmarks.robustness.sample_model import FormatSample, sample_model
+from pipelines.benchmarks.robustness.value_ranges import out_of_range
 
 ROOT = Path(__file__).parents[2]
 BY_NAME = {sample.name: sample for sample in SAMPLES}
@@ -69,7 +70,38 @@ def test_damage_depends_on_the_seed_only(tmp_path: Path) -> None:
 def test_digests_tell_values_apart() -> None:
     values = [1, "1", 1.0, [1], {"a": 1}, {"b": 1}, np.ones(1), np.ones((1, 1)), [1, [2]], [[1], 2]]
     assert len({digest(value) for value in values}) == len(values)
-    assert digest({"a": np.ones(2)}) == digest({"a": np.ones(2)})
+    assert digest({"a": np.ones(2), "b": 1}) == digest({"b": 1, "a": np.ones(2)})
+
+
+def test_all_samples_have_a_group() -> None:
+    groups = {sample.group for sample in SAMPLES}
+    assert groups == {"images", "models", "hdf5", "npy", "json", "maps", "depth", "others"}
+
+
+def test_values_out_of_range_are_told() -> None:
+    model = sample_model()
+    pose = Rigid3(2 * np.eye(3), np.zeros(3))
+    repeated = replace(model, point3D_ids=np.ones(model.num_points, np.int64))
+    bad_values: list[object] = [
+        {"a": [np.array([1.0, np.nan])]}, float("inf"), np.full(3, 1e30), pose, [repeated],
+        Camera("SIMPLE_PINHOLE", 64, 48, np.array([-5.0, 32, 24])),
+        Camera("SIMPLE_PINHOLE", 64, 48, np.array([50.0, 3200, 24])),
+        DepthMap(np.full((2, 2), -1.0), (2, 2)),
+    ]  # fmt: skip
+    assert all(out_of_range(value) for value in bad_values)
+    unknown = DepthMap(np.full((2, 2), np.nan), (2, 2))
+    assert not any(out_of_range(value) for value in (model, unknown, [1.5, "a", None]))
+
+
+def test_a_changed_length_is_told_where_a_file_states_it(tmp_path: Path) -> None:
+    """Cut off, a COLMAP model has counts that do not fit; a list of names has none."""
+    told = {"COLMAP model, binary": True, "image list": False}
+    for name, is_covered in told.items():
+        copies = [mutate(BY_NAME[name], tmp_path / "files", seed) for seed in range(40)]
+        cut = [copy for copy in copies if copy.mutation == "cut off" and copy.has_other_length]
+        assert cut and all(copy.is_covered == is_covered for copy in cut)
+        flipped = [copy for copy in copies if copy.mutation == "bytes flipped"]
+        assert flipped and not any(copy.is_covered for copy in flipped)
 
 
 def faulty(action: Callable[[], object]) -> FormatSample:
@@ -91,6 +123,10 @@ def test_faults_are_found(tmp_path: Path) -> None:
     assert read_in_child(faulty(lambda: sum(range(1 << 33))), tmp_path).kind == "TIMEOUT"
     checked = faulty(lambda: 5)._replace(is_checked=True)
     assert read_in_child(checked, tmp_path, digest(6)).kind == "UNNOTICED"
+    nan = faulty(lambda: float("nan"))
+    assert read_in_child(nan, tmp_path, digest(6)).kind == "UNNOTICED"
+    covered = read_in_child(faulty(lambda: 5), tmp_path, digest(6), is_covered=True)
+    assert covered.kind == "UNNOTICED"
     out_of_memory = read_in_child(faulty(lambda: np.ones(1 << 30).sum()), tmp_path)
     assert out_of_memory.kind == "TRACEBACK" and "Unable to allocate" in out_of_memory.message
     assert read_in_child(faulty(lambda: 5), tmp_path, digest(5)).kind == "same"
@@ -140,7 +176,7 @@ def tar_claim(folder: Path) -> None:
 
 def png_bomb(folder: Path) -> None:
     """PNG of 40,000 x 40,000 pixels of 16 bits, 3 GB, in 3 MB."""
-    write_sample(BY_NAME["depth images"], folder)
+    write_sample(BY_NAME["depth, png"], folder)
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(kind + data))
@@ -155,7 +191,7 @@ def png_bomb(folder: Path) -> None:
 
 
 def npy_claim(folder: Path) -> None:
-    write_sample(BY_NAME["depth images"], folder)
+    write_sample(BY_NAME["depth, npy"], folder)
     text = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         text, {"descr": "<f4", "fortran_order": False, "shape": (1 << 30, 1 << 30)}
@@ -176,8 +212,8 @@ def colmap_claim(folder: Path) -> None:
         ("hloc features", h5_claim),
         ("submission, zip", zip_bomb),
         ("kapture, tar", tar_claim),
-        ("depth images", png_bomb),
-        ("depth images", npy_claim),
+        ("depth, png", png_bomb),
+        ("depth, npy", npy_claim),
         ("COLMAP model, binary", colmap_claim),
     ],
     ids=lambda value: getattr(value, "__name__", None),

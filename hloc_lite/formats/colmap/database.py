@@ -40,6 +40,8 @@ from hloc_lite.formats.colmap.rigs import (
     check_rigs,
 )
 from hloc_lite.formats.colmap.sqlite import Row, check_whole, matrix
+from hloc_lite.formats.pose_text import check_translation
+from hloc_lite.io.number_range import MAX_NUMBER, in_range
 from hloc_lite.types import Int32
 
 
@@ -61,8 +63,11 @@ class ColmapDatabase(DatabaseTables):
             return None
         where = f"{self.path}: keypoints of {name!r}"
         values = matrix(row, "<f4", where)
-        if values.shape[1] not in (2, 4, 6) or not np.isfinite(values).all():
-            raise FormatError(f"{where}: expected 2, 4 or 6 finite columns, got {values.shape}")
+        if values.shape[1] not in (2, 4, 6) or not in_range(values):
+            raise FormatError(
+                f"{where}: expected 2, 4 or 6 finite columns of numbers of at most "
+                f"{MAX_NUMBER:g}, got {values.shape}"
+            )
         return DatabaseKeypoints(values[:, :2].copy(), *shapes(values))
 
     def descriptors(self, name: str) -> np.ndarray[Any, np.dtype[Any]] | None:
@@ -82,7 +87,10 @@ class ColmapDatabase(DatabaseTables):
             return values
         if values.shape[1] % 4:
             raise FormatError(f"{where}: {values.shape[1]} bytes are no single-precision numbers")
-        return np.ascontiguousarray(values).view("<f4")
+        numbers = np.ascontiguousarray(values).view("<f4")
+        if not in_range(numbers):
+            raise FormatError(f"{where}: expected finite numbers of at most {MAX_NUMBER:g}")
+        return numbers
 
     def feature_types(self) -> Mapping[str, str]:
         """Type of the features of each image that has descriptors, in the order of the image ids.
@@ -193,6 +201,7 @@ class ColmapDatabase(DatabaseTables):
             if system not in SYSTEMS:
                 raise FormatError(f"{where}: unknown coordinate system {system!r}")
             if np.isfinite(position).all():
+                check_translation(position, where)
                 found[self.names[image_id]] = PositionPrior(position, SYSTEMS[system])
         return found
 

@@ -14,6 +14,7 @@ import numpy as np
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap.sqlite import matrix
 from hloc_lite.formats.pose_text import pose_from_quat
+from hloc_lite.io.number_range import MAX_NUMBER, in_range
 from hloc_lite.types import Camera, Float32, Float64, Int32, Rigid3
 
 PAIR_FACTOR = 2**31 - 1
@@ -98,8 +99,8 @@ def square(blob: Any, where: str) -> Float64 | None:
     if blob is None or blob == b"":
         return None
     found = matrix((3, 3, blob), "<f8", where)
-    if not np.isfinite(found).all():
-        raise FormatError(f"{where}: a matrix must be finite")
+    if not in_range(found):
+        raise FormatError(f"{where}: a matrix needs finite numbers of at most {MAX_NUMBER:g}")
     return found if found.any() else None
 
 

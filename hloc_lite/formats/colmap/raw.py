@@ -14,8 +14,6 @@ NO_POINT_ID = -1
 MAX_POINT_ID = 2**63 - 1
 MAX_IMAGE_ID = 2**31 - 2
 """Largest image id that COLMAP's database can hold."""
-MAX_SIDE_PX = 10**6
-"""Largest image width or height; a damaged file easily claims more."""
 
 
 class RawImage(NamedTuple):
@@ -60,8 +58,8 @@ def make_camera(
     Raises:
         FormatError: invalid intrinsics; names ``where`` (the file and line) and the id.
     """
-    if not 0 <= camera_id < 2**31 or max(width, height) > MAX_SIDE_PX:
-        raise FormatError(f"{where}: camera {camera_id} of {width} x {height} px is out of range")
+    if not 0 <= camera_id < 2**31:
+        raise FormatError(f"{where}: camera {camera_id} is out of range")
     try:
         return check_camera(Camera(model, width, height, params))
     except (FormatError, ShapeError) as error:

@@ -19,12 +19,12 @@ from hloc_lite.formats.hloc.image_groups import (
     optional_numbers,
 )
 from hloc_lite.formats.hloc.names import from_hloc_pixels, to_hloc_pixels
+from hloc_lite.geometry.camera_models import MAX_SIDE_PX
 from hloc_lite.io.lazy_mapping import Closes, LazyMapping
 from hloc_lite.types import Float32, freeze_field
 
 SCORE_FIELDS = ("scores", "keypoint_scores", "score")
 """Names of the scores: of most extractors, of some, and of dense matching."""
-MAX_SIDE_PX = 10**6
 MAX_OUTSIDE = 0.05
 """Distance of keypoints outside of the image, over its longer side, at which they are refused."""
 

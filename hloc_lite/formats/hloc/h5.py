@@ -18,6 +18,7 @@ import numpy as np
 from hloc_lite.errors import FormatError
 from hloc_lite.io.error_deferring_file import ErrorDeferringFile, T
 from hloc_lite.io.files import atomic_path
+from hloc_lite.io.number_range import MAX_NUMBER, in_range
 
 MAX_DEPTH = 64
 """Largest number of folders of an image name."""
@@ -25,6 +26,10 @@ MAX_COMPRESSION = 1100
 """Largest ratio of values to stored bytes; deflate reaches 1032."""
 MAX_DATASET_BYTES = 512 << 20
 """Larger datasets of one image are not read: 250,000 descriptors of 512 numbers."""
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_SUPERBLOCK_BYTES = 52
+_END_ADDRESS = {0: 40, 1: 44, 2: 28, 3: 28}
+"""Version of the superblock -> byte at which the size of the file stands, in 8 bytes."""
 H5_ERRORS = (
     OSError, RuntimeError, KeyError, IndexError, ValueError, TypeError, OverflowError, MemoryError,
 )  # fmt: skip
@@ -49,11 +54,35 @@ def open_h5(path: Path) -> h5py.File:
     if not path.is_file():
         raise FormatError(f"{path} does not exist, or is no file")
     try:
-        return h5py.File(path, "r", locking="best-effort")
+        file = h5py.File(path, "r", locking="best-effort")
     except H5_ERRORS as error:
         raise FormatError(
             f"{path} is not a readable HDF5 file, or another program is writing it: {error}"
         ) from None
+    stated = _stated_size(path)
+    if stated is not None and stated != path.stat().st_size:
+        file.close()
+        raise FormatError(
+            f"{path} has {path.stat().st_size} bytes, its head states {stated}: it is damaged, or "
+            f"the program that wrote it was ended. Write it again, or copy it again"
+        )
+    return file
+
+
+def _stated_size(path: Path) -> int | None:
+    """Size of a file in bytes that its superblock states; None for versions that are not known.
+
+    Source: HDF5 File Format Specification, section II.A, "End of File Address".
+    """
+    with path.open("rb") as file:
+        head = file.read(_SUPERBLOCK_BYTES)
+    if len(head) < _SUPERBLOCK_BYTES or not head.startswith(_SIGNATURE):
+        return None  # other data before the superblock: HDF5 allows it
+    version = head[8]
+    start = _END_ADDRESS.get(version)
+    if start is None or head[9 if version >= 2 else 13] != 8:
+        return None
+    return int.from_bytes(head[start : start + 8], "little")
 
 
 @contextmanager
@@ -196,10 +225,8 @@ def finite_float32(
     """Values as float32.
 
     Raises:
-        FormatError: a value that is not finite, or too large.
+        FormatError: a value that is not finite, or larger than ``MAX_NUMBER``.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        converted = values.astype(np.float32, copy=False)
-    if not np.isfinite(converted).all():
-        raise FormatError(f"{where}: all numbers must be finite")
-    return converted
+    if not in_range(values):
+        raise FormatError(f"{where}: all numbers must be finite and at most {MAX_NUMBER:g}")
+    return values.astype(np.float32, copy=False)

@@ -18,6 +18,7 @@ from hloc_lite.errors import FormatError
 from hloc_lite.formats.kapture.feature_files import FeatureFiles, open_files, write_files
 from hloc_lite.formats.kapture.tables import read_rows, whole_number, write_rows
 from hloc_lite.io.image_names import leads_out
+from hloc_lite.io.number_range import MAX_NUMBER, in_range
 
 Kind = Literal["keypoints", "descriptors", "global_features"]
 SUFFIXES: Mapping[Kind, str] = {
@@ -77,7 +78,7 @@ class Features:
 
         Raises:
             FormatError: missing, a size that fits no whole number of rows, or values that are not
-                finite; of keypoints only x and y must be.
+                finite or too large; of keypoints only x and y are checked.
         """
         file = image + SUFFIXES[self.kind]
         data, where = self.files.read(file), self.files.describe(file)
@@ -91,8 +92,11 @@ class Features:
             )
         rows = np.frombuffer(data, dtype).reshape(-1, self.header.dsize)
         checked = rows[:, :2] if self.kind == "keypoints" else rows
-        if not np.isfinite(checked).all():
-            raise FormatError(f"{where}: {self.kind.replace('_', ' ')} must be finite")
+        if not in_range(checked):
+            raise FormatError(
+                f"{where}: {self.kind.replace('_', ' ')} must be finite numbers of at most "
+                f"{MAX_NUMBER:g}: the file is damaged, or of another dtype than its header says"
+            )
         return rows[0] if one else rows
 
 

@@ -18,6 +18,7 @@ from hloc_lite.formats.kapture.tables import (
     whole_number,
     write_rows,
 )
+from hloc_lite.io.number_range import MAX_NUMBER, in_range
 from hloc_lite.types import Float64, Int64, UInt8, freeze_field
 
 XYZ_COLUMNS = "X, Y, Z"
@@ -59,6 +60,11 @@ def read_points3d(path: Path) -> Points3d:
             raise FormatError(f"{where}: expected {count} values as {source}, got {len(cells)}")
         values.extend([finite_number(cell, "each value of a point", where) for cell in cells])
     table = np.array(values, np.float64).reshape(-1, count or 3)
+    if not in_range(table[:, :3]):
+        raise FormatError(
+            f"{path}: a point is farther than {MAX_NUMBER:g}: the file is damaged, or its columns "
+            f"are in another order"
+        )
     if table.shape[1] == 3:
         return Points3d(table)
     rgb = table[:, 3:]

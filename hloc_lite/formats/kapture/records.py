@@ -118,7 +118,8 @@ def read_depth_map(path: Path, size: tuple[int, int]) -> Float32:
         size: width and height in pixels, of the depth sensor (``sensor_size``).
 
     Returns:
-        (height, width) metres along the optical axis, as stored: 0 or NaN where unknown.
+        (height, width) metres along the optical axis: 0 or NaN where unknown. Negative and
+        infinite values become NaN.
 
     Raises:
         FormatError: unreadable, or not width x height values.
@@ -139,7 +140,8 @@ def read_depth_map(path: Path, size: tuple[int, int]) -> Float32:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
     if len(data) != expected:
         raise FormatError(f"{path}: changed while it was read")
-    return np.frombuffer(data, "<f4").reshape(height, width).astype(np.float32)
+    depths = np.frombuffer(data, "<f4").reshape(height, width)
+    return np.where((depths >= 0) & (depths < np.inf), depths, np.float32(np.nan))
 
 
 def write_depth_map(path: Path, depth_m: Float32) -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from hloc_lite.formats.pose_text import MAX_DISTANCE
 from hloc_lite.formats.submissions.findings import (
     Finding,
     FindingKind,
@@ -17,6 +16,7 @@ from hloc_lite.formats.submissions.findings import (
 from hloc_lite.formats.submissions.forms import SubmissionForm
 from hloc_lite.formats.submissions.lines import PoseLines
 from hloc_lite.geometry.rotations import MAX_LENGTH_ERROR
+from hloc_lite.io.number_range import MAX_NUMBER
 from hloc_lite.types import Bool, Float64
 
 _MIN_LINES = 3
@@ -52,9 +52,9 @@ def number_findings(
     """
     findings: list[Finding] = []
     poses = lines.values[:, :7]
-    finite = np.asarray((np.abs(poses) <= MAX_DISTANCE).all(axis=1), bool)  # NaN fails, too
+    finite = np.asarray((np.abs(poses) <= MAX_NUMBER).all(axis=1), bool)  # NaN fails, too
     if not finite.all():
-        what = f"numbers that are NaN, infinite or above {MAX_DISTANCE:g}"
+        what = f"numbers that are NaN, infinite or above {MAX_NUMBER:g}"
         findings.append(_at(lines, ~finite, FindingKind.NOT_FINITE, what))
     actual = _actual_order(poses[finite], form)
     if actual is not form:

@@ -14,6 +14,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import tarfile
@@ -21,8 +22,9 @@ import tempfile
 import traceback
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -49,7 +51,12 @@ from pipelines.benchmarks.table import Table, results_option
 SECRET = "secret.png"
 Work = Callable[[Path, str], object]
 """Reads or writes below a folder with a name that is not to be trusted."""
-_SAMPLE_NAMES = (*(name.encode() for name in NAMES), b"a.jpg", b"frame_00000.jpg")
+SAMPLE_NAMES = (
+    *(name.encode() for name in NAMES), b"a.jpg", b"frame_00000.jpg", b"seq1/frame00001.png",
+    b"seq-01/frame-000001.color.png", b"seq01_02/frame-000001", b"seq01_01", b"rgb/0.png",
+    b"50000000.png", b"0.png",
+)  # fmt: skip
+"""Names in the samples, those that others contain last."""
 _EVENTS = frozenset({"open", "os.mkdir", "os.rename", "os.remove", "os.link", "os.symlink",
                      "os.listdir", "os.scandir", "sqlite3.connect"})  # fmt: skip
 MAX_SECONDS = 20
@@ -62,8 +69,12 @@ class Trial:
     place: str
     name: str
     outcome: str
-    """``refused``, ``taken`` (inside the folder), ``BREACH`` or ``TRACEBACK``."""
+    """``refused``, ``taken`` (inside the folder), ``no name``, ``BREACH`` or ``TRACEBACK``."""
     note: str = ""
+
+
+class NoNameError(Exception):
+    """A file has no names of images, so that none can be replaced."""
 
 
 def hostile_names(outside: Path) -> tuple[str, ...]:
@@ -77,14 +88,15 @@ def hostile_names(outside: Path) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def with_name(folder: Path, name: str) -> bool:
-    """Put a name in place of those in all files of a sample; False if there was none."""
+def with_name(folder: Path, name: str, replaced: Sequence[bytes] = SAMPLE_NAMES) -> bool:
+    """Put a name in place of those in all files of a folder; False if there was none."""
     changed = False
-    raw = name.encode("utf-8", "surrogateescape")
     for path in [each for each in folder.rglob("*") if each.is_file()]:
         data = path.read_bytes()
         is_fixed = b"\0" in data and path.suffix != ".bin"
-        for old in _SAMPLE_NAMES:
+        is_json = path.suffix in (".json", ".jsonl")
+        raw = (json.dumps(name)[1:-1] if is_json else name).encode("utf-8", "surrogateescape")
+        for old in replaced:
             # binary files keep their lengths
             new = (b"../" + b"s" * len(old))[: len(old)] if is_fixed else raw
             changed = changed or old in data
@@ -100,7 +112,9 @@ def entry_points() -> Mapping[str, Work]:
 
         def read(folder: Path, name: str, sample: object = sample) -> object:
             write_sample(sample, folder)  # type: ignore[arg-type]
-            return sample.read(folder) if with_name(folder, name) else None  # type: ignore[attr-defined]
+            if not with_name(folder, name):
+                raise NoNameError
+            return sample.read(folder)  # type: ignore[attr-defined]
 
         found[sample.name] = read
     for kind, write in _WRITERS.items():
@@ -164,59 +178,59 @@ def run(root: Path, chosen: Mapping[str, Work]) -> Iterator[Trial]:
     for place, work in chosen.items():
         for name in hostile_names(outside):
             folder.mkdir(parents=True, exist_ok=True)
-            _write_secrets(outside)
-            before = _state(outside)
-            outcome, note = _in_child(folder, name, work)
-            if _state(outside) != before:
+            write_secrets(outside)
+            before = state_beside(folder)
+            outcome, note = in_child(folder, partial(_tried, work, folder, name))
+            if state_beside(folder) != before:
                 outcome, note = "BREACH", "a file beside the folder was read, changed or made"
             yield Trial(place, name, outcome, note)
-            _empty(outside)
+            shutil.rmtree(outside)
 
 
-def _write_secrets(outside: Path) -> None:
+def write_secrets(outside: Path) -> None:
+    """Write files that nothing may read, with times of access that tell whether it was done."""
     for name in (SECRET, f"{SECRET}.png", *(count * "s" for count in range(1, 16))):
         (outside / name).write_bytes(b"secret")
         os.utime(outside / name, ns=(0, (outside / name).stat().st_mtime_ns))
 
 
-def _state(outside: Path) -> dict[str, tuple[int, int, int]]:
-    """Times and sizes of all that is beside the folder."""
+def state_beside(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Times and sizes of all that is beside a folder."""
     found = {}
-    for entry in os.scandir(outside):
-        if entry.name != "folder":
+    for entry in os.scandir(folder.parent):
+        if entry.name != folder.name:
             status = entry.stat(follow_symlinks=False)
             found[entry.name] = (status.st_atime_ns, status.st_mtime_ns, status.st_size)
     return found
 
 
-def _empty(outside: Path) -> None:
-    import shutil
+def in_child(
+    folder: Path, work: Callable[[], tuple[str, str]], seconds: int = MAX_SECONDS
+) -> tuple[str, str]:
+    """Outcome and note of work in a forked process; ``BREACH`` if Python opened what is beside.
 
-    shutil.rmtree(outside)
-
-
-def _in_child(folder: Path, name: str, work: Work) -> tuple[str, str]:
+    Args:
+        folder: what is beside it in its parent is watched.
+        seconds: time after which the process is ended.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         with contextlib.suppress(BaseException):
-            os.write(writing, json.dumps(_watched(folder, name, work)).encode())
+            os.write(writing, json.dumps(_watched(folder, work, seconds)).encode())
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         text = pipe.read()
-    os.waitpid(child, 0)
-    outcome, note = json.loads(text) if text else ("CRASH", "no answer")
+    _, status = os.waitpid(child, 0)
+    outcome, note = json.loads(text) if text else ("CRASH", f"no answer, status {status}")
     return outcome, note
 
 
-def _watched(folder: Path, name: str, work: Work) -> tuple[str, str]:
-    """Outcome of some work, with what it opened beside the folder."""
+def _watched(folder: Path, work: Callable[[], tuple[str, str]], seconds: int) -> tuple[str, str]:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(MAX_SECONDS)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    logging.disable()
+    signal.alarm(seconds)
     inside, outside = os.path.realpath(folder), os.path.realpath(folder.parent)
     breaches: list[str] = []
 
@@ -230,20 +244,28 @@ def _watched(folder: Path, name: str, work: Work) -> tuple[str, str]:
                 breaches.append(f"{event} {path}")
 
     sys.addaudithook(watch)
-    outcome, note = "taken", ""
+    outcome, note = work()
+    return ("BREACH", breaches[0]) if breaches else (outcome, note)
+
+
+def _tried(work: Work, folder: Path, name: str) -> tuple[str, str]:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    logging.disable()
     try:
         work(folder, name)
     except HlocLiteError as error:
-        outcome, note = "refused", str(error)[:500]
+        return "refused", str(error)[:500]
+    except NoNameError:
+        return "no name", ""
     except BaseException:
-        outcome, note = "TRACEBACK", traceback.format_exc(limit=-4)[-1500:]
-    return ("BREACH", breaches[0]) if breaches else (outcome, note)
+        return "TRACEBACK", traceback.format_exc(limit=-4)[-1500:]
+    return "taken", ""
 
 
 @click.command(help=__doc__)
 @results_option
 def main(results: Path | None) -> None:
-    kinds = ("refused", "taken", "BREACH", "TRACEBACK")
+    kinds = ("refused", "taken", "no name", "BREACH", "TRACEBACK")
     table = Table("Hostile names", ["place", "names", *kinds])
     done: list[Trial] = []
     with tempfile.TemporaryDirectory(prefix="names_") as temporary:

@@ -9,7 +9,8 @@ processor. Outcomes:
 * refused: one of our errors, which name the file;
 * same: the values are those of the undamaged files;
 * other: other values, in places that no count, range or checksum covers;
-* UNNOTICED: other values, of a format whose checksum covers all of them;
+* UNNOTICED: other values, although a checksum covers all of them, the length of the file is stated
+  in it, or a value is out of its range;
 * TRACEBACK, CRASH, TIMEOUT, OVERRUN of memory: faults.
 
 It needs ``fork``, thus Linux or macOS.
@@ -31,6 +32,8 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,7 @@ from pipelines.benchmarks.robustness.sample_model import FormatSample
 from pipelines.benchmarks.robustness.scan_samples import SCAN_SAMPLES
 from pipelines.benchmarks.robustness.stored_samples import STORED_SAMPLES
 from pipelines.benchmarks.robustness.value_digest import digest
+from pipelines.benchmarks.robustness.value_ranges import out_of_range
 from pipelines.benchmarks.table import Table, percent, results_option
 
 SAMPLES = (
@@ -75,6 +79,8 @@ class Outcome:
     """Error of the reader."""
     digest: str = ""
     """Hash of the value that was read."""
+    out_of_range: str = ""
+    """Part of the value that lies outside its range; empty if none does."""
     peak_bytes: int = 0
     """Memory that reading took at most."""
     seconds: float = 0.0
@@ -88,6 +94,14 @@ class MutatedCopy:
     mutation: str
     file: str
     """Damaged file, relative to the folder."""
+    has_other_length: bool = False
+    """True if the file has another number of bytes; of a text: of lines that are not empty."""
+
+    @property
+    def is_covered(self) -> bool:
+        """True if a checksum or a stated length tells that the file was changed."""
+        stated = any(fnmatch(Path(self.file).name, each) for each in self.sample.counted)
+        return self.sample.is_checked or (stated and self.has_other_length)
 
 
 def mutate(sample: FormatSample, folder: Path, seed: int) -> MutatedCopy:
@@ -105,8 +119,16 @@ def mutate(sample: FormatSample, folder: Path, seed: int) -> MutatedCopy:
         files = [path for path in files if path.suffix not in _PHOTOS]
     path = rng.choice(files)
     mutation = rng.choice(list(MUTATIONS))
-    path.write_bytes(MUTATIONS[mutation](rng, path.read_bytes()))
-    return MutatedCopy(sample, mutation, path.relative_to(folder).as_posix())
+    before = path.read_bytes()
+    damaged = MUTATIONS[mutation](rng, before)
+    path.write_bytes(damaged)
+    has_other_length = _length(damaged) != _length(before)
+    return MutatedCopy(sample, mutation, path.relative_to(folder).as_posix(), has_other_length)
+
+
+def _length(data: bytes) -> int:
+    """Bytes, or lines of a text that are not empty."""
+    return len(data) if b"\0" in data else sum(bool(line.strip()) for line in data.splitlines())
 
 
 def write_sample(sample: FormatSample, folder: Path) -> None:
@@ -117,7 +139,11 @@ def write_sample(sample: FormatSample, folder: Path) -> None:
 
 
 def read_in_child(
-    sample: FormatSample, folder: Path, clean_digest: str = "", max_seconds: int = 4 * MAX_SECONDS
+    sample: FormatSample,
+    folder: Path,
+    clean_digest: str = "",
+    max_seconds: int = 4 * MAX_SECONDS,
+    is_covered: bool = False,
 ) -> Outcome:
     """Read a folder in a child process with limits on memory and time.
 
@@ -126,6 +152,7 @@ def read_in_child(
         folder: files of the sample.
         clean_digest: hash of the value of the undamaged files.
         max_seconds: time that it may take by the clock.
+        is_covered: True if a checksum or a stated length tells that a file was changed.
     """
     reading, writing = os.pipe()
     start = time.monotonic()
@@ -149,8 +176,10 @@ def read_in_child(
         return Outcome("CRASH", "no answer: out of memory", seconds=seconds)
     answer = json.loads(text)
     if answer["kind"] == "read":
-        other = "UNNOTICED" if sample.is_checked and clean_digest else "other"
-        answer["kind"] = "same" if answer["digest"] == clean_digest else other
+        answer["kind"] = "same" if answer["digest"] == clean_digest else "other"
+        is_told = is_covered or sample.is_checked or answer["out_of_range"]
+        if answer["kind"] == "other" and is_told and clean_digest:
+            answer |= {"kind": "UNNOTICED", "message": answer["out_of_range"]}
     if answer["kind"] in GOOD and answer["peak_bytes"] > MEMORY_BYTES:
         answer["kind"] = "OVERRUN"
     return Outcome(**answer, seconds=seconds)
@@ -168,7 +197,8 @@ def _read(sample: FormatSample, folder: Path, max_seconds: int) -> dict[str, Any
     before = peak_bytes()
     answer: dict[str, Any] = {"kind": "read", "message": "", "digest": ""}
     try:
-        answer["digest"] = digest(sample.read(folder))
+        value = sample.read(folder)
+        answer |= {"digest": digest(value), "out_of_range": out_of_range(value)}
     except HlocLiteError as error:
         answer |= {"kind": "refused", "message": str(error)[:2000]}
     except BaseException:  # any other exception is a fault of the reader
@@ -196,17 +226,23 @@ def run(
         if sample.name not in clean:
             write_sample(sample, folder)
             outcome = read_in_child(sample, folder)
-            if outcome.kind != "other":
-                raise SystemExit(f"{sample.name}: {outcome.kind}: {outcome.message}")
+            if outcome.kind != "other" or outcome.out_of_range:
+                problem = outcome.message or outcome.out_of_range
+                raise SystemExit(f"{sample.name}: {outcome.kind}: {problem}")
             clean[sample.name] = outcome.digest
         copy = mutate(sample, folder, 1_000_003 * seed + number)
-        yield copy, read_in_child(sample, folder, clean[sample.name])
+        yield copy, read_in_child(sample, folder, clean[sample.name], is_covered=copy.is_covered)
 
 
 @click.command()
 @click.option("--seed", default=0, show_default=True)
-@click.option("--count", default=1000, show_default=True, help="Copies, spread over all formats.")
-@click.option("--group", "groups", multiple=True, help="Only formats of this kind, or this name.")
+@click.option("--count", default=1000, show_default=True, help="Copies, spread over the formats.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    help="Only formats of this group, or of this name; of each that is given, COUNT copies.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show each copy that is not refused.")
 @results_option
 def main(
@@ -214,9 +250,14 @@ def main(
 ) -> None:
     """Read mutated copies and count the outcomes; exit code 1 if there is a fault."""
     done: list[tuple[MutatedCopy, Outcome]] = []
-    samples = [each for each in SAMPLES if not groups or {each.group, each.name} & set(groups)]
+    chosen = [[s for s in SAMPLES if each in (s.group, s.name)] for each in groups] or [SAMPLES]
+    if not all(chosen):
+        known = ", ".join(dict.fromkeys(sample.group for sample in SAMPLES))
+        raise click.UsageError(f"no such group or format; groups are {known}")
+    samples = [sample for group in chosen for sample in group]
     with temporary_folder() as temporary:
-        for copy, outcome in run(temporary / "files", count, seed, samples):
+        runs = (run(temporary / "files", count, seed, group) for group in chosen)
+        for copy, outcome in chain.from_iterable(runs):
             done.append((copy, outcome))
             if outcome.kind not in GOOD or (verbose and outcome.kind != "refused"):
                 click.echo(
@@ -229,10 +270,15 @@ def main(
         f"{len(done)} copies, one damaged file each; {percent(accepted.count('other') / len(done))}"
         f" were accepted with other values. Memory is what reading took beyond the imports."
     )
-    columns = ["format", *GOOD, *faults, "memory / MB", "slowest / s"]
-    table = Table("Mutated files", columns, notes)
-    for name in [sample.name for sample in samples] + ["all"]:
-        _add_row(table, name, [o for copy, o in done if name in (copy.sample.name, "all")], faults)
+    columns = ["format", *GOOD, *faults, "other / %", "memory / MB", "slowest / s"]
+    title = "Mutated files" + (f": {', '.join(groups)}" if groups else "")
+    table = Table(title, columns, notes)
+    for group in dict.fromkeys(sample.group for sample in samples):
+        own = [(copy, outcome) for copy, outcome in done if copy.sample.group == group]
+        for name in [sample.name for sample in samples if sample.group == group]:
+            _add_row(table, name, [o for copy, o in own if copy.sample.name == name], faults)
+        _add_row(table, f"all of {group}", [outcome for _, outcome in own], faults)
+    _add_row(table, "all", [outcome for _, outcome in done], faults)
     table.write(results)
     sys.exit(bool(faults))
 
@@ -242,7 +288,8 @@ def _add_row(table: Table, name: str, outcomes: Sequence[Outcome], faults: Seque
     peak = max((outcome.peak_bytes for outcome in outcomes), default=0)
     slowest = max((outcome.seconds for outcome in outcomes), default=0.0)
     numbers = [counts[kind] for kind in (*GOOD, *faults)]
-    table.add(name, *numbers, round(peak / 2**20), round(slowest, 1))
+    share = round(100 * counts["other"] / max(len(outcomes), 1), 1)
+    table.add(name, *numbers, share, round(peak / 2**20), round(slowest, 1))
 
 
 if __name__ == "__main__":

@@ -14,10 +14,12 @@ import numpy as np
 
 from hloc_lite.config import Config, fingerprint, load_config
 from hloc_lite.config.pair_spec import parse_pair_spec
+from hloc_lite.errors import FormatError
 from hloc_lite.geometry.similarity import Similarity3
 from hloc_lite.io.array_folder import read_array_folder, write_array_folder
 from hloc_lite.io.bank import Bank, write_bank
 from hloc_lite.io.partial_store import PartialStore
+from hloc_lite.io.regular_files import is_file
 from hloc_lite.io.results import read_results_jsonl, write_results_jsonl
 from hloc_lite.io.sharded_store import ShardedStore
 from hloc_lite.io.staging import HEADER
@@ -112,6 +114,8 @@ def _write_store(folder: Path) -> None:
 
 def _read_store(folder: Path) -> object:
     with closing(ShardedStore(folder / "s", "f", "items")) as store:
+        if set(store) != set(_ITEMS):
+            raise FormatError("a damaged part was set aside with a warning; its items come again")
         return {key: store.read(key, ["values"]) for key in store}
 
 
@@ -139,8 +143,15 @@ def _write_compact(folder: Path) -> None:
 
 
 def read_map_whole(folder: Path) -> object:
-    """All values of a map: its features stay on disk until they are read."""
+    """All values of a map: its features stay on disk until they are read.
+
+    Raises:
+        FormatError: damaged, also where opening only warns and leaves a part out.
+    """
     opened = Map.open(folder / "MAP")
+    parts = {"calibration.json": opened.calibration, "surface": opened.surface}
+    if any(part is None and (folder / "MAP" / name).exists() for name, part in parts.items()):
+        raise FormatError(f"{folder}: a part is left out, with a warning")
     features = {name: opened.features[name] for name in opened.features}
     descriptors = opened.landmark_descriptors
     return (
@@ -174,6 +185,8 @@ def reseal(folder: Path) -> None:
 
 def _reseal_files(folder: Path, files: dict[str, Any]) -> None:
     for name, recorded in files.items():
+        if not is_file(folder / name):  # a pipe would be waited for
+            continue
         data = (folder / name).read_bytes()
         if isinstance(recorded, dict):
             recorded.update(bytes=len(data), crc32=f"{zlib.crc32(data):08x}")
@@ -194,30 +207,37 @@ def _read_config(folder: Path) -> object:
 
 
 OWN_SAMPLES = (
-    FormatSample("bank", lambda folder: write_bank(folder / "b.h5", _ITEMS.items(), {"a": [1]}),
-                 _read_bank),
-    FormatSample("store of a run", _write_store, _read_store),
+    FormatSample(
+        "bank", lambda folder: write_bank(folder / "b.h5", _ITEMS.items(), {"a": [1]}),
+        _read_bank, group="hdf5", is_checked=True,
+    ),
+    FormatSample("store of a run", _write_store, _read_store, group="hdf5", is_checked=True),
     FormatSample(
         "array folder",
         lambda folder: write_array_folder(
             folder / "a", SCHEMA, {"x/y": np.arange(12).reshape(3, 4)}, {"b": 1},
             overwrite=False,
         ),
-        lambda folder: read_array_folder(folder / "a", SCHEMA),
+        lambda folder: read_array_folder(folder / "a", SCHEMA), group="npy", is_checked=True,
     ),
     FormatSample(
         "results", lambda folder: write_results_jsonl(folder / "r.jsonl", _results()),
-        lambda folder: read_results_jsonl(folder / "r.jsonl"),
+        lambda folder: read_results_jsonl(folder / "r.jsonl"), group="json",
     ),
     FormatSample(
         "vocabulary", lambda folder: write_state(folder / "v.h5", {"words": np.ones((2, 3))}),
-        lambda folder: read_state(folder / "v.h5"),
+        lambda folder: read_state(folder / "v.h5"), group="hdf5", is_checked=True,
     ),
-    FormatSample("map", lambda folder: sample_map().save(folder / "MAP"), read_map_whole),
-    FormatSample("compact map", _write_compact, read_map_whole),
-    FormatSample("map, resealed", lambda folder: sample_map().save(folder / "MAP"),
-                 read_resealed_map),
-    FormatSample("compact map, resealed", _write_compact, read_resealed_map),
-    FormatSample("config", _write_config, _read_config),
+    FormatSample(
+        "map", lambda folder: sample_map().save(folder / "MAP"), read_map_whole,
+        group="maps", is_checked=True,
+    ),
+    FormatSample("compact map", _write_compact, read_map_whole, group="maps", is_checked=True),
+    FormatSample(
+        "map, resealed", lambda folder: sample_map().save(folder / "MAP"), read_resealed_map,
+        group="maps",
+    ),
+    FormatSample("compact map, resealed", _write_compact, read_resealed_map, group="maps"),
+    FormatSample("config", _write_config, _read_config, group="others"),
 )  # fmt: skip
 """Samples of files that hloc_lite itself writes."""

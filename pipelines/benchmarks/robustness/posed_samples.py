@@ -130,11 +130,13 @@ def _sample(
     entry: str = ".",
     cameras: Mapping[str, Camera] | None = None,
     kind: str | None = None,
+    counted: tuple[str, ...] = (),
 ) -> FormatSample:
     def read(folder: Path) -> object:
         return read_posed_images(folder / entry, folder, cameras)
 
-    return FormatSample(name, write, read, entry, name if kind is None else kind)
+    kind = name if kind is None else kind
+    return FormatSample(name, write, read, entry, kind, group="models", counted=counted)
 
 
 def _cameras() -> dict[str, Camera]:
@@ -145,28 +147,28 @@ _TRANSFORMS = "transforms.json (nerfstudio, instant-ngp)"
 POSED_SAMPLES = (
     _sample(
         "COLMAP model, binary", lambda folder: write_model(folder, sample_model()),
-        kind="COLMAP model",
+        kind="COLMAP model", counted=("*.bin",),
     ),
-    _sample("COLMAP model, text", _colmap_text, kind="COLMAP model"),
+    _sample("COLMAP model, text", _colmap_text, kind="COLMAP model", counted=("*.txt",)),
     _sample(
         "COLMAP database",
         lambda folder: write_database(folder / "database.db", number_images(_cameras()), {}),
-        "database.db",
+        "database.db", counted=("*.db",),
     ),
     _sample("kapture", lambda folder: write_kapture(folder, _posed(sample_model()))),
     _sample("LaMAR capture session", _capture),
-    _sample("nerfstudio", _nerfstudio, kind=_TRANSFORMS),
-    _sample("instant-ngp", _instant_ngp, "scene.json", kind=_TRANSFORMS),
-    _sample("NVM", _nvm, "m.nvm"),
-    _sample("Bundler", _bundler, "bundle.out"),
-    _sample("7-Scenes", _seven_scenes),
-    _sample("12-Scenes", _twelve_scenes),
-    _sample("Cambridge Landmarks", _cambridge),
+    _sample("nerfstudio", _nerfstudio, kind=_TRANSFORMS, counted=("*.json",)),
+    _sample("instant-ngp", _instant_ngp, "scene.json", kind=_TRANSFORMS, counted=("*.json",)),
+    _sample("NVM", _nvm, "m.nvm", counted=("*.nvm",)),
+    _sample("Bundler", _bundler, "bundle.out", counted=("bundle.out", "list.txt")),
+    _sample("7-Scenes", _seven_scenes, counted=("*.pose.txt",)),
+    _sample("12-Scenes", _twelve_scenes, counted=("*.pose.txt",)),
+    _sample("Cambridge Landmarks", _cambridge, counted=("*.nvm",)),
     _sample("TUM RGB-D", write_tum_sample, cameras=SHARED),
     _sample("EuRoC MAV", write_euroc_sample),
-    _sample("KITTI odometry", write_kitti_sample, "sequences/00"),
+    _sample("KITTI odometry", write_kitti_sample, "sequences/00", counted=("00.txt", "times.txt")),
     _sample("4Seasons", write_four_seasons_sample),
-    _sample("RIO10", write_rio10_sample),
+    _sample("RIO10", write_rio10_sample, counted=("*.pose.txt",)),
     _sample("RIO10 poses", write_rio10_list_sample, "GT_RIO10.txt"),
     _sample(
         "SILDa",
@@ -181,7 +183,7 @@ POSED_SAMPLES = (
     _sample(
         "list with intrinsics", lambda folder: write_queries(folder / "q.txt", _cameras()), "q.txt"
     ),
-    _sample("3D Scanner App", write_scanner_app_sample),
-    _sample("Stray Scanner", write_stray_scanner_sample),
+    _sample("3D Scanner App", write_scanner_app_sample, counted=("*.json",)),
+    _sample("Stray Scanner", write_stray_scanner_sample, counted=("camera_matrix.csv",)),
 )  # fmt: skip
 """Samples of all kinds that ``recognition`` knows."""

@@ -37,7 +37,10 @@ class FormatSample(NamedTuple):
     is_checked: bool = False
     """True if a checksum covers all values: a damaged file must not be read as other ones."""
     group: str = ""
-    """Formats that are run together, such as ``images``; empty for others."""
+    """Formats that are run together, such as ``images``."""
+    counted: tuple[str, ...] = ()
+    """Patterns of names of files whose length is stated in them, or follows from other files: one
+    that is cut off or has a part twice must not be read as other values."""
 
 
 def sample_model(

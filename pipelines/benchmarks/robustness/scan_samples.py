@@ -1,4 +1,4 @@
-"""Small valid files of scans, rigs, truths of benchmarks, requests and photos."""
+"""Small valid files of scans, rigs, truths of benchmarks, and requests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from hloc_lite.config import ImagesConfig
-from hloc_lite.errors import FormatError, HlocLiteError
+from hloc_lite.errors import FormatError
 from hloc_lite.formats.colmap import write_model
 from hloc_lite.formats.depth_cameras import read_depth_camera
 from hloc_lite.formats.ply import PlyFile, write_ply
@@ -31,7 +29,6 @@ from hloc_lite.formats.vpr_truth import (
 )
 from hloc_lite.io.files import read_text
 from hloc_lite.io.image_names import check_relative, natural_key, normalize_name
-from hloc_lite.io.images import read_mask, read_photo
 from hloc_lite.serve.geopose_request import parse_request
 from hloc_lite.serve.problems import Problem
 from hloc_lite.serve.query import parse_query
@@ -43,7 +40,6 @@ from pipelines.benchmarks.robustness.sample_model import (
     write_photos,
 )
 
-PHOTO_KINDS = ("jpg", "png", "webp", "bmp", "tiff", "ppm", "heic", "avif")
 PHOTO_SIZE = (48, 32)
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
@@ -54,6 +50,10 @@ PIXEL = (
 def _surface() -> Surface:
     corners = [[0, 0, 2], [1, 0, 2], [0, 1, 2], [1, 1, 3]]
     return Surface(corners, np.full((4, 3), 9), triangles=[[0, 1, 2], [1, 2, 3]])
+
+
+def _points() -> Surface:
+    return Surface(_surface().xyz, _surface().rgb)
 
 
 def _read_ply(folder: Path) -> object:
@@ -84,40 +84,15 @@ def _write_rig(folder: Path) -> None:
 def _write_truth(folder: Path) -> None:
     truth = RecognitionTruth(np.ones((2, 2)), np.zeros((3, 2)), 25.0)
     write_recognition_truth(folder / "t.npz", truth)
+
+
+def _write_names(folder: Path) -> None:
     (folder / "names.txt").write_text("".join(f"{name}\n" for name in NAMES), encoding="utf-8")
 
 
 def _write_img_list(folder: Path) -> None:
     ranked = RankedPose("DUC1/c.jpg", 0.5, Rigid3.identity())
     write_img_list(folder / "i.mat", [RankedPoses("q.jpg", (ranked,))])
-
-
-def _write_photos(folder: Path) -> None:
-    from pillow_heif import register_heif_opener
-
-    register_heif_opener()
-    rng = np.random.default_rng(1)
-    photo = Image.fromarray(rng.integers(0, 256, (*PHOTO_SIZE[::-1], 3)).astype(np.uint8))
-    exif = Image.Exif()
-    exif[0x010F] = "maker"
-    exif.get_ifd(0x8769)[0x920A] = 4.2
-    for kind in PHOTO_KINDS:
-        more = {"exif": exif.tobytes()} if kind in ("jpg", "png", "webp") else {}
-        photo.save(folder / f"p.{kind}", **more)
-    Image.new("L", PHOTO_SIZE, 255).save(folder / "mask.png")
-
-
-def _read_photos(folder: Path) -> object:
-    """All photos; one that is damaged does not hide the others."""
-    config = ImagesConfig()
-    found: list[object] = []
-    for kind in PHOTO_KINDS:
-        try:
-            photo = read_photo(folder / f"p.{kind}", "p", config)
-            found.append((photo.pixels, photo.width, photo.height))
-        except HlocLiteError as error:
-            found.append(type(error).__name__)
-    return found, read_mask(folder / "mask.png", PHOTO_SIZE, config)
 
 
 def _write_request(folder: Path) -> None:
@@ -137,9 +112,17 @@ def _write_request(folder: Path) -> None:
 def _read_request(folder: Path) -> object:
     try:
         parsed = parse_request((folder / "body.json").read_bytes())
+        intrinsics = parsed.query.intrinsics()
     except Problem as problem:
         raise FormatError(str(problem)) from None
-    return parsed.id, parsed.version, parsed.image, parsed.query.model_dump(), parsed.hint
+    return (
+        parsed.id,
+        parsed.version,
+        parsed.image,
+        parsed.query.model_dump(),
+        intrinsics,
+        parsed.hint,
+    )
 
 
 def _write_fields(folder: Path) -> None:
@@ -160,7 +143,7 @@ def _read_fields(folder: Path) -> object:
 
 
 def _read_names(folder: Path) -> object:
-    names = read_text(folder / "names.txt").split("\n")
+    names = read_text(folder / "names.txt").splitlines()
     reader = NameReader(submission_form("aachen"), NAMES)
     check_relative(names)
     return sorted(names, key=natural_key), [
@@ -169,35 +152,51 @@ def _read_names(folder: Path) -> object:
 
 
 SCAN_SAMPLES = (
-    FormatSample("PLY", lambda folder: write_ply(folder / "a.ply", [_surface()]), _read_ply),
+    FormatSample(
+        "PLY", lambda folder: write_ply(folder / "a.ply", [_surface()]), _read_ply,
+        group="others", counted=("*.ply",),
+    ),
     FormatSample(
         "PLY, text", lambda folder: write_ply(folder / "a.ply", [_surface()], ascii_text=True),
-        _read_ply,
+        _read_ply, group="others", counted=("*.ply",),
     ),
-    FormatSample("PTX", _write_ptx, lambda folder: list(read_point_files(folder / "scans"))),
+    FormatSample(
+        "PLY, points", lambda folder: write_ply(folder / "a.ply", [_points()]), _read_ply,
+        group="others", counted=("*.ply",),
+    ),
+    FormatSample(
+        "PLY, points in text",
+        lambda folder: write_ply(folder / "a.ply", [_points()], ascii_text=True),
+        _read_ply, group="others", counted=("*.ply",),
+    ),
+    FormatSample(
+        "PTX", _write_ptx, lambda folder: list(read_point_files(folder / "scans")),
+        group="others", counted=("*.ptx",),
+    ),
     FormatSample(
         "depth camera", _write_depth_camera,
-        lambda folder: read_depth_camera(folder / "camera.toml"),
+        lambda folder: read_depth_camera(folder / "camera.toml"), group="others",
     ),
     FormatSample(
         "rig of a model", _write_rig,
         lambda folder: read_rig_images(folder / "model", folder, NAMES),
+        group="models", counted=("*.bin",),
     ),
     FormatSample(
         "recognition truth", _write_truth,
-        lambda folder: (
-            read_recognition_truth(folder / "t.npz"),
-            read_recognition_names(folder / "names.txt", len(NAMES)),
-        ),
+        lambda folder: read_recognition_truth(folder / "t.npz"), group="npy", is_checked=True,
     ),
-    FormatSample("InLoc list", _write_img_list, lambda folder: read_img_list(folder / "i.mat")),
-    FormatSample("photos", _write_photos, _read_photos),
-    FormatSample("GeoPose request", _write_request, _read_request),
-    FormatSample("request fields", _write_fields, _read_fields),
     FormatSample(
-        "names",
-        lambda folder: (folder / "names.txt").write_text("\n".join(NAMES), encoding="utf-8"),
-        _read_names,
+        "recognition names", _write_names,
+        lambda folder: read_recognition_names(folder / "names.txt", len(NAMES)),
+        group="others", counted=("*.txt",),
     ),
+    FormatSample(
+        "InLoc list", _write_img_list, lambda folder: read_img_list(folder / "i.mat"),
+        group="others", counted=("*.mat",),
+    ),
+    FormatSample("GeoPose request", _write_request, _read_request, group="json"),
+    FormatSample("request fields", _write_fields, _read_fields, group="json"),
+    FormatSample("names", _write_names, _read_names, group="others"),
 )  # fmt: skip
-"""Samples of scans, truths, photos, and what clients of the service send."""
+"""Samples of scans, truths, and what clients of the service send."""

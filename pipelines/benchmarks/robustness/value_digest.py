@@ -27,8 +27,9 @@ def _parts(value: object) -> Iterator[bytes]:
         for field in dataclasses.fields(value):
             yield from _parts(getattr(value, field.name, None))
     elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _parts(key)
+        hashed = {digest(key): item for key, item in value.items()}  # in any order
+        for key, item in sorted(hashed.items(), key=lambda pair: pair[0]):
+            yield key.encode()
             yield from _parts(item)
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         yield f"{len(value)} items".encode()
