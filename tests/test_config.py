@@ -253,7 +253,7 @@ def test_keys_that_queries_share_with_the_map() -> None:
     assert set(keys_equal_for_queries()) == {
         "features.name", "features.min_score", "retrieval.name", "retrieval.max_side_px",
         "retrieval.num_clusters", "retrieval.vocabulary_images", "retrieval.whiten_min_images",
-        "retrieval.output_dim", "retrieval.seed",
+        "retrieval.output_dim", "retrieval.scales", "retrieval.seed",
     }  # fmt: skip
 
 
