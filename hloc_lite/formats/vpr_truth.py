@@ -17,7 +17,7 @@ from scipy.spatial import KDTree
 
 from hloc_lite.errors import FormatError
 from hloc_lite.formats.hloc_lists import read_image_list
-from hloc_lite.formats.pose_text import MAX_DISTANCE
+from hloc_lite.io.number_range import in_range
 from hloc_lite.io.regular_files import check_regular
 from hloc_lite.types import Float64, Int64, freeze_field
 
@@ -106,7 +106,7 @@ def write_recognition_truth(path: Path, truth: RecognitionTruth) -> None:
 
 def is_position(values: npt.ArrayLike) -> bool:
     """True if all numbers are finite, and so small that their squares are finite, too."""
-    return bool((np.abs(np.asarray(values, np.float64)) <= MAX_DISTANCE).all())
+    return in_range(np.asarray(values, np.float64))
 
 
 def _positions(arrays: np.lib.npyio.NpzFile, key: str, path: Path) -> Float64:

@@ -38,7 +38,8 @@ class ColourHistogram(PretrainedDescriptor):
 
     def describe_one(self, photo: Photo) -> Float32:
         """(1152,) unit vector of a photo."""
-        hsv = cv2.cvtColor(resize(photo.pixels, (SIDE_PX, SIDE_PX)), cv2.COLOR_RGB2HSV)
+        rgb = resize(photo.pixels, (SIDE_PX, SIDE_PX))
+        hsv = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV), np.uint8)
         step = SIDE_PX // GRID
         regions = [
             hsv[top : top + step, left : left + step]

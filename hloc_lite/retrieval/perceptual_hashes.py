@@ -58,4 +58,4 @@ class PerceptualHash(PretrainedDescriptor):
     def describe_one(self, photo: Photo) -> Float32:
         """(64,) unit vector of a photo."""
         bits = self._hash((resize(photo.pixels, self._size) @ LUMA).astype(np.float32))
-        return np.where(bits, 1, -1).astype(np.float32).ravel() / SIDE
+        return np.where(bits, 1 / SIDE, -1 / SIDE).astype(np.float32).ravel()

@@ -96,7 +96,7 @@ def augment_database(
         own = np.arange(start, min(start + QUERIES_PER_CHUNK, len(database)))
         rows, similarities = nearest_neighbours(database[own], database, count + 1)
         others = np.array(
-            [_without(row, self_row) for row, self_row in zip(rows, own, strict=True)]
+            [_without(row, int(self_row)) for row, self_row in zip(rows, own, strict=True)]
         )
         chosen = np.take_along_axis(rows, others, axis=1)
         cosines = np.take_along_axis(similarities, others, axis=1)

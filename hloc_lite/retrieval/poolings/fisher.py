@@ -14,8 +14,6 @@ from hloc_lite.types import Float32
 
 PARTS = ("weights", "means", "deviations")
 MAX_ITERATIONS = 100
-POWER = 0.5
-"""Power law, as in the improved Fisher vector."""
 
 
 def fisher_vector(local: Float32, weights: Float32, means: Float32, deviations: Float32) -> Float32:
@@ -39,7 +37,7 @@ def fisher_vector(local: Float32, weights: Float32, means: Float32, deviations: 
 
 
 class Fisher(Pooling):
-    """Fisher vector with power law: 2 * K * D values.
+    """Square roots of a Fisher vector, as in the improved one: 2 * K * D values.
 
     State: ``weights`` (K,), ``means`` and ``deviations`` (K, D). Learning needs scikit-learn.
     """
@@ -82,4 +80,4 @@ class Fisher(Pooling):
         if self.mixture is None:
             raise HlocLiteError("there are no words yet: call fit or load_state first")
         vector = fisher_vector(unit_rows(feature_map), **self.mixture)
-        return np.sign(vector) * np.abs(vector) ** POWER
+        return np.sign(vector) * np.sqrt(np.abs(vector))
