@@ -28,6 +28,7 @@ from hloc_lite.serve.config import ServeConfig
 from pipelines.benchmarks.robustness.load import Server
 from pipelines.benchmarks.robustness.request_kinds import CLOSED, HostileRequest, corpus
 from pipelines.benchmarks.robustness.slow_clients import measure_slow_clients
+from pipelines.benchmarks.table import Table, results_option
 
 REPLY_TIMEOUT_S = 60.0
 DEFAULTS = ("--upload-timeout", str(ServeConfig().upload_timeout_s))
@@ -143,6 +144,7 @@ def run_corpus(port: int, requests: Iterator[HostileRequest], clients: int) -> T
 @click.option("--clients", default=4, show_default=True)
 @click.option("--slow", default=256, show_default=True, help="Slow readers, and slow writers.")
 @click.option("--seed", default=0, show_default=True)
+@results_option
 @click.argument("serve_options", nargs=-1)
 def main(
     map_folder: Path,
@@ -151,6 +153,7 @@ def main(
     clients: int,
     slow: int,
     seed: int,
+    results: Path | None,
     serve_options: tuple[str, ...],
 ) -> None:
     """Test the service of MAP_FOLDER; SERVE_OPTIONS go to `hloc-lite serve`."""
@@ -163,12 +166,21 @@ def main(
             before_mb = server.memory_mb()
             tally = run_corpus(server.port, corpus(count, seed, photo.read_bytes()), clients)
             _print_tally(tally)
-            click.echo(f"memory, MB: {before_mb:.0f} before, {server.memory_mb():.0f} after")
+            after_mb = server.memory_mb()
         finally:
             server.kill()
         tracebacks = log.read_text(errors="replace").count("Traceback")
-        click.echo(f"tracebacks in the log: {tracebacks}")
         slow_report = _run_slow_clients(Server(map_folder, log, (*DEFAULTS, *serve_options)), slow)
+    table = Table("Hostile requests", ("what", "figure"))
+    table.add("requests", sum(tally.statuses.values()))
+    table.add("answered 500", tally.statuses[500])
+    table.add("answers that are not as expected", len(tally.wrong))
+    table.add("slowest answer, s", round(tally.slowest_s, 1))
+    table.add("memory before and after, MB", f"{before_mb:.0f}, {after_mb:.0f}")
+    table.add("tracebacks in the log", tracebacks)
+    for key, value in slow_report.items():
+        table.add(key, str(value))
+    table.write(results)
     sys.exit(0 if not tally.wrong and not tracebacks and slow_report["well"] else 1)
 
 
@@ -178,13 +190,11 @@ def _run_slow_clients(server: Server, count: int) -> dict[str, object]:
     try:
         server.wait_ready()
         report = measure_slow_clients(server.port, count)
-        for key, value in report.items():
-            click.echo(f"{key}: {value}")
         start = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         status = server.process.wait(60)
-        click.echo(f"exit status {status}, {time.monotonic() - start:.2f} s after SIGTERM")
-        return report
+        ended_s = round(time.monotonic() - start, 2)
+        return {**report, "exit status after SIGTERM": status, "seconds until then": ended_s}
     finally:
         server.kill()
 
@@ -196,8 +206,6 @@ def _print_tally(tally: Tally) -> None:
         )
         click.echo(f"{name:<20}{text}")
     click.echo(f"statuses: {dict(sorted(tally.statuses.items()))}")
-    click.echo(f"requests: {sum(tally.statuses.values())}, 500: {tally.statuses[500]}")
-    click.echo(f"slowest: {tally.slowest_s:.1f} s; wrong: {len(tally.wrong)}")
     for line in tally.wrong[:20]:
         click.echo(line)
 
