@@ -147,13 +147,14 @@ def read_first(path: Path, recorded: Mapping[str, Any], count: int) -> np.ndarra
 class ArrayRows:
     """Matrix in a .npy file whose rows are read when they are indexed; checked at first use.
 
-    Matrices up to ``MAX_ROWS_BYTES`` are then kept in memory. Of larger ones each row is read
+    Matrices up to ``max_bytes`` are then kept in memory. Of larger ones each row is read
     from the file, which stays open, so that one that is replaced stays as it was.
 
     Args:
         path: .npy file of a matrix.
         recorded: its size and checksum from ``write_array``, and its ``shape``.
         moved: path to which another process may move the file before it is read.
+        max_bytes: size up to which it is kept in memory.
 
     Raises:
         FormatError: the file is missing or has another size than recorded; on the first access
@@ -162,10 +163,17 @@ class ArrayRows:
 
     ndim = 2
 
-    def __init__(self, path: Path, recorded: Mapping[str, Any], moved: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        recorded: Mapping[str, Any],
+        moved: Path | None = None,
+        max_bytes: int = MAX_ROWS_BYTES,
+    ) -> None:
         check_size(path, recorded)
         num_rows, dim = recorded["shape"]
         self._first_path, self._moved, self._recorded = path, moved, recorded
+        self._max_bytes = max_bytes
         self.shape: tuple[int, int] = (int(num_rows), int(dim))
         self._lock = threading.Lock()
 
@@ -173,7 +181,7 @@ class ArrayRows:
         return self.shape[0]
 
     def __getitem__(self, rows: npt.NDArray[np.integer] | slice) -> np.ndarray:
-        if self._recorded["bytes"] <= MAX_ROWS_BYTES:
+        if self._recorded["bytes"] <= self._max_bytes:
             found: np.ndarray = self._in_memory[rows]
             return found
         idxs = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)

@@ -21,6 +21,8 @@ LISTS_PER_ROOT = 4
 SAMPLES_PER_LIST = 40
 """Training vectors of each list, FAISS's least; more change the recall by less than its noise."""
 ITERATIONS = 10
+ROWS_PER_CHUNK = 16384
+"""Vectors that are encoded at a time: 34 MB at 512 dimensions."""
 DIMENSIONS_PER_CODE = 8
 """Dimensions that one byte stands for: 64 bytes for 512-D, of which re-ranking makes exact ones."""
 
@@ -89,10 +91,15 @@ def learn_code_book(sample: Float32, lists: int, seed: int) -> CodeBook:
 
 def encode(book: CodeBook, vectors: Float32) -> tuple[Int64, UInt8]:
     """(N,) inverted list and (N, M) code of each (N, D) vector."""
-    vectors = np.ascontiguousarray(vectors, np.float32)
-    lists = _nearest(book.centroids, vectors)
-    codes = _quantizer(book).compute_codes(vectors - book.centroids[lists])
-    return lists, np.asarray(codes, np.uint8)
+    lists = np.empty(len(vectors), np.int64)
+    codes = np.empty((len(vectors), book.code_bytes), np.uint8)
+    quantizer = _quantizer(book)
+    for start in range(0, len(vectors), ROWS_PER_CHUNK):
+        chunk = slice(start, start + ROWS_PER_CHUNK)
+        some = np.ascontiguousarray(vectors[chunk], np.float32)
+        lists[chunk] = _nearest(book.centroids, some)
+        codes[chunk] = quantizer.compute_codes(some - book.centroids[lists[chunk]])
+    return lists, codes
 
 
 class CodeSearch:
@@ -121,9 +128,11 @@ class CodeSearch:
 
         order = np.argsort(lists, kind="stable")
         codes, numbers = np.ascontiguousarray(codes[order]), np.ascontiguousarray(numbers[order])
+        inverted = self._index.invlists
+        assert inverted is not None  # FAISS makes them with the index
         present, starts = np.unique(lists[order], return_index=True)
         for cell, start, end in zip(present, starts, [*starts[1:], len(order)], strict=True):
-            self._index.invlists.add_entries(
+            inverted.add_entries(
                 int(cell), int(end - start), faiss.swig_ptr(numbers[start:end]),
                 faiss.swig_ptr(codes[start:end]),
             )  # fmt: skip

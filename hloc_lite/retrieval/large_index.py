@@ -1,6 +1,6 @@
 """Index of many descriptors in a folder: built as they come, searched by codes, ranked exactly.
 
-INDEX/index.json            the segments, how many of their vectors count, the number of removals
+INDEX/index.json            number of vectors of each segment, number of removals, checksum
 INDEX/code-book/            cells and codes that were learned from the first vectors
 INDEX/segment-000000/       lists, codes, vectors (float16) and names of some vectors
 INDEX/removed-000000/       numbers of all vectors that were removed so far
@@ -14,7 +14,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -30,7 +29,15 @@ from hloc_lite.io.array_folder import (
     write_array_folder,
 )
 from hloc_lite.io.files import read_json_object, write_json_atomic
-from hloc_lite.retrieval.ivf_pq import CodeBook, CodeSearch, encode, learn_code_book, num_lists
+from hloc_lite.io.schemas import check_checksum, check_schema, with_checksum
+from hloc_lite.retrieval.ivf_pq import (
+    SAMPLES_PER_LIST,
+    CodeBook,
+    CodeSearch,
+    encode,
+    learn_code_book,
+    num_lists,
+)
 from hloc_lite.types import Float32, Int64, RetrievalHits
 
 SCHEMA = "hloc_lite.large_index/1"
@@ -44,9 +51,9 @@ BOOK = "code-book"
 class LargeIndexConfig(Section):
     """Size of segments, and effort of a search."""
 
-    segment_rows: int = Field(262144, ge=1, le=1 << 24)
-    """Vectors of a segment: as many are in memory while it is built (0.5 GB at 512 dimensions), and
-    lost if the process is killed."""
+    segment_rows: int = Field(65536, ge=1, le=1 << 24)
+    """Vectors of a segment: as many are in memory while it is built (0.1 GB at 512 dimensions), and
+    lost if the process is killed. The first has as many as teach the inverted lists."""
     expected_rows: int = Field(1_000_000, ge=1, le=1 << 32)
     """Vectors that the index will have about; sets the number of inverted lists."""
     probes: int = Field(48, ge=1, le=65536)
@@ -70,7 +77,7 @@ class LargeIndex:
 
     def __init__(self, folder: Path, config: LargeIndexConfig | None = None) -> None:
         self.folder, self.config = folder, config or LargeIndexConfig()
-        self._segments: list[dict[str, Any]] = []
+        self._segments: list[int] = []
         self._removed = np.zeros(0, np.int64)
         self._num_removals = 0
         self._names: list[str] = []
@@ -106,7 +113,9 @@ class LargeIndex:
             ShapeError: other dimensions than before, or numbers of names and rows that differ.
             HlocLiteError: the folder cannot be written.
         """
-        for names, vectors in _regrouped(batches, self.config.segment_rows):
+        size = self.config.segment_rows
+        first = size if self._book is not None else max(size, SAMPLES_PER_LIST * self._num_lists())
+        for names, vectors in _regrouped(batches, first, size):
             if self._book is None:
                 self._learn(vectors)
             self._write_segment(names, vectors)
@@ -180,11 +189,14 @@ class LargeIndex:
 
     def _learn(self, vectors: Float32) -> None:
         """Learn cells and codes from the first segment."""
-        lists = min(num_lists(self.config.expected_rows), max(1, len(vectors) // 40))
+        lists = min(self._num_lists(), max(1, len(vectors) // SAMPLES_PER_LIST))
         book = learn_code_book(vectors, lists, self.config.seed)
         arrays = {"book/centroids": book.centroids, "book/codewords": book.codewords}
         write_array_folder(self.folder / BOOK, BOOK_SCHEMA, arrays, {}, overwrite=True)
         self._book, self._search = book, CodeSearch(book)
+
+    def _num_lists(self) -> int:
+        return num_lists(self.config.expected_rows)
 
     def _write_segment(self, names: Sequence[str], vectors: Float32) -> None:
         assert self._book is not None
@@ -192,66 +204,73 @@ class LargeIndex:
         lists, codes = encode(self._book, vectors)
         ends = np.cumsum([len(name.encode()) for name in names])
         text = np.frombuffer("".join(names).encode(), np.uint8)
-        arrays = {
+        arrays: dict[str, np.ndarray] = {
             "codes/lists": lists.astype(np.int32), "codes/codes": codes,
             "vectors/vectors": vectors.astype(np.float16),
             "names/text": text, "names/ends": ends.astype(np.int64),
         }  # fmt: skip
-        folder = f"segment-{len(self._segments):06d}"
+        folder = self._segment_folder(len(self._segments))
         header = {"shape": list(vectors.shape)}
-        write_array_folder(self.folder / folder, SEGMENT_SCHEMA, arrays, header, overwrite=True)
-        self._segments.append({"folder": folder, "rows": len(names)})
+        write_array_folder(folder, SEGMENT_SCHEMA, arrays, header, overwrite=True)
+        self._segments.append(len(names))
         self._write_header()
-        self._open_segment(self._segments[-1])
+        self._open_segment(len(self._segments) - 1)
 
     def _write_header(self) -> None:
-        value = {
-            "schema": SCHEMA, "segments": self._segments, "removals": self._num_removals,
-        }  # fmt: skip
+        value = {"schema": SCHEMA, "segments": self._segments, "removals": self._num_removals}
         try:
-            write_json_atomic(self.folder / HEADER, value)
+            write_json_atomic(self.folder / HEADER, with_checksum(value))
         except OSError as error:
             raise HlocLiteError(f"cannot write {self.folder}: {error}") from error
 
     def _open(self) -> None:
-        header = read_json_object(self.folder / HEADER)
-        if header.get("schema") != SCHEMA:
-            raise FormatError(
-                f"{self.folder / HEADER}: expected schema {SCHEMA}, got {header.get('schema')!r}"
-            )
+        path = self.folder / HEADER
+        header = read_json_object(path)
+        check_schema(header.get("schema"), SCHEMA, path)
+        check_checksum(header, path)
+        try:
+            self._segments = [int(rows) for rows in header["segments"]]
+            self._num_removals = int(header["removals"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"{path}: expected segments and removals: {error}") from None
         _, arrays = read_array_folder(self.folder / BOOK, BOOK_SCHEMA)
         self._book = CodeBook(arrays["book/centroids"], arrays["book/codewords"])
         self._search = CodeSearch(self._book)
-        self._num_removals = int(header["removals"])
         if self._num_removals:
             folder = self.folder / f"removed-{self._num_removals:06d}"
             self._removed = read_array_folder(folder, REMOVED_SCHEMA)[1]["removed/numbers"]
-        for number, segment in enumerate(header["segments"]):
-            # names are counted, not read: a header leads nowhere else
-            self._segments.append({"folder": f"segment-{number:06d}", "rows": int(segment["rows"])})
-            self._open_segment(self._segments[-1])
+        for number in range(len(self._segments)):
+            self._open_segment(number)
 
-    def _open_segment(self, segment: dict[str, Any]) -> None:
-        folder = self.folder / segment["folder"]
+    def _segment_folder(self, number: int) -> Path:
+        return self.folder / f"segment-{number:06d}"
+
+    def _open_segment(self, number: int) -> None:
+        folder = self._segment_folder(number)
         header = read_header(folder, SEGMENT_SCHEMA)
         path, recorded = listed_file(folder, header, "vectors/vectors")
         lists, codes, text, ends = (
             read_listed_array(folder, header, name)
             for name in ("codes/lists", "codes/codes", "names/text", "names/ends")
         )
+        if not len(lists) == len(codes) == len(ends) == self._segments[number]:
+            raise FormatError(
+                f"{folder} has {len(lists)} vectors, {self._segments[number]} expected"
+            )
         numbers = len(self._names) + np.arange(len(lists), dtype=np.int64)
         assert self._search is not None
         self._search.add(lists.astype(np.int64), codes, numbers)
-        self._rows.append(ArrayRows(path, {**recorded, "shape": header["shape"]}))
+        self._rows.append(ArrayRows(path, {**recorded, "shape": header["shape"]}, max_bytes=0))
         whole = text.tobytes()
         starts = [0, *ends[:-1]]
         self._names += [whole[a:b].decode() for a, b in zip(starts, ends.tolist(), strict=True)]
 
 
 def _regrouped(
-    batches: Iterable[tuple[Sequence[str], Float32]], size: int
+    batches: Iterable[tuple[Sequence[str], Float32]], first: int, size: int
 ) -> Iterator[tuple[list[str], Float32]]:
-    """Batches of ``size`` rows, the last one smaller, from batches of any size."""
+    """Batches of ``first`` rows, then of ``size`` rows, the last one smaller, from any batches."""
+    wanted = first
     names: list[str] = []
     parts: list[Float32] = []
     for some, vectors in batches:
@@ -259,9 +278,9 @@ def _regrouped(
             raise ShapeError(f"{len(some)} names for {len(vectors)} descriptors")
         names += some
         parts.append(np.asarray(vectors, np.float32))
-        while len(names) >= size:
+        while len(names) >= wanted:
             whole = np.concatenate(parts)
-            yield names[:size], whole[:size]
-            names, parts = names[size:], [whole[size:]]
+            yield names[:wanted], whole[:wanted]
+            names, parts, wanted = names[wanted:], [whole[wanted:]], size
     if names:
         yield names, np.concatenate(parts)

@@ -2,11 +2,11 @@
 
     python -m pipelines.benchmarks.speed.large_index FOLDER [--sizes 10000,100000,1000000]
 
-Descriptors are made, not computed: places are random points of 64 dimensions, photos of a place lie
-about it with half its spread, a random projection takes them to 512 dimensions with noise. They
-are normalized. A place has 50 photos. Queries are further photos of some places. The recall is the
-share of the 50 nearest by exact search that are found. While the largest index is built, the process
-is killed and started again. Needs 1.2 GB of disk for a million.
+Descriptors are made, not computed. Places are random points of 64 dimensions. Photos of a place, 50
+each, lie about it with half its spread. A random projection takes them to 512 dimensions.
+Queries are further photos of some places. The recall is the share of the 50 nearest by exact search
+that are found. While the largest index is built, the process is killed and started again. A million
+need 1.2 GB of disk.
 """
 
 from __future__ import annotations
