@@ -58,6 +58,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "model-reading",
             "format-reading",
             "view-synthesis-speed",
+            "large-index",
         ),
     ),
     ("Match weights", ("ablation", "ablation-retrieved")),
