@@ -43,12 +43,12 @@ def projection() -> Float32:
     return (rng.normal(size=(LATENT_DIM, DIM)) / np.sqrt(LATENT_DIM)).astype(np.float32)
 
 
-def photos(rng: np.random.Generator, places: np.ndarray, size: int) -> Float32:
-    """(N, 512) unit descriptors of a photo of each of N places, of ``size`` in all."""
+def photos(rng: np.random.Generator, scenes: np.ndarray, size: int) -> Float32:
+    """(N, 512) unit descriptors of a photo of each of N scenes, of ``size`` in all."""
     latent = np.random.default_rng([2, size]).normal(
         size=(max(1, size // PHOTOS_OF_PLACE), LATENT_DIM)
     )
-    seen = latent[places % len(latent)] + WITHIN * rng.normal(size=(len(places), LATENT_DIM))
+    seen = latent[scenes % len(latent)] + WITHIN * rng.normal(size=(len(scenes), LATENT_DIM))
     vectors = seen.astype(np.float32) @ projection()
     vectors += NOISE * rng.standard_normal(vectors.shape, np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
