@@ -16,6 +16,7 @@ from hloc_lite.cli.main import VERBS
 from pipelines.benchmarks.robustness.command_entries import CommandEntry, command_entries
 from pipelines.benchmarks.robustness.hostile_names import SECRET
 from pipelines.benchmarks.robustness.hostile_names_cli import PAGE_END, run, write_all_inputs
+from tests.robustness.own_process import in_own_process, run_in_own_process, starts_process
 
 WITHOUT_NAMES = {"demo", "doctor"}
 NAMES = (f"../../{SECRET}", f"\x1b[2J{PAGE_END}x.png")
@@ -28,7 +29,7 @@ SLOW = (("map", "poses and cameras"), ("localize", "query list"), ("evaluate", "
 TRIED = (
     ("info", "image of map"), ("export", "image of compact"),
     ("submission", "aachen"), ("dataset", "files of cambridge"), ("serve", "name of a map"),
-    ("config", "--of"),
+    ("config", "--of"), ("retrieval", "rankings"),
 )  # fmt: skip
 
 
@@ -47,6 +48,12 @@ def test_every_verb_that_takes_names_is_tried() -> None:
     assert {entry.verb for entry in command_entries()} >= set(VERBS) - WITHOUT_NAMES
 
 
+@starts_process
+def test_names_in_a_process_without_threads() -> None:
+    run_in_own_process(__file__)
+
+
+@in_own_process
 @pytest.mark.parametrize(("verb", "where"), [*SLOW, *TRIED])
 def test_nothing_outside_is_touched(tmp_path: Path, inputs: Path, verb: str, where: str) -> None:
     entry = next(each for each in command_entries() if (each.verb, each.where) == (verb, where))

@@ -75,7 +75,17 @@ def test_digests_tell_values_apart() -> None:
 
 def test_all_samples_have_a_group() -> None:
     groups = {sample.group for sample in SAMPLES}
-    assert groups == {"images", "models", "hdf5", "npy", "json", "maps", "depth", "others"}
+    assert groups == {
+        "images",
+        "models",
+        "hdf5",
+        "npy",
+        "json",
+        "maps",
+        "depth",
+        "others",
+        "retrieval",
+    }
 
 
 def test_values_out_of_range_are_told() -> None:

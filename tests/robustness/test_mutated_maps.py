@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,23 +12,17 @@ if not hasattr(os, "fork"):
 
 from pipelines.benchmarks.robustness.mutated_maps import WHOLE, run, samples, write_maps
 from tests.exact_scene import mapped_scene
+from tests.robustness.own_process import in_own_process, run_in_own_process, starts_process
 
 COUNT = 60
-OWN = "HLOC_LITE_OWN_PROCESS"
 
 
-@pytest.mark.skipif(OWN in os.environ, reason="this is that process")
+@starts_process
 def test_mutated_maps_in_a_process_without_threads() -> None:
-    # children of a process with threads may hang
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
-        env={**os.environ, OWN: "1", "OMP_NUM_THREADS": "1"},
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-4000:]
+    run_in_own_process(__file__)
 
 
-@pytest.mark.skipif(OWN not in os.environ, reason="run by the test above")
+@in_own_process
 def test_no_changed_map_is_read_as_if_it_were_whole(tmp_path: Path) -> None:
     with mapped_scene() as (_, sfm_map):
         folders = write_maps(sfm_map, tmp_path)

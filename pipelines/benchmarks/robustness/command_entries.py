@@ -164,6 +164,13 @@ def _scoring() -> Iterator[CommandEntry]:
     groups = "evaluate poses.txt a=gt.txt b=gt.txt --group"
     yield CommandEntry(f"{groups} {{}}=a,b {report}", "group")
     yield CommandEntry(f"{groups} c={{}},b", "member of a group")
+    ranked = "retrieval evaluate pairs.txt --truth hloc/sfm --query-names asked.txt"
+    ranked += " --protocol covisible --json out/s.json"
+    yield CommandEntry(ranked, "rankings", inside("pairs.txt"))
+    yield CommandEntry(ranked, "rankings, queries and truth", inside("pairs.txt asked.txt hloc"))
+    yield CommandEntry(ranked.replace("covisible", "{}"), "--protocol")
+    for option in ("--truth", "--query-names", "--map-names", "--json"):
+        yield _paths(f"{ranked} {option} {{}}", option)
     compared = (
         f"poses.txt map_poses.txt --truth gt.txt --markdown out/m.md --latex out/l.tex {report}"
     )

@@ -112,6 +112,7 @@ def write_inputs(folder: Path, benchmarks: Sequence[str]) -> None:
     poses = {image.name: image.cam_from_world for image in reference.images}
     write_poses(folder / "map_poses.txt", poses)
     (folder / "pairs.txt").write_text("2.png 4.png\na/0.png 5.png\n")
+    (folder / "asked.txt").write_text("2.png\na/0.png\n")
     names = sorted(MAP_NAMES)
     _write_positions(folder / "gps.csv", {name: poses[name].center for name in names})
     for name in names:

@@ -157,7 +157,7 @@ def _listed(*names: str) -> Callable[[Path], None]:
     return lambda folder: _write(folder, {"names.txt": "\n".join(names)})
 
 
-RETRIEVAL_SAMPLES = (
+_SAMPLES = (
     FormatSample(
         "Oxford and Paris, pickles", write_landmark_pickles,
         lambda folder: (
@@ -197,4 +197,5 @@ RETRIEVAL_SAMPLES = (
     ),
     FormatSample("rankings", write_rankings, _read_rankings),
 )  # fmt: skip
+RETRIEVAL_SAMPLES = tuple(sample._replace(group="retrieval") for sample in _SAMPLES)
 """Samples of truths and rankings."""
