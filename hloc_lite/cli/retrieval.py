@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from hloc_lite.cli.options import OutputFile
-from hloc_lite.display import printable
+from hloc_lite.cli.options import OutputFile, say, say_block
 
 
 @click.group("retrieval")
@@ -82,8 +81,8 @@ def evaluate(
     config = validate_section(CovisibilityConfig, values)
     files = TruthFiles(truth, query_names, map_names, config)
     report = score_file(protocol, rankings, files)
-    click.echo(plain_table(report.table()))
+    say_block(plain_table(report.table()))
     for note in report.notes:
-        click.echo(printable(note))
+        say(note)
     if json_file is not None:
         write_json_atomic(json_file, report.to_json())

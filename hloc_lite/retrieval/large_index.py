@@ -57,8 +57,8 @@ class LargeIndexConfig(Section):
     expected_rows: int = Field(1_000_000, ge=1, le=1 << 32)
     """Vectors that the index will have about; sets the number of inverted lists."""
     probes: int = Field(32, ge=1, le=65536)
-    """Inverted lists that a query looks through. Of a million clustered vectors, 16 find 96 percent of
-    the 50 nearest, 32 find 97, 48 find 98."""
+    """Inverted lists that a query looks through. Of a million clustered vectors, 16 find 96 percent
+    of the 50 nearest, 32 find 97, 48 find 98."""
     candidates: int = Field(200, ge=1, le=100_000)
     """Nearest codes that are ranked by their vectors: four for each of 50; twice as many find no
     more."""
