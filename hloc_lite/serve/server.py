@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from hloc_lite.errors import HlocLiteError
-from hloc_lite.serve.allocator import return_freed_memory
+from hloc_lite.serve.allocator import share_freed_memory
 from hloc_lite.serve.app import create_app
 from hloc_lite.serve.config import ServeConfig
 from hloc_lite.serve.connections import limited_protocol
@@ -59,7 +59,7 @@ def serve(
         server.should_exit = True
 
     config.check_token(token)
-    return_freed_memory()  # before there are threads, which would have heaps of their own
+    share_freed_memory()  # before there are threads, which would have heaps of their own
     map_pool = MapPool(folders, open_localizer, config.plan_points, photo_folders)
     app = create_app(map_pool, config, token, stop)
     server = _Server(_uvicorn_config(app, config), config.shutdown_s)
