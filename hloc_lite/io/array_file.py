@@ -154,7 +154,7 @@ class ArrayRows:
         path: .npy file of a matrix.
         recorded: its size and checksum from ``write_array``, and its ``shape``.
         moved: path to which another process may move the file before it is read.
-        max_bytes: size up to which it is kept in memory.
+        max_bytes: size up to which it is kept in memory; default: ``MAX_ROWS_BYTES``.
 
     Raises:
         FormatError: the file is missing or has another size than recorded; on the first access
@@ -168,12 +168,12 @@ class ArrayRows:
         path: Path,
         recorded: Mapping[str, Any],
         moved: Path | None = None,
-        max_bytes: int = MAX_ROWS_BYTES,
+        max_bytes: int | None = None,
     ) -> None:
         check_size(path, recorded)
         num_rows, dim = recorded["shape"]
         self._first_path, self._moved, self._recorded = path, moved, recorded
-        self._max_bytes = max_bytes
+        self._max_bytes = MAX_ROWS_BYTES if max_bytes is None else max_bytes
         self.shape: tuple[int, int] = (int(num_rows), int(dim))
         self._lock = threading.Lock()
 
