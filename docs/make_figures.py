@@ -61,6 +61,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "large-index",
         ),
     ),
+    ("Retrieval", ("retrieval-methods",)),
     ("Match weights", ("ablation", "ablation-retrieved")),
     ("Confidence and covariance", ("confidence", "covariance")),
     ("Pose estimation", ("estimators", "estimator-weights", "rigs", "p3p")),
