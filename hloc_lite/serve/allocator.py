@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 MAX_ARENAS = 2
 """Heaps of the process. By default each thread of a burst gets its own, up to eight for each core,
-and keeps what it freed: 15 percent more memory, which grew for a quarter of an hour."""
+and keeps what it freed: a tenth more memory, which grew for a quarter of an hour."""
 VARIABLE = "MALLOC_ARENA_MAX"
 _M_ARENA_MAX = -8  # number of malloc.h
 
