@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -29,7 +31,9 @@ from hloc_lite.io.array_folder import (
     write_array_folder,
 )
 from hloc_lite.io.files import read_json_object, write_json_atomic
+from hloc_lite.io.locks import exclusive_lock
 from hloc_lite.io.schemas import check_checksum, check_schema, with_checksum
+from hloc_lite.io.staging import LOCK
 from hloc_lite.retrieval.ivf_pq import (
     SAMPLES_PER_LIST,
     CodeBook,
@@ -38,6 +42,7 @@ from hloc_lite.retrieval.ivf_pq import (
     learn_code_book,
     num_lists,
 )
+from hloc_lite.retrieval.unit_batches import regrouped
 from hloc_lite.types import Float32, Int64, RetrievalHits
 
 SCHEMA = "hloc_lite.large_index/1"
@@ -89,9 +94,10 @@ class LargeIndex:
         if (folder / HEADER).is_file():
             self._open()
         elif folder.is_dir() and any(folder.iterdir()):
-            left = [path.name for path in folder.iterdir()]
-            if not all(name.startswith((BOOK, "segment-", "removed-")) for name in left):
-                raise FormatError(f"{folder} holds other files, e.g. {left[0]}; choose another")
+            parts = (BOOK, "segment-", "removed-", ".")  # .: locks and partial files
+            other = [path.name for path in folder.iterdir() if not path.name.startswith(parts)]
+            if other:
+                raise FormatError(f"{folder} holds other files, e.g. {other[0]}; choose another")
 
     def __len__(self) -> int:
         """Number of descriptors that can be found."""
@@ -112,18 +118,31 @@ class LargeIndex:
             batches: names and (B, D) unit rows, as they come.
 
         Raises:
-            ShapeError: other dimensions than before, or numbers of names and rows that differ.
-            HlocLiteError: the folder cannot be written.
+            ShapeError: other dimensions than before, numbers of names and rows that differ, or rows
+                that are no unit vectors.
+            HlocLiteError: the folder cannot be written, or another process writes there or has.
         """
+        with self._writing():
+            self._add(batches)
+
+    def _add(self, batches: Iterable[tuple[Sequence[str], Float32]]) -> None:
         size = self.config.segment_rows
         first = size if self._book is not None else max(size, SAMPLES_PER_LIST * self._num_lists())
-        for names, vectors in _regrouped(batches, first, size):
+        for names, vectors in regrouped(batches, first, size):
             if self._book is None:
                 self._learn(vectors)
             self._write_segment(names, vectors)
 
     def remove(self, names: Iterable[str]) -> int:
-        """Remove descriptors by name, and return how many there were; no segment is rewritten."""
+        """Remove descriptors by name, and return how many there were; no segment is rewritten.
+
+        Raises:
+            HlocLiteError: as ``add``.
+        """
+        with self._writing():
+            return self._remove(names)
+
+    def _remove(self, names: Iterable[str]) -> int:
         wanted = set(names)
         found = [number for number, name in enumerate(self._names) if name in wanted]
         new = np.setdiff1d(np.array(found, np.int64), self._removed)
@@ -218,10 +237,26 @@ class LargeIndex:
         self._write_header()
         self._open_segment(len(self._segments) - 1)
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Keep other writers out; what one wrote since this index was opened is not overwritten."""
+        busy = HlocLiteError(f"another process is writing {self.folder}; wait for it")
+        with exclusive_lock(
+            self.folder / LOCK, busy, lambda e: HlocLiteError(f"cannot write {self.folder}: {e}")
+        ):
+            path = self.folder / HEADER
+            if path.is_file() and read_json_object(path) != with_checksum(self._header()):
+                raise HlocLiteError(
+                    f"{self.folder} was changed by another process meanwhile; open it again"
+                )
+            yield
+
+    def _header(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, "segments": self._segments, "removals": self._num_removals}
+
     def _write_header(self) -> None:
-        value = {"schema": SCHEMA, "segments": self._segments, "removals": self._num_removals}
         try:
-            write_json_atomic(self.folder / HEADER, with_checksum(value))
+            write_json_atomic(self.folder / HEADER, with_checksum(self._header()))
         except OSError as error:
             raise HlocLiteError(f"cannot write {self.folder}: {error}") from error
 
@@ -266,23 +301,3 @@ class LargeIndex:
         whole = text.tobytes()
         starts = [0, *ends[:-1]]
         self._names += [whole[a:b].decode() for a, b in zip(starts, ends.tolist(), strict=True)]
-
-
-def _regrouped(
-    batches: Iterable[tuple[Sequence[str], Float32]], first: int, size: int
-) -> Iterator[tuple[list[str], Float32]]:
-    """Batches of ``first`` rows, then of ``size`` rows, the last one smaller, from any batches."""
-    wanted = first
-    names: list[str] = []
-    parts: list[Float32] = []
-    for some, vectors in batches:
-        if len(some) != len(vectors):
-            raise ShapeError(f"{len(some)} names for {len(vectors)} descriptors")
-        names += some
-        parts.append(np.asarray(vectors, np.float32))
-        while len(names) >= wanted:
-            whole = np.concatenate(parts)
-            yield names[:wanted], whole[:wanted]
-            names, parts, wanted = names[wanted:], [whole[wanted:]], size
-    if names:
-        yield names, np.concatenate(parts)

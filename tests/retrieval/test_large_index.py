@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hloc_lite.errors import FormatError, ShapeError
+from hloc_lite.errors import FormatError, HlocLiteError, ShapeError
 from hloc_lite.io.schemas import with_checksum
 from hloc_lite.retrieval.aggregation import l2_normalized
 from hloc_lite.retrieval.index import RetrievalIndex
@@ -183,6 +183,33 @@ def test_wrong_inputs_are_explained(tmp_path):
         index.search(clustered(1, dim=16), 1)
     with pytest.raises(ShapeError, match="1 names for 2"):
         index.add([(["a"], clustered(2))])
+
+
+def test_two_writers_do_not_overwrite_each_other(tmp_path):
+    vectors = clustered(1000)
+    built(tmp_path, vectors)
+    first, second = (LargeIndex(tmp_path / "index", EVERYTHING) for _ in range(2))
+    first.add([(["new.jpg"], vectors[:1])])
+    for write in (lambda: second.add([(["x"], vectors[:1])]), lambda: second.remove(["new.jpg"])):
+        with pytest.raises(HlocLiteError, match="open it again"):
+            write()
+
+    def meanwhile() -> Iterator:
+        with pytest.raises(HlocLiteError, match="another process is writing"):
+            LargeIndex(tmp_path / "index", EVERYTHING).remove(["new.jpg"])
+        yield ["last.jpg"], vectors[1:2]
+
+    first.add(meanwhile())
+    assert len(LargeIndex(tmp_path / "index")) == 1002
+
+
+@pytest.mark.parametrize("factor", [2.0, 0.0, np.nan])
+def test_vectors_of_another_length_are_refused(tmp_path, factor):
+    index, vectors = built(tmp_path, clustered(500)), clustered(2, seed=1)
+    vectors[1] *= factor
+    with pytest.raises(ShapeError, match=r"that of b\.jpg has the norm"):
+        index.add([(["a.jpg", "b.jpg"], vectors)])
+    assert index.num_added == 500
 
 
 def test_an_empty_index_finds_nothing(tmp_path):
