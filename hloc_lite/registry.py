@@ -163,6 +163,11 @@ BACKBONES = Table(
         ),
     },
 )
+COMPOSED: Mapping[str, tuple[Table[Any], Table[Any]]] = {
+    "pooled:": (POOLINGS, BACKBONES),
+    "local:": (POOLINGS, FEATURES),
+}
+"""Prefix of a global descriptor ``PREFIX:FIRST+SECOND`` -> the tables of its two names."""
 SEGMENTERS = Table(
     "segmenter",
     "hloc_lite.segmenters",

@@ -14,6 +14,7 @@ from hloc_lite.config import Config, value_of
 from hloc_lite.entries import Table
 from hloc_lite.formats.label_images import READY_TABLES
 from hloc_lite.registry import (
+    COMPOSED,
     DEPTH_MODELS,
     ESTIMATORS,
     FEATURES,
@@ -109,8 +110,17 @@ def _is_safe(config: Config, key: str) -> bool:
     if key not in _TABLES:
         return False
     table = _TABLES[key]
-    is_own = value in table.builtin or value in table.registered
-    return is_own and not value.endswith(":")  # "files:" and "hf:" are prefixes, not names
+    prefix, colon, rest = str(value).partition(":")
+    if table is GLOBAL_DESCRIPTORS and prefix + colon in COMPOSED:
+        first, _, second = rest.partition("+")
+        pooling, network = COMPOSED[prefix + colon]
+        return _is_own(pooling, first) and _is_own(network, second)
+    return _is_own(table, value) and not colon  # "files:" and "hf:" name what is outside
+
+
+def _is_own(table: Table[Any], name: Any) -> bool:
+    """True for a name of this package or process; names of other packages are not trusted."""
+    return name in table.builtin or name in table.registered
 
 
 def _harmless(key: str, name: str) -> str:
